@@ -1,0 +1,67 @@
+"""What a machine offers: compile a Program once, call it with arrays as often as you like.
+
+    executable = backend.compile(program, constants)        # or backend.load(program, code, constants): a warm start
+    bound = executable.bind(inputs, shareds)                # sizes; nothing is computed yet
+    if bound.status: ...                                    # check number bound.status - 1 does not hold; bound.sizes says why
+    status, outputs = executable.execute(bound)             # 0, or the status of a failure: program.failures[status - FIRST_FAILURE]
+
+The sequences stand in the order of program.of_kind("input"), ("shared"), ("constant") and ("output"). Arrays must have
+the buffer's dtype and number of axes; they are NumPy arrays on the CPU, and what else a machine keeps its memory in.
+Inputs and constants are read only: where one is not in C order (or not aligned) a copy is made. Shared arrays are
+updated in place when, and only when, execute returns status 0; no other array may overlap them. execute raises what a
+signal handler raised (KeyboardInterrupt); nothing shared has been changed then. An Executable may be called by several
+threads at once, if each has its own shared arrays or only one of them is inside at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from symdl.program import Program
+from symdl.types import Symbol
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Arrays that a Program may be run on, once, and the sizes found in them.
+
+    status is 0, or 1 + k where check k does not hold (the sizes are valid then, too). The rest belongs to the machine.
+    """
+
+    status: int
+    sizes: dict[Symbol, int]
+    arrays: tuple[Any, ...] = ()
+    machine: Any = None
+
+
+class Executable(Protocol):
+    """A compiled Program."""
+
+    program: Program
+
+    @property
+    def code(self) -> bytes:
+        """What backend.load takes: holds no address, may be kept on disk for this machine."""
+
+    def bind(self, inputs: Sequence[Any], shareds: Sequence[Any] = ()) -> Bound:
+        """Find the sizes and check the program's facts."""
+
+    def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
+        """(status, outputs): new arrays, or none where the status is not 0."""
+
+
+class Backend(Protocol):
+    """A machine and its compiler."""
+
+    name: str
+
+    def fingerprint(self) -> str:
+        """Whatever the code depends on beside the Program: a cache of code must not mix two of these."""
+
+    def compile(self, program: Program, constants: Sequence[Any] = ()) -> Executable:
+        """Machine code for a verified Program."""
+
+    def load(self, program: Program, code: bytes, constants: Sequence[Any] = ()) -> Executable:
+        """The same without compiling, from the code of an earlier Executable of an equal Program."""

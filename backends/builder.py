@@ -1,0 +1,239 @@
+"""A Builder writes LLVM IR as text, one typed SSA value at a time, for scalars or for explicit vectors.
+
+Text is written, not `llvmlite.ir` objects, because it is several times quicker. The syntax (opaque pointers,
+`splat (double ...)`) needs LLVM 19 or newer.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+LLVM_TYPE = {
+    "bool": "i1",
+    **{f"{sign}int{bits}": f"i{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u")},
+    "float32": "float",
+    "float64": "double",
+}
+BITS = {"bool": 1, "float32": 32, "float64": 64, **{f"{s}int{n}": n for n in (8, 16, 32, 64) for s in ("", "u")}}
+FLOATS = frozenset({"float32", "float64"})
+UNSIGNED = frozenset({"bool", "uint8", "uint16", "uint32", "uint64"})
+
+_FCMP = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reg:
+    """A value of the function under construction: its IR text (a name or a constant) and its symdl dtype."""
+
+    text: str
+    dtype: str
+
+
+Operand = Reg | float
+
+
+def hexadecimal(number: float, dtype: str) -> str:
+    """The exact IR text of a float: always the 64-bit pattern, for float32 that of the rounded number."""
+    if dtype == "float32":
+        with np.errstate(over="ignore"):
+            number = float(np.float32(number))
+    return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+
+
+class Builder:
+    """Emits the body of one function.
+
+    lanes 0 means scalars, N means <N x T> vectors. `fused` says that the machine has a fused multiply-add (on x86: AVX2
+    or newer); without it `llvm.fma` and, before SSE4.1, `llvm.floor` would become a library call per element.
+    `declarations` collects what the module must hold beside the function: one text per declare line or internal
+    function definition; unite the sets of all Builders of a module and write each text once.
+    """
+
+    def __init__(self, lanes: int = 0, fma: bool = True, prefix: str = "v") -> None:
+        self.lanes = lanes
+        self.fused = fma
+        self.prefix = prefix
+        self.lines: list[str] = []
+        self.declarations: set[str] = set()
+        self._count = 0
+
+    # text
+
+    def fresh(self, prefix: str | None = None) -> str:
+        """A new name for a value or a label, without the percent sign."""
+        self._count += 1
+        return f"{prefix or self.prefix}{self._count}"
+
+    def line(self, text: str) -> None:
+        """Append one instruction as it stands."""
+        self.lines.append("  " + text)
+
+    def label(self, name: str) -> None:
+        """Open a basic block."""
+        self.lines.append(name + ":")
+
+    def type(self, dtype: str) -> str:
+        """The IR type of a register of this dtype."""
+        return f"<{self.lanes} x {LLVM_TYPE[dtype]}>" if self.lanes else LLVM_TYPE[dtype]
+
+    def suffix(self, dtype: str) -> str:
+        """The type part of an intrinsic's name, such as v8f64."""
+        kind = f"{'f' if dtype in FLOATS else 'i'}{BITS[dtype]}"
+        return f"v{self.lanes}{kind}" if self.lanes else kind
+
+    def emit(self, rhs: str, dtype: str) -> Reg:
+        """`%fresh = rhs`."""
+        self._count += 1
+        name = f"%{self.prefix}{self._count}"
+        self.lines.append(f"  {name} = {rhs}")
+        return Reg(name, dtype)
+
+    # values
+
+    def const(self, number: float, dtype: str) -> Reg:
+        """A constant, in every lane. Integers wrap to the width of the dtype."""
+        if dtype in FLOATS:
+            text = hexadecimal(float(number), dtype)
+        elif dtype == "bool":
+            text = "true" if number else "false"
+        else:
+            bits = BITS[dtype]
+            wrapped = int(number) & ((1 << bits) - 1)
+            text = str(wrapped - (1 << bits) if wrapped >> (bits - 1) else wrapped)
+        return Reg(f"splat ({LLVM_TYPE[dtype]} {text})" if self.lanes else text, dtype)
+
+    def operands(self, a: Operand, b: Operand) -> tuple[Reg, Reg]:
+        """Both as registers; a number takes the dtype of the other operand."""
+        if isinstance(a, Reg):
+            return a, b if isinstance(b, Reg) else self.const(b, a.dtype)
+        if isinstance(b, Reg):
+            return self.const(a, b.dtype), b
+        raise TypeError(f"two numbers, {a} and {b}, have no dtype")
+
+    def _binary(self, name: str, a: Operand, b: Operand) -> Reg:
+        x, y = self.operands(a, b)
+        return self.emit(f"{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
+
+    def _arithmetic(self, name: str, a: Operand, b: Operand) -> Reg:
+        x, y = self.operands(a, b)
+        return self._binary(("f" if x.dtype in FLOATS else "") + name, x, y)
+
+    # arithmetic
+
+    def add(self, a: Operand, b: Operand) -> Reg:
+        return self._arithmetic("add", a, b)
+
+    def sub(self, a: Operand, b: Operand) -> Reg:
+        return self._arithmetic("sub", a, b)
+
+    def mul(self, a: Operand, b: Operand) -> Reg:
+        return self._arithmetic("mul", a, b)
+
+    def div(self, a: Operand, b: Operand) -> Reg:
+        """Float division, or the machine's integer division: truncating, undefined for 0 and for minimum / -1."""
+        x, y = self.operands(a, b)
+        name = "fdiv" if x.dtype in FLOATS else "udiv" if x.dtype in UNSIGNED else "sdiv"
+        return self._binary(name, x, y)
+
+    def rem(self, a: Operand, b: Operand) -> Reg:
+        """The integer remainder that belongs to `div`."""
+        x, y = self.operands(a, b)
+        return self._binary("urem" if x.dtype in UNSIGNED else "srem", x, y)
+
+    def fma(self, a: Operand, b: Operand, c: Operand) -> Reg:
+        """a*b + c, rounded once if the machine can."""
+        known = next(v for v in (a, b, c) if isinstance(v, Reg))
+        x, y, z = (v if isinstance(v, Reg) else self.const(v, known.dtype) for v in (a, b, c))
+        return self.intrinsic("fma", x, y, z) if self.fused else self.add(self.mul(x, y), z)
+
+    def fneg(self, a: Reg) -> Reg:
+        return self.emit(f"fneg {self.type(a.dtype)} {a.text}", a.dtype)
+
+    def neg(self, a: Reg) -> Reg:
+        return self.fneg(a) if a.dtype in FLOATS else self.sub(0, a)
+
+    # bits
+
+    def and_(self, a: Operand, b: Operand) -> Reg:
+        return self._binary("and", a, b)
+
+    def or_(self, a: Operand, b: Operand) -> Reg:
+        return self._binary("or", a, b)
+
+    def xor(self, a: Operand, b: Operand) -> Reg:
+        return self._binary("xor", a, b)
+
+    def not_(self, a: Reg) -> Reg:
+        return self.xor(a, True if a.dtype == "bool" else -1)
+
+    def shl(self, a: Operand, b: Operand) -> Reg:
+        """Undefined (poison) for a shift by the width or more, like the other two."""
+        return self._binary("shl", a, b)
+
+    def lshr(self, a: Operand, b: Operand) -> Reg:
+        return self._binary("lshr", a, b)
+
+    def ashr(self, a: Operand, b: Operand) -> Reg:
+        return self._binary("ashr", a, b)
+
+    # choice
+
+    def compare(self, predicate: str, a: Operand, b: Operand) -> Reg:
+        """eq ne lt le gt ge by dtype (NaN: only ne holds), or a predicate of fcmp such as uno, ugt."""
+        x, y = self.operands(a, b)
+        if x.dtype in FLOATS:
+            text = f"fcmp {_FCMP.get(predicate, predicate)}"
+        elif predicate in ("eq", "ne"):
+            text = f"icmp {predicate}"
+        else:
+            text = f"icmp {'u' if x.dtype in UNSIGNED else 's'}{predicate}"
+        return self.emit(f"{text} {self.type(x.dtype)} {x.text}, {y.text}", "bool")
+
+    def select(self, condition: Reg, a: Operand, b: Operand) -> Reg:
+        x, y = self.operands(a, b)
+        kind = self.type(x.dtype)
+        return self.emit(f"select {self.type('bool')} {condition.text}, {kind} {x.text}, {kind} {y.text}", x.dtype)
+
+    # conversion
+
+    def convert(self, instruction: str, a: Reg, dtype: str) -> Reg:
+        """One of sext zext trunc fptosi fptoui sitofp uitofp fpext fptrunc bitcast; nothing if the IR type stays."""
+        if LLVM_TYPE[a.dtype] == LLVM_TYPE[dtype]:
+            return Reg(a.text, dtype)
+        return self.emit(f"{instruction} {self.type(a.dtype)} {a.text} to {self.type(dtype)}", dtype)
+
+    def bits(self, a: Reg) -> Reg:
+        """The bit pattern of a float as a signed integer of the same size."""
+        return self.convert("bitcast", a, f"int{BITS[a.dtype]}")
+
+    def unbits(self, a: Reg) -> Reg:
+        """The float with this bit pattern."""
+        return self.convert("bitcast", a, f"float{BITS[a.dtype]}")
+
+    # calls
+
+    def intrinsic(self, name: str, *args: Reg, dtype: str | None = None) -> Reg:
+        """llvm.<name> on the type of the first argument, or on the types that a dotted name already spells out."""
+        dtype = dtype or args[0].dtype
+        full = name if name.startswith("llvm.") else f"llvm.{name}.{self.suffix(args[0].dtype)}"
+        return self.call(full, *args, dtype=dtype)
+
+    def call(self, function: str, *args: Reg, dtype: str, declare: bool = True) -> Reg:
+        """Call a function by name; declare=False if the module defines it."""
+        result = self.type(dtype)
+        if declare:
+            self.declarations.add(f"declare {result} @{function}({', '.join(self.type(a.dtype) for a in args)})")
+        passed = ", ".join(f"{self.type(a.dtype)} {a.text}" for a in args)
+        return self.emit(f"call {result} @{function}({passed})", dtype)
+
+    def fabs(self, a: Reg) -> Reg:
+        return self.intrinsic("fabs", a)
+
+    def sqrt(self, a: Reg) -> Reg:
+        return self.intrinsic("sqrt", a)
+
+    def copysign(self, size: Reg, sign: Reg) -> Reg:
+        return self.intrinsic("copysign", size, sign)

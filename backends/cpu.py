@@ -1,0 +1,296 @@
+"""The CPU: IR text to an object file, the object file to code in memory, code called with NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+
+from symdl.backends import gemm
+from symdl.backends.base import Bound
+from symdl.backends.llvm import RUNTIME, Target, emit
+from symdl.backends.llvm.entries import ARENA_ALIGNMENT
+from symdl.backends.llvm.steps import all_steps, uses_library
+from symdl.errors import ProgramError
+from symdl.program import Call, Program
+from symdl.types import Symbol, size_at
+
+Array = np.ndarray[Any, Any]
+OPTIMIZED_TEXT = 1_000_000  # characters of IR; above, compile time matters more than the last factor of speed
+KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
+_lock = threading.RLock()
+_loaded: dict[str, Any] = {}
+
+GLUE = """
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare i32 @PyGILState_Ensure()
+declare void @PyGILState_Release(i32)
+declare i32 @PyErr_CheckSignals()
+
+define i64 @call(ptr %run, ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime) nounwind {
+  %thread = call ptr @PyEval_SaveThread()
+  %status = call i64 %run(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)
+  call void @PyEval_RestoreThread(ptr %thread)
+  ret i64 %status
+}
+
+; An exception of a signal handler stays set in the thread, and ctypes raises it when @call returns.
+define i32 @poll() nounwind {
+  %lock = call i32 @PyGILState_Ensure()
+  %found = call i32 @PyErr_CheckSignals()
+  call void @PyGILState_Release(i32 %lock)
+  ret i32 %found
+}
+"""
+
+
+class Machine:
+    """The instruction set that code is made for; by default this computer's."""
+
+    def __init__(self, cpu: str = "", features: str | None = None) -> None:
+        with _lock:
+            if "native" not in _loaded:
+                llvm.initialize_native_target()
+                llvm.initialize_native_asmprinter()
+                _loaded["native"] = True
+            self.cpu = cpu or llvm.get_host_cpu_name()
+            known = llvm.get_host_cpu_features()
+            self.features = (known.flatten() if not cpu else "") if features is None else features
+            self.triple = llvm.get_process_triple()
+            self.layout = str(self.create().target_data)
+        has = set(self.features.split(","))
+        arm = self.triple.startswith(("aarch64", "arm64"))
+        self.fma = arm or {"+fma", "+avx2"} <= has
+        self.vector_bytes = 64 if "+avx512f" in has else 32 if self.fma and not arm else 16
+        self.registers = 32 if arm or self.vector_bytes == 64 else 16
+
+    def create(self) -> Any:
+        """A new llvmlite TargetMachine; an engine owns the one that it is given."""
+        return llvm.Target.from_triple(self.triple).create_target_machine(
+            cpu=self.cpu, features=self.features, opt=3, reloc="default", codemodel="jitdefault", jit=True
+        )
+
+    def target(self) -> Target:
+        return Target(self.triple, self.layout, self.fma, gemm.workspace(self.tile("float64")))
+
+    def tile(self, dtype: str) -> gemm.Tile:
+        """The GEMM register tile for these vectors."""
+        return gemm.tile_for(dtype, self.vector_bytes, self.registers, self.fma)
+
+
+class Engine:
+    """Object code in memory."""
+
+    def __init__(self, code: bytes, machine: Machine) -> None:
+        with _lock:
+            holder = llvm.parse_assembly("", llvm.create_context())
+            self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+            self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            self.engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        found: int = self.engine.get_function_address(name)
+        return found
+
+
+def compile_text(text: str, machine: Machine, optimize: bool | None = None, assembly: bool = False) -> bytes:
+    """IR text to the bytes of an object file (or of the assembly text). Holds no addresses of this process.
+
+    optimize: run the loop vectoriser and its companions; by default where the text is not huge.
+    """
+    with _lock:
+        module = llvm.parse_assembly(text, llvm.create_context())
+        module.verify()
+        target = machine.create()
+        if optimize is None:
+            optimize = len(text) < OPTIMIZED_TEXT
+        if optimize:
+            tuning = llvm.create_pipeline_tuning_options(speed_level=2)
+            tuning.loop_vectorization = True
+            tuning.loop_interleaving = True
+            tuning.slp_vectorization = False
+            tuning.inlining_threshold = 0
+            builder = llvm.create_pass_builder(target, tuning)
+            builder.getModulePassManager().run(module, builder)
+        else:
+            builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
+            light = llvm.create_new_module_pass_manager()
+            light.add_sroa_pass()
+            light.add_instruction_combine_pass()
+            light.add_simplify_cfg_pass()
+            light.run(module, builder)
+        return target.emit_assembly(module).encode() if assembly else bytes(target.emit_object(module))
+
+
+def glue(machine: Machine) -> tuple[Any, int]:
+    """(call, address of poll): how Python enters native code that lets go of the interpreter's lock."""
+    with _lock:
+        if "glue" not in _loaded:
+            engine = Engine(compile_text(GLUE, machine, optimize=False), machine)
+            kind = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
+            _loaded["glue"] = kind(engine.address("call")), engine.address("poll"), engine
+        call, poll, _ = _loaded["glue"]
+        return call, poll
+
+
+def gemm_address(dtype: str, machine: Machine) -> int:
+    """The product of matrices for a dtype, compiled at its first use in the process."""
+    tile = machine.tile(dtype)
+    key = f"gemm {machine.cpu} {machine.features} {tile}"
+    with _lock:
+        if key not in _loaded:
+            text = gemm.module_text(tile, machine.triple, machine.layout)
+            _loaded[key] = Engine(compile_text(text, machine, optimize=False), machine)
+        found: int = _loaded[key].address(gemm.entry_name(dtype))
+        return found
+
+
+class CpuExecutable:
+    """A Program in machine code. See symdl.backends.base for how it is used."""
+
+    def __init__(self, program: Program, code: bytes, constants: Sequence[Array], machine: Machine) -> None:
+        self.program, self.code, self.machine = program, code, machine
+        self._engine = Engine(code, machine)
+        self._enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(self._engine.address("enter"))
+        self._run = self._engine.address("run")
+        self._call, poll = glue(machine)
+        self._runtime = (ctypes.c_void_p * len(RUNTIME))()
+        self._runtime[RUNTIME.index("poll")] = poll
+        for step in all_steps(program.steps):
+            if isinstance(step, Call) and uses_library(step):
+                dtype = step.views[-1].dtype
+                self._runtime[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, machine)
+        self._symbols = tuple(b.symbol for b in program.bindings)
+        given = program.of_kind("input", "shared", "constant", "output")
+        place = {b.name: k for k, b in enumerate(given)}
+        self._entered = [(b, place[b.name], b.kind) for b in given if b.kind in ("input", "shared")]
+        self._outputs = [(b, place[b.name]) for b in program.of_kind("output")]
+        self._addresses = [0] * len(given)
+        self._constants = []
+        held = program.of_kind("constant")
+        if len(held) != len(constants):
+            raise ProgramError(f"{len(constants)} constants given for {len(held)}")
+        for buffer, array in zip(held, constants, strict=True):
+            kept = self._fitting(buffer.name, buffer.dtype, len(buffer.shape), array, written=False)
+            self._constants.append(kept)
+            self._addresses[place[buffer.name]] = address_of(kept)
+        self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        self._arenas: list[Array] = []
+        self._own_lock = threading.Lock()
+
+    @staticmethod
+    def _fitting(name: str, dtype: str, ndim: int, array: Array, written: bool) -> Array:
+        """The array itself, or a copy in C order of one that is only read."""
+        if array.dtype != dtype or array.ndim != ndim:
+            raise ProgramError(f"{name} must be {dtype} with {ndim} axes, not {array.dtype} with {array.ndim}")
+        flags = array.flags
+        if flags.carray or (flags.c_contiguous and flags.aligned and not written):
+            return array
+        if written:
+            raise ProgramError(f"the shared array {name} must be writable, aligned and in C order")
+        return np.array(array, dtype=dtype, order="C", ndmin=ndim)
+
+    def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
+        """Find the sizes in the arrays and check the program's facts."""
+        if len(inputs) + len(shareds) != len(self._entered):
+            raise ProgramError(f"{len(inputs)} inputs and {len(shareds)} shared arrays for {len(self._entered)}")
+        addresses = list(self._addresses)
+        extents: list[int] = []
+        arrays = []
+        turns = {"input": iter(inputs), "shared": iter(shareds)}
+        for buffer, place, kind in self._entered:
+            array = self._fitting(buffer.name, buffer.dtype, len(buffer.shape), next(turns[kind]), kind == "shared")
+            arrays.append(array)
+            addresses[place] = address_of(array)
+            extents += array.shape
+        table = (ctypes.c_void_p * len(addresses))(*addresses)
+        sizes = (ctypes.c_int64 * len(self._symbols))()
+        arena = ctypes.c_int64()
+        status = self._enter((ctypes.c_int64 * len(extents))(*extents), table, sizes, ctypes.byref(arena))
+        found = tuple(sizes)
+        return Bound(
+            status, dict(zip(self._symbols, found, strict=True)), tuple(arrays), (table, sizes, found, arena.value)
+        )
+
+    def execute(self, bound: Bound) -> tuple[int, tuple[Array, ...]]:
+        """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed."""
+        if bound.status:
+            raise ProgramError(f"execute after check {bound.status - 1} has failed")
+        table, sizes, found, arena_bytes = bound.machine
+        outputs = []
+        for (buffer, place), shape in zip(self._outputs, self._shapes_at(found, bound.sizes), strict=True):
+            array = np.empty(shape, buffer.dtype)
+            outputs.append(array)
+            table[place] = address_of(array)
+        arena = self._take_arena(arena_bytes)
+        start = address_of(arena)
+        start += -start % ARENA_ALIGNMENT
+        try:
+            status = self._call(self._run, table, sizes, start, self._runtime)
+        finally:
+            self._give_arena(arena)
+        return status, tuple(outputs) if status == 0 else ()
+
+    def _shapes_at(self, found: tuple[int, ...], sizes: dict[Symbol, int]) -> list[tuple[int, ...]]:
+        """The shapes of the outputs, remembered for the sizes of the last calls."""
+        shapes = self._shapes.get(found)
+        if shapes is None:
+            shapes = [tuple(size_at(n, sizes) for n in b.shape) for b, _ in self._outputs]
+            with self._own_lock:
+                if len(self._shapes) >= 64:
+                    self._shapes.clear()
+                self._shapes[found] = shapes
+        return shapes
+
+    def _take_arena(self, needed: int) -> Array:
+        with self._own_lock:
+            if self._arenas and self._arenas[-1].nbytes >= needed + ARENA_ALIGNMENT:
+                return self._arenas.pop()
+        return np.empty(needed + ARENA_ALIGNMENT, np.uint8)
+
+    def _give_arena(self, arena: Array) -> None:
+        """Keep one for the next call: fresh memory costs a page fault per page."""
+        with self._own_lock:
+            if arena.nbytes <= KEPT_ARENA and (not self._arenas or self._arenas[-1].nbytes < arena.nbytes):
+                self._arenas[:] = [arena]
+
+    def ir(self) -> str:
+        """The LLVM IR text that the code was made from."""
+        return emit(self.program, self.machine.target())
+
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return compile_text(self.ir(), self.machine, assembly=True).decode()
+
+
+def address_of(array: Array) -> int:
+    """Where the first element is."""
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
+class CpuBackend:
+    """This computer's processor, through LLVM."""
+
+    name = "cpu"
+
+    def __init__(self, cpu: str = "", features: str | None = None) -> None:
+        self.machine = Machine(cpu, features)
+
+    def fingerprint(self) -> str:
+        """LLVM and processor."""
+        m = self.machine
+        version = ".".join(map(str, llvm.llvm_version_info))
+        return f"cpu llvm {version} llvmlite {llvmlite.__version__} {m.triple} {m.cpu} {m.features}"
+
+    def compile(self, program: Program, constants: Sequence[Array] = ()) -> CpuExecutable:
+        return self.load(program, compile_text(emit(program, self.machine.target()), self.machine), constants)
+
+    def load(self, program: Program, code: bytes, constants: Sequence[Array] = ()) -> CpuExecutable:
+        return CpuExecutable(program, code, constants, self.machine)

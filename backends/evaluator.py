@@ -1,0 +1,147 @@
+"""What the two interpreters of loop nests share: memory, bounds checks, and how a Value is computed.
+
+A Value is what it reads at the moment of its use, so a machine may keep it only while nothing that it reads changes.
+Here nothing is kept from one statement to the next; within a statement a shared Value is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdl.backends.primitives import PRIMITIVES
+from symdl.errors import InternalError
+from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Ref, Value, View, is_value, parts
+from symdl.types import Extent
+
+MISSING = object()
+
+
+class Failure(Exception):
+    """The run stops with a status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Memory:
+    """flat: the elements of each buffer; home: equal for two buffers that share memory."""
+
+    flat: Mapping[str, np.ndarray]
+    home: Mapping[str, object]
+
+
+def typed(found: Any, dtype: str) -> Any:
+    """A result as a NumPy scalar or array of the dtype, as C casts."""
+    if isinstance(found, np.generic | np.ndarray) and found.dtype == dtype:
+        return found
+    return np.asarray(found).astype(dtype)[()]
+
+
+class Evaluator:
+    """Computes Values without recursion over chains; subclasses say what a Load and an extent are."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.names: dict[str, Any] = {}
+        self.scopes: list[dict[int, Any]] = [{}]
+
+    def begin(self) -> None:
+        """A new statement."""
+        self.scopes = [{}]
+
+    def extent(self, extent: Extent) -> Any:
+        """The extent's number here."""
+        raise NotImplementedError
+
+    def guard(self, item: Guard) -> Any:
+        """One side of a Guard."""
+        raise NotImplementedError
+
+    def within(self, place: Any, extent: Any) -> bool:
+        """Whether 0 <= place < extent, everywhere."""
+        raise NotImplementedError
+
+    def outside(self, view: View, at: list[Any], why: str) -> Exception:
+        """What to raise for an access out of bounds."""
+        raise InternalError(f"access out of bounds: {view.buffer}[{', '.join(map(str, at))}] {why}")
+
+    def loaded(self, view: View, address: Any) -> Any:
+        """The elements at an address."""
+        return self.memory.flat[view.buffer][address]
+
+    def name(self, name: str) -> Any:
+        """A scalar variable."""
+        return self.names[name]
+
+    def find(self, item: Value) -> Any:
+        """What this statement has computed already, on this side of its Guards or outside them, or MISSING."""
+        for scope in reversed(self.scopes):
+            if id(item) in scope:
+                return scope[id(item)]
+        return MISSING
+
+    def known(self, item: Value) -> bool:
+        return isinstance(item, Ref) or self.find(item) is not MISSING
+
+    def operand(self, item: Value) -> Any:
+        return self.name(item.name) if isinstance(item, Ref) else self.find(item)
+
+    def value(self, root: Value) -> Any:
+        """A Value, operands first."""
+        stack = [root]
+        while stack:
+            item = stack[-1]
+            if self.known(item):
+                stack.pop()
+                continue
+            missing = [] if isinstance(item, Guard) else [p for p in parts(item) if not self.known(p)]
+            if missing:
+                stack += reversed(missing)
+            else:
+                self.scopes[-1][id(item)] = self.compute(item)
+                stack.pop()
+        return self.operand(root)
+
+    def compute(self, item: Value) -> Any:
+        match item:
+            case Load(view, at):
+                return self.loaded(view, self.address(view, at))
+            case Const(number, dtype):
+                return np.dtype(dtype).type(number)
+            case Position(extent, dtype):
+                return typed(self.extent(extent), dtype)
+            case Apply(primitive, args, dtype):
+                return typed(PRIMITIVES[primitive].numpy(*map(self.operand, args)), dtype)
+            case Guard():
+                return self.guard(item)
+            case Checked(value, extent, code, dtype):
+                found = typed(self.operand(value), dtype)
+                if not self.within(found, self.extent(extent)):
+                    raise Failure(code)
+                return found
+        raise InternalError(f"{type(item).__name__} is not a value")
+
+    def address(self, view: View, at: tuple[Index, ...]) -> Any:
+        """Where in the buffer an element of a view lies; every index lies in its axis, the element in the buffer."""
+        places = [self.integer(self.value(i)) if is_value(i) else self.extent(i) for i in at]  # type: ignore[arg-type]
+        if len(places) != len(view.shape):
+            raise self.outside(view, places, f"has {len(view.shape)} axes")
+        address = self.extent(view.offset)
+        for axis, (place, stride) in enumerate(zip(places, view.strides, strict=True)):
+            limit = self.extent(view.shape[axis])
+            if not self.within(place, limit):
+                raise self.outside(view, places, f"leaves axis {axis} of {limit}")
+            address = address + place * self.extent(stride)
+        if not self.within(address, self.memory.flat[view.buffer].size):
+            raise self.outside(view, places, f"is element {address} of {self.memory.flat[view.buffer].size}")
+        return address
+
+    def integer(self, found: Any) -> Any:
+        """An index from data, wide enough for an address."""
+        return int(found)

@@ -1,0 +1,314 @@
+"""The module under construction: its target, its functions as text, and a writer that knows where values may stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg
+from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
+
+MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
+ITEM_BYTES = {dtype: max(bits // 8, 1) for dtype, bits in BITS.items()}
+RUNTIME = ("poll", "gemm_float32", "gemm_float64")  # the order of addresses in the run-time table
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that text is emitted for. No text depends on anything else than the Program and this.
+
+    size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
+    workspace is the number of scratch bytes that one call of the GEMM library needs.
+    """
+
+    triple: str = ""
+    data_layout: str = ""
+    fma: bool = False
+    workspace: int = 0
+    size_type: str = "i64"
+
+
+@dataclass
+class Module:
+    """Texts of declarations and functions. Two functions of one text are one."""
+
+    target: Target
+    declarations: set[str] = field(default_factory=set)
+    functions: list[str] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+
+    def add(self, text: str, builder: Builder) -> None:
+        """A finished function and what it needs beside it."""
+        self.functions.append(text)
+        self.declarations |= builder.declarations
+
+    def share(self, stem: str, signature: str, body: str, builder: Builder) -> str:
+        """The name of an internal function with this signature, body and attributes, written only once."""
+        key = f"{signature} {body}"
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = f"{stem}{len(self._names)}"
+            self.add(f"define internal i64 @{name}{signature} noinline nounwind {body}", builder)
+        return name
+
+    def __str__(self) -> str:
+        head = [f'target triple = "{self.target.triple}"'] if self.target.triple else []
+        head += [f'target datalayout = "{self.target.data_layout}"'] if self.target.data_layout else []
+        return "\n".join([*head, *sorted(self.declarations), *self.functions]) + "\n"
+
+
+@dataclass
+class Scope:
+    """What is known from one place of a function on: symbols, and extents and values already computed.
+
+    Code that must come before everything else in the scope goes to `landing`, which stands at the scope's start.
+    """
+
+    marker: str
+    symbols: dict[Symbol, str] = field(default_factory=dict)
+    extents: dict[Extent, str] = field(default_factory=dict)
+    values: dict[int, Reg] = field(default_factory=dict)
+    landing: list[str] = field(default_factory=list)
+
+
+class Writer(Builder):
+    """A Builder with scopes, extents and loops.
+
+    An extent is computed at the start of the innermost scope that defines one of its symbols, so outside every loop
+    that does not change it.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(lanes=0, fma=target.fma)
+        self.target = target
+        self.word = target.size_type
+        self.scopes: list[Scope] = []
+        self.block = "entry"
+        self._landings: dict[str, list[str]] = {}
+        self.label("entry")
+        self.open_scope()
+
+    def label(self, name: str) -> None:
+        super().label(name)
+        self.block = name
+
+    def open_scope(self) -> Scope:
+        """Everything from here to close_scope is dominated by this place."""
+        scope = Scope(f"; scope {len(self._landings)}")
+        self._landings[scope.marker] = scope.landing
+        self.lines.append(scope.marker)
+        self.scopes.append(scope)
+        return scope
+
+    def close_scope(self) -> None:
+        self.scopes.pop()
+
+    def finished(self) -> str:
+        """The function's body in braces, what has been hoisted standing where it belongs."""
+        out = ["{"]
+        for line in self.lines:
+            out += self._landings.get(line, (line,))
+        return "\n".join([*out, "}"])
+
+    # symbols and extents
+
+    def unknown(self, symbol: Symbol) -> str:
+        """The register of a symbol that no scope defines, by code in the outermost scope's landing."""
+        raise KeyError(symbol)
+
+    def _depth(self, extent: Extent) -> int:
+        """The innermost scope that defines a symbol of the extent."""
+        if isinstance(extent, int):
+            return 0
+        deepest = 0
+        for atoms, _ in terms_of(extent):
+            for atom in atoms:
+                if isinstance(atom, Symbol):
+                    deepest = max(deepest, self._symbol(atom)[0])
+                else:
+                    deepest = max(deepest, self._depth(atom.left), self._depth(atom.right))
+        return deepest
+
+    def register(self, symbol: Symbol) -> str:
+        """The symbol in a register of the size type."""
+        return self._symbol(symbol)[1]
+
+    def _symbol(self, symbol: Symbol) -> tuple[int, str]:
+        for depth in range(len(self.scopes) - 1, -1, -1):
+            if symbol in self.scopes[depth].symbols:
+                return depth, self.scopes[depth].symbols[symbol]
+        with Landing(self, self.scopes[0]):
+            found = self.scopes[0].symbols[symbol] = self.unknown(symbol)
+        return 0, found
+
+    def size(self, extent: Extent) -> str:
+        """The extent in a register of the size type (or the text of a constant)."""
+        if isinstance(extent, int):
+            return str(int(extent))
+        scope = self.scopes[self._depth(extent)]
+        found = scope.extents.get(extent)
+        if found is None:
+            # Terms that change least come first, so that their sum is found outside the loops over the others.
+            terms = [(self._depth_of_atoms(atoms), atoms, k) for atoms, k in terms_of(extent)]
+            terms.sort(key=lambda t: t[0])
+            total = ""
+            for depth, atoms, k in terms:
+                with Landing(self, self.scopes[depth]):
+                    factors = [self._atom(a) for a in atoms]
+                    if k != 1 or not factors:
+                        factors.append(str(k))
+                    term = factors[0]
+                    for factor in factors[1:]:
+                        term = self.arithmetic("mul", term, factor)
+                    total = self.arithmetic("add", total, term) if total else term
+            found = scope.extents[extent] = total
+        return found
+
+    def _depth_of_atoms(self, atoms: tuple[Symbol | Compound, ...]) -> int:
+        depths = [0]
+        for atom in atoms:
+            depths += (
+                [self._symbol(atom)[0]]
+                if isinstance(atom, Symbol)
+                else [self._depth(atom.left), self._depth(atom.right)]
+            )
+        return max(depths)
+
+    def extreme(self, function: str, left: str, right: str) -> str:
+        """The max or min of two numbers of the size type."""
+        name = f"llvm.s{function}.{self.word}"
+        self.declarations.add(f"declare {self.word} @{name}({self.word}, {self.word})")
+        return self.emit(f"call {self.word} @{name}({self.word} {left}, {self.word} {right})", "int64").text
+
+    def arithmetic(self, instruction: str, left: str, right: str) -> str:
+        """One instruction on numbers of the size type."""
+        return self.emit(f"{instruction} {self.word} {left}, {right}", "int64").text
+
+    def _atom(self, atom: Symbol | Compound) -> str:
+        if isinstance(atom, Symbol):
+            return self._symbol(atom)[1]
+        left, right = self.size(atom.left), self.size(atom.right)
+        if atom.function != "floordiv":
+            return self.extreme(atom.function, left, right)
+        zero = ""
+        if not isinstance(atom.right, int):  # a divisor that is 0 at run time must not trap: the quotient is then 0
+            zero = self.arithmetic("icmp eq", right, "0")
+            right = self.emit(f"select i1 {zero}, {self.word} 1, {self.word} {right}", "int64").text
+        quotient = self.arithmetic("sdiv", left, right)
+        if not (nonnegative(atom.left) and nonnegative(atom.right)):
+            rest = self.arithmetic("srem", left, right)
+            signs = self.arithmetic("xor", rest, right)
+            uneven, differ = self.arithmetic("icmp ne", rest, "0"), self.arithmetic("icmp slt", signs, "0")
+            lower = self.emit(f"and i1 {uneven}, {differ}", "bool").text
+            quotient = self.arithmetic("add", quotient, self.emit(f"sext i1 {lower} to {self.word}", "int64").text)
+        if zero:
+            quotient = self.emit(f"select i1 {zero}, {self.word} 0, {self.word} {quotient}", "int64").text
+        return quotient
+
+    def as_word(self, value: Reg) -> str:
+        """An integer register in the size type."""
+        have, want = LLVM_TYPE[value.dtype], self.word
+        if have == want:
+            return value.text
+        narrower = int(have[1:]) < int(want[1:])
+        how = "trunc" if not narrower else "zext" if value.dtype in UNSIGNED else "sext"
+        return self.emit(f"{how} {have} {value.text} to {want}", "int64").text
+
+    # memory and control
+
+    def element(self, pointer: str, dtype: str, index: str) -> str:
+        """The address of one element."""
+        if index == "0":
+            return pointer
+        return self.emit(
+            f"getelementptr inbounds {MEMORY_TYPE[dtype]}, ptr {pointer}, {self.word} {index}", "int64"
+        ).text
+
+    def load(self, pointer: str, dtype: str) -> Reg:
+        """The value of a dtype in memory."""
+        kind = MEMORY_TYPE[dtype]
+        found = self.emit(f"load {kind}, ptr {pointer}, align {ITEM_BYTES[dtype]}", dtype)
+        return self.emit(f"icmp ne i8 {found.text}, 0", "bool") if dtype == "bool" else found
+
+    def store(self, value: Reg, pointer: str) -> None:
+        if value.dtype == "bool":
+            value = self.emit(f"zext i1 {value.text} to i8", "uint8")
+        self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, ptr {pointer}, align {ITEM_BYTES[value.dtype]}")
+
+    def pointer_at(self, table: str, index: int) -> str:
+        """Entry `index` of a table of addresses."""
+        place = self.emit(f"getelementptr inbounds ptr, ptr {table}, i64 {index}", "int64").text if index else table
+        return self.emit(f"load ptr, ptr {place}", "int64").text
+
+    def word_at(self, table: str, index: int) -> str:
+        """The address of entry `index` of a table of numbers of the size type."""
+        if not index:
+            return table
+        return self.emit(f"getelementptr inbounds {self.word}, ptr {table}, i64 {index}", "int64").text
+
+    def branch(self, condition: str, yes: str, no: str) -> None:
+        self.line(f"br i1 {condition}, label %{yes}, label %{no}")
+
+    def jump(self, to: str) -> None:
+        self.line(f"br label %{to}")
+
+    def stop_unless(self, good: str, status: str) -> None:
+        """Return the status at once where the condition does not hold."""
+        go, stop = self.fresh("go"), self.fresh("stop")
+        self.branch(good, go, stop)
+        self.label(stop)
+        self.line(f"ret i64 {status}")
+        self.label(go)
+
+    def stop_on(self, status: str) -> None:
+        """Return a status that is not 0."""
+        self.stop_unless(self.emit(f"icmp eq i64 {status}, 0", "bool").text, status)
+
+    def open_loop(self, extent: Extent) -> OpenLoop:
+        """Begin a loop over 0..extent; its body is a scope of its own."""
+        count = self.size(extent)
+        before, body, after = self.block, self.fresh("loop"), self.fresh("after")
+        if isinstance(extent, int) and extent > 0:
+            self.jump(body)
+        else:
+            self.branch(self.emit(f"icmp sgt {self.word} {count}, 0", "bool").text, body, after)
+        self.label(body)
+        index, following = f"%{self.fresh('i')}", f"%{self.fresh('n')}"
+        at = len(self.lines)
+        self.lines.append("")  # the phi, completed when the block that jumps back is known
+        self.open_scope()
+        return OpenLoop(index, following, count, before, body, after, at)
+
+    def close_loop(self, loop: OpenLoop) -> None:
+        self.close_scope()
+        self.line(f"{loop.following} = add nuw nsw {self.word} {loop.index}, 1")
+        done = self.emit(f"icmp eq {self.word} {loop.following}, {loop.count}", "bool").text
+        came_from = f"[ 0, %{loop.before} ], [ {loop.following}, %{self.block} ]"
+        self.lines[loop.at] = f"  {loop.index} = phi {self.word} {came_from}"
+        self.branch(done, loop.after, loop.body)
+        self.label(loop.after)
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """A loop under construction."""
+
+    index: str
+    following: str
+    count: str
+    before: str
+    body: str
+    after: str
+    at: int
+
+
+class Landing:
+    """While open, what the writer writes goes to a scope's start."""
+
+    def __init__(self, writer: Writer, scope: Scope) -> None:
+        self.writer, self.scope = writer, scope
+
+    def __enter__(self) -> None:
+        self.saved, self.writer.lines = self.writer.lines, self.scope.landing
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.lines = self.saved

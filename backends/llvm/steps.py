@@ -1,0 +1,274 @@
+"""The steps of a Program to internal functions of bounded size, called by `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from symdl.backends.llvm.kernels import kernel
+from symdl.backends.llvm.library import copy_loops, is_block, matmul_loops, merged_axes
+from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
+from symdl.errors import ProgramError
+from symdl.loops import For, Stmt, View
+from symdl.program import INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, inner
+from symdl.types import Extent, Symbol, product, replace_symbols
+
+STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function
+POLL_AFTER = 1 << 24  # element visits, some milliseconds of work
+PART = "(ptr %buffers, ptr %sizes, ptr %temps, ptr %counters, ptr %work, ptr %runtime, ptr %scratch)"
+PASSED = PART  # the names are the same in every function
+VISIT = """define internal i64 @visit(ptr %work, i64 %more, ptr %runtime) noinline nounwind {{
+  %old = load i64, ptr %work
+  %new = add i64 %old, %more
+  %due = icmp ugt i64 %new, {limit}
+  br i1 %due, label %look, label %go
+go:
+  store i64 %new, ptr %work
+  ret i64 0
+look:
+  store i64 0, ptr %work
+  %slot = getelementptr inbounds ptr, ptr %runtime, i64 {slot}
+  %poll = load ptr, ptr %slot
+  %found = call i32 %poll()
+  %quiet = icmp eq i32 %found, 0
+  %status = select i1 %quiet, i64 0, i64 {interrupted}
+  ret i64 %status
+}}"""
+
+
+class Layout:
+    """Where buffers, sizes and counters stand in the tables that every function of a Program receives."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        given = program.of_kind("input", "shared", "constant", "output")
+        self.given = {b.name: k for k, b in enumerate(given)}
+        self.temps = {b.name: k for k, b in enumerate(program.of_kind("temp")) if b.name in program.offsets}
+        self.sizes = {b.symbol: k for k, b in enumerate(program.bindings)}
+        self.counters: dict[Symbol, int] = {}
+        for step in all_steps(program.steps):
+            if isinstance(step, Loop):
+                for symbol in (step.counter, step.slot, step.end):
+                    self.counters.setdefault(symbol, len(self.counters))
+
+    @property
+    def needs_workspace(self) -> bool:
+        return any(isinstance(s, Call) and uses_library(s) for s in all_steps(self.program.steps))
+
+
+def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Every step, also inside loops and branches."""
+    stack = list(reversed(steps))
+    while stack:
+        step = stack.pop()
+        yield step
+        for body in inner(step):
+            stack += reversed(body)
+
+
+def uses_library(call: Call) -> bool:
+    """Whether the call is served by the GEMM library, not by loops of its own."""
+    return call.name == "matmul" and call.views[-1].dtype in ("float32", "float64")
+
+
+class SizeWriter(Writer):
+    """A Writer that finds sizes and counters in the tables."""
+
+    def __init__(self, module: Module, layout: Layout) -> None:
+        super().__init__(module.target)
+        self.module, self.layout = module, layout
+
+    def unknown(self, symbol: Symbol) -> str:
+        if symbol in self.layout.sizes:
+            place = self.word_at("%sizes", self.layout.sizes[symbol])
+        elif symbol in self.layout.counters:
+            place = self.word_at("%counters", self.layout.counters[symbol])
+        else:
+            raise ProgramError(f"the size {symbol} is not bound")
+        return self.emit(f"load {self.word}, ptr {place}", "int64").text
+
+
+class PartWriter(SizeWriter):
+    """Writes consecutive steps as one function."""
+
+    def __init__(self, module: Module, layout: Layout, quiet: bool) -> None:
+        super().__init__(module, layout)
+        self.quiet = quiet  # no polls: a shared value may have been written
+
+    def steps(self, steps: tuple[Step, ...]) -> None:
+        """Few steps in place, many as calls of functions of their own."""
+        if len(steps) <= STEPS_PER_FUNCTION:
+            for step in steps:
+                self.step(step)
+            return
+        for at in range(0, len(steps), STEPS_PER_FUNCTION):
+            group = steps[at : at + STEPS_PER_FUNCTION]
+            name = part(self.module, self.layout, group, self.quiet)
+            self.quiet = self.quiet or any(map(self.commits, group))
+            self.stop_on(self.emit(f"call i64 @{name}{PASSED}", "int64").text)
+
+    def step(self, step: Step) -> None:
+        commits = self.commits(step)
+        match step:
+            case Kernel(body):
+                self.kernel(body)
+                self.poll(commits, work_of(body))
+            case Call("matmul", (a, b, c)) if uses_library(step):
+                self.matmul(a, b, c)
+                self.poll(commits, product((*c.shape, a.shape[-1])), shift=5)  # 32 products cost like one visit
+            case Call("matmul", (a, b, c)):
+                loops = matmul_loops(a, b, c)
+                self.kernel(loops)
+                self.poll(commits, work_of(loops))
+            case Call("copy", (a, c)):
+                self.copy(a, c)
+                self.poll(commits, product(c.shape), shift=2)
+            case Loop():
+                self.loop(step, commits)
+            case If(condition, then, other):
+                self.choose(condition, then, other)
+            case _:
+                raise ProgramError(f"no library call {step.name} of {len(step.views)} views")
+        self.quiet = self.quiet or commits
+
+    def commits(self, step: Step) -> bool:
+        """Whether the step writes a shared buffer."""
+        kinds = self.layout.program.buffers
+        return any(writes and kinds[v.buffer].kind == "shared" for s in all_steps((step,)) for v, writes in accesses(s))
+
+    def poll(self, commits: bool, work: Extent, shift: int = 0) -> None:
+        """Count the work of the step before this place, and look for an interrupt when there was much."""
+        if self.quiet or commits:
+            return
+        self.module.declarations.add(
+            VISIT.format(limit=POLL_AFTER, slot=RUNTIME.index("poll"), interrupted=INTERRUPTED)
+        )
+        visits = self.size(work)
+        if self.word != "i64":
+            visits = self.emit(f"zext {self.word} {visits} to i64", "int64").text
+        if shift:
+            visits = self.emit(f"lshr i64 {visits}, {shift}", "int64").text
+        self.stop_on(self.emit(f"call i64 @visit(ptr %work, i64 {visits}, ptr %runtime)", "int64").text)
+
+    def pointer(self, buffer: str) -> str:
+        if buffer in self.layout.given:
+            return self.pointer_at("%buffers", self.layout.given[buffer])
+        if buffer not in self.layout.temps:
+            raise ProgramError(f"{buffer} has no place in memory")
+        return self.pointer_at("%temps", self.layout.temps[buffer])
+
+    def kernel(self, body: tuple[Stmt, ...]) -> None:
+        name, buffers, sizes = kernel(self.module, body)
+        passed = [f"ptr {self.pointer(b)}" for b in buffers]
+        passed += [f"{self.word} {self.register(s)}" for s in sizes]
+        self.stop_on(self.emit(f"call i64 @{name}({', '.join(passed)})", "int64").text)
+
+    # control
+
+    def loop(self, step: Loop, commits: bool) -> None:
+        outside = self.quiet
+        self.quiet = self.quiet or commits  # what one step writes stands before the polls of the next
+        loop = self.open_loop(step.steps)
+        slot = self.emit(f"and {self.word} {loop.index}, 1", "int64").text
+        for symbol, register in ((step.counter, loop.index), (step.slot, slot)):
+            self.define(symbol, register)
+        self.steps(step.body)
+        self.poll(False, 1)
+        self.close_loop(loop)
+        self.quiet = outside
+        self.define(step.end, self.emit(f"and {self.word} {self.size(step.steps)}, 1", "int64").text)
+
+    def define(self, symbol: Symbol, register: str) -> None:
+        """A counter is known to what follows in the scope, and to functions called from there."""
+        self.scopes[-1].symbols[symbol] = register
+        self.line(f"store {self.word} {register}, ptr {self.word_at('%counters', self.layout.counters[symbol])}")
+
+    def choose(self, condition: View, then: tuple[Step, ...], other: tuple[Step, ...]) -> None:
+        place = self.element(self.pointer(condition.buffer), "bool", self.size(condition.offset))
+        yes, no, join = self.fresh("then"), self.fresh("else"), self.fresh("join")
+        self.branch(self.load(place, "bool").text, yes, no)
+        quiet = self.quiet
+        for label, steps in ((yes, then), (no, other)):
+            self.label(label)
+            self.open_scope()
+            self.quiet = quiet
+            self.steps(steps)
+            self.close_scope()
+            self.jump(join)
+        self.quiet = quiet
+        self.label(join)
+
+    # library calls
+
+    def at(self, view: View, offset: Extent) -> str:
+        return self.element(self.pointer(view.buffer), view.dtype, self.size(offset))
+
+    def matmul(self, a: View, b: View, c: View) -> None:
+        a, b, c = stacked_rows(a, b, c)
+        loops = [self.open_loop(n) for n in c.shape[:-2]]
+        offsets = []
+        for view in (a, b, c):
+            place = self.size(view.offset)
+            for loop, stride in zip(loops, view.strides, strict=False):
+                step = self.emit(f"mul {self.word} {loop.index}, {self.size(stride)}", "int64").text
+                place = self.emit(f"add {self.word} {place}, {step}", "int64").text
+            offsets.append(place)
+        passed = []
+        for view, place in zip((a, b, c), offsets, strict=True):
+            passed.append(f"ptr {self.element(self.pointer(view.buffer), view.dtype, place)}")
+            passed += [f"i64 {self.wide(self.size(s))}" for s in view.strides[-2:]]
+        passed += [f"i64 {self.wide(self.size(n))}" for n in (c.shape[-2], c.shape[-1], a.shape[-1])]
+        gemm = self.pointer_at("%runtime", RUNTIME.index(f"gemm_{c.dtype}"))
+        self.line(f"call void {gemm}({', '.join(passed)}, ptr %scratch)")
+        for loop in reversed(loops):
+            self.close_loop(loop)
+
+    def wide(self, word: str) -> str:
+        return word if self.word == "i64" else self.emit(f"zext {self.word} {word} to i64", "int64").text
+
+    def copy(self, a: View, c: View) -> None:
+        a, c = merged_axes(a, c)
+        if not is_block(a, c):
+            self.kernel(copy_loops(a, c))
+            return
+        count = self.size(product(c.shape) * ITEM_BYTES[c.dtype])
+        name = f"llvm.memcpy.p0.p0.{self.word}"
+        self.declarations.add(f"declare void @{name}(ptr, ptr, {self.word}, i1)")
+        target, source = self.at(c, c.offset), self.at(a, a.offset)
+        self.line(f"call void @{name}(ptr {target}, ptr {source}, {self.word} {count}, i1 false)")
+
+
+def stacked_rows(a: View, b: View, c: View) -> tuple[View, View, View]:
+    """The same products with leading axes taken as rows, where all of them multiply one matrix b."""
+    while len(c.shape) > 2:
+        n, m = c.shape[-3], c.shape[-2]
+        if b.strides[-3] != 0 or a.strides[-3] != m * a.strides[-2] or c.strides[-3] != m * c.strides[-2]:
+            break
+        a, c = (
+            View(v.buffer, v.dtype, (*v.shape[:-3], n * m, v.shape[-1]), (*v.strides[:-3], *v.strides[-2:]), v.offset)
+            for v in (a, c)
+        )
+        b = View(b.buffer, b.dtype, (*b.shape[:-3], *b.shape[-2:]), (*b.strides[:-3], *b.strides[-2:]), b.offset)
+    return a, b, c
+
+
+def work_of(body: tuple[Stmt, ...]) -> Extent:
+    """About how many elements a kernel visits: the product of the extents of its loops, nests added up."""
+
+    def visits(statements: tuple[Stmt, ...], full: dict[Symbol, Extent]) -> Extent:
+        total: Extent = 0
+        for s in statements:
+            if isinstance(s, For):
+                n = replace_symbols(s.extent, full)  # of an extent that varies in an outer loop, its value at the end
+                inside = visits(s.body, {**full, s.index: n})
+                total = total + n * (inside if inside != 0 else 1)
+        return total
+
+    return visits(body, {})
+
+
+def part(module: Module, layout: Layout, steps: tuple[Step, ...], quiet: bool) -> str:
+    """The name of a new function that takes these steps."""
+    writer = PartWriter(module, layout, quiet)
+    writer.steps(steps)
+    writer.line("ret i64 0")
+    return module.share("part", PART, writer.finished(), writer)

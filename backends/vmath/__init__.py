@@ -1,0 +1,101 @@
+"""Every scalar primitive as LLVM IR: straight-line text for scalars and vectors, without the C library.
+
+`EMIT[name](builder, *operands, dtype=...)` appends the instructions and returns the result. What stands out of line
+(long bodies, rare paths behind a branch) goes into `Builder.declarations` as an internal function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath import arithmetic as a
+from symdl.backends.vmath.error_function import erf, erfc, erfcx, erfinv
+from symdl.backends.vmath.exponential import cosh, exp, exp2, expm1, sinh, tanh
+from symdl.backends.vmath.gamma import digamma, gammaln
+from symdl.backends.vmath.inverse_trigonometric import arccos, arcsin, arctan, arctan2
+from symdl.backends.vmath.logarithm import arccosh, arcsinh, arctanh, log, log1p, log2, log10
+from symdl.backends.vmath.power import power
+from symdl.backends.vmath.trigonometric import cos, sin, tan
+
+Emission = Callable[..., Reg]
+
+
+def _typed(emit: Emission) -> Emission:
+    """An emission whose result dtype follows from its operands, with the uniform signature of the table."""
+
+    def call(b: Builder, *args: Reg, dtype: str) -> Reg:
+        result = emit(b, *args)
+        assert result.dtype == dtype, f"{result.dtype} computed where {dtype} is expected"
+        return result
+
+    return call
+
+
+def _cast(b: Builder, x: Reg, *, dtype: str) -> Reg:
+    return a.cast(b, x, dtype)
+
+
+def _comparison(predicate: str) -> Emission:
+    return lambda b, x, y: b.compare(predicate, x, y)
+
+
+EMIT: dict[str, Emission] = {
+    "cast": _cast,
+    **{name: _typed(_comparison(name)) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    **{
+        name: _typed(emit)
+        for name, emit in {
+            "add": a.add,
+            "sub": Builder.sub,
+            "mul": a.mul,
+            "true_div": Builder.div,
+            "floor_div": a.floor_div,
+            "mod": a.mod,
+            "neg": Builder.neg,
+            "abs": a.absolute,
+            "maximum": a.maximum,
+            "minimum": a.minimum,
+            "pow": power,
+            "bitwise_and": Builder.and_,
+            "bitwise_or": Builder.or_,
+            "bitwise_xor": Builder.xor,
+            "invert": Builder.not_,
+            "left_shift": a.left_shift,
+            "right_shift": a.right_shift,
+            "where": Builder.select,
+            "floor": a.floor,
+            "ceil": a.ceil,
+            "trunc": a.trunc,
+            "round_half_even": a.round_half_even,
+            "isnan": a.isnan,
+            "exp": exp,
+            "expm1": expm1,
+            "exp2": exp2,
+            "log": log,
+            "log1p": log1p,
+            "log2": log2,
+            "log10": log10,
+            "sqrt": Builder.sqrt,
+            "sin": sin,
+            "cos": cos,
+            "tan": tan,
+            "arcsin": arcsin,
+            "arccos": arccos,
+            "arctan": arctan,
+            "arctan2": arctan2,
+            "sinh": sinh,
+            "cosh": cosh,
+            "tanh": tanh,
+            "arcsinh": arcsinh,
+            "arccosh": arccosh,
+            "arctanh": arctanh,
+            "erf": erf,
+            "erfc": erfc,
+            "erfcx": erfcx,
+            "erfinv": erfinv,
+            "gammaln": gammaln,
+            "digamma": digamma,
+        }.items()
+    },
+}

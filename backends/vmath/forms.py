@@ -1,0 +1,208 @@
+"""What the families share: polynomials, pairs of floats, powers of two, and functions that stand out of line.
+
+A pair (hi, lo) is the unevaluated sum of two floats, |lo| <= ulp(hi)/2 (Dekker 1971; Knuth, TAOCP 2, 4.2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from symdl.backends.builder import LLVM_TYPE, Builder, Reg
+
+Emit = Callable[..., Reg]
+Pair = tuple[Reg, Reg]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One IEEE 754 binary format: stored fraction bits, exponent bias, and the dtype of its bit pattern."""
+
+    fraction: int
+    bias: int
+    pattern: str
+
+    @property
+    def magic(self) -> float:
+        """1.5 * 2^fraction: adding it to a small float leaves the nearest integer in the low bits of the sum."""
+        return 1.5 * 2.0**self.fraction
+
+    @property
+    def magic_bits(self) -> int:
+        """The bit pattern of `magic`."""
+        return ((self.bias + self.fraction) << self.fraction) | (1 << (self.fraction - 1))
+
+
+FORMAT = {"float32": Format(23, 127, "int32"), "float64": Format(52, 1023, "int64")}
+
+
+def polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
+    """sum of c[k] x^k: Horner for float32 (few instructions), Estrin for float64 (short chains for long sums)."""
+    if x.dtype == "float32":
+        total: Reg | float = coefficients[-1]
+        for c in reversed(coefficients[:-1]):
+            total = b.fma(total, x, c)
+        assert isinstance(total, Reg)
+        return total
+    terms: list[Reg | float] = list(coefficients)
+    power = x
+    while len(terms) > 1:
+        pairs: list[Reg | float] = [b.fma(terms[i + 1], power, terms[i]) for i in range(0, len(terms) - 1, 2)]
+        terms = pairs + terms[len(terms) - len(terms) % 2 :]
+        if len(terms) > 1:
+            power = b.mul(power, power)
+    assert isinstance(terms[0], Reg)
+    return terms[0]
+
+
+def clamp(b: Builder, x: Reg, low: float, high: float) -> Reg:
+    """x within [low, high]; NaN stays."""
+    x = b.select(b.compare("gt", x, high), high, x)
+    return b.select(b.compare("lt", x, low), low, x)
+
+
+# integers and powers of two
+
+
+def nearest(b: Builder, x: Reg) -> Pair:
+    """The nearest integer of a float below 2^(fraction - 1), as a float and as an integer register."""
+    form = FORMAT[x.dtype]
+    shifted = b.add(x, form.magic)
+    return b.sub(shifted, form.magic), b.sub(b.bits(shifted), form.magic_bits)
+
+
+def power_of_two(b: Builder, i: Reg) -> Reg:
+    """2^i for an int32 or int64 in the normal range."""
+    form = FORMAT["float32" if i.dtype == "int32" else "float64"]
+    return b.unbits(b.shl(b.add(i, form.bias), form.fraction))
+
+
+def scale(b: Builder, x: Reg, i: Reg) -> Reg:
+    """x 2^i for |i| < 2 bias, x in [1/2, 4]: right when the result is subnormal or overflows."""
+    half = b.ashr(i, 1)
+    return b.mul(b.mul(x, power_of_two(b, half)), power_of_two(b, b.sub(i, half)))
+
+
+# pairs
+
+
+def fast_two_sum(b: Builder, x: Reg, y: Reg) -> Pair:
+    """x + y exactly, if |x| >= |y| or x is 0."""
+    total = b.add(x, y)
+    return total, b.sub(y, b.sub(total, x))
+
+
+def two_sum(b: Builder, x: Reg, y: Reg) -> Pair:
+    """x + y exactly."""
+    total = b.add(x, y)
+    part = b.sub(total, x)
+    return total, b.add(b.sub(x, b.sub(total, part)), b.sub(y, part))
+
+
+def split(b: Builder, x: Reg) -> Pair:
+    """x as a sum of two floats of half the precision (Veltkamp). Float64 only; |x| < 2^996."""
+    wide = b.mul(x, 134217729.0)  # 2^27 + 1
+    high = b.sub(wide, b.sub(wide, x))
+    return high, b.sub(x, high)
+
+
+def two_product(b: Builder, x: Reg, y: Reg) -> Pair:
+    """x y exactly: one fused operation, or Dekker's product where the machine has none."""
+    product = b.mul(x, y)
+    if b.fused:
+        return product, b.fma(x, y, b.fneg(product))
+    (xh, xl), (yh, yl) = split(b, x), split(b, y)
+    error = b.sub(b.mul(xh, yh), product)
+    error = b.add(b.add(error, b.mul(xh, yl)), b.mul(xl, yh))
+    return product, b.add(error, b.mul(xl, yl))
+
+
+def multiply_pairs(b: Builder, x: Pair, y: Pair) -> Pair:
+    """The product of two pairs, relative error below 2^-100 (float64)."""
+    product, error = two_product(b, x[0], y[0])
+    error = b.add(error, b.add(b.mul(x[0], y[1]), b.mul(x[1], y[0])))
+    return fast_two_sum(b, product, error)
+
+
+# float32 by way of float64, and functions out of line
+
+
+def through_double(emit: Emit) -> Emit:
+    """The function for float32 operands computed in float64: for rare functions, where speed matters less."""
+
+    def wide(b: Builder, *args: Reg) -> Reg:
+        if args[0].dtype == "float64":
+            return emit(b, *args)
+        return b.convert("fptrunc", emit(b, *(b.convert("fpext", a, "float64") for a in args)), "float32")
+
+    return wide
+
+
+@lru_cache(maxsize=None)
+def _definition(
+    name: str, emit: Emit, lanes: int, fused: bool, dtypes: tuple[str, ...]
+) -> tuple[str, str, frozenset[str]]:
+    """The result dtype, the text of the internal function, and what its body declares."""
+    inner = Builder(lanes, fused)
+    inner.label("entry")
+    parameters = [Reg(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
+    result = emit(inner, *parameters)
+    signature = ", ".join(f"{inner.type(p.dtype)} {p.text}" for p in parameters)
+    kind = inner.type(result.dtype)
+    body = "\n".join(inner.lines)
+    text = f"define internal {kind} @{name}({signature}) nounwind {{\n{body}\n  ret {kind} {result.text}\n}}"
+    return result.dtype, text, frozenset(inner.declarations)
+
+
+def outlined(name: str, emit: Emit) -> Emit:
+    """The function as a call of an internal function of the module, whose text joins `Builder.declarations`.
+
+    For long bodies, so that a kernel that uses them twice is compiled once (code generation is super-linear in the
+    number of constants of a function), and for those whose rare path is a branch or a loop: the caller stays
+    straight-line, and the first label of the body is `entry`.
+    """
+
+    def call(b: Builder, *args: Reg) -> Reg:
+        symbol = (
+            f"symdl_{name}_{b.suffix(args[0].dtype) if args[0].dtype.startswith('float') else _integer(b, args[0])}"
+        )
+        dtype, text, needs = _definition(symbol, emit, b.lanes, b.fused, tuple(a.dtype for a in args))
+        b.declarations.add(text)
+        b.declarations.update(needs)
+        return b.call(symbol, *args, dtype=dtype, declare=False)
+
+    return call
+
+
+def _integer(b: Builder, x: Reg) -> str:
+    """Signed and unsigned integers share an IR type but not a meaning, so the symbol spells the dtype."""
+    return f"v{b.lanes}{x.dtype}" if b.lanes else x.dtype
+
+
+def any_lane(b: Builder, condition: Reg) -> Reg:
+    """Whether a condition holds in any lane: a scalar i1 to branch on."""
+    if not b.lanes:
+        return condition
+    name = f"llvm.vector.reduce.or.v{b.lanes}i1"
+    b.declarations.add(f"declare i1 @{name}({b.type('bool')})")
+    return b.emit(f"call i1 @{name}({b.type('bool')} {condition.text})", "bool")
+
+
+def merge(b: Builder, dtype: str, *sources: tuple[Reg, str]) -> Reg:
+    """phi of (value, label) pairs."""
+    return b.emit(f"phi {b.type(dtype)} " + ", ".join(f"[ {v.text}, %{label} ]" for v, label in sources), dtype)
+
+
+def lookup(b: Builder, table: str, index: Reg) -> Reg:
+    """table[index] of a constant array of int64 in the module, per lane."""
+    if not b.lanes:
+        address = b.fresh("address")
+        b.line(f"%{address} = getelementptr {LLVM_TYPE['int64']}, ptr @{table}, i64 {index.text}")
+        return b.emit(f"load i64, ptr %{address}, align 8", "int64")
+    address, pointers = b.fresh("address"), f"<{b.lanes} x ptr>"
+    b.line(f"%{address} = getelementptr i64, ptr @{table}, {b.type('int64')} {index.text}")
+    name = f"llvm.masked.gather.v{b.lanes}i64.v{b.lanes}p0"
+    kind, mask = b.type("int64"), b.type("bool")
+    b.declarations.add(f"declare {kind} @{name}({pointers}, i32, {mask}, {kind})")
+    return b.emit(f"call {kind} @{name}({pointers} %{address}, i32 8, {mask} splat (i1 true), {kind} poison)", "int64")

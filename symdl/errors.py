@@ -1,0 +1,89 @@
+"""The errors of symdl, all in one form: what does not hold, with its values; where each part comes from; a remedy.
+
+    ShapeError: dot: 784 columns of images meet 500 rows of weights
+      images   float32[?, 784]    train.py:9
+      weights  float32[500, 784]  train.py:10
+      weights.T has shape (784, 500) and would fit.
+
+A remedy is given only where it is certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Part = tuple[str, str, str]  # name, type, place ("file:line" of the user's code, or "")
+
+
+class SymdlError(Exception):
+    """Base of every error that symdl raises on purpose.
+
+    head says what does not hold; parts name what takes part, with type and place; remedy says what to do.
+    """
+
+    def __init__(self, head: str, parts: Sequence[Part] = (), remedy: str = "") -> None:
+        super().__init__(head)
+        self.head, self.parts, self.remedy = head, tuple(parts), remedy
+
+    def __str__(self) -> str:
+        return form(self.head, self.parts, self.remedy)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.head, self.parts, self.remedy)
+
+
+class ShapeError(SymdlError, ValueError):
+    """Extents that do not fit together, while building or when called."""
+
+
+class DtypeError(SymdlError, TypeError):
+    """A dtype that an operation does not take, or that a value cannot be cast to safely."""
+
+
+class IndexRangeError(SymdlError, IndexError):
+    """An index outside its axis."""
+
+
+class GradientError(SymdlError, ValueError):
+    """A gradient that does not exist or was asked for wrongly."""
+
+
+class InputError(SymdlError, TypeError):
+    """A compiled function was declared or called with the wrong inputs."""
+
+
+class SymbolicError(SymdlError, TypeError):
+    """A symbolic expression was used where a value is needed, as in `if x > 0`."""
+
+
+class ConfigError(SymdlError, ValueError):
+    """An option or its value that symdl does not have."""
+
+
+class DataError(SymdlError, ValueError):
+    """A data or weights file that is not what it claims to be."""
+
+
+class MissingDependencyError(SymdlError, ImportError):
+    """An optional package that the feature needs is not installed."""
+
+
+class InternalError(SymdlError, RuntimeError):
+    """A stage of the compiler broke its own invariant: a bug in symdl, never the user's."""
+
+
+class RewriteError(InternalError):
+    """A rewrite rule changed what it must keep."""
+
+
+class ProgramError(InternalError):
+    """A Program or a loop nest is malformed."""
+
+
+def form(head: str, parts: Sequence[Part], remedy: str) -> str:
+    """The one layout of a message: head, aligned parts, remedy."""
+    lines = [head]
+    wide = [max((len(p[k]) for p in parts), default=0) for k in (0, 1)]
+    lines += [f"  {name:<{wide[0]}}  {kind:<{wide[1]}}  {place}".rstrip() for name, kind, place in parts]
+    lines += [f"  {line}" for line in remedy.splitlines()]
+    return "\n".join(lines)

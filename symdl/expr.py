@@ -1,0 +1,433 @@
+"""Expr: an immutable, interned node of a symbolic expression graph.
+
+Two structurally equal expressions are the same object, so common subexpressions are shared from birth, `is` decides
+equality, and a graph may be a dictionary key. Leaves carry an id, so two variables called "w" are two nodes. A node's
+name and the user's lines that wrote it (origins) are side data: no part of its identity.
+An op with several results makes one Expr whose type is a Results; `results(x)` are ordinary Exprs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from symdl.errors import DtypeError, Part, SymdlError
+from symdl.methods import Methods
+from symdl.types import Fact, Results, TensorType, fresh_serial, fresh_symbol
+
+Kind = Literal[
+    "leaf",  # variable, constant
+    "elementwise",  # one scalar formula
+    "composite",  # the same value from simpler ops (expand)
+    "contraction",  # a sum of products over indices
+    "reduction",  # a fold over axes
+    "accumulation",  # a running fold along one axis
+    "view",  # an index map, maybe guarded: no loops of its own
+    "reshape",  # the same elements in C order under another shape
+    "position",  # a formula of the indices alone
+    "gather",  # elements at indices from data
+    "scatter",  # elements written to indices from data
+    "join",  # pieces laid side by side
+    "result",  # one of several results
+]
+Origin = tuple[str, int]  # file, line of the user's code
+Type = TensorType | Results
+Inferred = tuple[Type, tuple[Fact, ...]]
+ANY = TensorType("any")  # the type of a wildcard in a rewrite pattern
+OPS: dict[str, Op] = {}  # every declared op by name; tests and docs are generated from it
+SKIPPED = tuple(  # frames in these folders are not the user's
+    os.path.realpath(p) + os.sep
+    for p in (os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "backends"), os.path.dirname(np.__file__))
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """All that the compiler must know about one operation; made by the decorators of ops.declare.
+
+    infer(*types, **params) -> (type, facts to be checked at entry); raises ShapeError or DtypeError.
+    reference(*arrays, **params) -> array, in NumPy: the oracle. None where expand says it all.
+    pullback(gradient, result, *inputs, **params) -> one Expr or None an input. Of several results, gradient is a
+    tuple with None where nothing flows back.
+    meaning: the exact formula over the reals, in sympy's syntax and the arguments' names.
+    definition(*inputs, **params) -> Expr: the meaning as a graph of simpler ops, for the algebra of stage 3.
+    expand(*inputs, **params) -> Expr: the same value from simpler ops, fit to run; None for what backends supply.
+    prepare(*values, **params) -> inputs: conversion and promotion of what a user passes.
+    index_map(indices, operand shape, **params) -> (operand's indices, bounds) of a view.
+    domain: one interval an operand on which meaning and derivative hold, for generated tests.
+    """
+
+    name: str
+    kind: Kind
+    arguments: tuple[str, ...]
+    infer: Callable[..., Inferred]
+    doc: str = ""
+    reference: Callable[..., Any] | None = None
+    pullback: Callable[..., tuple[Expr | None, ...]] | None = None
+    meaning: str | None = None
+    definition: Callable[..., Expr] | None = None
+    expand: Callable[..., Expr] | None = None
+    prepare: Callable[..., tuple[Expr, ...]] | None = None
+    index_map: Callable[..., tuple[tuple[Any, ...], tuple[tuple[Any, Any], ...]]] | None = None
+    commutative: bool = False
+    domain: tuple[tuple[float, float], ...] = ()
+
+    def __call__(self, *inputs: Any, **params: Any) -> Expr:
+        ready = self.prepare(*inputs) if self.prepare else tuple(map(as_expr, inputs))
+        return make(self, ready, **params)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]  # help(T.exp) shows the op's own text
+        return self.doc
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return op_named, (self.name,)
+
+
+def op_named(name: str) -> Op:
+    """The declared op of this name."""
+    return OPS[name]
+
+
+def register(op: Op) -> Op:
+    """Enter a new op in the table. Each is declared once."""
+    if op.name in OPS:
+        raise ValueError(f"op {op.name!r} is declared twice")
+    OPS[op.name] = op
+    return op
+
+
+class Expr(Methods):
+    """One operation applied to inputs; params holds its static arguments such as an axis."""
+
+    __slots__ = ("__weakref__", "facts", "inputs", "name", "op", "origins", "params", "type")
+    op: Op
+    inputs: tuple[Expr, ...]
+    params: Mapping[str, Any]
+    type: Any  # TensorType, or Results
+    facts: tuple[Fact, ...]
+    origins: set[Origin]  # side data: grows, is no part of identity
+    name: str | None  # side data: x.name = "images" is allowed
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "name":
+            raise AttributeError(f"an expression never changes: {name} cannot be set; build a new expression")
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return short(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpack, (pack([self]), 0)
+
+    def __copy__(self) -> Expr:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Expr:
+        return self
+
+
+class Frozen:
+    """A constant's array, hashable by content."""
+
+    __slots__ = ("array", "key")
+
+    def __init__(self, array: Any) -> None:
+        own = np.array(array, order="C")
+        own.flags.writeable = False
+        self.array = own
+        self.key = (own.dtype.str, own.shape, own.tobytes())
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frozen) and self.key == other.key
+
+    def __repr__(self) -> str:
+        return str(self.array)
+
+
+def _leaf(name: str) -> Op:
+    return register(Op(name, "leaf", (), lambda *, type, **_: (type, ()), pullback=lambda *_, **__: ()))
+
+
+VARIABLE = _leaf("variable")  # params: id, type
+CONSTANT = _leaf("constant")  # params: value, type
+WILDCARD = _leaf("wildcard")  # params: label, type; stands for anything in a rewrite pattern
+RESULT = register(
+    Op("result", "result", ("x",), lambda t, *, index: (t.types[index], ()), reference=lambda x, *, index: x[index])
+)
+_interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
+_lock = threading.RLock()
+
+
+class Tracing(threading.local):
+    """Whose nodes are being made: None says the user's own line; else these origins, in this table.
+
+    table None: they go to the nodes themselves (a gradient belongs to the lines it differentiates). A rewrite keeps
+    them in a table of its own, so that two functions that share a node do not mix their lines.
+    """
+
+    origins: frozenset[Any] | None = None
+    table: dict[Expr, frozenset[Any]] | None = None
+
+
+_tracing = Tracing()
+
+
+@contextmanager
+def building(origins: Iterable[Any], table: dict[Expr, frozenset[Any]] | None = None) -> Iterator[None]:
+    """Nodes made inside come from these, not from the line being run."""
+    before = _tracing.origins, _tracing.table
+    _tracing.origins, _tracing.table = frozenset(origins), table
+    try:
+        yield
+    finally:
+        _tracing.origins, _tracing.table = before
+
+
+def user_line() -> Origin | None:
+    """The innermost line being run that is neither symdl's nor NumPy's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(SKIPPED) and not file.startswith("<frozen"):
+            return file, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
+    """The one Expr with these parts."""
+    key = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
+    with _lock:
+        expr = _interned.get(key)
+    if expr is None:
+        if any(i.type is ANY for i in inputs):
+            inferred, facts = ANY, ()
+        else:
+            try:
+                inferred, facts = op.infer(*(i.type for i in inputs), **params)  # type: ignore[assignment]
+            except SymdlError as error:
+                raise explained(error, inputs) from None
+        new = object.__new__(Expr)
+        for name, value in (
+            ("op", op), ("inputs", inputs), ("params", params), ("type", inferred), ("facts", facts),
+            ("origins", set()), ("name", None),
+        ):  # fmt: skip
+            object.__setattr__(new, name, value)
+        with _lock:  # another thread may have been first
+            expr = _interned.setdefault(key, new)
+    origins = _tracing.origins
+    if origins is None:
+        line = user_line()
+        if line is not None:
+            expr.origins.add(line)
+    elif op.kind != "leaf":
+        if _tracing.table is None:
+            expr.origins.update(origins)
+        else:
+            _tracing.table[expr] = _tracing.table.get(expr, frozenset()) | origins
+    return expr
+
+
+def rebuilt(expr: Expr, inputs: tuple[Expr, ...]) -> Expr:
+    """The same op and params on other inputs."""
+    return expr if inputs == expr.inputs else make(expr.op, inputs, **expr.params)
+
+
+def results(expr: Expr) -> tuple[Expr, ...]:
+    """The results of a node, one or several, as ordinary Exprs."""
+    if not isinstance(expr.type, Results):
+        return (expr,)
+    return tuple(make(RESULT, (expr,), index=k) for k in range(len(expr.type)))
+
+
+# ---- leaves ----
+
+
+def variable(name: str | None, shape: Sequence[Any], dtype: str) -> Expr:
+    """A new leaf. None in shape marks an unknown extent; an extent is taken as it is."""
+    label = name or "unnamed"
+    extents = tuple(fresh_symbol(f"{label}.shape[{k}]") if n is None else n for k, n in enumerate(shape))
+    leaf = make(VARIABLE, (), id=fresh_serial(), type=TensorType(dtype, extents))
+    leaf.name = name
+    return leaf
+
+
+def wildcard(label: str) -> Expr:
+    """What matches anything in a rewrite pattern."""
+    out = make(WILDCARD, (), label=label, type=ANY)
+    out.name = label
+    return out
+
+
+SUPPORTED = frozenset(
+    ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
+)
+
+
+def checked_dtype(dtype: Any) -> str:
+    """The name of a dtype that symdl has; raises DtypeError for others."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        raise DtypeError(f"{dtype!r} is not a dtype", (), f"dtypes: {', '.join(sorted(SUPPORTED))}") from None
+    if name not in SUPPORTED:
+        remedy = "cast it to float32 or float64 first" if name in ("float16", "longdouble", "float128") else ""
+        raise DtypeError(f"dtype {name} is not supported; dtypes: {', '.join(sorted(SUPPORTED))}", (), remedy)
+    return name
+
+
+def constant(value: Any, dtype: Any = None) -> Expr:
+    """A constant leaf of a NumPy array, a number or a nested list, copied. Raises DtypeError for what is no number."""
+    if isinstance(value, Expr):
+        return value
+    array = np.asarray(value)
+    if array.dtype == object or array.dtype.kind in "USVMm":
+        raise DtypeError(f"a constant cannot hold {type(value).__name__} {value!r}")
+    name = checked_dtype(dtype if dtype is not None else array.dtype)
+    array = array.astype(name)  # native byte order too
+    return make(CONSTANT, (), value=Frozen(array), type=TensorType(name, array.shape))
+
+
+def pattern_constant(value: Any) -> Expr:
+    """A number in a rewrite pattern, which fits any dtype."""
+    return make(CONSTANT, (), value=Frozen(np.asarray(value)), type=ANY)
+
+
+def as_expr(value: Any) -> Expr:
+    """An Expr as it is, anything else as a constant."""
+    return value if isinstance(value, Expr) else constant(value)
+
+
+def is_constant(expr: Expr) -> bool:
+    return expr.op is CONSTANT
+
+
+def number_of(expr: Expr) -> Any:
+    """The Python number that a scalar constant holds, else None."""
+    if expr.op is CONSTANT and expr.params["value"].array.shape == ():
+        return expr.params["value"].array.item()
+    return None
+
+
+# ---- graphs ----
+
+
+def topological(*roots: Expr) -> Iterator[Expr]:
+    """Every node once, inputs before users. Iterative: deep graphs must not exhaust the stack."""
+    seen: set[Expr] = set()
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if node in seen:
+            continue
+        if ready:
+            seen.add(node)
+            yield node
+        else:
+            stack.append((node, True))
+            stack.extend((i, False) for i in reversed(node.inputs) if i not in seen)
+
+
+def substitute(roots: Sequence[Expr], values: Mapping[Expr, Expr]) -> list[Expr]:
+    """The roots with nodes replaced; what is replaced is not entered."""
+    done = dict(values)
+    for node in topological(*roots):
+        if node not in done:
+            new = rebuilt(node, tuple(done[i] for i in node.inputs))
+            if new is not node and node.name and not new.name:
+                new.name = node.name
+            done[node] = new
+    return [done[r] for r in roots]
+
+
+def pack(roots: Sequence[Expr]) -> tuple[Any, ...]:
+    """A graph as plain data in topological order, for pickling without recursion."""
+    order = list(topological(*roots))
+    place = {n: k for k, n in enumerate(order)}
+    rows = [
+        (n.op.name, tuple(place[i] for i in n.inputs), {k: _plain(v) for k, v in n.params.items()}, n.name, sorted(n.origins))
+        for n in order
+    ]
+    return rows, [place[r] for r in roots]
+
+
+def _plain(value: Any) -> Any:
+    return ("array", value.array) if isinstance(value, Frozen) else value
+
+
+def unpack_all(packed: tuple[Any, ...]) -> list[Expr]:
+    """The roots of a packed graph. Constants and structure are interned again; variables become new leaves unless
+    the same id is alive in this process."""
+    rows, roots = packed
+    made: list[Expr] = []
+    for op, inputs, params, name, origins in rows:
+        ready = {k: Frozen(v[1]) if isinstance(v, tuple) and len(v) == 2 and v[0] == "array" else v for k, v in params.items()}
+        with building(()):
+            node = make(OPS[op], tuple(made[i] for i in inputs), **ready)
+        if name and not node.name:
+            node.name = name
+        node.origins.update(map(tuple, origins))
+        made.append(node)
+    return [made[r] for r in roots]
+
+
+def unpack(packed: tuple[Any, ...], index: int) -> Expr:
+    """One root of a packed graph."""
+    return unpack_all(packed)[index]
+
+
+# ---- what an error or a printout calls a node ----
+
+
+def short(expr: Expr, depth: int = 3) -> str:
+    """A name or a formula cut off after a few levels."""
+    if expr.name:
+        return expr.name
+    if expr.op is CONSTANT:
+        array = expr.params["value"].array
+        return str(array.item()) if array.shape == () else f"constant{list(array.shape)}"
+    if expr.op is VARIABLE:
+        return f"<{expr.type}>"
+    if depth == 0:
+        return "..."
+    return f"{expr.op}({', '.join(short(i, depth - 1) for i in expr.inputs)})"
+
+
+def place_of(expr: Expr) -> str:
+    """The user's line that made a node, as file:line; of several, the first."""
+    lines = sorted(expr.origins)
+    return f"{os.path.basename(lines[0][0])}:{lines[0][1]}" if lines else ""
+
+
+def described(expr: Expr) -> Part:
+    """A node as a part of an error message."""
+    return short(expr, 2), str(expr.type), place_of(expr)
+
+
+def explained(error: SymdlError, inputs: Sequence[Expr]) -> SymdlError:
+    """A type rule's error with the names ({0}, {1}, ... in its text) and parts of the inputs."""
+    names = [short(i, 2) for i in inputs]
+    head, remedy = error.head, error.remedy
+    for k, name in enumerate(names):
+        head, remedy = head.replace(f"{{{k}}}", name), remedy.replace(f"{{{k}}}", name)
+    parts = error.parts or tuple(dict.fromkeys(described(i) for i in inputs))
+    return type(error)(head, parts, remedy)

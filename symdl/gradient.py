@@ -1,0 +1,128 @@
+"""Reverse-mode differentiation: expressions in, expressions out, linear in the graph's size.
+
+It works on the meaning: textbook derivatives that nobody evaluates as they stand. Stage 3 lowers values and gradients
+of one function together.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
+
+from symdl.errors import GradientError
+from symdl.expr import RESULT, Expr, as_expr, building, constant, described, topological
+from symdl.ops.declare import cast_to, filled_like, is_float
+from symdl.types import Results
+
+
+def pull(
+    outputs: Sequence[Expr], gradients: Sequence[Expr | None], wrt: Sequence[Expr], stop: frozenset[Expr] = frozenset()
+) -> list[Expr | None]:
+    """Sum over k of gradients[k] . d outputs[k] / d w, for each w; None where nothing flows.
+
+    stop: nodes that count as constant. This, not grad, is the primitive of differentiation.
+    """
+    nodes = list(topological(*outputs))
+    needed = set(wrt)  # nodes through which some w reaches the outputs
+    for node in nodes:
+        if node not in stop and any(i in needed for i in node.inputs):
+            needed.add(node)
+    upstream: dict[Expr, Expr] = {}
+    several: dict[Expr, list[Expr | None]] = {}  # for a node with several results, one gradient each
+
+    def add(node: Expr, g: Expr) -> None:
+        if node.op is RESULT and node not in wrt:
+            whole = node.inputs[0]
+            slots = several.setdefault(whole, [None] * len(whole.type))
+            before = slots[node.params["index"]]
+            slots[node.params["index"]] = g if before is None else before + g
+        else:
+            upstream[node] = upstream[node] + g if node in upstream else g
+
+    for out, g in zip(outputs, gradients, strict=True):
+        if g is not None and out in needed:
+            add(out, g)
+    for node in reversed(nodes):
+        if node not in needed or node in stop or not node.inputs or node.op is RESULT:
+            continue
+        if node not in upstream and node not in several:
+            continue
+        seed: Any = tuple(several[node]) if isinstance(node.type, Results) else upstream[node]
+        if node.op.pullback is None:
+            raise GradientError(f"{node.op} has no gradient", [described(node)])
+        with building(node.origins):  # a gradient's origin is what it is the gradient of
+            pulled = node.op.pullback(seed, node, *node.inputs, **node.params)
+            for operand, h in zip(node.inputs, pulled, strict=True):
+                if h is not None and operand in needed:
+                    add(operand, h)
+    return [upstream.get(w) for w in wrt]
+
+
+@overload
+def grad(
+    cost: Expr | None, wrt: Expr, consider_constant: Sequence[Expr] = ..., disconnected_inputs: Literal["raise", "warn", "ignore"] = ...,
+    known_grads: Mapping[Expr, Any] | None = ...,
+) -> Expr: ...
+@overload
+def grad(
+    cost: Expr | None, wrt: Sequence[Expr], consider_constant: Sequence[Expr] = ...,
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = ..., known_grads: Mapping[Expr, Any] | None = ...,
+) -> list[Expr]: ...
+def grad(
+    cost: Expr | None,
+    wrt: Expr | Sequence[Expr],
+    consider_constant: Sequence[Expr] = (),
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = "raise",
+    known_grads: Mapping[Expr, Any] | None = None,
+) -> Expr | list[Expr]:
+    """d cost / d w for each w in wrt, in w's shape and dtype: a list, or one Expr if wrt is one.
+
+    cost: a float scalar, or None if known_grads gives what flows from above.
+    consider_constant: expressions through which nothing flows. known_grads: {expression: gradient of the cost with
+    respect to it}, used in place of (for nodes above) or besides the cost's own. disconnected_inputs: what to do where
+    the cost does not depend on a w: "raise" GradientError, "warn" and give zeros, or "ignore" and give zeros.
+    """
+    single = isinstance(wrt, Expr)
+    targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
+    if disconnected_inputs not in ("raise", "warn", "ignore"):
+        raise GradientError(f"grad: disconnected_inputs cannot be {disconnected_inputs!r}", (), "choices: raise, warn, ignore")
+    for w in targets:
+        if not isinstance(w, Expr):
+            raise GradientError(f"grad: wrt holds {w!r}, which is no expression")
+        if not is_float(w.type.dtype):
+            raise GradientError(f"grad: {w!r} is {w.type.dtype}; only floats have gradients", [described(w)])
+    outputs: list[Expr] = []
+    seeds: list[Expr | None] = []
+    if cost is not None:
+        if not isinstance(cost, Expr):
+            raise GradientError(f"grad: the cost is {cost!r}, which is no expression")
+        if cost.type.shape != ():
+            raise GradientError(f"grad: the cost must be a scalar, not {cost.type}", [described(cost)], "Sum or average it first.")
+        if not is_float(cost.type.dtype):
+            raise GradientError(f"grad: the cost must be a float, not {cost.type.dtype}", [described(cost)])
+        outputs.append(cost)
+        seeds.append(constant(1, cost.type.dtype))
+    elif not known_grads:
+        raise GradientError("grad: neither a cost nor known_grads is given")
+    for node, g in (known_grads or {}).items():
+        given = cast_to(as_expr(g), node.type.dtype)
+        if given.type.ndim != node.type.ndim:
+            raise GradientError(f"grad: the known gradient of {node!r} has another shape", [described(node), described(given)])
+        outputs.append(node)
+        seeds.append(given)
+    found = pull(outputs, seeds, targets, frozenset(consider_constant))
+    out = [g if g is not None else _disconnected(cost, w, disconnected_inputs) for w, g in zip(targets, found, strict=True)]
+    return out[0] if single else out
+
+
+def _disconnected(cost: Expr | None, w: Expr, how: str) -> Expr:
+    message = f"grad: the cost does not depend on {w!r}"
+    if how == "raise":
+        parts = [described(e) for e in (cost, w) if e is not None]
+        raise GradientError(message, parts, 'disconnected_inputs="ignore" gives zeros instead.')
+    if how == "warn":
+        warnings.warn(message, stacklevel=3)
+    return filled_like(0, w)
+
+

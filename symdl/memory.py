@@ -1,0 +1,441 @@
+"""Memory of a Program: updates written in place where nobody can tell, and temps that share arena slots.
+
+Both passes map a Program to an equal one; in_place comes first, plan last.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symdl.errors import ProgramError
+from symdl.loops import (
+    Apply,
+    Assign,
+    Checked,
+    For,
+    Guard,
+    Load,
+    Local,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    contiguous,
+    extents_in,
+    is_value,
+    parts,
+    walk,
+)
+from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, inner, may_fail
+from symdl.types import Atom, Extent, Symbol, at_most, product, sole_symbol, symbols, terms_of
+
+Commit = tuple[View, View]  # (view of the new value, view of the shared buffer)
+
+
+# ---- updates ----
+
+
+def in_place(program: Program, commits: Sequence[Commit]) -> Program:
+    """The program followed by its updates: shared buffer = new value for each commit, all with old values read.
+
+    A commit vanishes where the one step that makes the new value may write straight into the shared buffer: nobody
+    reads the old value later, the step itself reads it only where it is about to write, and no check that can fail
+    comes then or later. Other commits are copies at the very end, ordered so that each reads before it is overwritten;
+    a cycle (two shared values swapped) is broken by a temp.
+    """
+    targets = [shared.buffer for _, shared in commits]
+    if len(set(targets)) < len(targets):
+        raise ProgramError("a shared buffer has two updates")
+    steps, buffers = list(program.steps), dict(program.buffers)
+    first_safe = 1 + max((k for k, s in enumerate(steps) if may_fail(s)), default=-1)
+    touching: dict[str, list[int]] = {}  # buffer -> places of the top-level steps that touch it
+    used_by = [{(v.buffer, w) for s in within(step) for v, w in accesses(s)} for step in steps]
+    for k, used in enumerate(used_by):
+        for name in {name for name, _ in used}:
+            touching.setdefault(name, []).append(k)
+    sources = {new.buffer for new, _ in commits}
+    renamed: dict[str, str] = {}
+    copies: list[Commit] = []
+    for new, shared in commits:
+        old = program.buffers[shared.buffer]
+        uses = touching.get(new.buffer, [])
+        makers = [
+            k for k in uses if any(w and v.buffer == new.buffer for s in within(steps[k]) for v, w in accesses(s))
+        ]
+        legal = (
+            new.buffer not in renamed
+            and program.buffers[new.buffer].kind == "temp"
+            and shared == contiguous(shared.buffer, old.dtype, old.shape)
+            and new == replace(shared, buffer=new.buffer)
+            and program.buffers[new.buffer].shape == old.shape
+            and len(makers) == 1
+            and makers[0] >= first_safe
+            and shared.buffer not in sources
+            and max(touching.get(shared.buffer, [-1])) <= makers[0]
+        )
+        made = overwriting(steps[makers[0]], new.buffer, shared.buffer) if legal else None
+        if made is None:
+            copies.append((new, shared))
+            continue
+        renamed[new.buffer] = shared.buffer
+        del buffers[new.buffer]
+        for k in uses:
+            steps[k] = made if k == makers[0] else rename(steps[k], {new.buffer: shared.buffer})
+    copies = [(renamed_view(new, renamed), shared) for new, shared in copies]
+    steps += ordered_copies(copies, buffers)
+    offsets = {name: slot for name, slot in program.offsets.items() if name in buffers}
+    return replace(program, buffers=buffers, steps=tuple(steps), offsets=offsets)
+
+
+def ordered_copies(copies: Sequence[Commit], buffers: dict[str, Buffer]) -> list[Step]:
+    """The copies in an order in which each source is read before it is overwritten; adds temps to buffers."""
+    pending = [c for c in copies if c[0] != c[1]]
+    readers: dict[str, set[str]] = {}  # buffer -> targets of the pending copies that read it
+    for new, shared in pending:
+        readers.setdefault(new.buffer, set()).add(shared.buffer)
+    by_target = {shared.buffer: (new, shared) for new, shared in pending}
+    free = [t for t in by_target if not readers.get(t)]
+    out: list[Step] = []
+    while by_target:
+        if not free:  # a cycle: keep what its first target holds for those who still read it
+            blocked = next(iter(by_target))
+            for target in sorted(readers.pop(blocked)):
+                new, shared = by_target[target]
+                kept = fresh_temp(new, buffers)
+                out.append(Call("copy", (new, kept)))
+                by_target[target] = (kept, shared)
+            free.append(blocked)
+        target = free.pop(0)
+        new, shared = by_target.pop(target)
+        out.append(Call("copy", (new, shared)))
+        left = readers.get(new.buffer, set())
+        left.discard(target)
+        if not left and new.buffer in by_target and new.buffer not in free:
+            free.append(new.buffer)
+    return out
+
+
+def fresh_temp(like: View, buffers: dict[str, Buffer]) -> View:
+    """A view of a new temp of the same shape."""
+    name = unused("kept", buffers)
+    buffers[name] = Buffer(name, like.dtype, like.shape, "temp")
+    return contiguous(name, like.dtype, like.shape)
+
+
+def overwriting(step: Step, new: str, old: str) -> Step | None:
+    """The step with the buffer new laid on the memory of old, or None where that could change what is computed.
+
+    It could not if old is read before the store that overwrites: by the loops that surround both, a round reads only
+    elements that the same round writes. What a round reads of its own element after the store is kept in a variable.
+    """
+    if isinstance(step, Call):
+        return None if any(v.buffer == old for v in step.views) else rename(step, {new: old})
+    if not isinstance(step, Kernel):
+        return None
+    if not any(isinstance(x, Load | Store) and x.view.buffer == old for x in walk(*step.body)):
+        return rename(step, {new: old})
+    stores: list[tuple[Store, tuple[For, ...]]] = []
+    before: list[tuple[Load, tuple[For, ...]]] = []
+    own: list[Load] = []  # in the store's statement, or later in the same round
+    after = False
+    for statement, around, loads in statements(step.body):
+        reads = [x for x in loads if x.view.buffer == old]
+        if isinstance(statement, Store) and statement.view.buffer == old:
+            return None
+        if isinstance(statement, Store) and statement.view.buffer == new:
+            stores.append((statement, around))
+            own += reads
+        elif not stores:
+            before += [(x, around) for x in reads]
+        elif reads:
+            above = stores[0][1]
+            if len(around) < len(above) or any(a is not b for a, b in zip(around, above, strict=False)):
+                return None
+            own += reads
+            after = True
+    if len(stores) != 1:
+        return None
+    ((store, above),) = stores
+    window = replace(store.view, buffer=old)
+    dense = window.strides == contiguous(old, window.dtype, window.shape).strides
+    axes = {sole_symbol(e): axis for axis, e in enumerate(store.at) if isinstance(e, Extent)}
+
+    def same(load: Load, loops: list[For]) -> bool:
+        """Whether rounds of these loops touch elements apart, and the load only those of its own round."""
+        if not loops:
+            return True
+        return (
+            dense
+            and load.view == window
+            and all(f.index in axes and load.at[axes[f.index]] == store.at[axes[f.index]] for f in loops)
+        )
+
+    for load, around in before:
+        if not same(load, [a for a, b in zip(around, above, strict=False) if a is b]):
+            return None
+    if not all(same(load, list(above)) and load.view == window and load.at == store.at for load in own):
+        return None
+    body = step.body
+    if after:
+        if any(map(is_value, store.at)):
+            return None
+        name = unused("kept", {x.name for x in walk(*body) if isinstance(x, Local)})
+        saved = (Local(name, Load(window, store.at)), {id(x): Ref(name, x.dtype) for x in own})
+        body = with_saved(body, above, store, *saved)
+    return rename(Kernel(body, step.sources), {new: old})
+
+
+def with_saved(
+    body: tuple[Stmt, ...], path: tuple[For, ...], store: Store, saved: Local, reads: Mapping[int, Value]
+) -> tuple[Stmt, ...]:
+    """The body with a variable declared right before the store, which lies down the path of loops; the store and what
+    follows it in its block read the variable."""
+    if not path:
+        place = next(k for k, s in enumerate(body) if s is store)
+        return (*body[:place], saved, *rebuild(body[place:], lambda view: view, reads))
+    loop = path[0]
+    inside = replace(loop, body=with_saved(loop.body, path[1:], store, saved, reads))
+    return tuple(inside if s is loop else s for s in body)
+
+
+def unused(stem: str, names: Container[str]) -> str:
+    """The first of stem0, stem1, ... that is no name yet."""
+    return next(name for k in itertools.count() if (name := f"{stem}{k}") not in names)
+
+
+def statements(
+    body: tuple[Stmt, ...], around: tuple[For, ...] = ()
+) -> Iterator[tuple[Stmt, tuple[For, ...], list[Load]]]:
+    """Each statement but For in the order of the text, with the loops around it and the Loads in it."""
+    for s in body:
+        if isinstance(s, For):
+            yield from statements(s.body, (*around, s))
+        else:
+            yield s, around, [x for x in walk(s) if isinstance(x, Load)]
+
+
+# ---- renaming of buffers ----
+
+
+def within(step: Step) -> Iterator[Step]:
+    """A step and all steps inside it."""
+    yield step
+    for body in inner(step):
+        for s in body:
+            yield from within(s)
+
+
+def renamed_view(view: View, names: Mapping[str, str]) -> View:
+    """The view, on another buffer where its own has a new name."""
+    return replace(view, buffer=names[view.buffer]) if view.buffer in names else view
+
+
+def rename(step: Step, names: Mapping[str, str]) -> Step:
+    """The step on other buffers of the same shapes."""
+    match step:
+        case Kernel(body, sources):
+            return Kernel(rebuild(body, lambda v: renamed_view(v, names), {}), sources)
+        case Call(name, views, sources):
+            return Call(name, tuple(renamed_view(v, names) for v in views), sources)
+        case Loop(counter, extent, steps):
+            return Loop(counter, extent, tuple(rename(s, names) for s in steps))
+        case If(condition, then, other):
+            branches = [tuple(rename(s, names) for s in branch) for branch in (then, other)]
+            return If(renamed_view(condition, names), *branches)
+
+
+def rebuild(body: tuple[Stmt, ...], change: Callable[[View], View], replaced: Mapping[int, Value]) -> tuple[Stmt, ...]:
+    """The statements with other views, and with Values replaced by identity. What is shared stays shared, and what does
+    not change stays itself."""
+    done: dict[int, Any] = dict(replaced)
+
+    def at(item: Load | Store) -> tuple[Any, ...]:
+        return tuple(done[id(i)] if is_value(i) else i for i in item.at)
+
+    stack: list[Any] = list(reversed(body))
+    while stack:
+        item = stack[-1]
+        if id(item) in done:
+            stack.pop()
+            continue
+        if missing := [p for p in parts(item) if id(p) not in done]:
+            stack += reversed(missing)
+            continue
+        stack.pop()
+        done[id(item)] = item
+        if all(done[id(p)] is p for p in parts(item)) and not (
+            isinstance(item, Load | Store) and change(item.view) != item.view
+        ):
+            continue
+        match item:
+            case For(index, extent, statements, schedule):
+                done[id(item)] = For(index, extent, tuple(done[id(s)] for s in statements), schedule)
+            case Local(name, value) | Assign(name, value):
+                done[id(item)] = type(item)(name, done[id(value)])
+            case Store(view, _, value):
+                done[id(item)] = Store(change(view), at(item), done[id(value)])
+            case Load(view, _):
+                done[id(item)] = Load(change(view), at(item))
+            case Apply(primitive, args, dtype):
+                done[id(item)] = Apply(primitive, tuple(done[id(a)] for a in args), dtype)
+            case Guard(bounds, value, other):
+                done[id(item)] = Guard(bounds, done[id(value)], done[id(other)])
+            case Checked(value, extent, code, dtype):
+                done[id(item)] = Checked(done[id(value)], extent, code, dtype)
+    return tuple(done[id(s)] for s in body)
+
+
+# ---- lifetimes and the arena ----
+
+
+@dataclass(frozen=True)
+class Touch:
+    """One step's use of a temp: when, inside which Loops, whether it first reads, and by which symbols."""
+
+    place: int
+    around: tuple[int, ...]  # numbers of the Loops, outermost first
+    reads: bool
+    by: frozenset[Symbol]
+
+
+def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
+    """First and last place at which each temp that is used is in use, places being numbered in the order of the text.
+
+    A temp that is made and used up within one round of a Loop lives there; one that is also used outside the Loop,
+    is read before it is written in a round, or is addressed by the counter (a row of a ring or a trace) lives as long
+    as the whole Loop.
+    """
+    touches: dict[str, list[Touch]] = {}
+    spans: list[tuple[int, int]] = []  # of each Loop
+    counters: list[frozenset[Symbol]] = []
+    clock = 0
+
+    def block(steps: tuple[Step, ...], around: tuple[int, ...]) -> None:
+        nonlocal clock
+        for s in steps:
+            for name, (reads, by) in first_uses(s).items():
+                if program.buffers[name].kind == "temp":
+                    touches.setdefault(name, []).append(Touch(clock, around, reads, by))
+            start, clock = clock, clock + 1
+            if isinstance(s, Loop):
+                number = len(spans)
+                spans.append((start, start))
+                counters.append(frozenset({s.counter, s.slot}))
+                block(s.body, (*around, number))
+                spans[number] = (start, clock - 1)
+            else:
+                for body in inner(s):
+                    block(body, around)
+
+    block(program.steps, ())
+    lives: dict[str, tuple[int, int]] = {}
+    for name, uses in touches.items():
+        low, high = uses[0].place, uses[-1].place
+        inside: dict[int, list[Touch]] = {}
+        for touch in uses:
+            for loop in touch.around:
+                inside.setdefault(loop, []).append(touch)
+        for loop, there in inside.items():
+            if len(there) < len(uses) or there[0].reads or any(t.by & counters[loop] for t in there):
+                low, high = min(low, spans[loop][0]), max(high, spans[loop][1])
+        lives[name] = (low, high)
+    return lives
+
+
+def first_uses(step: Step) -> dict[str, tuple[bool, frozenset[Symbol]]]:
+    """For each buffer that a step touches itself: whether it is read before it is written, and by which symbols."""
+    found: dict[str, tuple[bool, frozenset[Symbol]]] = {}
+
+    def use(name: str, reads: bool, by: Iterator[Extent]) -> None:
+        before = found.get(name, (reads, frozenset()))
+        found[name] = (before[0], before[1] | {s for e in by for s in symbols(e)})
+
+    if isinstance(step, Kernel):
+        for statement, _, loads in statements(step.body):
+            for load in loads:
+                use(load.view.buffer, True, iter(extents_in(load)))
+            if isinstance(statement, Store):
+                use(statement.view.buffer, False, iter(extents_in(statement)))
+    else:
+        for view, writes in accesses(step):
+            use(view.buffer, not writes, iter((view.offset, *view.strides)))
+    return found
+
+
+def plan(program: Program) -> Program:
+    """Give every temp an arena slot and drop the temps that no step uses.
+
+    Temps whose lives are apart share a slot if their sizes are equal, or provably nest.
+    """
+    lives = lifetimes(program)
+    arena = Arena()
+    offsets = {}
+    for name, (low, high) in sorted(lives.items(), key=lambda item: item[1]):
+        buffer = program.buffers[name]
+        offsets[name] = arena.place(product(buffer.shape) * np.dtype(buffer.dtype).itemsize, low, high)
+    buffers = {name: b for name, b in program.buffers.items() if b.kind != "temp" or name in lives}
+    return replace(program, buffers=buffers, offsets=offsets, slots=tuple((size,) for size in arena.sizes))
+
+
+class Arena:
+    """Slots in the order of time: temps come sorted by their first place."""
+
+    NEIGHBOURS = 32  # so many other sizes are tried: with 3,000 sizes the search stays linear
+
+    def __init__(self) -> None:
+        self.sizes: list[Extent] = []  # of each slot
+        self.idle: dict[Extent, list[tuple[int, int]]] = {}  # by size: heap of (last place in use, slot)
+        self.added: dict[Extent, frozenset[tuple[Atom, ...]]] = {}  # monomials that a size adds up
+
+    def place(self, size: Extent, low: int, high: int) -> int:
+        """A slot for the places low to high."""
+        found = self.free(size, low)
+        if found is None:
+            others = [
+                s
+                for s in itertools.islice(reversed(self.idle), self.NEIGHBOURS)
+                if s != size and self.idle[s][0][0] < low
+            ]
+            wider = [s for s in others if self.fits(size, s)]
+            narrower = [s for s in others if self.fits(s, size)]
+            if wider:
+                best = wider[0]
+                for s in wider:
+                    best = s if self.fits(s, best) else best
+                found = self.free(best, low)
+                size = best
+            elif narrower:
+                best = narrower[0]
+                for s in narrower:
+                    best = s if self.fits(best, s) else best
+                found = self.free(best, low)
+        if found is None:
+            found = len(self.sizes)
+            self.sizes.append(size)
+        self.sizes[found] = size
+        heapq.heappush(self.idle.setdefault(size, []), (high, found))
+        return found
+
+    def free(self, size: Extent, low: int) -> int | None:
+        """Take the slot of this size that has been idle longest before low."""
+        heap = self.idle.get(size)
+        if not heap or heap[0][0] >= low:
+            return None
+        slot = heapq.heappop(heap)[1]
+        if not heap:
+            del self.idle[size]
+        return slot
+
+    def fits(self, size: Extent, slot: Extent) -> bool:
+        """Whether size <= slot is proved."""
+        for e in (size, slot):
+            if e not in self.added:
+                self.added[e] = frozenset(atoms for atoms, k in terms_of(e) if k > 0 and atoms)
+        return self.added[size] <= self.added[slot] and at_most(size, slot)  # the first, cheap, follows from the second

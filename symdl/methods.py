@@ -1,0 +1,298 @@
+"""NumPy's face of an expression: operators, methods and the protocols by which np.exp(x) builds a graph.
+
+A function of the user's vocabulary is entered in FUNCTIONS where it is declared (ops/), under NumPy's name for it;
+the operators here look it up, so that this file needs no op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from symdl.errors import SymbolicError
+
+if TYPE_CHECKING:
+    from symdl.expr import Expr
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # name -> function on expressions; ufuncs and array functions find it here
+UFUNC_NAMES = {  # NumPy's name of a ufunc -> ours, where they differ
+    "subtract": "sub", "multiply": "mul", "divide": "true_div", "true_divide": "true_div", "floor_divide": "floor_div",
+    "remainder": "mod", "power": "pow", "float_power": "pow", "negative": "neg", "absolute": "abs", "fabs": "abs",
+    "equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+    "logical_not": "logical_not", "bitwise_not": "invert", "rint": "round_half_even", "square": "sqr",
+}  # fmt: skip
+
+
+def declared(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function in FUNCTIONS under a name."""
+
+    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+        FUNCTIONS[name] = function
+        return function
+
+    return enter
+
+
+class Methods:
+    """What NumPy users expect of an array. Comparison by == and != is identity, as in Theano and sympy: use T.eq."""
+
+    __slots__ = ()
+    __array_priority__ = 1000.0
+
+    def __neg__(self) -> Expr:
+        return FUNCTIONS["neg"](self)
+
+    def __pos__(self) -> Expr:
+        return self  # type: ignore[return-value]  # the only subclass is Expr
+
+    def __abs__(self) -> Expr:
+        return FUNCTIONS["abs"](self)
+
+    def __invert__(self) -> Expr:
+        return FUNCTIONS["invert"](self)
+
+    def __add__(self, other: Any) -> Expr:
+        return FUNCTIONS["add"](self, other)
+
+    def __radd__(self, other: Any) -> Expr:
+        return FUNCTIONS["add"](other, self)
+
+    def __sub__(self, other: Any) -> Expr:
+        return FUNCTIONS["sub"](self, other)
+
+    def __rsub__(self, other: Any) -> Expr:
+        return FUNCTIONS["sub"](other, self)
+
+    def __mul__(self, other: Any) -> Expr:
+        return FUNCTIONS["mul"](self, other)
+
+    def __rmul__(self, other: Any) -> Expr:
+        return FUNCTIONS["mul"](other, self)
+
+    def __truediv__(self, other: Any) -> Expr:
+        return FUNCTIONS["true_div"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Expr:
+        return FUNCTIONS["true_div"](other, self)
+
+    def __floordiv__(self, other: Any) -> Expr:
+        return FUNCTIONS["floor_div"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Expr:
+        return FUNCTIONS["floor_div"](other, self)
+
+    def __mod__(self, other: Any) -> Expr:
+        return FUNCTIONS["mod"](self, other)
+
+    def __rmod__(self, other: Any) -> Expr:
+        return FUNCTIONS["mod"](other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Expr, Expr]:
+        return self // other, self % other
+
+    def __pow__(self, other: Any) -> Expr:
+        return FUNCTIONS["pow"](self, other)
+
+    def __rpow__(self, other: Any) -> Expr:
+        return FUNCTIONS["pow"](other, self)
+
+    def __matmul__(self, other: Any) -> Expr:
+        return FUNCTIONS["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Expr:
+        return FUNCTIONS["matmul"](other, self)
+
+    def __and__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_and"](self, other)
+
+    def __rand__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_and"](other, self)
+
+    def __or__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_or"](self, other)
+
+    def __ror__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_or"](other, self)
+
+    def __xor__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Expr:
+        return FUNCTIONS["bitwise_xor"](other, self)
+
+    def __lshift__(self, other: Any) -> Expr:
+        return FUNCTIONS["left_shift"](self, other)
+
+    def __rlshift__(self, other: Any) -> Expr:
+        return FUNCTIONS["left_shift"](other, self)
+
+    def __rshift__(self, other: Any) -> Expr:
+        return FUNCTIONS["right_shift"](self, other)
+
+    def __rrshift__(self, other: Any) -> Expr:
+        return FUNCTIONS["right_shift"](other, self)
+
+    def __lt__(self, other: Any) -> Expr:
+        return FUNCTIONS["lt"](self, other)
+
+    def __le__(self, other: Any) -> Expr:
+        return FUNCTIONS["le"](self, other)
+
+    def __gt__(self, other: Any) -> Expr:
+        return FUNCTIONS["gt"](self, other)
+
+    def __ge__(self, other: Any) -> Expr:
+        return FUNCTIONS["ge"](self, other)
+
+    def __getitem__(self, index: Any) -> Expr:
+        return FUNCTIONS["getitem"](self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise self._no_value("cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value)")
+
+    def __bool__(self) -> NoReturn:
+        raise self._no_value("has no truth value until it is computed", "T.where(condition, a, b) chooses elementwise")
+
+    def __iter__(self) -> Iterator[Expr]:
+        n = self.shape[0] if self.ndim else None
+        if not isinstance(n, int):
+            raise self._no_value("cannot be iterated over: its length is not known yet", "T.split or x[i] take it apart")
+        return (self[k] for k in range(n))
+
+    def __len__(self) -> int:
+        n = self.shape[0] if self.ndim else None
+        if not isinstance(n, int):
+            raise self._no_value("has no length yet", "x.shape[0] is its symbolic length")
+        return n
+
+    def __float__(self) -> NoReturn:
+        raise self._no_value("has no value until it is computed", "symdl.function(inputs, x)(...) computes it")
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+        raise self._no_value("has no value until it is computed", "symdl.function(inputs, x)(...) computes it")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """np.exp(x), array + x: the same functions by NumPy's names."""
+        function = FUNCTIONS.get(UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
+        if function is None or method != "__call__" or options:
+            how = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            extra = f" with {', '.join(options)}" if options else ""
+            raise SymbolicError(f"np.{how}{extra} has no symbolic form")
+        return function(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        """np.sum(x, axis=0), np.concatenate([x, y]): likewise."""
+        ours = FUNCTIONS.get(function.__name__)
+        if ours is None:
+            raise SymbolicError(f"np.{function.__name__} has no symbolic form")
+        return ours(*args, **options)
+
+    def _no_value(self, what: str, remedy: str) -> SymbolicError:
+        return SymbolicError(f"{self!r} {what}", (), remedy)
+
+    # ---- attributes and methods of an array ----
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """One entry an axis: an int where it is known, else a symbolic int64 scalar."""
+        return FUNCTIONS["shape"](self)
+
+    @property
+    def ndim(self) -> int:
+        return FUNCTIONS["ndim"](self)
+
+    @property
+    def dtype(self) -> str:
+        return FUNCTIONS["dtype"](self)
+
+    @property
+    def size(self) -> Any:
+        return FUNCTIONS["size"](self)
+
+    @property
+    def broadcastable(self) -> tuple[bool, ...]:
+        return tuple(n is not None and isinstance(n, int) and n == 1 for n in self.shape)
+
+    @property
+    def T(self) -> Expr:
+        return FUNCTIONS["transpose"](self)
+
+    def transpose(self, *axes: Any) -> Expr:
+        return FUNCTIONS["transpose"](self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+
+    def dimshuffle(self, *pattern: Any) -> Expr:
+        return FUNCTIONS["dimshuffle"](self, *pattern)
+
+    def reshape(self, *shape: Any, ndim: int | None = None) -> Expr:
+        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
+
+    def flatten(self, ndim: int = 1) -> Expr:
+        return FUNCTIONS["flatten"](self, ndim)
+
+    def ravel(self) -> Expr:
+        return FUNCTIONS["flatten"](self, 1)
+
+    def squeeze(self, axis: Any = None) -> Expr:
+        return FUNCTIONS["squeeze"](self, axis)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Expr:
+        return FUNCTIONS["swapaxes"](self, axis1, axis2)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Expr:
+        return FUNCTIONS["repeat"](self, repeats, axis)
+
+    def take(self, indices: Any, axis: int | None = None) -> Expr:
+        return FUNCTIONS["take"](self, indices, axis)
+
+    def astype(self, dtype: Any) -> Expr:
+        return FUNCTIONS["cast"](self, dtype)
+
+    def clip(self, min: Any = None, max: Any = None) -> Expr:
+        return FUNCTIONS["clip"](self, min, max)
+
+    def round(self, decimals: int = 0) -> Expr:
+        return FUNCTIONS["round"](self, decimals)
+
+    def copy(self) -> Expr:
+        return self  # type: ignore[return-value]  # the only subclass is Expr, which never changes
+
+    def dot(self, other: Any) -> Expr:
+        return FUNCTIONS["dot"](self, other)
+
+    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["sum"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["prod"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["mean"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["min"](self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["max"](self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["argmin"](self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["argmax"](self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["any"](self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Expr:
+        return FUNCTIONS["all"](self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Expr:
+        return FUNCTIONS["cumsum"](self, axis=axis)

@@ -1,0 +1,57 @@
+"""Neural networks: layers, losses, optimizers and one training loop, all of them plain expressions and updates."""
+
+from symdl.nn.activations import ACTIVATIONS, activation
+from symdl.nn.callbacks import Callback, Checkpoint, EarlyStopping, LambdaCallback
+from symdl.nn.dropout import Noise
+from symdl.nn.history import EpochRecord, History
+from symdl.nn.initializers import INITIALIZERS, initializer
+from symdl.nn.layers import Dense, Dropout, Layer, Sequential
+from symdl.nn.losses import (
+    LOSSES,
+    binary_accuracy,
+    binary_crossentropy,
+    categorical_accuracy,
+    categorical_crossentropy,
+    mean_squared_error,
+)
+from symdl.nn.metrics import confusion, confusion_text
+from symdl.nn.optimizers import OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, Optimizer, RMSprop
+from symdl.nn.progress import Progress
+from symdl.nn.training import Trainer, fit, fit_iter
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "Callback",
+    "Checkpoint",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "EpochRecord",
+    "History",
+    "LambdaCallback",
+    "Layer",
+    "Noise",
+    "Optimizer",
+    "Progress",
+    "RMSprop",
+    "Sequential",
+    "Trainer",
+    "activation",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "confusion",
+    "confusion_text",
+    "fit",
+    "fit_iter",
+    "initializer",
+    "mean_squared_error",
+]

@@ -1,0 +1,45 @@
+"""What a layer does to its weighted sums: functions of one expression, by name or as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import symdl.tensor as T
+from symdl.errors import ConfigError
+from symdl.expr import Expr
+
+Activation = Callable[[Expr], Expr]
+
+
+def linear(z: Expr) -> Expr:
+    """z itself."""
+    return z
+
+
+def relu(z: Expr) -> Expr:
+    """max(z, 0): the rectifier (Nair and Hinton, 2010)."""
+    return T.maximum(z, 0)
+
+
+def softmax(z: Expr) -> Expr:
+    """exp(z) / sum(exp(z)) along the last axis."""
+    return T.softmax(z, axis=-1)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": linear,
+    "sigmoid": T.sigmoid,
+    "tanh": T.tanh,
+    "relu": relu,
+    "softplus": T.softplus,
+    "softmax": softmax,
+}
+
+
+def activation(choice: str | Activation) -> Activation:
+    """An activation by its name, or the function itself. Raises ConfigError for an unknown name."""
+    if callable(choice):
+        return choice
+    if choice not in ACTIVATIONS:
+        raise ConfigError(f"there is no activation {choice!r}", (), f"activations: {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[choice]

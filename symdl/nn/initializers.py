@@ -1,0 +1,108 @@
+"""How weights begin: functions of a random generator and a shape, drawn in float64 and rounded by the layer.
+
+The fans of a weight matrix W[inputs, units] are its two extents; fan_in + fan_out sets the Glorot family, fan_in the
+He and LeCun families.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symdl.errors import ConfigError, ShapeError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+Initializer = Callable[[np.random.Generator, Shape], Array]
+
+
+def zeros(rng: np.random.Generator, shape: Shape) -> Array:
+    """All 0: for biases."""
+    return np.zeros(shape)
+
+
+def constant(value: float) -> Initializer:
+    """All the same value."""
+    return lambda rng, shape: np.full(shape, float(value))
+
+
+def normal(scale: float = 0.01) -> Initializer:
+    """Normal with mean 0 and standard deviation `scale`."""
+    return lambda rng, shape: scale * rng.standard_normal(shape)
+
+
+def uniform(scale: float = 0.01) -> Initializer:
+    """Uniform on [-scale, scale)."""
+    return lambda rng, shape: rng.uniform(-scale, scale, shape)
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
+    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010, eq. 16)."""
+    return _uniform(rng, shape, 2 / sum(fans(shape)))
+
+
+def glorot_normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010, eq. 12)."""
+    return _normal(rng, shape, 2 / sum(fans(shape)))
+
+
+def glorot_sigmoid(rng: np.random.Generator, shape: Shape) -> Array:
+    """Uniform on 4 times the Glorot bound, for sigmoid units (Glorot and Bengio, 2010).
+
+    The sigmoid's slope at 0 is a quarter of tanh's.
+    """
+    return _uniform(rng, shape, 32 / sum(fans(shape)))
+
+
+def he_uniform(rng: np.random.Generator, shape: Shape) -> Array:
+    """Uniform with variance 2 / fan_in, for rectifiers (He, Zhang, Ren and Sun, 2015, eq. 10)."""
+    return _uniform(rng, shape, 2 / fans(shape)[0])
+
+
+def he_normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Normal with variance 2 / fan_in, for rectifiers (He, Zhang, Ren and Sun, 2015, eq. 10)."""
+    return _normal(rng, shape, 2 / fans(shape)[0])
+
+
+def lecun_normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Normal with variance 1 / fan_in (LeCun, Bottou, Orr and Müller, 1998, section 4.6)."""
+    return _normal(rng, shape, 1 / fans(shape)[0])
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight matrix: how many numbers each unit reads, how many units read each number."""
+    if len(shape) != 2 or 0 in shape:
+        raise ShapeError(f"initializer: weights of shape {shape} have no fans: a matrix (inputs, units) is needed")
+    return shape[0], shape[1]
+
+
+def _uniform(rng: np.random.Generator, shape: Shape, variance: float) -> Array:
+    bound = math.sqrt(3 * variance)  # the variance of the uniform distribution on [-b, b] is b**2 / 3
+    return rng.uniform(-bound, bound, shape)
+
+
+def _normal(rng: np.random.Generator, shape: Shape, variance: float) -> Array:
+    return math.sqrt(variance) * rng.standard_normal(shape)
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "zeros": zeros,
+    "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "glorot_sigmoid": glorot_sigmoid,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+}
+
+
+def initializer(choice: str | Initializer) -> Initializer:
+    """An initializer by its name, or the function itself. Raises ConfigError for an unknown name."""
+    if callable(choice):
+        return choice
+    if choice not in INITIALIZERS:
+        raise ConfigError(f"there is no initializer {choice!r}", (), f"initializers: {', '.join(INITIALIZERS)}")
+    return INITIALIZERS[choice]

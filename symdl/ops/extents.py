@@ -1,0 +1,139 @@
+"""Sizes as expressions and expressions as sizes: x.shape[0] is a symbolic integer, T.zeros((n, 3)) takes one."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdl.errors import ShapeError
+from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, make, register
+from symdl.methods import declared
+from symdl.types import Dim, Extent, Shape, TensorType, floor_divide, largest, product, smallest, symbol
+
+EXTENT = register(
+    Op(
+        "extent", "position", (), lambda *, extent: (TensorType("int64"), ()),
+        "The number that a symbolic extent is at run time.", reference=lambda *, extent: np.int64(extent),
+        pullback=lambda *_, **__: (),
+    )
+)  # fmt: skip
+
+
+def expr_of(extent: Extent) -> Expr:
+    """An extent as an int64 scalar expression."""
+    return make(EXTENT, (), extent=extent) if isinstance(extent, Dim) else constant(extent, "int64")
+
+
+def exprs_of(shape: Shape) -> tuple[Any, ...]:
+    """A shape as a user sees it: ints where known, else int64 scalars."""
+    return tuple(n if isinstance(n, int) else expr_of(n) for n in shape)
+
+
+def value_symbol(leaf: Expr) -> Dim:
+    """The extent that an integer scalar variable stands for: bound to its value when the function is called."""
+    return symbol(leaf.name or "unnamed", leaf.params["id"], signed=True)
+
+
+COMBINE: dict[str, Callable[..., Extent]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg, "floor_div": floor_divide,
+    "maximum": largest, "minimum": smallest, "cast": lambda x: x,
+}  # fmt: skip
+
+
+def extent_or_none(value: Any) -> Extent | None:
+    """value as an extent, or None where it is known only from data."""
+    if isinstance(value, Dim):
+        return value
+    if not isinstance(value, Expr):
+        try:
+            return operator.index(value)
+        except TypeError:
+            return None
+    if value.type.shape != () or value.type.dtype == "bool" or value.type.dtype.startswith("float"):
+        return None
+    if value.op is EXTENT:
+        return value.params["extent"]  # type: ignore[no-any-return]  # params are Any
+    if value.op is CONSTANT:
+        return int(value.params["value"].array)
+    if value.op is VARIABLE:
+        return value_symbol(value)
+    if value.op.name in COMBINE:
+        parts = [extent_or_none(i) for i in value.inputs]
+        if None not in parts:
+            return COMBINE[value.op.name](*parts)
+    return None
+
+
+def as_extent(value: Any, what: str) -> Extent:
+    """value as an extent; raises ShapeError where it is none or is known only from data."""
+    found = extent_or_none(value)
+    if found is None:
+        if isinstance(value, Expr):
+            raise ShapeError(
+                f"{what}: a size must follow from shapes and integer inputs",
+                [described(value)],
+                "Sizes that are computed from data are not supported yet.",
+            )
+        raise ShapeError(f"{what}: {value!r} is not a size")
+    return found
+
+
+def as_shape(shape: Any, what: str) -> Shape:
+    """A user's shape (a number, or a sequence of them) as extents."""
+    if isinstance(shape, Expr) and shape.op is OPS.get("join"):
+        shape = [i.inputs[0] for i in shape.inputs]  # T.stack([n, m])
+    if isinstance(shape, int | np.integer | Dim | Expr):
+        shape = (shape,)
+    if not isinstance(shape, Sequence | np.ndarray):
+        raise ShapeError(f"{what}: {shape!r} is not a shape")
+    return tuple(as_extent(n, what) for n in shape)
+
+
+def axis_of(axis: Any, ndim: int, what: str) -> int:
+    """axis counted from the front; raises ShapeError outside -ndim..ndim-1."""
+    try:
+        k = operator.index(axis)
+    except TypeError:
+        raise ShapeError(f"{what}: axis {axis!r} is not an integer") from None
+    if not -ndim <= k < ndim:
+        raise ShapeError(f"{what}: there is no axis {k} in {{0}}, which has {ndim}")
+    return k % ndim
+
+
+def axes_of(axis: Any, ndim: int, what: str) -> tuple[int, ...]:
+    """One axis, several, or None for all, counted from the front and sorted; raises ShapeError on repeats."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = [axis_of(a, ndim, what) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{what}: axis {axis} names one axis twice")
+    return tuple(sorted(axes))
+
+
+@declared("shape")
+def shape(x: Any) -> tuple[Any, ...]:
+    """One entry an axis: an int where it is known, else a symbolic int64 scalar."""
+    return exprs_of(as_expr(x).type.shape)
+
+
+@declared("ndim")
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return len(as_expr(x).type.shape)
+
+
+@declared("dtype")
+def dtype(x: Any) -> str:
+    """The dtype's name."""
+    return str(as_expr(x).type.dtype)
+
+
+@declared("size")
+def size(x: Any) -> Any:
+    """The number of elements."""
+    return exprs_of((product(as_expr(x).type.shape),))[0]
+
+

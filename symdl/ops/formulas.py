@@ -1,0 +1,269 @@
+"""Formulas of the field, written as what they mean: compositions of other ops, without ops of their own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symdl.config import config
+from symdl.errors import ShapeError
+from symdl.expr import Expr, as_expr, described
+from symdl.methods import declared
+from symdl.ops.declare import cast_to, common_dtype, float_of, spread
+from symdl.ops.elementwise import (
+    abs,
+    bitwise_and,
+    bitwise_or,
+    cast,
+    clip,
+    eq,
+    exp,
+    expm1,
+    ge,
+    isnan,
+    le,
+    log,
+    maximum,
+    round_half_even,
+    sqr,
+    sqrt,
+    where,
+)
+from symdl.ops.extents import as_extent, axis_of, exprs_of
+from symdl.ops.indexing import getitem
+from symdl.ops.reductions import all, sum
+from symdl.ops.shaping import arange, concatenate, eye, iota, one_hot
+from symdl.types import smallest
+
+# ---- activations ----
+
+
+def _floating(x: Any) -> Expr:
+    """x as floats, as functions of reals take it."""
+    e = as_expr(x)
+    return cast_to(e, float_of(e.type.dtype))
+
+
+def relu(x: Any, alpha: Any = 0) -> Expr:
+    """max(x, 0): the rectifier (Nair and Hinton, 2010); with alpha, alpha * x below 0 (Maas, 2013)."""
+    x = as_expr(x)
+    if type(alpha) in (int, float) and alpha == 0:
+        return maximum(x, 0)
+    return where(x > 0, x, alpha * x)
+
+
+def elu(x: Any, alpha: Any = 1) -> Expr:
+    """x above 0, else alpha * (e^x - 1) (Clevert, Unterthiner and Hochreiter, 2015)."""
+    x = _floating(x)
+    return where(x > 0, x, alpha * expm1(x))
+
+
+def selu(x: Any) -> Expr:
+    """elu scaled so that mean 0 and variance 1 are kept (Klambauer et al., 2017)."""
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+def softsign(x: Any) -> Expr:
+    """x / (1 + |x|), in (-1, 1)."""
+    x = _floating(x)
+    return x / (1 + abs(x))
+
+
+def hard_sigmoid(x: Any) -> Expr:
+    """x / 5 + 1/2, cut off to [0, 1]: Theano's."""
+    return clip(0.2 * _floating(x) + 0.5, 0, 1)
+
+
+def logit(p: Any) -> Expr:
+    """log(p / (1 - p)), the inverse of sigmoid."""
+    p = _floating(p)
+    return log(p / (1 - p))
+
+
+# ---- losses, one number a row or element ----
+
+
+def categorical_crossentropy(p: Any, target: Any) -> Expr:
+    """-log of the probability of the target, in nats, one number a row.
+
+    p[..., classes]: probabilities. target: labels[...], giving -log p[..., label]; or distributions[..., classes],
+    giving -sum over c of target[..., c] log p[..., c]. Raises ShapeError for other numbers of axes.
+    """
+    p, target = as_expr(p), as_expr(target)
+    if target.type.ndim == p.type.ndim:
+        return -sum(target * log(p), axis=-1)
+    if target.type.ndim != p.type.ndim - 1:
+        raise ShapeError("categorical_crossentropy: the target has neither labels nor rows", [described(p), described(target)])
+    lead = target.type.shape
+    return -getitem(log(p), (*[iota(lead, k) for k in range(len(lead))], target))
+
+
+def binary_crossentropy(p: Any, target: Any) -> Expr:
+    """-(t log p + (1 - t) log(1 - p)), in nats, for each element; target is 0, 1 or in between."""
+    p, target = as_expr(p), as_expr(target)
+    return -(target * log(p) + (1 - target) * log(1 - p))
+
+
+# ---- comparing ----
+
+
+@declared("isclose")
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Expr:
+    """Whether |a - b| <= atol + rtol |b|, or both are the same infinity (or NaN, if equal_nan)."""
+    a, b = (_floating(v) for v in (a, b))
+    finite = abs(b) < float("inf")
+    near = bitwise_or(eq(a, b), bitwise_and(finite, le(abs(a - b), atol + rtol * abs(b))))
+    return bitwise_or(near, bitwise_and(isnan(a), isnan(b))) if equal_nan else near
+
+
+@declared("allclose")
+def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Expr:
+    """Whether isclose holds everywhere."""
+    return all(isclose(a, b, rtol, atol, equal_nan))
+
+
+# ---- matrices ----
+
+
+@declared("diagonal")
+def diagonal(x: Any, offset: int = 0) -> Expr:
+    """The elements x[k, k + offset] of a matrix. Raises ShapeError for other numbers of axes."""
+    x = as_expr(x)
+    if x.type.ndim != 2:
+        raise ShapeError(f"diagonal: {x!r} is no matrix", [described(x)])
+    k = operator.index(offset)
+    x = getitem(x, (slice(None), slice(k, None)) if k >= 0 else slice(-k, None))
+    (n,) = exprs_of((smallest(*x.type.shape),))
+    return getitem(x, (arange(n), arange(n)))
+
+
+@declared("diag")
+def diag(x: Any, k: int = 0) -> Expr:
+    """Of a matrix its k-th diagonal; of a vector the matrix that has it there and 0 elsewhere."""
+    x = as_expr(x)
+    if x.type.ndim != 1:
+        return diagonal(x, k)
+    n = x.type.shape[0] + operator.index(k if k >= 0 else -k)
+    size = exprs_of((n,))[0]
+    place = getitem(x, (slice(None), None)) if k >= 0 else x
+    wide = concatenate([place, place[:0]], 0)
+    rows = concatenate([x, cast_to(spread(as_expr(0), (n - x.type.shape[0],), ()), x.type.dtype)]) if k else x
+    if k < 0:  # the column of an element is its place in x
+        return where(eye(size, k=k, dtype="bool"), getitem(rows, None), cast_to(0, x.type.dtype))
+    del wide
+    return where(eye(size, k=k, dtype="bool"), getitem(rows, (slice(None), None)), cast_to(0, x.type.dtype))
+
+
+@declared("trace")
+def trace(x: Any, offset: int = 0) -> Expr:
+    """Sum of the elements of a matrix's diagonal."""
+    return sum(diagonal(x, offset))
+
+
+@declared("tril")
+def tril(m: Any, k: int = 0) -> Expr:
+    """0 above the k-th diagonal of the last two axes."""
+    m = as_expr(m)
+    n = m.type.ndim
+    keep = ge(iota(m.type.shape, n - 2) + k, iota(m.type.shape, n - 1))
+    return where(keep, m, cast_to(0, m.type.dtype))
+
+
+@declared("triu")
+def triu(m: Any, k: int = 0) -> Expr:
+    """0 below the k-th diagonal of the last two axes."""
+    m = as_expr(m)
+    n = m.type.ndim
+    keep = le(iota(m.type.shape, n - 2) + k, iota(m.type.shape, n - 1))
+    return where(keep, m, cast_to(0, m.type.dtype))
+
+
+def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
+    """Euclidean length over axes (all by default): the root of the sum of squares."""
+    return sqrt(sum(sqr(_floating(x)), axis=axis, keepdims=keepdims))
+
+
+# ---- sequences ----
+
+
+@declared("diff")
+def diff(a: Any, n: int = 1, axis: int = -1) -> Expr:
+    """Differences of neighbours along an axis, n times."""
+    x = as_expr(a)
+    lead = [slice(None)] * axis_of(axis, x.type.ndim, f"diff: {x!r}")
+    for _ in range(operator.index(n)):
+        x = getitem(x, (*lead, slice(1, None))) - getitem(x, (*lead, slice(None, -1)))
+    return x
+
+
+@declared("roll")
+def roll(a: Any, shift: int, axis: int) -> Expr:
+    """Elements moved by shift places along an axis, those that fall off the end coming back at the start."""
+    x = as_expr(a)
+    axis = axis_of(axis, x.type.ndim, f"roll: {x!r}")
+    lead = [slice(None)] * axis
+    n = x.type.shape[axis]
+    k = operator.index(shift) % n if isinstance(n, int) and n else operator.index(shift)
+    if k == 0:
+        return x
+    return concatenate([getitem(x, (*lead, slice(-k, None))), getitem(x, (*lead, slice(None, -k)))], axis)
+
+
+def linspace(start: Any, stop: Any, num: int = 50) -> Expr:
+    """num evenly spaced numbers from start to stop, both included; floatX of Python numbers."""
+    count = as_extent(num, "linspace")
+    dtype = float_of(common_dtype([start, stop]), "divide")
+    if not any_expr(start, stop):
+        dtype = config.floatX
+    first, last = cast_to(start, dtype), cast_to(stop, dtype)
+    return first + cast(iota((count,), 0), dtype) * ((last - first) / cast_to(exprs_of((count - 1,))[0], dtype))
+
+
+def any_expr(*values: Any) -> bool:
+    """Whether an expression is among the values."""
+    return next((True for v in values if isinstance(v, Expr)), False)
+
+
+def fill(a: Any, b: Any) -> Expr:
+    """b stretched to the shape of a."""
+    a = as_expr(a)
+    return spread(as_expr(b), a.type.shape, ())
+
+
+def iround(x: Any) -> Expr:
+    """The nearest integer as int64, halves to even."""
+    return cast(round_half_even(_floating(x)), "int64")
+
+
+def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Expr:
+    """one_hot, as Theano's extra_ops has it."""
+    return one_hot(y, nb_class, dtype)
+
+
+@declared("hstack")
+def hstack(tup: Sequence[Any]) -> Expr:
+    """Pieces side by side: vectors along axis 0, else along axis 1."""
+    first = as_expr(tup[0])
+    return concatenate(tup, 0 if first.type.ndim == 1 else 1)
+
+
+@declared("vstack")
+def vstack(tup: Sequence[Any]) -> Expr:
+    """Pieces on top of each other along axis 0; a vector counts as a row."""
+    rows = [as_expr(v) for v in tup]
+    return concatenate([getitem(v, None) if v.type.ndim == 1 else v for v in rows], 0)
+
+
+def average(a: Any, axis: Any = None, weights: Any = None) -> Expr:
+    """Weighted mean over axes: sum(a * weights) / sum(weights); weights broadcast against a."""
+    x = _floating(a)
+    if weights is None:
+        return x.mean(axis=axis)
+    w = as_expr(weights) + np.zeros((), x.type.dtype)
+    return sum(x * w, axis=axis) / sum(w * cast_to(1, x.type.dtype) + x * 0, axis=axis)
+
+
+__all__ = [n for n in ("relu",)]

@@ -1,0 +1,373 @@
+"""Indexing as NumPy has it: integers, slices, None, Ellipsis and integer arrays; and its pure assignments.
+
+Basic indexing becomes views. Integer arrays become one gather, whose leading batch axes are those on which the index
+array is just 0, 1, 2, ... (x[arange(n), y] picks one entry a row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symdl.errors import DtypeError, IndexRangeError, ShapeError
+from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
+from symdl.methods import declared
+from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
+from symdl.ops.elementwise import where
+from symdl.ops.extents import axis_of, expr_of, exprs_of, extent_or_none
+from symdl.ops.shaping import IOTA, broadcast_to, dimshuffle, expand_dims, flatten, iota, stack, transpose
+from symdl.ops.views import PAD, SLICE, dropped, zeros_of
+from symdl.types import Extent, Fact, Shape, TensorType, broadcast, equal, floor_divide, largest, nonnegative, smallest
+
+# ---- gather and scatter ----
+
+
+def _index_shape(name: str, x: Shape, indices: Sequence[TensorType], axes: tuple[int, ...], batch: int) -> tuple[Shape, list[Fact]]:
+    """Shape of the gathered elements: batch axes, the index arrays' own, then the axes of x that are not indexed."""
+    facts: list[Fact] = []
+    first = indices[0].shape
+    for t in indices:
+        if t.dtype != "int64" or len(t.shape) != len(first):
+            raise DtypeError(f"{name}: index arrays of int64 and one number of axes expected")
+        for k, (n, m) in enumerate(zip(first, t.shape, strict=True)):
+            equal(n, m, f"{name}: axis {k} of two index arrays is {{left}} and {{right}}", facts)
+    for k in range(batch):
+        equal(x[k], first[k], f"{name}: axis {k} of {{0}} is {{left}}, of the index {{right}}", facts)
+    rest = tuple(n for k, n in enumerate(x) if k >= batch and k not in axes)
+    return (*first, *rest), facts
+
+
+def _gather_infer(x: TensorType, *indices: TensorType, axes: tuple[int, ...], batch: int) -> Inferred:
+    shape, facts = _index_shape("getitem", x.shape, indices, axes, batch)
+    return TensorType(x.dtype, shape), tuple(facts)
+
+
+def numpy_index(shape: tuple[int, ...], indices: Sequence[Any], axes: tuple[int, ...], batch: int) -> tuple[Any, ...]:
+    """A NumPy index of an array of this shape that reads or writes what gather and scatter do."""
+    own = indices[0].ndim
+    rest = [k for k in range(len(shape)) if k >= batch and k not in axes]
+    total = own + len(rest)
+    out: list[Any] = []
+    for k, n in enumerate(shape):
+        if k in axes:
+            out.append(indices[axes.index(k)].reshape(indices[0].shape + (1,) * len(rest)))
+        else:
+            place = k if k < batch else own + rest.index(k)
+            out.append(np.arange(n).reshape([-1 if j == place else 1 for j in range(total)]))
+    return tuple(out)
+
+
+def _checked(x: Any, indices: Sequence[Any], axes: tuple[int, ...]) -> None:
+    for i, k in zip(indices, axes, strict=True):
+        if i.size and (i.min() < -x.shape[k] or i.max() >= x.shape[k]):
+            raise IndexRangeError(f"getitem: an index lies outside the {x.shape[k]} entries of axis {k}")
+
+
+def _gather_numpy(x: Any, *indices: Any, axes: tuple[int, ...], batch: int) -> Any:
+    _checked(x, indices, axes)
+    return x[numpy_index(x.shape, indices, axes, batch)]
+
+
+def _gather_pullback(g: Expr, y: Expr, x: Expr, *indices: Expr, axes: tuple[int, ...], batch: int) -> tuple[Expr | None, ...]:
+    none = (None,) * len(indices)
+    last = len(x.type.shape) - 1
+    if axes == (last,) and batch == last == len(indices[0].type.shape):
+        # One entry of each row: a mask is right to differentiate again, fuses, and is what the algebra understands.
+        hit = OPS["eq"](iota(x.type.shape, last), expand_dims(wrapped(indices[0], x.type.shape[last]), -1))
+        return where(hit, expand_dims(g, -1), constant(0, x.type.dtype)), *none
+    return make(SCATTER, (zeros_of(x.type.shape, x.type.dtype), g, *indices), axes=axes, batch=batch, mode="add"), *none
+
+
+GATHER = register(
+    Op(
+        "gather", "gather", ("x", "*indices"), _gather_infer, "Elements of x at integer arrays of indices along axes.",
+        reference=_gather_numpy, pullback=_gather_pullback,
+    )
+)  # fmt: skip
+
+
+def _scatter_infer(
+    x: TensorType, v: TensorType, *indices: TensorType, axes: tuple[int, ...], batch: int, mode: str
+) -> Inferred:
+    shape, facts = _index_shape("set_subtensor", x.shape, indices, axes, batch)
+    if len(shape) != len(v.shape) or x.dtype != v.dtype:
+        raise ShapeError("set_subtensor: the values {1} do not have the shape of what they replace in {0}")
+    for k, (n, m) in enumerate(zip(shape, v.shape, strict=True)):
+        equal(n, m, f"set_subtensor: axis {k} of the place is {{left}}, of the values {{right}}", facts)
+    return x, tuple(facts)
+
+
+def _scatter_numpy(x: Any, v: Any, *indices: Any, axes: tuple[int, ...], batch: int, mode: str) -> Any:
+    _checked(x, indices, axes)
+    out = x.copy()
+    at = numpy_index(x.shape, indices, axes, batch)
+    if mode == "set":
+        out[at] = v
+    else:
+        np.add.at(out, at, v)
+    return out
+
+
+def _scatter_pullback(
+    g: Expr, y: Expr, x: Expr, v: Expr, *indices: Expr, axes: tuple[int, ...], batch: int, mode: str
+) -> tuple[Expr | None, ...]:
+    params = {"axes": axes, "batch": batch}
+    to_x = g if mode == "add" else make(SCATTER, (g, zeros_of(v.type.shape, v.type.dtype), *indices), mode="set", **params)
+    to_v = make(GATHER, (g, *indices), **params)
+    return (to_x if differentiable(x) else None), (to_v if differentiable(v) else None), *(None,) * len(indices)
+
+
+SCATTER = register(
+    Op(
+        "scatter", "scatter", ("x", "values", "*indices"), _scatter_infer,
+        "x with values added (mode add; repeated indices accumulate, in order) or set (mode set; the last wins) at "
+        "integer arrays of indices.",
+        reference=_scatter_numpy, pullback=_scatter_pullback,
+    )
+)  # fmt: skip
+
+
+def wrapped(index: Expr, n: Extent) -> Expr:
+    """A negative index counted from the end."""
+    from_end = index + expr_of(n)
+    return where(OPS["lt"](index, 0), from_end, index)
+
+
+# ---- reading an index ----
+
+_BOOL = "T.where(mask, x, other) chooses elementwise."
+_indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = WeakKeyDictionary()  # x[i] -> (x, i), for set_subtensor
+
+
+def _item(x: Expr, item: Any) -> Any:
+    """One entry of an index: None, Ellipsis, a slice, a Python int, or an integer Expr."""
+    if item is None or item is Ellipsis or isinstance(item, slice):
+        return item
+    if isinstance(item, bool | np.bool_):
+        raise DtypeError(f"getitem: {x!r} is indexed with the bool {item}", [described(x)], _BOOL)
+    if isinstance(item, int | np.integer):
+        return int(item)
+    if isinstance(item, str):
+        raise DtypeError(f"getitem: {x!r} is indexed with the text {item!r}", [described(x)])
+    if isinstance(item, list | tuple) and any(isinstance(v, Expr) for v in item):
+        item = stack(item)
+    expr = as_expr(np.asarray(item, np.int64) if isinstance(item, list) and not item else item)
+    if expr.type.dtype == "bool":
+        raise DtypeError("getitem: boolean masks are not supported yet", [described(x), described(expr)], _BOOL)
+    if is_float(expr.type.dtype):
+        raise DtypeError(f"getitem: an index must be an integer, not {expr.type.dtype}", [described(x), described(expr)])
+    return expr
+
+
+def _items(x: Expr, index: Any) -> list[Any]:
+    """The index as a list with one entry an axis of x, and None for each new axis."""
+    items = [_item(x, i) for i in (index if isinstance(index, tuple) else (index,))]
+    if sum(i is Ellipsis for i in items) > 1:
+        raise IndexRangeError(f"getitem: {x!r} is indexed with two ellipses", [described(x)])
+    n = x.type.ndim
+    used = sum(i is not None and i is not Ellipsis for i in items)
+    if used > n:
+        raise IndexRangeError(f"getitem: {used} indices for {x!r}, which has {n} axes", [described(x)])
+    at = next((k for k, i in enumerate(items) if i is Ellipsis), len(items))
+    return [*items[:at], *[slice(None)] * (n - used), *items[at + 1 :]]
+
+
+def _bound(value: Any, n: Extent, low: Extent, high: Extent) -> Extent:
+    """A slice bound, counted from the front and cut off to low..high."""
+    e = extent_or_none(value)
+    if e is None:
+        parts = [described(value)] if isinstance(value, Expr) else []
+        raise ShapeError(f"getitem: the slice bound {value!r} does not follow from shapes and integer inputs", parts)
+    if isinstance(e, int):
+        e = e if e >= 0 else n + e
+    elif not nonnegative(e):
+        e = e + n * smallest(largest(-e, 0), 1)  # the factor is 1 if e < 0
+    return smallest(largest(e, low), high)
+
+
+def slice_extents(s: slice, n: Extent) -> tuple[Extent, int, Extent]:
+    """(start, step, length) of a slice of an axis of n."""
+    step = 1 if s.step is None else extent_or_none(s.step)
+    if not isinstance(step, int) or step == 0:
+        raise ShapeError(f"getitem: a slice step must be a nonzero int, not {s.step!r}")
+    if step > 0:
+        start = 0 if s.start is None else _bound(s.start, n, 0, n)
+        stop = n if s.stop is None else _bound(s.stop, n, 0, n)
+        return start, step, largest(floor_divide(stop - start + (step - 1), step), 0)
+    start = n - 1 if s.start is None else _bound(s.start, n, -1, n - 1)
+    stop = -1 if s.stop is None else _bound(s.stop, n, -1, n - 1)
+    return start, step, largest(floor_divide(start - stop - step - 1, -step), 0)
+
+
+def _place(x: Expr, axis: int, item: Any) -> Extent | None:
+    """A scalar index as an extent counted from the front, or None where it comes from data."""
+    n = x.type.shape[axis]
+    e = extent_or_none(item)
+    if isinstance(e, int):
+        if isinstance(n, int) and not -n <= e < n:
+            raise IndexRangeError(f"getitem: index {e} lies outside the {n} entries of axis {axis} of {x!r}", [described(x)])
+        return e if e >= 0 else n + e
+    return e if e is None or nonnegative(e) else e + n * smallest(largest(-e, 0), 1)
+
+
+@dataclass
+class Plan:
+    """What an index does: a window, axes to drop, arrays to gather along axes of what is left, and the result's order."""
+
+    starts: tuple[Extent, ...]
+    steps: tuple[int, ...]
+    lengths: tuple[Extent, ...]
+    single: tuple[int, ...]  # axes indexed by one number, dropped
+    arrays: dict[int, Expr]  # axis after dropping -> index array
+    pattern: list[Any]  # result axes as axes of the gathered array, "x" for new ones
+
+    def window(self, x: Expr) -> Expr:
+        trivial = self.lengths == x.type.shape and not any(self.starts) and set(self.steps) <= {1}
+        if trivial and (self.arrays or self.pattern != list(range(x.type.ndim))):
+            return x
+        return make(SLICE, (x,), starts=self.starts, steps=self.steps, lengths=self.lengths, single=self.single)
+
+    def gather(self, x: Expr) -> tuple[tuple[Expr, ...], dict[str, Any]]:
+        """(index arrays of one shape, params) of the gather from x, the window without dropped axes."""
+        arrays = list(self.arrays.values())
+        shape, facts = broadcast("getitem", [a.type.shape for a in arrays])
+        indices = [a if a.type.shape == shape else broadcast_to(a, shape) for a in arrays]
+        axes = list(self.arrays)
+        batch = 0
+        while len(axes) > 1 and axes[0] == batch and _counts(indices[0], shape, batch) and _pairs(x, shape, batch):
+            indices, axes, batch = indices[1:], axes[1:], batch + 1
+        return tuple(indices), {"axes": tuple(axes), "batch": batch}
+
+
+def _counts(index: Expr, shape: Shape, axis: int) -> bool:
+    """Whether an index array is 0, 1, 2, ... along an axis."""
+    return index.op is IOTA and index.params["shape"] == shape and index.params["axis"] == axis
+
+
+def _pairs(x: Expr, shape: Shape, axis: int) -> bool:
+    """Whether counting along an axis of this shape goes through all of x's: of two unknown extents it must, and the
+    gather checks it; with known ones NumPy may mean the first few rows only."""
+    n, m = x.type.shape[axis], shape[axis]
+    return n == m or not (isinstance(n, int) and isinstance(m, int))
+
+
+def planned(x: Expr, items: list[Any]) -> Plan:
+    """The plan of a normalised index."""
+    starts: list[Extent] = []
+    steps: list[int] = []
+    lengths: list[Extent] = []
+    single: list[int] = []
+    arrays: dict[int, Expr] = {}
+    for item in items:
+        if item is None:
+            continue
+        axis = len(starts)
+        n = x.type.shape[axis]
+        start, step, length = (0, 1, n) if not isinstance(item, slice) else slice_extents(item, n)
+        if not isinstance(item, slice):
+            place = _place(x, axis, item) if not isinstance(item, Expr) or not item.type.shape else None
+            if place is None:
+                arrays[axis - len(single)] = cast_to(item, "int64")
+            else:
+                start, length = place, 1
+                single.append(axis)
+        starts.append(start)
+        steps.append(step)
+        lengths.append(length)
+    advanced = [k for k, i in enumerate(items) if i is not None and not isinstance(i, slice)]
+    own = max((a.type.ndim for a in arrays.values()), default=0)
+    block = list(range(own))
+    together = advanced == list(range(advanced[0], advanced[-1] + 1)) if advanced else True
+    pattern: list[Any] = [] if together or not arrays else list(block)
+    rest = own
+    for k, item in enumerate(items):
+        if item is None:
+            pattern.append("x")
+        elif isinstance(item, slice):
+            pattern.append(rest)
+            rest += 1
+        elif arrays and together and k == advanced[0]:
+            pattern += block
+    return Plan(tuple(starts), tuple(steps), tuple(lengths), tuple(single), arrays, pattern)
+
+
+@declared("getitem")
+def getitem(x: Any, index: Any) -> Expr:
+    """x[index]: integers, slices, None, Ellipsis and integer arrays, as NumPy has them.
+
+    x[arange(n), y] pairs rows with labels: extents unknown while building must be equal when called.
+    Raises IndexRangeError for an index outside its axis: while building where the extent is known, else when called.
+    """
+    x = as_expr(x)
+    items = _items(x, index)
+    plan = planned(x, items)
+    narrow = dropped(plan.window(x), plan.single)
+    if plan.arrays:
+        indices, params = plan.gather(narrow)
+        narrow = make(GATHER, (narrow, *indices), **params)
+    out = dimshuffle(narrow, plan.pattern) if plan.pattern != list(range(narrow.type.ndim)) else narrow
+    _indexed[out] = (x, tuple(items))
+    return out
+
+
+@declared("take")
+def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
+    """The entries at integer indices along an axis; of the flattened x if axis is None."""
+    x = as_expr(x)
+    if axis is None:
+        x, axis = flatten(x) if x.type.ndim != 1 else x, 0
+    k = axis_of(axis, x.type.ndim, f"take: {x!r}")
+    return getitem(x, (*[slice(None)] * k, indices if isinstance(indices, Expr) else as_expr(indices)))
+
+
+# ---- pure assignment ----
+
+
+def set_subtensor(place: Any, value: Any) -> Expr:
+    """x with x[index] replaced: y = set_subtensor(x[index], value). x itself never changes.
+
+    value broadcasts to the place. Repeated integer indices: the last wins, and its gradient is undefined.
+    """
+    return _assigned("set_subtensor", place, value, "set")
+
+
+def inc_subtensor(place: Any, value: Any) -> Expr:
+    """x with value added at x[index]: y = inc_subtensor(x[index], value). Repeated integer indices accumulate."""
+    return _assigned("inc_subtensor", place, value, "add")
+
+
+def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
+    found = _indexed.get(place) if isinstance(place, Expr) else None
+    if found is None:
+        parts = [described(place)] if isinstance(place, Expr) else []
+        raise ShapeError(f"{name}: the first argument must be an indexed expression", parts, f"write {name}(x[index], value)")
+    x, items = found
+    if not np.can_cast(common_dtype([value]) if not isinstance(value, int | float) else x.type.dtype, x.type.dtype, "same_kind"):
+        value = as_expr(value)
+        raise DtypeError(f"{name}: {value.type.dtype} values do not go into {x.type.dtype}", [described(x), described(value)])
+    plan = planned(x, list(items))
+    v = broadcast_to(cast_to(value, x.type.dtype), exprs_of(place.type.shape))
+    kept = [p for p in plan.pattern if p != "x"]
+    v = dropped(v, tuple(k for k, p in enumerate(plan.pattern) if p == "x"))
+    v = transpose(v, [kept.index(k) for k in range(len(kept))])
+    whole = plan.lengths == x.type.shape and not any(plan.starts) and set(plan.steps) <= {1}
+    if plan.arrays:
+        narrow = x if whole else dropped(make(SLICE, (x,), starts=plan.starts, steps=plan.steps, lengths=plan.lengths,
+                                              single=plan.single), plan.single)  # fmt: skip
+        indices, params = plan.gather(narrow)
+        v = make(SCATTER, (narrow, v, *indices), mode=mode, **params)
+        mode = "set"
+        if whole:
+            return v
+    left = tuple(k for k in range(x.type.ndim) if k not in plan.single)
+    window = spread(v, plan.lengths, left)
+    params = {"starts": plan.starts, "steps": plan.steps, "shape": x.type.shape, "fill": 0}
+    placed = make(PAD, (window,), **params)
+    if mode == "add":
+        return x + placed
+    inside = make(PAD, (spread(constant(True), plan.lengths, ()),), **params)
+    return where(inside, placed, x)

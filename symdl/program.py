@@ -1,0 +1,276 @@
+"""Program: what is computed, in which order, in which memory. Holds no Expr, no file name and no address.
+
+    Step = Kernel(body) | Call(name, views) | Loop(counter, steps, body) | If(condition, then, other)
+
+Sizes are Symbols of serial 0, bound at entry from the axes (or the values) of inputs and shared buffers. Symbols of
+extents are such sizes, loop indices inside a kernel, and the counter t of an enclosing Loop with t.slot (t mod 2).
+After the Loop t.end is its steps mod 2. The last view of a Call is the one that it writes.
+Numbers of the user's nodes ("sources") stand for names and lines, which live beside the Program, never in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from symdl import loops
+from symdl.errors import ProgramError
+from symdl.loops import Checked, Load, Stmt, Store, View, walk
+from symdl.types import Extent, Fact, Symbol, symbols
+
+Kind = Literal["input", "shared", "constant", "output", "temp"]
+CALLS = {"matmul": 3, "copy": 2}  # library calls and their numbers of views
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A piece of memory in C order."""
+
+    name: str
+    dtype: str
+    shape: tuple[Extent, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One loop nest, compiled to one native function."""
+
+    body: tuple[Stmt, ...]
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A library call with a NumPy meaning.
+
+    matmul(a[..., m, k], b[..., k, n], c[..., m, n]): c = a @ b, any strides, equal leading axes (a stride may be 0);
+    copy(a, c): c = a, of one shape.
+    """
+
+    name: str
+    views: tuple[View, ...]
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loop:
+    counter: Symbol
+    steps: Extent
+    body: tuple[Step, ...]
+
+    @property
+    def slot(self) -> Symbol:
+        """The counter mod 2, inside the body: which row of a two-row ring is read."""
+        return Symbol(f"{self.counter}.slot")
+
+    @property
+    def end(self) -> Symbol:
+        """steps mod 2, after the Loop."""
+        return Symbol(f"{self.counter}.end")
+
+
+@dataclass(frozen=True)
+class If:
+    condition: View  # one bool
+    then: tuple[Step, ...]
+    other: tuple[Step, ...]
+
+
+Step = Kernel | Call | Loop | If
+
+
+@dataclass(frozen=True)
+class Binding:
+    """symbol is the extent of an axis of a buffer, or (axis None) the value of an integer scalar buffer."""
+
+    symbol: Symbol
+    buffer: str
+    axis: int | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact to be checked at entry, and the user's node whose type rule needs it (-1: an input's own type)."""
+
+    fact: Fact
+    source: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a Checked of code FIRST_FAILURE + k means, k being its place in the list."""
+
+    text: str
+    source: int
+
+
+FIRST_FAILURE = 1000  # statuses from here on are failures while running; below, 1 + k is the k-th check; 0 is success
+INTERRUPTED = -1
+
+
+@dataclass(frozen=True)
+class Program:
+    buffers: dict[str, Buffer]
+    bindings: tuple[Binding, ...]
+    checks: tuple[Check, ...]
+    steps: tuple[Step, ...]
+    failures: tuple[Failure, ...] = ()
+    offsets: dict[str, int] = field(default_factory=dict)  # temp -> its arena slot
+    slots: tuple[tuple[Extent, ...], ...] = ()  # arena slots, each as large as the largest of these, in bytes
+
+    def of_kind(self, *kinds: Kind) -> list[Buffer]:
+        return [b for b in self.buffers.values() if b.kind in kinds]
+
+    def __str__(self) -> str:
+        lines = [f"{b.kind} {b.name}: {b.dtype}[{', '.join(map(str, b.shape))}]" for b in self.buffers.values()]
+        lines += [f"{b.symbol} = {b.buffer}" + ("" if b.axis is None else f".shape[{b.axis}]") for b in self.bindings]
+        lines += [f"check {c.fact.left} {c.fact.relation} {c.fact.right}" for c in self.checks]
+        return "\n".join(lines) + "\n" + show(self.steps)
+
+
+def show(steps: tuple[Step, ...], pad: str = "") -> str:
+    """The steps as a person reads them."""
+    out = ""
+    for s in steps:
+        match s:
+            case Kernel(body):
+                out += f"{pad}kernel\n" + "".join(loops.text(b, pad + "  ") for b in body)
+            case Call(name, views):
+                out += (
+                    f"{pad}{name}({', '.join(v.buffer + ('' if v.offset == 0 else f'@{v.offset}') for v in views)})\n"
+                )
+            case Loop(t, n, body):
+                out += f"{pad}loop {t} in 0:{n}\n" + show(body, pad + "  ")
+            case If(c, a, b):
+                out += f"{pad}if {c.buffer}\n{show(a, pad + '  ')}{pad}else\n{show(b, pad + '  ')}"
+    return out
+
+
+def accesses(step: Step) -> Iterator[tuple[View, bool]]:
+    """(view, is it written) of one step, bodies not entered."""
+    match step:
+        case Kernel(body):
+            for x in walk(*body):
+                if isinstance(x, Load | Store):
+                    yield x.view, isinstance(x, Store)
+        case Call(_, views):
+            for k, v in enumerate(views):
+                yield v, k == len(views) - 1  # by place: one view may be read and written
+        case If(condition, _, _):
+            yield condition, False
+
+
+def inner(step: Step) -> tuple[tuple[Step, ...], ...]:
+    """The bodies of a step."""
+    match step:
+        case Loop(_, _, body):
+            return (body,)
+        case If(_, then, other):
+            return (then, other)
+    return ()
+
+
+def may_fail(step: Step) -> bool:
+    """Whether a step, or one inside it, has a check that can stop the run."""
+    if isinstance(step, Kernel):
+        return any(isinstance(x, Checked) for x in walk(*step.body))
+    return any(may_fail(s) for body in inner(step) for s in body)
+
+
+def verify(program: Program) -> None:
+    """Raises ProgramError unless buffers and symbols are known where they are used, nothing is read before it is
+    written, inputs and constants are never written, every output is, calls have operands apart from their result,
+    failures and arena slots exist, and no check can fail after the first write to a shared value (so that a call is
+    all or nothing)."""
+    buffers = program.buffers
+    sizes = {b.symbol for b in program.bindings}
+    for b in program.bindings:
+        bound = buffers.get(b.buffer)
+        if bound is None or bound.kind not in ("input", "shared", "constant"):
+            raise ProgramError(f"{b.symbol} is bound to {b.buffer}, which is not known at entry")
+        if b.axis not in range(len(bound.shape)) if b.axis is not None else bound.shape or "int" not in bound.dtype:
+            raise ProgramError(f"{b.symbol} is bound to axis {b.axis} of {b.buffer}")
+    for name, buffer in buffers.items():
+        if name != buffer.name:
+            raise ProgramError(f"{buffer.name} is listed as {name}")
+        if unknown := {s for e in buffer.shape for s in symbols(e)} - sizes:
+            raise ProgramError(f"{sorted(map(str, unknown))} unknown in the shape of {name}")
+    for check in program.checks:
+        if unknown := (symbols(check.fact.left) | symbols(check.fact.right)) - sizes:
+            raise ProgramError(f"{sorted(map(str, unknown))} unknown in a check")
+    for name, slot in program.offsets.items():
+        if name not in buffers or buffers[name].kind != "temp" or slot not in range(len(program.slots)):
+            raise ProgramError(f"{name} has no place in arena slot {slot}")
+
+    shared = {b.name for b in program.of_kind("shared")}
+
+    def commits(steps: tuple[Step, ...]) -> bool:
+        """Whether a shared buffer is written in these steps."""
+        return any(any(w and v.buffer in shared for v, w in accesses(s)) or any(map(commits, inner(s))) for s in steps)
+
+    def access(step: Step, view: View, writes: bool, known: set[Symbol], readable: set[str]) -> None:
+        if view.buffer not in buffers:
+            raise ProgramError(f"unknown buffer {view.buffer}")
+        if view.dtype != buffers[view.buffer].dtype:
+            raise ProgramError(f"{view.buffer} is viewed as {view.dtype}")
+        if writes and buffers[view.buffer].kind in ("input", "constant"):
+            raise ProgramError(f"{view.buffer} must not be written")
+        if not writes and view.buffer not in readable:
+            raise ProgramError(f"{view.buffer} is read before it is written")
+        if not isinstance(step, Kernel):
+            if len(view.shape) != len(view.strides):
+                raise ProgramError(f"{len(view.strides)} strides for the {len(view.shape)} axes of {view.buffer}")
+            for e in (view.offset, *view.strides, *view.shape):
+                if unknown := symbols(e) - known:
+                    raise ProgramError(f"{sorted(map(str, unknown))} unknown in a view of {view.buffer}")
+
+    def call(step: Call) -> None:
+        *operands, result = step.views
+        if CALLS.get(step.name) != len(step.views):
+            raise ProgramError(f"no library call {step.name} of {len(step.views)} views")
+        if len({len(v.shape) for v in step.views}) > 1 or (step.name == "matmul" and len(result.shape) < 2):
+            raise ProgramError(f"{step.name} of views of {[len(v.shape) for v in step.views]} axes")
+        if len({v.dtype for v in step.views}) > 1:
+            raise ProgramError(f"{step.name} of views of {[v.dtype for v in step.views]}")
+        if step.name == "matmul" and any(v.buffer == result.buffer for v in operands):
+            raise ProgramError(f"matmul writes {result.buffer}, which it reads")
+
+    def block(steps: tuple[Step, ...], known: set[Symbol], written: set[str], committed: bool) -> set[str]:
+        """The buffers written after the steps; committed: a shared value may have been written before them."""
+        written, known = set(written), set(known)
+        for s in steps:
+            views = list(accesses(s))
+            stores = {v.buffer for v, writes in views if writes}
+            for view, writes in views:
+                access(s, view, writes, known, written | stores if isinstance(s, Kernel) else written)
+            match s:
+                case Kernel(body):
+                    loops.verify(body, known)
+                    for item in walk(*body):
+                        if isinstance(item, Checked) and item.code - FIRST_FAILURE not in range(len(program.failures)):
+                            raise ProgramError(f"no failure has the code {item.code}")
+                    if (committed or commits((s,))) and may_fail(s):
+                        raise ProgramError("a check that can fail comes after a shared value was written")
+                case Call():
+                    call(s)
+                case Loop(counter, extent, body):
+                    if unknown := symbols(extent) - known:
+                        raise ProgramError(f"{sorted(map(str, unknown))} unknown in the steps of loop {counter}")
+                    if counter in known:
+                        raise ProgramError(f"counter {counter} is already in use")
+                    # a later round comes after the writes of an earlier one
+                    written |= block(body, known | {counter, s.slot}, written, committed or commits(body))
+                    known.add(s.end)
+                case If(condition, then, other):
+                    if any(n != 1 for n in condition.shape) or condition.dtype != "bool":
+                        raise ProgramError(f"the condition {condition.buffer} is not one bool")
+                    written |= block(then, known, written, committed) & block(other, known, written, committed)
+            committed = committed or commits((s,))
+            written |= stores
+        return written
+
+    done = block(program.steps, sizes, {b.name for b in program.of_kind("input", "shared", "constant")}, False)
+    if missing := {b.name for b in program.of_kind("output")} - done:
+        raise ProgramError(f"outputs never written: {sorted(missing)}")

@@ -1,0 +1,151 @@
+"""Rewriting: rules are pairs of expressions; one pass applies them bottom-up, memoised, without recursion.
+
+Passes keep the user's origins in a table of their own: what replaces a node comes from the nodes that it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from symdl.errors import RewriteError
+from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, building, rebuilt, topological
+from symdl.ops.declare import filled_like
+
+Origins = dict[Expr, frozenset[int]]  # node of this function's graph -> numbers of the user's nodes
+Bindings = dict[Expr, Expr]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """pattern and replacement are equal over the reals, where the wildcards satisfy `where` (sympy's syntax).
+
+    Both are ordinary expressions over wildcards. if_: a further condition on the nodes bound, which types alone
+    decide. witness: for a stability rule, an input at which the pattern's float value is wrong.
+    """
+
+    name: str
+    pattern: Expr
+    replacement: Expr
+    where: str = ""
+    if_: Callable[[Bindings], bool] | None = None
+    witness: Mapping[str, float] = field(default_factory=dict)
+
+
+def match(pattern: Expr, expr: Expr) -> Bindings | None:
+    """The wildcards' values under which pattern is expr, or None. Patterns are small; the search is depth first."""
+    return _match([(pattern, expr)], {})
+
+
+def _match(pairs: list[tuple[Expr, Expr]], bound: Bindings) -> Bindings | None:
+    while pairs:
+        pattern, expr = pairs.pop()
+        if pattern.op is WILDCARD:
+            if bound.setdefault(pattern, expr) is not expr:
+                return None
+        elif pattern.op is CONSTANT:
+            if expr.op is not CONSTANT or not np.all(expr.params["value"].array == pattern.params["value"].array):
+                return None
+        elif pattern.op is not expr.op or pattern.params != expr.params:
+            return None
+        elif pattern.op.commutative:
+            first, second = pattern.inputs
+            for a, b in (expr.inputs, expr.inputs[::-1]):
+                found = _match([*pairs, (first, a), (second, b)], dict(bound))
+                if found is not None:
+                    return found
+            return None
+        else:
+            pairs += zip(pattern.inputs, expr.inputs, strict=True)
+    return bound
+
+
+def instantiated(template: Expr, bound: Bindings) -> Expr:
+    """A replacement with its wildcards filled in; its numbers take the dtype of their peers."""
+    done = dict(bound)
+    for node in topological(template):
+        if node in done:
+            continue
+        if node.op is CONSTANT:
+            continue
+        inputs = [done[i] if i in done else i.params["value"].array.item() for i in node.inputs]
+        done[node] = node.op(*inputs, **node.params)
+    if template.op is CONSTANT:  # a bare number takes the dtype of what it replaces: the caller casts
+        return template
+    return done[template]
+
+
+class Pass:
+    """A bottom-up rewrite of a graph: change(node) gives a node's replacement, its inputs being rewritten already.
+
+    Memoised over several calls, so shared parts are done once. keep: nodes left as they are.
+    """
+
+    def __init__(self, change: Callable[[Expr], Expr], origins: Origins | None = None) -> None:
+        self.change = change
+        self.origins: Origins = {} if origins is None else origins
+        self.done: dict[Expr, Expr] = {}
+
+    def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
+        for node in topological(*roots):
+            if node in self.done:
+                continue
+            mine = self.origins.get(node, frozenset())
+            with building(mine, self.origins):
+                new = self.change(rebuilt(node, tuple(self.done[i] for i in node.inputs)))
+            if new is not node and new.op.kind != "leaf":
+                self.origins[new] = self.origins.get(new, frozenset()) | mine
+            self.done[node] = new
+        return [self.done[r] for r in roots]
+
+
+class RulePass(Pass):
+    """Rules applied to each node until none fits. Rules are found by the op at the top of their pattern."""
+
+    def __init__(self, rules: Sequence[Rule], origins: Origins | None = None) -> None:
+        super().__init__(self.normal, origins)
+        self.rules: dict[str, list[Rule]] = {}
+        for rule in rules:
+            self.rules.setdefault(rule.pattern.op.name, []).append(rule)
+        self.fired: dict[str, int] = {}
+
+    def normal(self, node: Expr) -> Expr:
+        for _ in range(100):  # rules shrink or order their terms; a hundred steps at one node are a loop
+            better = self.first_fit(node)
+            if better is None:
+                return node
+            node = better
+        raise RewriteError(f"rewrite rules do not come to an end at {node!r}")
+
+    def first_fit(self, node: Expr) -> Expr | None:
+        for rule in self.rules.get(node.op.name, ()):
+            bound = match(rule.pattern, node)
+            if bound is None or (rule.if_ is not None and not rule.if_(bound)):
+                continue
+            new = instantiated(rule.replacement, bound)
+            if new.type is ANY:
+                new = filled_like(new.params["value"].array.item(), node)
+            if new.type != node.type:
+                continue  # such as x + 0 -> x where the 0 is what stretches x
+            if new is not node:
+                self.fired[rule.name] = self.fired.get(rule.name, 0) + 1
+                return new
+        return None
+
+
+class Expansion(Pass):
+    """Every composite op replaced by its body, until only what backends supply is left."""
+
+    def __init__(self, origins: Origins | None = None) -> None:
+        super().__init__(self.body, origins)
+
+    def body(self, node: Expr) -> Expr:
+        # Bodies nest a few levels deep, never as deep as the graph.
+        return self([node.op.expand(*node.inputs, **node.params)])[0] if node.op.expand else node
+
+
+def expanded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
+    """The roots without composite ops."""
+    return Expansion(origins)(roots)

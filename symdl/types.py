@@ -1,0 +1,401 @@
+"""What is known of a tensor before it exists: its dtype and its shape.
+
+An extent is an int or a Dim. A Dim is an interned polynomial with integer coefficients over atoms, so equality of
+normal forms is the proof of equality: n + m is m + n, 2*n - n is n. An atom is a Symbol (the unknown extent of one
+axis of one variable; in a Program a named size, loop index or counter) or a Compound: floor division, minimum or
+maximum of extents that no polynomial expresses. Shapes, strides, loop indices, view offsets and arena bytes are thus
+one kind of number in every stage.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+from symdl.errors import ShapeError
+
+CompoundName = Literal["floordiv", "max", "min"]
+_lock = threading.Lock()
+_serials = itertools.count(1)
+
+
+def _fresh_start() -> None:
+    """Serials begin at a random place, so that what another process pickled never meets what is made here."""
+    global _serials
+    _serials = itertools.count(secrets.randbits(62))
+
+
+_fresh_start()
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_fresh_start)
+
+
+def fresh_serial() -> int:
+    """A number that no other symbol or variable has, in this process or another."""
+    return next(_serials)
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A named unknown. serial tells apart graph symbols of one name; names of a Program have serial 0.
+
+    signed: it may be negative (the value of an integer input, as in x[i:]); an extent of an axis never is.
+    """
+
+    name: str
+    serial: int = 0
+    signed: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (0, self.name, self.serial, self.signed)
+
+
+@dataclass(frozen=True)
+class Compound:
+    """floordiv, max or min of two extents; build it with floor_divide, largest or smallest."""
+
+    function: CompoundName
+    left: Extent
+    right: Extent
+
+    def __str__(self) -> str:
+        if self.function == "floordiv":
+            return f"({self.left})//({self.right})"
+        return f"{self.function}({self.left}, {self.right})"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (1, self.function, _order(self.left), _order(self.right))  # not str: symbols may share a name
+
+
+Atom = Symbol | Compound
+# Sorted ((atom, atom, ...), coefficient); () is the monomial of the constant.
+Terms = tuple[tuple[tuple[Atom, ...], int], ...]
+_dims: WeakValueDictionary[Terms, Dim] = WeakValueDictionary()
+
+
+class Dim:
+    """A polynomial over atoms that is not a plain int. Interned: equal ones are one object."""
+
+    __slots__ = ("__weakref__", "terms")
+    terms: Terms
+
+    def __add__(self, other: Extent) -> Extent:
+        return _sum([(self, 1), (other, 1)])
+
+    def __sub__(self, other: Extent) -> Extent:
+        return _sum([(self, 1), (other, -1)])
+
+    def __rsub__(self, other: Extent) -> Extent:
+        return _sum([(other, 1), (self, -1)])
+
+    def __mul__(self, other: Extent) -> Extent:
+        if isinstance(other, int):
+            return self if other == 1 else polynomial((a, p * other) for a, p in self.terms)
+        return polynomial((a + b, p * q) for a, p in self.terms for b, q in other.terms)
+
+    def __neg__(self) -> Extent:
+        return polynomial((a, -p) for a, p in self.terms)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __str__(self) -> str:
+        out = ""
+        for atoms_, k in self.terms:
+            names = "*".join(map(str, atoms_))
+            number = str(abs(k)) if abs(k) != 1 or not names else ""
+            term = "*".join(p for p in (number, names) if p)
+            out += ("-" if k < 0 else "+" if out else "") + term
+        return out
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return polynomial, (self.terms,)
+
+
+Extent = int | Dim
+Shape = tuple[Extent, ...]
+
+
+def _order(extent: Extent) -> tuple[Any, ...]:
+    return tuple((len(atoms_), [a.order for a in atoms_], k) for atoms_, k in terms_of(extent))
+
+
+def terms_of(extent: Extent) -> Terms:
+    """The monomials of an extent, an int being one without atoms."""
+    return extent.terms if isinstance(extent, Dim) else (((), int(extent)),)
+
+
+def polynomial(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Extent:
+    """The one extent with these terms: an int where no atom is left."""
+    total: dict[tuple[Atom, ...], int] = {}
+    for atoms_, k in terms:
+        key = atoms_ if len(atoms_) < 2 else tuple(sorted(atoms_, key=lambda a: a.order))
+        total[key] = total.get(key, 0) + k
+    kept = [(a, k) for a, k in total.items() if k]
+    if not kept:
+        return 0
+    if len(kept) == 1 and kept[0][0] == ():
+        return kept[0][1]
+    kept.sort(key=lambda t: (-len(t[0]), [a.order for a in t[0]]))
+    found = tuple(kept)
+    with _lock:
+        dim = _dims.get(found)
+        if dim is None:
+            dim = object.__new__(Dim)
+            dim.terms = found
+            _dims[found] = dim
+    return dim
+
+
+def _sum(parts: list[tuple[Extent, int]]) -> Extent:
+    return polynomial((a, k * sign) for e, sign in parts for a, k in terms_of(e))
+
+
+def symbol(name: str, serial: int = 0, signed: bool = False) -> Dim:
+    """The extent that is one symbol."""
+    return polynomial([((Symbol(name, serial, signed),), 1)])  # type: ignore[return-value]  # one atom: never an int
+
+
+def fresh_symbol(name: str, signed: bool = False) -> Dim:
+    """A new unknown, for example named "x.shape[0]"."""
+    return symbol(name, fresh_serial(), signed)
+
+
+def floor_divide(left: Extent, right: Extent) -> Extent:
+    """left // right, exact where every term of left is a multiple of right (which must not be 0)."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left // right
+    if left == 0 or right == 1:
+        return left
+    if len(terms_of(right)) == 1:  # a divisor of several terms is never cancelled
+        ((below, divisor),) = terms_of(right)
+        exact: list[tuple[tuple[Atom, ...], int]] = []
+        for above, k in terms_of(left):
+            rest = list(above)
+            for atom in below:
+                if atom not in rest:
+                    break
+                rest.remove(atom)
+            else:
+                if k % divisor == 0:
+                    exact.append((tuple(rest), k // divisor))
+                    continue
+            break
+        else:
+            return polynomial(exact)
+    elif left is right:
+        return 1
+    return polynomial([((Compound("floordiv", left, right),), 1)])
+
+
+def largest(left: Extent, right: Extent) -> Extent:
+    """max(left, right), decided where the order is proved."""
+    if at_most(left, right):
+        return right
+    if at_most(right, left):
+        return left
+    return _commutative("max", left, right)
+
+
+def smallest(left: Extent, right: Extent) -> Extent:
+    """min(left, right), decided where the order is proved."""
+    if at_most(left, right):
+        return left
+    if at_most(right, left):
+        return right
+    return _commutative("min", left, right)
+
+
+def _commutative(function: CompoundName, left: Extent, right: Extent) -> Extent:
+    if isinstance(left, int) or (isinstance(right, Dim) and _order(right) < _order(left)):
+        left, right = right, left
+    return polynomial([((Compound(function, left, right),), 1)])
+
+
+def symbols(extent: Extent) -> set[Symbol]:
+    """Every symbol in an extent, also inside compounds."""
+    found: set[Symbol] = set()
+    stack: list[Extent] = [extent]
+    while stack:
+        for atoms_, _ in terms_of(stack.pop()):
+            for a in atoms_:
+                if isinstance(a, Symbol):
+                    found.add(a)
+                else:
+                    stack += [a.left, a.right]
+    return found
+
+
+def sole_symbol(extent: Extent) -> Symbol | None:
+    """The symbol that the extent is, if it is nothing else."""
+    terms = terms_of(extent)
+    if len(terms) == 1 and terms[0][1] == 1 and len(terms[0][0]) == 1 and isinstance(terms[0][0][0], Symbol):
+        return terms[0][0][0]
+    return None
+
+
+def product(shape: Iterable[Extent]) -> Extent:
+    """The number of elements of a shape."""
+    out: Extent = 1
+    for n in shape:
+        out = out * n
+    return out
+
+
+def replace_symbols(extent: Extent, values: Mapping[Symbol, Extent]) -> Extent:
+    """The extent with symbols replaced; what is not in values stays."""
+    if isinstance(extent, int):
+        return extent
+    out: Extent = 0
+    for atoms_, k in extent.terms:
+        term: Extent = k
+        for a in atoms_:
+            if isinstance(a, Symbol):
+                term = term * values.get(a, polynomial([((a,), 1)]))
+            else:
+                build = {"floordiv": floor_divide, "max": largest, "min": smallest}[a.function]
+                term = term * build(replace_symbols(a.left, values), replace_symbols(a.right, values))
+        out = out + term
+    return out
+
+
+_COMBINE: dict[CompoundName, Callable[[int, int], int]] = {"floordiv": operator.floordiv, "max": max, "min": min}
+
+
+def size_at(extent: Extent, sizes: Mapping[Symbol, int]) -> int:
+    """The extent's number, every symbol being given."""
+    if isinstance(extent, int):
+        return extent
+    total = 0
+    for atoms_, k in extent.terms:
+        for a in atoms_:
+            if isinstance(a, Symbol):
+                k *= sizes[a]
+            else:
+                k *= _COMBINE[a.function](size_at(a.left, sizes), size_at(a.right, sizes))
+        total += k
+    return total
+
+
+def _atom_nonnegative(a: Atom) -> bool:
+    if isinstance(a, Symbol):
+        return not a.signed
+    if a.function == "max":
+        return nonnegative(a.left) or nonnegative(a.right)
+    return nonnegative(a.left) and nonnegative(a.right)
+
+
+def nonnegative(extent: Extent) -> bool:
+    """Whether extent >= 0 is proved."""
+    return all(k >= 0 and all(map(_atom_nonnegative, a)) for a, k in terms_of(extent))
+
+
+def at_most(left: Extent, right: Extent) -> bool:
+    """Whether left <= right is proved."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left <= right
+    return left is right or nonnegative(right - left)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """left == right, or left <= right: must hold at run time; known after the check at the function's entry.
+
+    why completes the message when it does not hold; {left} and {right} stand for the numbers found.
+    """
+
+    relation: Literal["==", "<="]
+    left: Extent
+    right: Extent
+    why: str = ""
+
+    def map(self, change: Callable[[Extent], Extent]) -> Fact:
+        return Fact(self.relation, change(self.left), change(self.right), self.why)
+
+
+def equal(left: Extent, right: Extent, why: str, facts: list[Fact]) -> Extent:
+    """The common extent of two that must agree: proved, refuted (ShapeError), or left to a check at entry."""
+    if left is right or left == right:
+        return left
+    if isinstance(left - right, int):
+        raise ShapeError(why.replace("{left}", str(left)).replace("{right}", str(right)))
+    facts.append(Fact("==", left, right, why))
+    return right if isinstance(right, int) else left
+
+
+def require_at_most(left: Extent, right: Extent, why: str, facts: list[Fact]) -> None:
+    """left <= right must hold: proved, refuted (ShapeError), or left to a check at entry."""
+    if at_most(left, right):
+        return
+    if at_most(right + 1, left):
+        raise ShapeError(why.replace("{left}", str(left)).replace("{right}", str(right)))
+    facts.append(Fact("<=", left, right, why))
+
+
+def show_extent(extent: Extent) -> str:
+    """As in a type: a number, or ? for what is unknown."""
+    return str(extent) if isinstance(extent, int) else "?"
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """dtype is a NumPy dtype name."""
+
+    dtype: str
+    shape: Shape = ()
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(show_extent, self.shape))}]" if self.shape else self.dtype
+
+    def map(self, change: Callable[[Extent], Extent]) -> TensorType:
+        return TensorType(self.dtype, tuple(map(change, self.shape)))
+
+
+@dataclass(frozen=True)
+class Results:
+    """The type of an op with several results, however many."""
+
+    types: tuple[TensorType, ...]
+
+    def __iter__(self) -> Iterator[TensorType]:
+        return iter(self.types)
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.types))})"
+
+
+def broadcast(name: str, shapes: Sequence[Shape]) -> tuple[Shape, tuple[Fact, ...]]:
+    """Align at the right; a known extent of 1 stretches. An unknown axis never does: it must equal its peers."""
+    first = shapes[0] if shapes else ()
+    if all(s == first for s in shapes):
+        return first, ()
+    out: list[Extent] = []
+    facts: list[Fact] = []
+    for axis in range(-max(map(len, shapes)), 0):
+        extent: Extent = 1
+        for s in shapes:
+            if len(s) >= -axis and s[axis] != 1:
+                why = f"{name}: axis {axis} is {{left}} here and {{right}} there"
+                extent = s[axis] if extent == 1 else equal(extent, s[axis], why, facts)
+        out.append(extent)
+    return tuple(out), tuple(facts)

@@ -1,0 +1,32 @@
+"""What every test runs under: the same examples each time, seeded generators, the reference's float flags silenced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# "steady" draws the same examples on every run and machine, so that a red run is a change and not luck.
+# "long" searches anew each time and prints what reproduces a failure: pytest --hypothesis-profile=long
+_ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first example of a test compiles
+settings.register_profile("steady", _ALWAYS, derandomize=True, database=None, max_examples=50)
+settings.register_profile("long", _ALWAYS, max_examples=2000, print_blob=True)
+settings.load_profile("steady")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator that starts alike in every test."""
+    return np.random.default_rng(20260101)
+
+
+@pytest.fixture(autouse=True)
+def _silent_reference() -> Iterator[None]:
+    """NumPy, as the reference, overflows where a test goes to the edge; tests compare values, not its warnings.
+
+    What symdl itself must not print is asserted where it matters, with the warnings on again (test_smoke.py).
+    """
+    with np.errstate(all="ignore"):
+        yield

@@ -1,0 +1,308 @@
+"""The architecture, kept by a test: imports point one way, the compile path stays light, every package is listed."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What each part may import, besides what those parts may import themselves. Two columns know nothing of each other:
+# the mathematics (expr .. gradient) and the machine (loops .. backends); fuse and lower join them.
+MAY_IMPORT: dict[str, list[str]] = {
+    "errors": [],
+    "types": ["errors"],
+    "config": ["errors"],
+    "methods": ["errors"],
+    "extras": ["errors"],
+    # mathematics: what is computed
+    "expr": ["types", "methods"],
+    "ops": ["expr", "config"],
+    "rewrite": ["ops"],
+    "evaluate": ["rewrite"],
+    "rules": ["rewrite"],
+    "gradient": ["rules"],
+    # machine: how it is computed
+    "loops": ["types"],
+    "program": ["loops"],
+    "memory": ["program"],
+    "backends": ["memory"],
+    # the bridge
+    "fuse": ["ops", "program"],
+    "lower": ["fuse", "memory"],
+    # what a user sees
+    "storage": ["ops"],
+    "compilation": ["gradient", "evaluate", "storage", "lower", "backends"],
+    "printing": ["compilation"],
+    "tensor": ["gradient", "storage"],
+    "interop": ["tensor", "extras"],
+    "nn": ["tensor", "compilation", "interop"],
+    "datasets": ["extras"],
+    "zoo": ["nn", "datasets"],
+    "sklearn": ["zoo"],
+    "doctor": ["tensor", "compilation", "extras"],
+    "theano": ["tensor", "nn", "printing"],
+    "cli": ["zoo", "doctor", "printing"],
+    "verify": ["gradient", "evaluate"],
+    "__init__": ["compilation", "printing", "tensor"],
+}
+# verify stands outside: tests, reports and authors of rules use it, the compile path never does.
+OUTSIDE = {"verify"}
+
+# Imports under `if TYPE_CHECKING`: annotations that name what the other file builds on this one. No others.
+TYPES_ONLY = {("symdl.methods", "symdl.expr")}
+
+# What a function may import: third-party, absent on some machines or slow to load (scipy.special).
+LAZY = {"jax", "matplotlib", "mpmath", "pycuda", "rich", "safetensors", "scipy", "sklearn", "sympy", "torch"}
+
+BANNED_NAMES = re.compile(r"(?:^|_)(?:commons?|[h]elpers?|managers?|misc|stuff|tools|utils?)(?:_|$)")
+SUFFIXES = {".py", ".md", ".toml", ".in", ".yaml", ".yml", ".json", ".txt", ".typed", ""}
+
+
+def layer(path: Path) -> str:
+    """The part of the architecture that a file belongs to: its folder or module right below symdl/, or backends."""
+    first, *rest = path.relative_to(ROOT).parts
+    return "backends" if first == "backends" else rest[0].removesuffix(".py")
+
+
+def module(path: Path) -> str:
+    """The name under which a file is imported."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    if parts[0] == "backends":
+        parts.insert(0, "symdl")
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    """Every file of the package, each once: backends/ itself, not through the link."""
+    link = ROOT / "symdl" / "backends"
+    found = [p for p in (ROOT / "symdl").rglob("*.py") if link not in p.parents]
+    return tuple(sorted([*found, *(ROOT / "backends").rglob("*.py")]))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, module) of every import in a file; `from symdl import expr` names symdl.expr."""
+    known = {module(p) for p in sources()}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [n if (n := f"{node.module}.{a.name}") in known else node.module for a in node.names]
+        else:
+            continue
+        yield from ((node.lineno, n) for n in names if (module(path), n) not in TYPES_ONLY)
+
+
+@cache
+def allowed(part: str) -> frozenset[str]:
+    return frozenset(p for direct in MAY_IMPORT[part] for p in {direct, *allowed(direct)})
+
+
+def test_the_tree_was_found() -> None:
+    """The other tests loop over sources(): an empty list would pass them all."""
+    names = {module(p) for p in sources()}
+    assert {"symdl", "symdl.errors", "symdl.expr", "symdl.ops", "symdl.rules", "symdl.backends"} <= names
+
+
+def test_every_part_has_its_place() -> None:
+    assert {layer(p) for p in sources()} <= set(MAY_IMPORT)
+
+
+def test_the_table_itself_points_one_way() -> None:
+    tuple(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    mathematics, machine = (
+        {"expr", "methods", "ops", "rewrite", "evaluate", "rules", "gradient"},
+        {"loops", "program", "memory", "backends"},
+    )
+    for part in mathematics:
+        assert not allowed(part) & (machine | {"fuse", "lower"})
+    for part in machine:
+        assert not allowed(part) & (mathematics | {"fuse", "lower"})
+    for part in set(MAY_IMPORT) - OUTSIDE:
+        assert not allowed(part) & OUTSIDE
+
+
+def test_imports_point_one_way() -> None:
+    wrong = []
+    for path in sources():
+        here = layer(path)
+        for line, name in imported(path):
+            head, *rest = name.split(".")
+            if head != "symdl":
+                continue
+            there = rest[0] if rest else "__init__"
+            same_folder = here == there and path.parent != ROOT / "symdl"
+            if not same_folder and there not in allowed(here):
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {here} imports {there}")
+    assert wrong == []
+
+
+def test_no_import_cycle_between_files() -> None:
+    """Also inside a folder, and also for imports that only type checkers follow."""
+    names = {module(p) for p in sources()}
+    graph = {module(p): {n for _, n in imported(p) if n in names} - {module(p)} for p in sources()}
+    for package in [n for n in names if any(other.startswith(n + ".") for other in names)]:
+        for user in graph:  # a package's __init__ is loaded before its parts, but the parts need not know it
+            if user.startswith(package + "."):
+                graph[user].discard(package)
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_imports_are_absolute_and_backends_has_one_name() -> None:
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}:{node.lineno}: relative import"
+        for _, name in imported(path):
+            assert name.split(".")[0] != "backends", f"{path}: `backends` works only from the root: symdl.backends"
+
+
+def test_imports_stand_at_the_top() -> None:
+    """Inside a function only optional third-party packages, and with a comment on the line or above it."""
+    wrong = []
+    for path in sources():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for function in ast.walk(tree(path)):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            for node in ast.walk(function):
+                if not isinstance(node, ast.Import | ast.ImportFrom):
+                    continue
+                heads = (
+                    {a.name.split(".")[0] for a in node.names}
+                    if isinstance(node, ast.Import)
+                    else {(node.module or "").split(".")[0]}
+                )
+                said = "#" in lines[node.lineno - 1] or lines[node.lineno - 2].lstrip().startswith("#")
+                if not heads <= LAZY or not said:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {lines[node.lineno - 1].strip()}")
+    assert wrong == []
+
+
+def test_files_open_with_a_docstring() -> None:
+    everything = [
+        *sources(),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "examples").rglob("*.py"),
+        *(ROOT / "benchmarks").rglob("*.py"),
+    ]
+    assert [str(p.relative_to(ROOT)) for p in everything if not ast.get_docstring(tree(p))] == []
+
+
+def test_files_are_named_for_their_subject() -> None:
+    for folder in ("symdl", "backends", "tests", "examples", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for part in path.relative_to(ROOT).with_suffix("").parts:
+                assert not BANNED_NAMES.search(part), path
+
+
+def test_files_are_small() -> None:
+    """A file has one subject; past 500 lines it has two (tables of coefficients aside)."""
+    long = {
+        str(p.relative_to(ROOT)): n for p in sources() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 500
+    }
+    assert long == {}
+
+
+def test_every_package_is_listed() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    on_disk = {module(p) for p in sources() if p.name == "__init__.py"}
+    assert set(settings["packages"]) == on_disk
+    folders = {p.parent for p in sources()}
+    assert {f for f in folders if not (f / "__init__.py").exists()} == set()
+
+
+def test_the_link_is_tracked_as_a_link() -> None:
+    link = ROOT / "symdl" / "backends"
+    assert link.is_symlink()
+    assert link.readlink() == Path("../backends")
+
+
+def test_the_symdl_of_these_tests_has_one_copy_of_backends() -> None:
+    code = "import symdl.backends, sys; print([m for m in sys.modules if m.split('.')[0] == 'backends'])"
+    assert run(code).strip() == "[]"
+
+
+@pytest.mark.parametrize("module_name", ["symdl", "symdl.tensor"])
+def test_import_is_light(module_name: str) -> None:
+    """sympy, mpmath and scipy.special cost 0.1 to 0.6 s each; a user who adds two vectors does not pay for them."""
+    heavy = [
+        "sympy",
+        "mpmath",
+        "sklearn",
+        "scipy.special",
+        "scipy.optimize",
+        "rich",
+        "torch",
+        "jax",
+        "matplotlib",
+        "pycuda",
+        "safetensors",
+    ]
+    code = f"import sys, {module_name}; print([m for m in {heavy} if m in sys.modules])"
+    assert run(code).strip() == "[]"
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, text=True, capture_output=True, cwd=ROOT, timeout=60
+    ).stdout
+
+
+def written() -> Iterator[Path]:
+    """Every text file of the project that a person wrote."""
+    yield from (p for p in ROOT.iterdir() if p.is_file() and p.suffix in SUFFIXES)
+    for folder in ("symdl", "backends", "tests", "examples", "benchmarks", "docs", ".ci"):
+        link = ROOT / "symdl" / "backends"
+        yield from (
+            p
+            for p in (ROOT / folder).rglob("*")
+            if p.is_file()
+            and p.suffix in SUFFIXES
+            and link not in p.parents
+            and not any(q.startswith("venv") for q in p.parts)
+        )
+
+
+# One letter of each in brackets, so that this file does not match itself.
+PLACES = r"(?:^|[\s\"'`(=])(?:/[r]oot/|/[h]ome/|/[U]sers/|/[w]ork/|[A-Z]:\\\\?[U]sers)"
+HOSTS = r"[p]ypi\.org|[p]ythonhosted|[n]pmjs|[a]rtifactory|[/]opt/wheels"
+WORDS = r"(?i)\b(?:[a]gents?|[s]ubagents?|[s]essions?|[h]elpers?|[a]ssistants?|[h]ouse rules|[l]anguage model|[c]oworkers?)\b"
+
+
+@pytest.mark.parametrize("pattern", [PLACES, HOSTS, WORDS], ids=["machine paths", "registry hosts", "words"])
+def test_the_text_speaks_of_the_project_only(pattern: str) -> None:
+    """No path of one machine, no registry's address, nothing about who wrote it or where."""
+    found = []
+    for path in written():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search(pattern, line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert found == []
+
+
+def test_imports_for_annotations_stand_under_type_checking() -> None:
+    for user, used in TYPES_ONLY:
+        (path,) = [p for p in sources() if module(p) == user]
+        guarded = [
+            node.module
+            for block in tree(path).body
+            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+            for node in block.body
+            if isinstance(node, ast.ImportFrom)
+        ]
+        assert used in guarded

@@ -1,0 +1,684 @@
+"""Memory: updates land where nobody can tell, and planned programs compute what unplanned ones do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symdl.backends.interpreter import interpret
+from symdl.errors import ProgramError
+from symdl.loops import (
+    Apply,
+    Assign,
+    Checked,
+    Const,
+    For,
+    Guard,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    contiguous,
+    walk,
+)
+from symdl.memory import in_place, lifetimes, plan
+from symdl.program import (
+    FIRST_FAILURE,
+    Binding,
+    Buffer,
+    Call,
+    Failure,
+    If,
+    Kernel,
+    Kind,
+    Loop,
+    Program,
+    Step,
+    accesses,
+    verify,
+)
+from symdl.types import Extent, Symbol, symbol
+
+n, m, i, j, t = map(symbol, "nmijt")
+I, J = Symbol("i"), Symbol("j")
+SLOT, END = symbol("t.slot"), symbol("t.end")
+
+
+def buffers(kind: Kind, names: str, *shape: Extent, dtype: str = "float64") -> list[Buffer]:
+    return [Buffer(name, dtype, shape, kind) for name in names.split()]
+
+
+def program(declared: list[Buffer], *steps: Step) -> Program:
+    bindings: dict[Symbol, Binding] = {}
+    for b in declared:
+        for axis, e in enumerate(b.shape):
+            if b.kind in ("input", "shared") and str(e).isalpha():
+                bindings.setdefault(Symbol(str(e)), Binding(Symbol(str(e)), b.name, axis))
+    made = Program(
+        {b.name: b for b in declared}, tuple(bindings.values()), (), steps, (Failure("index out of range", -1),)
+    )
+    verify(made)
+    return made
+
+
+def vector(name: str) -> View:
+    return contiguous(name, "float64", (n,))
+
+
+def square(name: str) -> View:
+    return contiguous(name, "float64", (n, n))
+
+
+def at(name: str) -> Load:
+    return Load(vector(name), (i,))
+
+
+def op(primitive: str, *args: Value, dtype: str = "float64") -> Apply:
+    return Apply(primitive, args, dtype)
+
+
+def number(x: float) -> Const:
+    return Const(x, "float64")
+
+
+def put(name: str, value: Value) -> Store:
+    return Store(vector(name), (i,), value)
+
+
+def each(*statements: Stmt) -> Kernel:
+    return Kernel((For(I, n, statements),))
+
+
+def each_pair(*statements: Stmt) -> Kernel:
+    return Kernel((For(I, n, (For(J, n, statements),)),))
+
+
+def copies(p: Program) -> list[tuple[str, str]]:
+    return [(s.views[0].buffer, s.views[1].buffer) for s in p.steps if isinstance(s, Call) and s.name == "copy"]
+
+
+def updated(p: Program, commits: list[tuple[View, View]]) -> Program:
+    """The program with its updates, after comparing its run with one that snapshots every new value first.
+
+    The comparison is the meaning of updates: all new values are computed from the old ones, then all are stored.
+    """
+    found = in_place(p, commits)
+    verify(found)
+    snapshots = [Buffer(f"new{k}", v.dtype, v.shape, "output") for k, (v, _) in enumerate(commits)]
+    calls = [
+        Call("copy", (v, contiguous(b.name, b.dtype, b.shape))) for (v, _), b in zip(commits, snapshots, strict=True)
+    ]
+    meaning = Program(p.buffers | {b.name: b for b in snapshots}, p.bindings, p.checks, (*p.steps, *calls), p.failures)
+    rng = np.random.default_rng(7)
+    for size in (1, 2, 5):
+        arrays = {}
+        for b in p.of_kind("input", "shared", "constant"):
+            shape = tuple(size if isinstance(e, type(n)) else int(str(e)) for e in b.shape)
+            arrays[b.name] = (rng.normal(size=shape) if b.dtype == "float64" else rng.integers(0, size, shape)).astype(
+                b.dtype
+            )
+        expected = {name: a.copy() for name, a in arrays.items()}
+        outcome = interpret(meaning, expected, scalar=True)
+        assert outcome.status == 0
+        for k, (_, shared) in enumerate(commits):
+            expected[shared.buffer][...] = outcome.outputs[f"new{k}"]
+        for candidate in (found, plan(found)):
+            verify(candidate)
+            for scalar in (True, False):
+                mine = {name: a.copy() for name, a in arrays.items()}
+                result = interpret(candidate, mine, scalar)
+                for b in p.of_kind("output"):
+                    np.testing.assert_array_equal(result.outputs[b.name], outcome.outputs[b.name])
+                for name in arrays:
+                    np.testing.assert_array_equal(mine[name], expected[name])
+    return found
+
+
+G = buffers("input", "g", n)
+W = buffers("shared", "w", n)
+NEW = buffers("temp", "new", n)
+COMMIT = [(vector("new"), vector("w"))]
+STEP = put("new", op("sub", at("w"), at("g")))
+
+
+def gone(p: Program) -> bool:
+    """Whether the temp of the new value has vanished, with its copy."""
+    return "new" not in p.buffers and ("new", "w") not in copies(p)
+
+
+# ---- updates: what may be written in place ----
+
+
+def test_an_elementwise_update_is_written_in_place() -> None:
+    found = updated(program([*G, *W, *NEW], each(STEP)), COMMIT)
+    assert gone(found)
+    assert found.steps == (found.steps[0],)
+
+
+def test_the_new_value_may_be_read_later() -> None:
+    out = buffers("output", "out", n)
+    later = each(put("out", op("mul", at("new"), at("new"))))
+    assert gone(updated(program([*G, *W, *NEW, *out], each(STEP), later), COMMIT))
+
+
+def test_the_old_value_may_be_read_before() -> None:
+    out = buffers("output", "out", n)
+    sooner = each(put("out", op("mul", at("w"), at("w"))))
+    assert gone(updated(program([*G, *W, *NEW, *out], sooner, each(STEP)), COMMIT))
+
+
+def test_all_of_the_old_value_may_be_read_by_an_earlier_phase() -> None:
+    total = Ref("total", "float64")
+    phase = (
+        Local("total", number(0)),
+        For(J, n, (Assign("total", op("add", total, Load(vector("w"), (j,)))),)),
+        For(I, n, (put("new", op("sub", at("w"), total)),)),
+    )
+    assert gone(updated(program([*G, *W, *NEW], Kernel(phase)), COMMIT))
+
+
+def test_a_row_may_be_read_before_the_row_is_written() -> None:
+    """Weights divided by the norm of their row: one loop over rows, two phases in it."""
+    total = Ref("total", "float64")
+    here = Load(square("w"), (i, j))
+    rows = (
+        Local("total", number(0)),
+        For(J, n, (Assign("total", op("add", total, op("mul", here, here))),)),
+        For(J, n, (Store(square("new"), (i, j), op("true_div", here, total)),)),
+    )
+    p = program([*buffers("shared", "w", n, n), *buffers("temp", "new", n, n)], each(*rows))
+    assert gone(updated(p, [(square("new"), square("w"))]))
+
+
+def momentum(*order: int) -> Program:
+    """velocity <- velocity / 2 - g; w <- w + velocity / 2 - g, with one Value or two for the new velocity."""
+    moved = op("sub", op("mul", at("velocity"), number(0.5)), at("g"))
+    again = op("sub", op("mul", at("velocity"), number(0.5)), at("g"))
+    stores = [put("faster", moved), put("new", op("add", at("w"), moved)), put("new", op("add", at("w"), again))]
+    shared, temps = buffers("shared", "w velocity", n), buffers("temp", "new faster", n)
+    return program([*G, *shared, *temps], each(*(stores[k] for k in order)))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (0, 2), (1, 0), (2, 0)])
+def test_what_a_round_reads_after_its_store_is_kept_in_a_variable(order: tuple[int, ...]) -> None:
+    found = updated(momentum(*order), [*COMMIT, (vector("faster"), vector("velocity"))])
+    assert copies(found) == []
+    assert found.of_kind("temp") == []
+    kernel = found.steps[0]
+    assert isinstance(kernel, Kernel)
+    assert sum(isinstance(x, Local) for x in walk(*kernel.body)) == (order[0] == 0)  # only where it is needed
+
+
+def test_an_inner_loop_after_the_store_reads_the_variable() -> None:
+    store = put("new", op("add", at("w"), number(1)))
+    inner = For(J, n, (Store(square("out"), (i, j), op("mul", at("w"), at("g"))),))
+    p = program([*G, *W, *NEW, *buffers("output", "out", n, n)], each(store, inner))
+    assert gone(updated(p, COMMIT))
+
+
+def test_a_call_may_write_into_a_shared_value_that_it_does_not_read() -> None:
+    shared, temps = buffers("shared", "w", n, n), buffers("temp", "new", n, n)
+    call = Call("matmul", (square("a"), square("a"), square("new")))
+    p = program([*buffers("input", "a", n, n), *shared, *temps], call)
+    assert gone(updated(p, [(square("new"), square("w"))]))
+
+
+def test_two_shared_values_of_one_kernel() -> None:
+    shared, temps = buffers("shared", "v w", n), buffers("temp", "new other", n)
+    both = each(put("new", op("add", at("w"), number(1))), put("other", op("mul", at("v"), number(2))))
+    p = program([*shared, *temps], both)
+    assert copies(updated(p, [*COMMIT, (vector("other"), vector("v"))])) == []
+
+
+# ---- updates: what stays a copy ----
+
+
+def refused(p: Program, commits: list[tuple[View, View]] | None = None) -> None:
+    found = updated(p, commits or COMMIT)
+    assert ("new", "w") in copies(found)
+    assert isinstance(found.steps[-1], Call)
+
+
+def test_a_copy_stays_where_the_old_value_is_read_later() -> None:
+    out = buffers("output", "out", n)
+    refused(program([*G, *W, *NEW, *out], each(STEP), each(put("out", at("w")))))
+
+
+def test_a_copy_stays_where_the_old_value_is_read_at_another_element() -> None:
+    refused(program([*W, *NEW], each(put("new", op("add", at("w"), Load(vector("w"), (n - 1 - i,)))))))
+
+
+def test_a_copy_stays_where_the_old_value_is_read_through_another_view() -> None:
+    turned = View("w", "float64", (n, n), (1, n))
+    p = program(
+        [*buffers("shared", "w", n, n), *buffers("temp", "new", n, n)],
+        each_pair(Store(square("new"), (i, j), Load(turned, (i, j)))),
+    )
+    refused(p, [(square("new"), square("w"))])
+
+
+def test_a_copy_stays_where_a_guard_reads_a_neighbour() -> None:
+    before = Guard(((i - 1, n),), Load(vector("w"), (i - 1,)), number(0))
+    refused(program([*W, *NEW], each(put("new", before))))
+
+
+def test_a_copy_stays_where_the_store_is_repeated() -> None:
+    refused(program([*W, *NEW], each_pair(put("new", op("add", at("w"), op("cast", Position(j)))))))
+
+
+def test_a_copy_stays_where_the_store_scatters() -> None:
+    index = buffers("input", "index", n, dtype="int64")
+    place = Load(contiguous("index", "int64", (n,)), (i,))
+    first = For(I, n, (put("new", number(0)),))
+    scatter = For(I, n, (Store(vector("new"), (place,), at("w")),))
+    refused(program([*index, *W, *NEW], Kernel((first, scatter))))  # it also has two stores
+    p = program([*index, *W, *NEW], each(Store(vector("new"), (place,), at("w"))))
+    assert not gone(in_place(p, COMMIT))
+
+
+def test_a_copy_stays_where_another_phase_reads_it_after_the_store() -> None:
+    out = buffers("output", "out", n)
+    phases = Kernel((For(I, n, (STEP,)), For(I, n, (put("out", at("w")),))))
+    refused(program([*G, *W, *NEW, *out], phases))
+
+
+def test_a_copy_stays_where_a_later_statement_reads_another_element() -> None:
+    out = buffers("output", "out", n)
+    refused(program([*G, *W, *NEW, *out], each(STEP, put("out", Load(vector("w"), (n - 1 - i,))))))
+
+
+def test_a_copy_stays_where_an_inner_loop_reads_all_of_it() -> None:
+    total = Ref("total", "float64")
+    rows = (
+        Local("total", number(0)),
+        For(J, n, (Assign("total", op("add", total, Load(vector("w"), (j,)))),)),
+        put("new", total),
+    )
+    refused(program([*W, *NEW], each(*rows)))
+
+
+def failing(name: str) -> Store:
+    place = Checked(Load(contiguous("index", "int64", (n,)), (i,)), n, FIRST_FAILURE)
+    return put(name, Load(vector("g"), (place,)))
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_copy_stays_where_a_check_may_fail_then_or_later(together: bool) -> None:
+    declared = [*buffers("input", "index", n, dtype="int64"), *G, *W, *NEW, *buffers("output", "out", n)]
+    steps = (each(STEP, failing("out")),) if together else (each(STEP), each(failing("out")))
+    refused(program(declared, *steps))
+
+
+def test_a_check_before_does_not_matter() -> None:
+    declared = [*buffers("input", "index", n, dtype="int64"), *G, *W, *NEW, *buffers("output", "out", n)]
+    assert gone(updated(program(declared, each(failing("out")), each(STEP)), COMMIT))
+
+
+def test_a_copy_stays_where_two_steps_make_the_value() -> None:
+    refused(program([*G, *W, *NEW], each(put("new", at("g"))), each(put("new", op("add", at("new"), at("w"))))))
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_copy_stays_where_the_value_is_made_inside_control(loop: bool) -> None:
+    flag = buffers("input", "flag", dtype="bool")
+    made = each(put("new", op("add", at("new" if loop else "w"), at("g"))))
+    control: Step = (
+        Loop(Symbol("t"), n, (made,)) if loop else If(contiguous("flag", "bool", ()), (made,), (each(STEP),))
+    )
+    refused(program([*flag, *G, *W, *NEW], each(put("new", at("w"))), control))
+
+
+def test_a_copy_stays_where_a_loop_reads_the_old_value_later() -> None:
+    total = buffers("output", "total", n)
+    again = Loop(Symbol("t"), n, (each(put("total", op("add", at("total"), at("w")))),))
+    refused(program([*G, *W, *NEW, *total], each(STEP), each(put("total", number(0))), again))
+
+
+def test_a_copy_stays_where_the_new_value_is_an_output_or_an_input() -> None:
+    out = buffers("output", "out", n)
+    p = program([*G, *W, *out], each(put("out", op("sub", at("w"), at("g")))))
+    assert copies(updated(p, [(vector("out"), vector("w"))])) == [("out", "w")]
+    assert copies(updated(program([*G, *W]), [(vector("g"), vector("w"))])) == [("g", "w")]
+
+
+def test_a_copy_stays_where_only_a_part_of_the_temp_is_meant() -> None:
+    rows = buffers("temp", "new", n, n)
+    first = View("new", "float64", (n,), (1,))
+    made = each_pair(Store(square("new"), (i, j), number(3)))
+    refused(program([*W, *rows], made), [(first, vector("w"))])
+
+
+def test_one_new_value_for_two_shared_values() -> None:
+    shared = buffers("shared", "v w", n)
+    p = program([*G, *shared, *NEW], each(STEP))
+    assert copies(updated(p, [*COMMIT, (vector("new"), vector("v"))])) == [("w", "v")]
+
+
+def test_two_updates_of_one_shared_value_are_refused() -> None:
+    with pytest.raises(ProgramError, match="a shared buffer has two updates"):
+        in_place(program([*G, *W, *NEW], each(STEP)), [*COMMIT, (vector("g"), vector("w"))])
+
+
+# ---- updates: copies between shared values ----
+
+SHARED = buffers("shared", "a b c d", n)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "temps"),
+    [
+        ("ab ba", 1),  # a swap
+        ("ab bc ca", 1),  # a rotation
+        ("ab bc", 0),  # a chain: each reads before it is overwritten
+        ("bc ab", 0),
+        ("ab ba cd dc", 2),
+        ("ab ba ca da", 1),  # a swap whose values are also wanted elsewhere
+        ("aa", 0),
+        ("aa ba", 0),
+    ],
+)
+def test_shared_values_that_take_each_others_values(pairs: str, temps: int) -> None:
+    """Each pair xy stands for the update x <- y."""
+    found = updated(program(SHARED), [(vector(pair[1]), vector(pair[0])) for pair in pairs.split()])
+    assert len(found.of_kind("temp")) == temps
+
+
+def test_a_shared_value_that_becomes_its_own_transpose() -> None:
+    turned = View("w", "float64", (n, n), (1, n))
+    found = updated(program(buffers("shared", "w", n, n)), [(turned, square("w"))])
+    assert len(found.of_kind("temp")) == 1
+
+
+def test_a_swap_beside_a_computed_update() -> None:
+    """a <- b, b <- b + g: b is made in place only if a has its old value first, so both are copies."""
+    p = program([*G, *SHARED, *NEW], each(put("new", op("add", at("b"), at("g")))))
+    found = updated(p, [(vector("b"), vector("a")), (vector("new"), vector("b"))])
+    assert copies(found) == [("b", "a"), ("new", "b")]
+
+
+@given(st.permutations("abcd"), st.lists(st.sampled_from("abcd"), min_size=4, max_size=4))
+def test_any_set_of_copies(targets: list[str], sources: list[str]) -> None:
+    updated(program(SHARED), [(vector(s), vector(x)) for s, x in zip(sources, targets, strict=True)])
+
+
+# ---- the arena ----
+
+
+def slots(p: Program) -> dict[str, int]:
+    verify(plan(p))
+    return plan(p).offsets
+
+
+def chain(length: int, dtype: str = "float64") -> Program:
+    names = [f"s{k}" for k in range(length)]
+    steps = [each(put(b, op("add", at(a), number(1)))) for a, b in zip(["g", *names], [*names, "out"], strict=True)]
+    return program([*G, *buffers("temp", " ".join(names), n), *buffers("output", "out", n)], *steps)
+
+
+def test_a_chain_needs_two_slots() -> None:
+    planned = plan(chain(10))
+    assert planned.slots == ((8 * n,), (8 * n,))
+    assert interpret(planned, {"g": np.zeros(3)}).outputs["out"].tolist() == [11] * 3
+
+
+def test_a_temp_that_no_step_uses_is_dropped() -> None:
+    p = program([*G, *buffers("temp", "a b", n), *buffers("output", "out", n)], *chain(0).steps)
+    assert plan(p).of_kind("temp") == []
+    assert plan(p).slots == ()
+
+
+def test_what_one_kernel_reads_and_writes_is_apart() -> None:
+    p = chain(2)
+    assert len(set(slots(p).values())) == 2
+
+
+def sized(*shapes: tuple[Extent, ...]) -> tuple[tuple[Extent, ...], ...]:
+    """The slots for temps that live one after the other, each two steps long."""
+    names = [f"s{k}" for k in range(len(shapes))]
+    temps = [Buffer(name, "float64", shape, "temp") for name, shape in zip(names, shapes, strict=True)]
+    inputs = [*buffers("input", "x", n, m)]
+    steps = [Kernel((Store(contiguous(b.name, b.dtype, b.shape), (0,) * len(b.shape), number(1)),)) for b in temps]
+    return plan(program([*inputs, *temps], *steps)).slots
+
+
+def test_sizes_that_provably_nest_share() -> None:
+    assert sized((n,), (n,)) == ((8 * n,),)
+    assert sized((n + 1,), (n,)) == ((8 * n + 8,),)
+    assert sized((n,), (n + 1,)) == ((8 * n + 8,),)
+    assert sized((n,), (n + m,), (m,)) == ((8 * n + 8 * m,),)
+    assert sized((4,), (8,)) == ((64,),)
+    assert sized((n,), (m,)) == ((8 * n,), (8 * m,))
+    assert sized((n,), (n, m)) == ((8 * n,), (8 * n * m,))  # m may be 0
+
+
+def test_the_closest_size_is_taken() -> None:
+    out = buffers("output", "out", 1)
+    big, small, fits = (Buffer(name, "float64", (size,), "temp") for name, size in (("a", 90), ("b", 20), ("c", 10)))
+
+    def first(b: Buffer) -> Store:
+        return Store(contiguous(b.name, b.dtype, b.shape), (0,), number(1))
+
+    use = [
+        Store(contiguous("out", "float64", (1,)), (0,), Load(contiguous(b.name, b.dtype, b.shape), (0,)))
+        for b in (big, small)
+    ]
+    p = program(
+        [*G, big, small, fits, *out], Kernel((first(big), first(small))), Kernel(tuple(use)), Kernel((first(fits),))
+    )
+    assert slots(p)["c"] == slots(p)["b"]
+
+
+def state(name: str) -> View:
+    return contiguous(name, "float64", (2, n))
+
+
+def ring_program(
+    inside: list[Stmt | Step], temps: list[Buffer], after: tuple[Step, ...] = (), before: tuple[Step, ...] = ()
+) -> Program:
+    """r <- body(r) n times, in a ring of two rows."""
+    declared = [*G, *buffers("temp", "r", 2, n), *temps, *buffers("output", "out", n)]
+    body = tuple(s if isinstance(s, Kernel | Call | Loop | If) else each(s) for s in inside)
+    return program(
+        declared,
+        *before,
+        each(Store(state("r").row(0), (i,), at("g"))),
+        Loop(Symbol("t"), n, body),
+        Call("copy", (state("r").row(END), vector("out"))),
+        *after,
+    )
+
+
+def test_a_ring_lives_as_long_as_its_loop_and_what_a_round_uses_up_does_not() -> None:
+    new = Store(state("r").row(1 - SLOT), (i,), at("c"))
+    p = ring_program(
+        [
+            put("a", op("mul", Load(state("r").row(SLOT), (i,)), number(0.5))),
+            put("b", op("add", at("a"), at("g"))),
+            put("c", op("add", at("b"), number(1))),
+            new,
+        ],
+        buffers("temp", "a b c", n),
+    )
+    where = slots(p)
+    assert where["a"] == where["c"]
+    assert len({where["a"], where["b"], where["r"]}) == 3
+    lives = lifetimes(p)
+    assert lives["r"] == (0, 6)
+    assert [lives[name] for name in "abc"] == [(2, 3), (3, 4), (4, 5)]
+    check_plan(p)
+
+
+def test_a_temp_made_before_the_loop_and_read_in_it_lives_to_its_end() -> None:
+    reads = Store(state("r").row(1 - SLOT), (i,), op("add", at("a"), Load(state("r").row(SLOT), (i,))))
+    before = each(put("a", op("mul", at("g"), number(3))))
+    p = ring_program([reads, put("b", at("g")), put("b", at("b"))], buffers("temp", "a b", n), before=(before,))
+    assert slots(p)["a"] != slots(p)["b"]
+    check_plan(p)
+
+
+def test_a_temp_that_a_round_reads_before_it_writes_it_is_carried() -> None:
+    """a is set before the loop, read and then set in each round: another temp of the round must not take its slot."""
+    inside: list[Stmt | Step] = [
+        Store(state("r").row(1 - SLOT), (i,), op("add", at("a"), Load(state("r").row(SLOT), (i,)))),
+        put("a", op("mul", at("g"), number(2))),
+        put("b", op("add", at("g"), number(1))),
+        put("b", op("add", at("b"), number(1))),
+    ]
+    p = ring_program(inside, buffers("temp", "a b", n), before=(each(put("a", number(5))),))
+    assert lifetimes(p)["a"] == (0, 6)
+    check_plan(p)
+
+
+def test_the_rows_of_a_trace_live_until_it_is_read() -> None:
+    trace = contiguous("trace", "float64", (n, n))
+    inside: list[Stmt | Step] = [
+        put("a", op("add", Load(state("r").row(SLOT), (i,)), number(1))),
+        Store(trace.row(t), (i,), at("a")),
+        Store(state("r").row(1 - SLOT), (i,), at("a")),
+    ]
+    total = Ref("total", "float64")
+    sums = each(
+        Local("total", number(0)),
+        For(J, n, (Assign("total", op("add", total, Load(trace, (j, i)))),)),
+        put("sum", total),
+    )
+    temps = [*buffers("temp", "trace", n, n), *buffers("temp", "a", n), *buffers("output", "sum", n)]
+    p = ring_program(inside, temps, (sums,))
+    assert lifetimes(p)["trace"] == (1, 6)
+    check_plan(p)
+
+
+def test_a_row_by_the_counter_is_kept_for_later_rounds() -> None:
+    """Row t is written first in each round; a row of an earlier round is read after it."""
+    trace = contiguous("trace", "float64", (n, n))
+    earlier = Guard(((t - 1, n),), Load(trace.row(t - 1), (i,)), number(1))
+    inside: list[Stmt | Step] = [
+        Store(trace.row(t), (i,), op("cast", Position(t + i))),
+        Store(state("r").row(1 - SLOT), (i,), op("add", earlier, Load(state("r").row(SLOT), (i,)))),
+        put("b", at("g")),
+        put("b", at("b")),
+    ]
+    p = ring_program(inside, [*buffers("temp", "trace", n, n), *buffers("temp", "b", n)])
+    assert lifetimes(p)["trace"] == (1, 5)
+    check_plan(p)
+
+
+def test_nested_loops() -> None:
+    """A state of the inner loop lives through it, but only one round of the outer one."""
+    s = Symbol("s")
+    slot, end = symbol("s.slot"), symbol("s.end")
+    inner_state = state("q")
+    inside: list[Stmt | Step] = [
+        Store(inner_state.row(0), (i,), Load(state("r").row(SLOT), (i,))),
+        Loop(
+            s,
+            t + 1,
+            (each(Store(inner_state.row(1 - slot), (i,), op("add", Load(inner_state.row(slot), (i,)), at("g")))),),
+        ),
+        Store(state("r").row(1 - SLOT), (i,), Load(inner_state.row(end), (i,))),
+        Store(state("p"), (0, i), at("g")),
+    ]
+    p = ring_program(inside, buffers("temp", "q p", 2, n))
+    assert lifetimes(p)["q"] == (2, 5)
+    assert slots(p)["p"] == slots(p)["q"]
+    check_plan(p)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_branches_share_what_only_one_of_them_uses(chosen: bool) -> None:
+    flag = buffers("input", "flag", dtype="bool")
+
+    def branch(name: str, factor: float) -> tuple[Step, ...]:
+        return each(put(name, op("mul", at("g"), number(factor)))), each(put("r", op("add", at(name), number(1))))
+
+    p = program(
+        [*flag, *G, *buffers("temp", "a b r", n), *buffers("output", "out", n)],
+        If(contiguous("flag", "bool", ()), branch("a", 2), branch("b", 3)),
+        each(put("out", at("r"))),
+    )
+    assert slots(p)["a"] == slots(p)["b"] != slots(p)["r"]
+    found = interpret(plan(p), {"flag": np.array(chosen), "g": np.ones(2)})
+    assert found.outputs["out"].tolist() == [3 if chosen else 4] * 2
+
+
+def check_plan(p: Program) -> None:
+    """Runs the program with and without shared slots."""
+    planned = plan(p)
+    verify(planned)
+    for size in (0, 1, 2, 5):
+        arrays = {b.name: np.arange(1.0, size + 1) * (k + 1) for k, b in enumerate(p.of_kind("input"))}
+        expected, found = interpret(p, arrays), interpret(planned, arrays)
+        for name, array in expected.outputs.items():
+            assert not np.isnan(array).any()
+            np.testing.assert_array_equal(found.outputs[name], array)
+
+
+SHAPES: dict[str, tuple[Extent, ...]] = {"n": (n,), "n+1": (n + 1,), "m": (m,), "2": (2,), "n+m": (n + m,)}
+
+
+@st.composite
+def straight(draw: st.DrawFn) -> Program:
+    """Elementwise kernels on temps of several sizes, which read any earlier buffer, some outputs among them."""
+    declared = [*buffers("input", "x", n), *buffers("input", "y", m)]
+    steps: list[Step] = []
+    for number_ in range(draw(st.integers(1, 12))):
+        shape = SHAPES[draw(st.sampled_from(sorted(SHAPES)))]
+        target = Buffer(f"b{number_}", "float64", shape, draw(st.sampled_from(["temp", "temp", "output"])))
+        value: Value = op("cast", Position(i + number_))
+        for b in draw(st.lists(st.sampled_from(declared), max_size=3)):
+            read = Guard(((i, b.shape[0]),), Load(contiguous(b.name, "float64", b.shape), (i,)), Const(1, "float64"))
+            value = op(draw(st.sampled_from(["add", "sub", "maximum"])), value, read)
+        steps.append(Kernel((For(I, shape[0], (Store(contiguous(target.name, "float64", shape), (i,), value),)),)))
+        declared.append(target)
+    return program(declared, *steps)
+
+
+@given(straight(), st.integers(0, 3), st.integers(0, 3))
+def test_a_planned_program_computes_what_the_unplanned_one_does(p: Program, rows: int, columns: int) -> None:
+    planned = plan(p)
+    verify(planned)
+    arrays = {"x": np.arange(1.0, rows + 1), "y": -np.arange(1.0, columns + 1)}
+    expected, found = interpret(p, arrays).outputs, interpret(planned, arrays).outputs
+    assert expected.keys() == found.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+@given(straight())
+def test_no_two_temps_that_live_together_share_a_slot(p: Program) -> None:
+    used: dict[str, list[int]] = {}
+    for place, step in enumerate(p.steps):
+        for view, _ in accesses(step):
+            used.setdefault(view.buffer, []).append(place)
+    where = plan(p).offsets
+    for a in where:
+        for b in where:
+            if a < b and where[a] == where[b]:
+                assert max(used[a]) < min(used[b]) or max(used[b]) < min(used[a])
+
+
+@pytest.mark.parametrize("vary", [lambda k: (n,), lambda k: (n + k,), lambda k: (k + 1,), lambda k: (symbol(f"d{k}"),)])
+def test_three_thousand_temps_are_planned_in_a_moment(vary: Callable[[int], tuple[Extent, ...]]) -> None:
+    count = 3000
+    shapes = [vary(k) for k in range(count)]
+    temps = [Buffer(f"s{k}", "float64", shape, "temp") for k, shape in enumerate(shapes)]
+    views = [contiguous(b.name, b.dtype, b.shape) for b in temps]
+    steps = tuple(
+        Kernel((Store(views[k], (0,), Load(views[max(0, k - 7)], (0,)) if k else Const(1, "float64")),))
+        for k in range(count)
+    )
+    p = Program({b.name: b for b in temps}, (), (), steps)
+    start = time.perf_counter()
+    planned = plan(p)
+    assert time.perf_counter() - start < 1
+    if shapes[0] == shapes[1]:
+        assert len(planned.slots) == 8
