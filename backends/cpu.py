@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import llvmlite
@@ -76,7 +76,13 @@ class Machine:
             cpu=self.cpu, features=self.features, opt=3, reloc="default", codemodel="jitdefault", jit=True
         )
 
+    def fingerprint(self) -> str:
+        """What machine code depends on beside its IR text."""
+        version = ".".join(map(str, llvm.llvm_version_info))
+        return f"llvm {version} llvmlite {llvmlite.__version__} {self.triple} {self.cpu} {self.features}"
+
     def target(self) -> Target:
+        """What the emitter must know."""
         return Target(self.triple, self.layout, self.fma, gemm.workspace(self.tile("float64")))
 
     def tile(self, dtype: str) -> gemm.Tile:
@@ -139,14 +145,19 @@ def glue(machine: Machine) -> tuple[Any, int]:
         return call, poll
 
 
-def gemm_address(dtype: str, machine: Machine) -> int:
-    """The product of matrices for a dtype, compiled at its first use in the process."""
+def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
+    """The product of matrices for a dtype, loaded at its first use in the process; compiled, if not in the store."""
     tile = machine.tile(dtype)
-    key = f"gemm {machine.cpu} {machine.features} {tile}"
+    key = f"gemm {machine.fingerprint()} {tile}"
     with _lock:
         if key not in _loaded:
-            text = gemm.module_text(tile, machine.triple, machine.layout)
-            _loaded[key] = Engine(compile_text(text, machine, optimize=False), machine)
+            code = None if store is None else store.get(key)
+            if code is None:
+                text = gemm.module_text(tile, machine.triple, machine.layout)
+                code = compile_text(text, machine, optimize=False)
+                if store is not None:
+                    store[key] = code
+            _loaded[key] = Engine(code, machine)
         found: int = _loaded[key].address(gemm.entry_name(dtype))
         return found
 
@@ -154,7 +165,14 @@ def gemm_address(dtype: str, machine: Machine) -> int:
 class CpuExecutable:
     """A Program in machine code. See symdl.backends.base for how it is used."""
 
-    def __init__(self, program: Program, code: bytes, constants: Sequence[Array], machine: Machine) -> None:
+    def __init__(
+        self,
+        program: Program,
+        code: bytes,
+        constants: Sequence[Array],
+        machine: Machine,
+        store: MutableMapping[str, bytes] | None = None,
+    ) -> None:
         self.program, self.code, self.machine = program, code, machine
         self._engine = Engine(code, machine)
         self._enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(self._engine.address("enter"))
@@ -165,67 +183,59 @@ class CpuExecutable:
         for step in all_steps(program.steps):
             if isinstance(step, Call) and uses_library(step):
                 dtype = step.views[-1].dtype
-                self._runtime[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, machine)
+                self._runtime[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, machine, store)
+        self._expected = len(program.of_kind("input")), len(program.of_kind("shared"))
         self._symbols = tuple(b.symbol for b in program.bindings)
         given = program.of_kind("input", "shared", "constant", "output")
         place = {b.name: k for k, b in enumerate(given)}
-        self._entered = [(b, place[b.name], b.kind) for b in given if b.kind in ("input", "shared")]
-        self._outputs = [(b, place[b.name]) for b in program.of_kind("output")]
+        self._address_table = ctypes.c_void_p * len(given)
+        self._size_table = ctypes.c_int64 * len(self._symbols)
+        self._extent_table = ctypes.c_int64 * sum(len(b.shape) for b in program.of_kind("input", "shared"))
+        self._entered = [
+            (b.name, np.dtype(b.dtype), len(b.shape), place[b.name], b.kind == "shared")
+            for b in program.of_kind("input", "shared")
+        ]
+        self._outputs = [(b, np.dtype(b.dtype), place[b.name]) for b in program.of_kind("output")]
         self._addresses = [0] * len(given)
         self._constants = []
         held = program.of_kind("constant")
         if len(held) != len(constants):
             raise ProgramError(f"{len(constants)} constants given for {len(held)}")
         for buffer, array in zip(held, constants, strict=True):
-            kept = self._fitting(buffer.name, buffer.dtype, len(buffer.shape), array, written=False)
+            kept = fitting(buffer.name, np.dtype(buffer.dtype), len(buffer.shape), array, written=False)
             self._constants.append(kept)
             self._addresses[place[buffer.name]] = address_of(kept)
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         self._arenas: list[Array] = []
         self._own_lock = threading.Lock()
 
-    @staticmethod
-    def _fitting(name: str, dtype: str, ndim: int, array: Array, written: bool) -> Array:
-        """The array itself, or a copy in C order of one that is only read."""
-        if array.dtype != dtype or array.ndim != ndim:
-            raise ProgramError(f"{name} must be {dtype} with {ndim} axes, not {array.dtype} with {array.ndim}")
-        flags = array.flags
-        if flags.carray or (flags.c_contiguous and flags.aligned and not written):
-            return array
-        if written:
-            raise ProgramError(f"the shared array {name} must be writable, aligned and in C order")
-        return np.array(array, dtype=dtype, order="C", ndmin=ndim)
-
     def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
         """Find the sizes in the arrays and check the program's facts."""
-        if len(inputs) + len(shareds) != len(self._entered):
-            raise ProgramError(f"{len(inputs)} inputs and {len(shareds)} shared arrays for {len(self._entered)}")
-        addresses = list(self._addresses)
+        if (len(inputs), len(shareds)) != self._expected:
+            raise ProgramError(f"{len(inputs)} inputs and {len(shareds)} shared arrays given for {self._expected}")
+        addresses = self._addresses.copy()
         extents: list[int] = []
         arrays = []
-        turns = {"input": iter(inputs), "shared": iter(shareds)}
-        for buffer, place, kind in self._entered:
-            array = self._fitting(buffer.name, buffer.dtype, len(buffer.shape), next(turns[kind]), kind == "shared")
+        given, held = iter(inputs), iter(shareds)
+        for name, dtype, ndim, place, written in self._entered:
+            array = fitting(name, dtype, ndim, next(held if written else given), written)
             arrays.append(array)
             addresses[place] = address_of(array)
             extents += array.shape
-        table = (ctypes.c_void_p * len(addresses))(*addresses)
-        sizes = (ctypes.c_int64 * len(self._symbols))()
-        arena = ctypes.c_int64()
-        status = self._enter((ctypes.c_int64 * len(extents))(*extents), table, sizes, ctypes.byref(arena))
+        table, sizes, arena = self._address_table(*addresses), self._size_table(), ctypes.c_int64()
+        status = self._enter(self._extent_table(*extents), table, sizes, ctypes.byref(arena))
         found = tuple(sizes)
-        return Bound(
-            status, dict(zip(self._symbols, found, strict=True)), tuple(arrays), (table, sizes, found, arena.value)
-        )
+        named = dict(zip(self._symbols, found, strict=True))
+        return Bound(status, named, tuple(arrays), (table, found, sizes, arena.value))
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Array, ...]]:
         """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed."""
         if bound.status:
             raise ProgramError(f"execute after check {bound.status - 1} has failed")
-        table, sizes, found, arena_bytes = bound.machine
+        table, found, sizes, arena_bytes = bound.machine
         outputs = []
-        for (buffer, place), shape in zip(self._outputs, self._shapes_at(found, bound.sizes), strict=True):
-            array = np.empty(shape, buffer.dtype)
+        for (_, dtype, place), shape in zip(self._outputs, self._shapes_at(found, bound.sizes), strict=True):
+            array = np.empty(shape, dtype)
             outputs.append(array)
             table[place] = address_of(array)
         arena = self._take_arena(arena_bytes)
@@ -241,7 +251,7 @@ class CpuExecutable:
         """The shapes of the outputs, remembered for the sizes of the last calls."""
         shapes = self._shapes.get(found)
         if shapes is None:
-            shapes = [tuple(size_at(n, sizes) for n in b.shape) for b, _ in self._outputs]
+            shapes = [tuple(size_at(n, sizes) for n in b.shape) for b, _, _ in self._outputs]
             with self._own_lock:
                 if len(self._shapes) >= 64:
                     self._shapes.clear()
@@ -269,6 +279,18 @@ class CpuExecutable:
         return compile_text(self.ir(), self.machine, assembly=True).decode()
 
 
+def fitting(name: str, dtype: np.dtype[Any], ndim: int, array: Array, written: bool) -> Array:
+    """The array itself, or a copy in C order of one that is only read."""
+    if (array.dtype is not dtype and array.dtype != dtype) or array.ndim != ndim:
+        raise ProgramError(f"{name} must be {dtype} with {ndim} axes, not {array.dtype} with {array.ndim}")
+    flags = array.flags
+    if flags.carray or (flags.c_contiguous and flags.aligned and not written):
+        return array
+    if written:
+        raise ProgramError(f"the shared array {name} must be writable, aligned and in C order")
+    return np.array(array, dtype=dtype, order="C", ndmin=ndim)
+
+
 def address_of(array: Array) -> int:
     """Where the first element is."""
     found: int = array.__array_interface__["data"][0]
@@ -276,21 +298,27 @@ def address_of(array: Array) -> int:
 
 
 class CpuBackend:
-    """This computer's processor, through LLVM."""
+    """This computer's processor, through LLVM.
+
+    store keeps the object code of the GEMM library from process to process (0.2 s to compile per dtype): any mapping of
+    texts to bytes. Without it the library is compiled at its first use in the process.
+    """
 
     name = "cpu"
 
-    def __init__(self, cpu: str = "", features: str | None = None) -> None:
-        self.machine = Machine(cpu, features)
+    def __init__(
+        self, cpu: str = "", features: str | None = None, store: MutableMapping[str, bytes] | None = None
+    ) -> None:
+        self.machine, self.store = Machine(cpu, features), store
 
     def fingerprint(self) -> str:
         """LLVM and processor."""
-        m = self.machine
-        version = ".".join(map(str, llvm.llvm_version_info))
-        return f"cpu llvm {version} llvmlite {llvmlite.__version__} {m.triple} {m.cpu} {m.features}"
+        return f"cpu {self.machine.fingerprint()}"
 
     def compile(self, program: Program, constants: Sequence[Array] = ()) -> CpuExecutable:
+        """Machine code for a verified Program."""
         return self.load(program, compile_text(emit(program, self.machine.target()), self.machine), constants)
 
     def load(self, program: Program, code: bytes, constants: Sequence[Array] = ()) -> CpuExecutable:
-        return CpuExecutable(program, code, constants, self.machine)
+        """The same from code that an earlier Executable of an equal Program had."""
+        return CpuExecutable(program, code, constants, self.machine, self.store)

@@ -107,7 +107,7 @@ class Lanes(Evaluator):
         before = owner[address]
         if np.any((before != -1) & (before != self.numbers)):
             raise NotIndependent
-        owner[address] = self.numbers if isinstance(address, np.ndarray) else self.numbers[-1]
+        owner[address] = self.numbers if isinstance(address, np.ndarray) else self.numbers[-1]  # one for all lanes
         if np.any(owner[address] != self.numbers):
             raise NotIndependent
 
@@ -152,7 +152,8 @@ class Lanes(Evaluator):
                 case Local(name, value) | Assign(name, value):
                     self.names[name] = self.value(value)
                 case Store(view, at, value):
-                    found, address = self.value(value), self.address(view, at)
+                    found = self.value(value)
+                    address = np.broadcast_to(self.address(view, at), self.numbers.shape)
                     self.claim(view.buffer, address)
                     self.memory.flat[view.buffer][address] = typed(found, view.dtype)
                 case For(index, extent, inner):

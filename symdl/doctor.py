@@ -14,9 +14,9 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl import extras
-from symdl.compilation import function
 from symdl.config import CHOICES, config
 from symdl.errors import SymdlError
+from symdl.functions import function
 from symdl.gradient import grad
 
 CORE = ("numpy", "scipy", "sympy", "llvmlite")

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -38,6 +38,7 @@ Kind = Literal[
     "join",  # pieces laid side by side
     "result",  # one of several results
 ]
+LeafType = TypeVar("LeafType", bound="Expr")
 Origin = tuple[str, int]  # file, line of the user's code
 Type = TensorType | Results
 Inferred = tuple[Type, tuple[Fact, ...]]
@@ -173,6 +174,8 @@ WILDCARD = _leaf("wildcard")  # params: label, type; stands for anything in a re
 RESULT = register(
     Op("result", "result", ("x",), lambda t, *, index: (t.types[index], ()), reference=lambda x, *, index: x[index])
 )
+# The slots' own setters, past Expr.__setattr__: building is the hot path of every pass.
+_FILL = tuple(getattr(Expr, n).__set__ for n in ("op", "inputs", "params", "type", "facts", "origins", "name"))
 _interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
 _lock = threading.RLock()
 
@@ -213,6 +216,19 @@ def user_line() -> Origin | None:
     return None
 
 
+def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
+    """A new leaf of a subclass of Expr; its params (an id among them) must be new."""
+    new = object.__new__(kind)
+    inferred, facts = op.infer(**params)
+    for fill, value in zip(_FILL, (op, (), params, inferred, facts, set(), None), strict=True):
+        fill(new, value)
+    with _lock:
+        _interned[(op, (), tuple(sorted(params.items())))] = new
+    if (line := user_line()) is not None:
+        new.origins.add(line)
+    return new
+
+
 def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     """The one Expr with these parts."""
     key = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
@@ -227,11 +243,8 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
             except SymdlError as error:
                 raise explained(error, inputs) from None
         new = object.__new__(Expr)
-        for name, value in (
-            ("op", op), ("inputs", inputs), ("params", params), ("type", inferred), ("facts", facts),
-            ("origins", set()), ("name", None),
-        ):  # fmt: skip
-            object.__setattr__(new, name, value)
+        for fill, value in zip(_FILL, (op, inputs, params, inferred, facts, set(), None), strict=True):
+            fill(new, value)
         with _lock:  # another thread may have been first
             expr = _interned.setdefault(key, new)
     origins = _tracing.origins
@@ -285,8 +298,10 @@ SUPPORTED = frozenset(
 
 def checked_dtype(dtype: Any) -> str:
     """The name of a dtype that symdl has; raises DtypeError for others."""
+    if type(dtype) is str and dtype in SUPPORTED:
+        return dtype
     try:
-        name = np.dtype(dtype).name
+        name = str(np.dtype(dtype).name)
     except TypeError:
         raise DtypeError(f"{dtype!r} is not a dtype", (), f"dtypes: {', '.join(sorted(SUPPORTED))}") from None
     if name not in SUPPORTED:
@@ -365,6 +380,8 @@ def pack(roots: Sequence[Expr]) -> tuple[Any, ...]:
     place = {n: k for k, n in enumerate(order)}
     rows = [
         (n.op.name, tuple(place[i] for i in n.inputs), {k: _plain(v) for k, v in n.params.items()}, n.name, sorted(n.origins))
+        if type(n) is Expr
+        else n  # a shared variable pickles itself
         for n in order
     ]
     return rows, [place[r] for r in roots]
@@ -379,7 +396,11 @@ def unpack_all(packed: tuple[Any, ...]) -> list[Expr]:
     the same id is alive in this process."""
     rows, roots = packed
     made: list[Expr] = []
-    for op, inputs, params, name, origins in rows:
+    for row in rows:
+        if isinstance(row, Expr):
+            made.append(row)
+            continue
+        op, inputs, params, name, origins = row
         ready = {k: Frozen(v[1]) if isinstance(v, tuple) and len(v) == 2 and v[0] == "array" else v for k, v in params.items()}
         with building(()):
             node = make(OPS[op], tuple(made[i] for i in inputs), **ready)

@@ -61,13 +61,19 @@ def pull(
 
 @overload
 def grad(
-    cost: Expr | None, wrt: Expr, consider_constant: Sequence[Expr] = ..., disconnected_inputs: Literal["raise", "warn", "ignore"] = ...,
+    cost: Expr | None,
+    wrt: Expr,
+    consider_constant: Sequence[Expr] = ...,
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = ...,
     known_grads: Mapping[Expr, Any] | None = ...,
 ) -> Expr: ...
 @overload
 def grad(
-    cost: Expr | None, wrt: Sequence[Expr], consider_constant: Sequence[Expr] = ...,
-    disconnected_inputs: Literal["raise", "warn", "ignore"] = ..., known_grads: Mapping[Expr, Any] | None = ...,
+    cost: Expr | None,
+    wrt: Sequence[Expr],
+    consider_constant: Sequence[Expr] = ...,
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = ...,
+    known_grads: Mapping[Expr, Any] | None = ...,
 ) -> list[Expr]: ...
 def grad(
     cost: Expr | None,
@@ -86,7 +92,9 @@ def grad(
     single = isinstance(wrt, Expr)
     targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
     if disconnected_inputs not in ("raise", "warn", "ignore"):
-        raise GradientError(f"grad: disconnected_inputs cannot be {disconnected_inputs!r}", (), "choices: raise, warn, ignore")
+        raise GradientError(
+            f"grad: disconnected_inputs cannot be {disconnected_inputs!r}", (), "choices: raise, warn, ignore"
+        )
     for w in targets:
         if not isinstance(w, Expr):
             raise GradientError(f"grad: wrt holds {w!r}, which is no expression")
@@ -98,7 +106,9 @@ def grad(
         if not isinstance(cost, Expr):
             raise GradientError(f"grad: the cost is {cost!r}, which is no expression")
         if cost.type.shape != ():
-            raise GradientError(f"grad: the cost must be a scalar, not {cost.type}", [described(cost)], "Sum or average it first.")
+            raise GradientError(
+                f"grad: the cost must be a scalar, not {cost.type}", [described(cost)], "Sum or average it first."
+            )
         if not is_float(cost.type.dtype):
             raise GradientError(f"grad: the cost must be a float, not {cost.type.dtype}", [described(cost)])
         outputs.append(cost)
@@ -108,11 +118,15 @@ def grad(
     for node, g in (known_grads or {}).items():
         given = cast_to(as_expr(g), node.type.dtype)
         if given.type.ndim != node.type.ndim:
-            raise GradientError(f"grad: the known gradient of {node!r} has another shape", [described(node), described(given)])
+            raise GradientError(
+                f"grad: the known gradient of {node!r} has another shape", [described(node), described(given)]
+            )
         outputs.append(node)
         seeds.append(given)
     found = pull(outputs, seeds, targets, frozenset(consider_constant))
-    out = [g if g is not None else _disconnected(cost, w, disconnected_inputs) for w, g in zip(targets, found, strict=True)]
+    out = [
+        g if g is not None else _disconnected(cost, w, disconnected_inputs) for w, g in zip(targets, found, strict=True)
+    ]
     return out[0] if single else out
 
 
@@ -124,5 +138,3 @@ def _disconnected(cost: Expr | None, w: Expr, how: str) -> Expr:
     if how == "warn":
         warnings.warn(message, stacklevel=3)
     return filled_like(0, w)
-
-

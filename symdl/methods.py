@@ -7,14 +7,17 @@ the operators here look it up, so that this file needs no op.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from symdl.errors import SymbolicError
 
 if TYPE_CHECKING:
     from symdl.expr import Expr
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {}  # name -> function on expressions; ufuncs and array functions find it here
+Function = TypeVar("Function", bound=Callable[..., Any])
+FUNCTIONS: dict[
+    str, Callable[..., Any]
+] = {}  # name -> function on expressions; ufuncs and array functions find it here
 UFUNC_NAMES = {  # NumPy's name of a ufunc -> ours, where they differ
     "subtract": "sub", "multiply": "mul", "divide": "true_div", "true_divide": "true_div", "floor_divide": "floor_div",
     "remainder": "mod", "power": "pow", "float_power": "pow", "negative": "neg", "absolute": "abs", "fabs": "abs",
@@ -23,14 +26,18 @@ UFUNC_NAMES = {  # NumPy's name of a ufunc -> ours, where they differ
 }  # fmt: skip
 
 
-def declared(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def declared(name: str) -> Callable[[Function], Function]:
     """Enter a function in FUNCTIONS under a name."""
 
-    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(function: Function) -> Function:
         FUNCTIONS[name] = function
         return function
 
     return enter
+
+
+def _call(name: str, *args: Any, **options: Any) -> Expr:
+    return FUNCTIONS[name](*args, **options)  # type: ignore[no-any-return]  # all but a few return an Expr
 
 
 class Methods:
@@ -40,115 +47,117 @@ class Methods:
     __array_priority__ = 1000.0
 
     def __neg__(self) -> Expr:
-        return FUNCTIONS["neg"](self)
+        return _call("neg", self)
 
     def __pos__(self) -> Expr:
         return self  # type: ignore[return-value]  # the only subclass is Expr
 
     def __abs__(self) -> Expr:
-        return FUNCTIONS["abs"](self)
+        return _call("abs", self)
 
     def __invert__(self) -> Expr:
-        return FUNCTIONS["invert"](self)
+        return _call("invert", self)
 
     def __add__(self, other: Any) -> Expr:
-        return FUNCTIONS["add"](self, other)
+        return _call("add", self, other)
 
     def __radd__(self, other: Any) -> Expr:
-        return FUNCTIONS["add"](other, self)
+        return _call("add", other, self)
 
     def __sub__(self, other: Any) -> Expr:
-        return FUNCTIONS["sub"](self, other)
+        return _call("sub", self, other)
 
     def __rsub__(self, other: Any) -> Expr:
-        return FUNCTIONS["sub"](other, self)
+        return _call("sub", other, self)
 
     def __mul__(self, other: Any) -> Expr:
-        return FUNCTIONS["mul"](self, other)
+        return _call("mul", self, other)
 
     def __rmul__(self, other: Any) -> Expr:
-        return FUNCTIONS["mul"](other, self)
+        return _call("mul", other, self)
 
     def __truediv__(self, other: Any) -> Expr:
-        return FUNCTIONS["true_div"](self, other)
+        return _call("true_div", self, other)
 
     def __rtruediv__(self, other: Any) -> Expr:
-        return FUNCTIONS["true_div"](other, self)
+        return _call("true_div", other, self)
 
     def __floordiv__(self, other: Any) -> Expr:
-        return FUNCTIONS["floor_div"](self, other)
+        return _call("floor_div", self, other)
 
     def __rfloordiv__(self, other: Any) -> Expr:
-        return FUNCTIONS["floor_div"](other, self)
+        return _call("floor_div", other, self)
 
     def __mod__(self, other: Any) -> Expr:
-        return FUNCTIONS["mod"](self, other)
+        return _call("mod", self, other)
 
     def __rmod__(self, other: Any) -> Expr:
-        return FUNCTIONS["mod"](other, self)
+        return _call("mod", other, self)
 
     def __divmod__(self, other: Any) -> tuple[Expr, Expr]:
         return self // other, self % other
 
     def __pow__(self, other: Any) -> Expr:
-        return FUNCTIONS["pow"](self, other)
+        return _call("pow", self, other)
 
     def __rpow__(self, other: Any) -> Expr:
-        return FUNCTIONS["pow"](other, self)
+        return _call("pow", other, self)
 
     def __matmul__(self, other: Any) -> Expr:
-        return FUNCTIONS["matmul"](self, other)
+        return _call("matmul", self, other)
 
     def __rmatmul__(self, other: Any) -> Expr:
-        return FUNCTIONS["matmul"](other, self)
+        return _call("matmul", other, self)
 
     def __and__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_and"](self, other)
+        return _call("bitwise_and", self, other)
 
     def __rand__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_and"](other, self)
+        return _call("bitwise_and", other, self)
 
     def __or__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_or"](self, other)
+        return _call("bitwise_or", self, other)
 
     def __ror__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_or"](other, self)
+        return _call("bitwise_or", other, self)
 
     def __xor__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_xor"](self, other)
+        return _call("bitwise_xor", self, other)
 
     def __rxor__(self, other: Any) -> Expr:
-        return FUNCTIONS["bitwise_xor"](other, self)
+        return _call("bitwise_xor", other, self)
 
     def __lshift__(self, other: Any) -> Expr:
-        return FUNCTIONS["left_shift"](self, other)
+        return _call("left_shift", self, other)
 
     def __rlshift__(self, other: Any) -> Expr:
-        return FUNCTIONS["left_shift"](other, self)
+        return _call("left_shift", other, self)
 
     def __rshift__(self, other: Any) -> Expr:
-        return FUNCTIONS["right_shift"](self, other)
+        return _call("right_shift", self, other)
 
     def __rrshift__(self, other: Any) -> Expr:
-        return FUNCTIONS["right_shift"](other, self)
+        return _call("right_shift", other, self)
 
     def __lt__(self, other: Any) -> Expr:
-        return FUNCTIONS["lt"](self, other)
+        return _call("lt", self, other)
 
     def __le__(self, other: Any) -> Expr:
-        return FUNCTIONS["le"](self, other)
+        return _call("le", self, other)
 
     def __gt__(self, other: Any) -> Expr:
-        return FUNCTIONS["gt"](self, other)
+        return _call("gt", self, other)
 
     def __ge__(self, other: Any) -> Expr:
-        return FUNCTIONS["ge"](self, other)
+        return _call("ge", self, other)
 
     def __getitem__(self, index: Any) -> Expr:
-        return FUNCTIONS["getitem"](self, index)
+        return _call("getitem", self, index)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise self._no_value("cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value)")
+        raise self._no_value(
+            "cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value)"
+        )
 
     def __bool__(self) -> NoReturn:
         raise self._no_value("has no truth value until it is computed", "T.where(condition, a, b) chooses elementwise")
@@ -156,7 +165,9 @@ class Methods:
     def __iter__(self) -> Iterator[Expr]:
         n = self.shape[0] if self.ndim else None
         if not isinstance(n, int):
-            raise self._no_value("cannot be iterated over: its length is not known yet", "T.split or x[i] take it apart")
+            raise self._no_value(
+                "cannot be iterated over: its length is not known yet", "T.split or x[i] take it apart"
+            )
         return (self[k] for k in range(n))
 
     def __len__(self) -> int:
@@ -197,19 +208,19 @@ class Methods:
     @property
     def shape(self) -> tuple[Any, ...]:
         """One entry an axis: an int where it is known, else a symbolic int64 scalar."""
-        return FUNCTIONS["shape"](self)
+        return FUNCTIONS["shape"](self)  # type: ignore[no-any-return]  # its own type is there
 
     @property
     def ndim(self) -> int:
-        return FUNCTIONS["ndim"](self)
+        return len(self.type.shape)  # type: ignore[attr-defined]  # the only subclass is Expr
 
     @property
     def dtype(self) -> str:
-        return FUNCTIONS["dtype"](self)
+        return self.type.dtype  # type: ignore[attr-defined, no-any-return]  # the only subclass is Expr
 
     @property
     def size(self) -> Any:
-        return FUNCTIONS["size"](self)
+        return _call("size", self)
 
     @property
     def broadcastable(self) -> tuple[bool, ...]:
@@ -217,82 +228,82 @@ class Methods:
 
     @property
     def T(self) -> Expr:
-        return FUNCTIONS["transpose"](self)
+        return _call("transpose", self)
 
     def transpose(self, *axes: Any) -> Expr:
-        return FUNCTIONS["transpose"](self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+        return _call("transpose", self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
 
     def dimshuffle(self, *pattern: Any) -> Expr:
-        return FUNCTIONS["dimshuffle"](self, *pattern)
+        return _call("dimshuffle", self, *pattern)
 
     def reshape(self, *shape: Any, ndim: int | None = None) -> Expr:
-        return FUNCTIONS["reshape"](self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
+        return _call("reshape", self, shape[0] if len(shape) == 1 else shape, ndim=ndim)
 
     def flatten(self, ndim: int = 1) -> Expr:
-        return FUNCTIONS["flatten"](self, ndim)
+        return _call("flatten", self, ndim)
 
     def ravel(self) -> Expr:
-        return FUNCTIONS["flatten"](self, 1)
+        return _call("flatten", self, 1)
 
     def squeeze(self, axis: Any = None) -> Expr:
-        return FUNCTIONS["squeeze"](self, axis)
+        return _call("squeeze", self, axis)
 
     def swapaxes(self, axis1: int, axis2: int) -> Expr:
-        return FUNCTIONS["swapaxes"](self, axis1, axis2)
+        return _call("swapaxes", self, axis1, axis2)
 
     def repeat(self, repeats: Any, axis: int | None = None) -> Expr:
-        return FUNCTIONS["repeat"](self, repeats, axis)
+        return _call("repeat", self, repeats, axis)
 
     def take(self, indices: Any, axis: int | None = None) -> Expr:
-        return FUNCTIONS["take"](self, indices, axis)
+        return _call("take", self, indices, axis)
 
     def astype(self, dtype: Any) -> Expr:
-        return FUNCTIONS["cast"](self, dtype)
+        return _call("cast", self, dtype)
 
     def clip(self, min: Any = None, max: Any = None) -> Expr:
-        return FUNCTIONS["clip"](self, min, max)
+        return _call("clip", self, min, max)
 
     def round(self, decimals: int = 0) -> Expr:
-        return FUNCTIONS["round"](self, decimals)
+        return _call("round", self, decimals)
 
     def copy(self) -> Expr:
         return self  # type: ignore[return-value]  # the only subclass is Expr, which never changes
 
     def dot(self, other: Any) -> Expr:
-        return FUNCTIONS["dot"](self, other)
+        return _call("dot", self, other)
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["sum"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+        return _call("sum", self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def prod(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["prod"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+        return _call("prod", self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["mean"](self, axis=axis, dtype=dtype, keepdims=keepdims)
+        return _call("mean", self, axis=axis, dtype=dtype, keepdims=keepdims)
 
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["var"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+        return _call("var", self, axis=axis, ddof=ddof, keepdims=keepdims)
 
     def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["std"](self, axis=axis, ddof=ddof, keepdims=keepdims)
+        return _call("std", self, axis=axis, ddof=ddof, keepdims=keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["min"](self, axis=axis, keepdims=keepdims)
+        return _call("min", self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["max"](self, axis=axis, keepdims=keepdims)
+        return _call("max", self, axis=axis, keepdims=keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["argmin"](self, axis=axis, keepdims=keepdims)
+        return _call("argmin", self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["argmax"](self, axis=axis, keepdims=keepdims)
+        return _call("argmax", self, axis=axis, keepdims=keepdims)
 
     def any(self, axis: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["any"](self, axis=axis, keepdims=keepdims)
+        return _call("any", self, axis=axis, keepdims=keepdims)
 
     def all(self, axis: Any = None, keepdims: bool = False) -> Expr:
-        return FUNCTIONS["all"](self, axis=axis, keepdims=keepdims)
+        return _call("all", self, axis=axis, keepdims=keepdims)
 
     def cumsum(self, axis: int | None = None) -> Expr:
-        return FUNCTIONS["cumsum"](self, axis=axis)
+        return _call("cumsum", self, axis=axis)

@@ -26,7 +26,9 @@ def tensor(name: str | None = None, dtype: Any = None, shape: Sequence[Any] = ()
     when called. dtype is config.floatX unless given. Raises DtypeError and ShapeError for what is neither.
     """
     if name is not None and not isinstance(name, str):
-        raise ShapeError(f"a variable's name is a text, not {name!r}", (), 'T.tensor("x", dtype="float32", shape=(None, 3))')
+        raise ShapeError(
+            f"a variable's name is a text, not {name!r}", (), 'T.tensor("x", dtype="float32", shape=(None, 3))'
+        )
     extents = [n if n is None else as_extent(n, "tensor") for n in shape]
     for n in extents:
         if isinstance(n, int) and n < 0:

@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "ops": ["expr", "config"],
     "rewrite": ["ops"],
     "evaluate": ["rewrite"],
+    "dims": ["rewrite"],
+    "meaning": ["rewrite"],
     "rules": ["rewrite"],
     "gradient": ["rules"],
     # machine: how it is computed
@@ -37,23 +39,26 @@ MAY_IMPORT: dict[str, list[str]] = {
     "memory": ["program"],
     "backends": ["memory"],
     # the bridge
-    "fuse": ["ops", "program"],
-    "lower": ["fuse", "memory"],
+    "lower": ["ops", "program"],
+    "fuse": ["lower", "memory"],
     # what a user sees
     "storage": ["ops"],
-    "compilation": ["gradient", "evaluate", "storage", "lower", "backends"],
-    "printing": ["compilation"],
-    "tensor": ["gradient", "storage"],
+    "inputs": ["expr"],
+    "compilation": ["dims", "meaning", "rules", "fuse", "backends"],
+    "functions": ["compilation", "evaluate", "gradient", "inputs", "storage"],
+    "printing": ["functions"],
+    "variables": ["ops"],
+    "tensor": ["gradient", "variables", "storage"],
     "interop": ["tensor", "extras"],
-    "nn": ["tensor", "compilation", "interop"],
+    "nn": ["tensor", "functions", "interop"],
     "datasets": ["extras"],
     "zoo": ["nn", "datasets"],
     "sklearn": ["zoo"],
-    "doctor": ["tensor", "compilation", "extras"],
+    "doctor": ["tensor", "functions", "extras"],
     "theano": ["tensor", "nn", "printing"],
     "cli": ["zoo", "doctor", "printing"],
     "verify": ["gradient", "evaluate"],
-    "__init__": ["compilation", "printing", "tensor"],
+    "__init__": ["functions", "printing", "tensor"],
 }
 # verify stands outside: tests, reports and authors of rules use it, the compile path never does.
 OUTSIDE = {"verify"}
@@ -105,7 +110,7 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
             names = [n if (n := f"{node.module}.{a.name}") in known else node.module for a in node.names]
         else:
             continue
-        yield from ((node.lineno, n) for n in names if (module(path), n) not in TYPES_ONLY)
+        yield from ((node.lineno, n) for n in dict.fromkeys(names) if (module(path), n) not in TYPES_ONLY)
 
 
 @cache
@@ -125,10 +130,8 @@ def test_every_part_has_its_place() -> None:
 
 def test_the_table_itself_points_one_way() -> None:
     tuple(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
-    mathematics, machine = (
-        {"expr", "methods", "ops", "rewrite", "evaluate", "rules", "gradient"},
-        {"loops", "program", "memory", "backends"},
-    )
+    mathematics = {"expr", "ops", "rewrite", "evaluate", "dims", "meaning", "rules", "gradient", "variables"}
+    machine = {"loops", "program", "memory", "backends"}
     for part in mathematics:
         assert not allowed(part) & (machine | {"fuse", "lower"})
     for part in machine:
@@ -211,9 +214,9 @@ def test_files_are_named_for_their_subject() -> None:
 
 
 def test_files_are_small() -> None:
-    """A file has one subject; past 500 lines it has two (tables of coefficients aside)."""
+    """A file has one subject; past 600 lines it has two."""
     long = {
-        str(p.relative_to(ROOT)): n for p in sources() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 500
+        str(p.relative_to(ROOT)): n for p in sources() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 600
     }
     assert long == {}
 

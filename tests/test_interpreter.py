@@ -543,6 +543,12 @@ def nests(draw: st.DrawFn) -> Kernel:
     return Kernel((For(I, n, (start, For(J, n, statements))),))
 
 
+def test_one_lane_stores_at_a_fixed_place() -> None:
+    p = program([V, OUT], Kernel((For(I, n, (Store(view(OUT), (0,), Load(view(V), (i,))),)),)))
+    assert both(p, {"v": np.array([4.0])}).outputs["out"].tolist() == [4]
+    assert both(p, {"v": np.array([4.0, 5.0])}).outputs["out"][0] == 5
+
+
 @given(nests(), st.integers(0, 3))
 def test_lanes_equal_one_scalar_at_a_time(kernel: Kernel, size: int) -> None:
     buffers = [buffer("x", "input", n, n), buffer("y", "shared", n, n), buffer("w", "shared", n, n)]

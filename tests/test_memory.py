@@ -106,7 +106,7 @@ def copies(p: Program) -> list[tuple[str, str]]:
     return [(s.views[0].buffer, s.views[1].buffer) for s in p.steps if isinstance(s, Call) and s.name == "copy"]
 
 
-def updated(p: Program, commits: list[tuple[View, View]]) -> Program:
+def updated(p: Program, commits: list[tuple[View, View]], lengths: tuple[int, ...] = (1, 2, 4)) -> Program:
     """The program with its updates, after comparing its run with one that snapshots every new value first.
 
     The comparison is the meaning of updates: all new values are computed from the old ones, then all are stored.
@@ -119,7 +119,7 @@ def updated(p: Program, commits: list[tuple[View, View]]) -> Program:
     ]
     meaning = Program(p.buffers | {b.name: b for b in snapshots}, p.bindings, p.checks, (*p.steps, *calls), p.failures)
     rng = np.random.default_rng(7)
-    for size in (1, 2, 5):
+    for size in lengths:
         arrays = {}
         for b in p.of_kind("input", "shared", "constant"):
             shape = tuple(size if isinstance(e, type(n)) else int(str(e)) for e in b.shape)
@@ -408,6 +408,51 @@ def test_a_swap_beside_a_computed_update() -> None:
 @given(st.permutations("abcd"), st.lists(st.sampled_from("abcd"), min_size=4, max_size=4))
 def test_any_set_of_copies(targets: list[str], sources: list[str]) -> None:
     updated(program(SHARED), [(vector(s), vector(x)) for s, x in zip(sources, targets, strict=True)])
+
+
+PLACES: list[tuple[Extent, ...]] = [(i, j)] * 6 + [(j, i), (i, 0), (i, n - 1 - j), (0, j)]
+
+
+@st.composite
+def updating_kernels(draw: st.DrawFn) -> Kernel:
+    """Kernels that make new values of two shared matrices and read the old ones anywhere: before, beside and after the
+    stores, in the same rounds or others."""
+
+    def value(depth: int) -> Value:
+        kind = draw(st.integers(0, 3 if depth else 1))
+        if kind < 2:
+            return Load(square(draw(st.sampled_from(["v", "w", "g"]))), draw(st.sampled_from(PLACES)))
+        if kind == 2:
+            return Guard(((draw(st.sampled_from([i, i - 1])), n),), value(depth - 1), value(depth - 1))
+        return op("sub", value(depth - 1), value(depth - 1))
+
+    def look(name: str) -> list[Stmt]:
+        return [Store(square(name), (i, j), value(1))] if draw(st.integers(0, 2)) == 0 else []
+
+    shared = value(2)
+    makers: list[Stmt] = []
+    for name in draw(st.permutations(["new_v", "new_w"])):
+        place = draw(st.sampled_from(PLACES[:7]))
+        makers.append(Store(square(name), place, op("add", value(1), draw(st.sampled_from([shared, number(2)])))))
+    where = draw(st.integers(1, 2))
+    together = [*look("o1"), *makers[:where], *look("o2"), *makers[where:], *look("o3")]
+    rows: list[Stmt] = [For(J, n, tuple(together))]
+    if draw(st.booleans()):
+        rows = [For(J, n, tuple(together[:where])), For(J, n, tuple(together[where:]))]
+    rows = [*(For(J, n, (s,)) for s in look("o4")), *rows, *(For(J, n, (s,)) for s in look("o5"))]
+    phases: list[Stmt] = [For(I, n, tuple(rows))]
+    if draw(st.booleans()):
+        phases = [For(I, n, (row,)) for row in rows]
+    return Kernel(tuple(phases))
+
+
+@given(updating_kernels())
+def test_updates_of_random_kernels(kernel: Kernel) -> None:
+    stored = {x.view.buffer for x in walk(*kernel.body) if isinstance(x, Store)}
+    outs = " ".join(sorted(name for name in stored if name[0] == "o"))
+    declared = [*buffers("input", "g", n, n), *buffers("shared", "v w", n, n), *buffers("temp", "new_v new_w", n, n)]
+    p = program([*declared, *buffers("output", outs, n, n)], kernel)
+    updated(p, [(square(f"new_{name}"), square(name)) for name in "vw"], (3,))
 
 
 # ---- the arena ----

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl.compilation import function
 from symdl.errors import ConfigError, GradientError
+from symdl.functions import function
 from symdl.nn import SGD, Adadelta, Adagrad, Adam, Optimizer, RMSprop
 from symdl.nn.optimizers import OPTIMIZERS, optimizer
 from symdl.storage import shared
@@ -148,7 +148,9 @@ def test_state_is_named_after_its_parameter(name: str) -> None:
     updates = optimizer(name).updates((W.sum() + b.sum()) ** 2, [W, b])
     names = [target.name for target, _ in updates]
     assert len(set(names)) == len(names)
-    assert all(n in ("adam.step", "layer0.W", "layer0.b") or str(n).startswith(("layer0.W.", "layer0.b.")) for n in names)
+    assert all(
+        n in ("adam.step", "layer0.W", "layer0.b") or str(n).startswith(("layer0.W.", "layer0.b.")) for n in names
+    )
 
 
 def test_wrong_use() -> None:

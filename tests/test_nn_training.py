@@ -17,6 +17,7 @@ from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.interop import safetensors
 from symdl.nn import (
     SGD,
+    Adam,
     Callback,
     Checkpoint,
     Dense,
@@ -24,6 +25,7 @@ from symdl.nn import (
     EarlyStopping,
     EpochRecord,
     LambdaCallback,
+    Layer,
     Progress,
     Sequential,
     Trainer,
@@ -45,7 +47,7 @@ X = (_rng.standard_normal((N, FEATURES)) + 2 * np.eye(CLASSES, FEATURES)[Y]).ast
 
 def make_trainer(optimizer: Any = "adam", dropout: float = 0.2, seed: int = 0) -> Trainer:
     rng = np.random.default_rng(7)
-    layers = [
+    layers: list[Layer] = [
         Dense(FEATURES, 8, "tanh", rng=rng, dtype="float32", name="layer0"),
         Dropout(dropout),
         Dense(8, CLASSES, "softmax", rng=rng, dtype="float32", name="layer1"),
@@ -75,7 +77,7 @@ class Spy:
 
 
 def test_training_learns_and_reports() -> None:
-    trainer = make_trainer(dropout=0.0)
+    trainer = make_trainer(Adam(0.02), dropout=0.0)
     before = trainer.evaluate(X, Y)
     history = fit(trainer, X, Y, epochs=30, batch_size=16, validation=(X, Y), verbose=0)
     after = trainer.evaluate(X, Y)
@@ -96,7 +98,7 @@ def test_every_example_once_an_epoch_in_a_new_order_and_a_short_last_batch(monke
     records = list(fit_iter(trainer, X, Y, epochs=2, batch_size=16))
     sizes = [len(y) for _, y in spy.batches]
     assert sizes == [16, 16, 16, 2] * 2
-    one, two = (sum((x for x, _ in spy.batches[k : k + 4]), []) for k in (0, 4))
+    one, two = ([x for xs, _ in spy.batches[k : k + 4] for x in xs] for k in (0, 4))
     assert sorted(one) == sorted(two) == sorted(X[:, 0].tolist())
     assert one != two
     pairs = {(x, y) for xs, ys in spy.batches for x, y in zip(xs, ys, strict=True)}
@@ -109,14 +111,19 @@ def test_without_shuffling_the_order_is_that_of_the_data(monkeypatch: pytest.Mon
     trainer = make_trainer()
     spy = Spy(trainer, monkeypatch)
     list(fit_iter(trainer, X, Y, epochs=1, batch_size=7, shuffle=False))
-    assert sum((x for x, _ in spy.batches), []) == X[:, 0].tolist()
+    assert [x for xs, _ in spy.batches for x in xs] == X[:, 0].tolist()
 
 
 def test_a_fraction_holds_out_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer()
     spy = Spy(trainer, monkeypatch, val_losses=(1.0,))
     seen: list[Any] = []
-    monkeypatch.setattr(trainer, "evaluate", lambda x, y: seen.append((x, y)) or {"loss": 0.0, "accuracy": 0.0})
+
+    def evaluate(x: Any, y: Any) -> dict[str, float]:
+        seen.append((x, y))
+        return {"loss": 0.0, "accuracy": 0.0}
+
+    monkeypatch.setattr(trainer, "evaluate", evaluate)
     list(fit_iter(trainer, X, Y, epochs=1, validation=0.2))
     assert sum(len(y) for _, y in spy.batches) == 40
     np.testing.assert_array_equal(seen[0][0], X[40:])
@@ -181,9 +188,7 @@ def test_early_stopping_stops_and_restores_the_best(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(trainer, "evaluate", lambda x, y: {"loss": next(losses), "accuracy": 0.0})
     kept: dict[int, Any] = {}
     watch = LambdaCallback(lambda record: kept.update({record.epoch: values(trainer.shared)}))
-    history = fit(
-        trainer, X, Y, epochs=8, validation=(X, Y), callbacks=[EarlyStopping(patience=3), watch], verbose=0
-    )
+    history = fit(trainer, X, Y, epochs=8, validation=(X, Y), callbacks=[EarlyStopping(patience=3), watch], verbose=0)
     assert history.epoch == [1, 2, 3, 4, 5, 6, 7]
     assert history.stopped == "val_loss has not improved since epoch 4"
     now = values(trainer.shared)
@@ -235,7 +240,11 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path: Path, optimizer: st
 
     with pytest.warns(UserWarning, match="interrupted after epoch 3; history and weights so far are kept"):
         broken = fit(
-            make_trainer(choice()), X, Y, callbacks=[Checkpoint(file), EarlyStopping(patience=100), Interrupt(4)], **plan
+            make_trainer(choice()),
+            X,
+            Y,
+            callbacks=[Checkpoint(file), EarlyStopping(patience=100), Interrupt(4)],
+            **plan,
         )
     assert broken.interrupted
     assert broken.epoch == [1, 2, 3]
@@ -283,6 +292,10 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         fit(make_trainer(), X + 1, Y, epochs=2, callbacks=resume, verbose=0)
     with pytest.raises(DataError, match=r"optimizer  adam then  SGD\(.*\) now"):
         fit(make_trainer(SGD()), X, Y, epochs=2, callbacks=resume, verbose=0)
+    arrays, metadata = safetensors.load(file)
+    safetensors.save(file, arrays, {**metadata, "rng": "{"})
+    with pytest.raises(DataError, match=r"the metadata of .* are damaged"):
+        fit(make_trainer(), X, Y, epochs=2, callbacks=resume, verbose=0)
     safetensors.save(file, {"a": X}, {"format": "other"})
     with pytest.raises(DataError, match="no checkpoint: its format is 'other'"):
         fit(make_trainer(), X, Y, epochs=2, callbacks=resume, verbose=0)

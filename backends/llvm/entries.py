@@ -81,7 +81,7 @@ def run(module: Module, layout: Layout) -> None:
         place.line(f"store ptr {address}, ptr {to}")
     place.line(f"ret {place.word} {starts[-1]}")
     signature = "(ptr %sizes, ptr %arena, ptr %temps)"
-    module.add(f"define internal {place.word} @place{signature} noinline nounwind {place.finished()}", place)
+    module.add(f"define internal {place.word} @place{signature} nounwind {place.finished()}", place)
     writer = EntryWriter(module, layout)
     writer.line(f"%temps = alloca ptr, i64 {max(len(layout.temps), 1)}")
     writer.line(f"%counters = alloca {writer.word}, i64 {max(len(layout.counters), 1)}")
@@ -89,7 +89,7 @@ def run(module: Module, layout: Layout) -> None:
     writer.line("store i64 0, ptr %work")
     writer.line(f"%end = call {writer.word} @place(ptr %sizes, ptr %arena, ptr %temps)")
     writer.line(f"%scratch = getelementptr inbounds i8, ptr %arena, {writer.word} %end")
-    name = part(module, layout, layout.program.steps, quiet=False)
+    name = part(module, layout, layout.program.steps, quiet=False, attributes="nounwind")
     status = writer.emit(f"call i64 @{name}{PASSED}", "int64").text
     writer.line(f"ret i64 {status}")
     signature = "(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)"

@@ -41,13 +41,15 @@ class Module:
         self.functions.append(text)
         self.declarations |= builder.declarations
 
-    def share(self, stem: str, signature: str, body: str, builder: Builder) -> str:
+    def share(
+        self, stem: str, signature: str, body: str, builder: Builder, attributes: str = "noinline nounwind"
+    ) -> str:
         """The name of an internal function with this signature, body and attributes, written only once."""
-        key = f"{signature} {body}"
+        key = f"{signature} {attributes} {body}"
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = f"{stem}{len(self._names)}"
-            self.add(f"define internal i64 @{name}{signature} noinline nounwind {body}", builder)
+            self.add(f"define internal i64 @{name}{signature} {attributes} {body}", builder)
         return name
 
     def __str__(self) -> str:

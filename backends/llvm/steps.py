@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.library import copy_loops, is_block, matmul_loops, merged_axes
-from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
+from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Landing, Module, Writer
 from symdl.errors import ProgramError
 from symdl.loops import For, Stmt, View
 from symdl.program import INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, inner
@@ -168,14 +168,19 @@ class PartWriter(SizeWriter):
         outside = self.quiet
         self.quiet = self.quiet or commits  # what one step writes stands before the polls of the next
         loop = self.open_loop(step.steps)
-        slot = self.emit(f"and {self.word} {loop.index}, 1", "int64").text
+        slot = self.odd(loop.index)
         for symbol, register in ((step.counter, loop.index), (step.slot, slot)):
             self.define(symbol, register)
         self.steps(step.body)
         self.poll(False, 1)
         self.close_loop(loop)
         self.quiet = outside
-        self.define(step.end, self.emit(f"and {self.word} {self.size(step.steps)}, 1", "int64").text)
+        self.define(step.end, self.odd(self.size(step.steps)))
+
+    def odd(self, word: str) -> str:
+        """A number mod 2, before all else in the scope: extents that use it may stand there, too."""
+        with Landing(self, self.scopes[-1]):
+            return self.arithmetic("and", word, "1")
 
     def define(self, symbol: Symbol, register: str) -> None:
         """A counter is known to what follows in the scope, and to functions called from there."""
@@ -266,9 +271,11 @@ def work_of(body: tuple[Stmt, ...]) -> Extent:
     return visits(body, {})
 
 
-def part(module: Module, layout: Layout, steps: tuple[Step, ...], quiet: bool) -> str:
+def part(
+    module: Module, layout: Layout, steps: tuple[Step, ...], quiet: bool, attributes: str = "noinline nounwind"
+) -> str:
     """The name of a new function that takes these steps."""
     writer = PartWriter(module, layout, quiet)
     writer.steps(steps)
     writer.line("ret i64 0")
-    return module.share("part", PART, writer.finished(), writer)
+    return module.share("part", PART, writer.finished(), writer, attributes)

@@ -170,11 +170,13 @@ def _inside(b: Builder, x: Reg, count: Reg) -> tuple[Reg, Reg]:
 
 
 def left_shift(b: Builder, x: Reg, count: Reg) -> Reg:
+    """x 2^count modulo 2^bits."""
     inside, safe = _inside(b, x, count)
     return b.select(inside, b.shl(x, safe), 0)
 
 
 def right_shift(b: Builder, x: Reg, count: Reg) -> Reg:
+    """floor(x / 2^count)."""
     inside, safe = _inside(b, x, count)
     if x.dtype in UNSIGNED:
         return b.select(inside, b.lshr(x, safe), 0)
@@ -214,6 +216,7 @@ def _rounded(b: Builder, x: Reg) -> tuple[Reg, Reg, Reg]:
 
 
 def round_half_even(b: Builder, x: Reg) -> Reg:
+    """The nearest integer, of two equally near the even one."""
     if b.fused:
         return b.intrinsic("rint", x)
     _, near, small = _rounded(b, x)
@@ -221,6 +224,7 @@ def round_half_even(b: Builder, x: Reg) -> Reg:
 
 
 def trunc(b: Builder, x: Reg) -> Reg:
+    """The nearest integer toward 0."""
     if b.fused:
         return b.intrinsic("trunc", x)
     size, near, small = _rounded(b, x)
@@ -229,6 +233,7 @@ def trunc(b: Builder, x: Reg) -> Reg:
 
 
 def floor(b: Builder, x: Reg) -> Reg:
+    """The largest integer <= x."""
     if b.fused:
         return b.intrinsic("floor", x)
     near = round_half_even(b, x)
@@ -236,6 +241,7 @@ def floor(b: Builder, x: Reg) -> Reg:
 
 
 def ceil(b: Builder, x: Reg) -> Reg:
+    """The smallest integer >= x."""
     if b.fused:
         return b.intrinsic("ceil", x)
     near = round_half_even(b, x)
@@ -243,4 +249,5 @@ def ceil(b: Builder, x: Reg) -> Reg:
 
 
 def isnan(b: Builder, x: Reg) -> Reg:
+    """Whether x is not a number."""
     return b.compare("uno", x, x)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 
@@ -139,7 +139,7 @@ def through_double(emit: Emit) -> Emit:
     return wide
 
 
-@lru_cache(maxsize=None)
+@cache
 def _definition(
     name: str, emit: Emit, lanes: int, fused: bool, dtypes: tuple[str, ...]
 ) -> tuple[str, str, frozenset[str]]:

@@ -7,6 +7,7 @@ branch, so these functions are out of line.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import (
@@ -17,6 +18,7 @@ from symdl.backends.vmath.forms import (
     merge,
     outlined,
     polynomial,
+    through_double,
     two_product,
     two_sum,
 )
@@ -123,7 +125,7 @@ def _payne_hanek(b: Builder, x: Reg) -> Reduced:
     rest = b.sub(63, shift)
     window = [
         Reg(b.or_(b.shl(w, shift), b.lshr(b.lshr(following, 1), rest)).text, "uint64")
-        for w, following in zip(words, words[1:], strict=False)
+        for w, following in pairwise(words)
     ]
     middle = b.mul(m, window[1])
     low = b.add(middle, _multiply_high(b, m, window[2]))
@@ -244,4 +246,4 @@ def _tan(b: Builder, x: Reg) -> Reg:
 
 sin = outlined("sin", _turned(0))
 cos = outlined("cos", _turned(1))
-tan = outlined("tan", _tan)
+tan = through_double(outlined("tan", _tan))

@@ -16,11 +16,6 @@ def linear(z: Expr) -> Expr:
     return z
 
 
-def relu(z: Expr) -> Expr:
-    """max(z, 0): the rectifier (Nair and Hinton, 2010)."""
-    return T.maximum(z, 0)
-
-
 def softmax(z: Expr) -> Expr:
     """exp(z) / sum(exp(z)) along the last axis."""
     return T.softmax(z, axis=-1)
@@ -30,7 +25,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "linear": linear,
     "sigmoid": T.sigmoid,
     "tanh": T.tanh,
-    "relu": relu,
+    "relu": T.relu,
     "softplus": T.softplus,
     "softmax": softmax,
 }

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from symdl.errors import ConfigError, DataError
-from symdl.expr import Expr
 from symdl.interop import safetensors
 from symdl.nn.history import EpochRecord, History
 from symdl.nn.weights import assign, values
+from symdl.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,7 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Trained(Protocol):
     """What callbacks see of a Trainer."""
 
-    shared: list[Expr]
+    shared: list[SharedVariable]
     history: History
     rng: np.random.Generator
 
@@ -162,7 +162,7 @@ class Checkpoint(Callback):
         metadata = {
             "format": self.FORMAT,
             "settings": json.dumps(dict(run.settings), sort_keys=True),
-            "rng": json.dumps(trainer.rng.bit_generator.state, default=_plain),
+            "rng": json.dumps(trainer.rng.bit_generator.state),
             "records": json.dumps([[r.epoch, r.seconds, dict(r.metrics)] for r in trainer.history.records]),
         }
         safetensors.save(self.path, arrays, metadata)
@@ -172,7 +172,12 @@ class Checkpoint(Callback):
         arrays, metadata = safetensors.load(self.path)
         if metadata.get("format") != self.FORMAT:
             raise DataError(f"resume: {self.path} is no checkpoint: its format is {metadata.get('format')!r}")
-        then, now = json.loads(metadata["settings"]), dict(run.settings)
+        try:
+            then, rng = json.loads(metadata["settings"]), json.loads(metadata["rng"])
+            records = [EpochRecord(*row) for row in json.loads(metadata["records"])]
+        except (KeyError, TypeError, ValueError) as error:  # JSONDecodeError is a ValueError
+            raise DataError(f"resume: the metadata of {self.path} are damaged ({error!r})") from error
+        now = dict(run.settings)
         changed = [(name, f"{then.get(name)} then", f"{now[name]} now") for name in now if then.get(name) != now[name]]
         if changed:
             raise DataError(f"resume: {self.path} is of another run", changed)
@@ -181,8 +186,8 @@ class Checkpoint(Callback):
             group, _, rest = name.partition(".")
             groups.setdefault(group, {})[rest] = value
         assign(run.trainer.shared, groups.pop("trainer", {}), str(self.path))
-        run.trainer.rng.bit_generator.state = json.loads(metadata["rng"])
-        run.trainer.history.records[:] = [EpochRecord(*row) for row in json.loads(metadata["records"])]
+        run.trainer.rng.bit_generator.state = rng
+        run.trainer.history.records[:] = records
         for callback in run.callbacks:
             callback.restore(run, groups.get(type(callback).__name__, {}))
 
@@ -195,8 +200,3 @@ class LambdaCallback(Callback):
 
     def epoch(self, run: Run, record: EpochRecord) -> None:
         self.on_epoch(record)
-
-
-def _plain(value: Any) -> Any:
-    """NumPy numbers in a generator's state as JSON."""
-    return value.tolist()

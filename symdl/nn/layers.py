@@ -13,14 +13,14 @@ from symdl.expr import Expr
 from symdl.nn.activations import Activation, activation
 from symdl.nn.dropout import Noise
 from symdl.nn.initializers import Initializer, initializer
-from symdl.storage import shared
+from symdl.storage import SharedVariable, shared
 
 
 class Layer(Protocol):
     """What a layer must be. `noise` is given in training only: without it a layer is a plain function."""
 
     @property
-    def parameters(self) -> list[Expr]: ...
+    def parameters(self) -> list[SharedVariable]: ...
 
     def __call__(self, x: Expr, noise: Noise | None = None) -> Expr: ...
 
@@ -54,7 +54,7 @@ class Dense:
         self.b = shared(np.zeros(units, dtype), f"{name}.b")
 
     @property
-    def parameters(self) -> list[Expr]:
+    def parameters(self) -> list[SharedVariable]:
         return [self.W, self.b]
 
     def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:
@@ -77,7 +77,7 @@ class Dropout:
         self.rate = rate
 
     @property
-    def parameters(self) -> list[Expr]:
+    def parameters(self) -> list[SharedVariable]:
         return []
 
     def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:
@@ -102,7 +102,7 @@ class Sequential:
             )
 
     @property
-    def parameters(self) -> list[Expr]:
+    def parameters(self) -> list[SharedVariable]:
         return [p for layer in self.layers for p in layer.parameters]
 
     def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:

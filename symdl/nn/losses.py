@@ -1,6 +1,6 @@
-"""What training makes small, and how often a classifier is right: scalars of predictions and targets.
+"""What training makes small, and how often a classifier is right: means over predictions and targets.
 
-Each is written as a textbook writes it. The compiler turns log(softmax(z)) and log(1 - sigmoid(z)) into forms that
+Each is the formula of the textbook. The compiler turns log(softmax(z)) and log(1 - sigmoid(z)) into forms that
 neither overflow nor cancel, so predictions here are probabilities, not logits.
 """
 
@@ -21,14 +21,12 @@ def categorical_crossentropy(probabilities: Expr, target: Expr) -> Expr:
     probabilities[n, classes] has rows that sum to 1. target[n] holds the labels, or target[n, classes] distributions,
     whose cross-entropy is mean over n of -sum over c of target[n, c] log p[n, c].
     """
-    if target.ndim == probabilities.ndim:
-        return -(target * T.log(probabilities)).sum(axis=-1).mean()
-    return -T.log(probabilities)[T.arange(target.shape[0]), target].mean()
+    return T.categorical_crossentropy(probabilities, target).mean()
 
 
 def binary_crossentropy(probabilities: Expr, target: Expr) -> Expr:
     """mean of -(t log p + (1 - t) log(1 - p)), in nats, over all elements. target[...] is 0 or 1, or in between."""
-    return -(target * T.log(probabilities) + (1 - target) * T.log(1 - probabilities)).mean()
+    return T.binary_crossentropy(probabilities, target).mean()
 
 
 def mean_squared_error(prediction: Expr, target: Expr) -> Expr:

@@ -18,9 +18,9 @@ import symdl.tensor as T
 from symdl.errors import ConfigError, GradientError
 from symdl.expr import Expr
 from symdl.gradient import grad
-from symdl.storage import shared
+from symdl.storage import SharedVariable, shared
 
-Updates = list[tuple[Expr, Expr]]
+Updates = list[tuple[SharedVariable, Expr]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Optimizer:
     learning_rate: float | Expr
     name: ClassVar[str] = "optimizer"
 
-    def updates(self, loss_or_gradients: Expr | Sequence[Expr], parameters: Sequence[Expr]) -> Updates:
+    def updates(self, loss_or_gradients: Expr | Sequence[Expr], parameters: Sequence[SharedVariable]) -> Updates:
         """(shared, next value) for all parameters and for the state, from a scalar loss or one gradient a parameter.
 
         Raises GradientError when gradients and parameters are not as many.
@@ -43,15 +43,15 @@ class Optimizer:
             raise GradientError(f"{self.name}: {len(gradients)} gradients meet {len(parameters)} parameters")
         return self.steps(list(parameters), list(gradients))
 
-    def steps(self, parameters: list[Expr], gradients: list[Expr]) -> Updates:
+    def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
         """The updates of all parameters; an optimizer with a common step counter overrides this."""
         return [pair for p, g in zip(parameters, gradients, strict=True) for pair in self.step(p, g)]
 
-    def step(self, p: Expr, g: Expr) -> Updates:
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
         """The updates of one parameter and its state."""
         raise NotImplementedError
 
-    def rate(self, p: Expr) -> float | Expr:
+    def rate(self, p: SharedVariable) -> float | Expr:
         """The learning rate in the parameter's dtype, so that a float64 schedule does not promote float32 weights."""
         rate = self.learning_rate
         return rate.astype(p.dtype) if isinstance(rate, Expr) else rate
@@ -74,7 +74,7 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             raise ConfigError("sgd: nesterov needs a momentum above 0")
 
-    def step(self, p: Expr, g: Expr) -> Updates:
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
         if not self.momentum:
             return [(p, p - self.rate(p) * g)]
         velocity = state(p, "velocity")
@@ -91,7 +91,7 @@ class Adagrad(Optimizer):
     epsilon: float = 1e-10
     name: ClassVar[str] = "adagrad"
 
-    def step(self, p: Expr, g: Expr) -> Updates:
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
         squares = state(p, "squares")
         new = squares + g * g
         return [(squares, new), (p, p - self.rate(p) * g / (T.sqrt(new) + self.epsilon))]
@@ -106,7 +106,7 @@ class RMSprop(Optimizer):
     epsilon: float = 1e-8
     name: ClassVar[str] = "rmsprop"
 
-    def step(self, p: Expr, g: Expr) -> Updates:
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
         squares = state(p, "squares")
         new = self.rho * squares + (1 - self.rho) * (g * g)
         return [(squares, new), (p, p - self.rate(p) * g / (T.sqrt(new) + self.epsilon))]
@@ -124,7 +124,7 @@ class Adadelta(Optimizer):
     epsilon: float = 1e-6
     name: ClassVar[str] = "adadelta"
 
-    def step(self, p: Expr, g: Expr) -> Updates:
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
         squares, steps = state(p, "squares"), state(p, "steps")
         new = self.rho * squares + (1 - self.rho) * (g * g)
         d = g * T.sqrt(steps + self.epsilon) / T.sqrt(new + self.epsilon)
@@ -149,7 +149,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
     name: ClassVar[str] = "adam"
 
-    def steps(self, parameters: list[Expr], gradients: list[Expr]) -> Updates:
+    def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
         count = shared(np.int64(0), "adam.step")
         t = (count + 1).astype("float64")
         first = 1 - self.beta1**t
@@ -165,7 +165,7 @@ class Adam(Optimizer):
         return updates
 
 
-def state(p: Expr, what: str) -> Expr:
+def state(p: SharedVariable, what: str) -> SharedVariable:
     """A shared variable of zeros in the parameter's shape and dtype, called `layer0.W.velocity`."""
     return shared(np.zeros_like(p.get_value(borrow=True)), f"{p.name}.{what}")
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symdl.compilation import function
 from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.expr import Expr
+from symdl.functions import Function, function
 from symdl.nn.callbacks import Callback, Run
 from symdl.nn.dropout import Noise
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
@@ -62,15 +62,15 @@ class Trainer:
         self._quiet = [measure(prediction, self.y) for measure in reported.values()]
 
     @cached_property
-    def _step(self) -> Callable[..., Any]:
+    def _step(self) -> Function:
         return function([self.x, self.y, *self.noise.inputs], self._measured, updates=self._updates, name="step")
 
     @cached_property
-    def _evaluate(self) -> Callable[..., Any]:
+    def _evaluate(self) -> Function:
         return function([self.x, self.y], self._quiet, name="evaluate")
 
     @cached_property
-    def _predict(self) -> Callable[..., Any]:
+    def _predict(self) -> Function:
         return function([self.x], self._prediction, name="predict")
 
     def reset(self) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DataError, Part
-from symdl.expr import Expr
+from symdl.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def values(variables: Iterable[Expr]) -> dict[str, Array]:
+def values(variables: Iterable[SharedVariable]) -> dict[str, Array]:
     """A copy of each variable's value under its name."""
     return {str(v.name): v.get_value() for v in variables}
 
 
-def assign(variables: Iterable[Expr], arrays: Mapping[str, Array], source: str) -> None:
+def assign(variables: Iterable[SharedVariable], arrays: Mapping[str, Array], source: str) -> None:
     """Set each variable to the array of its name. Nothing is set unless names, shapes and dtypes all fit.
 
     Raises DataError that lists every misfit; `source` is what it calls the arrays.

@@ -7,7 +7,7 @@ swaps its indices with the result's. One op, contract, holds the notation as its
 from __future__ import annotations
 
 import string
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from symdl.errors import ShapeError
 from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, differentiable, spread, stacked
+from symdl.ops.elementwise import mul
 from symdl.ops.shaping import flatten, transpose
 from symdl.ops.views import reshape_to
 from symdl.types import Extent, Fact, TensorType, equal
@@ -23,7 +24,7 @@ from symdl.types import Extent, Fact, TensorType, equal
 Letters = tuple[str, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(notation: str) -> tuple[tuple[Letters, ...], Letters]:
     """("i k, k j -> i j") as ((("i", "k"), ("k", "j")), ("i", "j"))."""
     left, right = notation.split("->")
@@ -125,10 +126,12 @@ def dot(a: Any, b: Any) -> Expr:
     a, b = _pair(a, b)
     n, m = a.type.ndim, b.type.ndim
     if n == 0 or m == 0:
-        return a * b
+        return mul(a, b)
     if n <= 2 and m <= 2:
         left, right = ("k", "i k")[n - 1], ("k", "k j")[m - 1]
-        return contract(a, b, notation=f"{left}, {right} -> {' '.join(x for x in (left + ' ' + right).split() if x != 'k')}")
+        return contract(
+            a, b, notation=f"{left}, {right} -> {' '.join(x for x in (left + ' ' + right).split() if x != 'k')}"
+        )
     return tensordot(a, b, [[n - 1], [max(m - 2, 0)]])
 
 
@@ -217,7 +220,9 @@ def einsum(subscripts: str, *operands: Any) -> Expr:
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     parts = left.split(",")
     if any(len(set(p)) != len(p) or "." in p for p in parts) or len(parts) != len(operands) or len(operands) > 2:
-        raise ShapeError(f"einsum: {subscripts!r} is not supported: one or two operands, no repeated letter, no ellipsis")
+        raise ShapeError(
+            f"einsum: {subscripts!r} is not supported: one or two operands, no repeated letter, no ellipsis"
+        )
     if not arrow:
         letters = sorted(x for x in set(left) - {","} if left.count(x) == 1)
         right = "".join(letters)
@@ -231,5 +236,3 @@ def einsum(subscripts: str, *operands: Any) -> Expr:
         return transpose(x, [kept.index(letter) for letter in right])
     a, b = _pair(*operands)
     return contract(a, b, notation=written((tuple(parts[0]), tuple(parts[1])), tuple(right)))
-
-

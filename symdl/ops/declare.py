@@ -5,13 +5,27 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
 from symdl.config import config
 from symdl.errors import DtypeError, GradientError, InternalError
-from symdl.expr import ANY, OPS, Expr, Inferred, Op, as_expr, constant, described, is_constant, make, pattern_constant, register
+from symdl.expr import (
+    ANY,
+    OPS,
+    Expr,
+    Inferred,
+    Op,
+    as_expr,
+    constant,
+    described,
+    is_constant,
+    make,
+    pattern_constant,
+    register,
+)
 from symdl.methods import FUNCTIONS
 from symdl.types import Extent, TensorType, broadcast
 
@@ -22,6 +36,7 @@ SMALL = ("bool", "int8", "int16", "uint8", "uint16")
 
 
 def is_float(dtype: str) -> bool:
+    """Whether a dtype is a float's."""
     return dtype.startswith("float")
 
 
@@ -32,19 +47,22 @@ def float_of(dtype: str, rule: DtypeRule = "float") -> str:
     return "float32" if dtype in SMALL and rule == "float" else "float64"
 
 
+@cache
+def _numpy_common(dtypes: tuple[str, ...]) -> str:
+    return dtypes[0] if len(dtypes) == 1 else str(np.result_type(*dtypes).name)
+
+
 def common_dtype(values: Sequence[Any]) -> str:
     """NumPy-2 promotion: Python numbers adopt the dtype of their peers; beside integers a Python float is floatX."""
-    strong: list[str] = []
+    strong: dict[str, None] = {}
     weak: type = bool
     for v in values:
         kind = type(v)
         if kind is int or kind is float:  # np.float64 is a float too, but strong
             weak = float if float in (kind, weak) else int
-        elif isinstance(v, Expr):
-            strong.append(v.type.dtype)
         else:
-            strong.append(as_expr(v).type.dtype)
-    dtype = np.result_type(*strong).name if strong else "bool"
+            strong[(v if isinstance(v, Expr) else as_expr(v)).type.dtype] = None
+    dtype = _numpy_common(tuple(strong)) if strong else "bool"
     if weak is float and not is_float(dtype):
         return config.floatX
     if weak is int and dtype == "bool":
@@ -62,7 +80,7 @@ def cast_to(value: Any, dtype: str) -> Expr:
         return constant(value, dtype)
     if value.type is ANY or value.type.dtype == dtype:
         return value
-    return FUNCTIONS["cast"](value, dtype)
+    return value.astype(dtype)
 
 
 def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int = 0) -> tuple[Expr, ...]:
@@ -166,7 +184,8 @@ def chained(gradient: Expr, factor: Any) -> Expr:
     """gradient * factor, with the factors 1, -1 and 0 written as what they mean."""
     if type(factor) in (int, float) and factor in (1, -1, 0):
         return gradient if factor == 1 else -gradient if factor == -1 else filled_like(0, gradient)
-    return gradient * factor
+    product: Expr = gradient * factor
+    return product
 
 
 def filled_like(number: Any, x: Expr) -> Expr:

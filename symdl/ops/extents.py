@@ -135,5 +135,3 @@ def dtype(x: Any) -> str:
 def size(x: Any) -> Any:
     """The number of elements."""
     return exprs_of((product(as_expr(x).type.shape),))[0]
-
-

@@ -6,8 +6,6 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from symdl.config import config
 from symdl.errors import ShapeError
 from symdl.expr import Expr, as_expr, described
@@ -20,23 +18,19 @@ from symdl.ops.elementwise import (
     cast,
     clip,
     eq,
-    exp,
-    expm1,
     ge,
     isnan,
     le,
-    log,
     maximum,
-    round_half_even,
     sqr,
-    sqrt,
     where,
 )
 from symdl.ops.extents import as_extent, axis_of, exprs_of
+from symdl.ops.functions import expm1, log, round_half_even, sqrt
 from symdl.ops.indexing import getitem
 from symdl.ops.reductions import all, sum
-from symdl.ops.shaping import arange, concatenate, eye, iota, one_hot
-from symdl.types import smallest
+from symdl.ops.shaping import arange, concatenate, eye, iota, one_hot, pad
+from symdl.types import floor_divide, largest, smallest
 
 # ---- activations ----
 
@@ -68,8 +62,8 @@ def selu(x: Any) -> Expr:
 
 def softsign(x: Any) -> Expr:
     """x / (1 + |x|), in (-1, 1)."""
-    x = _floating(x)
-    return x / (1 + abs(x))
+    e = _floating(x)
+    return e / (1 + abs(e))
 
 
 def hard_sigmoid(x: Any) -> Expr:
@@ -96,15 +90,17 @@ def categorical_crossentropy(p: Any, target: Any) -> Expr:
     if target.type.ndim == p.type.ndim:
         return -sum(target * log(p), axis=-1)
     if target.type.ndim != p.type.ndim - 1:
-        raise ShapeError("categorical_crossentropy: the target has neither labels nor rows", [described(p), described(target)])
+        raise ShapeError(
+            "categorical_crossentropy: the target has neither labels nor rows", [described(p), described(target)]
+        )
     lead = target.type.shape
     return -getitem(log(p), (*[iota(lead, k) for k in range(len(lead))], target))
 
 
 def binary_crossentropy(p: Any, target: Any) -> Expr:
     """-(t log p + (1 - t) log(1 - p)), in nats, for each element; target is 0, 1 or in between."""
-    p, target = as_expr(p), as_expr(target)
-    return -(target * log(p) + (1 - target) * log(1 - p))
+    q, t = as_expr(p), as_expr(target)
+    return -(t * log(q) + (1 - t) * log(1 - q))
 
 
 # ---- comparing ----
@@ -146,15 +142,11 @@ def diag(x: Any, k: int = 0) -> Expr:
     x = as_expr(x)
     if x.type.ndim != 1:
         return diagonal(x, k)
-    n = x.type.shape[0] + operator.index(k if k >= 0 else -k)
-    size = exprs_of((n,))[0]
-    place = getitem(x, (slice(None), None)) if k >= 0 else x
-    wide = concatenate([place, place[:0]], 0)
-    rows = concatenate([x, cast_to(spread(as_expr(0), (n - x.type.shape[0],), ()), x.type.dtype)]) if k else x
-    if k < 0:  # the column of an element is its place in x
-        return where(eye(size, k=k, dtype="bool"), getitem(rows, None), cast_to(0, x.type.dtype))
-    del wide
-    return where(eye(size, k=k, dtype="bool"), getitem(rows, (slice(None), None)), cast_to(0, x.type.dtype))
+    beyond = operator.index(k if k >= 0 else -k)
+    size = exprs_of((x.type.shape[0] + beyond,))[0]
+    wide = pad(x, (0, beyond))
+    place = getitem(wide, (slice(None), None) if k >= 0 else None)  # a row's element, or a column's
+    return where(eye(size, k=k, dtype="bool"), place, cast_to(0, x.type.dtype))
 
 
 @declared("trace")
@@ -206,25 +198,21 @@ def roll(a: Any, shift: int, axis: int) -> Expr:
     axis = axis_of(axis, x.type.ndim, f"roll: {x!r}")
     lead = [slice(None)] * axis
     n = x.type.shape[axis]
-    k = operator.index(shift) % n if isinstance(n, int) and n else operator.index(shift)
+    m = largest(n, 1)
+    k = operator.index(shift) - m * floor_divide(operator.index(shift), m)
     if k == 0:
         return x
-    return concatenate([getitem(x, (*lead, slice(-k, None))), getitem(x, (*lead, slice(None, -k)))], axis)
+    return concatenate([getitem(x, (*lead, slice(n - k, None))), getitem(x, (*lead, slice(None, n - k)))], axis)
 
 
 def linspace(start: Any, stop: Any, num: int = 50) -> Expr:
     """num evenly spaced numbers from start to stop, both included; floatX of Python numbers."""
     count = as_extent(num, "linspace")
     dtype = float_of(common_dtype([start, stop]), "divide")
-    if not any_expr(start, stop):
+    if not isinstance(start, Expr) and not isinstance(stop, Expr):
         dtype = config.floatX
     first, last = cast_to(start, dtype), cast_to(stop, dtype)
     return first + cast(iota((count,), 0), dtype) * ((last - first) / cast_to(exprs_of((count - 1,))[0], dtype))
-
-
-def any_expr(*values: Any) -> bool:
-    """Whether an expression is among the values."""
-    return next((True for v in values if isinstance(v, Expr)), False)
 
 
 def fill(a: Any, b: Any) -> Expr:
@@ -255,15 +243,3 @@ def vstack(tup: Sequence[Any]) -> Expr:
     """Pieces on top of each other along axis 0; a vector counts as a row."""
     rows = [as_expr(v) for v in tup]
     return concatenate([getitem(v, None) if v.type.ndim == 1 else v for v in rows], 0)
-
-
-def average(a: Any, axis: Any = None, weights: Any = None) -> Expr:
-    """Weighted mean over axes: sum(a * weights) / sum(weights); weights broadcast against a."""
-    x = _floating(a)
-    if weights is None:
-        return x.mean(axis=axis)
-    w = as_expr(weights) + np.zeros((), x.type.dtype)
-    return sum(x * w, axis=axis) / sum(w * cast_to(1, x.type.dtype) + x * 0, axis=axis)
-
-
-__all__ = [n for n in ("relu",)]

@@ -26,7 +26,9 @@ from symdl.types import Extent, Fact, Shape, TensorType, broadcast, equal, floor
 # ---- gather and scatter ----
 
 
-def _index_shape(name: str, x: Shape, indices: Sequence[TensorType], axes: tuple[int, ...], batch: int) -> tuple[Shape, list[Fact]]:
+def _index_shape(
+    name: str, x: Shape, indices: Sequence[TensorType], axes: tuple[int, ...], batch: int
+) -> tuple[Shape, list[Fact]]:
     """Shape of the gathered elements: batch axes, the index arrays' own, then the axes of x that are not indexed."""
     facts: list[Fact] = []
     first = indices[0].shape
@@ -72,7 +74,9 @@ def _gather_numpy(x: Any, *indices: Any, axes: tuple[int, ...], batch: int) -> A
     return x[numpy_index(x.shape, indices, axes, batch)]
 
 
-def _gather_pullback(g: Expr, y: Expr, x: Expr, *indices: Expr, axes: tuple[int, ...], batch: int) -> tuple[Expr | None, ...]:
+def _gather_pullback(
+    g: Expr, y: Expr, x: Expr, *indices: Expr, axes: tuple[int, ...], batch: int
+) -> tuple[Expr | None, ...]:
     none = (None,) * len(indices)
     last = len(x.type.shape) - 1
     if axes == (last,) and batch == last == len(indices[0].type.shape):
@@ -116,7 +120,9 @@ def _scatter_pullback(
     g: Expr, y: Expr, x: Expr, v: Expr, *indices: Expr, axes: tuple[int, ...], batch: int, mode: str
 ) -> tuple[Expr | None, ...]:
     params = {"axes": axes, "batch": batch}
-    to_x = g if mode == "add" else make(SCATTER, (g, zeros_of(v.type.shape, v.type.dtype), *indices), mode="set", **params)
+    to_x = (
+        g if mode == "add" else make(SCATTER, (g, zeros_of(v.type.shape, v.type.dtype), *indices), mode="set", **params)
+    )
     to_v = make(GATHER, (g, *indices), **params)
     return (to_x if differentiable(x) else None), (to_v if differentiable(v) else None), *(None,) * len(indices)
 
@@ -140,7 +146,9 @@ def wrapped(index: Expr, n: Extent) -> Expr:
 # ---- reading an index ----
 
 _BOOL = "T.where(mask, x, other) chooses elementwise."
-_indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = WeakKeyDictionary()  # x[i] -> (x, i), for set_subtensor
+_indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = (
+    WeakKeyDictionary()
+)  # x[i] -> (x, i), for set_subtensor
 
 
 def _item(x: Expr, item: Any) -> Any:
@@ -159,7 +167,9 @@ def _item(x: Expr, item: Any) -> Any:
     if expr.type.dtype == "bool":
         raise DtypeError("getitem: boolean masks are not supported yet", [described(x), described(expr)], _BOOL)
     if is_float(expr.type.dtype):
-        raise DtypeError(f"getitem: an index must be an integer, not {expr.type.dtype}", [described(x), described(expr)])
+        raise DtypeError(
+            f"getitem: an index must be an integer, not {expr.type.dtype}", [described(x), described(expr)]
+        )
     return expr
 
 
@@ -209,7 +219,9 @@ def _place(x: Expr, axis: int, item: Any) -> Extent | None:
     e = extent_or_none(item)
     if isinstance(e, int):
         if isinstance(n, int) and not -n <= e < n:
-            raise IndexRangeError(f"getitem: index {e} lies outside the {n} entries of axis {axis} of {x!r}", [described(x)])
+            raise IndexRangeError(
+                f"getitem: index {e} lies outside the {n} entries of axis {axis} of {x!r}", [described(x)]
+            )
         return e if e >= 0 else n + e
     return e if e is None or nonnegative(e) else e + n * smallest(largest(-e, 0), 1)
 
@@ -234,7 +246,7 @@ class Plan:
     def gather(self, x: Expr) -> tuple[tuple[Expr, ...], dict[str, Any]]:
         """(index arrays of one shape, params) of the gather from x, the window without dropped axes."""
         arrays = list(self.arrays.values())
-        shape, facts = broadcast("getitem", [a.type.shape for a in arrays])
+        shape, _facts = broadcast("getitem", [a.type.shape for a in arrays])
         indices = [a if a.type.shape == shape else broadcast_to(a, shape) for a in arrays]
         axes = list(self.arrays)
         batch = 0
@@ -344,11 +356,17 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
     found = _indexed.get(place) if isinstance(place, Expr) else None
     if found is None:
         parts = [described(place)] if isinstance(place, Expr) else []
-        raise ShapeError(f"{name}: the first argument must be an indexed expression", parts, f"write {name}(x[index], value)")
+        raise ShapeError(
+            f"{name}: the first argument must be an indexed expression", parts, f"write {name}(x[index], value)"
+        )
     x, items = found
-    if not np.can_cast(common_dtype([value]) if not isinstance(value, int | float) else x.type.dtype, x.type.dtype, "same_kind"):
+    if not np.can_cast(
+        common_dtype([value]) if not isinstance(value, int | float) else x.type.dtype, x.type.dtype, "same_kind"
+    ):
         value = as_expr(value)
-        raise DtypeError(f"{name}: {value.type.dtype} values do not go into {x.type.dtype}", [described(x), described(value)])
+        raise DtypeError(
+            f"{name}: {value.type.dtype} values do not go into {x.type.dtype}", [described(x), described(value)]
+        )
     plan = planned(x, list(items))
     v = broadcast_to(cast_to(value, x.type.dtype), exprs_of(place.type.shape))
     kept = [p for p in plan.pattern if p != "x"]

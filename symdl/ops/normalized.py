@@ -8,8 +8,9 @@ from symdl.errors import ShapeError
 from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, explained, make, register
 from symdl.methods import declared
 from symdl.ops.declare import cast_to, float_of
-from symdl.ops.elementwise import eq, exp, log, sub, where
+from symdl.ops.elementwise import eq, sub, where
 from symdl.ops.extents import axes_of
+from symdl.ops.functions import exp, log
 from symdl.ops.reductions import MAX, SUM, along, keep
 from symdl.types import TensorType
 

@@ -13,8 +13,9 @@ from symdl.errors import DtypeError, ShapeError
 from symdl.expr import Expr, Inferred, Op, as_expr, constant, explained, make, register, results
 from symdl.methods import declared
 from symdl.ops.declare import filled_like, float_of, is_float, spread, stacked
-from symdl.ops.elementwise import cast, eq, sqr, sqrt, where
+from symdl.ops.elementwise import cast, eq, sqr, where
 from symdl.ops.extents import axes_of, expr_of
+from symdl.ops.functions import sqrt
 from symdl.ops.shaping import expand_dims, flip, iota
 from symdl.types import Extent, Fact, Results, Shape, TensorType, product, require_at_most
 
@@ -91,7 +92,9 @@ def _pull_prod(g: Expr, y: Expr, x: Expr, *, axes: Axes) -> tuple[Expr]:
     rest = along(make(PROD, (where(zero, constant(1, x.type.dtype), x),), axes=axes), x, axes)
     none, one = along(eq(count, 0), x, axes), along(eq(count, 1), x, axes)
     nothing = filled_like(0, x)
-    others = where(zero, where(one, rest, nothing), where(none, rest / where(zero, constant(1, x.type.dtype), x), nothing))
+    others = where(
+        zero, where(one, rest, nothing), where(none, rest / where(zero, constant(1, x.type.dtype), x), nothing)
+    )
     return (along(g, x, axes) * others,)
 
 

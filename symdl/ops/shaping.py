@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -143,7 +144,9 @@ def flip(x: Any, axis: Any = None) -> Expr:
     axes = _axes(x, axis, "flip")
     shape = x.type.shape
     starts = tuple(n - 1 if k in axes else 0 for k, n in enumerate(shape))
-    return make(SLICE, (x,), starts=starts, steps=tuple(-1 if k in axes else 1 for k in range(len(shape))), lengths=shape)
+    return make(
+        SLICE, (x,), starts=starts, steps=tuple(-1 if k in axes else 1 for k in range(len(shape))), lengths=shape
+    )
 
 
 # ---- reshape ----
@@ -199,7 +202,9 @@ def _join_infer(*types: TensorType, axis: int) -> Inferred:
             raise ShapeError(f"concatenate: {{0}} has {len(shape)} axes, {{{j}}} has {len(t.shape)}")
         for k, n in enumerate(t.shape):
             if k != axis:
-                shape[k] = equal(shape[k], n, f"concatenate: axis {k} is {{left}} in {{0}} and {{right}} in {{{j}}}", facts)
+                shape[k] = equal(
+                    shape[k], n, f"concatenate: axis {k} is {{left}} in {{0}} and {{right}} in {{{j}}}", facts
+                )
     total: Extent = 0
     for t in types:
         total = total + t.shape[axis]
@@ -235,7 +240,9 @@ def concatenate(arrays: Any, axis: int = 0) -> Expr:
     dtype = common_dtype(pieces)
     exprs = [cast_to(p, dtype) for p in pieces]
     if any(not e.type.shape for e in exprs):
-        raise ShapeError("concatenate: scalars cannot be joined", [described(e) for e in exprs], "T.stack joins scalars.")
+        raise ShapeError(
+            "concatenate: scalars cannot be joined", [described(e) for e in exprs], "T.stack joins scalars."
+        )
     axis = _axis(exprs[0], axis, "concatenate")
     return exprs[0] if len(exprs) == 1 else make(JOIN, tuple(exprs), axis=axis)
 
@@ -273,7 +280,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
         part = floor_divide(n, count)
         cuts = [part * k for k in range(count)] + [n]
     out = []
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in itertools.pairwise(cuts):
         index = [slice(None)] * axis + [slice(start, stop)]
         out.append(x[tuple(index)])
     return out
@@ -285,8 +292,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
 @declared("tile")
 def tile(x: Any, reps: Any) -> Expr:
     """x laid end to end reps[k] times along axis k, axes being added in front as needed."""
-    x = as_expr(x)
-    counts = as_shape(reps, "tile")
+    x, counts = as_expr(x), as_shape(reps, "tile")
     x = expand_dims(x, tuple(range(len(counts) - x.type.ndim))) if len(counts) > x.type.ndim else x
     counts = (1,) * (x.type.ndim - len(counts)) + counts
     for axis, count in enumerate(counts):
@@ -296,7 +302,7 @@ def tile(x: Any, reps: Any) -> Expr:
                 x = spread(x, shape, tuple(range(x.type.ndim)))
             else:
                 x = make(TILE, (x,), count=count, axis=axis)
-    return x
+    return as_expr(x)
 
 
 @declared("repeat")

@@ -65,7 +65,9 @@ def _slice_infer(
     for k in single:  # an index, not a slice that is cut off: it must exist
         why = f"getitem: axis {k} of {{0}} has {{right}} entries, too few for this index"
         require_at_most(starts[k] + 1, t.shape[k], why, facts)
-        require_at_most(0, starts[k], f"getitem: axis {k} of {{0}} has too few entries for this index from its end", facts)
+        require_at_most(
+            0, starts[k], f"getitem: axis {k} of {{0}} has too few entries for this index from its end", facts
+        )
     return TensorType(t.dtype, lengths), tuple(facts)
 
 

@@ -48,7 +48,7 @@ class MLPConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", tuple(self.sizes))  # JSON brings a list
-        if len(self.sizes) < 2 or not all(isinstance(n, int) and n > 0 for n in self.sizes):
+        if len(self.sizes) < 2 or not all(type(n) is int and n > 0 for n in self.sizes):
             raise ConfigError(f"MLP: sizes {self.sizes} are not (features, ..., classes), each at least 1")
         if self.dtype not in ("float32", "float64"):
             raise ConfigError(f"MLP: dtype {self.dtype!r} is neither float32 nor float64")
@@ -157,7 +157,8 @@ class MLP:
 
     def predict(self, x: Any) -> Array:
         """The likeliest class of each row of x: int64[n]."""
-        return self.predict_proba(x).argmax(axis=1)
+        labels: Array = self.predict_proba(x).argmax(axis=1)
+        return labels
 
     def score(self, x: Any, y: Any) -> float:
         """The fraction of rows of x that are predicted as y says."""
@@ -215,7 +216,7 @@ class MLP:
         if array.dtype.kind not in "biuf":
             raise DataError(f"{where}: x holds {array.dtype}, not numbers")
         rows = array.reshape(1 if array.ndim == 1 else len(array), -1) if array.ndim and array.size else array
-        if rows.ndim != 2 or rows.shape[1] != self.features:
+        if not array.size or rows.ndim != 2 or rows.shape[1] != self.features:
             weights = self.model.parameters[0]
             if array.size and rows.ndim == 2:
                 head = f"{where}: {rows.shape[1]} features of x meet {self.features} inputs of the model"

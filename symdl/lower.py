@@ -1,0 +1,193 @@
+"""Expressions to scalar formulas: the value of a node at given indices, as Loop IR.
+
+A stored node is a load; anything else is computed where it is used, views being maps of indices. Memoised by (node,
+indices), so what a kernel needs twice at one place it computes once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from symdl.errors import InternalError
+from symdl.expr import CONSTANT, Expr
+from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Value, View, contiguous
+from symdl.program import FIRST_FAILURE, Buffer, Failure, Kind
+from symdl.types import Extent, Symbol, symbol
+
+At = tuple[Extent, ...]
+Read = tuple[Expr, At | None]  # a stored node and where it is read; None: anywhere
+BOOL_FORM = {"add": "bitwise_or", "mul": "bitwise_and", "maximum": "bitwise_or", "minimum": "bitwise_and"}
+STRIDED = ("spread", "slice", "squeeze")  # views that are windows on a buffer
+
+
+class Memory:
+    """The buffers and failures of one Program while it is being made."""
+
+    def __init__(self, origins: Mapping[Expr, frozenset[int]]) -> None:
+        self.buffers: dict[str, Buffer] = {}
+        self.failures: list[Failure] = []
+        self.origins = origins
+        self._locals = 0
+
+    def buffer(self, kind: Kind, dtype: str, shape: tuple[Extent, ...]) -> View:
+        name = f"{kind[0]}{len(self.buffers)}"
+        self.buffers[name] = Buffer(name, dtype, shape, kind)
+        return contiguous(name, dtype, shape)
+
+    def local(self) -> str:
+        self._locals += 1
+        return f"acc{self._locals}"
+
+    def failure(self, text: str, node: Expr) -> int:
+        """A new status, for an index of node that data may put outside its axis."""
+        self.failures.append(Failure(text, min(self.origins.get(node, ()), default=-1)))
+        return FIRST_FAILURE + len(self.failures) - 1
+
+    def sources(self, *nodes: Expr) -> tuple[int, ...]:
+        return tuple(sorted({k for n in nodes for k in self.origins.get(n, ())}))
+
+
+def index(k: int) -> Extent:
+    """The k-th loop index of a kernel."""
+    return symbol(f"i{k}")
+
+
+def index_symbol(k: int) -> Symbol:
+    return Symbol(f"i{k}")
+
+
+def indices(shape: tuple[Extent, ...]) -> At:
+    """One loop index an axis; an axis of 1 has no loop."""
+    return tuple(0 if n == 1 else index(k) for k, n in enumerate(shape))
+
+
+class Formulas:
+    """Values of nodes. views: where stored nodes lie; it grows as the caller stores more."""
+
+    def __init__(self, memory: Memory, views: dict[Expr, View]) -> None:
+        self.memory, self.views = memory, views
+        self._memo: dict[Any, tuple[Value, tuple[Read, ...]]] = {}
+        self._casts: dict[Any, Value] = {}
+
+    def value(self, n: Expr, at: At, reads: list[Read], fresh: bool = False) -> Value:
+        """n at these indices; what it loads of stored nodes is entered in reads. fresh: compute n though it is stored."""
+        key = (n, at, fresh)
+        if key not in self._memo:
+            mine: list[Read] = []
+            found = self._value(n, at, mine, fresh)
+            self._memo[key] = found, tuple(dict.fromkeys(mine))
+        value, mine_ = self._memo[key]
+        reads.extend(mine_)
+        return value
+
+    def _value(self, n: Expr, at: At, reads: list[Read], fresh: bool) -> Value:
+        if n in self.views and not fresh:
+            reads.append((n, at))
+            return Load(self.views[n], at)
+        dtype, p = n.type.dtype, n.params
+        match n.op.kind:
+            case "leaf" if n.op is CONSTANT and not n.type.shape:
+                return Const(p["value"].array.item(), dtype)
+            case "view":
+                assert n.op.index_map is not None, n.op  # noqa: S101  # every view declares one
+                (x,) = n.inputs
+                where, bounds = n.op.index_map(at, x.type.shape, **p)
+                value = self.value(x, where, reads)
+                return Guard(bounds, value, Const(p["fill"], dtype)) if bounds else value
+            case "position":
+                return Position(p["extent"] if n.op.name == "extent" else at[p["axis"]])
+            case "gather":
+                return self._gather(n, at, reads)
+            case "reshape":
+                reads.append((self.base(n), None))
+                return Load(self.window(n), at)
+            case "elementwise":
+                args = tuple(self.operand(x, at, reads) for x in n.inputs)
+                name = BOOL_FORM.get(n.op.name, n.op.name) if args[-1].dtype == "bool" else n.op.name
+                if name == "abs" and dtype == "bool":
+                    return args[0]
+                return Apply(name, args, dtype)
+        raise InternalError(f"lower: {n!r} has no formula")
+
+    def operand(self, x: Expr, at: At, reads: list[Read]) -> Value:
+        """x at the indices of a result to which it may be stretched."""
+        own = at[len(at) - len(x.type.shape) :]
+        return self.value(x, tuple(0 if n == 1 else i for n, i in zip(x.type.shape, own, strict=True)), reads)
+
+    def cast(self, value: Value, dtype: str) -> Value:
+        if value.dtype == dtype:
+            return value
+        key = (id(value), dtype)
+        if key not in self._casts:
+            self._casts[key] = Apply("cast", (value,), dtype)
+        return self._casts[key]
+
+    def checked(self, n: Expr, position: Expr, at: At, extent: Extent, reads: list[Read]) -> Value:
+        """An index from data, counted from the front and checked against its axis."""
+        raw = self.operand(position, at, reads)
+        from_end = Apply("add", (raw, Position(extent)), "int64")
+        negative = Apply("lt", (raw, Const(0, "int64")), "bool")
+        code = self.memory.failure("getitem: an index lies outside its axis", n)
+        return Checked(Apply("where", (negative, from_end, raw), "int64"), extent, code)
+
+    def _gather(self, n: Expr, at: At, reads: list[Read]) -> Value:
+        x, *positions = n.inputs
+        axes, batch = n.params["axes"], n.params["batch"]
+        own = len(positions[0].type.shape)
+        rest = iter(at[own:])
+        where: list[Index] = []
+        for k, m in enumerate(x.type.shape):
+            if k in axes:
+                where.append(self.checked(n, positions[axes.index(k)], at[:own], m, reads))
+            elif k < batch:
+                where.append(0 if m == 1 else at[k])
+            else:
+                i = next(rest)
+                where.append(0 if m == 1 else i)
+        reads.append((self.base(x), None))
+        return Load(self.window(x), tuple(where))
+
+    # ---- windows ----
+
+    def base(self, n: Expr) -> Expr:
+        """The stored node whose buffer a window on n looks at."""
+        while n not in self.views:
+            n = n.inputs[0]
+        return n
+
+    def window(self, n: Expr) -> View:
+        """n, which is stored or a strided view or reshape of what is, as a view of a buffer."""
+        chain: list[Expr] = []
+        while n not in self.views:
+            chain.append(n)
+            n = n.inputs[0]
+        view = self.views[n]
+        for node in reversed(chain):
+            view = windowed(node, view)
+        return view
+
+
+def windowed(node: Expr, below: View) -> View:
+    """A strided view of a window is a window."""
+    p, shape = node.params, node.type.shape
+    match node.op.name:
+        case "spread":
+            strides: list[Extent] = [0] * len(shape)
+            for axis, n, stride in zip(p["axes"], below.shape, below.strides, strict=True):
+                strides[axis] = 0 if n == 1 else stride
+            return View(below.buffer, below.dtype, shape, tuple(strides), below.offset)
+        case "slice":
+            offset = below.offset
+            for start, stride in zip(p["starts"], below.strides, strict=True):
+                offset = offset + stride * start
+            strides = [s * d for s, d in zip(below.strides, p["steps"], strict=True)]
+            return View(below.buffer, below.dtype, shape, tuple(strides), offset)
+        case "squeeze":
+            kept = [s for k, s in enumerate(below.strides) if k not in p["axes"]]
+            return View(below.buffer, below.dtype, shape, tuple(kept), below.offset)
+        case "reshape":
+            return contiguous(below.buffer, below.dtype, shape, below.offset)
+    raise InternalError(f"lower: {node!r} is no window")
+
+

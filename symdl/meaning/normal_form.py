@@ -1,0 +1,424 @@
+"""The normal form of a meaning: sums of monomials c * exp(E) * atom**p * ..., with exact rational coefficients.
+
+Everything is interned in the Forms of one lowering, so equal meanings are one object and like terms cancel exactly.
+A sum inside a power, a function or a reduction is an Atom: only single monomials multiply out, so nothing is expanded
+without a reason. A form stands for an array: shapes align at the right and stretch as NumPy's do, axes of 1 in front
+are dropped, and a reduction keeps its axes as 1. So a scalar, a row and a matrix sit in one sum as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from fractions import Fraction
+from functools import cached_property
+from math import gcd, isqrt, lcm
+from typing import Any
+
+from symdl.expr import Expr
+from symdl.types import Shape
+
+HALF = Fraction(1, 2)
+POSITIVE_LEAVES = ("extent",)
+
+
+class Unsafe(Exception):  # noqa: N818  # not an error: the algebra declines, the node stays as written
+    """A step that would hide a zero, an infinity or a NaN, such as x/x = 1."""
+
+
+def joined(shapes: Iterable[Shape]) -> Shape:
+    """The shape to which shapes that align at the right broadcast, without 1s in front."""
+    out: tuple[Any, ...] = ()
+    for shape in shapes:
+        if shape is out or shape == out:
+            continue
+        short, long = (out, shape) if len(out) < len(shape) else (shape, out)
+        short = (1,) * (len(long) - len(short)) + tuple(short)
+        out = tuple(b if a == 1 else a for a, b in zip(short, long, strict=True))
+    return stripped(out)
+
+
+def stripped(shape: Shape) -> Shape:
+    """shape without 1s in front."""
+    k = 0
+    while k < len(shape) and shape[k] == 1:
+        k += 1
+    return shape[k:]
+
+
+class Atom:
+    """A function of Polys that the algebra does not look into, or a leaf.
+
+    op "leaf" has the meaning's node as param; "sum_of" is a sum standing as one factor; sum and max keep their axes.
+    """
+
+    __slots__ = ("__dict__", "args", "forms", "op", "order", "param", "shape")
+
+    def __init__(self, forms: Forms, order: int, op: str, args: tuple[Poly, ...], param: Any, shape: Shape) -> None:
+        self.forms, self.order, self.op, self.args, self.param, self.shape = forms, order, op, args, param, shape
+
+    @cached_property
+    def depth(self) -> int:
+        return 1 + max((a.depth for a in self.args), default=0)
+
+    @cached_property
+    def size(self) -> int:
+        return 1 + sum(a.size for a in self.args)
+
+    @cached_property
+    def bases(self) -> frozenset[Expr]:
+        """The leaves' own nodes, whatever views stand before them."""
+        if self.op == "leaf":
+            return frozenset([base_of(self.param)])
+        return frozenset().union(*(a.bases for a in self.args))
+
+    @cached_property
+    def nonneg(self) -> bool:
+        if self.op in ("abs", "softplus", "others"):
+            return True
+        if self.op in ("sum_of", "sum", "max", "view", "pick"):
+            return self.args[0].nonneg
+        if self.op == "maximum":
+            return any(a.nonneg for a in self.args)
+        if self.op in ("where", "join"):
+            return all(a.nonneg for a in self.args)
+        return False
+
+    @cached_property
+    def positive(self) -> bool:
+        """Whether it is finite and above 0 wherever its leaves are finite, as real numbers go."""
+        if self.op == "sum_of":
+            return self.nonneg and any(m.positive for m in self.args[0].terms)
+        if self.op in ("sum", "view", "pick", "where", "join"):
+            return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
+        return self.op == "softplus"
+
+    @cached_property
+    def special(self) -> bool:
+        """Whether an exponential or a logarithm is in it."""
+        return self.op in ("log", "softplus", "others") or any(a.special for a in self.args)
+
+    def __repr__(self) -> str:
+        return repr(self.param) if self.op == "leaf" else f"{self.op}({', '.join(map(repr, self.args))})"
+
+
+class Mono:
+    """exp(expo) * product of atom**power."""
+
+    __slots__ = ("__dict__", "expo", "factors", "forms", "order")
+
+    def __init__(self, forms: Forms, order: int, expo: Poly, factors: dict[Atom, Fraction]) -> None:
+        self.forms, self.order, self.expo, self.factors = forms, order, expo, factors
+
+    @cached_property
+    def nonneg(self) -> bool:
+        return all(
+            a.nonneg or (p.denominator == 1 and p.numerator % 2 == 0) or p.denominator % 2 == 0
+            for a, p in self.factors.items()
+        )
+
+    @cached_property
+    def positive(self) -> bool:
+        return all(a.positive for a in self.factors)
+
+    @cached_property
+    def shape(self) -> Shape:
+        return joined([self.expo.shape, *(a.shape for a in self.factors)])
+
+    @cached_property
+    def special(self) -> bool:
+        return bool(self.expo.terms) or any(a.special for a in self.factors)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is 1."""
+        return self is self.forms.unit
+
+    def __mul__(self, other: Mono) -> Mono:
+        if other.bare:
+            return self
+        if self.bare:
+            return other
+        factors = dict(self.factors)
+        for a, p in other.factors.items():
+            factors[a] = factors.get(a, 0) + p
+        return self.forms.mono(self.expo + other.expo, factors)
+
+    def __pow__(self, p: Fraction | int) -> Mono:
+        if p == 1:
+            return self
+        p = Fraction(p)
+        return self.forms.mono(self.expo.scale(p), {a: q * p for a, q in self.factors.items()})
+
+    def without(self, atom: Atom, power: Fraction | int = 1) -> Mono:
+        """This over atom**power."""
+        factors = dict(self.factors)
+        factors[atom] = factors.get(atom, Fraction(0)) - power
+        return self.forms.mono(self.expo, factors)
+
+    def __repr__(self) -> str:
+        e = [f"exp({self.expo!r})"] if self.expo.terms else []
+        return "*".join(e + [f"{a!r}^{p}" if p != 1 else repr(a) for a, p in self.factors.items()]) or "1"
+
+
+class Poly:
+    """Sum of coefficient * Mono."""
+
+    __slots__ = ("__dict__", "forms", "order", "terms")
+
+    def __init__(self, forms: Forms, order: int, terms: dict[Mono, Fraction]) -> None:
+        self.forms, self.order, self.terms = forms, order, terms
+
+    @cached_property
+    def shape(self) -> Shape:
+        return joined(m.shape for m in self.terms)
+
+    @cached_property
+    def depth(self) -> int:
+        inner = [m.expo.depth for m in self.terms] + [a.depth for m in self.terms for a in m.factors]
+        return 1 + max(inner, default=0) if self.terms else 0
+
+    @cached_property
+    def size(self) -> int:
+        return sum(1 + m.expo.size + sum(a.size for a in m.factors) for m in self.terms)
+
+    @cached_property
+    def bases(self) -> frozenset[Expr]:
+        parts = [m.expo.bases for m in self.terms if m.expo.terms] + [a.bases for m in self.terms for a in m.factors]
+        return frozenset().union(*parts)
+
+    @cached_property
+    def nonneg(self) -> bool:
+        return all(c > 0 and m.nonneg for m, c in self.terms.items())
+
+    @property
+    def nonpos(self) -> bool:
+        return self.scale(-1).nonneg
+
+    @cached_property
+    def special(self) -> bool:
+        return any(m.special for m in self.terms)
+
+    @property
+    def single(self) -> tuple[Mono, Fraction] | None:
+        """(mono, coefficient) if there is exactly one term."""
+        return next(iter(self.terms.items())) if len(self.terms) == 1 else None
+
+    @property
+    def number(self) -> Fraction | None:
+        """The number that it is, if it is one."""
+        if not self.terms:
+            return Fraction(0)
+        return self.terms.get(self.forms.unit) if len(self.terms) == 1 else None
+
+    @property
+    def atom(self) -> Atom | None:
+        """The atom that it is, if it is one."""
+        found = self.single
+        if found and found[1] == 1 and not found[0].expo.terms and len(found[0].factors) == 1:
+            ((a, p),) = found[0].factors.items()
+            return a if p == 1 else None
+        return None
+
+    def __add__(self, other: Poly) -> Poly:
+        if not other.terms:
+            return self
+        if not self.terms:
+            return other
+        terms = dict(self.terms)
+        for m, c in other.terms.items():
+            terms[m] = terms.get(m, 0) + c
+        return self.forms.poly(terms)
+
+    def __sub__(self, other: Poly) -> Poly:
+        return self + other.scale(-1)
+
+    def scale(self, k: Fraction | int) -> Poly:
+        return self if k == 1 else self.forms.poly({m: c * k for m, c in self.terms.items()})
+
+    def times(self, mono: Mono, k: Fraction | int = 1) -> Poly:
+        """This times k * mono, term by term, unchecked."""
+        terms: dict[Mono, Fraction] = {}
+        for m, c in self.terms.items():
+            n = m * mono
+            terms[n] = terms.get(n, Fraction(0)) + c * k
+        return self.forms.poly(terms)
+
+    def multiplied_out(self, other: Poly) -> Poly:
+        out = self.forms.zero
+        for m, c in other.terms.items():
+            out = out + self.times(m, c)
+        return out
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{c}*{m!r}" if c != 1 else repr(m) for m, c in self.terms.items()) or "0"
+
+
+class Forms:
+    """The table of one lowering: every form once, numbered in order of birth; memos that end with it."""
+
+    def __init__(self) -> None:
+        self._table: dict[Hashable, Any] = {}
+        self.memo: dict[Hashable, Any] = {}
+        self.found = 0  # how often the algebra did more than write down what it read
+        self.zero = self.poly({})
+        self.unit = self.mono(self.zero, {})
+        self.one = self.constant(1)
+
+    def atom(self, op: str, args: tuple[Poly, ...] = (), param: Hashable = None, shape: Shape | None = None) -> Atom:
+        key = (Atom, op, args, param)
+        made: Atom | None = self._table.get(key)
+        if made is None:
+            shape = joined(a.shape for a in args) if shape is None else stripped(shape)
+            made = self._table[key] = Atom(self, len(self._table), op, args, param, shape)
+        return made
+
+    def mono(self, expo: Poly, factors: Mapping[Atom, Fraction]) -> Mono:
+        kept = {a: p for a, p in factors.items() if p}
+        key = (Mono, expo, frozenset(kept.items()))
+        made: Mono | None = self._table.get(key)
+        if made is None:
+            ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept
+            made = self._table[key] = Mono(self, len(self._table), expo, ordered)
+        return made
+
+    def poly(self, terms: Mapping[Mono, Fraction]) -> Poly:
+        kept = {m: c for m, c in terms.items() if c}
+        key = (Poly, frozenset(kept.items()))
+        made: Poly | None = self._table.get(key)
+        if made is None:
+            ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept
+            made = self._table[key] = Poly(self, len(self._table), ordered)
+        return made
+
+    def constant(self, number: Fraction | int) -> Poly:
+        return self.poly({self.unit: Fraction(number)})
+
+    def of_atom(self, atom: Atom, p: Fraction | int = 1) -> Poly:
+        return self.poly({self.mono(self.zero, {atom: Fraction(p)}): Fraction(1)})
+
+    def function(self, op: str, *args: Poly, param: Hashable = None, shape: Shape | None = None) -> Poly:
+        return self.of_atom(self.atom(op, args, param, shape))
+
+    def term(self, mono: Mono, c: Fraction | int = 1) -> Poly:
+        return self.poly({mono: Fraction(c)})
+
+    def raw_exp(self, expo: Poly) -> Poly:
+        """exp(expo) as it stands."""
+        return self.term(self.mono(expo, {}))
+
+
+def base_of(node: Expr) -> Expr:
+    """The node that views rearrange."""
+    while node.inputs and (node.op.kind in ("view", "reshape", "gather") or node.op.name == "cast"):
+        node = node.inputs[0]
+    return node
+
+
+def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
+    """(mono, c, rest) with poly = c * mono * rest and rest in one canonical form.
+
+    1 + exp(-x) and 1 + exp(x) get the same rest; common atoms, a sign and small rational content come out.
+    """
+    forms = poly.forms
+    monos = list(poly.terms)
+    common: dict[Atom, Fraction] = dict(monos[0].factors)
+    for m in monos[1:]:
+        common = {a: min(p, m.factors[a]) for a, p in common.items() if a in m.factors and (p > 0) == (m.factors[a] > 0)}
+    expos = sorted({m.expo for m in monos}, key=lambda e: e.order)
+    expo = forms.zero
+    if len(expos) > 1 or expos[0].terms:
+        lead = min((t.order for e in expos for t in e.terms), default=None)
+        expo = min(expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order))
+    mono = forms.mono(expo, common)
+    rest = poly.times(mono**-1)
+    numbers = list(rest.terms.values())
+    k = Fraction(gcd(*(c.numerator for c in numbers)), lcm(*(c.denominator for c in numbers)))
+    k = k if max(k.numerator, k.denominator) < 1 << 20 else Fraction(1)  # leave literals such as 1e-5 alone
+    if numbers[-1] < 0:
+        k = -k
+    return mono, k, rest.scale(1 / k)
+
+
+def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
+    """A poly that is not 0 as one term: its own, or coefficient * mono * sum_of(rest)."""
+    if poly.single:
+        return poly.single
+    found = poly.forms.memo.get(("factor", poly))
+    if found is None:
+        mono, k, rest = orient(poly)
+        if rest.single:
+            found = mono * rest.single[0], k * rest.single[1]
+        else:
+            found = mono * poly.forms.mono(poly.forms.zero, {poly.forms.atom("sum_of", (rest,)): Fraction(1)}), k
+        poly.forms.memo[("factor", poly)] = found
+    return found  # type: ignore[no-any-return]  # memos are Any
+
+
+def checked(a: Mono, b: Mono) -> Mono:
+    """a * b; Unsafe where a zero over a zero, or the root of a negative number, would be lost."""
+    for atom, p in b.factors.items():
+        q = a.factors.get(atom)
+        if q is None or atom.positive:
+            continue
+        if (p > 0) != (q > 0) or (p.denominator % 2 == 0 and (p + q).denominator % 2 == 1 and not atom.nonneg):
+            raise Unsafe
+    return a * b
+
+
+def multiply(a: Poly, b: Poly) -> Poly:
+    """a * b as one term, or a sum scaled by a number."""
+    forms = a.forms
+    if not a.terms or not b.terms:
+        return forms.zero
+    if (k := a.number) is not None:
+        return b.scale(k)
+    if (k := b.number) is not None:
+        return a.scale(k)
+    (m, c), (n, d) = as_factor(a), as_factor(b)
+    return forms.term(checked(m, n), c * d)
+
+
+def root(c: Fraction, p: Fraction) -> Fraction | None:
+    """c**p if that is rational, else None."""
+    if p.denominator == 1:
+        return c**p.numerator if c or p > 0 else None
+    if c == 1:
+        return c
+    if p.denominator == 2 and c > 0:
+        n, d = isqrt(c.numerator), isqrt(c.denominator)
+        if n * n == c.numerator and d * d == c.denominator:
+            return Fraction(n, d) ** p.numerator
+    return None
+
+
+def power(poly: Poly, p: Fraction | int) -> Poly:
+    """poly ** p for a rational p. Fractional powers pass only through what cannot be negative."""
+    forms, p = poly.forms, Fraction(p)
+    if p == 1:
+        return poly
+    if p == 0 or not poly.terms:
+        raise Unsafe  # 0 ** 0, 1 / 0, NaN ** 0: as written
+    m, c = as_factor(poly)
+    k = root(abs(c), p) if p.denominator != 1 else root(c, p)
+    if p.denominator == 1:
+        if any(q.denominator != 1 and (q * p).denominator == 1 and not a.nonneg for a, q in m.factors.items()):
+            raise Unsafe  # sqrt(x)**2 is NaN below 0
+        assert k is not None
+        return forms.term(m**p, k)
+    out: dict[Atom, Fraction] = {}
+    rest: dict[Atom, Fraction] = {}
+    for a, q in m.factors.items():
+        if a.nonneg:
+            out[a] = out.get(a, Fraction(0)) + q * p
+        elif q.denominator == 1 and q.numerator % 2 == 0:
+            size = forms.atom("abs", (forms.of_atom(a),))
+            out[size] = out.get(size, Fraction(0)) + q * p
+        else:
+            rest[a] = q
+    outer = forms.term(forms.mono(m.expo.scale(p), out), k if k is not None else 1)
+    if not rest and c > 0 and k is not None:
+        return outer
+    inner = forms.term(forms.mono(forms.zero, rest), c if k is None else 1 if c > 0 else -1)
+    plain = inner.atom
+    atom = plain if plain is not None else forms.atom("sum_of", (inner,))
+    return multiply(outer, forms.of_atom(atom, p))

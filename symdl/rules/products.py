@@ -1,0 +1,70 @@
+"""Contractions brought to the form that is run: matrix products of one row, column and summed index each.
+
+What has no row or no column index becomes a sum of elementwise products, which fuses; groups of indices are run
+together by transposing and reshaping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdl.expr import OPS, Expr, make
+from symdl.ops.contractions import CONTRACT, Letters, parse, written
+from symdl.ops.declare import spread
+from symdl.ops.shaping import transpose
+from symdl.ops.views import reshape_to
+from symdl.rewrite import Origins, Pass
+from symdl.types import product
+
+
+def matrix_products(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+    """The roots with every contraction in the form that is run."""
+    return Pass(lambda n: matrix_form(n) if n.op is CONTRACT else n, origins)(roots)
+
+
+def matrix_form(n: Expr) -> Expr:
+    """A contraction of two operands as one matrix product, or as elementwise products and a sum."""
+    (a, b), out = parse(n.params["notation"])
+    x, y = n.inputs
+    x, a = _summed(x, a, b, out)
+    y, b = _summed(y, b, a, out)
+    batch = tuple(v for v in out if v in a and v in b)
+    rows = tuple(v for v in a if v in out and v not in b)
+    columns = tuple(v for v in b if v in out and v not in a)
+    shared = tuple(v for v in a if v in b and v not in out)
+    if not rows or not columns or not shared:
+        return _elementwise(x, a, y, b, out, shared)
+    if len(rows) == len(columns) == len(shared) == 1:
+        return make(CONTRACT, (x, y), notation=written((a, b), out))
+    left = _grouped(x, a, (batch, rows, shared))
+    right = _grouped(y, b, (batch, shared, columns))
+    core = (*batch, "r", "s"), (*batch, "s", "c")
+    z = make(CONTRACT, (left, right), notation=written(core, (*batch, "r", "c")))
+    sizes = dict(zip(a, x.type.shape, strict=True)) | dict(zip(b, y.type.shape, strict=True))
+    apart = (*batch, *rows, *columns)
+    return transpose(reshape_to(z, tuple(sizes[v] for v in apart)), [apart.index(v) for v in out])
+
+
+def _summed(x: Expr, own: Letters, other: Letters, out: Letters) -> tuple[Expr, Letters]:
+    """x summed over the indices that stand nowhere else."""
+    alone = tuple(k for k, v in enumerate(own) if v not in other and v not in out)
+    if not alone:
+        return x, own
+    return make(OPS["sum"], (x,), axes=alone), tuple(v for k, v in enumerate(own) if k not in alone)
+
+
+def _elementwise(x: Expr, a: Letters, y: Expr, b: Letters, out: Letters, shared: Letters) -> Expr:
+    every = (*out, *shared)
+    sizes = dict(zip(b, y.type.shape, strict=True)) | dict(zip(a, x.type.shape, strict=True))
+    shape = tuple(sizes[v] for v in every)
+    z = spread(x, shape, tuple(every.index(v) for v in a)) * spread(y, shape, tuple(every.index(v) for v in b))
+    return make(OPS["sum"], (z,), axes=tuple(range(len(out), len(every)))) if shared else z
+
+
+def _grouped(x: Expr, own: Letters, groups: tuple[Letters, Letters, Letters]) -> Expr:
+    """x with its indices in the order of the groups, the last two groups run together."""
+    batch, first, second = groups
+    sizes = dict(zip(own, x.type.shape, strict=True))
+    turned = transpose(x, [own.index(v) for v in (*batch, *first, *second)])
+    shape = (*(sizes[v] for v in batch), product(sizes[v] for v in first), product(sizes[v] for v in second))
+    return reshape_to(turned, shape)

@@ -1,0 +1,90 @@
+"""The names a user writes: `import symdl.tensor as T`. Theano's and NumPy's vocabulary, each function declared in ops/."""
+
+# A table of names reads better side by side than one a line.
+# fmt: off
+# isort: off
+from __future__ import annotations
+
+from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
+from symdl.gradient import grad
+from symdl.ops.contractions import (
+    batched_dot, batched_dot as batched_matmul, dot, einsum, inner, matmul, outer, tensordot, vdot,
+)
+from symdl.ops.elementwise import (
+    abs, abs as abs_, abs as absolute, add, bitwise_and as and_, bitwise_and, bitwise_or, bitwise_or as or_,
+    bitwise_xor, bitwise_xor as xor, cast, clip, eq, eq as equal, floor_div, floor_div as floor_divide,
+    floor_div as int_div, ge, ge as greater_equal, gt as greater, gt, invert as bitwise_not, invert, isfinite,
+    isinf, isnan, le, le as less_equal, left_shift, logical_and, logical_not, logical_or, logical_xor,
+    lt as less, lt, maximum, minimum, mod, mod as remainder, mul, mul as multiply, ne, ne as neq,
+    ne as not_equal, neg, neg as negative, pow, pow as power, reciprocal as inv, reciprocal, right_shift,
+    sign as sgn, sign, sqr, sqr as square, sub, sub as subtract, true_div as divide, true_div, where as switch,
+    where,
+)
+from symdl.ops.extents import shape, size
+from symdl.ops.formulas import (
+    allclose, binary_crossentropy, categorical_crossentropy, diag, diagonal, diff, elu, fill, hard_sigmoid,
+    hstack, iround, isclose, linspace, logit, norm, relu, roll, selu, softsign, to_one_hot, trace, tril, triu,
+    vstack,
+)
+from symdl.ops.functions import (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, ceil, cos, cosh, deg2rad, digamma,
+    digamma as psi, erf, erfc, erfcx, erfinv, exp, exp2, expm1, floor, gammaln, log, log10, log1mexp, log1p,
+    log2, logaddexp, rad2deg, round, round_half_even as rint, round_half_even, sigmoid, sin, sinh, softplus,
+    sqrt, tan, tanh, trigamma as tri_gamma, trigamma, trunc, xlogy,
+)
+from symdl.ops.indexing import inc_subtensor, set_subtensor, take
+from symdl.ops.normalized import log_softmax, log_softmax as logsoftmax, logsumexp, softmax
+from symdl.ops.reductions import (
+    all, any, argmax, argmin, cumsum, max as amax, max, max_and_argmax, mean, min as amin, min, prod, ptp, std,
+    sum, var,
+)
+from symdl.ops.shaping import (
+    alloc, arange, atleast_1d, broadcast_to, concatenate, dimshuffle, expand_dims, eye, eye as identity,
+    flatten, flatten as ravel, flip, full, full_like, identity_like, join, moveaxis, one_hot, ones, ones_like,
+    pad, repeat, reshape, shape_padleft, shape_padright, split, squeeze, stack, swapaxes, tile, transpose,
+    zeros, zeros_like,
+)
+from symdl.variables import (
+    bcol, bcols, bmatrices, bmatrix, brow, brows, bscalar, bscalars, btensor3, btensor3s, btensor4, btensor4s,
+    bvector, bvectors, col, cols, dcol, dcols, dmatrices, dmatrix, drow, drows, dscalar, dscalars, dtensor3,
+    dtensor3s, dtensor4, dtensor4s, dvector, dvectors, fcol, fcols, fmatrices, fmatrix, frow, frows, fscalar,
+    fscalars, ftensor3, ftensor3s, ftensor4, ftensor4s, fvector, fvectors, icol, icols, imatrices, imatrix,
+    irow, irows, iscalar, iscalars, itensor3, itensor3s, itensor4, itensor4s, ivector, ivectors, lcol, lcols,
+    lmatrices, lmatrix, lrow, lrows, lscalar, lscalars, ltensor3, ltensor3s, ltensor4, ltensor4s, lvector,
+    lvectors, matrices, matrix, row, rows, scalar, scalars, tensor, tensor3, tensor3s, tensor4, tensor4s,
+    vector, vectors, wcol, wcols, wmatrices, wmatrix, wrow, wrows, wscalar, wscalars, wtensor3, wtensor3s,
+    wtensor4, wtensor4s, wvector, wvectors,
+)
+
+__all__ = [  # noqa: RUF022  # sorted, but not one a line
+    "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_", "any", "arange", "arccos",
+    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "as_tensor",
+    "as_tensor_variable", "atleast_1d", "batched_dot", "batched_matmul", "bcol", "bcols", "binary_crossentropy",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrices", "bmatrix", "broadcast_to", "brow",
+    "brows", "bscalar", "bscalars", "btensor3", "btensor3s", "btensor4", "btensor4s", "bvector", "bvectors", "cast",
+    "categorical_crossentropy", "ceil", "clip", "col", "cols", "concatenate", "constant", "cos", "cosh", "cumsum",
+    "dcol", "dcols", "deg2rad", "diag", "diagonal", "diff", "digamma", "dimshuffle", "divide", "dmatrices",
+    "dmatrix", "dot", "drow", "drows", "dscalar", "dscalars", "dtensor3", "dtensor3s", "dtensor4", "dtensor4s",
+    "dvector", "dvectors", "einsum", "elu", "eq", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
+    "expand_dims", "expm1", "eye", "fcol", "fcols", "fill", "flatten", "flip", "floor", "floor_div", "floor_divide",
+    "fmatrices", "fmatrix", "frow", "frows", "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4",
+    "ftensor4s", "full", "full_like", "fvector", "fvectors", "gammaln", "ge", "grad", "greater", "greater_equal",
+    "gt", "hard_sigmoid", "hstack", "icol", "icols", "identity", "identity_like", "imatrices", "imatrix",
+    "inc_subtensor", "inner", "int_div", "inv", "invert", "iround", "irow", "irows", "iscalar", "iscalars",
+    "isclose", "isfinite", "isinf", "isnan", "itensor3", "itensor3s", "itensor4", "itensor4s", "ivector",
+    "ivectors", "join", "lcol", "lcols", "le", "left_shift", "less", "less_equal", "linspace", "lmatrices",
+    "lmatrix", "log", "log10", "log1mexp", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logsoftmax", "logsumexp", "lrow", "lrows", "lscalar",
+    "lscalars", "lt", "ltensor3", "ltensor3s", "ltensor4", "ltensor4s", "lvector", "lvectors", "matmul", "matrices",
+    "matrix", "max", "max_and_argmax", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mul", "multiply",
+    "ne", "neg", "negative", "neq", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_", "outer", "pad",
+    "pow", "power", "prod", "psi", "ptp", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "repeat",
+    "reshape", "right_shift", "rint", "roll", "round", "round_half_even", "row", "rows", "scalar", "scalars",
+    "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright", "sigmoid", "sign", "sin", "sinh",
+    "size", "softmax", "softplus", "softsign", "split", "sqr", "sqrt", "square", "squeeze", "stack", "std", "sub",
+    "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3", "tensor3s", "tensor4",
+    "tensor4s", "tensordot", "tile", "to_one_hot", "trace", "transpose", "tri_gamma", "trigamma", "tril", "triu",
+    "true_div", "trunc", "var", "vdot", "vector", "vectors", "vstack", "wcol", "wcols", "where", "wmatrices",
+    "wmatrix", "wrow", "wrows", "wscalar", "wscalars", "wtensor3", "wtensor3s", "wtensor4", "wtensor4s", "wvector",
+    "wvectors", "xlogy", "xor", "zeros", "zeros_like",
+]

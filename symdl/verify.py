@@ -1,0 +1,337 @@
+"""Proofs: a graph's exact value, an op's derivative, a rule's two sides, by sympy and mpmath.
+
+For tests, reports and authors of rules: nothing that `import symdl` loads comes here. Reals are mpmath numbers whose
+precision is doubled until two results agree; sympy's simplify is used plainly, never force=True and never on exp of
+both sides, which also "prove" log(a b) = log a + log b.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+
+from symdl.errors import RewriteError
+from symdl.evaluate import bind, concrete
+from symdl.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, topological, variable
+from symdl.gradient import pull
+from symdl.ops.declare import is_float
+from symdl.rewrite import Rule, instantiated
+
+LIMIT = 20_000  # bits of precision past which a value counts as undecided
+# A float that is the double next to one of these stands for it in a derivative: x * math.log(2) means x log 2.
+NAMED = {
+    float(sympy.N(value, 40)): value
+    for value in (
+        sympy.log(2), 1 / sympy.log(2), sympy.log(10), 1 / sympy.log(10), sympy.pi, sympy.pi / 180, 180 / sympy.pi,
+        2 / sympy.sqrt(sympy.pi), sympy.sqrt(sympy.pi) / 2, sympy.sqrt(2), 1 / sympy.sqrt(2),
+    )
+}  # fmt: skip
+KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
+
+
+# ---- meanings ----
+
+
+@cache
+def formula(op: Op) -> Any:
+    """An elementwise op's meaning as a sympy expression of its arguments."""
+    if op.meaning is None:
+        raise ValueError(f"{op} states no meaning")
+    return sympy.sympify(op.meaning, locals={a: sympy.Symbol(a, real=True) for a in op.arguments})
+
+
+@cache
+def meaning(op: Op) -> Callable[..., Any]:
+    """An elementwise op's meaning as a function of mpmath numbers, in the precision of the time it is called."""
+    symbols = [sympy.Symbol(a, real=True) for a in op.arguments]
+    function: Callable[..., Any] = sympy.lambdify(symbols, formula(op), modules="mpmath", cse=False)
+    return function
+
+
+def symbolic(root: Expr, names: Mapping[Expr, Any]) -> Any:
+    """A graph of elementwise ops on scalars as one sympy expression. names: sympy expression of each leaf."""
+    done: dict[Expr, Any] = dict(names)
+    for node in topological(root):
+        if node in done:
+            continue
+        if node.op is CONSTANT:
+            done[node] = _number(node.params["value"].array.item(), named=True)
+        elif node.op.name == "spread":  # a scalar stretched to a scalar's peers
+            done[node] = done[node.inputs[0]]
+        else:
+            f = formula(node.op)
+            at = {sympy.Symbol(a, real=True): done[i] for a, i in zip(node.op.arguments, node.inputs, strict=True)}
+            done[node] = f.subs(at, simultaneous=True)
+    return done[root]
+
+
+def _number(value: Any, named: bool) -> Any:
+    if isinstance(value, bool):
+        return sympy.true if value else sympy.false
+    if isinstance(value, int):
+        return sympy.Integer(value)
+    if named and abs(value) in NAMED:
+        return NAMED[abs(value)] * (1 if value > 0 else -1)
+    return sympy.Rational(value) if math.isfinite(value) else sympy.Float(value)
+
+
+# ---- exact values ----
+
+
+def exact(outputs: Sequence[Expr], values: Mapping[Expr, Any], digits: int = 30, named: bool = False) -> list[Any]:
+    """What the outputs mean over the reals, right to so many digits: arrays of mpmath numbers, of bools or of integers.
+
+    Floats of values and constants are taken as they are (named: a constant next to pi, log 2, ... as that number).
+    Casts between floats change nothing. Raises ArithmeticError where 20,000 bits do not settle a value.
+    """
+    bits = 4 * digits + 60
+    before = _evaluated(outputs, values, bits, named)
+    while True:
+        bits *= 2
+        if bits > LIMIT:
+            raise ArithmeticError(f"exact: {outputs!r} is not settled by {LIMIT} bits")
+        now = _evaluated(outputs, values, bits, named)
+        if all(_settled(a, b, digits) for a, b in zip(before, now, strict=True)):
+            return now
+        before = now
+
+
+def _settled(before: Any, now: Any, digits: int) -> bool:
+    for a, b in zip(np.ravel(before), np.ravel(now), strict=True):
+        if isinstance(b, mpmath.mpf):
+            if mpmath.isnan(a) and mpmath.isnan(b):
+                continue
+            if a != b and not abs(a - b) <= abs(b) * mpmath.mpf(10) ** -digits:
+                return False
+        elif a != b:
+            return False
+    return True
+
+
+def _evaluated(outputs: Sequence[Expr], values: Mapping[Expr, Any], bits: int, named: bool) -> list[Any]:
+    with mpmath.workprec(bits):
+        env: dict[Expr, Any] = {}
+        arrays = {leaf: np.asarray(v, leaf.type.dtype) for leaf, v in values.items()}
+        sizes = bind(arrays)
+        for leaf, array in arrays.items():
+            env[leaf] = _reals(array) if is_float(leaf.type.dtype) else array
+        for node in topological(*outputs):
+            if node not in env:
+                params = {k: concrete(v, sizes) for k, v in node.params.items()}
+                env[node] = _array(_step(node, [env[i] for i in node.inputs], params, values, bits, named))
+        return [env[o] for o in outputs]
+
+
+def _array(value: Any) -> Any:
+    """A lone mpmath number as an array without axes; arrays, and the tuple of several results, as they are."""
+    if not isinstance(value, mpmath.mpf | bool | int):
+        return value
+    out = np.empty((), object if isinstance(value, mpmath.mpf) else type(value))
+    out[()] = value
+    return out
+
+
+def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bits: int, named: bool) -> Any:
+    op = node.op
+    if op is CONSTANT:
+        array = node.params["value"].array
+        return _reals(array, named) if is_float(node.type.dtype) else array
+    if op is VARIABLE:
+        raise ValueError(f"exact: no value for {node!r}")
+    if op.name == "cast":
+        return _cast(inputs[0], node.inputs[0].type.dtype, node.type.dtype)
+    floating = [is_float(i.type.dtype) for i in node.inputs]
+    if op.definition or (op.expand and op.kind == "composite" and op.meaning is None):
+        body = (op.definition or op.expand)(*node.inputs, **node.params)  # type: ignore[misc]  # one of them is there
+        env = dict(zip(node.inputs, inputs, strict=True))
+        return _inside(body, env, values, bits, named)
+    if op.meaning is not None and op.kind in ("elementwise", "composite") and any(floating):
+        whole = np.frompyfunc(lambda *a: _scalar(op, a), len(inputs), 1)(*inputs)
+        return whole if is_float(node.type.dtype) else np.asarray(whole).astype(node.type.dtype)
+    if op.reference is None:
+        return _inside(op.expand(*node.inputs, **node.params), dict(zip(node.inputs, inputs, strict=True)), values, bits, named)  # type: ignore[misc]  # one of the two is there
+    return op.reference(*inputs, **params)
+
+
+def _inside(body: Expr, env: dict[Expr, Any], values: Any, bits: int, named: bool) -> Any:
+    """The value of an op's body, its inputs being known."""
+    sizes = bind({leaf: np.asarray(v) for leaf, v in values.items()})
+    for node in topological(body):
+        if node not in env:
+            params = {k: concrete(v, sizes) for k, v in node.params.items()}
+            env[node] = _array(_step(node, [env[i] for i in node.inputs], params, values, bits, named))
+    return env[body]
+
+
+def _scalar(op: Op, arguments: tuple[Any, ...]) -> Any:
+    """A meaning at a point; at poles its limit or NaN."""
+    if any(isinstance(a, mpmath.mpf) and mpmath.isnan(a) for a in arguments) and op.name not in ("where", "isnan"):
+        return mpmath.nan if op.infer is not None and op.name not in COMPARISONS else op.name == "ne"
+    if op.name == "isnan":
+        return bool(mpmath.isnan(arguments[0]))
+    try:
+        found = meaning(op)(*arguments)
+    except ZeroDivisionError:
+        return _quotient(op, arguments)
+    except (ValueError, TypeError):  # outside the domain
+        return mpmath.nan
+    if isinstance(found, mpmath.mpc):
+        return found.real if found.imag == 0 else mpmath.nan
+    return found if isinstance(found, bool | mpmath.mpf) else mpmath.mpf(found)
+
+
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "isinf", "isfinite")
+
+
+def _quotient(op: Op, arguments: tuple[Any, ...]) -> Any:
+    if op.name in ("true_div", "reciprocal"):
+        above = arguments[0] if op.name == "true_div" else mpmath.mpf(1)
+        return mpmath.nan if above == 0 else mpmath.inf * mpmath.sign(above)
+    return mpmath.nan
+
+
+def _reals(array: Any, named: bool = False) -> Any:
+    def real(v: Any) -> Any:
+        f = float(v)
+        meant = NAMED.get(abs(f)) if named else None
+        return mpmath.mpf(f) if meant is None else mpmath.sign(f) * meant._to_mpmath(mpmath.mp.prec)
+
+    out = np.empty(np.shape(array), object)
+    for at in np.ndindex(out.shape):
+        out[at] = real(array[at])
+    return out
+
+
+def _cast(x: Any, before: str, after: str) -> Any:
+    if is_float(before):
+        if is_float(after):
+            return x
+        whole = np.frompyfunc((lambda v: v != 0) if after == "bool" else lambda v: int(v), 1, 1)(x)
+        return np.asarray(whole).astype(after)
+    if is_float(after):
+        return np.frompyfunc(lambda v: mpmath.mpf(int(v)), 1, 1)(x) if np.shape(x) else _reals(np.asarray(int(x), object))
+    return np.asarray(x).astype(after)
+
+
+# ---- proofs ----
+
+
+def points(domain: Sequence[tuple[float, float]], count: int, seed: int = 0) -> Iterator[tuple[float, ...]]:
+    """Random points inside a domain, of all magnitudes where it is unbounded; integers among them."""
+    rng = np.random.default_rng(seed)
+    for k in range(count):
+        out = []
+        for low, high in domain:
+            if math.isinf(low) and math.isinf(high):
+                v = rng.choice([-1, 1]) * 10.0 ** rng.uniform(-3, 1.5)
+            elif math.isinf(high):
+                v = low + 10.0 ** rng.uniform(-3, 1.5)
+            elif math.isinf(low):
+                v = high - 10.0 ** rng.uniform(-3, 1.5)
+            else:
+                v = low + (high - low) * rng.uniform(0.01, 0.99)
+            out.append(float(v))
+        yield tuple(out)
+
+
+def derivative_error(op: Op, which: int, at: Sequence[float], **params: Any) -> float:
+    """|declared - true| / |true| of an elementwise op's derivative in one operand, at a point; absolute where it is 0.
+
+    declared is what pull builds, evaluated exactly; true is the numeric derivative of the meaning in 60 digits.
+    """
+    leaves = [variable(a, (), "bool" if _is_condition(op, a) else "float64") for a in op.arguments]
+    y = op(*leaves, **params)
+    (g,) = pull([y], [constant(1.0)], [leaves[which]])
+    values = dict(zip(leaves, at, strict=True))
+    with mpmath.workdps(60):
+        f = meaning(op)
+        true = mpmath.diff(lambda t: f(*[t if k == which else mpmath.mpf(v) for k, v in enumerate(at)]), mpmath.mpf(at[which]))
+        declared = exact([g], values, 40, named=True)[0][()] if g is not None else mpmath.mpf(0)
+        gap = abs(declared - true)
+        return float(gap / abs(true) if abs(true) > mpmath.mpf(10) ** -40 else gap)
+
+
+def _is_condition(op: Op, argument: str) -> bool:
+    return op.name == "where" and argument == "c"
+
+
+def wildcards(rule: Rule) -> list[Expr]:
+    """The wildcards of a rule's pattern, in order."""
+    return [n for n in topological(rule.pattern) if n.op is WILDCARD]
+
+
+def sides(rule: Rule, dtype: str = "float64") -> tuple[Expr, Expr, list[Expr]]:
+    """A rule's pattern and replacement on scalar variables, and these. Wildcards c... are bool, n... int64."""
+    bound = {w: variable(w.name, (), KINDS.get(str(w.params["label"])[0], dtype)) for w in wildcards(rule)}
+    left = instantiated(rule.pattern, bound)
+    right = instantiated(rule.replacement, bound)
+    if right.op is CONSTANT:
+        right = constant(right.params["value"].array.item(), left.type.dtype)
+    return left, right, list(bound.values())
+
+
+def prove(rule: Rule, count: int = 20, digits: int = 30) -> str:
+    """ "proved" where sympy shows both sides equal, else "checked" where mpmath finds them equal at random points.
+
+    Raises RewriteError with a counterexample where they differ, or where no point of the rule's domain was found.
+    """
+    left, right, leaves = sides(rule)
+    inside = _condition(rule, leaves)
+    met = 0
+    for at in _samples(leaves, count * 10):
+        if not inside(at):
+            continue
+        met += 1
+        values = dict(zip(leaves, at, strict=True))
+        a, b = exact([left], values, digits)[0][()], exact([right], values, digits)[0][()]
+        if not _settled([a], [b], digits - 2):
+            raise RewriteError(f"rule {rule.name}: {a} is not {b} at {values}")
+        if met == count:
+            break
+    if not met:
+        raise RewriteError(f"rule {rule.name}: no point satisfies {rule.where!r}")
+    return "proved" if _simplifies(rule, left, right, leaves) else "checked"
+
+
+def _simplifies(rule: Rule, left: Expr, right: Expr, leaves: Sequence[Expr]) -> bool:
+    if any(not is_float(v.type.dtype) for v in leaves):
+        return False
+    positive = {v for v in leaves if f"{v.name} > 0" in rule.where.split(" & ")}
+    names = {v: sympy.Symbol(str(v.name), positive=True) if v in positive else sympy.Symbol(str(v.name), real=True) for v in leaves}
+    try:
+        return bool(sympy.simplify(symbolic(left, names) - symbolic(right, names)) == 0)
+    except (TypeError, ValueError, NotImplementedError, AttributeError):  # such as the difference of two conditions
+        return False
+
+
+def _condition(rule: Rule, leaves: Sequence[Expr]) -> Callable[[Sequence[Any]], bool]:
+    if not rule.where:
+        return lambda at: True
+    symbols = [sympy.Symbol(str(v.name), real=True) for v in leaves]
+    text = sympy.sympify(rule.where, locals={str(s): s for s in symbols})
+    function = sympy.lambdify(symbols, text, modules="mpmath")
+    return lambda at: bool(function(*at))
+
+
+def _samples(leaves: Sequence[Expr], count: int) -> Iterator[tuple[Any, ...]]:
+    """Points of every dtype, small whole numbers among them."""
+    rng = np.random.default_rng(1)
+    whole = (0.0, 1.0, -1.0, 2.0, 0.5)
+    for k in range(count):
+        out: list[Any] = []
+        for v in leaves:
+            if v.type.dtype == "bool":
+                out.append(bool(rng.integers(2)))
+            elif not is_float(v.type.dtype):
+                out.append(int(rng.integers(-9, 10)))
+            elif k % 3 == 0:
+                out.append(float(rng.choice(whole)))
+            else:
+                out.append(float(rng.choice([-1, 1]) * 10.0 ** rng.uniform(-3, 1.5)))
+        yield tuple(out)
