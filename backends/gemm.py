@@ -228,7 +228,7 @@ def column(module: Module, tile: Tile) -> None:
         (DOT_ROWS, 0, floor_divide(M, DOT_ROWS)),
         (1, floor_divide(M, DOT_ROWS) * DOT_ROWS, M - floor_divide(M, DOT_ROWS) * DOT_ROWS),
     ):
-        loop = w.open_loop(count)
+        loop = w.open_loop(w.size(count))
         w.bind(t, loop.index)
         i = start + t * rows
         a, c = w.shift("%A", i * ra), w.shift("%C", i * rc)
@@ -263,9 +263,9 @@ def copy_rows(module: Module, tile: Tile) -> None:
     w = GemmWriter(module, tile.dtype, ("rb", "WIDTH", "H"))
     p, v = symbol("p"), symbol("v")
     vector, size = f"<{tile.lanes} x {LLVM_TYPE[tile.dtype]}>", ITEM_BYTES[tile.dtype]
-    down = w.open_loop(H)
+    down = w.open_loop(w.size(H))
     w.bind(p, down.index)
-    across = w.open_loop(floor_divide(WIDTH, tile.lanes))
+    across = w.open_loop(w.size(floor_divide(WIDTH, tile.lanes)))
     w.bind(v, across.index)
     source, to = w.shift("%B", p * rb + v * tile.lanes), w.shift("%packed", p * WIDTH + v * tile.lanes)
     found = w.emit(f"load {vector}, ptr {source}, align {size}", tile.dtype).text
@@ -388,7 +388,7 @@ def driver(module: Module, tile: Tile) -> None:
     w.line("call void @column(ptr %A, i64 %ra, ptr %B, ptr %C, i64 %rc, i64 %M, i64 %K)")
     w.line("ret void")
     w.label(wide_enough)
-    blocks = w.open_loop(floor_divide(K + (INNER_BLOCK - 1), INNER_BLOCK))
+    blocks = w.open_loop(w.size(floor_divide(K + (INNER_BLOCK - 1), INNER_BLOCK)))
     q, first = symbol("q"), symbol("J0")
     w.bind(q, blocks.index)
     start = q * INNER_BLOCK
@@ -437,10 +437,10 @@ def driver(module: Module, tile: Tile) -> None:
     w.jump(ready)
     w.label(by_squares)
     w.open_scope()
-    down = w.open_loop(floor_divide(H, lanes))
+    down = w.open_loop(w.size(floor_divide(H, lanes)))
     u, v = symbol("u"), symbol("v")
     w.bind(u, down.index)
-    across = w.open_loop(floor_divide(WIDTH, lanes))
+    across = w.open_loop(w.size(floor_divide(WIDTH, lanes)))
     w.bind(v, across.index)
     source = w.shift(in_place, u * lanes + v * lanes * cb)
     to = w.shift("%workspace", u * lanes * WIDTH + v * lanes)
@@ -460,7 +460,7 @@ def driver(module: Module, tile: Tile) -> None:
     detour = w.emit(f"or i1 {partial}, {strided}", "bool").text
     base = floor_divide(M, tiles)
     extra = M - base * tiles
-    rows_loop = w.open_loop(tiles)
+    rows_loop = w.open_loop(w.size(tiles))
     t = symbol("t")
     w.bind(t, rows_loop.index)
     i = t * base + smallest(t, extra)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,7 @@ def in_place(program: Program, commits: Sequence[Commit]) -> Program:
             k for k in uses if any(w and v.buffer == new.buffer for s in within(steps[k]) for v, w in accesses(s))
         ]
         legal = (
-            new.buffer not in renamed
-            and program.buffers[new.buffer].kind == "temp"
+            program.buffers[new.buffer].kind == "temp"
             and shared == contiguous(shared.buffer, old.dtype, old.shape)
             and new == replace(shared, buffer=new.buffer)
             and program.buffers[new.buffer].shape == old.shape
@@ -156,7 +155,7 @@ def overwriting(step: Step, new: str, old: str) -> Step | None:
             before += [(x, around) for x in reads]
         elif reads:
             above = stores[0][1]
-            if len(around) < len(above) or any(a is not b for a, b in zip(around, above, strict=False)):
+            if any(a is not b for a, b in zip(around, above, strict=False)):
                 return None
             own += reads
             after = True
@@ -182,10 +181,10 @@ def overwriting(step: Step, new: str, old: str) -> Step | None:
             return None
     if not all(same(load, list(above)) and load.view == window and load.at == store.at for load in own):
         return None
+    if own and any(map(is_value, store.at)):
+        return None
     body = step.body
     if after:
-        if any(map(is_value, store.at)):
-            return None
         name = unused("kept", {x.name for x in walk(*body) if isinstance(x, Local)})
         saved = (Local(name, Load(window, store.at)), {id(x): Ref(name, x.dtype) for x in own})
         body = with_saved(body, above, store, *saved)
@@ -295,39 +294,29 @@ def rebuild(body: tuple[Stmt, ...], change: Callable[[View], View], replaced: Ma
 # ---- lifetimes and the arena ----
 
 
-@dataclass(frozen=True)
-class Touch:
-    """One step's use of a temp: when, inside which Loops, whether it first reads, and by which symbols."""
-
-    place: int
-    around: tuple[int, ...]  # numbers of the Loops, outermost first
-    reads: bool
-    by: frozenset[Symbol]
-
-
 def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
     """First and last place at which each temp that is used is in use, places being numbered in the order of the text.
 
-    A temp that is made and used up within one round of a Loop lives there; one that is also used outside the Loop,
-    is read before it is written in a round, or is addressed by the counter (a row of a ring or a trace) lives as long
-    as the whole Loop.
+    A temp that only the steps inside a Loop use is made and used up within one round, since nothing is read before it
+    is written, and lives there; not so if it is addressed by the counter, as the rows of a trace are. Every other temp
+    of a Loop lives as long as the whole Loop: a round may read what an earlier one has left.
     """
-    touches: dict[str, list[Touch]] = {}
+    touches: dict[str, list[tuple[int, tuple[int, ...], set[Symbol]]]] = {}  # (place, Loops around it, addressed by)
     spans: list[tuple[int, int]] = []  # of each Loop
-    counters: list[frozenset[Symbol]] = []
+    counters: list[set[Symbol]] = []
     clock = 0
 
     def block(steps: tuple[Step, ...], around: tuple[int, ...]) -> None:
         nonlocal clock
         for s in steps:
-            for name, (reads, by) in first_uses(s).items():
+            for name, by in addressing(s).items():
                 if program.buffers[name].kind == "temp":
-                    touches.setdefault(name, []).append(Touch(clock, around, reads, by))
+                    touches.setdefault(name, []).append((clock, around, by))
             start, clock = clock, clock + 1
             if isinstance(s, Loop):
                 number = len(spans)
                 spans.append((start, start))
-                counters.append(frozenset({s.counter, s.slot}))
+                counters.append({s.counter, s.slot})
                 block(s.body, (*around, number))
                 spans[number] = (start, clock - 1)
             else:
@@ -337,35 +326,28 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
     block(program.steps, ())
     lives: dict[str, tuple[int, int]] = {}
     for name, uses in touches.items():
-        low, high = uses[0].place, uses[-1].place
-        inside: dict[int, list[Touch]] = {}
-        for touch in uses:
-            for loop in touch.around:
-                inside.setdefault(loop, []).append(touch)
+        low, high = uses[0][0], uses[-1][0]
+        inside: dict[int, list[set[Symbol]]] = {}
+        for _, around, by in uses:
+            for loop in around:
+                inside.setdefault(loop, []).append(by)
         for loop, there in inside.items():
-            if len(there) < len(uses) or there[0].reads or any(t.by & counters[loop] for t in there):
+            if len(there) < len(uses) or any(by & counters[loop] for by in there):
                 low, high = min(low, spans[loop][0]), max(high, spans[loop][1])
         lives[name] = (low, high)
     return lives
 
 
-def first_uses(step: Step) -> dict[str, tuple[bool, frozenset[Symbol]]]:
-    """For each buffer that a step touches itself: whether it is read before it is written, and by which symbols."""
-    found: dict[str, tuple[bool, frozenset[Symbol]]] = {}
-
-    def use(name: str, reads: bool, by: Iterator[Extent]) -> None:
-        before = found.get(name, (reads, frozenset()))
-        found[name] = (before[0], before[1] | {s for e in by for s in symbols(e)})
-
+def addressing(step: Step) -> dict[str, set[Symbol]]:
+    """For each buffer that a step touches itself, the symbols that say where."""
+    found: dict[str, set[Symbol]] = {}
     if isinstance(step, Kernel):
-        for statement, _, loads in statements(step.body):
-            for load in loads:
-                use(load.view.buffer, True, iter(extents_in(load)))
-            if isinstance(statement, Store):
-                use(statement.view.buffer, False, iter(extents_in(statement)))
+        for item in walk(*step.body):
+            if isinstance(item, Load | Store):
+                found.setdefault(item.view.buffer, set()).update(*map(symbols, extents_in(item)))
     else:
-        for view, writes in accesses(step):
-            use(view.buffer, not writes, iter((view.offset, *view.strides)))
+        for view, _ in accesses(step):
+            found.setdefault(view.buffer, set()).update(*map(symbols, (view.offset, *view.strides)))
     return found
 
 

@@ -248,10 +248,11 @@ def verify(program: Program) -> None:
             match s:
                 case Kernel(body):
                     loops.verify(body, known)
-                    for item in walk(*body):
-                        if isinstance(item, Checked) and item.code - FIRST_FAILURE not in range(len(program.failures)):
-                            raise ProgramError(f"no failure has the code {item.code}")
-                    if (committed or commits((s,))) and may_fail(s):
+                    codes = [item.code for item in walk(*body) if isinstance(item, Checked)]
+                    for code in codes:
+                        if code - FIRST_FAILURE not in range(len(program.failures)):
+                            raise ProgramError(f"no failure has the code {code}")
+                    if codes and (committed or stores & shared):
                         raise ProgramError("a check that can fail comes after a shared value was written")
                 case Call():
                     call(s)
@@ -267,7 +268,7 @@ def verify(program: Program) -> None:
                     if any(n != 1 for n in condition.shape) or condition.dtype != "bool":
                         raise ProgramError(f"the condition {condition.buffer} is not one bool")
                     written |= block(then, known, written, committed) & block(other, known, written, committed)
-            committed = committed or commits((s,))
+            committed = committed or bool(stores & shared) or any(map(commits, inner(s)))
             written |= stores
         return written
 

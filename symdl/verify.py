@@ -155,7 +155,9 @@ def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bi
         whole = np.frompyfunc(lambda *a: _scalar(op, a), len(inputs), 1)(*inputs)
         return whole if is_float(node.type.dtype) else np.asarray(whole).astype(node.type.dtype)
     if op.reference is None:
-        return _inside(op.expand(*node.inputs, **node.params), dict(zip(node.inputs, inputs, strict=True)), values, bits, named)  # type: ignore[misc]  # one of the two is there
+        return _inside(
+            op.expand(*node.inputs, **node.params), dict(zip(node.inputs, inputs, strict=True)), values, bits, named
+        )  # type: ignore[misc]  # one of the two is there
     return op.reference(*inputs, **params)
 
 
@@ -215,7 +217,9 @@ def _cast(x: Any, before: str, after: str) -> Any:
         whole = np.frompyfunc((lambda v: v != 0) if after == "bool" else lambda v: int(v), 1, 1)(x)
         return np.asarray(whole).astype(after)
     if is_float(after):
-        return np.frompyfunc(lambda v: mpmath.mpf(int(v)), 1, 1)(x) if np.shape(x) else _reals(np.asarray(int(x), object))
+        return (
+            np.frompyfunc(lambda v: mpmath.mpf(int(v)), 1, 1)(x) if np.shape(x) else _reals(np.asarray(int(x), object))
+        )
     return np.asarray(x).astype(after)
 
 
@@ -251,7 +255,9 @@ def derivative_error(op: Op, which: int, at: Sequence[float], **params: Any) -> 
     values = dict(zip(leaves, at, strict=True))
     with mpmath.workdps(60):
         f = meaning(op)
-        true = mpmath.diff(lambda t: f(*[t if k == which else mpmath.mpf(v) for k, v in enumerate(at)]), mpmath.mpf(at[which]))
+        true = mpmath.diff(
+            lambda t: f(*[t if k == which else mpmath.mpf(v) for k, v in enumerate(at)]), mpmath.mpf(at[which])
+        )
         declared = exact([g], values, 40, named=True)[0][()] if g is not None else mpmath.mpf(0)
         gap = abs(declared - true)
         return float(gap / abs(true) if abs(true) > mpmath.mpf(10) ** -40 else gap)
@@ -303,7 +309,10 @@ def _simplifies(rule: Rule, left: Expr, right: Expr, leaves: Sequence[Expr]) -> 
     if any(not is_float(v.type.dtype) for v in leaves):
         return False
     positive = {v for v in leaves if f"{v.name} > 0" in rule.where.split(" & ")}
-    names = {v: sympy.Symbol(str(v.name), positive=True) if v in positive else sympy.Symbol(str(v.name), real=True) for v in leaves}
+    names = {
+        v: sympy.Symbol(str(v.name), positive=True) if v in positive else sympy.Symbol(str(v.name), real=True)
+        for v in leaves
+    }
     try:
         return bool(sympy.simplify(symbolic(left, names) - symbolic(right, names)) == 0)
     except (TypeError, ValueError, NotImplementedError, AttributeError):  # such as the difference of two conditions

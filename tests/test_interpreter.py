@@ -261,6 +261,12 @@ def test_temps_of_one_slot_share_memory() -> None:
     assert both(p, arrays).outputs["out"].tolist() == [6, 7]
     shared = Program(p.buffers, p.bindings, (), p.steps, (), {"a": 0, "b": 0, "c": 0}, ((8 * n,),))
     assert both(shared, arrays).outputs["out"].tolist() == [10, 10]  # the wrong plan shows
+    mirrored = Kernel((For(I, n, (Store(view(b), (i,), Load(view(a), (n - 1 - i,))),)),))
+    one_slot = Program(p.buffers, p.bindings, (), (p.steps[0], mirrored, p.steps[2]), (), shared.offsets, shared.slots)
+    assert both(one_slot, arrays).outputs["out"].tolist() == [
+        4,
+        4,
+    ]  # also to a nest that reads one and writes the other
     small = Program(p.buffers, p.bindings, (), p.steps, (), {"a": 0}, ((4 * n,),))
     with pytest.raises(InternalError, match="a needs 16 bytes, and its slot has 8"):
         interpret(small, arrays)
@@ -466,6 +472,15 @@ def triangle() -> list[Stmt]:
     ]
 
 
+def perfect_triangle() -> list[Stmt]:
+    return [
+        For(I, n, (Store(view(OUT), (i,), number(0)),)),
+        For(
+            I, n, (For(J, i + 1, (Store(view(OUT), (i,), apply("add", Load(view(OUT), (i,)), Load(view(V), (j,)))),)),)
+        ),
+    ]
+
+
 def accumulated_by_rows() -> list[Stmt]:
     add = apply("add", Load(view(OUT), (j,)), apply("mul", Load(view(V), (i,)), Load(view(V), (j,))))
     return [
@@ -489,6 +504,7 @@ def outer_variable() -> list[Stmt]:
         (reversal_in_place, [5, 4, 3, 4, 5]),  # the second half reads what the first has written
         (one_element, [15, 0, 0, 0, 0]),
         (triangle, [1, 3, 6, 10, 15]),
+        (perfect_triangle, [1, 3, 6, 10, 15]),
         (accumulated_by_rows, [15, 30, 45, 60, 75]),
         (outer_variable, [1, 3, 6, 10, 15]),
     ],

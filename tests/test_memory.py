@@ -306,6 +306,59 @@ def test_a_copy_stays_where_an_inner_loop_reads_all_of_it() -> None:
     refused(program([*W, *NEW], each(*rows)))
 
 
+def test_a_copy_stays_where_an_earlier_phase_of_the_row_reads_a_column() -> None:
+    total = Ref("total", "float64")
+    turned = View("w", "float64", (n, n), (1, n))
+    rows = (
+        Local("total", number(0)),
+        For(J, n, (Assign("total", op("add", total, Load(turned, (i, j)))),)),
+        For(J, n, (Store(square("new"), (i, j), total),)),
+    )
+    p = program([*buffers("shared", "w", n, n), *buffers("temp", "new", n, n)], each(*rows))
+    refused(p, [(square("new"), square("w"))])
+
+
+def test_a_copy_stays_where_the_store_is_repeated_by_its_view() -> None:
+    spread = [View(name, "float64", (n, n), (0, 1)) for name in ("w", "new")]
+    made = each_pair(Store(spread[1], (i, j), op("add", Load(spread[0], (i, j)), op("cast", Position(i + 1)))))
+    refused(program([*W, *NEW], made))
+
+
+def test_a_copy_stays_where_the_new_value_is_meant_transposed() -> None:
+    turned = View("new", "float64", (n, n), (1, n))
+    made = each_pair(Store(square("new"), (i, j), op("add", Load(square("w"), (i, j)), number(1))))
+    refused(program([*buffers("shared", "w", n, n), *buffers("temp", "new", n, n)], made), [(turned, square("w"))])
+
+
+def test_a_copy_stays_where_a_call_reads_what_it_would_overwrite() -> None:
+    made = Call("matmul", (square("w"), square("w"), square("new")))
+    refused(
+        program([*buffers("shared", "w", n, n), *buffers("temp", "new", n, n)], made), [(square("new"), square("w"))]
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (Store(vector("new"), (0,), Load(vector("w"), (1,))),),
+        (Store(vector("new"), (0,), number(1)), Store(vector("out"), (0,), Load(vector("w"), (1,)))),
+        (Store(vector("new"), (0,), number(1)), Store(vector("w"), (0,), number(2))),
+    ],
+    ids=["another element", "another element later", "written anyway"],
+)
+def test_a_copy_stays_where_only_one_element_is_made(body: tuple[Stmt, ...]) -> None:
+    """Not run: what is not made has no value."""
+    p = program([*W, *NEW, *buffers("output", "out", n)], each(put("out", number(0))), Kernel(body))
+    assert copies(in_place(p, COMMIT)) == [("new", "w")]
+
+
+def test_a_copy_stays_where_the_place_comes_from_data() -> None:
+    place = Load(contiguous("index", "int64", (n,)), (0,))
+    made = Kernel((Store(vector("new"), (place,), Load(vector("w"), (place,))),))
+    p = program([*buffers("input", "index", n, dtype="int64"), *W, *NEW], made)
+    assert copies(in_place(p, COMMIT)) == [("new", "w")]
+
+
 def failing(name: str) -> Store:
     place = Checked(Load(contiguous("index", "int64", (n,)), (i,)), n, FIRST_FAILURE)
     return put(name, Load(vector("g"), (place,)))
@@ -581,6 +634,23 @@ def test_a_temp_that_a_round_reads_before_it_writes_it_is_carried() -> None:
     p = ring_program(inside, buffers("temp", "a b", n), before=(each(put("a", number(5))),))
     assert lifetimes(p)["a"] == (0, 6)
     check_plan(p)
+
+
+def test_a_temp_that_only_some_rounds_write_is_carried() -> None:
+    """Every round reads a; only one branch writes it, so that another temp of the round must not take its slot."""
+    flag = contiguous("flags", "bool", (n,)).row(t)
+    inside: list[Stmt | Step] = [
+        If(flag, (each(put("a", op("cast", Position(t + 2)))),), ()),
+        Store(state("r").row(1 - SLOT), (i,), op("add", at("a"), Load(state("r").row(SLOT), (i,)))),
+        put("b", at("g")),
+        put("b", at("b")),
+    ]
+    flags = buffers("input", "flags", n, dtype="bool")
+    p = ring_program(inside, [*flags, *buffers("temp", "a b", n)], before=(each(put("a", number(5))),))
+    assert slots(p)["a"] != slots(p)["b"]
+    arrays = {"g": np.arange(4.0), "flags": np.array([False, True, False, False])}
+    found = interpret(plan(p), arrays).outputs["out"]
+    np.testing.assert_array_equal(found, np.arange(4.0) + 5 + 3 + 3 + 3)
 
 
 def test_the_rows_of_a_trace_live_until_it_is_read() -> None:

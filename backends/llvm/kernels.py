@@ -1,44 +1,17 @@
 """One loop nest to one internal function: i64 kernel(addresses of its buffers, its sizes and counters) -> status.
 
-The addresses are parameters that never alias one another, which is what lets LLVM vectorise and hoist: different
+The addresses are parameters that never alias one another, so that LLVM may keep what it has loaded: different
 buffers of a kernel are different memory, since a slot of the arena is shared only by buffers that never live together.
-Loads and arithmetic that do not change in an inner loop are hoisted by LLVM's loop-invariant code motion; extents are
-hoisted here (module.Writer). Sums of floats keep their order.
+Extents are hoisted out of every loop that does not change them, values out of the innermost. Sums of floats keep their
+order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-from symdl.backends.builder import LLVM_TYPE, Reg
-from symdl.backends.llvm.module import Module, Scope, Writer
-from symdl.backends.vmath import EMIT
-from symdl.errors import ProgramError
-from symdl.loops import (
-    Apply,
-    Assign,
-    Barrier,
-    Checked,
-    Const,
-    For,
-    Guard,
-    Index,
-    Load,
-    Local,
-    Position,
-    Ref,
-    Stmt,
-    Store,
-    Value,
-    View,
-    extents_in,
-    parts,
-    walk,
-)
-from symdl.types import Extent, Symbol, symbols
-
-Dependency = tuple[str, str]  # ("buffer" or "variable", its name)
+from symdl.backends.llvm.module import Module
+from symdl.backends.llvm.vectors import VectorWriter
+from symdl.loops import For, Load, Stmt, Store, extents_in, walk
+from symdl.types import Symbol, symbols
 
 
 def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list[Symbol]]:
@@ -54,7 +27,7 @@ def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list
         for extent in extents_in(item):
             used.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
     sizes = [s for s in used if s not in own]
-    writer = KernelWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)})
+    writer = VectorWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own)
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
     for statement in body:
         writer.statement(statement)
@@ -63,204 +36,3 @@ def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list
     kinds += [f"{writer.word} %s{k}" for k in range(len(sizes))]
     name = module.share("kernel", f"({', '.join(kinds)})", writer.finished(), writer)
     return name, list(buffers), sizes
-
-
-class KernelWriter(Writer):
-    """Writes statements and values. A value is found once per scope, and again where what it read has changed."""
-
-    def __init__(self, module: Module, pointers: dict[str, str]) -> None:
-        super().__init__(module.target)
-        self.pointers = pointers
-        self.variables: dict[tuple[str, str], str] = {}
-        self.dtypes: dict[str, str] = {}
-        self.reads: dict[int, frozenset[Dependency]] = {}
-        self.readers: dict[Dependency, list[tuple[Scope, int]]] = {}
-
-    # statements
-
-    def statement(self, statement: Stmt) -> None:
-        match statement:
-            case For(index, extent, body):
-                self.forget(changed_in(body))
-                loop = self.open_loop(extent)
-                self.scopes[-1].symbols[index] = loop.index
-                for inner in body:
-                    self.statement(inner)
-                self.close_loop(loop)
-            case Local(name, value) | Assign(name, value):
-                found = self.value(value)
-                if isinstance(statement, Local):
-                    self.dtypes[name] = value.dtype
-                self.forget({("variable", name)})
-                kind = LLVM_TYPE[found.dtype]
-                self.line(f"store {kind} {found.text}, ptr {self.variable(name)}")
-            case Store(view, at, value):
-                found = self.value(value)
-                place = self.address(view, at)
-                self.store(found, place)
-                self.forget({("buffer", view.buffer)})
-            case Barrier():
-                pass
-
-    def variable(self, name: str) -> str:
-        """The address of a scalar variable (LLVM turns it into registers)."""
-        dtype = self.dtypes[name]
-        found = self.variables.get((name, dtype))
-        if found is None:
-            found = self.variables[name, dtype] = f"%{self.fresh('variable')}"
-            self.scopes[0].landing.append(f"  {found} = alloca {LLVM_TYPE[dtype]}")
-        return found
-
-    def address(self, view: View, at: tuple[Index, ...]) -> str:
-        place = view.offset
-        gathered: list[tuple[Value, Extent]] = []
-        for index, stride in zip(at, view.strides, strict=True):
-            if isinstance(index, Extent):
-                place = place + index * stride
-            else:
-                gathered.append((index, stride))
-        total = self.size(place)
-        for value, stride in gathered:
-            step = self.as_word(self.value(value))
-            step = step if stride == 1 else self.arithmetic("mul", step, self.size(stride))
-            total = step if total == "0" else self.arithmetic("add", total, step)
-        return self.element(self.pointers[view.buffer], view.dtype, total)
-
-    # values
-
-    def value(self, root: Value) -> Reg:
-        """The value in a register. Chains of operations are followed without recursion."""
-        stack = [root]
-        while stack:
-            item = stack[-1]
-            if self.found(item) is not None:
-                stack.pop()
-                continue
-            missing = [part for part in self.operands_first(item) if self.found(part) is None]
-            if missing:
-                stack += reversed(missing)
-                continue
-            stack.pop()
-            scope, key = self.scopes[-1], id(item)
-            scope.values[key] = self.compute(item)
-            for dependency in self.dependencies(item):
-                self.readers.setdefault(dependency, []).append((scope, key))
-        found = self.found(root)
-        assert found is not None
-        return found
-
-    def operands_first(self, item: Value) -> tuple[Value, ...]:
-        """What must be in registers before the value is computed; the sides of a Guard must not."""
-        return () if isinstance(item, Guard) else parts(item)
-
-    def found(self, item: Value) -> Reg | None:
-        for scope in reversed(self.scopes):
-            known = scope.values.get(id(item))
-            if known is not None:
-                return known
-        return None
-
-    def dependencies(self, root: Value) -> frozenset[Dependency]:
-        """Buffers and variables that a value reads, directly or not."""
-        stack = [root]
-        while stack:
-            item = stack[-1]
-            missing = [part for part in parts(item) if id(part) not in self.reads]
-            if missing:
-                stack += missing
-                continue
-            stack.pop()
-            if id(item) in self.reads:
-                continue
-            total: frozenset[Dependency] = frozenset()
-            for part in parts(item):
-                if not self.reads[id(part)] <= total:
-                    total |= self.reads[id(part)]
-            if isinstance(item, Load):
-                total |= {("buffer", item.view.buffer)}
-            if isinstance(item, Ref):
-                total |= {("variable", item.name)}
-            self.reads[id(item)] = total
-        return self.reads[id(root)]
-
-    def forget(self, changed: set[Dependency]) -> None:
-        """Values that read what has changed, or is about to change in a loop, are no longer known."""
-        for dependency in sorted(changed):
-            for scope, item in self.readers.pop(dependency, ()):
-                scope.values.pop(item, None)
-
-    def compute(self, item: Value) -> Reg:
-        """A value whose operands are in registers."""
-        match item:
-            case Load(view, at):
-                return self.load(self.address(view, at), view.dtype)
-            case Const(number, dtype):
-                return self.const(number, dtype)
-            case Position(extent, dtype):
-                return self.position(self.size(extent), dtype)
-            case Ref(name, dtype):
-                return self.emit(f"load {LLVM_TYPE[dtype]}, ptr {self.variable(name)}", dtype)
-            case Checked(value, extent, code):
-                index = self.as_word(self.value(value))
-                good = self.emit(f"icmp ult {self.word} {index}, {self.size(extent)}", "bool").text
-                self.stop_unless(good, str(code))
-                return self.position(index, item.dtype)
-            case Guard():
-                return self.guard(item)
-            case Apply(primitive, args, dtype):
-                if primitive not in EMIT:
-                    raise ProgramError(f"no machine code for the primitive {primitive}")
-                return EMIT[primitive](self, *map(self.value, args), dtype=dtype)
-        raise ProgramError(f"not a value: {item!r}")
-
-    def position(self, word: str, dtype: str) -> Reg:
-        """A register of the size type as a value."""
-        have, want = self.word, LLVM_TYPE[dtype]
-        if have == want:
-            return Reg(word, dtype)
-        if dtype.startswith("float"):
-            return self.emit(f"sitofp {have} {word} to {want}", dtype)
-        how = "sext" if int(have[1:]) < int(want[1:]) else "trunc"
-        return self.emit(f"{how} {have} {word} to {want}", dtype)
-
-    def guard(self, item: Guard) -> Reg:
-        inside = ""
-        for index, extent in item.bounds:
-            one = self.emit(f"icmp ult {self.word} {self.size(index)}, {self.size(extent)}", "bool").text
-            inside = self.emit(f"and i1 {inside}, {one}", "bool").text if inside else one
-        if not inside:
-            return self.value(item.value)
-        yes, no, join = self.fresh("inside"), self.fresh("outside"), self.fresh("join")
-        self.branch(inside, yes, no)
-        arms = []
-        for label, side in ((yes, item.value), (no, item.other)):
-            self.label(label)
-            self.open_scope()  # what one arm computes must not be used after it
-            found = self.value(side)
-            self.close_scope()
-            arms.append(f"[ {found.text}, %{self.block} ]")
-            self.jump(join)
-        self.label(join)
-        kind = LLVM_TYPE[item.dtype]
-        return self.emit(f"phi {kind} {', '.join(arms)}", item.dtype)
-
-
-def changed_in(body: tuple[Stmt, ...]) -> set[Dependency]:
-    """Buffers and variables that statements write."""
-    found: set[Dependency] = set()
-    for item in statements(body):
-        if isinstance(item, Store):
-            found.add(("buffer", item.view.buffer))
-        if isinstance(item, Local | Assign):
-            found.add(("variable", item.name))
-    return found
-
-
-def statements(body: tuple[Stmt, ...]) -> Iterator[Any]:
-    """Every statement, also inside loops."""
-    stack = list(reversed(body))
-    while stack:
-        item = stack.pop()
-        yield item
-        if isinstance(item, For):
-            stack += reversed(item.body)

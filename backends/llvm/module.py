@@ -17,13 +17,15 @@ class Target:
     """The machine that text is emitted for. No text depends on anything else than the Program and this.
 
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
-    workspace is the number of scratch bytes that one call of the GEMM library needs.
+    workspace is the number of scratch bytes that one call of the GEMM library needs; vector_bytes is the width of the
+    vectors that inner loops are written for, 0 for none.
     """
 
     triple: str = ""
     data_layout: str = ""
     fma: bool = False
     workspace: int = 0
+    vector_bytes: int = 0
     size_type: str = "i64"
 
 
@@ -58,7 +60,7 @@ class Module:
         return "\n".join([*head, *sorted(self.declarations), *self.functions]) + "\n"
 
 
-@dataclass
+@dataclass(eq=False)
 class Scope:
     """What is known from one place of a function on: symbols, and extents and values already computed.
 
@@ -69,7 +71,9 @@ class Scope:
     symbols: dict[Symbol, str] = field(default_factory=dict)
     extents: dict[Extent, str] = field(default_factory=dict)
     values: dict[int, Reg] = field(default_factory=dict)
+    vectors: dict[int, Reg] = field(default_factory=dict)
     landing: list[str] = field(default_factory=list)
+    block: str = ""  # where the landing ends, if it branches
 
 
 class Writer(Builder):
@@ -265,28 +269,36 @@ class Writer(Builder):
         """Return a status that is not 0."""
         self.stop_unless(self.emit(f"icmp eq i64 {status}, 0", "bool").text, status)
 
-    def open_loop(self, extent: Extent) -> OpenLoop:
-        """Begin a loop over 0..extent; its body is a scope of its own."""
-        count = self.size(extent)
-        before, body, after = self.block, self.fresh("loop"), self.fresh("after")
-        if isinstance(extent, int) and extent > 0:
-            self.jump(body)
+    def open_loop(self, count: str, start: str = "0", step: int = 1, certain: bool = False) -> OpenLoop:
+        """Begin a loop from start while below count, both in registers; certain says that it is entered.
+
+        Opens two scopes: what stands before the loop when it is entered at all, and its body.
+        """
+        ahead, body, after = self.fresh("ahead"), self.fresh("loop"), self.fresh("after")
+        if certain:
+            self.jump(ahead)
         else:
-            self.branch(self.emit(f"icmp sgt {self.word} {count}, 0", "bool").text, body, after)
+            self.branch(self.emit(f"icmp slt {self.word} {start}, {count}", "bool").text, ahead, after)
+        self.label(ahead)
+        before = self.open_scope()
+        before.block = ahead
+        self.jump(body)
         self.label(body)
         index, following = f"%{self.fresh('i')}", f"%{self.fresh('n')}"
         at = len(self.lines)
-        self.lines.append("")  # the phi, completed when the block that jumps back is known
+        self.lines.append("")  # the phi, completed when the blocks that jump here are known
         self.open_scope()
-        return OpenLoop(index, following, count, before, body, after, at)
+        return OpenLoop(index, following, count, start, step, before, body, after, at)
 
     def close_loop(self, loop: OpenLoop) -> None:
+        """End the loop; goes on behind it."""
         self.close_scope()
-        self.line(f"{loop.following} = add nuw nsw {self.word} {loop.index}, 1")
-        done = self.emit(f"icmp eq {self.word} {loop.following}, {loop.count}", "bool").text
-        came_from = f"[ 0, %{loop.before} ], [ {loop.following}, %{self.block} ]"
+        self.close_scope()
+        self.line(f"{loop.following} = add nuw nsw {self.word} {loop.index}, {loop.step}")
+        more = self.emit(f"icmp slt {self.word} {loop.following}, {loop.count}", "bool").text
+        came_from = f"[ {loop.start}, %{loop.before.block} ], [ {loop.following}, %{self.block} ]"
         self.lines[loop.at] = f"  {loop.index} = phi {self.word} {came_from}"
-        self.branch(done, loop.after, loop.body)
+        self.line(f"br i1 {more}, label %{loop.body}, label %{loop.after}")
         self.label(loop.after)
 
 
@@ -297,7 +309,9 @@ class OpenLoop:
     index: str
     following: str
     count: str
-    before: str
+    start: str
+    step: int
+    before: Scope
     body: str
     after: str
     at: int
@@ -310,7 +324,9 @@ class Landing:
         self.writer, self.scope = writer, scope
 
     def __enter__(self) -> None:
-        self.saved, self.writer.lines = self.writer.lines, self.scope.landing
+        self.saved = self.writer.lines, self.writer.block
+        self.writer.lines, self.writer.block = self.scope.landing, self.scope.block
 
     def __exit__(self, *_: object) -> None:
-        self.writer.lines = self.saved
+        self.scope.block = self.writer.block
+        self.writer.lines, self.writer.block = self.saved

@@ -167,7 +167,7 @@ class PartWriter(SizeWriter):
     def loop(self, step: Loop, commits: bool) -> None:
         outside = self.quiet
         self.quiet = self.quiet or commits  # what one step writes stands before the polls of the next
-        loop = self.open_loop(step.steps)
+        loop = self.open_loop(self.size(step.steps))
         slot = self.odd(loop.index)
         for symbol, register in ((step.counter, loop.index), (step.slot, slot)):
             self.define(symbol, register)
@@ -209,7 +209,7 @@ class PartWriter(SizeWriter):
 
     def matmul(self, a: View, b: View, c: View) -> None:
         a, b, c = stacked_rows(a, b, c)
-        loops = [self.open_loop(n) for n in c.shape[:-2]]
+        loops = [self.open_loop(self.size(n)) for n in c.shape[:-2]]
         offsets = []
         for view in (a, b, c):
             place = self.size(view.offset)

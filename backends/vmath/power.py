@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from symdl.backends.builder import FLOATS, UNSIGNED, Builder, Reg
 from symdl.backends.vmath.arithmetic import floor
-from symdl.backends.vmath.exponential import exp_pair
+from symdl.backends.vmath.exponential import exp, exp_pair
 from symdl.backends.vmath.forms import (
+    Emit,
     Pair,
     any_lane,
     fast_two_sum,
@@ -13,10 +14,9 @@ from symdl.backends.vmath.forms import (
     multiply_pairs,
     outlined,
     polynomial,
-    through_double,
     two_product,
 )
-from symdl.backends.vmath.logarithm import normalized
+from symdl.backends.vmath.logarithm import assemble, normalized
 
 # ln 2 = sum of three; the first has 42 bits, so that its product with an exponent is exact
 LN2_PARTS = (0.6931471805598903, 5.497923018708371e-14, 1.94704509238075e-31)
@@ -57,16 +57,31 @@ def log_pair(b: Builder, x: Reg) -> Pair:
     return fast_two_sum(b, total, rest)
 
 
+def _accurate(b: Builder, x: Reg, y: Reg) -> Reg:
+    """x^y for float64 operands, x finite and positive, with log x as a pair."""
+    high, low = log_pair(b, x)
+    product, error = two_product(b, high, y)
+    return exp_pair(b, *fast_two_sum(b, product, b.fma(low, y, error)))
+
+
+def _plain(b: Builder, x: Reg, y: Reg) -> Reg:
+    """The same for float32 operands held in float64: 29 spare bits make up for |y log x| <= 104."""
+    k, m = normalized(b, x)
+    return exp(b, b.mul(assemble(b, k, b.sub(m, 1.0)), y))
+
+
 def _pow(b: Builder, x: Reg, y: Reg) -> Reg:
+    wide = tuple(b.convert("fpext", v, "float64") for v in (x, y))
+    result = _with_special_cases(b, *wide, _accurate if x.dtype == "float64" else _plain)
+    return b.convert("fptrunc", result, x.dtype)
+
+
+def _with_special_cases(b: Builder, x: Reg, y: Reg, positive: Emit) -> Reg:
     one, zero, infinity = (b.const(v, "float64") for v in (1.0, 0.0, float("inf")))
     size = b.fabs(x)
     ordinary = b.and_(b.compare("gt", size, 0.0), b.compare("lt", size, float("inf")))
-    base = b.select(ordinary, size, one)
-    log_high, log_low = log_pair(b, base)
     reach = b.select(b.compare("lt", b.fabs(y), 2.0**900), y, b.copysign(b.const(2.0**900, "float64"), y))
-    high, error = two_product(b, log_high, reach)
-    high, low = fast_two_sum(b, high, b.fma(log_low, reach, error))
-    result = exp_pair(b, high, low)
+    result = positive(b, b.select(ordinary, size, one), reach)
     # infinite y, or x of 0 or infinity: 0 or infinity by the side of 1 on which |x| lies
     grows = b.xor(b.compare("gt", size, 1.0), b.compare("lt", y, 0.0))
     extreme = b.select(grows, infinity, zero)
@@ -110,7 +125,7 @@ def _integer_pow(b: Builder, x: Reg, y: Reg) -> Reg:
     return b.select(b.compare("lt", y, 0), inverse, value)
 
 
-_float_pow = through_double(outlined("pow", _pow))
+_float_pow = outlined("pow", _pow)
 _whole_pow = outlined("pow", _integer_pow)
 
 

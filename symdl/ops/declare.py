@@ -89,7 +89,10 @@ def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int 
         return tuple(v if isinstance(v, Expr) else pattern_constant(v) for v in values)
     values = [v if isinstance(v, Expr) or type(v) in (int, float) else as_expr(stacked(v)) for v in values]
     dtype = common_dtype(values[conditions:])
-    if rule in ("float", "divide"):
+    if rule == "float" and not is_float(dtype):  # as NumPy: the float for each operand, then their common one
+        strong = dict.fromkeys(v.type.dtype for v in values[conditions:] if isinstance(v, Expr))
+        dtype = _numpy_common(tuple(map(float_of, strong))) if len(strong) > 1 else float_of(dtype)
+    elif rule == "divide":
         dtype = float_of(dtype, rule)
     elif rule == "number" and dtype == "bool":
         raise _wrong(name, "numbers", "bool", values, "cast to an integer dtype, or use T.where, & and |")

@@ -286,8 +286,8 @@ def trigamma(x: Expr) -> Expr:
     z = where(left, 1 - x, x)
     shifted = z + 10
     u = 1 / (shifted * shifted)
-    tail = 0 * u
-    for bernoulli in reversed(_BERNOULLI):
+    tail: Any = _BERNOULLI[-1]
+    for bernoulli in reversed(_BERNOULLI[:-1]):
         tail = bernoulli + u * tail
     total = u / 2 + tail / shifted
     for k in range(9, -1, -1):

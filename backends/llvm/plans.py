@@ -1,0 +1,165 @@
+"""Which innermost loops can be taken several elements at a time, by which steps memory is walked, and what sums up.
+
+A loop qualifies if its iterations do not depend on one another except through sums and the like: every store walks by 1
+per iteration, a buffer that is stored is touched at one place per iteration only, no check can stop it, and no guard
+depends on the iteration. Then whole vectors give the very numbers that one element after the other gives; sums of
+floats are still added up element by element, in order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from symdl.backends.builder import FLOATS
+from symdl.backends.llvm.module import ITEM_BYTES
+from symdl.loops import (
+    Apply,
+    Assign,
+    Barrier,
+    Checked,
+    For,
+    Guard,
+    Index,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Store,
+    Value,
+    View,
+    extents_in,
+    parts,
+    walk,
+)
+from symdl.types import Compound, Extent, Symbol, polynomial, symbols, terms_of
+
+MOST_LANES = 16
+ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
+FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
+IDENTITY = {"add": 0, "mul": 1, "bitwise_xor": 0}  # the others may begin with what the variable holds in every lane
+
+
+@dataclass(frozen=True)
+class Sum:
+    """variable = primitive(variable, value), once per iteration."""
+
+    variable: str
+    primitive: str
+    value: Value
+    dtype: str
+
+    @property
+    def ordered(self) -> bool:
+        return self.dtype in FLOATS and self.primitive in ORDERED
+
+
+@dataclass
+class Plan:
+    """How a loop is taken in vectors."""
+
+    lanes: int
+    own: set[str] = field(default_factory=set)  # variables declared in the body
+    sums: dict[str, Sum] = field(default_factory=dict)
+
+    def undeclared(self, loop: For) -> set[str]:
+        """Variables that the body declares, but has not yet."""
+        return {s.name for s in loop.body if isinstance(s, Local)} - self.own
+
+
+def slope(extent: Extent, index: Symbol) -> Extent | None:
+    """What one more of the index adds to the extent; None if that depends on the index."""
+    found = []
+    for atoms, k in terms_of(extent):
+        rest = list(atoms)
+        if index in rest:
+            rest.remove(index)
+            found.append((tuple(rest), k))
+        for atom in rest:
+            if atom == index or (isinstance(atom, Compound) and index in symbols(atom.left) | symbols(atom.right)):
+                return None
+    return polynomial(found)
+
+
+def place_of(view: View, at: tuple[Index, ...]) -> Extent:
+    """The part of an element's place that is known without data."""
+    place = view.offset
+    for index, stride in zip(at, view.strides, strict=True):
+        if isinstance(index, Extent):
+            place = place + index * stride
+    return place
+
+
+def plan_for(loop: For, vector_bytes: int) -> Plan | None:
+    """The plan, or None if the loop must be taken one element at a time."""
+    index, plan = loop.index, Plan(0)
+    if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
+        return None
+    bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
+    places: dict[str, Extent] = {}
+    for item in walk(*loop.body):
+        if isinstance(item, For | Barrier | Checked):
+            return None
+        if isinstance(item, Position) and slope(item.extent, index) is None:
+            return None
+        if isinstance(item, Guard) and any(index in symbols(e) for bound in item.bounds for e in bound):
+            return None
+        if isinstance(item, Load | Store):
+            place = place_of(item.view, item.at)
+            step = slope(place, index)
+            gathered = [i for i in item.at if not isinstance(i, Extent)]
+            if step is None or (isinstance(item, Store) and step != 1):
+                return None
+            if any(_changes(i, index, stored, loop) for i in gathered):
+                return None
+            if item.view.buffer in stored and (gathered or places.setdefault(item.view.buffer, place) is not place):
+                return None
+            bytes_ = max(bytes_, ITEM_BYTES[item.view.dtype])
+    if not _sums(loop, plan):
+        return None
+    plan.lanes = min(vector_bytes // bytes_, MOST_LANES)
+    return None if plan.lanes < 2 or (isinstance(loop.extent, int) and loop.extent < plan.lanes) else plan
+
+
+def _changes(value: Value, index: Symbol, stored: set[str], loop: For) -> bool:
+    """Whether a gathered index may differ from one iteration to the next."""
+    written = {s.name for s in loop.body if isinstance(s, Local | Assign)}
+    for item in walk(value):
+        if any(index in symbols(e) for e in extents_in(item)):
+            return True
+        if (isinstance(item, Load) and item.view.buffer in stored) or (isinstance(item, Ref) and item.name in written):
+            return True
+    return False
+
+
+def _sums(loop: For, plan: Plan) -> bool:
+    """Find the variables that sum up; False if a variable is used in another way than its own sum."""
+    uses = Counter(id(part) for item in walk(*loop.body) for part in parts(item))
+    adding: set[int] = set()
+    for statement in loop.body:
+        if isinstance(statement, Assign) and statement.name not in plan.own:
+            found = _sum(statement)
+            if found is None or statement.name in plan.sums or uses[id(statement.value)] != 1:
+                return False
+            plan.sums[statement.name] = found
+            adding.add(id(statement.value))
+        for item in walk(statement):
+            if isinstance(item, Ref) and item.name in plan.undeclared(loop):
+                return False
+        if isinstance(statement, Local):
+            plan.own.add(statement.name)
+    for item in walk(*loop.body):
+        read = [part.name for part in parts(item) if isinstance(part, Ref) and part.name in plan.sums]
+        if read and (id(item) not in adding or len(read) != 1):
+            return False
+    return plan.own.isdisjoint(plan.sums)
+
+
+def _sum(statement: Assign) -> Sum | None:
+    """The statement as a sum, if it is one."""
+    match statement.value:
+        case Apply(primitive, (Ref(name, dtype), value), _) if name == statement.name and primitive in FREE:
+            return Sum(name, primitive, value, dtype)
+        case Apply(primitive, (value, Ref(name, dtype)), _) if name == statement.name and primitive in FREE:
+            return Sum(name, primitive, value, dtype)
+    return None

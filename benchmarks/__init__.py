@@ -1,0 +1,1 @@
+"""Measurements, each a program that prints its figures: see the first lines of each."""

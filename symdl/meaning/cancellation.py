@@ -1,0 +1,261 @@
+"""Exact cancellation: what a sum is once its terms meet over their common denominator.
+
+A sum is rewritten only where a monomial vanishes exactly and what is left is surely no worse: one term, terms of one
+sign, or two over a denominator that cannot be negative. Here 1 - sigmoid, 1 - tanh^2, 1 - softmax and every gradient
+of softmax come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply
+
+LIMIT = 64  # terms that an expansion may reach
+SUMMANDS = 12  # longer sums are left alone
+MAX_POWER = 8  # highest whole power that near_log multiplies out
+
+Term = tuple[Mono, Fraction]
+
+
+def expand_atoms(mono: Mono) -> Poly | None:
+    """mono with its positive whole powers of sums multiplied out; None if that grows too far."""
+    forms = mono.forms
+    out, plain = forms.one, {}
+    for a, p in mono.factors.items():
+        whole = p.numerator // p.denominator
+        if a.op == "sum_of" and whole >= 1:
+            inside = expand(a.args[0])
+            for _ in range(whole):
+                if inside is None or len(out.terms) * len(inside.terms) > LIMIT:
+                    return None
+                out = out.multiplied_out(inside)
+            if p != whole:
+                plain[a] = p - whole
+        else:
+            plain[a] = p
+    return out.times(forms.mono(mono.expo, plain))
+
+
+def expand(poly: Poly) -> Poly | None:
+    """poly without whole powers of sums, or None."""
+    memo = poly.forms.memo
+    key = ("expand", poly)
+    if key in memo:
+        return memo[key]  # type: ignore[no-any-return]  # memos are Any
+    out: Poly | None = poly.forms.zero
+    for m, c in poly.terms.items():
+        part = expand_atoms(m)
+        if part is None or out is None or len(out.terms) > LIMIT:
+            out = None
+            break
+        out = out + part.scale(c)
+    memo[key] = out
+    return out
+
+
+def denominator(monos: Iterable[Mono]) -> dict[Atom, Fraction]:
+    below: dict[Atom, Fraction] = {}
+    for m in monos:
+        for a, p in m.factors.items():
+            if p < 0:
+                below[a] = max(below.get(a, Fraction(0)), Fraction(-(p.numerator // p.denominator)))
+    return below
+
+
+def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int] | None:
+    """The terms over their common denominator: (numerator, denominator, how many monomials vanished), or None."""
+    forms = terms[0][0].forms
+    if not any(p < 0 or a.op == "sum_of" for m, _ in terms for a, p in m.factors.items()):
+        return None  # like terms have met already: nothing can vanish
+    below = forms.mono(forms.zero, denominator(m for m, _ in terms))
+    out: dict[Mono, Fraction] = {}
+    seen: set[Mono] = set()
+    for m, c in terms:
+        part = expand_atoms(m * below)
+        if part is None:
+            return None
+        for n, k in part.terms.items():
+            out[n] = out.get(n, Fraction(0)) + k * c
+            seen.add(n)
+        if len(out) > LIMIT:
+            return None
+    return forms.poly(out), below, sum(1 for n in seen if not out[n])
+
+
+def over(numerator: Poly, below: Mono) -> Poly:
+    """numerator / below; Unsafe where that would cancel what may be 0."""
+    return multiply(numerator, numerator.forms.term(below**-1))
+
+
+def simplify(poly: Poly) -> Poly:
+    """The same sum after exact cancellation."""
+    forms = poly.forms
+    key = ("simplify", poly)
+    if key in forms.memo:
+        return forms.memo[key]  # type: ignore[no-any-return]  # memos are Any
+    seen = [poly]
+    while (better := _step(seen[-1])) is not None and better not in seen:
+        forms.found += 1
+        seen.append(better)
+    for p in seen:
+        forms.memo[("simplify", p)] = seen[-1]
+    return seen[-1]
+
+
+def _step(poly: Poly) -> Poly | None:
+    """poly after one cancellation, or None where there is none."""
+    if not 2 <= len(poly.terms) <= SUMMANDS or not any(m.factors for m in poly.terms):
+        return None
+    forms = poly.forms
+    items = list(poly.terms.items())
+    for i, s in enumerate(items):
+        for t in items[:i]:
+            for rule in (_pair, _leave_one_out):
+                try:
+                    pair = rule(s, t)
+                except Unsafe:
+                    continue
+                if pair is not None:
+                    return poly - forms.poly(dict([s, t])) + pair
+    try:
+        found = combine(items) if len(items) > 2 else None
+        if found and found[2] and (len(found[0].terms) < len(items) or found[0].nonneg or found[0].nonpos):
+            whole, antisymmetric = found[0], _numerator(found[0])
+            return over(whole if antisymmetric is None else antisymmetric, found[1])
+    except Unsafe:
+        pass
+    return None
+
+
+def _pair(s: Term, t: Term) -> Poly | None:
+    found = combine([s, t])
+    if found and found[2]:
+        terms = len(found[0].terms)
+        if terms <= 1 or (terms == 2 and found[1].nonneg and found[1].factors):
+            return over(found[0], found[1])
+    return None
+
+
+# ---- sums without one of their terms: sum(X) - X, and X sum(Y) - Y sum(X) ----
+
+
+def _sums(m: Mono) -> list[tuple[Atom, Mono, Fraction]]:
+    """(sum atom, its body as one monomial, the body's coefficient) for each sum in m with power 1."""
+    out = []
+    for a, p in m.factors.items():
+        if a.op == "sum" and p == 1 and a.args[0].single:
+            out.append((a, *a.args[0].single))
+    return out
+
+
+def _leave_one_out(s: Term, t: Term) -> Poly | None:
+    """Two terms of opposite sign that hold a sum and an element of it, without what they share."""
+    if not any(a.op == "sum" for m in (s[0], t[0]) for a in m.factors):
+        return None
+    forms = s[0].forms
+    below = forms.mono(forms.zero, denominator([s[0], t[0]]))
+    found = _excluded((s[0] * below, s[1]), (t[0] * below, t[1]))
+    return over(found, below) if found is not None else None
+
+
+def _numerator(poly: Poly) -> Poly | None:
+    items = list(poly.terms.items())
+    return _excluded(*items) if len(items) == 2 else None
+
+
+def _excluded(s: Term, t: Term) -> Poly | None:
+    forms = s[0].forms
+    for (m, c), (n, d) in ((s, t), (t, s)):
+        for a, x, k in _sums(m):
+            rest = m.without(a)
+            # c R sum(kX) + d R X, with d = -c k
+            if n is rest * x and d == -c * k:
+                return multiply(forms.term(rest, c), others(a))
+            # c R Y sum(kX) + d R X sum(lY), with d l = -c k
+            for b, y, l in _sums(n):
+                if b.param != a.param or d * l != -c * k:
+                    continue
+                if m.without(a) * y**-1 is n.without(b) * x**-1:
+                    outer = m.without(a) * y**-1
+                    first = multiply(forms.term(y, c), others(a))
+                    second = multiply(forms.term(x, d), others(b))
+                    return multiply(forms.term(outer), first + second)
+    return None
+
+
+def others(total: Atom) -> Poly:
+    """sum(X) - X of a sum atom, an atom of X's shape that is known without cancellation at the largest X."""
+    return total.forms.function("others", total.forms.of_atom(total), shape=total.args[0].shape)
+
+
+# ---- differences and logarithms near 1 ----
+
+
+def near_log(m: Mono, c: Fraction) -> Poly | None:
+    """log(c*m), accurate where c*m is near 1, or None if nothing cancels exactly there."""
+    memo, key = m.forms.memo, ("near", m, c)
+    if key not in memo:
+        try:
+            memo[key] = _near_log(m, c)
+        except Unsafe:
+            memo[key] = None
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def _near_log(m: Mono, c: Fraction) -> Poly | None:
+    forms = m.forms
+    if not m.factors:
+        return m.expo if c == 1 else None
+    if (c < 0 and m.nonneg) or not any(a.op == "sum_of" for a in m.factors):
+        return None
+    p0 = min(abs(p) for p in m.factors.values())
+    if any((p / p0).denominator != 1 or abs(p / p0) > MAX_POWER for p in m.factors.values()):
+        return None
+    if c != 1:
+        if p0.numerator != 1 or p0.denominator > MAX_POWER:
+            return None
+        c = c**p0.denominator
+    powers = {a: p / p0 for a, p in m.factors.items()}
+    for expo, outside in ((m.expo.scale(1 / p0), forms.zero), (forms.zero, m.expo)):
+        found = combine([(forms.mono(expo, powers), c), (forms.unit, Fraction(-1))])
+        if found and found[2] and found[0].terms:
+            u = over(found[0], found[1])
+            return outside + forms.function("log1p", u).scale(p0)
+        if not m.expo.terms:
+            break
+    return None
+
+
+def sign_of(poly: Poly) -> int:
+    """1 or -1 where the sign is known, else 0."""
+    return 1 if poly.nonneg else -1 if poly.nonpos else 0
+
+
+def logistic(atom: Atom) -> Poly | None:
+    """E if atom is 1 + exp(E)."""
+    parts = _unit_and_exp(atom)
+    return parts[0] if parts and parts[1:] == (1, 1) else None
+
+
+def grown(atom: Atom) -> tuple[Poly, int] | None:
+    """(E, sign) if atom is sign * (exp(E) - 1)."""
+    parts = _unit_and_exp(atom)
+    if parts and parts[1] == -parts[2]:
+        return parts[0], int(parts[2])
+    return None
+
+
+def _unit_and_exp(atom: Atom) -> tuple[Poly, Fraction, Fraction] | None:
+    """(E, k, c) if atom is k + c exp(E), both of size 1."""
+    if atom.op != "sum_of" or len(atom.args[0].terms) != 2:
+        return None
+    poly = atom.args[0]
+    k = poly.terms.get(poly.forms.unit)
+    if k is None or abs(k) != 1:
+        return None
+    ((m, c),) = [t for t in poly.terms.items() if not t[0].bare]
+    return (m.expo, k, c) if not m.factors and abs(c) == 1 else None
+
+

@@ -1,0 +1,211 @@
+"""Views of a normal form: pushed down to its leaves and reductions, so that like terms meet.
+
+A view acts on the axes of what the user's node was; a form stands at the right of those axes, and along an axis of 1
+it is the same everywhere, so slicing and gathering pass it by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from symdl.expr import Expr, make
+from symdl.meaning.normal_form import Atom, Forms, Poly, joined, multiply, power, stripped
+from symdl.ops.declare import spread
+from symdl.ops.indexing import GATHER
+from symdl.ops.views import RESHAPE, SLICE, dropped, reshape_to
+from symdl.types import Extent, Shape
+
+ELEMENTWISE = frozenset(["sum_of", "log", "log1p", "softplus", "abs", "maximum", "where"])
+
+
+@dataclass(frozen=True)
+class Place:
+    """Target axis t is axis axes[t] of the source, or new where that is None; other source axes are 1 and go."""
+
+    axes: tuple[int | None, ...]
+
+    def apply(self, x: Expr) -> Expr:
+        shape = x.type.shape
+        gone = tuple(k for k in range(len(shape)) if k not in self.axes)
+        left = [k for k in range(len(shape)) if k in self.axes]
+        target = tuple(1 if a is None else shape[a] for a in self.axes)
+        return spread(dropped(x, gone), target, tuple(self.axes.index(k) for k in left))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Every steps-th element from starts on."""
+
+    starts: Shape
+    steps: tuple[int, ...]
+    lengths: Shape
+
+    def apply(self, x: Expr) -> Expr:
+        return make(SLICE, (x,), starts=self.starts, steps=self.steps, lengths=self.lengths)
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same elements in C order, of an array of the shape before under the shape after."""
+
+    before: Shape
+    after: Shape
+
+    def apply(self, x: Expr) -> Expr:
+        x = stretched(x, self.before)
+        while x.op is RESHAPE:
+            x = x.inputs[0]
+        return reshape_to(x, self.after)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Elements at integer arrays of indices along axes, of an array of the shape before."""
+
+    before: Shape
+    indices: tuple[Expr, ...]
+    axes: tuple[int, ...]
+    batch: int
+
+    def apply(self, x: Expr) -> Expr:
+        return make(GATHER, (stretched(x, self.before), *self.indices), axes=self.axes, batch=self.batch)
+
+
+View = Place | Cut | Reshape | Gathered
+
+
+def stretched(x: Expr, shape: Shape) -> Expr:
+    """x broadcast to a shape at whose right it stands."""
+    return spread(x, shape, tuple(range(len(shape) - x.type.ndim, len(shape))))
+
+
+def leaf(forms: Forms, node: Expr) -> Poly:
+    """The form of a node that the algebra does not look into."""
+    ones = next((k for k, n in enumerate(node.type.shape) if n != 1), node.type.ndim)
+    node = dropped(node, tuple(range(ones)))
+    return forms.function("leaf", param=node, shape=node.type.shape)
+
+
+def local(view: View, rank: int, shape: Shape) -> View | None:
+    """The view as it acts on an array of this shape that stands at the right of the source's rank axes; None if not
+    at all."""
+    away = rank - len(shape)
+    if isinstance(view, Place):
+        axes = [None if a is None or a < away or shape[a - away] == 1 else a - away for a in view.axes]
+        while axes and axes[0] is None:
+            axes.pop(0)
+        same = [k if n != 1 else None for k, n in enumerate(shape)]
+        return None if axes == same else Place(tuple(axes))
+    if isinstance(view, Cut):
+        starts = tuple(0 if n == 1 else s for s, n in zip(view.starts[away:], shape, strict=True))
+        steps = tuple(1 if n == 1 else s for s, n in zip(view.steps[away:], shape, strict=True))
+        lengths = tuple(1 if n == 1 else s for s, n in zip(view.lengths[away:], shape, strict=True))
+        trivial = lengths == shape and not any(starts) and set(steps) <= {1}
+        return None if trivial else Cut(starts, steps, lengths)
+    return view if shape else None
+
+
+def result_shape(view: View, shape: Shape) -> Shape:
+    if isinstance(view, Place):
+        return stripped(tuple(1 if a is None else shape[a] for a in view.axes))
+    if isinstance(view, Cut):
+        return stripped(view.lengths)
+    if isinstance(view, Reshape):
+        return stripped(view.after)
+    own = view.indices[0].type.shape
+    return stripped((*own, *(n for k, n in enumerate(view.before) if k >= view.batch and k not in view.axes)))
+
+
+def viewed(poly: Poly, view: View, rank: int) -> Poly:
+    """The view of a form that stands at the right of rank axes."""
+    if not poly.shape:
+        return poly
+    memo, key = poly.forms.memo, ("view", poly, view, rank)
+    if key not in memo:
+        memo[key] = mapped(poly, lambda a: _atom(a, view, rank))
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def mapped(poly: Poly, change: Callable[[Atom], Poly]) -> Poly:
+    """poly with its atoms changed, term by term."""
+    forms = poly.forms
+    out = forms.zero
+    for m, c in poly.terms.items():
+        expo = mapped(m.expo, change)
+        term = forms.raw_exp(expo).scale(c) if expo.terms else forms.constant(c)
+        for a, q in m.factors.items():
+            new = change(a)
+            if new.atom is not None:
+                term = term.times(forms.mono(forms.zero, {new.atom: q}))
+            else:
+                term = multiply(term, power(new, q))
+        out = out + term
+    return out
+
+
+def _atom(a: Atom, view: View, rank: int) -> Poly:
+    forms = a.forms
+    if not a.shape:
+        return forms.of_atom(a)
+    here = local(view, rank, a.shape)
+    if here is None:
+        return forms.of_atom(a)
+    if a.op == "leaf":
+        if isinstance(view, Gathered | Reshape):
+            return leaf(forms, view.apply(a.param))
+        return leaf(forms, here.apply(a.param))
+    if a.op in ELEMENTWISE:
+        args = tuple(viewed(p, view, rank) for p in a.args)
+        param = a.param
+        if a.op == "where":
+            own = local(view, rank, param.type.shape)
+            param = param if own is None else settled(own.apply(param))
+            return forms.function("where", *args, param=param, shape=where_shape(param, args))
+        return args[0] if a.op == "sum_of" else forms.function(a.op, *args, param=param)
+    if a.op == "join" and isinstance(here, Cut):
+        piece = _piece(a, here)
+        if piece is not None:
+            return piece
+    if a.op == "view":
+        inner, before = a.args[0], a.param
+        if isinstance(before, Place) and isinstance(here, Place):
+            axes = tuple(None if k is None else before.axes[k] for k in _aligned(here, len(before.axes), a))
+            both = local(Place(axes), len(inner.shape), inner.shape)
+            return inner if both is None else _wrapped(inner, both)
+        if isinstance(before, Reshape) and isinstance(here, Reshape):
+            return inner if stripped(here.after) == inner.shape else _wrapped(inner, Reshape(before.before, here.after))
+    return _wrapped(forms.of_atom(a), here)
+
+
+def _aligned(place: Place, rank: int, a: Atom) -> tuple[int | None, ...]:
+    """The axes of a place, counted in the rank axes that the atom had before 1s in front were dropped."""
+    away = rank - len(a.shape)
+    return tuple(None if k is None else k + away for k in place.axes)
+
+
+def _wrapped(poly: Poly, view: View) -> Poly:
+    return poly.forms.function("view", poly, param=view, shape=result_shape(view, poly.shape))
+
+
+def _piece(a: Atom, cut: Cut) -> Poly | None:
+    """What a slice takes out of pieces laid side by side, if that is one piece."""
+    axis: int = a.param[0]
+    start: Extent = 0
+    k = len(a.shape) + axis
+    for p, n in zip(a.args, a.param[1], strict=True):
+        if cut.starts[k] == start and cut.lengths[k] == n and cut.steps[k] == 1:
+            starts = tuple(0 if j == k else s for j, s in enumerate(cut.starts))
+            return viewed(p, Cut(starts, cut.steps, cut.lengths), len(a.shape))
+        start = start + n
+    return None
+
+
+def settled(condition: Expr) -> Expr:
+    """A condition without axes of 1 in front."""
+    ones = next((k for k, n in enumerate(condition.type.shape) if n != 1), condition.type.ndim)
+    return dropped(condition, tuple(range(ones)))
+
+
+def where_shape(condition: Expr, args: tuple[Poly, ...]) -> Shape:
+    return joined([condition.type.shape, *(a.shape for a in args)])

@@ -1,0 +1,245 @@
+"""where(condition, u, 0) as a mask, and labels: the pick of one entry a row, whose pullback is such a mask.
+
+A mask takes the factors beside it inside, so the branch not taken is never multiplied. Inside the mask of a label,
+the pick of that label is the element itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symdl.expr import Expr, make
+from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, leaf, mapped, settled, stretched, viewed, where_shape
+from symdl.meaning.cancellation import simplify
+from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, multiply
+from symdl.ops.declare import spread
+from symdl.ops.elementwise import cast, eq, where
+from symdl.ops.extents import expr_of
+from symdl.ops.indexing import GATHER, wrapped
+from symdl.ops.shaping import IOTA
+from symdl.ops.views import SPREAD
+from symdl.types import Extent
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A condition that is true at one place of the last axis: where the index along it is the label.
+
+    certain: the label was read by a gather, so it lies inside the axis; a one-hot row may be all 0.
+    """
+
+    label: Expr
+    certain: bool
+
+
+def hit_of(condition: Expr) -> Hit | None:
+    """What a condition says about labels, if it compares the last axis' index with one."""
+    if condition.op is not eq:
+        return None
+    for index, label in (condition.inputs, condition.inputs[::-1]):
+        rank = index.type.ndim
+        if index.op is not IOTA or index.params["axis"] != rank - 1:
+            continue
+        own = label
+        if label.type.ndim:
+            if label.op is not SPREAD or label.type.shape[-1] != 1 or label.params["axes"] != tuple(range(rank - 1)):
+                continue
+            own = label.inputs[0]
+        raw = unwrapped(own, index)
+        return Hit(own if raw is None else raw, raw is not None)
+    return None
+
+
+def unwrapped(label: Expr, index: Expr) -> Expr | None:
+    """y if label is y counted from the end where negative, as the pullback of a gather has it."""
+    if label.op is not where:
+        return None
+    y = label.inputs[2]
+    return y if wrapped(y, index.type.shape[-1]) is label else None
+
+
+def branches(atom: Atom) -> tuple[Poly, Poly]:
+    return atom.args[0], atom.args[1]
+
+
+def masked(m: Mono) -> Atom | None:
+    """The where atom with a branch of 0 that a monomial has as a factor."""
+    for a, p in m.factors.items():
+        if a.op == "where" and p == 1 and not all(b.terms for b in a.args):
+            return a
+    return None
+
+
+def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
+    """where(condition, yes, no)."""
+    forms = yes.forms
+    if not yes.terms and not no.terms:
+        return forms.zero
+    condition = settled(condition)
+    return forms.function("where", yes, no, param=condition, shape=where_shape(condition, (yes, no)))
+
+
+def assume(poly: Poly, condition: Expr, holds: bool) -> Poly:
+    """poly where the condition is known."""
+    forms = poly.forms
+    memo, key = forms.memo, ("assume", poly, condition, holds)
+    if key in memo:
+        return memo[key]  # type: ignore[no-any-return]  # memos are Any
+    hit = hit_of(condition) if holds else None
+
+    def change(a: Atom) -> Poly:
+        if a.op == "where":
+            if a.param is condition:
+                return assume(a.args[0 if holds else 1], condition, holds)
+            return chosen(a.param, assume(a.args[0], condition, holds), assume(a.args[1], condition, holds))
+        if hit is not None:
+            if a.op == "pick" and a.param is hit.label:
+                return assume(a.args[0], condition, holds)
+            if a.op == "sum" and a.param == (-1,) and _is_mask_of(a.args[0], condition):
+                return forms.one
+        if a.op in ELEMENTWISE:
+            args = tuple(assume(p, condition, holds) for p in a.args)
+            return args[0] if a.op == "sum_of" else forms.function(a.op, *args, param=a.param)
+        return forms.of_atom(a)
+
+    memo[key] = simplify(mapped(poly, change)) if _mentions(poly, condition, hit) else poly
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def _is_mask_of(body: Poly, condition: Expr) -> bool:
+    a = body.atom
+    return a is not None and a.op == "where" and a.param is condition and a.args[0].number == 1 and not a.args[1].terms
+
+
+def _mentions(poly: Poly, condition: Expr, hit: Hit | None) -> bool:
+    """Whether knowing the condition could change anything."""
+    memo, key = poly.forms.memo, ("mentions", poly, condition, hit)
+    if key not in memo:
+        memo[key] = any(
+            _mentions(m.expo, condition, hit)
+            or any(
+                (a.op == "where" and a.param is condition)
+                or (hit is not None and a.op == "pick" and a.param is hit.label)
+                or any(_mentions(p, condition, hit) for p in a.args)
+                for a in m.factors
+            )
+            for m in poly.terms
+        )
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def product(a: Poly, b: Poly) -> Poly:
+    """a * b; a mask takes the other factor inside."""
+    if a.number is not None or b.number is not None:
+        return multiply(a, b)
+    for x, y in ((a, b), (b, a)):
+        if len(x.terms) > 1 and any(masked(m) for m in x.terms):
+            out = x.forms.zero
+            for m, c in x.terms.items():
+                out = out + product(x.forms.term(m, c), y)
+            return merged(out)
+        if x.single and (w := masked(x.single[0])):
+            rest = x.forms.term(x.single[0].without(w), x.single[1])
+            return _into(w, product(rest, y))
+    return multiply(a, b)
+
+
+def _into(w: Atom, factor: Poly) -> Poly:
+    yes, no = branches(w)
+    k = factor.number
+    if k is not None:
+        return w.forms.of_atom(w).scale(k)
+    inside = [
+        product(u, assume(factor, w.param, holds)) if u.terms else u for u, holds in ((yes, True), (no, False))
+    ]
+    return chosen(w.param, *inside)
+
+
+def merged(poly: Poly) -> Poly:
+    """Masks with one condition as one."""
+    groups: dict[Expr, list[tuple[Mono, Atom]]] = {}
+    for m in poly.terms:
+        w = masked(m)
+        if w is not None and len(m.factors) == 1 and not m.expo.terms:
+            groups.setdefault(w.param, []).append((m, w))
+    for condition, group in groups.items():
+        if len(group) < 2:
+            continue
+        yes = no = poly.forms.zero
+        for m, w in group:
+            c = poly.terms[m]
+            poly = poly - poly.forms.term(m, c)
+            yes, no = yes + w.args[0].scale(c), no + w.args[1].scale(c)
+        poly = poly + chosen(condition, simplify(yes), simplify(no))
+    return poly
+
+
+# ---- one entry a row ----
+
+
+def is_label_pick(view: Gathered) -> bool:
+    """Whether a gather takes one entry along the last axis for each of the other axes."""
+    last = len(view.before) - 1
+    return view.axes == (last,) and view.batch == last == view.indices[0].type.ndim
+
+
+def picked(poly: Poly, label: Expr) -> Poly:
+    """poly at the label along the last axis, that axis kept as 1: pushed down to what varies along it."""
+    forms = poly.forms
+    memo, key = forms.memo, ("pick", poly, label)
+    if key not in memo:
+        memo[key] = mapped(poly, lambda a: _pick_atom(forms, a, label))
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def _pick_atom(forms: Forms, a: Atom, label: Expr) -> Poly:
+    if not a.shape or a.shape[-1] == 1:
+        return forms.of_atom(a)
+    if a.op in ELEMENTWISE:
+        if a.op == "where":
+            hit = hit_of(a.param)
+            if hit is not None and hit.label is label:
+                return picked(a.args[0], label)
+            args = tuple(picked(p, label) for p in a.args)
+            condition = settled(pick_of(a.param, label)) if a.param.type.ndim and a.param.type.shape[-1] != 1 else a.param
+            return chosen(condition, *args)
+        inside = tuple(picked(p, label) for p in a.args)
+        return inside[0] if a.op == "sum_of" else forms.function(a.op, *inside, param=a.param)
+    return forms.function("pick", forms.of_atom(a), param=label, shape=(*label.type.shape, 1))
+
+
+def pick_of(x: Expr, label: Expr) -> Expr:
+    """x at the label along its last axis, kept as 1; x stands at the right of the label's axes and one more."""
+    batch = label.type.ndim
+    if x.type.ndim <= batch and all(n == 1 for n in x.type.shape[:-1]):
+        one = Place((x.type.ndim - 1,)).apply(x)
+        got = make(GATHER, (one, label), axes=(0,), batch=0)
+    else:
+        full = stretched(x, (*label.type.shape, x.type.shape[-1]))
+        got = make(GATHER, (full, label), axes=(batch,), batch=batch)
+    return spread(got, (*label.type.shape, 1), tuple(range(batch)))
+
+
+def dropped_last(poly: Poly, rank: int) -> Poly:
+    """A form of rank axes, the last being 1, without it."""
+    return viewed(poly, Place(tuple(range(rank - 1))), rank)
+
+
+def summed_mask(body: Poly) -> Poly | None:
+    """sum(where(hit, u, 0)) along the last axis as u at the label, where the label surely lies inside."""
+    if not body.single:
+        return None
+    m, c = body.single
+    w = masked(m)
+    if w is None or len(m.factors) != 1 or m.expo.terms or w.args[1].terms:
+        return None
+    hit = hit_of(w.param)
+    return picked(w.args[0], hit.label).scale(c) if hit is not None and hit.certain else None
+
+
+def extent_form(forms: Forms, extent: Extent, dtype: str) -> Poly:
+    """A number of elements, as mean has it."""
+    if isinstance(extent, int):
+        return forms.constant(extent)
+    return leaf(forms, cast(expr_of(extent), dtype))
+

@@ -1,0 +1,156 @@
+"""The table of cases: each op that is not elementwise, as users reach it, beside NumPy's way of saying the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import symdl.tensor as T
+from agree import Case
+
+
+def _accumulated(x: Any) -> Any:
+    """float32 is summed as float64, and small integers as 64-bit ones."""
+    return x.astype("float64") if x.dtype == np.float32 else x
+
+
+def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.asarray(np.sum(_accumulated(x), axis=axis, keepdims=keepdims))
+
+
+def _set(x: Any, index: Any, v: Any) -> Any:
+    out = x.copy()
+    out[index] = v
+    return out
+
+
+def _inc(x: Any, index: Any, v: Any) -> Any:
+    out = x.copy()
+    np.add.at(out, index, v)
+    return out
+
+
+def _softmax(x: Any, axis: Any) -> Any:
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _onehot(n: Any, classes: int) -> Any:
+    return (n[..., None] == np.arange(classes)).astype("float64")
+
+
+M = ((3, 4),)
+VIEWS = [
+    Case("transpose", lambda x: x.T, np.transpose, M),
+    Case("transpose axes", lambda x: x.transpose(1, 2, 0), lambda x: x.transpose(1, 2, 0), [(2, 3, 4)]),
+    Case("dimshuffle", lambda x: x.dimshuffle(1, "x", 0), lambda x: x.T[:, None], M),
+    Case("dimshuffle drops", lambda x: x.dimshuffle(1), lambda x: x[0], [(1, 4)]),
+    Case("swapaxes", lambda x: x.swapaxes(0, -1), lambda x: x.swapaxes(0, -1), [(2, 3, 4)]),
+    Case("moveaxis", lambda x: T.moveaxis(x, (0, 1), (-1, 0)), lambda x: np.moveaxis(x, (0, 1), (-1, 0)), [(2, 3, 4)]),
+    Case("expand_dims", lambda x: T.expand_dims(x, (0, 2)), lambda x: np.expand_dims(x, (0, 2)), M),
+    Case("squeeze", lambda x: x.squeeze(), np.squeeze, [(1, 3, 1)]),
+    Case("broadcast_to", lambda x: T.broadcast_to(x, (2, 3, 4)), lambda x: np.broadcast_to(x, (2, 3, 4)), [(3, 1)]),
+    Case("slice", lambda x: x[1:, ::-2], lambda x: x[1:, ::-2], M),
+    Case("slice empty", lambda x: x[2:1, 5:], lambda x: x[2:1, 5:], M),
+    Case("index", lambda x: x[-1, 2], lambda x: x[-1, 2], M),
+    Case("flip", lambda x: T.flip(x, 1), lambda x: np.flip(x, 1), M),
+    Case("pad", lambda x: T.pad(x, ((1, 0), (2, 3))), lambda x: np.pad(x, ((1, 0), (2, 3))), M),
+    Case("tile", lambda x: T.tile(x, (2, 3, 1)), lambda x: np.tile(x, (2, 3, 1)), M),
+    Case("tile none", lambda x: T.tile(x, (0, 2)), lambda x: np.tile(x, (0, 2)), M),
+    Case("repeat", lambda x: x.repeat(3, 0), lambda x: x.repeat(3, 0), M),
+    Case("repeat flat", lambda x: x.repeat(2), lambda x: x.repeat(2), M),
+    Case("reshape", lambda x: x.reshape((2, -1)), lambda x: x.reshape(2, -1), M),
+    Case("reshape pairs", lambda x: x.reshape((-1, 2, 2)), lambda x: x.reshape(-1, 2, 2), M),
+    Case("flatten", lambda x: x.flatten(2), lambda x: x.reshape(2, -1), [(2, 3, 4)]),
+    Case("empty reshape", lambda x: x.reshape((0, 7)), lambda x: x.reshape(0, 7), [(0, 4)]),
+    Case("roll", lambda x: T.roll(x, -3, 1), lambda x: np.roll(x, -3, 1), M),
+    Case("diagonal", lambda x: T.diagonal(x, 1), lambda x: np.diagonal(x, 1), M),
+    Case("diag of a vector", lambda x: T.diag(x, -1), lambda x: np.diag(x, -1), [(3,)]),
+    Case("tril", lambda x: T.tril(x, -1), lambda x: np.tril(x, -1), M),
+    Case("triu", lambda x: T.triu(x), np.triu, [(2, 3, 4)]),
+    Case("diff", lambda x: T.diff(x, 2), lambda x: np.diff(x, 2), [(2, 5)]),
+]  # fmt: skip
+JOINS = [
+    Case("concatenate", lambda x, y: T.concatenate([x, y, x], 1), lambda x, y: np.concatenate([x, y, x], 1), [(3, 4), (3, 1)]),
+    Case("join", lambda x, y: T.join(0, x, y), lambda x, y: np.concatenate([x, y]), [(2, 4), (0, 4)]),
+    Case("stack", lambda x, y: T.stack([x, y], -1), lambda x, y: np.stack([x, y], -1), [(3, 4), (3, 4)]),
+    Case("split", lambda x: T.split(x, 3, 1), lambda x: np.split(x, 3, 1), [(2, 6)]),
+    Case("split at", lambda x: T.split(x, [1, 4]), lambda x: np.split(x, [1, 4]), [(5, 2)]),
+    Case("hstack", lambda x, y: T.hstack([x, y]), lambda x, y: np.hstack([x, y]), [(3, 4), (3, 2)]),
+    Case("vstack", lambda x, y: T.vstack([x, y]), lambda x, y: np.vstack([x, y]), [(3, 4), (4,)]),
+]  # fmt: skip
+POSITIONS = [
+    Case("arange", lambda x: x * T.arange(x.shape[0]).astype(x.dtype), lambda x: x * np.arange(4).astype(x.dtype), [(4,)]),
+    Case("extent", lambda x: x * T.cast(x.shape[0], x.dtype), lambda x: x * np.asarray(3, x.dtype), M),
+    Case("eye", lambda x: T.eye(x.shape[0], x.shape[1], 1), lambda x: np.eye(3, 4, 1), M),
+    Case("ones_like", lambda x: T.ones_like(x) + T.zeros_like(x), np.ones_like, M),
+    Case("one_hot", lambda n: T.one_hot(n, 4), lambda n: _onehot(n, 4), [(2, 3)], integers=(0,)),
+    Case("linspace", lambda x: x * T.linspace(0, 1, 5).astype(x.dtype), lambda x: x * np.linspace(0, 1, 5).astype(x.dtype),
+         [(5,)], exact=False),
+]  # fmt: skip
+INDEXED = [
+    Case("gather", lambda x, n: x[n], lambda x, n: x[n], [(3, 4), (5,)], integers=(1,)),
+    Case("gather axis 1", lambda x, n: x[:, n], lambda x, n: x[:, n], [(2, 3), (2, 2)], integers=(1,)),
+    Case("gather apart", lambda x, n, m: x[n, :, m], lambda x, n, m: x[n, :, m], [(3, 2, 3), (4,), (2, 1)], integers=(1, 2)),
+    Case("take", lambda x, n: T.take(x, n - 1, 1), lambda x, n: np.take(x, n - 1, 1), [(2, 3), (4,)], integers=(1,)),
+    Case("take flat", lambda x, n: T.take(x, n), lambda x, n: np.take(x, n), [(2, 3), (4,)], integers=(1,)),
+    Case("one a row", lambda x, n: x[T.arange(n.shape[0]), n], lambda x, n: x[np.arange(4), n], [(4, 3), (4,)], integers=(1,)),
+    Case("set", lambda x, v: T.set_subtensor(x[1:, ::2], v), lambda x, v: _set(x, np.s_[1:, ::2], v), [(3, 4), (2, 1)]),
+    Case("inc", lambda x, v: T.inc_subtensor(x[::-2, 1], v), lambda x, v: _inc(x, np.s_[::-2, 1], v), [(3, 4), (2,)]),
+    Case("scatter set", lambda x, v: T.set_subtensor(x[[2, 0]], v), lambda x, v: _set(x, [2, 0], v), [(3, 4), (2, 4)]),
+    Case("scatter add", lambda x, v, n: T.inc_subtensor(x[n], v), lambda x, v, n: _inc(x, n, v), [(3, 2), (5, 2), (5,)],
+         integers=(2,)),
+]  # fmt: skip
+REDUCTIONS = [
+    Case("sum", lambda x: x.sum(), _sum, M),
+    Case("sum axis", lambda x: x.sum(axis=(0, -1), keepdims=True), lambda x: _sum(x, (0, -1), True), [(2, 3, 4)]),
+    Case("sum of none", lambda x: x.sum(axis=0), lambda x: _sum(x, 0), [(0, 3)]),
+    Case("prod", lambda x: x.prod(axis=1), lambda x: np.prod(_accumulated(x), axis=1), [(3, 3)]),
+    Case("max", lambda x: x.max(axis=1), lambda x: x.max(axis=1), M),
+    Case("min", lambda x: x.min(axis=0, keepdims=True), lambda x: x.min(axis=0, keepdims=True), M),
+    Case("max all", lambda x: T.max(x), np.max, M),
+    Case("max_and_argmax", lambda x: T.max_and_argmax(x, 1), lambda x: (x.max(1), x.argmax(1)), M),
+    Case("min_and_argmin", lambda x: [x.argmin(), x.min()], lambda x: [x.argmin(), x.min()], M),
+    Case("argmax", lambda x: x.argmax(0, keepdims=True), lambda x: x.argmax(0, keepdims=True), M),
+    Case("ptp", lambda x: T.ptp(x, 1), lambda x: np.ptp(x, 1), M),
+    Case("any", lambda x: [(x > 1).any(), T.any(x, axis=0)], lambda x: [(x > 1).any(), x.any(axis=0)], M),
+    Case("all", lambda x: [(x > -1).all(1), T.all(x)], lambda x: [(x > -1).all(1), x.all()], M),
+    Case("mean", lambda x: x.mean(axis=1), lambda x: _accumulated(x).mean(axis=1), M, exact=False),
+    Case("var", lambda x: x.var(axis=0, ddof=1), lambda x: x.var(axis=0, ddof=1), M, exact=False),
+    Case("std", lambda x: x.std(keepdims=True), lambda x: x.std(keepdims=True), M, exact=False),
+    Case("cumsum", lambda x: [x.cumsum(), x.cumsum(1)], lambda x: [_accumulated(x).cumsum(), _accumulated(x).cumsum(1)], M),
+    Case("norm", lambda x: T.norm(x, axis=1), lambda x: np.sqrt(np.square(x * 1.0).sum(1)), M, exact=False),
+    Case("trace", lambda x: T.trace(x), lambda x: _sum(np.diagonal(x)), [(3, 3)]),
+    Case("softmax", lambda x: T.softmax(x), lambda x: _softmax(x, -1), M, exact=False),
+    Case("softmax all", lambda x: T.softmax(x, (0, 1)), lambda x: _softmax(x, (0, 1)), M, exact=False),
+    Case("log_softmax", lambda x: T.log_softmax(x, 0), lambda x: np.log(_softmax(x, 0)), M, exact=False),
+    Case("logsumexp", lambda x: T.logsumexp(x, 1, keepdims=True), lambda x: np.log(np.exp(x).sum(1, keepdims=True)), M,
+         exact=False),
+    Case("crossentropy", lambda x, n: T.categorical_crossentropy(T.softmax(x), n),
+         lambda x, n: -np.log(_softmax(x, -1)[np.arange(4), n]), [(4, 3), (4,)], integers=(1,), exact=False),
+    Case("crossentropy of rows", lambda x, t: T.categorical_crossentropy(T.softmax(x), t),
+         lambda x, t: -(t * np.log(_softmax(x, -1))).sum(1), [(4, 3), (4, 3)], exact=False),
+]  # fmt: skip
+CONTRACTIONS = [
+    Case("dot", lambda x, y: T.dot(x, y), np.dot, [(3, 4), (4, 2)], exact=False),
+    Case("matrix vector", lambda x, y: x @ y, np.dot, [(3, 4), (4,)], exact=False),
+    Case("vector matrix", lambda x, y: x @ y, np.dot, [(3,), (3, 4)], exact=False),
+    Case("inner product", lambda x, y: x @ y, np.dot, [(5,), (5,)], exact=False),
+    Case("dot of stacks", lambda x, y: T.dot(x, y), np.dot, [(2, 3, 4), (5, 4, 2)], exact=False),
+    Case("scalar dot", lambda x, y: T.dot(x, y), np.dot, [(), (2, 2)]),
+    Case("matmul", lambda x, y: x @ y, np.matmul, [(2, 1, 3, 4), (5, 4, 2)], exact=False),
+    Case("matmul vector", lambda x, y: x @ y, np.matmul, [(4,), (2, 4, 3)], exact=False),
+    Case("batched_dot", T.batched_dot, np.matmul, [(2, 3, 4), (2, 4, 3)], exact=False),
+    Case("tensordot", lambda x, y: T.tensordot(x, y, [[0, 2], [1, 0]]), lambda x, y: np.tensordot(x, y, [[0, 2], [1, 0]]),
+         [(2, 3, 4), (4, 2, 5)], exact=False),
+    Case("tensordot 0", lambda x, y: T.tensordot(x, y, 0), lambda x, y: np.tensordot(x, y, 0), [(2,), (3,)]),
+    Case("outer", T.outer, np.outer, [(2,), (3, 2)]),
+    Case("inner", T.inner, np.inner, [(2, 3), (4, 3)], exact=False),
+    Case("vdot", T.vdot, np.vdot, [(2, 3), (6,)], exact=False),
+    Case("einsum", lambda x, y: T.einsum("nij,jn->ni", x, y), lambda x, y: np.einsum("nij,jn->ni", x, y), [(2, 3, 4), (4, 2)],
+         exact=False),
+    Case("einsum of one", lambda x: T.einsum("ijk->kj", x), lambda x: _sum(x, 0).T, [(2, 3, 4)], exact=False),
+    Case("dot of none", T.dot, np.dot, [(3, 0), (0, 2)]),
+]  # fmt: skip
+CASES = VIEWS + JOINS + POSITIONS + INDEXED + REDUCTIONS + CONTRACTIONS
