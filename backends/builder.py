@@ -6,10 +6,9 @@ Text is written, not `llvmlite.ir` objects, because it is several times quicker.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
-
-import numpy as np
 
 LLVM_TYPE = {
     "bool": "i1",
@@ -38,8 +37,10 @@ Operand = Reg | float
 def hexadecimal(number: float, dtype: str) -> str:
     """The exact IR text of a float: always the 64-bit pattern, for float32 that of the rounded number."""
     if dtype == "float32":
-        with np.errstate(over="ignore"):
-            number = float(np.float32(number))
+        try:
+            number = struct.unpack("<f", struct.pack("<f", number))[0]
+        except OverflowError:  # rounds beyond the largest float32
+            number = math.copysign(math.inf, number)
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
 
 

@@ -21,7 +21,6 @@ from symdl.program import Call, Program
 from symdl.types import Symbol, size_at
 
 Array = np.ndarray[Any, Any]
-OPTIMIZED_TEXT = 1_000_000  # characters of IR; above, compile time matters more than the last factor of speed
 KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
 _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
@@ -83,7 +82,13 @@ class Machine:
 
     def target(self) -> Target:
         """What the emitter must know."""
-        return Target(self.triple, self.layout, self.fma, gemm.workspace(self.tile("float64")))
+        return Target(
+            triple=self.triple,
+            data_layout=self.layout,
+            fma=self.fma,
+            workspace=gemm.workspace(self.tile("float64")),
+            vector_bytes=self.vector_bytes,
+        )
 
     def tile(self, dtype: str) -> gemm.Tile:
         """The GEMM register tile for these vectors."""
@@ -105,32 +110,22 @@ class Engine:
         return found
 
 
-def compile_text(text: str, machine: Machine, optimize: bool | None = None, assembly: bool = False) -> bytes:
+def compile_text(text: str, machine: Machine, assembly: bool = False) -> bytes:
     """IR text to the bytes of an object file (or of the assembly text). Holds no addresses of this process.
 
-    optimize: run the loop vectoriser and its companions; by default where the text is not huge.
+    Vectors and hoisting are in the text already, so only the passes that clean up run: LLVM's own vectoriser and
+    companions make code that is no quicker and take as long again as everything else.
     """
     with _lock:
         module = llvm.parse_assembly(text, llvm.create_context())
         module.verify()
         target = machine.create()
-        if optimize is None:
-            optimize = len(text) < OPTIMIZED_TEXT
-        if optimize:
-            tuning = llvm.create_pipeline_tuning_options(speed_level=2)
-            tuning.loop_vectorization = True
-            tuning.loop_interleaving = True
-            tuning.slp_vectorization = False
-            tuning.inlining_threshold = 0
-            builder = llvm.create_pass_builder(target, tuning)
-            builder.getModulePassManager().run(module, builder)
-        else:
-            builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
-            light = llvm.create_new_module_pass_manager()
-            light.add_sroa_pass()
-            light.add_instruction_combine_pass()
-            light.add_simplify_cfg_pass()
-            light.run(module, builder)
+        builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
         return target.emit_assembly(module).encode() if assembly else bytes(target.emit_object(module))
 
 
@@ -138,7 +133,7 @@ def glue(machine: Machine) -> tuple[Any, int]:
     """(call, address of poll): how Python enters native code that lets go of the interpreter's lock."""
     with _lock:
         if "glue" not in _loaded:
-            engine = Engine(compile_text(GLUE, machine, optimize=False), machine)
+            engine = Engine(compile_text(GLUE, machine), machine)
             kind = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
             _loaded["glue"] = kind(engine.address("call")), engine.address("poll"), engine
         call, poll, _ = _loaded["glue"]
@@ -154,7 +149,7 @@ def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes]
             code = None if store is None else store.get(key)
             if code is None:
                 text = gemm.module_text(tile, machine.triple, machine.layout)
-                code = compile_text(text, machine, optimize=False)
+                code = compile_text(text, machine)
                 if store is not None:
                     store[key] = code
             _loaded[key] = Engine(code, machine)

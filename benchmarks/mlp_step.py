@@ -102,7 +102,7 @@ def jax_step(threads: int) -> Step:
 
     def step() -> float:
         loss, state[0] = run(state[0], x, y)
-        return float(loss.detach())
+        return float(loss)
 
     return step
 

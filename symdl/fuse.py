@@ -26,7 +26,8 @@ CHEAP = frozenset(
 )
 DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurses far
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
-LARGEST = 40  # units in one kernel: machine code generation is worse than linear in the size of a function
+LARGEST = 150  # cheap ops in one kernel: machine code generation is worse than linear in the size of a function
+COSTLY = 12  # a transcendental function in cheap ops
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Group:
     units: list[Unit]
     prefix: tuple[Extent, ...] = ()
     step: Step | None = None
+    weight: int = 0  # of all units, in cheap ops
     members: set[Expr] = field(default_factory=set)
     sealed: set[Expr] = field(default_factory=set)  # written in parts: not to be read inside the group
 
@@ -83,6 +85,7 @@ class Fusion:
         self.formulas = Formulas(memory, self.views)
         self.order = [n for n in topological(*(r for r, _ in roots)) if n not in views]
         self.groups: list[Group] = []
+        self.weight: dict[Expr, int] = {}  # stored node -> cheap ops in its formula
         self.place: dict[Expr, int] = {}  # stored node -> its (last) group
         self.targets: dict[Expr, View] = {}  # root -> the view it is computed into directly
         self.copies: list[tuple[Expr, View]] = []
@@ -129,8 +132,9 @@ class Fusion:
             if kind == "reshape":
                 self._keep_window(n.inputs[0], keep, strided=False)
             depth[n] = 1 + max((depth.get(i, 0) for i in n.inputs), default=0)
-            cost[n] = (kind == "elementwise") + sum(cost.get(i, 0) for i in n.inputs)
             costly = kind == "gather" or (kind == "elementwise" and n.op.name not in CHEAP)
+            own = COSTLY if costly else int(kind == "elementwise")
+            cost[n] = self.weight[n] = own + sum(cost.get(i, 0) for i in n.inputs)
             reread = kind == "elementwise" and cost[n] > RECOMPUTED
             if kind == "view" and _stretches(n):
                 below = self._formula_below(n)
@@ -249,12 +253,13 @@ class Fusion:
         group = self.groups[g]
         group.prefix = common(group.prefix, u.kept)
         group.units.append(u)
+        group.weight += 1 + self.weight.get(u.node, 0)
         (group.sealed if sealed else group.members).update(made)
         for m in made:
             self.place[m] = max(g, self.place.get(m, g))
 
     def joins(self, u: Unit, g: Group, reads_it: bool) -> bool:
-        if g.step is not None or u.late != g.units[0].late or len(g.units) >= LARGEST:
+        if g.step is not None or u.late != g.units[0].late or g.weight + self.weight.get(u.node, 0) > LARGEST:
             return False
         prefix = common(g.prefix, u.kept)
         last = g.units[-1].space

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from symdl.errors import DtypeError, InputError, Part, ShapeError
 from symdl.expr import Expr, described
 
 Array = np.ndarray[Any, Any]
+Loss = Literal["none", "digits", "any"]  # what a conversion may lose: nothing, digits of floats, or the kind of number
+EXACT = {"float32": 1 << 24, "float64": 1 << 53}  # integers up to here have a float of their own
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class In:
     variable: Expr
     name: str | None = None
     value: Any = None
-    update: Expr | None = None
+    update: Any = None
     strict: bool = False
     allow_downcast: bool | None = None
     mutable: bool = False
@@ -37,75 +39,123 @@ class In:
 class Out:
     """An output of a function. borrow is accepted for Theano's sake: outputs are always the caller's own."""
 
-    variable: Expr
+    variable: Any
     borrow: bool = False
 
 
-def as_array(value: Any, leaf: Expr, strict: bool, downcast: bool) -> Array:
+def as_array(value: Any, leaf: Expr, strict: bool = False, downcast: bool = False) -> Array:
     """value as an array of the leaf's dtype and number of axes, converted only where nothing is lost.
 
     Arrays, numbers, nested lists and whatever has __array__ or __dlpack__. Python numbers adopt the leaf's dtype;
     integer arrays may change width where their values fit; float64 goes into float32 only with downcast.
-    Raises DtypeError or ShapeError.
+    Raises InputError, DtypeError or ShapeError.
     """
     dtype = np.dtype(leaf.type.dtype)
-    if type(value) is np.ndarray and value.dtype == dtype and value.dtype.isnative:
+    what = repr(leaf)
+    if type(value) is np.ndarray and value.dtype == dtype:
         array = value
-    elif strict and not (isinstance(value, np.ndarray) and value.dtype == dtype):
-        raise DtypeError(f"{leaf!r} takes an array of {dtype} exactly, not {_kind(value)}", [described(leaf)])
+    elif strict and getattr(value, "dtype", None) != dtype:
+        raise DtypeError(f"{what} is strict: it takes {dtype} and nothing else, not {kind_of(value)}", [described(leaf)])
     else:
-        array = _converted(_given(value, leaf), value, leaf, dtype, downcast)
+        array = converted(value, dtype, what, [described(leaf)], "any" if downcast else "none")
     if array.ndim != leaf.type.ndim:
         raise ShapeError(
-            f"{leaf!r} has {leaf.type.ndim} axes; the value given has {array.ndim}, its shape being {array.shape}", [described(leaf)]
+            f"{what} has {axes(leaf.type.ndim)}, the value given {axes(array.ndim)}", [described(leaf), part_of(array)]
         )
     return array
 
 
-def _given(value: Any, leaf: Expr) -> Array:
-    if isinstance(value, Expr):
-        raise InputError(f"{leaf!r} was given the expression {value!r}, not a value", [described(leaf), described(value)])
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
+def converted(value: Any, dtype: Any, what: str, parts: list[Part], loss: Loss) -> Array:
+    """value as an array of dtype; may be value itself. what and parts begin the message of an error."""
+    array = plain(value, what, parts, dtype)
+    if array.dtype == dtype or np.can_cast(array.dtype, dtype, "safe"):
+        return array.astype(dtype, copy=False)
+    literal = not hasattr(value, "dtype")  # Python numbers have no width of their own
+    if array.size == 0 and literal:  # an empty list is float64 to NumPy
+        return array.astype(dtype)
+    if array.dtype.kind in "iu":
+        _check_fit(array, dtype, what, parts, literal or loss != "none")
+        return array.astype(dtype)
+    if dtype.kind == "f" and (literal or loss != "none"):
+        with np.errstate(over="ignore"):
+            out = array.astype(dtype)
+        if literal and (wide := array[np.isinf(out) & np.isfinite(array)]).size:
+            raise DtypeError(f"{what} takes {dtype}, which does not hold {wide[0]}", [*parts, part_of(array)])
+        return out
+    if dtype.kind == "f":
+        remedy = f"value.astype({str(dtype)!r}) rounds it; function(..., allow_input_downcast=True) lets every call round."
+        raise DtypeError(f"{what} takes {dtype}; {array.dtype} would lose digits", [*parts, part_of(array)], remedy)
+    if loss == "any" and dtype.kind in "iu" and array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            return array.astype(dtype)
+    if literal:
+        raise DtypeError(f"{what} takes {dtype}, not {kind_of(value)}", parts)
+    remedy = "value != 0 is bool." if dtype.kind == "b" else f"value.astype({str(dtype)!r}) drops the fractions."
+    raise DtypeError(f"{what} takes {dtype}, not {array.dtype}", [*parts, part_of(array)], remedy)
+
+
+def _check_fit(array: Array, dtype: Any, what: str, parts: list[Part], rounding: bool) -> None:
+    """Raises DtypeError where dtype does not hold these integers; floats hold all if they may be rounded."""
+    if dtype.kind == "f":
+        low, high = -EXACT[str(dtype)], EXACT[str(dtype)]
+    else:
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if array.size == 0 or (dtype.kind == "f" and rounding):
+        return
+    least, most = int(array.min()), int(array.max())
+    if least < low or most > high:
+        found = str(least) if least == most else f"{least} to {most}"
+        exactly = " exactly" if dtype.kind == "f" else ""
+        raise DtypeError(f"{what} takes {dtype}, which does not hold {found}{exactly}", [*parts, part_of(array)])
+
+
+def plain(value: Any, what: str, parts: list[Part], dtype: Any) -> Array:
+    """value as an array of bools, integers or floats of at most 64 bits."""
+    if isinstance(value, Expr) and type(value) is Expr:
+        raise InputError(f"{what} takes a value, not the expression {value!r}", [*parts, described(value)])
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DtypeError(f"{what} takes {dtype}; the value is a masked array, some of whose entries have none", parts)
     try:
-        array = np.asarray(value)
-    except ValueError as error:  # a list of rows of different lengths
-        raise ShapeError(f"{leaf!r} was given rows of different lengths: {error}", [described(leaf)]) from None
-    except (TypeError, RuntimeError) as error:  # a torch tensor that requires a gradient, or lies on a GPU
-        raise InputError(f"{leaf!r} was given {_kind(value)}, which is no array: {error}", [described(leaf)]) from None
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            array: Array = np.from_dlpack(value)
+        else:
+            array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{what} takes an array; the value has rows of different lengths", parts) from None
+    except (TypeError, RuntimeError, BufferError) as error:  # a torch tensor that requires a gradient, or on a GPU
+        why = " ".join(str(error).split())
+        raise InputError(f"{what} cannot read the value, {kind_of(value)}: {why}", parts) from None
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise DtypeError(f"{leaf!r} takes {leaf.type.dtype}; {_kind(value)} is no number of that kind", [described(leaf)])
+        remedy = "value.toarray() is the array." if hasattr(value, "toarray") and hasattr(value, "nnz") else ""
+        if array.dtype == object and isinstance(value, int):
+            raise DtypeError(f"{what} takes {dtype}, which does not hold {value}", parts)
+        raise DtypeError(f"{what} takes {dtype}, not {kind_of(value)}", parts, remedy)
     return array
 
 
-def _converted(array: Array, value: Any, leaf: Expr, dtype: Any, downcast: bool) -> Array:
-    if array.dtype == dtype or np.can_cast(array.dtype, dtype, "safe"):
-        return array.astype(dtype, copy=False)
-    kinds = array.dtype.kind, dtype.kind
-    literal = not hasattr(value, "dtype")  # Python numbers have no width of their own
-    whole = kinds[0] in "iu"
-    if whole and kinds[1] in "iu":
-        info = np.iinfo(dtype)
-        if array.size == 0 or (int(array.min()) >= info.min and int(array.max()) <= info.max):
-            return array.astype(dtype)
-        lost = f"values from {array.min()} to {array.max()}"
-        raise DtypeError(f"{leaf!r} takes {dtype}; {lost} do not fit", _parts(leaf, array))
-    if array.size == 0 and literal:  # an empty list is float64 to NumPy
-        return array.astype(dtype)
-    if kinds[1] == "f" and (literal or downcast or whole):
-        return array.astype(dtype)
-    if downcast and kinds[1] != "b":
-        return array.astype(dtype)
-    remedy = f"Pass value.astype({str(dtype)!r}), or make the function with allow_input_downcast=True."
-    raise DtypeError(f"{leaf!r} takes {dtype}; {array.dtype} would lose digits", _parts(leaf, array), remedy)
+def part_of(array: Array) -> Part:
+    """An array given by the user, as a part of an error message."""
+    return "the value", f"{array.dtype}[{', '.join(map(str, array.shape))}]" if array.ndim else str(array.dtype), ""
 
 
-def _parts(leaf: Expr, array: Array) -> list[Part]:
-    return [described(leaf), ("the value", f"{array.dtype}{list(array.shape)}", "")]
+def axes(count: int) -> str:
+    """'no axis', '1 axis', '2 axes'."""
+    return "no axis" if count == 0 else "1 axis" if count == 1 else f"{count} axes"
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the text {value!r}"
+def kind_of(value: Any) -> str:
+    """What a value is, in a few words that do not depend on the run."""
+    if value is None:
+        return "None"
+    if isinstance(value, str | bytes):
+        return f"the text {value!r}" if len(value) < 40 else "a text"
+    if isinstance(value, bool | int | float | complex) and not hasattr(value, "dtype"):
+        return f"the number {value!r}" if type(value) is not bool else f"the bool {value}"
     dtype = getattr(value, "dtype", None)
-    return f"{type(value).__name__} of {dtype}" if dtype is not None else f"{type(value).__name__} {value!r}"[:60]
+    name = type(value).__name__
+    if isinstance(value, list | tuple) and value:
+        inner = kind_of(value[0])
+        return f"a {name} of {inner}{', ...' if len(value) > 1 else ''}"
+    if dtype is not None:
+        return f"a {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def _match(pairs: list[tuple[Expr, Expr]], bound: Bindings) -> Bindings | None:
             if bound.setdefault(pattern, expr) is not expr:
                 return None
         elif pattern.op is CONSTANT:
-            if expr.op is not CONSTANT or not np.all(expr.params["value"].array == pattern.params["value"].array):
+            if expr.op is not CONSTANT or not _equal(pattern.params["value"].array, expr.params["value"].array):
                 return None
         elif pattern.op is not expr.op or pattern.params != expr.params:
             return None
@@ -60,6 +61,13 @@ def _match(pairs: list[tuple[Expr, Expr]], bound: Bindings) -> Bindings | None:
         else:
             pairs += zip(pattern.inputs, expr.inputs, strict=True)
     return bound
+
+
+def _equal(wanted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> bool:
+    """Whether all entries are the number of a pattern; 0 is not -0."""
+    if wanted == 0 and found.dtype.kind == "f" and np.any(np.signbit(found) != np.signbit(wanted)):
+        return False
+    return bool(np.all(found == wanted))
 
 
 def instantiated(template: Expr, bound: Bindings) -> Expr:
@@ -80,35 +88,57 @@ def instantiated(template: Expr, bound: Bindings) -> Expr:
 class Pass:
     """A bottom-up rewrite of a graph: change(node) gives a node's replacement, its inputs being rewritten already.
 
-    Memoised over several calls, so shared parts are done once. keep: nodes left as they are.
+    Memoised over several calls, so shared parts are done once. final: what change returns needs no rewriting itself.
     """
 
-    def __init__(self, change: Callable[[Expr], Expr], origins: Origins | None = None) -> None:
+    def __init__(self, change: Callable[[Expr], Expr], origins: Origins | None = None, final: bool = False) -> None:
         self.change = change
+        self.final = final
         self.origins: Origins = {} if origins is None else origins
         self.done: dict[Expr, Expr] = {}
 
     def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
-        for node in topological(*roots):
-            if node in self.done:
+        done = self.done
+        stack = [(root, False) for root in reversed(roots)]
+        while stack:
+            node, ready = stack.pop()
+            if node in done:
+                continue
+            if not ready:
+                stack.append((node, True))
+                stack.extend((i, False) for i in reversed(node.inputs) if i not in done)
                 continue
             mine = self.origins.get(node, frozenset())
             with building(mine, self.origins):
-                new = self.change(rebuilt(node, tuple(self.done[i] for i in node.inputs)))
+                new = self.change(rebuilt(node, tuple(done[i] for i in node.inputs)))
             if new is not node and new.op.kind != "leaf":
                 self.origins[new] = self.origins.get(new, frozenset()) | mine
-            self.done[node] = new
-        return [self.done[r] for r in roots]
+            done[node] = new
+            if self.final:  # or each change of a long chain would walk through all that lies below it
+                done.setdefault(new, new)
+        return [done[r] for r in roots]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rule that no pattern expresses: change(node) is an equal expression of the same type, or None where it does not
+    fit. tops: the ops at which it is tried.
+    """
+
+    name: str
+    tops: tuple[str, ...]
+    change: Callable[[Expr], Expr | None]
 
 
 class RulePass(Pass):
     """Rules applied to each node until none fits. Rules are found by the op at the top of their pattern."""
 
-    def __init__(self, rules: Sequence[Rule], origins: Origins | None = None) -> None:
-        super().__init__(self.normal, origins)
-        self.rules: dict[str, list[Rule]] = {}
+    def __init__(self, rules: Sequence[Rule | Change], origins: Origins | None = None) -> None:
+        super().__init__(self.normal, origins, final=True)
+        self.rules: dict[str, list[Rule | Change]] = {}
         for rule in rules:
-            self.rules.setdefault(rule.pattern.op.name, []).append(rule)
+            for top in rule.tops if isinstance(rule, Change) else (rule.pattern.op.name,):
+                self.rules.setdefault(top, []).append(rule)
         self.fired: dict[str, int] = {}
 
     def normal(self, node: Expr) -> Expr:
@@ -116,30 +146,40 @@ class RulePass(Pass):
             better = self.first_fit(node)
             if better is None:
                 return node
-            node = better
+            # What a rule put below the new top is rewritten as well; the rest below is done.
+            node = rebuilt(better, tuple(self(better.inputs)))
         raise RewriteError(f"rewrite rules do not come to an end at {node!r}")
 
     def first_fit(self, node: Expr) -> Expr | None:
         for rule in self.rules.get(node.op.name, ()):
-            bound = match(rule.pattern, node)
-            if bound is None or (rule.if_ is not None and not rule.if_(bound)):
-                continue
-            new = instantiated(rule.replacement, bound)
-            if new.type is ANY:
-                new = filled_like(new.params["value"].array.item(), node)
-            if new.type != node.type:
-                continue  # such as x + 0 -> x where the 0 is what stretches x
-            if new is not node:
+            new = applied(rule, node)
+            if new is not None:
                 self.fired[rule.name] = self.fired.get(rule.name, 0) + 1
                 return new
         return None
+
+
+def applied(rule: Rule | Change, node: Expr) -> Expr | None:
+    """What a rule makes of a node, of the node's own type; None where it does not fit."""
+    if isinstance(rule, Change):
+        new = rule.change(node)
+    else:
+        bound = match(rule.pattern, node)
+        if bound is None or (rule.if_ is not None and not rule.if_(bound)):
+            return None
+        new = instantiated(rule.replacement, bound)
+        if new.type is ANY:
+            new = filled_like(new.params["value"].array.item(), node)
+    if new is None or new is node or new.type != node.type:  # such as x * 1 -> x where the 1 is what stretches x
+        return None
+    return new
 
 
 class Expansion(Pass):
     """Every composite op replaced by its body, until only what backends supply is left."""
 
     def __init__(self, origins: Origins | None = None) -> None:
-        super().__init__(self.body, origins)
+        super().__init__(self.body, origins, final=True)
 
     def body(self, node: Expr) -> Expr:
         # Bodies nest a few levels deep, never as deep as the graph.

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdl.errors import DtypeError, ShapeError
 from symdl.expr import VARIABLE, Expr, checked_dtype, described, new_leaf
+from symdl.inputs import Array, converted
+from symdl.turns import Turn, active, wake
 from symdl.types import TensorType, fresh_serial, fresh_symbol
-
-Array = np.ndarray[Any, Any]
-
-
-class ReadWriteLock:
-    """Many readers or one writer; a writer that waits keeps new readers out."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._readers = 0
-        self._writing = False
-        self._waiting = 0
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        with self._changed:
-            while self._writing or self._waiting:
-                self._changed.wait()
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._readers -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        with self._changed:
-            self._waiting += 1
-            try:
-                while self._writing or self._readers:
-                    self._changed.wait()
-            finally:
-                self._waiting -= 1
-            self._writing = True
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._writing = False
-                self._changed.notify_all()
 
 
 class SharedVariable(Expr):
-    """A leaf with a value. Made by `shared`; its dtype is fixed, and so is its shape unless an axis was left open."""
+    """A leaf with a value. Made by `shared`; its dtype is fixed, and so is its shape unless an axis was left open.
 
-    __slots__ = ("array", "default_update", "lock")
+    Many threads may read and write it. NumPy and DLPack read it as an array: np.asarray(W) is a copy of the value,
+    while np.exp(W) builds an expression.
+    """
+
+    __slots__ = ("array", "borrowed", "default_update", "everyone")
     array: Array
-    lock: ReadWriteLock
+    borrowed: bool  # someone outside may hold the array itself
     default_update: Expr | None  # what it becomes at each call that uses it, if the call does not say otherwise
+    everyone: frozenset[Expr]  # itself alone: what a Turn of get_value and set_value holds
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "default_update":
@@ -70,40 +34,60 @@ class SharedVariable(Expr):
         else:
             super().__setattr__(name, value)
 
-    def get_value(self, borrow: bool = False) -> Array:
-        """The value: a copy, or with borrow=True the array itself, which later updates may change in place."""
-        if borrow:
-            return self.array
-        with self.lock.reading():
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Array:
+        """The value: a copy, or with borrow=True the array itself, which later updates may change in place.
+
+        return_internal_type is accepted for Theano's sake.
+        """
+        turn = Turn(self.everyone, frozenset())
+        try:
+            turn.take()
+            if borrow:
+                object.__setattr__(self, "borrowed", True)
+                return self.array
             return self.array.copy()
+        finally:
+            active.discard(turn)
+            wake()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
         """Replace the value; with borrow=True an array that already fits is used itself, not copied.
 
-        Raises DtypeError where a cast would lose the kind of number, ShapeError where the shape is fixed.
+        Floats are rounded to its dtype, integers must fit. Raises DtypeError where the value is another kind of number,
+        ShapeError where it has another shape (an axis that `shared` left open may have any length).
         """
-        new = _as_value(value, self.type.dtype, self, copy=not borrow)
-        if len(new.shape) != len(self.type.shape) or any(
-            isinstance(n, int) and n != m for n, m in zip(self.type.shape, new.shape, strict=True)
+        own = owned(value, self.type.dtype, f"set_value: {self!r}", self, borrow)
+        if own.ndim != self.type.ndim or any(
+            isinstance(n, int) and n != m for n, m in zip(self.type.shape, own.shape, strict=True)
         ):
-            raise ShapeError(
-                f"set_value: {self!r} cannot take a value of shape {new.shape}",
-                [described(self)],
-                "shared(value, name, shape=(None, ...)) leaves an axis open.",
-            )
-        with self.lock.writing():
-            object.__setattr__(self, "array", new)
+            remedy = "shared(value, name, shape=(None, ...)) leaves an axis open." if own.ndim == self.type.ndim else ""
+            raise ShapeError(f"set_value: {self!r} is {self.type}, not {own.dtype}{list(own.shape)}", [described(self)], remedy)
+        turn = Turn(self.everyone, self.everyone)
+        try:
+            turn.take()
+            object.__setattr__(self, "borrowed", borrow)
+            object.__setattr__(self, "array", own)
+        finally:
+            active.discard(turn)
+            wake()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:
+            raise ValueError("the value of a shared variable can only be copied; get_value(borrow=True) is the array itself")
+        return np.asarray(self.get_value(), dtype=dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.get_value().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.get_value(), self.name, tuple(n if isinstance(n, int) else None for n in self.type.shape))
+        state = {"default_update": self.default_update} if self.default_update is not None else None
+        return restored, (self.get_value(), self.name, self.type, sorted(self.origins)), state
 
-
-def _as_value(value: Any, dtype: str, leaf: Expr | None, copy: bool) -> Array:
-    given = np.asarray(value)
-    if given.dtype == object or not np.can_cast(given.dtype, dtype, "same_kind"):
-        parts = [described(leaf)] if leaf is not None else []
-        raise DtypeError(f"set_value: {given.dtype} does not go into {dtype}", parts)
-    return np.array(given, dtype=dtype, order="C", copy=True if copy else None)
+    def __setstate__(self, state: Any) -> None:
+        self.default_update = state["default_update"]
 
 
 def shared(
@@ -113,31 +97,58 @@ def shared(
 
     value: an array, number or nested list, copied unless borrow=True. dtype: its own unless given. shape: the value's
     unless given; None leaves an axis open, so that set_value and updates may change its length.
+    Raises DtypeError for what is no array of numbers, ShapeError for a shape that the value does not have.
     """
-    array = np.asarray(value)
-    kind = checked_dtype(dtype if dtype is not None else array.dtype)
-    own = _as_value(array, kind, None, copy=not borrow)
+    if isinstance(value, Expr) and not isinstance(value, SharedVariable):
+        raise DtypeError(f"shared: takes a value, not the expression {value!r}", [described(value)])
+    title = f"shared: {name}" if name else "shared"
+    kind = checked_dtype(dtype) if dtype is not None else None
+    own = owned(value, kind, title, None, borrow)
     axes = own.shape if shape is None else tuple(shape)
     if len(axes) != own.ndim or any(n is not None and n != m for n, m in zip(axes, own.shape, strict=True)):
-        raise ShapeError(f"shared: a value of shape {own.shape} does not fit shape={axes}")
+        raise ShapeError(f"{title}: a value of shape {own.shape} does not fit shape={axes}")
     label = name or "shared"
     extents = tuple(fresh_symbol(f"{label}.shape[{k}]") if n is None else n for k, n in enumerate(axes))
-    leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=TensorType(kind, extents))
-    for attribute, initial in (("array", own), ("lock", ReadWriteLock()), ("default_update", None)):
+    leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=TensorType(str(own.dtype), extents))
+    return _filled(leaf, own, name, borrow)
+
+
+def _filled(leaf: SharedVariable, own: Array, name: str | None, borrow: bool) -> SharedVariable:
+    for attribute, initial in (
+        ("array", own), ("borrowed", borrow), ("default_update", None), ("everyone", frozenset([leaf]))
+    ):  # fmt: skip
         object.__setattr__(leaf, attribute, initial)
     leaf.name = name
     return leaf
 
 
-def _restored(value: Any, name: str | None, shape: tuple[int | None, ...]) -> SharedVariable:
-    return shared(value, name, shape=shape, borrow=True)
+def owned(value: Any, dtype: str | None, what: str, leaf: SharedVariable | None, borrow: bool) -> Array:
+    """value as an array that compiled code may update in place: C order, aligned, writable, and nobody else's unless
+    borrow says so."""
+    parts = [described(leaf)] if leaf is not None else []
+    if dtype is None:
+        given = np.asarray(value) if not hasattr(value, "dtype") else value
+        found = getattr(given, "dtype", None)
+        dtype = checked_dtype(found) if isinstance(found, np.dtype) and found.kind in "biuf" else "float64"
+    array = converted(value, np.dtype(dtype), what, parts, "digits")
+    free = array is not value and array.base is None  # fresh from the conversion
+    if array.flags.carray and (borrow or (free and type(value) is not np.ndarray)):
+        return array
+    return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
 
 
-@contextmanager
-def held(read: Sequence[SharedVariable], written: Sequence[SharedVariable]) -> Iterator[None]:
-    """The values locked for one call, in one order everywhere, so that two calls never wait for each other."""
-    writers = set(written)
-    with ExitStack() as stack:
-        for leaf in sorted({*read, *written}, key=lambda s: s.params["id"]):  # type: ignore[no-any-return]
-            stack.enter_context(leaf.lock.writing() if leaf in writers else leaf.lock.reading())
-        yield
+def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence[tuple[str, int]]) -> SharedVariable:
+    """A pickled shared variable: a new leaf, on the old one's symbols, by which the rest of its graph knows its sizes."""
+    leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=kind)
+    leaf.origins.clear()
+    leaf.origins.update(tuple(line) for line in origins)  # type: ignore[misc]  # pairs, though pickled as lists
+    own = value if value.flags.carray else np.array(value, order="C")
+    return _filled(leaf, own, name, borrow=False)
+
+
+def swap(leaves: Iterable[SharedVariable], arrays: Iterable[Array]) -> None:
+    """New arrays for all of them, by one operation of C: no interrupt finds some new and some old."""
+    deque(map(_SET, leaves, arrays), maxlen=0)
+
+
+_SET = SharedVariable.array.__set__  # type: ignore[attr-defined]  # the slot's own setter

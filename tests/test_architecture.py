@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "config": ["errors"],
     "methods": ["errors"],
     "extras": ["errors"],
+    "turns": [],
     # mathematics: what is computed
     "expr": ["types", "methods"],
     "ops": ["expr", "config"],
@@ -42,10 +43,10 @@ MAY_IMPORT: dict[str, list[str]] = {
     "lower": ["ops", "program"],
     "fuse": ["lower", "memory"],
     # what a user sees
-    "storage": ["ops"],
+    "storage": ["ops", "turns"],
     "inputs": ["expr"],
     "compilation": ["dims", "meaning", "rules", "fuse", "backends"],
-    "functions": ["compilation", "evaluate", "gradient", "inputs", "storage"],
+    "functions": ["compilation", "evaluate", "gradient", "inputs", "storage", "turns"],
     "printing": ["functions"],
     "variables": ["ops"],
     "tensor": ["gradient", "variables", "storage"],

@@ -343,7 +343,7 @@ def test_exact_float_primitives_equal_numpy(name: str, dtype: str, fused: bool) 
     assert same(got, expected)
 
 
-# the floats next to multiples of pi/2 (the second is the hardest of all float64: Muller 2006, table 9.1)
+# float64 next to multiples of pi/2, the first nearer than any other (Muller 2006, Elementary Functions, 9.3)
 HARD_ANGLES = (6381956970095103.0 * 2.0**797, 5319372648326541.0 * 2.0**651, 1e22, 2.0**1023, 1.6e6, 999999.9999999999)
 
 

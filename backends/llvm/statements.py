@@ -192,7 +192,10 @@ class KernelWriter(Writer):
         return None
 
     def dependencies(self, root: Value) -> frozenset[Dependency]:
-        """Buffers and variables that a value reads, directly or not."""
+        """Buffers, variables and loop indices that a value depends on, directly or not."""
+        known = self.reads.get(id(root))
+        if known is not None:
+            return known
         stack = [root]
         while stack:
             item = stack[-1]

@@ -7,7 +7,7 @@ from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Plan, Sum, place_of, plan_for, slope
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.vmath import EMIT
-from symdl.loops import Assign, For, Guard, Index, Load, Local, Position, Ref, Stmt, Store, Value, View, parts
+from symdl.loops import Assign, Const, For, Guard, Index, Load, Local, Position, Ref, Stmt, Store, Value, View, parts
 from symdl.types import Symbol
 
 
@@ -140,6 +140,8 @@ class VectorWriter(KernelWriter):
         """Whether the value is the same in every lane, and now has been computed."""
         if not self.lanes:
             return super().settled(item)
+        if isinstance(item, Const):
+            return False
         if isinstance(item, Ref) and item.name in self.own:
             self.remember(item, self.own[item.name])
             return True

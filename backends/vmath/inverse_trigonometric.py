@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import outlined, polynomial
 
-# (arcsin(x) - x)/x^3 in z = x^2 on [0, 1/4], Chebyshev, error relative to arcsin: 1.5e-8 (float32), 4e-18 (float64)
+# (arcsin(x) - x)/x^3 in z = x^2 on [0, 1/4], Chebyshev, error relative to arcsin: 1.7e-8 (float32), 5e-18 (float64)
 ARCSIN = {
     "float32": (
         0.16666672427703408,
@@ -30,7 +30,7 @@ ARCSIN = {
         0.02877844261259304,
     ),
 }
-# (arctan(x) - x)/x^3 in z = x^2 on [0, tan(pi/8)^2], Chebyshev, relative error 2.4e-9 (float32), 2e-19 (float64)
+# (arctan(x) - x)/x^3 in z = x^2 on [0, tan(pi/8)^2], Chebyshev, relative error 2.4e-9 (float32), 3.4e-18 (float64)
 ARCTAN = {
     "float32": (
         -0.33333331686451945,
@@ -73,7 +73,7 @@ def _halves(b: Builder, x: Reg) -> tuple[Reg, Reg, Reg]:
 
 
 def arcsin(b: Builder, x: Reg) -> Reg:
-    """arcsin x, beyond 1/2 as pi/2 - 2 arcsin sqrt((1 - x)/2). 1.5 ulp."""
+    """arcsin x, beyond 1/2 as pi/2 - 2 arcsin sqrt((1 - x)/2). 1.8 ulp (float32), 1.6 ulp."""
     high, low = HALF_PI[x.dtype]
     inner, v, w = _halves(b, x)
     outer = b.sub(high, b.sub(b.mul(v, 2.0), b.fma(w, -2.0, low)))
@@ -114,7 +114,7 @@ def _angle(b: Builder, y: Reg, x: Reg, left: Reg | None) -> Reg:
 
 
 def arctan(b: Builder, x: Reg) -> Reg:
-    """arctan x. 1.5 ulp."""
+    """arctan x. 1.8 ulp (float32), 1.4 ulp (float64)."""
     return b.copysign(_angle(b, b.fabs(x), b.const(1.0, x.dtype), None), x)
 
 

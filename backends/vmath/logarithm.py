@@ -6,7 +6,7 @@ from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.exponential import LN2
 from symdl.backends.vmath.forms import FORMAT, outlined, polynomial, through_double
 
-# float32: (log(1 + f) - f + f^2/2)/f^3, error relative to log: 6e-9
+# float32: (log(1 + f) - f + f^2/2)/f^3, error relative to log: 7e-9
 LOG_FLOAT32 = (
     0.3333333134651184,
     -0.2500085234642029,
@@ -17,7 +17,7 @@ LOG_FLOAT32 = (
     0.1278635859489441,
     -0.07638764381408691,
 )
-# float64: (2 artanh(s) - 2s)/s^3 in z = s^2 with s = f/(2 + f), |s| <= 0.1716, relative error 2e-18
+# float64: (2 artanh(s) - 2s)/s^3 in z = s^2 with s = f/(2 + f), |s| <= 0.1716, relative error 1.4e-18
 LOG_FLOAT64 = (
     0.666666666666674,
     0.39999999999376606,
@@ -82,7 +82,7 @@ def log(b: Builder, x: Reg) -> Reg:
 
 
 def log1p(b: Builder, x: Reg) -> Reg:
-    """log(1 + x) = log u + (1 + x - u)/u with u = 1 + x rounded. 1.2 ulp."""
+    """log(1 + x) = log u + (1 + x - u)/u with u = 1 + x rounded. 1 ulp."""
     u = b.add(x, 1.0)
     k, m = binade(b, u)
     lost = b.select(b.compare("ge", x, 1.0), b.sub(1.0, b.sub(u, x)), b.sub(x, b.sub(u, 1.0)))
@@ -138,7 +138,7 @@ log10 = through_double(_log10)
 
 
 def _arcsinh(b: Builder, x: Reg) -> Reg:
-    """arcsinh|x| = log1p(x + x^2/(1 + sqrt(1 + x^2))), for large x log1p(x) + ln 2."""
+    """arcsinh|x| = log1p(x + x^2/(1 + sqrt(1 + x^2))), for large x log1p(x) + ln 2. 1.5 ulp."""
     size = b.fabs(x)
     huge = b.compare("gt", size, 2.0**60)
     near = b.select(huge, 1.0, size)
@@ -150,7 +150,7 @@ def _arcsinh(b: Builder, x: Reg) -> Reg:
 
 
 def _arccosh(b: Builder, x: Reg) -> Reg:
-    """arccosh x = log1p(t + sqrt(2t + t^2)) with t = x - 1, for large x log1p(x) + ln 2."""
+    """arccosh x = log1p(t + sqrt(2t + t^2)) with t = x - 1, for large x log1p(x) + ln 2. 1.8 ulp."""
     huge = b.compare("gt", x, 2.0**60)
     t = b.sub(b.select(huge, 1.0, x), 1.0)
     argument = b.add(t, b.sqrt(b.mul(t, b.add(t, 2.0))))
@@ -160,7 +160,7 @@ def _arccosh(b: Builder, x: Reg) -> Reg:
 
 
 def _arctanh(b: Builder, x: Reg) -> Reg:
-    """arctanh|x| = log1p(2x/(1 - x)) / 2."""
+    """arctanh|x| = log1p(2x/(1 - x)) / 2. 1.5 ulp."""
     size = b.fabs(x)
     argument = b.div(b.add(size, size), b.sub(1.0, size))
     return b.copysign(b.mul(log1p(b, argument), 0.5), x)

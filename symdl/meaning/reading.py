@@ -1,0 +1,571 @@
+"""Reading: the normal form of every node of a meaning, bottom up, each node once.
+
+An op that no reader knows is a leaf. So is a node whose form has grown past the budget: forms nest a bounded depth,
+however deep the graph. A node is *dirty* where the algebra found something in it or below it, in the same region; all
+others are written as the user wrote them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from symdl.expr import CONSTANT, Expr, topological
+from symdl.meaning.cancellation import near_log, simplify
+from symdl.meaning.index_maps import Cut, Gathered, Place, Reshape, leaf, viewed
+from symdl.meaning.logarithms import exponential, logarithm
+from symdl.meaning.masks import chosen, dropped_last, extent_form, is_label_pick, merged, picked, product, summed_mask
+from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, power
+from symdl.ops.declare import is_float
+from symdl.types import TensorType
+from symdl.types import product as extent_product
+
+DEPTH = 24  # how deep a form may nest
+SIZE = 160  # how many parts a form may have
+Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
+READERS: dict[str, Reader] = {}
+STABLE = frozenset(  # composite ops whose own body is right everywhere: read, they still need no rewriting
+    ["sigmoid", "softplus", "log1mexp", "logaddexp", "xlogy", "softmax", "sqr", "reciprocal", "deg2rad", "rad2deg"]
+)
+
+
+def reads(*names: str) -> Callable[[Reader], Reader]:
+    def enter(reader: Reader) -> Reader:
+        for name in names:
+            READERS[name] = reader
+        return reader
+
+    return enter
+
+
+class Reading:
+    """The forms of a graph's float nodes.
+
+    polys: node -> form. dirty: nodes whose form differs from what they are as written. whole: nodes that stand as leaves
+    in other forms though they were read. named: form -> (node, factor), the user's own node for factor * form.
+    """
+
+    def __init__(self) -> None:
+        self.forms = Forms()
+        self.polys: dict[Expr, Poly] = {}
+        self.dirty: set[Expr] = set()
+        self.whole: set[Expr] = set()
+        self.named: dict[Poly, tuple[Expr, Fraction]] = {}
+
+    def __call__(self, roots: Sequence[Expr]) -> None:
+        for node in topological(*roots):
+            if node not in self.polys and isinstance(node.type, TensorType) and is_float(node.type.dtype):
+                self.polys[node] = self._read(node)
+
+    def as_leaf(self, node: Expr) -> Poly:
+        return leaf(self.forms, node)
+
+    def _read(self, node: Expr) -> Poly:
+        if node.op is CONSTANT:
+            return self._constant(node)
+        reader = READERS.get(node.op.name)
+        if reader is None or not all(i in self.polys for i in node.inputs if is_float_node(i)):
+            return self.as_leaf(node)
+        before = self.forms.found
+        inputs = [self.polys[i] if i in self.polys else self.forms.zero for i in node.inputs]
+        try:
+            poly = reader(self, node, inputs)
+        except Unsafe:
+            self.forms.found = before
+            return self.as_leaf(node)
+        found = self.forms.found > before and node.op.name not in STABLE
+        if found or any(i in self.dirty for i in node.inputs):
+            self.dirty.add(node)
+        if poly.depth > DEPTH or poly.size > SIZE:
+            self.whole.add(node)
+            return self.as_leaf(node)
+        if node not in self.dirty:
+            self._name(node, poly)
+        return poly
+
+    def _name(self, node: Expr, poly: Poly) -> None:
+        if poly.terms and poly.atom is None and poly.number is None and tuple(node.type.shape) == poly.shape:
+            key, k = primitive(poly)
+            self.named.setdefault(key, (node, k))
+
+    def _constant(self, node: Expr) -> Poly:
+        array = node.params["value"].array
+        if array.size and np.all(array == array.flat[0]) and math.isfinite(array.flat[0]):
+            return self.forms.constant(Fraction(float(array.flat[0])))
+        return self.as_leaf(node)
+
+
+def is_float_node(node: Expr) -> bool:
+    return isinstance(node.type, TensorType) and is_float(node.type.dtype)
+
+
+def primitive(poly: Poly) -> tuple[Poly, Fraction]:
+    """(form, k) with poly = k * form, one form for all multiples."""
+    k = next(iter(poly.terms.values()))
+    return poly.scale(1 / k), k
+
+
+# ---- arithmetic ----
+
+
+def total(reading: Reading, poly: Poly) -> Poly:
+    """A sum as the algebra leaves it; found where it cancels, now or when written."""
+    out = simplify(merged(poly))
+    if out is poly and poly.special and _near_pair(poly):
+        reading.forms.found += 1
+    elif out is not poly:
+        reading.forms.found += 1
+    return out
+
+
+def _near_pair(poly: Poly) -> bool:
+    """Whether two terms differ by little somewhere, and the difference is known."""
+    items = list(poly.terms.items())
+    if len(items) > 12:
+        return False
+    for i, (m, c) in enumerate(items):
+        for n, d in items[:i]:
+            if c * d < 0 or not (m.nonneg and n.nonneg):
+                ratio = m * n**-1
+                if near_log(ratio, -c / d) is not None:
+                    return True
+    return False
+
+
+@reads("add")
+def _add(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    out = args[0] + args[1]
+    if len(out.terms) < len(args[0].terms) + len(args[1].terms) - _alike(args[0], args[1], 1):
+        reading.forms.found += 1
+    return total(reading, out)
+
+
+@reads("sub")
+def _sub(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    out = args[0] - args[1]
+    if len(out.terms) < len(args[0].terms) + len(args[1].terms) - _alike(args[0], args[1], -1):
+        reading.forms.found += 1
+    return total(reading, out)
+
+
+def _alike(a: Poly, b: Poly, sign: int) -> int:
+    """How many monomials the two share that do not cancel."""
+    return sum(1 for m, c in b.terms.items() if m in a.terms and a.terms[m] + sign * c)
+
+
+@reads("neg")
+def _neg(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return args[0].scale(-1)
+
+
+def exponents(poly: Poly) -> frozenset[Mono]:
+    """What the exponentials in a form's factors and sums depend on."""
+    memo, key = poly.forms.memo, ("exponents", poly)
+    if key not in memo:
+        out: set[Mono] = set()
+        for m in poly.terms:
+            out.update(m.expo.terms)
+            for a in m.factors:
+                if a.op in ("sum_of", "sum", "view", "pick"):
+                    out |= exponents(a.args[0])
+        memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def times(reading: Reading, a: Poly, b: Poly) -> Poly:
+    """a * b; found where exponentials meet, or a mask takes in what may be infinite."""
+    forms = reading.forms
+    if exponents(a) & exponents(b):
+        forms.found += 1
+    out = product(a, b)
+    if (_has_mask(a) and _hazard(b)) or (_has_mask(b) and _hazard(a)):
+        forms.found += 1
+    return out
+
+
+def _has_mask(poly: Poly) -> bool:
+    return any(a.op == "where" and not all(b.terms for b in a.args) for m in poly.terms for a in m.factors)
+
+
+def _hazard(poly: Poly) -> bool:
+    """Whether it may be infinite or NaN where its leaves are finite."""
+    return any(
+        m.expo.terms or any(p < 0 or p.denominator != 1 or a.op == "log" for a, p in m.factors.items()) for m in poly.terms
+    )
+
+
+@reads("mul")
+def _mul(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return times(reading, args[0], args[1])
+
+
+def to_power(reading: Reading, a: Poly, p: Fraction) -> Poly:
+    """a ** p; found where that undoes an exponential or turns a sum of them upside down."""
+    whole = as_factor(a)[0] if a.terms else reading.forms.unit
+    if p.denominator != 1 and (whole.expo.terms or any(q != 1 for q in whole.factors.values())):
+        reading.forms.found += 1
+    if p < 0 and any(q.op == "sum_of" and exponents(reading.forms.of_atom(q)) for q in whole.factors):
+        reading.forms.found += 1
+    for w, q in whole.factors.items():
+        if w.op in ("where", "join") and whole.factors == {w: q} and (w.op == "join" or all(b.terms for b in w.args)):
+            c = reading.forms.term(reading.forms.mono(whole.expo, {}), as_factor(a)[1])
+            inside = [power(power(b, q), p) if b.terms else b for b in w.args]
+            outer = power(c, p)
+            if w.op == "join":
+                return product(outer, rejoined(w, inside))
+            return product(outer, chosen(w.param, *inside))
+    return power(a, p)
+
+
+@reads("true_div")
+def _div(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    k = args[1].number
+    if k is not None and k:
+        return args[0].scale(1 / k)
+    return times(reading, args[0], to_power(reading, args[1], Fraction(-1)))
+
+
+@reads("reciprocal")
+def _reciprocal(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], Fraction(-1))
+
+
+@reads("sqr")
+def _sqr(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], Fraction(2))
+
+
+@reads("sqrt")
+def _sqrt(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], HALF)
+
+
+@reads("pow")
+def _pow(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    base, p = args[0].number, args[1].number
+    if p is not None:
+        return to_power(reading, args[0], p)
+    if base is not None and base > 0 and base != 1:
+        return exponential(multiply_number_log(args[1], base))
+    return reading.as_leaf(node)
+
+
+def multiply_number_log(poly: Poly, base: Fraction) -> Poly:
+    """poly * log(base)."""
+    forms = poly.forms
+    return product(poly, forms.function("log", forms.constant(base)))
+
+
+# ---- exponentials and logarithms ----
+
+
+@reads("exp")
+def _exp(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return exponential(args[0])
+
+
+@reads("expm1")
+def _expm1(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return simplify(exponential(args[0]) - reading.forms.one)
+
+
+@reads("exp2")
+def _exp2(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return exponential(multiply_number_log(args[0], Fraction(2)))
+
+
+@reads("log")
+def _log(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return logarithm(args[0])
+
+
+@reads("log1p")
+def _log1p(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    before = reading.forms.found
+    out = logarithm(simplify(reading.forms.one + args[0]))
+    bounded = args[0].single is not None and args[0].single[0].expo.nonpos and not args[0].single[0].factors
+    if not args[0].special or bounded:
+        reading.forms.found = before  # log1p is what would be written
+    return out
+
+
+@reads("log2")
+def _log2(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return product(logarithm(args[0]), reading.forms.of_atom(_log_of_number(reading.forms, 2), -1))
+
+
+@reads("log10")
+def _log10(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return product(logarithm(args[0]), reading.forms.of_atom(_log_of_number(reading.forms, 10), -1))
+
+
+def _log_of_number(forms: Forms, k: int) -> Atom:
+    return forms.atom("log", (forms.constant(k),))
+
+
+@reads("sigmoid")
+def _sigmoid(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return power(reading.forms.one + exponential(args[0].scale(-1)), -1)
+
+
+@reads("tanh")
+def _tanh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    e, one = exponential(args[0].scale(2)), reading.forms.one
+    before = reading.forms.found
+    out = product(e - one, power(e + one, -1))
+    reading.forms.found = before
+    return out
+
+
+@reads("sinh")
+def _sinh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return (exponential(args[0]) - exponential(args[0].scale(-1))).scale(HALF)
+
+
+@reads("cosh")
+def _cosh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return (exponential(args[0]) + exponential(args[0].scale(-1))).scale(HALF)
+
+
+@reads("softplus")
+def _softplus(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return logarithm(reading.forms.one + exponential(args[0]))
+
+
+@reads("log1mexp")
+def _log1mexp(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return logarithm(reading.forms.one - exponential(args[0]))
+
+
+@reads("logaddexp")
+def _logaddexp(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return logarithm(exponential(args[0]) + exponential(args[1]))
+
+
+# ---- selection ----
+
+
+@reads("where")
+def _where(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if args[1] is args[2]:
+        return reading.as_leaf(node)
+    return chosen(node.inputs[0], args[1], args[2])
+
+
+@reads("abs")
+def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    forms = reading.forms
+    if not args[0].terms or args[0].nonneg:
+        return args[0]
+    m, c = as_factor(args[0])
+    out = forms.mono(m.expo, {})
+    for a, p in m.factors.items():
+        size = a if a.nonneg else forms.atom("abs", (forms.of_atom(a),))
+        out = out * forms.mono(forms.zero, {size: p})
+    return forms.term(out, abs(c))
+
+
+@reads("maximum")
+def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return _bounded(reading, node, args[0], args[1], None) or _bounded(reading, node, args[1], args[0], None) or reading.as_leaf(node)
+
+
+@reads("minimum")
+def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return _bounded(reading, node, args[0], None, args[1]) or _bounded(reading, node, args[1], None, args[0]) or reading.as_leaf(node)
+
+
+@reads("clip_between")
+def _clip(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return _bounded(reading, node, args[0], args[1], args[2]) or reading.as_leaf(node)
+
+
+def _bounded(reading: Reading, node: Expr, x: Poly, low: Poly | None, high: Poly | None) -> Poly | None:
+    """x where clipping it to these numbers changes nothing: a product of sigmoids, tanhs or softmaxes lies within 0 and 1."""
+    a, b = (low.number if low is not None else Fraction(-1)), (high.number if high is not None else Fraction(2))
+    if a is None or b is None or not x.special or not within_unit(x):
+        return None
+    if a <= 0 and b >= 1:
+        reading.forms.found += 1
+        return x
+    return None
+
+
+def within_unit(poly: Poly) -> bool:
+    """Whether 0 <= poly <= 1 is plain: softmax, or powers of exp(E) / (1 + exp(E)) alone."""
+    found = poly.single
+    if not found or not 0 <= found[1] <= 1 or not found[0].nonneg:
+        return False
+    m = found[0]
+    if any(p > 0 for p in m.factors.values()):
+        return False
+    tops = {m.expo}
+    for a, p in m.factors.items():
+        terms = a.args[0].terms if a.op in ("sum_of", "sum") and a.nonneg else {}
+        grown = {e + n.expo.scale(-p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors for p in [-p]}
+        tops = {e - n.expo.scale(-p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors} or grown
+    return any(not e.terms for e in tops)
+
+
+@reads("cast")
+def _cast(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if is_float_node(node.inputs[0]) and args[0].special:
+        return args[0]
+    return reading.as_leaf(node)
+
+
+# ---- views ----
+
+
+@reads("spread")
+def _spread(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    axes, own = node.params["axes"], node.inputs[0].type.shape
+    place = [None] * len(node.params["shape"])
+    for k, target in enumerate(axes):
+        place[target] = k if own[k] != 1 else None
+    return viewed(args[0], Place(tuple(place)), len(own))
+
+
+@reads("squeeze")
+def _squeeze(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    rank = node.inputs[0].type.ndim
+    return viewed(args[0], Place(tuple(k for k in range(rank) if k not in node.params["axes"])), rank)
+
+
+@reads("slice")
+def _slice(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    p = node.params
+    return viewed(args[0], Cut(p["starts"], p["steps"], p["lengths"]), node.inputs[0].type.ndim)
+
+
+@reads("reshape")
+def _reshape(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    before = node.inputs[0].type.shape
+    return viewed(args[0], Reshape(before, node.type.shape), len(before))
+
+
+@reads("gather")
+def _gather(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if not (args[0].special or node.inputs[0] in reading.dirty):
+        return reading.as_leaf(node) if not is_label_pick(_gathered(node)) else _picked(node, args[0])
+    view = _gathered(node)
+    if is_label_pick(view):
+        return _picked(node, args[0])
+    return viewed(args[0], view, len(view.before))
+
+
+def _gathered(node: Expr) -> Gathered:
+    return Gathered(node.inputs[0].type.shape, node.inputs[1:], node.params["axes"], node.params["batch"])
+
+
+def _picked(node: Expr, poly: Poly) -> Poly:
+    return dropped_last(picked(poly, node.inputs[1]), node.inputs[0].type.ndim)
+
+
+@reads("join")
+def _join(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if not any(a.special for a in args):
+        return reading.as_leaf(node)
+    axis = node.params["axis"] - node.type.ndim
+    lengths = tuple(i.type.shape[axis] for i in node.inputs)
+    return reading.forms.function("join", *args, param=(axis, lengths, tuple(i.type.shape for i in node.inputs)), shape=node.type.shape)
+
+
+def rejoined(join: Atom, args: Sequence[Poly]) -> Poly:
+    """Other pieces laid out as a join has its own."""
+    return join.forms.function("join", *args, param=join.param, shape=join.shape)
+
+
+# ---- reductions ----
+
+
+@reads("sum")
+def _sum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    x = node.inputs[0]
+    rank = x.type.ndim
+    axes = tuple(k - rank for k in node.params["axes"])
+    out = reduce_sum(reading, args[0], x, axes)
+    return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+
+
+def varies(shape: Sequence[Any], axes: Sequence[int]) -> bool:
+    return any(-k <= len(shape) and shape[k] != 1 for k in axes)
+
+
+def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> Poly:
+    """The sum of poly over axes of x, kept as 1: constant factors outside, exponentials less their largest."""
+    forms = reading.forms
+    if not poly.terms:
+        return poly
+    if len(poly.terms) > 1 and any(a.op == "where" for m in poly.terms for a in m.factors):
+        out = forms.zero
+        for m, c in poly.terms.items():
+            out = out + reduce_sum(reading, forms.term(m, c), x, axes)
+        return total(reading, out)
+    if axes == (-1,) and (inside := summed_mask(poly)) is not None:
+        return inside
+    m, c = as_factor(poly)
+    outer = {a: p for a, p in m.factors.items() if not varies(a.shape, axes)}
+    inner = {a: p for a, p in m.factors.items() if a not in outer}
+    e_in = forms.poly({t: k for t, k in m.expo.terms.items() if varies(t.shape, axes)})
+    e_out = m.expo - e_in
+    stretched = tuple(k for k in axes if not varies(forms.mono(e_in, inner).shape, (k,)))
+    left = tuple(k for k in axes if k not in stretched)
+    n = extent_form(forms, extent_product(x.type.shape[k] for k in stretched), x.type.dtype)
+    if e_in.terms:
+        weight = forms.term(forms.mono(forms.zero, {a: p for a, p in inner.items() if not a.positive}))
+        top = largest(e_in, left, None if weight.number == 1 else weight)
+        e_in, e_out = e_in - top, e_out + top
+    out = product(forms.term(forms.mono(e_out, outer), c), n)
+    if not left:
+        return out
+    body = forms.term(forms.mono(e_in, inner))
+    whole = body.atom
+    if whole is not None and whole.op == "sum_of":
+        body = whole.args[0]
+    return product(out, kept_reduction("sum", body, left))
+
+
+def kept_reduction(op: str, body: Poly, axes: tuple[int, ...], *more: Poly) -> Poly:
+    shape = tuple(1 if k - len(body.shape) in axes else n for k, n in enumerate(body.shape))
+    return body.forms.function(op, body, *more, param=axes, shape=shape)
+
+
+def largest(poly: Poly, axes: tuple[int, ...], weight: Poly | None = None) -> Poly:
+    """The maximum over axes, kept as 1: what does not vary and a positive factor outside. weight: only where it is not 0."""
+    forms = poly.forms
+    constant = forms.poly({t: k for t, k in poly.terms.items() if not varies(t.shape, axes)})
+    varying = poly - constant
+    if not varying.terms:
+        return constant
+    k = abs(next(iter(varying.terms.values())))
+    more = () if weight is None else (weight,)
+    return kept_reduction("max", varying.scale(1 / k), axes, *more).scale(k) + constant
+
+
+@reads("max")
+def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    x = node.inputs[0]
+    rank = x.type.ndim
+    axes = tuple(k - rank for k in node.params["axes"])
+    if not args[0].terms or any(not varies(args[0].shape, (k,)) for k in axes):
+        return reading.as_leaf(node)
+    return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+
+
+# ---- composites whose meaning is a graph ----
+
+
+def _defined(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    assert node.op.definition is not None
+    meaning = node.op.definition(*node.inputs, **node.params)
+    reading([meaning])  # a few nodes above inputs that are read
+    return reading.polys[meaning]
+
+
+for _name in ("softmax", "log_softmax", "logsumexp"):
+    READERS[_name] = _defined

@@ -1,0 +1,1 @@
+"""Rules that make a graph cheaper and keep its numbers: simplification, folding of constants, matrix products."""

@@ -1,0 +1,94 @@
+"""Calls that use the same shared values take turns: many may read at once, one alone may write, first come first served.
+
+    turn = Turn(both, written)
+    try:
+        turn.take()
+        ...
+    finally:
+        active.discard(turn)
+        wake()
+
+Not a context manager on purpose: an interrupt (Ctrl-C) may strike on entry to any function written in Python, an
+`__exit__` too, and the values would stay taken for ever. `discard` is one operation of C, whole or not begun, and an
+interrupt between it and `wake` only makes who waits look again a little later.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Hashable
+
+from symdl.errors import InputError
+
+LOOK_AGAIN = 1.0  # seconds, after which a waiter looks by itself, should an interrupt have swallowed the wake-up
+
+
+class Turn:
+    """One call's claim on the values that it reads and writes; used once."""
+
+    __slots__ = ("both", "thread", "written")
+
+    def __init__(self, both: frozenset[Hashable], written: frozenset[Hashable]) -> None:
+        """both: the values read or written; written: those among them that are written."""
+        self.both, self.written, self.thread = both, written, threading.get_ident()
+
+    def meets(self, other: Turn) -> bool:
+        """Whether the two cannot go on at once."""
+        return not (self.written.isdisjoint(other.both) and other.written.isdisjoint(self.both))
+
+    def take(self) -> None:
+        """Wait until nobody is in the way, then hold the values.
+
+        A call that a signal handler makes inside another call of its thread may read what that one is to write: it
+        finds the old values, whole. Raises InputError where it would write what the outer call uses.
+        """
+        try:
+            with _gate:
+                if not self._blocked(_queue):
+                    active.add(self)
+                    return
+                _queue.append(self)
+                try:
+                    while self._blocked(_queue[: _queue.index(self)]):
+                        _gate.wait(LOOK_AGAIN)
+                    active.add(self)
+                finally:
+                    _queue.remove(self)
+                    _gate.notify_all()
+        except BaseException:
+            active.discard(self)
+            raise
+
+    def _blocked(self, ahead: list[Turn]) -> bool:
+        inside = blocked = False
+        for other in tuple(active):  # a copy: discard does not ask for the gate
+            if other.thread == self.thread:
+                inside = True
+                if not self.written.isdisjoint(other.both):
+                    raise InputError("a call inside another call of the same thread would write a value that that one uses")
+            elif self.meets(other):
+                blocked = True
+        return blocked or (not inside and any(map(self.meets, ahead)))
+
+
+def wake() -> None:
+    """Let those who wait look again."""
+    if _queue:
+        with _gate:
+            _gate.notify_all()
+
+
+def _after_fork() -> None:
+    """In a child process no other thread lives on that could let go of anything."""
+    global _gate
+    _gate = threading.Condition(threading.Lock())
+    active.clear()
+    _queue.clear()
+
+
+_gate = threading.Condition(threading.Lock())
+active: set[Turn] = set()
+_queue: list[Turn] = []  # who waits, in the order of coming
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)
