@@ -23,7 +23,7 @@ from symdl.program import Program
 from symdl.types import Symbol
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Bound:
     """Arrays that a Program may be run on, once, and the sizes found in them.
 

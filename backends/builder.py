@@ -59,6 +59,7 @@ class Builder:
         self.prefix = prefix
         self.lines: list[str] = []
         self.declarations: set[str] = set()
+        self._types = LLVM_TYPE if not lanes else {d: f"<{lanes} x {word}>" for d, word in LLVM_TYPE.items()}
         self._count = 0
 
     # text
@@ -78,7 +79,7 @@ class Builder:
 
     def type(self, dtype: str) -> str:
         """The IR type of a register of this dtype."""
-        return f"<{self.lanes} x {LLVM_TYPE[dtype]}>" if self.lanes else LLVM_TYPE[dtype]
+        return self._types[dtype]
 
     def suffix(self, dtype: str) -> str:
         """The type part of an intrinsic's name, such as v8f64."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from symdl.backends import gemm
 from symdl.backends.base import Bound
+from symdl.backends.gemm_tiles import Tile, tile_for
 from symdl.backends.llvm import RUNTIME, Target, emit
 from symdl.backends.llvm.entries import ARENA_ALIGNMENT
 from symdl.backends.llvm.steps import all_steps, uses_library
@@ -21,6 +22,7 @@ from symdl.program import Call, Program
 from symdl.types import Symbol, size_at
 
 Array = np.ndarray[Any, Any]
+REMEMBERED_SIZES = 64  # sets of sizes whose output shapes an Executable remembers
 KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
 _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
@@ -90,9 +92,9 @@ class Machine:
             vector_bytes=self.vector_bytes,
         )
 
-    def tile(self, dtype: str) -> gemm.Tile:
+    def tile(self, dtype: str) -> Tile:
         """The GEMM register tile for these vectors."""
-        return gemm.tile_for(dtype, self.vector_bytes, self.registers, self.fma)
+        return tile_for(dtype, self.vector_bytes, self.registers, self.fma)
 
 
 class Engine:
@@ -200,8 +202,8 @@ class CpuExecutable:
             kept = fitting(buffer.name, np.dtype(buffer.dtype), len(buffer.shape), array, written=False)
             self._constants.append(kept)
             self._addresses[place[buffer.name]] = address_of(kept)
-        self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
-        self._arenas: list[Array] = []
+        self._known: dict[tuple[int, ...], tuple[dict[Symbol, int], list[tuple[int, ...]]]] = {}
+        self._arenas: list[tuple[int, Array, int]] = []  # (bytes, memory, aligned start)
         self._own_lock = threading.Lock()
 
     def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
@@ -220,49 +222,52 @@ class CpuExecutable:
         table, sizes, arena = self._address_table(*addresses), self._size_table(), ctypes.c_int64()
         status = self._enter(self._extent_table(*extents), table, sizes, ctypes.byref(arena))
         found = tuple(sizes)
-        named = dict(zip(self._symbols, found, strict=True))
-        return Bound(status, named, tuple(arrays), (table, found, sizes, arena.value))
+        if status:
+            return Bound(status, dict(zip(self._symbols, found, strict=True)))
+        named, shapes = self._sizes_and_shapes(found)
+        return Bound(status, named, tuple(arrays), (table, sizes, arena.value, shapes))
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Array, ...]]:
         """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed."""
         if bound.status:
             raise ProgramError(f"execute after check {bound.status - 1} has failed")
-        table, found, sizes, arena_bytes = bound.machine
+        table, sizes, arena_bytes, shapes = bound.machine
         outputs = []
-        for (_, dtype, place), shape in zip(self._outputs, self._shapes_at(found, bound.sizes), strict=True):
+        for (_, dtype, place), shape in zip(self._outputs, shapes, strict=True):
             array = np.empty(shape, dtype)
             outputs.append(array)
             table[place] = address_of(array)
         arena = self._take_arena(arena_bytes)
-        start = address_of(arena)
-        start += -start % ARENA_ALIGNMENT
         try:
-            status = self._call(self._run, table, sizes, start, self._runtime)
+            status = self._call(self._run, table, sizes, arena[2], self._runtime)
         finally:
             self._give_arena(arena)
         return status, tuple(outputs) if status == 0 else ()
 
-    def _shapes_at(self, found: tuple[int, ...], sizes: dict[Symbol, int]) -> list[tuple[int, ...]]:
-        """The shapes of the outputs, remembered for the sizes of the last calls."""
-        shapes = self._shapes.get(found)
-        if shapes is None:
-            shapes = [tuple(size_at(n, sizes) for n in b.shape) for b, _, _ in self._outputs]
+    def _sizes_and_shapes(self, found: tuple[int, ...]) -> tuple[dict[Symbol, int], list[tuple[int, ...]]]:
+        """Sizes by name and the shapes of the outputs, remembered for the sizes of the last calls."""
+        known = self._known.get(found)
+        if known is None:
+            named = dict(zip(self._symbols, found, strict=True))
+            known = named, [tuple(size_at(n, named) for n in b.shape) for b, _, _ in self._outputs]
             with self._own_lock:
-                if len(self._shapes) >= 64:
-                    self._shapes.clear()
-                self._shapes[found] = shapes
-        return shapes
+                if len(self._known) >= REMEMBERED_SIZES:
+                    self._known.clear()
+                self._known[found] = known
+        return known
 
-    def _take_arena(self, needed: int) -> Array:
+    def _take_arena(self, needed: int) -> tuple[int, Array, int]:
         with self._own_lock:
-            if self._arenas and self._arenas[-1].nbytes >= needed + ARENA_ALIGNMENT:
+            if self._arenas and self._arenas[-1][0] >= needed:
                 return self._arenas.pop()
-        return np.empty(needed + ARENA_ALIGNMENT, np.uint8)
+        memory = np.empty(needed + ARENA_ALIGNMENT, np.uint8)
+        start = address_of(memory)
+        return needed, memory, start + -start % ARENA_ALIGNMENT
 
-    def _give_arena(self, arena: Array) -> None:
+    def _give_arena(self, arena: tuple[int, Array, int]) -> None:
         """Keep one for the next call: fresh memory costs a page fault per page."""
         with self._own_lock:
-            if arena.nbytes <= KEPT_ARENA and (not self._arenas or self._arenas[-1].nbytes < arena.nbytes):
+            if arena[0] <= KEPT_ARENA and (not self._arenas or self._arenas[-1][0] < arena[0]):
                 self._arenas[:] = [arena]
 
     def ir(self) -> str:
@@ -288,7 +293,7 @@ def fitting(name: str, dtype: np.dtype[Any], ndim: int, array: Array, written: b
 
 def address_of(array: Array) -> int:
     """Where the first element is."""
-    found: int = array.__array_interface__["data"][0]
+    found: int = array.ctypes.data
     return found
 
 

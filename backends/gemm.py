@@ -9,9 +9,8 @@ is read or written. (The scheme: Goto and van de Geijn 2008; Van Zee and van de 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from symdl.backends.builder import LLVM_TYPE, Builder, Reg
+from symdl.backends.builder import LLVM_TYPE
+from symdl.backends.gemm_tiles import WIDEST, Tile, dots, micro, table, transpose
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target, Writer
@@ -21,41 +20,10 @@ from symdl.types import Dim, Extent, Symbol, floor_divide, smallest, symbol
 INNER_BLOCK = 512  # of the inner axis: a packed panel of 16 floats' width is then 32 KiB, a first-level cache
 PACK_ROWS = 24  # from so many rows on, packing a panel costs less than reading it with large strides again and again
 DOT_ROWS = 4  # of A at once where B is one column
-WIDEST = 8  # vectors in a panel, where there are few rows
 
 ra, ca, rb, cb, rc, cc = (symbol(n, signed=True) for n in ("ra", "ca", "rb", "cb", "rc", "cc"))
 M, N, K, J, H, WIDTH, ADD, COUNT = (symbol(n) for n in ("M", "N", "K", "J", "H", "WIDTH", "ADD", "COUNT"))
 SHAPE = ("ra", "ca", "rb", "cb", "rc", "cc", "M", "N", "K")
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The register tile: rows x vectors of `lanes` numbers."""
-
-    dtype: str
-    lanes: int
-    rows: int
-    vectors: int
-    fma: bool
-
-    @property
-    def accumulators(self) -> int:
-        return self.rows * self.vectors
-
-    def widest(self, rows: int) -> int:
-        """The most vectors (a power of two) that a tile of so few rows takes."""
-        wide = self.vectors
-        while wide * 2 <= WIDEST and rows * wide * 2 <= self.accumulators:
-            wide *= 2
-        return wide
-
-
-def tile_for(dtype: str, vector_bytes: int, registers: int, fma: bool) -> Tile:
-    """The tile that fills the vector registers: accumulators, one row of B and one number of A."""
-    lanes = vector_bytes // ITEM_BYTES[dtype]
-    if registers >= 32:
-        return Tile(dtype, lanes, 6, 4, fma)
-    return Tile(dtype, lanes, 6 if fma else 4, 2, fma)
 
 
 def workspace(tile: Tile) -> int:
@@ -90,136 +58,6 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     return str(module)
 
 
-# ---- the register tile ----
-
-
-def micro(module: Module, tile: Tile, vectors: int, rows: int) -> None:
-    """void micro(A, ra, ca, B, rb, C, rc, count, add): rows x vectors of C = (C +) sum over count of A B; count > 0."""
-    b = Builder(tile.lanes, tile.fma)
-    scalar, vector, size = LLVM_TYPE[tile.dtype], b.type(tile.dtype), ITEM_BYTES[tile.dtype]
-    cells = [(i, j) for i in range(rows) for j in range(vectors)]
-
-    def move(pointer: str, step: int | str) -> str:
-        return (
-            pointer
-            if step == 0
-            else b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {step}", "int64").text
-        )
-
-    b.label("entry")
-    shifts = [b.emit(f"mul i64 %ra, {i}", "int64").text if i else "0" for i in range(rows)]
-    b.line("br label %sum")
-    b.label("sum")
-    b.line("%left = phi i64 [ %count, %entry ], [ %fewer, %sum ]")
-    b.line("%a = phi ptr [ %A, %entry ], [ %a.next, %sum ]")
-    b.line("%b = phi ptr [ %B, %entry ], [ %b.next, %sum ]")
-    for i, j in cells:
-        b.line(f"%c{i}.{j} = phi {vector} [ zeroinitializer, %entry ], [ %d{i}.{j}, %sum ]")
-    row = [b.emit(f"load {vector}, ptr {move('%b', j * tile.lanes)}, align {size}", tile.dtype) for j in range(vectors)]
-    for i in range(rows):
-        one = b.emit(f"load {scalar}, ptr {move('%a', 0 if i == 0 else shifts[i])}, align {size}", tile.dtype)
-        seed = b.emit(f"insertelement {vector} poison, {scalar} {one.text}, i32 0", tile.dtype)
-        every = b.emit(
-            f"shufflevector {vector} {seed.text}, {vector} poison, <{tile.lanes} x i32> zeroinitializer", tile.dtype
-        )
-        for j in range(vectors):
-            total = b.fma(every, row[j], Reg(f"%c{i}.{j}", tile.dtype))
-            b.lines[-1] = b.lines[-1].replace(f"{total.text} =", f"%d{i}.{j} =", 1)
-    b.line(f"%a.next = getelementptr inbounds {scalar}, ptr %a, i64 %ca")
-    b.line(f"%b.next = getelementptr inbounds {scalar}, ptr %b, i64 %rb")
-    b.line("%fewer = add nsw i64 %left, -1")
-    b.line("%done = icmp eq i64 %fewer, 0")
-    b.line("br i1 %done, label %end, label %sum")
-    b.label("end")
-    places = {(i, j): move(move("%C", f"%r{i}" if i else 0), j * tile.lanes) for i, j in cells if _row(b, i, j)}
-    b.line("%more = icmp ne i64 %add, 0")
-    b.line("br i1 %more, label %increase, label %write")
-    b.label("write")
-    for i, j in cells:
-        b.line(f"store {vector} %d{i}.{j}, ptr {places[i, j]}, align {size}")
-    b.line("ret void")
-    b.label("increase")
-    for i, j in cells:
-        old = b.emit(f"load {vector}, ptr {places[i, j]}, align {size}", tile.dtype)
-        new = b.add(old, Reg(f"%d{i}.{j}", tile.dtype))
-        b.line(f"store {vector} {new.text}, ptr {places[i, j]}, align {size}")
-    b.line("ret void")
-    head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, i64 %rb, ptr noalias %C, i64 %rc"
-    body = "\n".join(b.lines)
-    name = f"micro{vectors}x{rows}"
-    module.add(f"define internal void @{name}({head}, i64 %count, i64 %add) noinline nounwind {{\n{body}\n}}", b)
-
-
-def _row(b: Builder, i: int, j: int) -> bool:
-    """Where row i of C starts, once per row."""
-    if i and j == 0:
-        b.line(f"%r{i} = mul i64 %rc, {i}")
-    return True
-
-
-def dots(module: Module, tile: Tile, rows: int) -> None:
-    """void dots(A, ra, B, C, rc, count): C[i] = sum over p < count of A[i, p] B[p], rows of A and B being contiguous.
-
-    One vector of partial sums per row; what does not fill a vector is added at the end.
-    """
-    b = Builder(tile.lanes, tile.fma)
-    scalar, vector, size = LLVM_TYPE[tile.dtype], b.type(tile.dtype), ITEM_BYTES[tile.dtype]
-    one = Builder(0, tile.fma, prefix="s")
-    one.lines = b.lines
-
-    def place(pointer: str, index: str) -> str:
-        return b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {index}", "int64").text
-
-    b.label("entry")
-    bases = [place("%A", b.emit(f"mul i64 %ra, {i}", "int64").text) for i in range(rows)]
-    b.line(f"%whole = and i64 %count, {-tile.lanes}")
-    b.line("%any = icmp ne i64 %whole, 0")
-    b.line("br i1 %any, label %sum, label %across")
-    b.label("sum")
-    b.line("%p = phi i64 [ 0, %entry ], [ %p.next, %sum ]")
-    for i in range(rows):
-        b.line(f"%c{i} = phi {vector} [ zeroinitializer, %entry ], [ %d{i}, %sum ]")
-    right = b.emit(f"load {vector}, ptr {place('%B', '%p')}, align {size}", tile.dtype)
-    for i in range(rows):
-        left = b.emit(f"load {vector}, ptr {place(bases[i], '%p')}, align {size}", tile.dtype)
-        total = b.fma(left, right, Reg(f"%c{i}", tile.dtype))
-        b.lines[-1] = b.lines[-1].replace(f"{total.text} =", f"%d{i} =", 1)
-    b.line(f"%p.next = add nuw nsw i64 %p, {tile.lanes}")
-    b.line("%more = icmp ult i64 %p.next, %whole")
-    b.line("br i1 %more, label %sum, label %across")
-    b.label("across")
-    reduce = f"llvm.vector.reduce.fadd.{b.suffix(tile.dtype)}"
-    b.declarations.add(f"declare {scalar} @{reduce}({scalar}, {vector})")
-    for i in range(rows):
-        b.line(f"%t{i} = phi {vector} [ zeroinitializer, %entry ], [ %d{i}, %sum ]")
-    for i in range(rows):
-        b.line(f"%h{i} = call reassoc {scalar} @{reduce}({scalar} -0.0, {vector} %t{i})")
-    b.line("%rest = icmp ult i64 %whole, %count")
-    b.line("br i1 %rest, label %tail, label %end")
-    b.label("tail")
-    b.line("%q = phi i64 [ %whole, %across ], [ %q.next, %tail ]")
-    for i in range(rows):
-        b.line(f"%e{i} = phi {scalar} [ %h{i}, %across ], [ %f{i}, %tail ]")
-    last = one.emit(f"load {scalar}, ptr {place('%B', '%q')}, align {size}", tile.dtype)
-    for i in range(rows):
-        left = one.emit(f"load {scalar}, ptr {place(bases[i], '%q')}, align {size}", tile.dtype)
-        total = one.fma(left, last, Reg(f"%e{i}", tile.dtype))
-        b.lines[-1] = b.lines[-1].replace(f"{total.text} =", f"%f{i} =", 1)
-    b.line("%q.next = add nuw nsw i64 %q, 1")
-    b.line("%again = icmp ult i64 %q.next, %count")
-    b.line("br i1 %again, label %tail, label %end")
-    b.label("end")
-    for i in range(rows):
-        b.line(f"%g{i} = phi {scalar} [ %h{i}, %across ], [ %f{i}, %tail ]")
-    for i in range(rows):
-        b.line(f"store {scalar} %g{i}, ptr {place('%C', b.emit(f'mul i64 %rc, {i}', 'int64').text)}, align {size}")
-    b.line("ret void")
-    b.declarations |= one.declarations
-    head = "ptr noalias readonly %A, i64 %ra, ptr noalias readonly %B, ptr noalias %C, i64 %rc, i64 %count"
-    body = "\n".join(b.lines)
-    module.add(f"define internal void @dots{rows}({head}) noinline nounwind {{\n{body}\n}}", b)
-
-
 def column(module: Module, tile: Tile) -> None:
     """void column(A, ra, B, C, rc, M, K): one column of C, rows of A and the column B being contiguous."""
     w = GemmWriter(module, tile.dtype, ("ra", "rc", "M", "K"))
@@ -237,16 +75,6 @@ def column(module: Module, tile: Tile) -> None:
     w.line("ret void")
     head = "ptr noalias readonly %A, i64 %ra, ptr noalias readonly %B, ptr noalias %C, i64 %rc, i64 %M, i64 %K"
     module.add(f"define internal void @column({head}) noinline nounwind {w.finished()}", w)
-
-
-def table(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
-    """The addresses of the micro kernels at [logarithm of vectors][rows - 1]."""
-    counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
-    entries = [f"ptr @micro{v}x{m}" if (v, m) in parts else "ptr null" for v in counts for m in range(1, tile.rows + 1)]
-    module.declarations.add(f"@micros = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
-
-
-# ---- moving panels and tiles ----
 
 
 def panel_loops(dtype: str) -> tuple[Stmt, ...]:
@@ -292,37 +120,6 @@ def zero_loops(dtype: str) -> tuple[Stmt, ...]:
     i, j = symbol("i"), symbol("j")
     c = View("C", dtype, (M, N), (rc, cc))
     return nest([(Symbol("i"), M), (Symbol("j"), N)], (Store(c, (i, j), Const(0, dtype)),))
-
-
-def transpose(module: Module, tile: Tile) -> None:
-    """void transpose(B, cb, packed, width): packed[p*width + j] = B[p + j*cb] for a square of lanes x lanes.
-
-    Vectors are loaded along p; log2(lanes) rounds of shuffles interleave them.
-    """
-    b = Builder(tile.lanes, tile.fma)
-    scalar, vector, lanes, size = LLVM_TYPE[tile.dtype], b.type(tile.dtype), tile.lanes, ITEM_BYTES[tile.dtype]
-    b.label("entry")
-
-    def place(pointer: str, stride: str, k: int) -> str:
-        shift = b.emit(f"mul i64 {stride}, {k}", "int64").text
-        return b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {shift}", "int64").text
-
-    rows = [b.emit(f"load {vector}, ptr {place('%B', '%cb', j)}, align {size}", tile.dtype).text for j in range(lanes)]
-    width = 1
-    while width < lanes:  # swap the off-diagonal blocks of every square of 2*width
-        low = ", ".join(f"i32 {k if k & width == 0 else lanes + k - width}" for k in range(lanes))
-        high = ", ".join(f"i32 {k + width if k & width == 0 else lanes + k}" for k in range(lanes))
-        for r in range(lanes):
-            if r & width == 0:
-                pair = f"shufflevector {vector} {rows[r]}, {vector} {rows[r + width]}, <{lanes} x i32> "
-                rows[r], rows[r + width] = (b.emit(f"{pair}<{mask}>", tile.dtype).text for mask in (low, high))
-        width *= 2
-    for p in range(lanes):
-        b.line(f"store {vector} {rows[p]}, ptr {place('%packed', '%width', p)}, align {size}")
-    b.line("ret void")
-    head = "(ptr noalias readonly %B, i64 %cb, ptr noalias %packed, i64 %width)"
-    body = "\n".join(b.lines)
-    module.add(f"define internal void @transpose{head} noinline nounwind {{\n{body}\n}}", b)
 
 
 class GemmWriter(Writer):

@@ -60,7 +60,7 @@ def canonical_sizes(leaves: Sequence[Expr], fixed: frozenset[int], nodes: Sequen
                 name = symbol(f"d{len(bindings)}")
                 bindings.append(Bound(_only(name), k, axis))
                 table[s] = name
-            elif k not in fixed:
+            elif k not in fixed or s is not None:  # a shared value and its copy stand on one symbol
                 odd.append((extent, k, axis))
         if not leaf.type.shape and leaf.type.dtype[0] in "iu":
             s = _only(value_symbol(leaf))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from symdl.errors import InternalError
-from symdl.expr import CONSTANT, VARIABLE, Expr, topological
+from symdl.errors import InternalError, ShapeError
+from symdl.expr import CONSTANT, VARIABLE, Expr, explained, topological
 from symdl.ops.extents import value_symbol
 from symdl.rewrite import expanded
-from symdl.types import Dim, Symbol, size_at, sole_symbol
+from symdl.types import Dim, Symbol, size_at, sole_symbol, symbols
 
 
 def bind(values: Mapping[Expr, Any]) -> dict[Symbol, int]:
@@ -33,11 +33,28 @@ def concrete(value: Any, sizes: Mapping[Symbol, int]) -> Any:
     return tuple(concrete(v, sizes) for v in value) if type(value) is tuple else value
 
 
+def check(node: Expr, sizes: Mapping[Symbol, int]) -> None:
+    """Raise ShapeError where a fact that a node rests on does not hold at these sizes. What they leave open passes."""
+    for fact in node.facts:
+        if not (symbols(fact.left) | symbols(fact.right)) <= sizes.keys():
+            continue
+        left, right = size_at(fact.left, sizes), size_at(fact.right, sizes)
+        if left != right and not (fact.relation == "<=" and left < right):
+            raise explained(
+                ShapeError(fact.why.replace("{left}", str(left)).replace("{right}", str(right))), node.inputs
+            )
+
+
 def evaluate(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
-    """The outputs' arrays, given the leaves'. Composite ops are computed from their bodies, as compiled code does."""
-    outputs = expanded(outputs)
+    """The outputs' arrays, given the leaves'. Composite ops are computed from their bodies, as compiled code does.
+
+    Raises ShapeError where the arrays' extents contradict what the graph rests on.
+    """
     env: dict[Expr, Any] = {leaf: np.asarray(v, leaf.type.dtype) for leaf, v in values.items()}
     sizes = bind(env)
+    for node in topological(*outputs):  # the user's own nodes: an expansion need not rest on the same facts
+        check(node, sizes)
+    outputs = expanded(outputs)
     with np.errstate(all="ignore"):
         for node in topological(*outputs):
             if node in env:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,6 +181,11 @@ _interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
 _lock = threading.RLock()
 
 
+def _fill(new: Expr, *values: Any) -> None:
+    for setter, value in zip(_FILL, values, strict=True):
+        setter(new, value)
+
+
 class Tracing(threading.local):
     """Whose nodes are being made: None says the user's own line; else these origins, in this table.
 
@@ -216,12 +222,17 @@ def user_line() -> Origin | None:
     return None
 
 
+def warn(message: str) -> None:
+    """A UserWarning that points at the user's line."""
+    file, line = user_line() or ("<unknown>", 1)
+    warnings.warn_explicit(message, UserWarning, file, line)
+
+
 def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
     """A new leaf of a subclass of Expr; its params (an id among them) must be new."""
     new = object.__new__(kind)
     inferred, facts = op.infer(**params)
-    for fill, value in zip(_FILL, (op, (), params, inferred, facts, set(), None), strict=True):
-        fill(new, value)
+    _fill(new, op, (), params, inferred, facts, set(), None)
     with _lock:
         _interned[(op, (), tuple(sorted(params.items())))] = new
     if (line := user_line()) is not None:
@@ -243,8 +254,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
             except SymdlError as error:
                 raise explained(error, inputs) from None
         new = object.__new__(Expr)
-        for fill, value in zip(_FILL, (op, inputs, params, inferred, facts, set(), None), strict=True):
-            fill(new, value)
+        _fill(new, op, inputs, params, inferred, facts, set(), None)
         with _lock:  # another thread may have been first
             expr = _interned.setdefault(key, new)
     origins = _tracing.origins

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import warnings
+import pickle
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any, Literal
+from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +14,22 @@ from symdl.backends.cpu import CpuBackend
 from symdl.backends.interpreter import interpret
 from symdl.compilation import Graph, Lowered, compiled, lowered
 from symdl.config import config
-from symdl.dims import substituted, used_symbols
-from symdl.errors import DtypeError, IndexRangeError, InputError, InternalError, Part, ShapeError, SymdlError
+from symdl.dims import canonical_sizes
+from symdl.errors import InputError
 from symdl.evaluate import evaluate
-from symdl.expr import VARIABLE, Expr, as_expr, described, pack, place_of, short, topological, unpack_all
-from symdl.inputs import Array, In, Out, as_array
-from symdl.ops.declare import cast_to, spread
-from symdl.ops.extents import value_symbol
-from symdl.program import FIRST_FAILURE
-from symdl.storage import SharedVariable, held, shared
-from symdl.types import Symbol, size_at, symbols
+from symdl.expr import Expr, described, pack, topological, unpack_all
+from symdl.failures import Blame
+from symdl.inputs import Array, In, as_array
+from symdl.methods import declared
+from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of
+from symdl.storage import SharedVariable, shared, swap
+from symdl.turns import Turn, active, wake
+from symdl.types import size_at
 
-Mode = Literal["native", "interpreter", "numpy"]
 MODES = {
     None: "native", "native": "native", "FAST_RUN": "native", "FAST_COMPILE": "native",  # Theano's names; one compiler
     "interpreter": "interpreter", "numpy": "numpy",
 }  # fmt: skip
-Pairs = Mapping[Expr, Any] | Sequence[tuple[Expr, Any]]
 
 
 def function(
@@ -39,11 +38,11 @@ def function(
     updates: Pairs = (),
     givens: Pairs = (),
     *,
-    on_unused_input: Literal["raise", "warn", "ignore"] | None = None,
+    on_unused_input: Unused | None = None,
     allow_input_downcast: bool | None = None,
     name: str | None = None,
     mode: str | None = None,
-    no_default_updates: bool | Sequence[Expr] = False,
+    no_default_updates: NoDefaults = False,
 ) -> Function:
     """Compile outputs and updates of inputs to one native function.
 
@@ -52,6 +51,7 @@ def function(
     are done. givens: (variable, expression to use in its place) pairs. on_unused_input: config.on_unused_input unless
     given. allow_input_downcast: let float64 go into float32 inputs, floats into integers. mode: "native" (LLVM),
     "interpreter" (the loops, one scalar at a time) or "numpy" (the oracle), the latter two for finding mistakes.
+    no_default_updates: True, or the shared values whose default_update is not to be made.
 
     Raises InputError, DtypeError or ShapeError where the parts do not fit together.
     """
@@ -66,267 +66,270 @@ class Function:
 
     Re-entrant: several threads may call it at once; calls that update one shared value take turns. It releases the
     GIL, answers Ctrl-C between kernels with all shared values wholly old or wholly new, never changes an input, and
-    pickles (the graph is compiled again on loading).
+    pickles (the graph is compiled again on loading; the shared values travel with it). copy.deepcopy gives a function
+    with shared values of its own. f["x"] is the value kept for an input that has an update.
     """
 
     def __init__(
-        self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: str,
-        allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: bool | Sequence[Expr],
+        self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
+        allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,
     ) -> None:  # fmt: skip
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
+        if on_unused_input not in ("raise", "warn", "ignore"):
+            raise InputError(f"function: on_unused_input cannot be {on_unused_input!r}", (), "choices: raise, warn, ignore")
         self.name, self.mode = name, MODES[mode]
         self._options = (on_unused_input, allow_input_downcast, name, mode, no_default_updates)
-        self.ins = [_as_in(v) for v in _listed(inputs)]
-        self._state: dict[int, SharedVariable] = {}  # number of an input with an update -> its hidden value
-        given = _pairs(givens, "givens")
-        told = _pairs(updates, "updates")
+        self.ins = inputs_of(inputs)
+        self._kind, self._chosen = outputs_of(outputs)
+        self._updates, self._givens = pairs_of(updates, "updates"), pairs_of(givens, "givens")
+        self._state = {k: _hidden(one) for k, one in enumerate(self.ins) if one.update is not None}
+        kept = [(self.ins[k].variable, leaf) for k, leaf in self._state.items()]
+        made = [(leaf, self.ins[k].update) for k, leaf in self._state.items()]
+        self.graph = graph_of(
+            self.ins, self._state, self._chosen, [*self._updates, *made], [*self._givens, *kept], no_default_updates,
+            on_unused_input,
+        )  # fmt: skip
+        self._set_up_calls(bool(allow_input_downcast))
+        self._compile()
+
+    def _set_up_calls(self, downcast: bool) -> None:
+        """All that every call needs and none should work out again."""
+        self._takes = [
+            (np.dtype(one.variable.type.dtype), one.variable.type.ndim, one.variable, one.strict,
+             downcast if one.allow_downcast is None else one.allow_downcast)
+            for k, one in enumerate(self.ins) if k not in self._state
+        ]  # fmt: skip
+        self._by_name: dict[str, int] = {}
         for k, one in enumerate(self.ins):
-            if one.update is not None:
-                hidden = shared(as_array(one.value, one.variable, False, True), one.variable.name)
-                self._state[k] = hidden
-                given.append((one.variable, hidden))
-                told.append((hidden, one.update))
-        self._kind, chosen = _outputs(outputs)
-        self._chosen, self._told, self._given = chosen, _pairs(updates, "updates"), _pairs(givens, "givens")
-        self.graph = self._checked_graph(chosen, told, given, no_default_updates, on_unused_input)
-        self._form: Lowered = lowered(self.graph)
+            if label := one.name or one.variable.name:
+                self._by_name[label] = -1 if label in self._by_name else k  # -1: a name of two inputs
         self._shareds = [s for s in self.graph.shareds if isinstance(s, SharedVariable)]
         self._written = [s for s, _ in self.graph.updates if isinstance(s, SharedVariable)]
-        self._executable = compiled(self._form, native()) if self.mode == "native" else None
-        self._downcast = bool(allow_input_downcast)
-        self._by_name = {
-            (one.name or one.variable.name): k for k, one in enumerate(self.ins) if one.name or one.variable.name
-        }
+        self._places = [self._shareds.index(s) for s in self._written]
+        self._both, self._turns = frozenset(self._shareds), frozenset(self._written)
+        self._count = len(self.graph.outputs)
+        resized = any(new.type.shape != old.type.shape for old, new in self.graph.updates)
+        # New values of other sizes, and all new values of the oracle, come out as outputs and are swapped in; else
+        # compiled code writes them in place.
+        self._swapped = self.mode == "numpy" or resized
+        self._to_lower = Graph(self.graph.inputs, self.graph.shareds, self.graph.roots, ()) if resized else self.graph
 
-    # ---- the graph, checked ----
-
-    def _checked_graph(
-        self, outputs: list[Expr], updates: list[tuple[Expr, Any]], givens: list[tuple[Expr, Any]],
-        no_default_updates: bool | Sequence[Expr], on_unused_input: str,
-    ) -> Graph:  # fmt: skip
-        variables = [one.variable for one in self.ins]
-        for k, v in enumerate(variables):
-            if isinstance(v, SharedVariable):
-                remedy = "A shared value is known already: leave it out, or use givens to put something in its place."
-                raise InputError(f"function: {v!r} is a shared value, not an input", [described(v)], remedy)
-            if v.op is not VARIABLE:
-                raise InputError(f"function: input {k} is the expression {v!r}, not a variable", [described(v)])
-            if v in variables[:k]:
-                raise InputError(f"function: the input {v!r} is given twice", [described(v)])
-        told: dict[Expr, Expr] = {}
-        for target, new in updates:
-            if not isinstance(target, SharedVariable):
-                raise InputError(f"function: updates has {target!r}, which is no shared value", [described(as_expr(target))])
-            if target in told:
-                raise InputError(f"function: {target!r} has two updates", [described(target)])
-            told[target] = _new_value(target, new)
-        values = {}
-        for old, new in givens:
-            if not isinstance(old, Expr) or old.op is not VARIABLE:
-                raise InputError(f"function: givens has {old!r}, which is no variable")
-            values[old] = _given(old, new)
-        roots = [*outputs, *told.values()]
-        if not no_default_updates or isinstance(no_default_updates, Sequence):
-            kept = set(no_default_updates) if isinstance(no_default_updates, Sequence) else set()
-            for leaf in topological(*roots):
-                if isinstance(leaf, SharedVariable) and leaf.default_update is not None and leaf not in told and leaf not in kept:
-                    told[leaf] = _new_value(leaf, leaf.default_update)
-            roots = [*outputs, *told.values()]
-        if values:
-            roots = substituted(roots, values, {})
-        leaves = [n for n in topological(*roots) if n.op is VARIABLE]
-        self._check_used(variables, roots, leaves, on_unused_input)
-        shareds = dict.fromkeys(n for n in [*leaves, *told] if isinstance(n, SharedVariable))
-        live = tuple(v for k, v in enumerate(variables) if k not in self._state)
-        updated = tuple(zip(told, roots[len(outputs) :], strict=True))
-        return Graph(live, tuple(shareds), tuple(roots[: len(outputs)]), updated)
-
-    def _check_used(
-        self, inputs: list[Expr], roots: Sequence[Expr], leaves: list[Expr], on_unused_input: str
-    ) -> None:
-        missing = [n for n in leaves if not isinstance(n, SharedVariable) and n not in inputs]
-        if missing:
-            raise InputError(
-                f"function: {', '.join(map(repr, missing))} is needed but is no input",
-                [described(n) for n in missing],
-                _missing_remedy(missing[0], inputs),
-            )
-        idle = [v for k, v in enumerate(inputs) if v not in set(leaves) and k not in self._state]
-        if not idle or on_unused_input == "ignore":
+    def _compile(self) -> None:
+        leaves = (*self.graph.inputs, *self.graph.shareds)
+        updates = {new: old for old, new in self.graph.updates}
+        self._executable = None
+        self._form: Lowered | None = None
+        if self.mode == "numpy":
+            nodes = tuple(topological(*self.graph.roots))
+            fixed = frozenset(range(len(self.graph.inputs), len(leaves)))
+            self._blame = Blame(leaves, updates, nodes, canonical_sizes(leaves, fixed, nodes), ())
             return
-        used = used_symbols(roots)
-        for v in idle:
-            own = {s for n in v.type.shape for s in symbols(n)}
-            if not v.type.shape and v.type.dtype[0] in "iu":
-                own = symbols(value_symbol(v))
-            if own & used:
-                continue  # its size, or its value as a size, is needed
-            text = f"function: the input {v!r} is not used by any output or update"
-            if on_unused_input == "raise":
-                raise InputError(text, [described(v)], 'on_unused_input="ignore" allows it.')
-            warnings.warn(text, stacklevel=6)
+        form = self._form = lowered(self._to_lower)
+        self._blame = Blame(leaves, updates, form.nodes, form.sizes, form.program.failures)
+        if self.mode == "native":
+            self._executable = compiled(form, native())
 
     # ---- calling ----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for these inputs. Raises InputError, DtypeError, ShapeError or IndexRangeError; nothing shared
         has changed then."""
-        arrays = self._arrays(args, kwargs)
-        with held(self._shareds, self._written):
-            if self._executable is None:
-                outputs = self._interpreted(arrays)
-            else:
-                bound = self._executable.bind(arrays, [s.array for s in self._shareds])
-                if bound.status:
-                    raise self._unmet(bound.status - 1, bound.sizes, arrays)
-                status, outputs = self._executable.execute(bound)
-                if status:
-                    raise self._failed(status, bound.sizes, arrays)
+        states: dict[int, Array] = {}
+        if kwargs or self._state or len(args) != len(self.ins):
+            args, states = self._ordered(args, kwargs)
+        arrays = []
+        for value, (dtype, ndim, leaf, strict, downcast) in zip(args, self._takes, strict=True):
+            if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != ndim:
+                value = as_array(value, leaf, strict, downcast)
+            arrays.append(value)
+        if not self._shareds:
+            return self._shaped(self._run(arrays, []))
+        turn = Turn(self._both, self._turns)
+        try:
+            turn.take()
+            outputs = self._with_shared(arrays, states)
+        finally:
+            active.discard(turn)
+            wake()
         return self._shaped(outputs)
 
-    def _arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
+    def _ordered(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[int, Array]]:
+        """The values in the order of the inputs that are passed on, and those given for inputs with an update, by
+        their place among the shared values."""
         if len(args) > len(self.ins):
-            raise InputError(f"{self._title()}: takes {len(self.ins)} inputs, got {len(args)}", [described(i.variable) for i in self.ins])
+            parts = [described(i.variable) for i in self.ins]
+            raise InputError(f"{self._title()}: takes {len(self.ins)} inputs, not {len(args)}", parts)
         values: dict[int, Any] = dict(enumerate(args))
         for name, value in kwargs.items():
             k = self._by_name.get(name)
-            if k is None:
-                close = difflib.get_close_matches(name, [n for n in self._by_name if n], 1)
-                raise InputError(
-                    f"{self._title()}: there is no input named {name!r}",
-                    [described(i.variable) for i in self.ins],
-                    f"Did you mean {close[0]!r}?" if close else "",
-                )
+            if k is None or k < 0:
+                raise self._unknown(name)
             if k in values:
                 raise InputError(f"{self._title()}: {name!r} is given twice", [described(self.ins[k].variable)])
             values[k] = value
-        out = []
-        for k, one in enumerate(self.ins):
-            if k in self._state:
-                if k in values:
-                    self._state[k].set_value(values[k])
-                continue
-            if k not in values:
-                if one.value is None:
-                    raise InputError(f"{self._title()}: no value for the input {one.variable!r}", [described(one.variable)])
-                values[k] = one.value
-            downcast = self._downcast if one.allow_downcast is None else one.allow_downcast
-            out.append(as_array(values[k], one.variable, one.strict, downcast))
-        return out
+        states = {}
+        for k, leaf in self._state.items():
+            if k in values:
+                own = np.array(as_array(values[k], self.ins[k].variable), order="C")
+                states[self._shareds.index(leaf)] = own
+        live = [k for k in range(len(self.ins)) if k not in self._state]
+        if missing := [k for k in live if k not in values and self.ins[k].value is None]:
+            names = " and ".join(repr(self.ins[k].variable) for k in missing)
+            parts = [described(self.ins[k].variable) for k in missing]
+            raise InputError(f"{self._title()}: no value is given for {names}", parts)
+        return tuple(values[k] if k in values else self.ins[k].value for k in live), states
 
-    def _interpreted(self, arrays: list[Array]) -> Sequence[Array]:
-        """The outputs by another way than machine code: a Program's interpreter, or the oracle."""
-        if self.mode == "numpy":
-            leaves = dict(zip([*self.graph.inputs, *self.graph.shareds], [*arrays, *(s.array for s in self._shareds)], strict=True))
-            found = evaluate(self.graph.roots, leaves)
-            for (leaf, _), new in zip(self.graph.updates, found[len(self.graph.outputs) :], strict=True):
-                object.__setattr__(leaf, "array", np.array(new))
-            return [np.array(f) for f in found[: len(self.graph.outputs)]]
-        program = self._form.program
-        given = zip(program.of_kind("input"), arrays, strict=True)
-        kept = zip(program.of_kind("shared"), (s.array for s in self._shareds), strict=True)
-        fixed = zip(program.of_kind("constant"), (c.params["value"].array for c in self._form.constants), strict=True)
-        result = interpret(program, {b.name: np.asarray(a, order="C") for b, a in [*given, *kept, *fixed]})
+    def _unknown(self, name: str) -> InputError:
+        parts = [described(i.variable) for i in self.ins]
+        if name in self._by_name:
+            return InputError(f"{self._title()}: several inputs are named {name!r}", parts, "Pass them in their order.")
+        close = difflib.get_close_matches(name, list(self._by_name), 1)
+        remedy = f"Was {close[0]} meant?" if close else ""
+        return InputError(f"{self._title()}: there is no input named {name!r}", parts, remedy)
+
+    def _with_shared(self, arrays: list[Array], states: Mapping[int, Array]) -> Sequence[Array]:
+        """The outputs; the shared values are held and become the new ones when all else is done."""
+        values = [s.array for s in self._shareds]
+        if not self._written:
+            return self._run(arrays, values)
+        if self._swapped or states or self.mode != "native":
+            for k in self._places:
+                values[k] = states[k] if k in states else values[k] if self._swapped else values[k].copy()
+            outputs = self._run(arrays, values)
+            swap(self._written, outputs[self._count :] if self._swapped else [values[k] for k in self._places])
+            return outputs[: self._count]
+        for k in self._places:
+            if self._shareds[k].borrowed:
+                self._separate(arrays, values, k)
+        return self._run(arrays, values)
+
+    def _separate(self, arrays: list[Array], values: list[Array], k: int) -> None:
+        """A borrowed array that is to be updated in place, and is also an input or another shared value: use a copy."""
+        for j, array in enumerate(arrays):
+            if np.may_share_memory(array, values[k]):
+                arrays[j] = array.copy()
+        for j, array in enumerate(values):
+            if j != k and np.may_share_memory(array, values[k]):
+                values[k] = values[k].copy()
+                swap([self._shareds[k]], [values[k]])
+
+    def _run(self, arrays: list[Array], values: list[Array]) -> Sequence[Array]:
+        """The outputs, then the new values if they are not made in place, by one of the three ways."""
+        if self._executable is not None:
+            bound = self._executable.bind(arrays, values)
+            status, outputs = (bound.status, ()) if bound.status else self._executable.execute(bound)
+            if status:
+                raise self._blame.error(status, bound.sizes, [*arrays, *values])
+            return outputs
+        return self._by_numpy(arrays, values) if self._form is None else self._interpreted(self._form, arrays, values)
+
+    def _by_numpy(self, arrays: list[Array], values: list[Array]) -> list[Array]:
+        given = [*arrays, *values]
+        bindings = self._blame.sizes.bindings
+        sizes = {b.symbol: int(given[b.leaf]) if b.axis is None else given[b.leaf].shape[b.axis] for b in bindings}
+        for k, (fact, _) in enumerate(self._blame.sizes.checks):
+            left, right = size_at(fact.left, sizes), size_at(fact.right, sizes)
+            if left > right or (fact.relation == "==" and left != right):
+                raise self._blame.error(1 + k, sizes, given)
+        found = evaluate(self.graph.roots, dict(zip(self._blame.leaves, given, strict=True)))
+        return [np.array(f, order="C") for f in found]
+
+    def _interpreted(self, form: Lowered, arrays: list[Array], values: list[Array]) -> list[Array]:
+        program = form.program
+        held = program.of_kind("input", "shared", "constant")
+        given = [*arrays, *values, *(c.params["value"].array for c in form.constants)]
+        result = interpret(program, {b.name: np.asarray(a, order="C") for b, a in zip(held, given, strict=True)})
         if result.status:
-            error = self._failed if result.status >= FIRST_FAILURE else self._unmet
-            raise error(result.status - (result.status < FIRST_FAILURE), result.sizes, arrays)
+            raise self._blame.error(result.status, result.sizes, [*arrays, *values])
         return [result.outputs[b.name] for b in program.of_kind("output")]
 
     def _shaped(self, outputs: Sequence[Array]) -> Any:
         kind = self._kind
-        if kind is None:
-            return None
         if kind == "one":
             return outputs[0]
-        if kind == "list":
-            return list(outputs)
-        return dict(zip(kind, outputs, strict=True))
-
-    # ---- errors of a call ----
+        if kind is None:
+            return None
+        return list(outputs) if kind == "list" else dict(zip(kind, outputs, strict=True))
 
     def _title(self) -> str:
         return self.name or "function"
 
-    def _unmet(self, number: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
-        """A fact that does not hold, in the user's names."""
-        check = self._form.program.checks[number]
-        left, right = size_at(check.fact.left, sizes), size_at(check.fact.right, sizes)
-        head = check.fact.why.replace("{left}", str(left)).replace("{right}", str(right))
-        involved = symbols(check.fact.left) | symbols(check.fact.right)
-        leaves = [*self.graph.inputs, *self.graph.shareds]
-        shapes = [*(a.shape for a in arrays), *(s.array.shape for s in self._shareds)]
-        parts: list[Part] = []
-        if check.source >= 0:
-            node = self._form.nodes[check.source]
-            for k, operand in enumerate(node.inputs):
-                head = head.replace(f"{{{k}}}", short(operand, 2))
-            parts.append(described(node))
-        for b in self._form.sizes.bindings:
-            if b.symbol in involved:
-                leaf = leaves[b.leaf]
-                shown = f"{leaf.type.dtype}[{', '.join(map(str, shapes[b.leaf]))}]" if leaf.type.shape else leaf.type.dtype
-                parts.append((short(leaf), shown, place_of(leaf)))
-        kind = IndexRangeError if head.startswith("getitem") else ShapeError
-        return kind(f"{self._title()}: {head}" if self.name else head, tuple(dict.fromkeys(parts)))
+    # ---- the values of inputs with an update ----
 
-    def _failed(self, status: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
-        """An index from data outside its axis, in the user's names."""
-        if not 0 <= status - FIRST_FAILURE < len(self._form.program.failures):
-            return InternalError(f"{self._title()}: the compiled code returned the unknown status {status}")
-        failure = self._form.program.failures[status - FIRST_FAILURE]
-        parts: list[Part] = []
-        if failure.source >= 0:
-            node = self._form.nodes[failure.source]
-            parts = [described(node), *(described(i) for i in node.inputs)]
-        return IndexRangeError(failure.text, tuple(dict.fromkeys(parts)))
+    def __getitem__(self, name: str | Expr) -> Array:
+        """The value kept for an input with an update."""
+        return self._kept(name).get_value()
+
+    def __setitem__(self, name: str | Expr, value: Any) -> None:
+        self._kept(name).set_value(value)
+
+    def _kept(self, name: str | Expr) -> SharedVariable:
+        for k, leaf in self._state.items():
+            if name is self.ins[k].variable or name in (self.ins[k].name, self.ins[k].variable.name):
+                return leaf
+        raise InputError(f"{self._title()}: there is no input {name!r} with an update")
 
     # ---- looking at it ----
 
     def __repr__(self) -> str:
         names = ", ".join(repr(i.variable) for i in self.ins)
-        return f"<symdl function {self.name or ''}({names}), {len(self.graph.outputs)} outputs, {len(self.graph.updates)} updates>"
+        return f"<symdl function {self.name or ''}({names}), {self._count} outputs, {len(self._written)} updates>"
 
     @property
     def lowered(self) -> Lowered:
         """Every form of this function, from the user's graph to its Program."""
+        if self._form is None:
+            return lowered(self._to_lower)
         return self._form
 
     def source(self, form: str = "llvm") -> str:
         """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR) or "asm" (assembly)."""
         if form == "program":
-            return str(self._form.program)
+            return str(self.lowered.program)
         if form not in ("llvm", "asm"):
             raise InputError(f"source: there is no form {form!r}", (), "forms: program, llvm, asm")
-        executable = self._executable or compiled(self._form, native())
+        executable = self._executable or compiled(self.lowered, native())
         return executable.ir() if form == "llvm" else executable.assembly()
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared values that this function reads or updates."""
         return list(self._shareds)
 
+    # ---- copies ----
+
     def __reduce__(self) -> tuple[Any, ...]:
-        flat = [e for pair in [*self._told, *self._given] for e in pair]
+        flat = [e for pair in [*self._updates, *self._givens] for e in pair]
         updates = [i.update for i in self.ins if i.update is not None]
-        roots = [*(i.variable for i in self.ins), *updates, *self._chosen, *flat]
-        options = [
-            (i.name, i.value, i.update is not None, i.strict, i.allow_downcast, i.mutable, i.borrow) for i in self.ins
-        ]
-        counts = len(self._chosen), len(self._told), len(self._given)
-        return _restored, (pack(roots), options, counts, self._kind, self._options)
+        graph = [*(i.variable for i in self.ins), *updates, *self._chosen, *flat]
+        exprs = [e for e in graph if isinstance(e, Expr)]
+        others = {k: e for k, e in enumerate(graph) if not isinstance(e, Expr)}  # a number as an update
+        options = []
+        for k, i in enumerate(self.ins):
+            value = self._state[k].get_value() if k in self._state else i.value
+            options.append((i.name, value, i.update is not None, i.strict, i.allow_downcast, i.mutable, i.borrow))
+        counts = len(self._chosen), len(self._updates), len(self._givens)
+        return _restored, (pack(exprs), others, options, counts, self._kind, self._options)
+
+    def __deepcopy__(self, memo: Any) -> Function:
+        out: Function = pickle.loads(pickle.dumps(self))
+        return out
 
 
-def _restored(packed: Any, ins: list[Any], counts: tuple[int, int, int], kind: Any, options: tuple[Any, ...]) -> Function:
+def _restored(
+    packed: Any, others: dict[int, Any], ins: list[Any], counts: tuple[int, int, int], kind: Any, options: tuple[Any, ...]
+) -> Function:
     """A pickled function, compiled again."""
-    roots = iter(unpack_all(packed))
-    variables = [next(roots) for _ in ins]
-    updates = [next(roots) if row[2] else None for row in ins]
-    inputs = [
-        In(v, row[0], row[1], u, *row[3:]) for v, u, row in zip(variables, updates, ins, strict=True)
-    ]
-    outputs = [next(roots) for _ in range(counts[0])]
-    told = [(next(roots), next(roots)) for _ in range(counts[1])]
-    given = [(next(roots), next(roots)) for _ in range(counts[2])]
+    graph: list[Any] = unpack_all(packed)
+    for k in sorted(others):
+        graph.insert(k, others[k])
+    rest = iter(graph)
+    variables = [next(rest) for _ in ins]
+    updates = [next(rest) if row[2] else None for row in ins]
+    inputs = [In(v, row[0], row[1], u, *row[3:]) for v, u, row in zip(variables, updates, ins, strict=True)]
+    outputs = [next(rest) for _ in range(counts[0])]
+    told = [(next(rest), next(rest)) for _ in range(counts[1])]
+    given = [(next(rest), next(rest)) for _ in range(counts[2])]
     chosen: Any = outputs
     if kind == "one":
         chosen = outputs[0]
@@ -337,7 +340,13 @@ def _restored(packed: Any, ins: list[Any], counts: tuple[int, int, int], kind: A
     return Function(inputs, chosen, told, given, *options)
 
 
-# ---- reading what the user passes ----
+def _hidden(one: In) -> SharedVariable:
+    """The value that an input with an update keeps from call to call."""
+    x = one.variable
+    if one.value is None:
+        raise InputError(f"function: the input {x!r} has an update, but no first value", [described(x)], "In(x, value=...)")
+    shape = [n if isinstance(n, int) else None for n in x.type.shape]
+    return shared(as_array(one.value, x), one.name or x.name, shape=shape)
 
 
 @cache
@@ -346,94 +355,15 @@ def native() -> CpuBackend:
     return CpuBackend()
 
 
-def _as_in(value: Any) -> In:
-    if isinstance(value, In):
-        return value
-    if isinstance(value, Expr):
-        return In(value)
-    raise InputError(f"function: inputs holds {value!r}, which is no variable")
+@declared("eval")
+def evaluated(x: Expr, values: Mapping[Expr, Any] | None = None) -> Array:
+    """The value of x for these values of its variables: x.eval({a: 1.0}). The function is kept for the next time."""
+    given = dict(values or {})
+    f = _kept_function(x, tuple(given))
+    out: Array = f(*given.values())
+    return out
 
 
-def _listed(inputs: Any) -> list[Any]:
-    if isinstance(inputs, Expr | In):
-        raise InputError(f"function: inputs is {inputs!r}, not a list", (), f"write [{inputs!r}]" if isinstance(inputs, Expr) else "")
-    return list(inputs)
-
-
-def _outputs(outputs: Any) -> tuple[Any, list[Expr]]:
-    """("one", "list", the keys of a dictionary, or None; the expressions)."""
-
-    def expr(value: Any) -> Expr:
-        if isinstance(value, Out):
-            value = value.variable
-        if not isinstance(value, Expr):
-            try:
-                return as_expr(value)
-            except (DtypeError, ValueError):
-                raise InputError(f"function: outputs holds {value!r}, which is no expression") from None
-        return value
-
-    if outputs is None:
-        return None, []
-    if isinstance(outputs, Mapping):
-        return tuple(outputs), [expr(v) for v in outputs.values()]
-    if isinstance(outputs, list | tuple):
-        return "list", [expr(v) for v in outputs]
-    return "one", [expr(outputs)]
-
-
-def _pairs(pairs: Any, what: str) -> list[tuple[Any, Any]]:
-    items = list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs or ())
-    for item in items:
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise InputError(f"function: {what} takes pairs, not {item!r}")
-    return [(a, b) for a, b in items]
-
-
-def _new_value(target: SharedVariable, new: Any) -> Expr:
-    """The new value of a shared one, in its dtype and shape."""
-    value = new if isinstance(new, Expr) else as_expr(new)
-    kind = target.type.dtype
-    if value.type.dtype != kind:
-        if not np.can_cast(value.type.dtype, kind, "safe"):
-            raise DtypeError(
-                f"function: the update of {target!r} is {value.type.dtype}, not {kind}",
-                [described(target), described(value)],
-                f"T.cast(..., {kind!r}) makes it so.",
-            )
-        value = cast_to(value, kind)
-    if value.type.ndim != target.type.ndim:
-        raise ShapeError(
-            f"function: the update of {target!r} has {value.type.ndim} axes, not {target.type.ndim}",
-            [described(target), described(value)],
-        )
-    if all(isinstance(n, int) for n in target.type.shape) and value.type.shape != target.type.shape:
-        try:
-            return spread(value, target.type.shape, tuple(range(value.type.ndim)))
-        except ShapeError as error:
-            raise ShapeError(f"function: the update of {target!r} has another shape", [described(target), described(value)]) from error
-    return value
-
-
-def _given(old: Expr, new: Any) -> Expr:
-    """What givens puts in the place of a variable, in its dtype."""
-    value = new if isinstance(new, Expr) else as_expr(new)
-    if value.type.ndim != old.type.ndim:
-        raise ShapeError(
-            f"function: givens put {value!r} for {old!r}, which has {old.type.ndim} axes", [described(old), described(value)]
-        )
-    if value.type.dtype != old.type.dtype and not np.can_cast(value.type.dtype, old.type.dtype, "safe"):
-        raise DtypeError(
-            f"function: givens put {value.type.dtype} for {old!r}, which is {old.type.dtype}",
-            [described(old), described(value)],
-            f"T.cast(..., {old.type.dtype!r}) makes it so.",
-        )
-    return cast_to(value, old.type.dtype)
-
-
-def _missing_remedy(missing: Expr, inputs: list[Expr]) -> str:
-    names = [i.name for i in inputs if i.name]
-    if missing.name in names:
-        return "The input of that name is another variable."
-    close = difflib.get_close_matches(missing.name or "", names, 1)
-    return f"Did you mean the input {close[0]}? It is another variable." if close else "Add it to inputs, or give it a value in givens."
+@lru_cache(maxsize=64)
+def _kept_function(x: Expr, inputs: tuple[Expr, ...]) -> Function:
+    return function(list(inputs), x, on_unused_input="ignore", name="eval", no_default_updates=True)

@@ -6,12 +6,11 @@ of one function together.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
 from symdl.errors import GradientError
-from symdl.expr import RESULT, Expr, as_expr, building, constant, described, topological
+from symdl.expr import RESULT, Expr, as_expr, building, constant, described, topological, warn
 from symdl.ops.declare import cast_to, filled_like, is_float
 from symdl.types import Results
 
@@ -136,5 +135,5 @@ def _disconnected(cost: Expr | None, w: Expr, how: str) -> Expr:
         parts = [described(e) for e in (cost, w) if e is not None]
         raise GradientError(message, parts, 'disconnected_inputs="ignore" gives zeros instead.')
     if how == "warn":
-        warnings.warn(message, stacklevel=3)
+        warn(message)
     return filled_like(0, w)

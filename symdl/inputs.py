@@ -54,7 +54,7 @@ def as_array(value: Any, leaf: Expr, strict: bool = False, downcast: bool = Fals
     what = repr(leaf)
     if type(value) is np.ndarray and value.dtype == dtype:
         array = value
-    elif strict and getattr(value, "dtype", None) != dtype:
+    elif strict and getattr(value, "dtype", object) != dtype:  # to NumPy, None is float64
         raise DtypeError(f"{what} is strict: it takes {dtype} and nothing else, not {kind_of(value)}", [described(leaf)])
     else:
         array = converted(value, dtype, what, [described(leaf)], "any" if downcast else "none")

@@ -28,6 +28,7 @@ class Memory:
         self.buffers: dict[str, Buffer] = {}
         self.failures: list[Failure] = []
         self.origins = origins
+        self._codes: dict[Failure, int] = {}
         self._locals = 0
 
     def buffer(self, kind: Kind, dtype: str, shape: tuple[Extent, ...]) -> View:
@@ -40,9 +41,12 @@ class Memory:
         return f"acc{self._locals}"
 
     def failure(self, text: str, node: Expr) -> int:
-        """A new status, for an index of node that data may put outside its axis."""
-        self.failures.append(Failure(text, min(self.origins.get(node, ()), default=-1)))
-        return FIRST_FAILURE + len(self.failures) - 1
+        """The status for an index of node that data may put outside its axis."""
+        failure = Failure(text, min(self.origins.get(node, ()), default=-1))
+        if failure not in self._codes:
+            self._codes[failure] = FIRST_FAILURE + len(self.failures)
+            self.failures.append(failure)
+        return self._codes[failure]
 
     def sources(self, *nodes: Expr) -> tuple[int, ...]:
         return tuple(sorted({k for n in nodes for k in self.origins.get(n, ())}))
@@ -100,6 +104,8 @@ class Formulas:
             case "gather":
                 return self._gather(n, at, reads)
             case "reshape":
+                if not is_window(n):
+                    return self.value(n.inputs[0], (), reads)
                 reads.append((self.base(n), None))
                 return Load(self.window(n), at)
             case "elementwise":
@@ -166,6 +172,14 @@ class Formulas:
         for node in reversed(chain):
             view = windowed(node, view)
         return view
+
+
+def is_window(n: Expr) -> bool:
+    """Whether n, its operand lying in memory, lies there too: as a strided view or a reshape of it."""
+    if n.op.kind != "reshape" and n.op.name not in STRIDED:
+        return False
+    (x,) = n.inputs
+    return x.op is not CONSTANT or bool(x.type.shape)  # a scalar constant is written into the code
 
 
 def windowed(node: Expr, below: View) -> View:

@@ -269,6 +269,10 @@ class Methods:
     def copy(self) -> Expr:
         return self  # type: ignore[return-value]  # the only subclass is Expr, which never changes
 
+    def eval(self, values: Any = None) -> Any:
+        """The value for these values of its variables: (x + y).eval({x: 1, y: 2})."""
+        return _call("eval", self, values)
+
     def dot(self, other: Any) -> Expr:
         return _call("dot", self, other)
 

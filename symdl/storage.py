@@ -127,14 +127,20 @@ def owned(value: Any, dtype: str | None, what: str, leaf: SharedVariable | None,
     borrow says so."""
     parts = [described(leaf)] if leaf is not None else []
     if dtype is None:
-        given = np.asarray(value) if not hasattr(value, "dtype") else value
-        found = getattr(given, "dtype", None)
-        dtype = checked_dtype(found) if isinstance(found, np.dtype) and found.kind in "biuf" else "float64"
+        dtype = _own_dtype(value)
     array = converted(value, np.dtype(dtype), what, parts, "digits")
-    free = array is not value and array.base is None  # fresh from the conversion
-    if array.flags.carray and (borrow or (free and type(value) is not np.ndarray)):
+    if borrow and array.flags.carray:
         return array
     return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
+
+
+def _own_dtype(value: Any) -> str:
+    """The dtype that a value has by itself; float64 for what has none, whose conversion will then say why."""
+    try:
+        found = np.asarray(value).dtype
+    except (TypeError, ValueError, RuntimeError):
+        return "float64"
+    return checked_dtype(found) if found.kind in "biufc" else "float64"
 
 
 def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence[tuple[str, int]]) -> SharedVariable:
@@ -151,4 +157,4 @@ def swap(leaves: Iterable[SharedVariable], arrays: Iterable[Array]) -> None:
     deque(map(_SET, leaves, arrays), maxlen=0)
 
 
-_SET = SharedVariable.array.__set__  # type: ignore[attr-defined]  # the slot's own setter
+_SET: Any = vars(SharedVariable)["array"].__set__  # the slot's own setter

@@ -146,18 +146,20 @@ def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bi
         raise ValueError(f"exact: no value for {node!r}")
     if op.name == "cast":
         return _cast(inputs[0], node.inputs[0].type.dtype, node.type.dtype)
+    write: Any
     floating = [is_float(i.type.dtype) for i in node.inputs]
     if op.definition or (op.expand and op.kind == "composite" and op.meaning is None):
-        body = (op.definition or op.expand)(*node.inputs, **node.params)  # type: ignore[misc]  # one of them is there
+        write = op.definition or op.expand
+        body = write(*node.inputs, **node.params)
         env = dict(zip(node.inputs, inputs, strict=True))
         return _inside(body, env, values, bits, named)
     if op.meaning is not None and op.kind in ("elementwise", "composite") and any(floating):
         whole = np.frompyfunc(lambda *a: _scalar(op, a), len(inputs), 1)(*inputs)
         return whole if is_float(node.type.dtype) else np.asarray(whole).astype(node.type.dtype)
     if op.reference is None:
-        return _inside(
-            op.expand(*node.inputs, **node.params), dict(zip(node.inputs, inputs, strict=True)), values, bits, named
-        )  # type: ignore[misc]  # one of the two is there
+        write = op.expand
+        body = write(*node.inputs, **node.params)
+        return _inside(body, dict(zip(node.inputs, inputs, strict=True)), values, bits, named)
     return op.reference(*inputs, **params)
 
 
@@ -195,6 +197,8 @@ def _quotient(op: Op, arguments: tuple[Any, ...]) -> Any:
     if op.name in ("true_div", "reciprocal"):
         above = arguments[0] if op.name == "true_div" else mpmath.mpf(1)
         return mpmath.nan if above == 0 else mpmath.inf * mpmath.sign(above)
+    if op.name == "pow":  # 0 to a negative power
+        return mpmath.inf
     return mpmath.nan
 
 
@@ -229,7 +233,7 @@ def _cast(x: Any, before: str, after: str) -> Any:
 def points(domain: Sequence[tuple[float, float]], count: int, seed: int = 0) -> Iterator[tuple[float, ...]]:
     """Random points inside a domain, of all magnitudes where it is unbounded; integers among them."""
     rng = np.random.default_rng(seed)
-    for k in range(count):
+    for _ in range(count):
         out = []
         for low, high in domain:
             if math.isinf(low) and math.isinf(high):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from agree import Case
 
 import symdl.tensor as T
-from agree import Case
 
 
 def _accumulated(x: Any) -> Any:
@@ -142,7 +142,7 @@ CONTRACTIONS = [
     Case("matmul", lambda x, y: x @ y, np.matmul, [(2, 1, 3, 4), (5, 4, 2)], exact=False),
     Case("matmul vector", lambda x, y: x @ y, np.matmul, [(4,), (2, 4, 3)], exact=False),
     Case("batched_dot", T.batched_dot, np.matmul, [(2, 3, 4), (2, 4, 3)], exact=False),
-    Case("tensordot", lambda x, y: T.tensordot(x, y, [[0, 2], [1, 0]]), lambda x, y: np.tensordot(x, y, [[0, 2], [1, 0]]),
+    Case("tensordot", lambda x, y: T.tensordot(x, y, [[0, 2], [1, 0]]), lambda x, y: np.tensordot(x, y, ((0, 2), (1, 0))),
          [(2, 3, 4), (4, 2, 5)], exact=False),
     Case("tensordot 0", lambda x, y: T.tensordot(x, y, 0), lambda x, y: np.tensordot(x, y, 0), [(2,), (3,)]),
     Case("outer", T.outer, np.outer, [(2,), (3, 2)]),

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from symdl.backends import gemm
 from symdl.backends.cpu import Engine, Machine, compile_text
-from symdl.backends.gemm import Tile, module_text, tile_for, workspace
+from symdl.backends.gemm import module_text, workspace
+from symdl.backends.gemm_tiles import WIDEST, Tile, tile_for
 
 Array = NDArray[Any]
 MACHINE = Machine()
@@ -175,6 +176,6 @@ def test_tiles_fit_the_registers() -> None:
         tile = tile_for("float32", vector_bytes, registers, fma)
         assert tile.accumulators + tile.vectors + (1 if fma else 2) <= registers
         for rows in range(1, tile.rows + 1):
-            assert tile.vectors <= tile.widest(rows) <= gemm.WIDEST
+            assert tile.vectors <= tile.widest(rows) <= WIDEST
             assert rows * tile.widest(rows) <= max(tile.accumulators, rows * tile.vectors)
     assert isinstance(tile, Tile)

@@ -22,8 +22,7 @@ DTYPES = ["bool", *INTEGERS, "float32", "float64"]
 
 def test_no_cell_is_empty() -> None:
     assert set(PRIMITIVES) == set(EMIT) == set(NAMES)
-    assert all(callable(row.numpy) and row.accepts and row.arity for row in PRIMITIVES.values())
-    assert all(callable(emit) for emit in EMIT.values())
+    assert all(row.accepts and row.arity for row in PRIMITIVES.values())
 
 
 @pytest.mark.parametrize("name", [name for name in PRIMITIVES if name != "cast"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.module import Module
-from symdl.backends.llvm.steps import PART, PASSED, Layout, SizeWriter, part
+from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
 
 ARENA_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -94,6 +94,3 @@ def run(module: Module, layout: Layout) -> None:
     writer.line(f"ret i64 {status}")
     signature = "(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)"
     module.add(f"define i64 @run{signature} nounwind {writer.finished()}", writer)
-
-
-__all__ = ["ARENA_ALIGNMENT", "PART", "EntryWriter", "enter", "run"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg
 from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
@@ -10,6 +11,12 @@ from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
 ITEM_BYTES = {dtype: max(bits // 8, 1) for dtype, bits in BITS.items()}
 RUNTIME = ("poll", "gemm_float32", "gemm_float64")  # the order of addresses in the run-time table
+
+
+@cache
+def types_of(lanes: int) -> dict[str, str]:
+    """The IR type of a register, by dtype."""
+    return {dtype: f"<{lanes} x {kind}>" if lanes else kind for dtype, kind in LLVM_TYPE.items()}
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,11 @@ class Writer(Builder):
         self._landings: dict[str, list[str]] = {}
         self.label("entry")
         self.open_scope()
+
+    def take(self, lanes: int) -> int:
+        """Write vectors of so many lanes from here on, or scalars (0); returns what it was before."""
+        before, self.lanes, self._types = self.lanes, lanes, types_of(lanes)
+        return before
 
     def label(self, name: str) -> None:
         super().label(name)

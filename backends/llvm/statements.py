@@ -167,12 +167,12 @@ class KernelWriter(Writer):
         at = next(k for k, scope in enumerate(self.scopes) if scope is nest.before) + 1
         inner = self.scopes[at:]
         del self.scopes[at:]
-        lanes, self.lanes = self.lanes, 0
+        lanes = self.take(0)
         self.arms += 1  # no further: the loop around may be entered when this one is not
         with Landing(self, nest.before):
             yield
         self.arms -= 1
-        self.lanes = lanes
+        self.take(lanes)
         self.scopes += inner
         self.nests.append(nest)
 

@@ -38,7 +38,8 @@ class VectorWriter(KernelWriter):
         opened = self.open_loop(self.arithmetic("sub", count, str(plan.lanes - 1)), step=plan.lanes)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
-        self.own, self.index, self.lanes = {}, loop.index, plan.lanes
+        self.own, self.index = {}, loop.index
+        self.take(plan.lanes)
         for statement in loop.body:
             match statement:
                 case Assign(name, _) if name in plan.sums:
@@ -50,9 +51,7 @@ class VectorWriter(KernelWriter):
                 case Store(view, at, value):
                     self.store_lanes(view, at, self.value(value))
                     self.forget({("buffer", view.buffer)})
-        lanes, self.lanes = self.lanes, 0
-        for name, found in self.own.items():  # a variable keeps what the last iteration left in it
-            self.set(name, self.lane(found, lanes, lanes - 1))
+        self.take(0)
         self.nests.pop()
         self.close_loop(opened)
         for name, pointer in partial.items():
@@ -129,9 +128,9 @@ class VectorWriter(KernelWriter):
         if not lanes:
             return self.value(item)
         if self.arms:  # not ahead of the loop: the side of a guard that asks for it may not be taken
-            self.lanes = 0
+            self.take(0)
             found = self.value(item)
-            self.lanes = lanes
+            self.take(lanes)
             return found
         with self.ahead():
             return self.value(item)

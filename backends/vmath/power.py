@@ -71,8 +71,8 @@ def _plain(b: Builder, x: Reg, y: Reg) -> Reg:
 
 
 def _pow(b: Builder, x: Reg, y: Reg) -> Reg:
-    wide = tuple(b.convert("fpext", v, "float64") for v in (x, y))
-    result = _with_special_cases(b, *wide, _accurate if x.dtype == "float64" else _plain)
+    positive = _accurate if x.dtype == "float64" else _plain
+    result = _with_special_cases(b, b.convert("fpext", x, "float64"), b.convert("fpext", y, "float64"), positive)
     return b.convert("fptrunc", result, x.dtype)
 
 

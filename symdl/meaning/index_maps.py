@@ -82,8 +82,7 @@ def stretched(x: Expr, shape: Shape) -> Expr:
 
 def leaf(forms: Forms, node: Expr) -> Poly:
     """The form of a node that the algebra does not look into."""
-    ones = next((k for k, n in enumerate(node.type.shape) if n != 1), node.type.ndim)
-    node = dropped(node, tuple(range(ones)))
+    node = settled(node)
     return forms.function("leaf", param=node, shape=node.type.shape)
 
 
@@ -201,10 +200,10 @@ def _piece(a: Atom, cut: Cut) -> Poly | None:
     return None
 
 
-def settled(condition: Expr) -> Expr:
-    """A condition without axes of 1 in front."""
-    ones = next((k for k, n in enumerate(condition.type.shape) if n != 1), condition.type.ndim)
-    return dropped(condition, tuple(range(ones)))
+def settled(x: Expr) -> Expr:
+    """An array without axes of 1 in front."""
+    ones = next((k for k, n in enumerate(x.type.shape) if n != 1), x.type.ndim)
+    return dropped(x, tuple(range(ones)))
 
 
 def where_shape(condition: Expr, args: tuple[Poly, ...]) -> Shape:

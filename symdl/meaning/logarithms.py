@@ -22,6 +22,8 @@ def exponential(poly: Poly) -> Poly:
         if a is None or m.factors[a] != 1:
             continue
         if a.op == "softplus":
+            if c > 0 and len(poly.terms) == 1:
+                continue  # tanh(softplus(x)) is better off without (1 + exp x)^2
             undone = power(forms.one + exponential(a.args[0]), c)
         elif a.op == "log" and a.args[0].single and a.args[0].single[1] > 0 and a.args[0].single[0].positive:
             if not a.args[0].terms or a.args[0].number is not None:
@@ -68,9 +70,6 @@ def logarithm(poly: Poly) -> Poly:
     out, expo, left = forms.zero, m.expo, dict(m.factors)
     for a, e in exponents.items():
         p = left[a]
-        if p.denominator != 1:
-            if p.denominator == 2:  # sqrt(sigmoid)
-                pass
         del left[a]
         forms.found += 1
         q, expo = taken(expo, e, -p)

@@ -73,9 +73,10 @@ def masked(m: Mono) -> Atom | None:
 def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
     """where(condition, yes, no)."""
     forms = yes.forms
+    condition = settled(condition)
+    yes, no = assume(yes, condition, True), assume(no, condition, False)
     if not yes.terms and not no.terms:
         return forms.zero
-    condition = settled(condition)
     return forms.function("where", yes, no, param=condition, shape=where_shape(condition, (yes, no)))
 
 
@@ -141,7 +142,7 @@ def product(a: Poly, b: Poly) -> Poly:
         if x.single and (w := masked(x.single[0])):
             rest = x.forms.term(x.single[0].without(w), x.single[1])
             return _into(w, product(rest, y))
-    return multiply(a, b)
+    return multiply(a, b, lenient=True)
 
 
 def _into(w: Atom, factor: Poly) -> Poly:

@@ -18,7 +18,6 @@ from symdl.expr import Expr
 from symdl.types import Shape
 
 HALF = Fraction(1, 2)
-POSITIVE_LEAVES = ("extent",)
 
 
 class Unsafe(Exception):  # noqa: N818  # not an error: the algebra declines, the node stays as written
@@ -259,6 +258,7 @@ class Forms:
     def __init__(self) -> None:
         self._table: dict[Hashable, Any] = {}
         self.memo: dict[Hashable, Any] = {}
+        self.risk: set[Atom] = set()  # what was cancelled though it may be 0
         self.found = 0  # how often the algebra did more than write down what it read
         self.zero = self.poly({})
         self.unit = self.mono(self.zero, {})
@@ -314,6 +314,38 @@ def base_of(node: Expr) -> Expr:
     return node
 
 
+def leaves_of(poly: Poly) -> tuple[Expr, ...]:
+    """Every node of the meaning in a form: leaves, conditions and labels."""
+    memo, key = poly.forms.memo, ("leaves", poly)
+    if key not in memo:
+        out: dict[Expr, None] = {}
+        for m in poly.terms:
+            out |= dict.fromkeys(leaves_of(m.expo)) if m.expo.terms else {}
+            for a in m.factors:
+                if isinstance(a.param, Expr):
+                    out[a.param] = None
+                for p in a.args:
+                    out |= dict.fromkeys(leaves_of(p))
+        memo[key] = tuple(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def divisors_of(poly: Poly) -> frozenset[Atom]:
+    """The atoms that a form divides by or takes a root of, at any depth."""
+    memo, key = poly.forms.memo, ("divisors", poly)
+    if key not in memo:
+        out: set[Atom] = set()
+        for m in poly.terms:
+            out |= divisors_of(m.expo) if m.expo.terms else set()
+            for a, p in m.factors.items():
+                if p < 0 or p.denominator != 1:
+                    out.add(a)
+                for q in a.args:
+                    out |= divisors_of(q)
+        memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
 def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     """(mono, c, rest) with poly = c * mono * rest and rest in one canonical form.
 
@@ -321,7 +353,8 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     """
     forms = poly.forms
     monos = list(poly.terms)
-    common: dict[Atom, Fraction] = dict(monos[0].factors)
+    # A leaf stays inside: (a/m)^2 + (b/m)^2 must not become (a^2 + b^2) / m^2, which may leave the range.
+    common: dict[Atom, Fraction] = {a: p for a, p in monos[0].factors.items() if a.special}
     for m in monos[1:]:
         common = {a: min(p, m.factors[a]) for a, p in common.items() if a in m.factors and (p > 0) == (m.factors[a] > 0)}
     expos = sorted({m.expo for m in monos}, key=lambda e: e.order)
@@ -354,19 +387,24 @@ def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
     return found  # type: ignore[no-any-return]  # memos are Any
 
 
-def checked(a: Mono, b: Mono) -> Mono:
-    """a * b; Unsafe where a zero over a zero, or the root of a negative number, would be lost."""
+def risked(a: Mono, b: Mono) -> list[Atom]:
+    """The atoms for which a * b would lose a zero over a zero, or the root of a negative number."""
+    out = []
     for atom, p in b.factors.items():
         q = a.factors.get(atom)
         if q is None or atom.positive:
             continue
         if (p > 0) != (q > 0) or (p.denominator % 2 == 0 and (p + q).denominator % 2 == 1 and not atom.nonneg):
-            raise Unsafe
-    return a * b
+            out.append(atom)
+    return out
 
 
-def multiply(a: Poly, b: Poly) -> Poly:
-    """a * b as one term, or a sum scaled by a number."""
+def multiply(a: Poly, b: Poly, lenient: bool = False) -> Poly:
+    """a * b as one term, or a sum scaled by a number.
+
+    Where that would lose a zero over a zero: Unsafe, or if lenient the atom is noted in forms.risk, and the node may be
+    written anew only if it still divides by that atom.
+    """
     forms = a.forms
     if not a.terms or not b.terms:
         return forms.zero
@@ -375,7 +413,11 @@ def multiply(a: Poly, b: Poly) -> Poly:
     if (k := b.number) is not None:
         return a.scale(k)
     (m, c), (n, d) = as_factor(a), as_factor(b)
-    return forms.term(checked(m, n), c * d)
+    risk = risked(m, n)
+    if risk and not lenient:
+        raise Unsafe
+    forms.risk.update(risk)
+    return forms.term(m * n, c * d)
 
 
 def root(c: Fraction, p: Fraction) -> Fraction | None:

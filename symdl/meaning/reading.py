@@ -18,7 +18,7 @@ from symdl.expr import CONSTANT, Expr, topological
 from symdl.meaning.cancellation import near_log, simplify
 from symdl.meaning.index_maps import Cut, Gathered, Place, Reshape, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
-from symdl.meaning.masks import chosen, dropped_last, extent_form, is_label_pick, merged, picked, product, summed_mask
+from symdl.meaning.masks import assume, chosen, dropped_last, extent_form, is_label_pick, masked, merged, picked, product, summed_mask
 from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, power
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
@@ -45,15 +45,16 @@ def reads(*names: str) -> Callable[[Reader], Reader]:
 class Reading:
     """The forms of a graph's float nodes.
 
-    polys: node -> form. dirty: nodes whose form differs from what they are as written. whole: nodes that stand as leaves
-    in other forms though they were read. named: form -> (node, factor), the user's own node for factor * form.
+    polys: node -> form, as its users see it. uncut: the form of a node that its users see as a leaf. risk: what a node cancelled though it
+    may be 0. dirty: nodes whose form differs from what they are as written. named: form -> (node, factor), the user's own node for factor * form.
     """
 
     def __init__(self) -> None:
         self.forms = Forms()
         self.polys: dict[Expr, Poly] = {}
+        self.uncut: dict[Expr, Poly] = {}
+        self.risk: dict[Expr, frozenset[Atom]] = {}
         self.dirty: set[Expr] = set()
-        self.whole: set[Expr] = set()
         self.named: dict[Poly, tuple[Expr, Fraction]] = {}
 
     def __call__(self, roots: Sequence[Expr]) -> None:
@@ -70,7 +71,7 @@ class Reading:
         reader = READERS.get(node.op.name)
         if reader is None or not all(i in self.polys for i in node.inputs if is_float_node(i)):
             return self.as_leaf(node)
-        before = self.forms.found
+        before, self.forms.risk = self.forms.found, set()
         inputs = [self.polys[i] if i in self.polys else self.forms.zero for i in node.inputs]
         try:
             poly = reader(self, node, inputs)
@@ -78,10 +79,13 @@ class Reading:
             self.forms.found = before
             return self.as_leaf(node)
         found = self.forms.found > before and node.op.name not in STABLE
-        if found or any(i in self.dirty for i in node.inputs):
+        if found or any(i in self.dirty and i not in self.uncut for i in node.inputs):
             self.dirty.add(node)
+        if self.forms.risk:
+            self.dirty.add(node)
+            self.risk[node] = frozenset(self.forms.risk)
         if poly.depth > DEPTH or poly.size > SIZE:
-            self.whole.add(node)
+            self.uncut[node] = poly
             return self.as_leaf(node)
         if node not in self.dirty:
             self._name(node, poly)
@@ -115,11 +119,22 @@ def primitive(poly: Poly) -> tuple[Poly, Fraction]:
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
     out = simplify(merged(poly))
-    if out is poly and poly.special and _near_pair(poly):
-        reading.forms.found += 1
-    elif out is not poly:
+    if out is not poly or _near_pair(poly) or _gains_under_mask(poly):
         reading.forms.found += 1
     return out
+
+
+def _gains_under_mask(poly: Poly) -> bool:
+    """Whether what stands beside a mask cancels inside it."""
+    for m, c in poly.terms.items():
+        w = masked(m)
+        if w is not None and len(m.factors) == 1 and not m.expo.terms:
+            rest = poly - poly.forms.term(m, c)
+            for branch, holds in zip(w.args, (True, False), strict=True):
+                inside = assume(rest, w.param, holds) + branch.scale(c)
+                if rest.special and branch.terms and (simplify(inside) is not inside or _near_pair(inside)):
+                    return True
+    return False
 
 
 def _near_pair(poly: Poly) -> bool:
@@ -206,7 +221,8 @@ def _mul(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 def to_power(reading: Reading, a: Poly, p: Fraction) -> Poly:
     """a ** p; found where that undoes an exponential or turns a sum of them upside down."""
     whole = as_factor(a)[0] if a.terms else reading.forms.unit
-    if p.denominator != 1 and (whole.expo.terms or any(q != 1 for q in whole.factors.values())):
+    even = all(q.numerator % 2 == 0 and a.op != "sum_of" for a, q in whole.factors.items())
+    if p.denominator != 1 and (whole.expo.terms or even):
         reading.forms.found += 1
     if p < 0 and any(q.op == "sum_of" and exponents(reading.forms.of_atom(q)) for q in whole.factors):
         reading.forms.found += 1
@@ -501,9 +517,10 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     forms = reading.forms
     if not poly.terms:
         return poly
-    if len(poly.terms) > 1 and any(a.op == "where" for m in poly.terms for a in m.factors):
-        out = forms.zero
-        for m, c in poly.terms.items():
+    masks = {m: c for m, c in poly.terms.items() if masked(m)}
+    if masks and len(poly.terms) > 1:
+        out = reduce_sum(reading, poly - forms.poly(masks), x, axes)
+        for m, c in masks.items():
             out = out + reduce_sum(reading, forms.term(m, c), x, axes)
         return total(reading, out)
     if axes == (-1,) and (inside := summed_mask(poly)) is not None:

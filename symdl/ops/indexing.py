@@ -372,7 +372,7 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
     kept = [p for p in plan.pattern if p != "x"]
     v = dropped(v, tuple(k for k, p in enumerate(plan.pattern) if p == "x"))
     v = transpose(v, [kept.index(k) for k in range(len(kept))])
-    whole = plan.lengths == x.type.shape and not any(plan.starts) and set(plan.steps) <= {1}
+    whole = not plan.single and plan.lengths == x.type.shape and not any(plan.starts) and set(plan.steps) <= {1}
     if plan.arrays:
         narrow = x if whole else dropped(make(SLICE, (x,), starts=plan.starts, steps=plan.steps, lengths=plan.lengths,
                                               single=plan.single), plan.single)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Errors of a call: the status of compiled code becomes an error in the user's names, with values and lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from symdl.dims import Sizes
+from symdl.errors import IndexRangeError, InternalError, Part, ShapeError, SymdlError
+from symdl.expr import Expr, described, place_of, short
+from symdl.inputs import Array
+from symdl.program import FIRST_FAILURE, Failure
+from symdl.types import Symbol, size_at, symbols
+
+
+@dataclass(frozen=True)
+class Blame:
+    """What an error of a call is told from: the user's graph, and what its checks and failures are about."""
+
+    leaves: tuple[Expr, ...]  # inputs, then shared values
+    updates: Mapping[Expr, Expr]  # new value -> the shared value that it is for
+    nodes: Sequence[Expr]  # the user's nodes by number
+    sizes: Sizes
+    failures: Sequence[Failure]
+
+    def error(self, status: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
+        """What a status other than 0 means for these sizes and arrays of the leaves."""
+        if 0 < status <= len(self.sizes.checks):
+            return self._unmet(status - 1, sizes, arrays)
+        if 0 <= status - FIRST_FAILURE < len(self.failures):
+            return self._failed(self.failures[status - FIRST_FAILURE])
+        return InternalError(f"function: the compiled code returned the unknown status {status}")
+
+    def _unmet(self, number: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
+        """A fact about sizes that does not hold."""
+        fact, source = self.sizes.checks[number]
+        left, right = size_at(fact.left, sizes), size_at(fact.right, sizes)
+        head = fact.why.replace("{left}", str(left)).replace("{right}", str(right))
+        parts: list[Part] = []
+        if source >= 0:
+            node = self.nodes[source]
+            for k, operand in enumerate(node.inputs):
+                head = head.replace(f"{{{k}}}", short(operand, 2))
+            if node in self.updates:
+                target = self.updates[node]
+                head = f"function: the update of {target!r}: {head.partition(': ')[2]}"
+                parts.append(described(target))
+                node = node.inputs[0]
+            if node not in self.leaves:
+                parts.append(described(node))
+        involved = symbols(fact.left) | symbols(fact.right)
+        for b in self.sizes.bindings:
+            if b.symbol in involved:
+                leaf, array = self.leaves[b.leaf], arrays[b.leaf]
+                kind = leaf.type.dtype
+                shown = f"{kind}[{', '.join(map(str, array.shape))}]" if array.ndim else f"{kind} {array}"
+                parts.append((short(leaf), shown, place_of(leaf)))
+        indexing = head.startswith("getitem") and fact.relation == "<="
+        return (IndexRangeError if indexing else ShapeError)(head, tuple(dict.fromkeys(parts)))
+
+    def _failed(self, found: Failure) -> SymdlError:
+        """An index from data that lies outside its axis."""
+        parts: list[Part] = []
+        if found.source >= 0:
+            node = self.nodes[found.source]
+            parts = [described(node), *(described(i) for i in node.inputs)]
+        return IndexRangeError(found.text, tuple(dict.fromkeys(parts)))

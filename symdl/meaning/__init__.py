@@ -1,0 +1,24 @@
+"""Stage 3, lowering the meaning: what the user wrote, as graphs that are right in floating point.
+
+reading brings the meaning into an exact normal form, where it cancels before anything is rounded; writing chooses the
+formulas to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdl.expr import Expr
+from symdl.meaning.lowering import Lowering
+from symdl.rewrite import Origins
+
+__all__ = ["stabilized"]
+
+
+def stabilized(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+    """Graphs equal to the roots over the reals, of the same types, without overflow, underflow or cancellation in what
+    the algebra knows; nodes that gain nothing are returned as they are.
+
+    roots: all outputs, gradients and updates of one function. origins: the function's table, extended for what is made.
+    """
+    return Lowering(roots, origins)()

@@ -1,0 +1,540 @@
+"""Writing: the nodes that compute a form in plain floats, each form once.
+
+Here the formula to run is chosen: sigmoid, tanh, softplus and softmax are recovered, so that one exponential serves all
+that share it; sums of exponentials are shifted by their largest; a difference A - B of which log(A/B) is known near 1
+becomes B expm1(log(A/B)) there, and is A - B where it cannot cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from symdl.expr import Expr, constant, make
+from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
+from symdl.meaning.index_maps import settled, stretched
+from symdl.meaning.logarithms import is_shifted_sum, taken
+from symdl.meaning.masks import assume, masked, pick_of
+from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.ops import elementwise as ew
+from symdl.ops import functions as fn
+from symdl.ops.normalized import SOFTMAX
+from symdl.ops.reductions import MAX, SUM, keep
+from symdl.ops.shaping import JOIN
+
+Term = tuple[Mono, Fraction]
+WHOLE = 1 << 24  # integers below are exact in both dtypes
+
+
+class Writing:
+    """Nodes for forms, in one dtype.
+
+    lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are.
+    """
+
+    def __init__(
+        self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Fraction]]
+    ) -> None:
+        self.dtype, self.lowered, self.named = dtype, lowered, named
+        self.done: dict[Any, Expr] = {}
+
+    def number(self, c: Fraction | float) -> Expr:
+        return constant(float(c), self.dtype)
+
+    def __call__(self, poly: Poly) -> Expr:
+        if poly not in self.done:
+            out = self._poly(poly)
+            shape = joined([out.type.shape])
+            self.done[poly] = out if shape == poly.shape else stretched(out, poly.shape)
+        return self.done[poly]
+
+    def _poly(self, poly: Poly) -> Expr:
+        if (k := poly.number) is not None:
+            return self.number(k)
+        own = self._own(poly)
+        if own is not None:
+            return own
+        if poly.single:
+            return self.term(*poly.single)
+        return self.sum(poly)
+
+    def _own(self, poly: Poly) -> Expr | None:
+        """The user's node for a form, if there is one."""
+        first = next(iter(poly.terms.values()))
+        found = self.named.get(poly.scale(1 / first))
+        if found is None or found[0].type.dtype != self.dtype:
+            return None
+        return self.scaled(self.lowered(found[0]), first / found[1])
+
+    def scaled(self, x: Expr, c: Fraction) -> Expr:
+        """c * x."""
+        if c == 1:
+            return x
+        if c < 0:
+            return ew.neg(self.scaled(x, -c))
+        n, d = c.numerator, c.denominator
+        if d & (d - 1) and abs(n) < WHOLE and d < WHOLE:  # a third is exact only as a divisor
+            return ew.true_div(self.scaled(x, Fraction(n)), self.number(d))
+        return ew.mul(self.number(c), x)
+
+    # ---- sums ----
+
+    def sum(self, poly: Poly) -> Expr:
+        """A sum of several terms."""
+        for m, c in poly.terms.items():
+            w = masked(m)
+            if w is not None and len(m.factors) == 1 and not m.expo.terms:
+                rest = poly - poly.forms.term(m, c)
+                if rest.special:
+                    yes = simplify(assume(rest, w.param, True) + w.args[0].scale(c))
+                    no = simplify(assume(rest, w.param, False) + w.args[1].scale(c))
+                    return ew.where(self.lowered(w.param), self(yes), self(no))
+        if poly.nonneg or poly.nonpos:
+            return self.total([self.term(m, c) for m, c in poly.terms.items()])
+        gap, rest = self.gap(poly)
+        if gap is not None:
+            return self.total([gap, self(rest)]) if rest.terms else gap
+        return self.differences(list(poly.terms.items()))
+
+    def total(self, nodes: Sequence[Expr]) -> Expr:
+        """The sum of nodes; what is a negation is subtracted."""
+        first = next((k for k, n in enumerate(nodes) if n.op is not ew.neg), 0)
+        out = nodes[first]
+        for n in (*nodes[:first], *nodes[first + 1 :]):
+            out = ew.sub(out, n.inputs[0]) if n.op is ew.neg else ew.add(out, n)
+        return out
+
+    def gap(self, poly: Poly) -> tuple[Expr | None, Poly]:
+        """(k (E - max E), the rest of poly), where E is what the maximum is over or an element of it."""
+        forms = poly.forms
+        for m, c in poly.terms.items():
+            top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+            if top is None or m.factors[top] != 1 or (inner := _maximum(top)) is None:
+                continue
+            rest = poly - forms.term(m, c)
+            if inner is top and all(rest.terms.get(t) == -c * k for t, k in top.args[0].terms.items()):
+                return self.scaled(self.distance(top.args[0], top), -c), rest + top.args[0].scale(c)
+            for t, k in rest.terms.items():
+                if k == -c and not t.expo.terms and len(t.factors) == 1 and forms.term(t).bases <= top.bases:
+                    return self.scaled(self.distance(forms.term(t), top), k), rest - forms.term(t, k)
+        return None, poly
+
+    def distance(self, x: Poly, top: Atom) -> Expr:
+        """x - max: 0 where both are one infinity."""
+        a, b = self(x), self(x.forms.of_atom(top))
+        return self.less(a, b)
+
+    def less(self, a: Expr, b: Expr) -> Expr:
+        """a - b for b >= a: 0 where both are one infinity."""
+        return ew.where(ew.eq(a, b), self.number(0), ew.sub(a, b))
+
+    def differences(self, items: list[Term]) -> Expr:
+        parts: list[Expr] = []
+        while items:
+            s, *items = items
+            for t in items:
+                d = self.difference(s, t)
+                if d is not None:
+                    parts.append(d)
+                    items = [x for x in items if x is not t]
+                    break
+            else:
+                parts.append(self.term(*s))
+        return self.total(parts)
+
+    def difference(self, s: Term, t: Term) -> Expr | None:
+        """s + t, or None where plain addition is as good."""
+        (m, c), (n, d) = (s, t) if t[0].expo.order <= s[0].expo.order else (t, s)
+        if c * d > 0 and m.nonneg and n.nonneg:
+            return None
+        ratio = m * n**-1
+        near = near_log(ratio, -c / d)
+        if near is None:
+            return None
+        if not ratio.factors:
+            return self.exponential_difference(m, n, c, ratio.expo)
+        forms = m.forms
+        scaled: Expr | None = None
+        if near.single and near.single[1] == 1 and near.atom is not None and near.atom.op == "log1p":
+            found = combine([s, t])
+            if not found or not found[2] or len(found[0].terms) > 3 or not found[1].factors:
+                return None
+            try:
+                scaled = self(over(found[0], found[1]))
+            except Unsafe:
+                return None
+        if scaled is None:
+            scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
+        plain = self.total([self.term(m, c), self.term(n, d)])
+        return ew.where(self.close(self.term(ratio, -c / d)), scaled, plain) if forms else plain
+
+    def exponential_difference(self, m: Mono, n: Mono, c: Fraction, distance: Poly) -> Expr:
+        """c (m - n), where m is n exp(distance)."""
+        by = self(distance)
+        if not n.expo.terms:
+            grown_by = fn.expm1(by)
+            return self.scaled(grown_by, c) if n.bare else ew.mul(self.term(n, c), grown_by)
+        up = ew.mul(self.term(m, -c), fn.expm1(ew.neg(by)))
+        down = ew.mul(self.term(n, c), fn.expm1(by))
+        return ew.where(ew.gt(by, self.number(0)), up, down)
+
+    def close(self, ratio: Expr) -> Expr:
+        """Whether a ratio lies where a difference would cancel."""
+        return ew.bitwise_and(ew.gt(ratio, self.number(HALF)), ew.lt(ratio, self.number(2)))
+
+    # ---- one term ----
+
+    def term(self, m: Mono, c: Fraction) -> Expr:
+        """c * m."""
+        key = (m, c)
+        if key not in self.done:
+            own = self._own(m.forms.term(m, c)) if not m.bare else None
+            self.done[key] = own if own is not None else self._term(m, c)
+        return self.done[key]
+
+    def _term(self, m: Mono, c: Fraction) -> Expr:
+        for a, p in m.factors.items():
+            if a.op == "sum_of" and p == 1 and _several(a.args[0]) and not (grown(a) or logistic(a)) and _absorbs(m, a):
+                return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
+        top: list[Expr] = []
+        below: list[Expr] = []
+        factors = dict(m.factors)
+        expo = self.units(m.expo, factors, top, below)
+        expo, c = self.grown(expo, factors, top, below, c)
+        expo = self.softmaxes(expo, factors, top)
+        shift = self.shifted(expo, factors, top, below)
+        if shift is not None:
+            top.append(shift)
+        elif expo.terms:
+            top.append(fn.exp(self(expo)))
+        for a, p in factors.items():
+            (top if p > 0 else below).append(self.raised(self.atom(a), abs(p)))
+        if not top:
+            if not below:
+                return self.number(c)
+            return ew.true_div(self.number(c), self.product(below))
+        out = self.product(top)
+        if below:
+            out = ew.true_div(out, self.product(below))
+        return self.scaled(out, c)
+
+    def product(self, nodes: Sequence[Expr]) -> Expr:
+        out = nodes[0]
+        for n in nodes[1:]:
+            out = ew.mul(out, n)
+        return out
+
+    def raised(self, x: Expr, p: Fraction) -> Expr:
+        """x ** p."""
+        if p == 1:
+            return x
+        if p == 2:
+            return ew.mul(x, x)
+        if p == HALF:
+            return fn.sqrt(x)
+        return ew.pow(x, self.number(p))
+
+    def units(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr]) -> Poly:
+        """Takes exp(qE) / (1 + exp E)^p as sigmoids of E and -E, with (exp E - 1) as tanh(E/2); gives what is left."""
+        for a in list(factors):
+            e = logistic(a)
+            if e is None or factors[a].denominator != 1:
+                continue
+            p = -int(factors.pop(a))
+            for b in list(factors):
+                other = grown(b)
+                while p > 0 and other and other[0] is e and factors.get(b, Fraction(0)) >= 1:
+                    t = fn.tanh(self(e.scale(HALF)))
+                    top.append(t if other[1] == 1 else ew.neg(t))
+                    p -= 1
+                    factors[b] -= 1
+                    if not factors[b]:
+                        del factors[b]
+            if not p:
+                continue
+            q = _whole(taken(expo, e, Fraction(p))[0])
+            expo = expo - e.scale(q)
+            if p > 0:
+                for x, k in ((e, q), (e.scale(-1), p - q)):
+                    if k:
+                        top.append(self.raised(self.sigmoid(x), Fraction(k)))
+            else:
+                for x, k in ((e.scale(-1), -q), (e, q - p)):
+                    if k:
+                        top.append(self.raised(ew.add(self.number(1), fn.exp(self(x))), Fraction(k)))
+        return expo
+
+    def sigmoid(self, e: Poly) -> Expr:
+        forms = e.forms
+        own = self._own(multiply(forms.one, forms.term(as_factor(forms.one + forms.raw_exp(e.scale(-1)))[0] ** -1)))
+        return own if own is not None else fn.sigmoid(self(e))
+
+    def grown(
+        self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr], c: Fraction
+    ) -> tuple[Poly, Fraction]:
+        """Takes powers of exp(E) - 1 as expm1(E), or with exp(-E) beside it as -expm1(-E)."""
+        for a in list(factors):
+            found = grown(a)
+            if found is None or factors[a].denominator != 1:
+                continue
+            e, sign = found
+            p = int(factors.pop(a))
+            q = _whole(taken(expo, e, Fraction(-p))[0])
+            expo = expo - e.scale(q)
+            side = top if p > 0 else below
+            if q:
+                side.append(self.raised(fn.expm1(self(e.scale(-1))), Fraction(abs(q))))
+                c *= (-1) ** abs(q)
+            if abs(p) - abs(q):
+                side.append(self.raised(fn.expm1(self(e)), Fraction(abs(p) - abs(q))))
+            c *= sign**p
+        return expo, c
+
+    def softmaxes(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr]) -> Poly:
+        """Takes exp(E - max E) / sum exp(E - max E) as softmax(E)."""
+        for a in list(factors):
+            if a.op != "sum" or factors[a] > 0 or (e := softmax_argument(a)) is None:
+                continue
+            p = -_whole(factors[a])
+            q = _whole(taken(expo, a.args[0].single[0].expo, Fraction(p))[0])  # type: ignore[index]  # single
+            left = expo - a.args[0].single[0].expo.scale(q)  # type: ignore[index]
+            if q < 1 or len(left.terms) >= len(expo.terms):
+                continue
+            expo = left
+            x = self(e)
+            axes = tuple(k + x.type.ndim for k in a.param)
+            top.append(self.raised(make(SOFTMAX, (x,), axes=axes), Fraction(q)))
+            factors[a] += q
+            if not factors[a]:
+                del factors[a]
+        return expo
+
+    def shifted(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr]) -> Expr | None:
+        """Takes powers of sums of exponentials less their largest exponent: gives the exponential of what that leaves
+        outside, or None if there is no such sum."""
+        mixed = [a for a in factors if a.op == "sum_of" and _mixed(a.args[0])]
+        if not mixed or (len(factors) == 1 and not expo.terms and factors[mixed[0]] == 1):
+            return None
+        outside: Expr | None = self(expo) if expo.terms else None
+        for a in mixed:
+            p = factors.pop(a)
+            most, body = self.unshifted(a.args[0])
+            (top if p > 0 else below).append(self.raised(body, abs(p)))
+            if p == -1 and outside is not None and len(mixed) == 1:
+                outside = self.less(outside, most)
+            else:
+                part = self.scaled(most, p)
+                outside = part if outside is None else ew.add(outside, part)
+        return fn.exp(outside) if outside is not None else None
+
+    def unshifted(self, poly: Poly) -> tuple[Expr, Expr]:
+        """(M, body) with poly = exp(M) body, M the largest exponent, so body holds an exact 1 for it."""
+        expos = sorted({m.expo for m in poly.terms}, key=lambda e: e.order)
+        most = self(expos[0])
+        for e in expos[1:]:
+            most = ew.maximum(most, self(e))
+        parts = []
+        for m, c in poly.terms.items():
+            part = fn.exp(self.less(self(m.expo), most))
+            rest = m.forms.mono(m.forms.zero, m.factors)
+            parts.append(self.scaled(part, c) if rest.bare else ew.mul(self.term(rest, c), part))
+        return most, self.total(parts)
+
+    # ---- atoms ----
+
+    def atom(self, a: Atom) -> Expr:
+        if a not in self.done:
+            self.done[a] = self._atom(a)
+        return self.done[a]
+
+    def _atom(self, a: Atom) -> Expr:
+        match a.op:
+            case "leaf":
+                return ew.cast(self.lowered(a.param), self.dtype)
+            case "sum_of":
+                return self(a.args[0])
+            case "log":
+                return self.log(a.args[0])
+            case "log1p":
+                return fn.log1p(self(a.args[0]))
+            case "softplus":
+                e = a.args[0]
+                return fn.log1p(fn.exp(self(e))) if e.nonpos else fn.softplus(self(e))
+            case "abs":
+                return ew.abs(self(a.args[0]))
+            case "where":
+                return ew.where(self.lowered(a.param), self(a.args[0]), self(a.args[1]))
+            case "sum":
+                return self.reduced(SUM, self.weighted(a), a.param)
+            case "max":
+                return self.reduced(MAX, self.candidates(a), a.param)
+            case "others":
+                return self.without_one(a)
+            case "pick":
+                return settled(pick_of(self(a.args[0]), self.lowered(a.param)))
+            case "view":
+                return settled(a.param.apply(self(a.args[0])))
+            case "join":
+                axis, _, shapes = a.param
+                pieces = tuple(stretched(self(p), shape) for p, shape in zip(a.args, shapes, strict=True))
+                return make(JOIN, pieces, axis=axis + len(shapes[0]))
+        raise AssertionError(a.op)
+
+    def reduced(self, op: Any, x: Expr, axes: tuple[int, ...]) -> Expr:
+        """A reduction over axes counted from the end, which are kept as 1."""
+        places = tuple(sorted(k + x.type.ndim for k in axes))
+        return settled(keep(make(op, (x,), axes=places), x, places, True))
+
+    def candidates(self, a: Atom) -> Expr:
+        """What a maximum is over: with a weight, only what it does not make 0."""
+        x = self(a.args[0])
+        if len(a.args) == 1:
+            return x
+        return ew.where(ew.ne(self(a.args[1]), self.number(0)), x, self.number(-math.inf))
+
+    def weighted(self, a: Atom) -> Expr:
+        """The body of a sum: exponentials whose weight is 0 count as 0, whatever they are."""
+        body = a.args[0]
+        if body.single and body.single[0].expo.terms:
+            m, c = body.single
+            tops = [t for t in m.expo.terms for b in t.factors if b.op == "max" and len(b.args) == 2]
+            if tops:
+                (weight,) = [b.args[1] for b in tops[0].factors if b.op == "max"]
+                return ew.where(ew.ne(self(weight), self.number(0)), self.term(m, c), self.number(0))
+        return self(body)
+
+    def without_one(self, a: Atom) -> Expr:
+        """sum(X) - X: of shifted exponentials, the largest is known from all others."""
+        total = a.args[0].atom
+        assert total is not None
+        all_of, x = self.atom(total), self(total.args[0])
+        if softmax_argument(total) is None:
+            return ew.sub(all_of, x)
+        return ew.where(ew.eq(self(total.args[0].single[0].expo), self.number(0)), self.rest_of(total), ew.sub(all_of, x))  # type: ignore[index]
+
+    def rest_of(self, total: Atom) -> Expr:
+        """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""
+        key = ("rest", total)
+        if key not in self.done:
+            gap = self(total.args[0].single[0].expo)  # type: ignore[index]  # it is one exponential
+            zero, one = self.number(0), self.number(1)
+            largest = ew.eq(gap, zero)
+            small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
+            ties = self.reduced(SUM, ew.where(largest, one, zero), total.param)
+            self.done[key] = ew.add(small, ew.sub(ties, one))
+        return self.done[key]
+
+    # ---- logarithms ----
+
+    def log(self, f: Poly) -> Expr:
+        """log(f)."""
+        if f.number is not None:
+            k = float(f.number)
+            return self.number(math.log(k) if k > 0 else -math.inf if k == 0 else math.nan)
+        a = f.atom
+        if a is not None and is_shifted_sum(a):
+            return self.log_of_sum(a)
+        m, c = as_factor(f)
+        known = self.log_grown(m, c)
+        if known is not None:
+            return known
+        near = near_log(m, c)
+        if near is None:
+            return self.far_log(m, c)
+        inner = near.atom
+        if inner is not None and inner.op == "log1p" and not m.expo.terms:
+            u = inner.args[0]
+            if u.nonneg or (list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")):
+                return self(near)  # log1p serves everywhere
+        return ew.where(self.close(self.term(m, c)), self(near), self.far_log(m, c))
+
+    def log_of_sum(self, a: Atom) -> Expr:
+        """log of a sum of exponentials less their largest, which is at least 1."""
+        if a.op == "view":
+            inner = a.args[0].atom
+            assert inner is not None
+            return settled(a.param.apply(self.log_of_sum(inner)))
+        if softmax_argument(a) is None:
+            return fn.log(self.atom(a))
+        return fn.log1p(self.rest_of(a))
+
+    def log_grown(self, m: Mono, c: Fraction) -> Expr | None:
+        """log(1 - exp(E)) and log(exp(E) - 1)."""
+        if len(m.factors) != 1:
+            return None
+        ((a, p),) = m.factors.items()
+        found = grown(a)
+        if found is None or p != 1 or abs(c) != 1:
+            return None
+        e, sign = found[0], found[1] * int(c)
+        if m.expo is e.scale(-1):  # sign (1 - exp(-E))
+            e, sign = m.expo, -sign
+        elif m.expo.terms:
+            return None
+        x = self(e)
+        if sign == -1:
+            return fn.log1mexp(x)
+        grows = ew.add(x, fn.log1mexp(ew.neg(x)))
+        return ew.where(ew.gt(x, self.number(1)), grows, fn.log(fn.expm1(x)))
+
+    def far_log(self, m: Mono, c: Fraction) -> Expr:
+        """log(c m) with exponents outside, where none can overflow."""
+        mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and _mixed(a.args[0])}
+        if not mixed:
+            return fn.log(self.term(m, c))
+        parts = [self(m.expo)] if m.expo.terms else []
+        top: list[Expr] = []
+        below: list[Expr] = []
+        for a, p in m.factors.items():
+            if a in mixed:
+                most, body = self.unshifted(a.args[0])
+                parts.append(self.scaled(most, p))
+            else:
+                body = self.atom(a)
+            (top if p > 0 else below).append(self.raised(body, abs(p)))
+        inside = self.product(top) if top else self.number(1)
+        inside = ew.true_div(inside, self.product(below)) if below else inside
+        return self.total([*parts, fn.log(self.scaled(inside, c))])
+
+
+def _whole(p: Fraction) -> int:
+    return int(p)  # towards 0
+
+
+def _mixed(poly: Poly) -> bool:
+    """Whether poly is a sum of terms of one sign with different exponentials."""
+    return poly.nonneg and len({m.expo for m in poly.terms}) > 1
+
+
+def _several(poly: Poly) -> bool:
+    """Whether the terms of a sum have different exponentials."""
+    return len({m.expo for m in poly.terms}) > 1
+
+
+def _absorbs(m: Mono, a: Atom) -> bool:
+    """Whether what stands beside the factor a keeps its exponentials from overflowing."""
+    return bool(m.expo.terms) or any(b is not a and p < 0 and b.op in ("sum_of", "sum") for b, p in m.factors.items())
+
+
+def _maximum(a: Atom) -> Atom | None:
+    """The maximum over axes that an atom is a view of."""
+    while a.op == "view" and (inner := a.args[0].atom) is not None:
+        a = inner
+    return a if a.op == "max" else None
+
+
+def softmax_argument(a: Atom) -> Poly | None:
+    """E if a is the sum of exp(E - max E) over the axes of that maximum."""
+    found = a.args[0].single if a.op == "sum" else None
+    if not found or found[1] != 1 or found[0].factors:
+        return None
+    expo = found[0].expo
+    for m, c in expo.terms.items():
+        top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+        if top is not None and top.op == "max" and c < 0 and len(top.args) == 1 and top.param == a.param:
+            e = expo - m.forms.term(m, c)
+            if e is top.args[0].scale(-c):
+                return e
+    return None

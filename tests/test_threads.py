@@ -1,0 +1,319 @@
+"""One function in many threads, interrupts in the middle of a call, and the turns that calls take."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdl.tensor as T
+from symdl import function, shared
+from symdl.errors import InputError
+from symdl.storage import SharedVariable
+from symdl.turns import Turn, active, wake
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run work(0), work(1), ... at once; the first exception is raised here."""
+    failed: list[BaseException] = []
+
+    def one(k: int) -> None:
+        try:
+            work(k)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=one, args=(k,)) for k in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert not any(t.is_alive() for t in threads)
+    if failed:
+        raise failed[0]
+
+
+def long_call(steps: int = 40, n: int = 400) -> tuple[Any, SharedVariable, SharedVariable]:
+    """A function of many kernels, with two updates at its end."""
+    a, b = shared(np.zeros((n, n)), "a"), shared(np.zeros(n), "b")
+    x = T.dmatrix("x")
+    y = x
+    for _ in range(steps):
+        y = T.tanh(y @ x)
+    f = function([x], y.sum(), updates=[(a, a + y + 1), (b, b + 1)])
+    return f, a, b
+
+
+def test_a_pure_function_in_many_threads() -> None:
+    x = T.dmatrix("x")
+    W = shared(np.arange(12.0).reshape(3, 4), "W")
+    f = function([x], [T.tanh(x @ W), (x * x).sum(axis=1)])
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(k + 1, 3)) for k in range(8)]
+
+    def work(k: int) -> None:
+        for _ in range(100):
+            t, s = f(given[k])
+            np.testing.assert_allclose(t, np.tanh(given[k] @ W.get_value()), rtol=1e-13)
+            np.testing.assert_allclose(s, (given[k] ** 2).sum(axis=1), rtol=1e-13)
+
+    in_threads(8, work)
+
+
+@pytest.mark.parametrize("mode", ["native", "numpy"])
+def test_updates_of_many_threads_all_count(mode: str) -> None:
+    n, v = shared(0, "n"), shared(np.zeros(100), "v")
+    count = function([], n, updates=[(n, n + 1), (v, v + 1)], mode=mode)
+    seen: list[list[int]] = [[] for _ in range(8)]
+    in_threads(8, lambda k: seen[k].extend(int(count()) for _ in range(200)))
+    assert n.get_value() == 1600
+    assert (v.get_value() == 1600).all()
+    assert sorted(sum(seen, [])) == list(range(1600))
+
+
+def test_updates_of_open_length_in_many_threads() -> None:
+    x, seen = T.dvector("x"), shared(np.zeros(0), "seen", shape=(None,))
+    f = function([x], updates=[(seen, T.concatenate([seen, x]))])
+    in_threads(4, lambda k: [f([10.0 * k + j]) for j in range(10)] and None)
+    assert sorted(seen.get_value().tolist()) == [float(v) for k in range(4) for v in range(10 * k, 10 * k + 10)]
+
+
+def test_two_functions_that_update_each_others_values_never_wait_for_ever() -> None:
+    a, b = shared(np.zeros(10), "a"), shared(np.zeros(10), "b")
+    one = function([], updates=[(a, a + 1), (b, b + 1)])
+    other = function([], updates=[(b, b + 1), (a, a + 1)])
+    in_threads(4, lambda k: [(one if k % 2 else other)() for _ in range(200)] and None)
+    assert (a.get_value() == 800).all()
+    assert (b.get_value() == 800).all()
+
+
+def test_readers_find_values_whole() -> None:
+    v = shared(np.zeros(50_000), "v")
+    step, ends = function([], updates=[(v, v + 1)]), function([], [v.min(), v.max()])
+    done = threading.Event()
+
+    def work(k: int) -> None:
+        if k == 0:
+            for _ in range(200):
+                step()
+            v.set_value(np.full(50_000, 7.0))
+            done.set()
+        while not done.is_set():
+            if k == 1:
+                low, high = ends()
+                assert low == high
+            elif k == 2:
+                now = v.get_value()
+                assert now.min() == now.max()
+
+    in_threads(3, work)
+    assert (v.get_value() == 7).all()
+
+
+def test_a_long_call_lets_other_threads_run() -> None:
+    f, _, _ = long_call()
+    x = np.full((400, 400), 1e-3)
+    stamps: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.001):
+            stamps.append(time.perf_counter())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.perf_counter()
+    f(x)
+    stop = time.perf_counter()
+    done.set()
+    watcher.join()
+    middle = [t for t in stamps if start + 0.2 * (stop - start) < t < stop - 0.2 * (stop - start)]
+    assert len(middle) >= 3
+
+
+# ---- interrupts ----
+
+
+@contextmanager
+def alarm(seconds: float, handler: Callable[[Any, Any], Any]) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Struck(Exception):
+    pass
+
+
+def strike(*_: Any) -> None:
+    raise Struck
+
+
+def test_a_signal_ends_a_call_between_kernels_with_old_values() -> None:
+    f, a, b = long_call(200)
+    x = np.full((400, 400), 1e-3)
+    with pytest.raises(Struck), alarm(0.03, strike):
+        f(x)
+    assert not a.get_value().any()
+    assert not b.get_value().any()
+    assert not active
+    function([], updates=[(b, b + 1)])()
+    assert (b.get_value() == 1).all()
+
+
+def test_a_handler_may_read_what_the_call_will_update_but_not_write_it() -> None:
+    f, a, b = long_call(100)
+    other = function([], updates=[(b, b + 1)])
+    found: list[Any] = []
+
+    def look(*_: Any) -> None:
+        found.append((a.get_value().max(), b.get_value().max()))
+        with pytest.raises(InputError, match="a call inside another call"):
+            other()
+        with pytest.raises(InputError):
+            b.set_value(np.zeros(400))
+
+    with alarm(0.03, look):
+        f(np.full((400, 400), 1e-3))
+    assert found == [(0, 0)]
+    assert (b.get_value() == 1).all()
+    assert not active
+
+
+def test_many_interrupts_leave_nothing_held_and_every_value_whole() -> None:
+    """Alarms at all moments of short calls: both values always count the same calls."""
+    a, b = shared(np.zeros(3), "a"), shared(np.zeros(200), "b")
+    opened = shared(np.zeros(0), "opened", shape=(None,))
+    f = function([], updates=[(a, a + 1), (b, b + 1)])
+    g = function([], updates=[(a, a + 1), (b, b + 1), (opened, T.concatenate([opened, b[:1]]))])
+    struck = 0
+    for k in range(300):
+        try:
+            with alarm(2e-6 + 1e-6 * (k % 60), strike):
+                for _ in range(5):
+                    (f if k % 2 else g)()
+        except Struck:
+            struck += 1
+        assert not active
+        assert len({*a.get_value().tolist(), *b.get_value().tolist()}) == 1
+    assert struck > 30
+    assert opened.get_value().shape[0] <= a.get_value()[0]
+
+
+def test_ctrl_c() -> None:
+    """As at a terminal: SIGINT to a fresh process, whose own handler is Python's."""
+    script = """
+        import os, signal, threading
+        import numpy as np
+        import symdl
+        import symdl.tensor as T
+        W, x = symdl.shared(np.zeros((300, 300)), "W"), T.dmatrix("x")
+        y = x
+        for _ in range(300):
+            y = T.tanh(y @ x)
+        f = symdl.function([x], updates=[(W, W + y + 1)])
+        threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        try:
+            f(np.full((300, 300), 1e-3))
+            print("not interrupted")
+        except KeyboardInterrupt:
+            print("interrupted", W.get_value().any())
+        f(np.full((300, 300), 1e-3))
+        print(W.get_value().all())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:2] == ["interrupted False", "True"], done.stderr
+
+
+# ---- turns ----
+
+
+def test_readers_go_together_and_a_writer_alone_in_the_order_of_coming() -> None:
+    """reader, then a writer that waits, then a reader that must wait behind it."""
+    order: list[str] = []
+    x: frozenset[Any] = frozenset("x")
+    first = Turn(x, frozenset())
+    first.take()
+
+    def take(name: str, written: frozenset[Any]) -> threading.Thread:
+        def work() -> None:
+            turn = Turn(x, written)
+            try:
+                turn.take()
+                order.append(name)
+            finally:
+                active.discard(turn)
+                wake()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+    def settled() -> None:
+        time.sleep(0.05)
+
+    take("reader beside", frozenset()).join()
+    writer = take("writer", x)
+    settled()
+    late = take("late reader", frozenset())
+    settled()
+    assert order == ["reader beside"]
+    active.discard(first)
+    wake()
+    writer.join()
+    late.join()
+    assert order == ["reader beside", "writer", "late reader"]
+    assert not active
+
+
+def test_a_turn_that_is_interrupted_while_it_waits_leaves_the_queue() -> None:
+    x: frozenset[Any] = frozenset("x")
+    holder = Turn(x, x)
+    threading.Thread(target=lambda: (setattr(holder, "thread", threading.get_ident()), active.add(holder))).start()
+    while holder not in active:
+        time.sleep(0.001)
+    with pytest.raises(Struck), alarm(0.05, strike):
+        Turn(x, x).take()
+    active.discard(holder)
+    wake()
+    free = Turn(x, x)
+    free.take()
+    active.discard(free)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_is_free_of_its_parents_turns() -> None:
+    s = shared(np.zeros(2), "s")
+    f = function([], updates=[(s, s + 1)])
+    turn = Turn(s.everyone, s.everyone)
+    turn.thread = -1  # a thread that the child does not have
+    active.add(turn)
+    try:
+        child = os.fork()
+        if child == 0:
+            f()
+            os._exit(0 if s.get_value().tolist() == [1, 1] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        active.discard(turn)
