@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -156,6 +157,9 @@ def train(arguments: argparse.Namespace) -> int:
         split = whole if whole is not None else digits_split(seed)
         outcome = _train_once(arguments, MLP(config, seed=seed), split)
         if outcome.history.interrupted:
+            file = arguments.resume or arguments.checkpoint
+            further = f"; go on with --resume {file}" if file else ""
+            print(f"interrupted: no weights are saved{further}", file=sys.stderr)
             return INTERRUPTED
         outcomes.append(outcome)
         if not arguments.json:
@@ -184,13 +188,14 @@ def _train_once(arguments: argparse.Namespace, model: MLP, split: Split) -> Outc
     if file is not None:
         callbacks.append(Checkpoint(file, resume=arguments.resume is not None))
     started = time.perf_counter()
-    history = model.fit(
-        split.x_train,
-        split.y_train,
-        validation=validation,
-        callbacks=callbacks,
-        verbose=0 if arguments.quiet else 1,
-    )
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of an interrupt: `train` says it
+        history = model.fit(
+            split.x_train,
+            split.y_train,
+            validation=validation,
+            callbacks=callbacks,
+            verbose=0 if arguments.quiet else 1,
+        )
     seconds = time.perf_counter() - started
     output = None if history.interrupted else _output(arguments, model.config.seed)
     if output is not None:

@@ -69,18 +69,21 @@ def _program(
     graph: Graph, roots: Sequence[Expr], places: Sequence[Expr], constants: Sequence[Expr], sizes: Sizes, origins: Origins
 ) -> Program:
     memory = Memory(origins)
-    count = len(graph.inputs)
+    count, outputs, news = len(graph.inputs), roots[: len(graph.outputs)], roots[len(graph.outputs) :]
     at = [
         memory.buffer("input" if k < count else "shared", leaf.type.dtype, leaf.type.shape) for k, leaf in enumerate(places)
     ]
     views: dict[Expr, View] = dict(zip(places, at, strict=True))
     views.update((c, memory.buffer("constant", c.type.dtype, c.type.shape)) for c in constants)
-    outputs = len(graph.outputs)
-    targets = [
-        memory.buffer("output" if k < outputs else "temp", r.type.dtype, r.type.shape) for k, r in enumerate(roots)
-    ]
-    late = frozenset(range(outputs, len(roots)))
-    body = steps(list(zip(roots, targets, strict=True)), views, memory, late)
+    targets: list[tuple[Expr, View]] = [(r, memory.buffer("output", r.type.dtype, r.type.shape)) for r in outputs]
+    lying = dict(targets) | views  # an update by one of these needs no memory of its own
+    sources: list[View] = []  # where the new value of each update lies
+    for r in news:
+        if r not in lying:
+            targets.append((r, memory.buffer("temp", r.type.dtype, r.type.shape)))
+        sources.append(lying[r] if r in lying else targets[-1][1])
+    late = frozenset(range(len(outputs), len(targets)))
+    body = steps(targets, views, memory, late)
     program = Program(
         memory.buffers,
         tuple(Binding(b.symbol, at[b.leaf].buffer, b.axis) for b in sizes.bindings),
@@ -88,8 +91,8 @@ def _program(
         tuple(body),
         tuple(memory.failures),
     )
-    of = {leaf: views[place] for leaf, place in zip([*graph.inputs, *graph.shareds], places, strict=True)}
-    commits = [(new, of[shared]) for (shared, _), new in zip(graph.updates, targets[outputs:], strict=True)]
+    of = dict(zip([*graph.inputs, *graph.shareds], at, strict=True))
+    commits = [(source, of[shared]) for (shared, _), source in zip(graph.updates, sources, strict=True)]
     program = plan(in_place(program, commits))
     verify(program)
     return program

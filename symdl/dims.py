@@ -15,7 +15,21 @@ from symdl.errors import InputError
 from symdl.expr import VARIABLE, Expr, described, make, topological
 from symdl.ops.extents import value_symbol
 from symdl.rewrite import Origins, Pass
-from symdl.types import Dim, Extent, Fact, Results, Symbol, TensorType, at_most, replace_symbols, sole_symbol, symbol, symbols
+from symdl.types import (
+    Compound,
+    Dim,
+    Extent,
+    Fact,
+    Results,
+    Symbol,
+    TensorType,
+    at_most,
+    replace_symbols,
+    sole_symbol,
+    symbol,
+    symbols,
+    terms_of,
+)
 
 Table = Mapping[Symbol, Extent]
 
@@ -68,27 +82,42 @@ def canonical_sizes(leaves: Sequence[Expr], fixed: frozenset[int], nodes: Sequen
             bindings.append(Bound(_only(name), k, None))
             table[s] = name
     for extent, k, axis in odd:
+        if unknown := symbols(extent) - table.keys():
+            raise _unbound(leaves[k], unknown)
         found = symbol(f"d{len(bindings)}")
         bindings.append(Bound(_only(found), k, axis))
         why = f"{leaves[k]!r}: axis {axis} must have {{left}} entries, not {{right}}"
         checks.append(Checked(Fact("==", replace_symbols(extent, table), found, why), -1 - k))
-    equal: dict[Symbol, Extent] = {}
+    equalities = Equalities()
     seen: set[Any] = set()
     for number, node in enumerate(nodes):
+        for extent in new_extents(node, seen):
+            if unknown := symbols(extent) - table.keys():
+                raise _unbound(node, unknown)
+            for divisor in divisors(extent):
+                divisor = replace_symbols(divisor, table)
+                if not at_most(1, divisor):
+                    why = f"{node.op}: {{0}} is divided into {{right}} parts"
+                    checks.append(Checked(Fact("<=", 1, divisor, why), number))
         for fact in node.facts:
+            if unknown := (symbols(fact.left) | symbols(fact.right)) - table.keys():
+                raise _unbound(node, unknown)
             left, right = replace_symbols(fact.left, table), replace_symbols(fact.right, table)
-            now, then = replace_symbols(left, equal), replace_symbols(right, equal)
+            now, then = equalities.resolved(left), equalities.resolved(right)
             key = (fact.relation, now, then)
             if now is then or now == then or key in seen or (fact.relation == "<=" and at_most(now, then)):
                 continue
             seen.add(key)
             checks.append(Checked(Fact(fact.relation, left, right, fact.why), number))
             if fact.relation == "==":
-                _unify(now, then, equal)
-    unbound = {s for c in checks for s in symbols(c.fact.left) | symbols(c.fact.right)} - {b.symbol for b in bindings}
-    if unbound:
-        raise InputError(f"function: the size {', '.join(sorted(map(str, unbound)))} belongs to no input")
-    return Sizes(bindings, checks, {k: replace_symbols(v, equal) for k, v in table.items()} | equal)
+                equalities.unify(now, then)
+    resolved = {s: equalities.resolved(extent) for s, extent in table.items()}
+    return Sizes(bindings, checks, resolved)
+
+
+def _unbound(node: Expr, unknown: set[Symbol]) -> InputError:
+    names = ", ".join(sorted(map(str, unknown)))
+    return InputError(f"function: the size {names} belongs to no input", [described(node)])
 
 
 def _only(extent: Dim) -> Symbol:
@@ -97,30 +126,67 @@ def _only(extent: Dim) -> Symbol:
     return found
 
 
-def _unify(a: Extent, b: Extent, equal: dict[Symbol, Extent]) -> None:
-    """Use a == b: a symbol that stands alone on one side and not in the other is replaced by that other."""
-    for one, other in ((a, b), (b, a)):
-        s = sole_symbol(one)
-        if s is not None and not s.signed and s not in symbols(other):
-            later = sole_symbol(other)
-            if later is not None and not later.signed and _number(later) > _number(s):
-                s, other = later, one  # keep the name that is bound first
-            for k, v in equal.items():
-                equal[k] = replace_symbols(v, {s: other})
-            equal[s] = other
-            return
+class Equalities:
+    """What checked facts have shown equal: each symbol stands for an extent without it."""
+
+    def __init__(self) -> None:
+        self.table: dict[Symbol, Extent] = {}
+
+    def resolved(self, extent: Extent) -> Extent:
+        """The extent with every symbol replaced that stands for another extent."""
+        while hit := {s: self._end(s) for s in symbols(extent) if s in self.table}:
+            extent = replace_symbols(extent, hit)
+        return extent
+
+    def _end(self, s: Symbol) -> Extent:
+        """What a chain of symbols ends in; the chain is cut short for the next time."""
+        path = [s]
+        while (after := sole_symbol(self.table[path[-1]])) is not None and after in self.table:
+            path.append(after)
+        end = self.table[path[-1]]
+        self.table.update(dict.fromkeys(path, end))
+        return end
+
+    def unify(self, a: Extent, b: Extent) -> None:
+        """Use a == b, both being resolved: a symbol that stands alone on one side and not in the other is replaced."""
+        for one, other in ((a, b), (b, a)):
+            s = sole_symbol(one)
+            if s is not None and not s.signed and s not in symbols(other):
+                later = sole_symbol(other)
+                if later is not None and not later.signed and _number(later) > _number(s):
+                    s, other = later, one  # keep the name that is bound first
+                self.table[s] = other
+                return
 
 
 def _number(s: Symbol) -> int:
     return int(s.name[1:])
 
 
+def divisors(extent: Extent) -> list[Extent]:
+    """What an extent is divided by, innermost divisions first, unless it is a number above 0."""
+    found: list[Extent] = []
+    stack: list[Extent] = [extent]
+    while stack:
+        for atoms, _ in terms_of(stack.pop()):
+            for a in atoms:
+                if isinstance(a, Compound):
+                    stack += [a.left, a.right]
+                    if a.function == "floordiv" and not (isinstance(a.right, int) and a.right > 0):
+                        found.append(a.right)
+    return found[::-1]
+
+
 def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
     """The graph with symbols replaced in every type and parameter, and leaves replaced by values."""
 
+    known: dict[Dim, Extent] = {}
+
     def change(v: Any) -> Any:
         if isinstance(v, Dim):
-            return replace_symbols(v, table)
+            if v not in known:
+                known[v] = replace_symbols(v, table)
+            return known[v]
         if isinstance(v, TensorType):
             return v.map(change)
         return tuple(map(change, v)) if type(v) is tuple else v
@@ -154,19 +220,24 @@ def substituted(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Ori
 
 def used_symbols(roots: Sequence[Expr]) -> set[Symbol]:
     """Every symbol that a type or parameter of the graph names."""
-    found: set[Symbol] = set()
     seen: set[Any] = set()
-    for node in topological(*roots):
-        stack: list[Any] = [node.type, *node.params.values()]
-        while stack:
-            v = stack.pop()
-            if isinstance(v, Dim) and v not in seen:
+    return {s for node in topological(*roots) for extent in new_extents(node, seen) for s in symbols(extent)}
+
+
+def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
+    """The unknown extents in the type and parameters of a node that are not in seen yet, which they enter."""
+    found: list[Dim] = []
+    stack: list[Any] = [*node.params.values(), node.type]
+    while stack:
+        v = stack.pop()
+        if isinstance(v, Dim):
+            if v not in seen:
                 seen.add(v)
-                found |= symbols(v)
-            elif isinstance(v, TensorType):
-                stack += v.shape
-            elif isinstance(v, Results):
-                stack += v.types
-            elif type(v) is tuple:
-                stack += v
+                found.append(v)
+        elif isinstance(v, TensorType):
+            stack += v.shape
+        elif isinstance(v, Results):
+            stack += v.types
+        elif type(v) is tuple:
+            stack += v
     return found

@@ -47,7 +47,11 @@ ANY = TensorType("any")  # the type of a wildcard in a rewrite pattern
 OPS: dict[str, Op] = {}  # every declared op by name; tests and docs are generated from it
 SKIPPED = tuple(  # frames in these folders are not the user's
     os.path.realpath(p) + os.sep
-    for p in (os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "backends"), os.path.dirname(np.__file__))
+    for p in (
+        os.path.dirname(__file__),
+        os.path.join(os.path.dirname(__file__), "backends"),
+        os.path.dirname(np.__file__),
+    )
 )
 
 
@@ -389,7 +393,13 @@ def pack(roots: Sequence[Expr]) -> tuple[Any, ...]:
     order = list(topological(*roots))
     place = {n: k for k, n in enumerate(order)}
     rows = [
-        (n.op.name, tuple(place[i] for i in n.inputs), {k: _plain(v) for k, v in n.params.items()}, n.name, sorted(n.origins))
+        (
+            n.op.name,
+            tuple(place[i] for i in n.inputs),
+            {k: _plain(v) for k, v in n.params.items()},
+            n.name,
+            sorted(n.origins),
+        )
         if type(n) is Expr
         else n  # a shared variable pickles itself
         for n in order
@@ -411,7 +421,10 @@ def unpack_all(packed: tuple[Any, ...]) -> list[Expr]:
             made.append(row)
             continue
         op, inputs, params, name, origins = row
-        ready = {k: Frozen(v[1]) if isinstance(v, tuple) and len(v) == 2 and v[0] == "array" else v for k, v in params.items()}
+        ready = {
+            k: Frozen(v[1]) if isinstance(v, tuple) and len(v) == 2 and v[0] == "array" else v
+            for k, v in params.items()
+        }
         with building(()):
             node = make(OPS[op], tuple(made[i] for i in inputs), **ready)
         if name and not node.name:
@@ -454,8 +467,16 @@ def described(expr: Expr) -> Part:
     return short(expr, 2), str(expr.type), place_of(expr)
 
 
+def _as_written(expr: Expr) -> Expr:
+    """An operand before the casts that promotion put around it."""
+    while expr.op.name == "cast":
+        expr = expr.inputs[0]
+    return expr
+
+
 def explained(error: SymdlError, inputs: Sequence[Expr]) -> SymdlError:
     """A type rule's error with the names ({0}, {1}, ... in its text) and parts of the inputs."""
+    inputs = [_as_written(i) for i in inputs]
     names = [short(i, 2) for i in inputs]
     head, remedy = error.head, error.remedy
     for k, name in enumerate(names):

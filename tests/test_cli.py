@@ -126,8 +126,13 @@ def test_ctrl_c_exits_130_without_weights(capsys: Capture, monkeypatch: pytest.M
     assert main(["train", "mlp"]) == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[-1].startswith("interrupted after epoch 1 of ")
+    assert err.splitlines()[-2].startswith("interrupted after epoch 1 of ")
+    assert err.splitlines()[-1] == "interrupted: no weights are saved"
     assert list(Path().iterdir()) == []
+    calls.clear()
+    assert main(["train", "mlp", "--quiet", "--checkpoint", "state"]) == 130
+    assert capsys.readouterr() == ("", "interrupted: no weights are saved; go on with --resume state\n")
+    assert [p.name for p in Path().iterdir()] == ["state"]
     monkeypatch.setattr(symdl.cli, "digits_split", lambda seed: (_ for _ in ()).throw(KeyboardInterrupt()))
     assert main(["train", "mlp"]) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from agree import check_gradient, same, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symdl.tensor as T
-from agree import check_gradient, same, value
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, topological, variable
@@ -137,7 +137,10 @@ def test_minibatches() -> None:
     array = array_of((7, 2))
     for k in range(4):
         same(value(batch, {x: array, i: k, b: 2}), array[k * 2 : (k + 1) * 2])
-    same(value(T.grad(batch.sum(), x), {x: array, i: 1, b: 3}), np.repeat([[0.0], [1], [0]], [3, 3, 1], 0) * np.ones((1, 2)))
+    same(
+        value(T.grad(batch.sum(), x), {x: array, i: 1, b: 3}),
+        np.repeat([[0.0], [1], [0]], [3, 3, 1], 0) * np.ones((1, 2)),
+    )
     assert x[2 * 3 : 3 * 3].type.shape[1] is x.type.shape[1]
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from agree import check_gradient, same, value
 from hypothesis import given
 from hypothesis import strategies as st
 
 import symdl.tensor as T
-from agree import check_gradient, same, value
 from symdl.errors import DtypeError, ShapeError
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, topological, variable
@@ -36,7 +36,9 @@ def test_chains_of_views_are_numpys(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 5))):
         n = out.ndim
         axis = data.draw(st.integers(-n, n - 1))
-        match data.draw(st.sampled_from(["T", "move", "swap", "new", "tile", "repeat", "flip", "slice", "pad", "flat", "roll"])):
+        match data.draw(
+            st.sampled_from(["T", "move", "swap", "new", "tile", "repeat", "flip", "slice", "pad", "flat", "roll"])
+        ):
             case "T":
                 axes = data.draw(st.permutations(range(n)))
                 y, out = y.transpose(*axes) if n else y, out.transpose(*axes)
@@ -57,7 +59,9 @@ def test_chains_of_views_are_numpys(data: st.DataObject) -> None:
             case "flip":
                 y, out = T.flip(y, axis), np.flip(out, axis)
             case "slice":
-                cut = (slice(None),) * (axis % n) + (slice(data.draw(st.integers(-3, 3)), None, data.draw(st.sampled_from([1, 2, -1]))),)
+                cut = (slice(None),) * (axis % n) + (
+                    slice(data.draw(st.integers(-3, 3)), None, data.draw(st.sampled_from([1, 2, -1]))),
+                )
                 y, out = y[cut], out[cut]
             case "pad":
                 width = tuple((data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))) for _ in range(n))
@@ -104,7 +108,7 @@ def test_reshape_with_symbolic_sizes() -> None:
         (lambda x: x.reshape((5, -1)), "12 elements of x do not divide into rows of 5"),
         (lambda x: x.reshape((-1, -1)), "only one extent can be -1"),
         (lambda x: x.reshape((7, 2)), "x has 12 elements, the new shape 14"),
-        (lambda x: x.reshape((-3, 2)), "an extent of -3"),
+        (lambda x: x.reshape((-3, 2)), "a size of -3"),
         (lambda x: x.reshape(12, ndim=2), "ndim=2 does not match"),
         (lambda x: x.squeeze(0), "squeeze: axis 0 of x has extent 3, not 1"),
         (lambda x: x.transpose(0, 0), "does not name each of the 2 axes"),
@@ -125,10 +129,10 @@ def test_reshape_with_symbolic_sizes() -> None:
         (lambda x: T.zeros((x.sum(), 2)), "a size must follow from shapes and integer inputs"),
         (lambda x: T.zeros("ab"), "is not a"),
         (lambda x: x.flatten(3), "cannot have 3 axes"),
-        (lambda x: T.zeros((-1, 2)), "-1"),
-        (lambda x: T.tile(x, (-1,)), "-1"),
-        (lambda x: x.repeat(-2, 0), "-2"),
-        (lambda x: T.pad(x, -1), "-1"),
+        (lambda x: T.zeros((-1, 2)), "size of -1"),
+        (lambda x: T.tile(x, (-1,)), "size of -1"),
+        (lambda x: x.repeat(-2, 0), "size of -2"),
+        (lambda x: T.pad(x, -1), "size of -1"),
     ],
 )  # fmt: skip
 def test_errors_while_building(build: Any, text: str) -> None:
@@ -141,7 +145,10 @@ def test_unknown_axes_never_broadcast() -> None:
     same(value(x + y, {x: np.ones(3), y: np.ones(3)}), np.full(3, 2.0))
     with pytest.raises(ShapeError, match=r"add: axis -1 is 1 here and 3 there"):
         evaluate([x + y], {x: np.ones(1), y: np.ones(3)})
-    same(value(T.dmatrix() * 0 + row, {}) if False else value(row + x, {row: np.ones((1, 3)), x: np.ones(3)}), np.full((1, 3), 2.0))
+    same(
+        value(T.dmatrix() * 0 + row, {}) if False else value(row + x, {row: np.ones((1, 3)), x: np.ones(3)}),
+        np.full((1, 3), 2.0),
+    )
     m = T.dmatrix("m")
     same(value(m + row, {m: np.ones((2, 3)), row: np.ones((1, 3))}), np.full((2, 3), 2.0))
     same(value(m + T.dcol("c") if False else m + x[None], {m: np.ones((2, 3)), x: np.ones(3)}), np.full((2, 3), 2.0))
@@ -247,3 +254,12 @@ def test_views_share_nodes() -> None:
     assert T.flip(x) is x[::-1, ::-1]
     assert x.flatten(2) is x
     assert [n.op.name for n in topological(x.T)] == ["variable", "spread"]
+
+
+def test_sizes_that_come_with_the_call_are_not_negative() -> None:
+    n = T.lscalar("n")
+    for build in (lambda: T.zeros((n, 2)), lambda: T.dvector("x")[:0].repeat(n, 0), lambda: T.eye(n - 1)):
+        y = build()
+        x = [v for v in topological(y) if v.name == "x"]
+        with pytest.raises(ShapeError, match="a size of -"):
+            evaluate([y], {n: -3, **{v: np.ones(2) for v in x}})

@@ -7,25 +7,33 @@ from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
 
 ARENA_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+SLOTS_PER_FUNCTION = 64  # machine code generation is worse than linear in the size of a function
 
 
-class EntryWriter(SizeWriter):
-    """Writes functions that find sizes themselves."""
-
-    def slot_ends(self) -> list[str]:
-        """Where each slot of the arena starts, in bytes, and last the end of all."""
-        starts, end = [], "0"
-        for sizes in self.layout.program.slots:
-            starts.append(end)
-            needed = self.size(sizes[0])
+def place(module: Module, layout: Layout) -> None:
+    """size place(sizes, arena, temps): write the address of every slot of the arena to temps, return the arena's bytes."""
+    program, word = layout.program, module.target.size_type
+    writer, end = SizeWriter(module, layout), "0"
+    for first in range(0, len(program.slots), SLOTS_PER_FUNCTION):
+        group = SizeWriter(module, layout)
+        at = "%start"
+        for k, sizes in enumerate(program.slots[first : first + SLOTS_PER_FUNCTION]):
+            address = group.emit(f"getelementptr i8, ptr %arena, {word} {at}", "int64").text
+            group.line(f"store ptr {address}, ptr {group.entry('%temps', k)}")
+            needed = group.size(sizes[0])
             for other in sizes[1:]:
-                needed = self.extreme("max", needed, self.size(other))
-            end = self.round_up(self.arithmetic("add", end, needed))
-        return [*starts, end]
-
-    def round_up(self, size: str) -> str:
-        more = self.arithmetic("add", size, str(ARENA_ALIGNMENT - 1))
-        return self.arithmetic("and", more, str(-ARENA_ALIGNMENT))
+                needed = group.extreme("max", needed, group.size(other))
+            more = group.arithmetic("add", group.arithmetic("add", at, needed), str(ARENA_ALIGNMENT - 1))
+            at = group.arithmetic("and", more, str(-ARENA_ALIGNMENT))
+        group.line(f"ret {word} {at}")
+        signature = f"(ptr %sizes, ptr %arena, ptr %temps, {word} %start)"
+        name = module.share("slots", signature, group.finished(), group, result=word)
+        passed = f"(ptr %sizes, ptr %arena, ptr {writer.entry('%temps', first)}, {word} {end})"
+        end = writer.emit(f"call {word} @{name}{passed}", "int64").text
+    writer.line(f"ret {word} {end}")
+    module.add(
+        f"define internal {word} @place(ptr %sizes, ptr %arena, ptr %temps) nounwind {writer.finished()}", writer
+    )
 
 
 def enter(module: Module, layout: Layout) -> None:
@@ -35,7 +43,8 @@ def enter(module: Module, layout: Layout) -> None:
     temporary; sizes (one per binding) and arena_bytes are written. Returns 0, or 1 + k for check k that fails.
     """
     program = layout.program
-    writer = EntryWriter(module, layout)
+    writer = SizeWriter(module, layout)
+    writer.line(f"%temps = alloca ptr, i64 {max(len(program.slots), 1)}")
     first: dict[str, int] = {}
     count = 0
     for buffer in program.of_kind("input", "shared"):
@@ -44,8 +53,8 @@ def enter(module: Module, layout: Layout) -> None:
     bound = {}
     for k, binding in enumerate(program.bindings):
         if binding.axis is not None:
-            place = writer.word_at("%shapes", first[binding.buffer] + binding.axis)
-            found = writer.emit(f"load {writer.word}, ptr {place}", "int64").text
+            axis = writer.word_at("%shapes", first[binding.buffer] + binding.axis)
+            found = writer.emit(f"load {writer.word}, ptr {axis}", "int64").text
         else:
             dtype = program.buffers[binding.buffer].dtype
             number: Reg = writer.load(writer.pointer_at("%buffers", layout.given[binding.buffer]), dtype)
@@ -57,7 +66,7 @@ def enter(module: Module, layout: Layout) -> None:
         left, right = writer.size(check.fact.left), writer.size(check.fact.right)
         relation = "eq" if check.fact.relation == "==" else "sle"
         writer.stop_unless(writer.emit(f"icmp {relation} {writer.word} {left}, {right}", "bool").text, str(1 + k))
-    end = writer.slot_ends()[-1]
+    end = writer.emit(f"call {writer.word} @place(ptr %sizes, ptr null, ptr %temps)", "int64").text
     if layout.needs_workspace:
         end = writer.arithmetic("add", end, str(module.target.workspace))
     writer.line(f"store {writer.word} {end}, ptr %arena_bytes")
@@ -71,19 +80,8 @@ def run(module: Module, layout: Layout) -> None:
 
     Returns 0, the status of a check that failed in a kernel, or INTERRUPTED.
     """
-    place = EntryWriter(module, layout)
-    starts = place.slot_ends()
-    for name, k in layout.temps.items():
-        address = place.emit(
-            f"getelementptr inbounds i8, ptr %arena, {place.word} {starts[layout.program.offsets[name]]}", "int64"
-        ).text
-        to = place.emit(f"getelementptr inbounds ptr, ptr %temps, i64 {k}", "int64").text
-        place.line(f"store ptr {address}, ptr {to}")
-    place.line(f"ret {place.word} {starts[-1]}")
-    signature = "(ptr %sizes, ptr %arena, ptr %temps)"
-    module.add(f"define internal {place.word} @place{signature} nounwind {place.finished()}", place)
-    writer = EntryWriter(module, layout)
-    writer.line(f"%temps = alloca ptr, i64 {max(len(layout.temps), 1)}")
+    writer = SizeWriter(module, layout)
+    writer.line(f"%temps = alloca ptr, i64 {max(len(layout.program.slots), 1)}")
     writer.line(f"%counters = alloca {writer.word}, i64 {max(len(layout.counters), 1)}")
     writer.line("%work = alloca i64")
     writer.line("store i64 0, ptr %work")

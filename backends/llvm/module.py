@@ -51,14 +51,20 @@ class Module:
         self.declarations |= builder.declarations
 
     def share(
-        self, stem: str, signature: str, body: str, builder: Builder, attributes: str = "noinline nounwind"
+        self,
+        stem: str,
+        signature: str,
+        body: str,
+        builder: Builder,
+        attributes: str = "noinline nounwind",
+        result: str = "i64",
     ) -> str:
         """The name of an internal function with this signature, body and attributes, written only once."""
-        key = f"{signature} {attributes} {body}"
+        key = f"{result} {signature} {attributes} {body}"
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = f"{stem}{len(self._names)}"
-            self.add(f"define internal i64 @{name}{signature} {attributes} {body}", builder)
+            self.add(f"define internal {result} @{name}{signature} {attributes} {body}", builder)
         return name
 
     def __str__(self) -> str:
@@ -252,10 +258,13 @@ class Writer(Builder):
             value = self.emit(f"zext i1 {value.text} to i8", "uint8")
         self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, ptr {pointer}, align {ITEM_BYTES[value.dtype]}")
 
+    def entry(self, table: str, index: int) -> str:
+        """Where entry `index` of a table of addresses stands."""
+        return self.emit(f"getelementptr inbounds ptr, ptr {table}, i64 {index}", "int64").text if index else table
+
     def pointer_at(self, table: str, index: int) -> str:
         """Entry `index` of a table of addresses."""
-        place = self.emit(f"getelementptr inbounds ptr, ptr {table}, i64 {index}", "int64").text if index else table
-        return self.emit(f"load ptr, ptr {place}", "int64").text
+        return self.emit(f"load ptr, ptr {self.entry(table, index)}", "int64").text
 
     def word_at(self, table: str, index: int) -> str:
         """The address of entry `index` of a table of numbers of the size type."""

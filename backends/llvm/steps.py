@@ -42,7 +42,6 @@ class Layout:
         self.program = program
         given = program.of_kind("input", "shared", "constant", "output")
         self.given = {b.name: k for k, b in enumerate(given)}
-        self.temps = {b.name: k for k, b in enumerate(program.of_kind("temp")) if b.name in program.offsets}
         self.sizes = {b.symbol: k for k, b in enumerate(program.bindings)}
         self.counters: dict[Symbol, int] = {}
         for step in all_steps(program.steps):
@@ -152,9 +151,10 @@ class PartWriter(SizeWriter):
     def pointer(self, buffer: str) -> str:
         if buffer in self.layout.given:
             return self.pointer_at("%buffers", self.layout.given[buffer])
-        if buffer not in self.layout.temps:
+        slot = self.layout.program.offsets.get(buffer)
+        if slot is None:
             raise ProgramError(f"{buffer} has no place in memory")
-        return self.pointer_at("%temps", self.layout.temps[buffer])
+        return self.pointer_at("%temps", slot)
 
     def kernel(self, body: tuple[Stmt, ...]) -> None:
         name, buffers, sizes = kernel(self.module, body)

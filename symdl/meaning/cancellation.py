@@ -64,24 +64,26 @@ def denominator(monos: Iterable[Mono]) -> dict[Atom, Fraction]:
     return below
 
 
-def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int] | None:
-    """The terms over their common denominator: (numerator, denominator, how many monomials vanished), or None."""
+def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
+    """The terms over their common denominator, or None: (numerator, denominator, how many monomials vanished, whether
+    any met its opposite)."""
     forms = terms[0][0].forms
     if not any(p < 0 or a.op == "sum_of" for m, _ in terms for a, p in m.factors.items()):
         return None  # like terms have met already: nothing can vanish
     below = forms.mono(forms.zero, denominator(m for m, _ in terms))
     out: dict[Mono, Fraction] = {}
-    seen: set[Mono] = set()
+    met = False
     for m, c in terms:
         part = expand_atoms(m * below)
         if part is None:
             return None
         for n, k in part.terms.items():
-            out[n] = out.get(n, Fraction(0)) + k * c
-            seen.add(n)
+            before = out.get(n, Fraction(0))
+            met = met or before * k * c < 0
+            out[n] = before + k * c
         if len(out) > LIMIT:
             return None
-    return forms.poly(out), below, sum(1 for n in seen if not out[n])
+    return forms.poly(out), below, sum(1 for k in out.values() if not k), met
 
 
 def over(numerator: Poly, below: Mono) -> Poly:
@@ -134,6 +136,10 @@ def _pair(s: Term, t: Term) -> Poly | None:
     if found and found[2]:
         terms = len(found[0].terms)
         if terms <= 1 or (terms == 2 and found[1].nonneg and found[1].factors):
+            return over(found[0], found[1])
+    if found and found[3] and len(found[0].terms) == 2 and found[1].nonneg and found[1].factors:
+        (m, c), (n, d) = found[0].terms.items()
+        if c * d > 0 or near_log(m * n**-1, -c / d) is not None:  # 2 sigmoid - 1
             return over(found[0], found[1])
     return None
 

@@ -65,9 +65,10 @@ class Atom:
 
     @cached_property
     def bases(self) -> frozenset[Expr]:
-        """The leaves' own nodes, whatever views stand before them."""
+        """The leaves' own nodes, whatever views and unknown functions stand before them."""
         if self.op == "leaf":
-            return frozenset([base_of(self.param)])
+            base = base_of(self.param)
+            return self.forms.bases.get(base) or frozenset([base])
         return frozenset().union(*(a.bases for a in self.args))
 
     @cached_property
@@ -89,7 +90,7 @@ class Atom:
             return self.nonneg and any(m.positive for m in self.args[0].terms)
         if self.op in ("sum", "view", "pick", "where", "join"):
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
-        return self.op == "softplus"
+        return self.op == "softplus" or (self.op == "leaf" and base_of(self.param).op.kind == "position")
 
     @cached_property
     def special(self) -> bool:
@@ -258,6 +259,7 @@ class Forms:
     def __init__(self) -> None:
         self._table: dict[Hashable, Any] = {}
         self.memo: dict[Hashable, Any] = {}
+        self.bases: dict[Expr, frozenset[Expr]] = {}  # of leaves that are functions: on what they depend
         self.risk: set[Atom] = set()  # what was cancelled though it may be 0
         self.found = 0  # how often the algebra did more than write down what it read
         self.zero = self.poly({})
@@ -330,6 +332,34 @@ def leaves_of(poly: Poly) -> tuple[Expr, ...]:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
+def leaf_atoms(poly: Poly) -> frozenset[Atom]:
+    """The leaves of a form."""
+    memo, key = poly.forms.memo, ("leaf atoms", poly)
+    if key not in memo:
+        out: set[Atom] = set()
+        for m in poly.terms:
+            out |= leaf_atoms(m.expo) if m.expo.terms else set()
+            for a in m.factors:
+                if a.op == "leaf":
+                    out.add(a)
+                for p in a.args:
+                    out |= leaf_atoms(p)
+        memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def plain_leaves(poly: Poly) -> set[Atom]:
+    """The leaves that a form holds as factors, outside every function."""
+    out: set[Atom] = set()
+    for m in poly.terms:
+        for a in m.factors:
+            if a.op == "leaf":
+                out.add(a)
+            elif a.op == "sum_of":
+                out |= plain_leaves(a.args[0])
+    return out
+
+
 def divisors_of(poly: Poly) -> frozenset[Atom]:
     """The atoms that a form divides by or takes a root of, at any depth."""
     memo, key = poly.forms.memo, ("divisors", poly)
@@ -363,13 +393,28 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
         lead = min((t.order for e in expos for t in e.terms), default=None)
         expo = min(expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order))
     mono = forms.mono(expo, common)
-    rest = poly.times(mono**-1)
+    rest = flattened(poly.times(mono**-1))
+    if not rest.terms:
+        raise Unsafe
     numbers = list(rest.terms.values())
     k = Fraction(gcd(*(c.numerator for c in numbers)), lcm(*(c.denominator for c in numbers)))
     k = k if max(k.numerator, k.denominator) < 1 << 20 else Fraction(1)  # leave literals such as 1e-5 alone
     if numbers[-1] < 0:
         k = -k
     return mono, k, rest.scale(1 / k)
+
+
+def flattened(poly: Poly) -> Poly:
+    """poly with terms that are nothing but a sum joined to it."""
+    found = True
+    while found:
+        found = False
+        for m, c in poly.terms.items():
+            a = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+            if a is not None and a.op == "sum_of" and m.factors[a] == 1:
+                poly, found = poly - poly.forms.term(m, c) + a.args[0].scale(c), True
+                break
+    return poly
 
 
 def as_factor(poly: Poly) -> tuple[Mono, Fraction]:

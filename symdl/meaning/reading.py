@@ -19,13 +19,14 @@ from symdl.meaning.cancellation import near_log, simplify
 from symdl.meaning.index_maps import Cut, Gathered, Place, Reshape, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import assume, chosen, dropped_last, extent_form, is_label_pick, masked, merged, picked, product, summed_mask
-from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, power
+from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, flattened, power
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
 from symdl.types import product as extent_product
 
 DEPTH = 24  # how deep a form may nest
 SIZE = 160  # how many parts a form may have
+BASES = 32  # on how many nodes an unknown function is known to depend
 Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
 READERS: dict[str, Reader] = {}
 STABLE = frozenset(  # composite ops whose own body is right everywhere: read, they still need no rewriting
@@ -63,6 +64,11 @@ class Reading:
                 self.polys[node] = self._read(node)
 
     def as_leaf(self, node: Expr) -> Poly:
+        if node.op.kind in ("elementwise", "composite") and node not in self.uncut:
+            parts = [self.polys[i].bases for i in node.inputs if i in self.polys]
+            bases = frozenset().union(*parts)
+            if 0 < len(bases) <= BASES:
+                self.forms.bases[node] = bases
         return leaf(self.forms, node)
 
     def _read(self, node: Expr) -> Poly:
@@ -118,7 +124,7 @@ def primitive(poly: Poly) -> tuple[Poly, Fraction]:
 
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
-    out = simplify(merged(poly))
+    out = simplify(merged(flattened(poly)))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly):
         reading.forms.found += 1
     return out

@@ -93,6 +93,9 @@ class Writing:
                     return ew.where(self.lowered(w.param), self(yes), self(no))
         if poly.nonneg or poly.nonpos:
             return self.total([self.term(m, c) for m, c in poly.terms.items()])
+        even, rest = self.log_cosh(poly)
+        if even is not None:
+            return self.total([even, self(rest)]) if rest.terms else even
         gap, rest = self.gap(poly)
         if gap is not None:
             return self.total([gap, self(rest)]) if rest.terms else gap
@@ -120,6 +123,33 @@ class Writing:
                 if k == -c and not t.expo.terms and len(t.factors) == 1 and forms.term(t).bases <= top.bases:
                     return self.scaled(self.distance(forms.term(t), top), k), rest - forms.term(t, k)
         return None, poly
+
+    def log_cosh(self, poly: Poly) -> tuple[Expr | None, Poly]:
+        """(2k log cosh(E/2), the rest), of k (softplus(E) + softplus(-E)) and a constant of opposite sign."""
+        forms = poly.forms
+        logs = {a.args[0].number: (m, c) for m, c in poly.terms.items() if (a := _lone(m)) and a.op == "log"}
+        for m, k in poly.terms.items():
+            a = _lone(m)
+            if a is None or a.op != "softplus":
+                continue
+            mate = forms.mono(forms.zero, {forms.atom("softplus", (a.args[0].scale(-1),)): Fraction(1)})
+            if poly.terms.get(mate) != k:
+                continue
+            for number, (n, c) in logs.items():
+                if not ((number == HALF and c == 2 * k) or (number == 2 and c == -2 * k) or (number == 4 and c == -k)):
+                    continue
+                half = self(a.args[0].scale(HALF))
+                even = self.scaled(self.log_cosh_of(half), 2 * k)
+                return even, poly - forms.poly({m: k, mate: k, n: c})
+        return None, poly
+
+    def log_cosh_of(self, x: Expr) -> Expr:
+        """log cosh(x): by cosh(x) - 1 = 2 sinh(x/2)^2 where x is small."""
+        size = ew.abs(x)
+        s = fn.sinh(ew.mul(self.number(HALF), x))
+        small = fn.log1p(ew.mul(self.number(2), ew.mul(s, s)))
+        large = ew.sub(ew.add(size, fn.log1p(fn.exp(ew.mul(self.number(-2), size)))), self.number(math.log(2)))
+        return ew.where(ew.lt(size, self.number(1)), small, large)
 
     def distance(self, x: Poly, top: Atom) -> Expr:
         """x - max: 0 where both are one infinity."""
@@ -173,9 +203,11 @@ class Writing:
     def exponential_difference(self, m: Mono, n: Mono, c: Fraction, distance: Poly) -> Expr:
         """c (m - n), where m is n exp(distance)."""
         by = self(distance)
-        if not n.expo.terms:
-            grown_by = fn.expm1(by)
-            return self.scaled(grown_by, c) if n.bare else ew.mul(self.term(n, c), grown_by)
+        if n.bare or not n.special:
+            return self.scaled(fn.expm1(by), c) if n.bare else ew.mul(self.term(n, c), fn.expm1(by))
+        whole, k = as_factor(distance.forms.raw_exp(distance) - distance.forms.one)
+        if any(logistic(a) is not None and p < 0 for a, p in n.factors.items()):
+            return self.term(n * whole, c * k)  # tanh
         up = ew.mul(self.term(m, -c), fn.expm1(ew.neg(by)))
         down = ew.mul(self.term(n, c), fn.expm1(by))
         return ew.where(ew.gt(by, self.number(0)), up, down)
@@ -198,6 +230,9 @@ class Writing:
         for a, p in m.factors.items():
             if a.op == "sum_of" and p == 1 and _several(a.args[0]) and not (grown(a) or logistic(a)) and _absorbs(m, a):
                 return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
+        split = self.sided(m, c)
+        if split is not None:
+            return split
         top: list[Expr] = []
         below: list[Expr] = []
         factors = dict(m.factors)
@@ -219,6 +254,23 @@ class Writing:
         if below:
             out = ew.true_div(out, self.product(below))
         return self.scaled(out, c)
+
+    def sided(self, m: Mono, c: Fraction) -> Expr | None:
+        """R (exp(E) - 1), where R may vanish as exp(E) overflows, as R exp(E) (1 - exp(-E)) where E is above 0."""
+        for a, p in m.factors.items():
+            found = grown(a)
+            if found is None or p != 1:
+                continue
+            e, sign = found
+            rest = m.without(a)
+            paired = any(logistic(b) is e and q < 0 for b, q in rest.factors.items())
+            if paired or not rest.special or taken(rest.expo, e, Fraction(-1))[0]:
+                continue
+            by = self(e)
+            up = ew.mul(self.term(rest * m.forms.mono(e, {}), -c * sign), fn.expm1(ew.neg(by)))
+            down = ew.mul(self.term(rest, c * sign), fn.expm1(by))
+            return ew.where(ew.gt(by, self.number(0)), up, down)
+        return None
 
     def product(self, nodes: Sequence[Expr]) -> Expr:
         out = nodes[0]
@@ -446,7 +498,7 @@ class Writing:
         inner = near.atom
         if inner is not None and inner.op == "log1p" and not m.expo.terms:
             u = inner.args[0]
-            if u.nonneg or (list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")):
+            if (u.nonneg and not _may_overflow(u)) or (list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")):
                 return self(near)  # log1p serves everywhere
         return ew.where(self.close(self.term(m, c)), self(near), self.far_log(m, c))
 
@@ -465,19 +517,28 @@ class Writing:
         if len(m.factors) != 1:
             return None
         ((a, p),) = m.factors.items()
-        found = grown(a)
-        if found is None or p != 1 or abs(c) != 1:
+        size = a.op == "abs"
+        inner = a.args[0].atom if size else a
+        found = grown(inner) if inner is not None else None
+        if found is None or p != 1:
             return None
-        e, sign = found[0], found[1] * int(c)
+        if size and not m.expo.terms and c == 1:
+            x = self(found[0])
+            return ew.where(ew.gt(x, self.number(1)), ew.add(x, fn.log1mexp(ew.neg(x))), fn.log(ew.abs(fn.expm1(x))))
+        if size:
+            return None
+        e, sign = found[0], found[1] * (1 if c > 0 else -1)
         if m.expo is e.scale(-1):  # sign (1 - exp(-E))
             e, sign = m.expo, -sign
         elif m.expo.terms:
             return None
         x = self(e)
         if sign == -1:
-            return fn.log1mexp(x)
-        grows = ew.add(x, fn.log1mexp(ew.neg(x)))
-        return ew.where(ew.gt(x, self.number(1)), grows, fn.log(fn.expm1(x)))
+            out = fn.log1mexp(x)
+        else:
+            grows = ew.add(x, fn.log1mexp(ew.neg(x)))
+            out = ew.where(ew.gt(x, self.number(1)), grows, fn.log(fn.expm1(x)))
+        return out if abs(c) == 1 else ew.add(out, self.number(math.log(abs(c))))
 
     def far_log(self, m: Mono, c: Fraction) -> Expr:
         """log(c m) with exponents outside, where none can overflow."""
@@ -516,6 +577,19 @@ def _several(poly: Poly) -> bool:
 def _absorbs(m: Mono, a: Atom) -> bool:
     """Whether what stands beside the factor a keeps its exponentials from overflowing."""
     return bool(m.expo.terms) or any(b is not a and p < 0 and b.op in ("sum_of", "sum") for b, p in m.factors.items())
+
+
+def _may_overflow(poly: Poly) -> bool:
+    """Whether an exponential in a sum may be large."""
+    return any(not m.expo.nonpos for m in poly.terms)
+
+
+def _lone(m: Mono) -> Atom | None:
+    """The atom that a monomial is, if it is one."""
+    if len(m.factors) == 1 and not m.expo.terms:
+        ((a, p),) = m.factors.items()
+        return a if p == 1 else None
+    return None
 
 
 def _maximum(a: Atom) -> Atom | None:

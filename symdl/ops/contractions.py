@@ -94,7 +94,10 @@ def _pullback(g: Expr, y: Expr, *inputs: Expr, notation: str) -> tuple[Expr | No
             continue
         # The gradient keeps its place among the operands, so that d(a @ b) is g @ b.T and a.T @ g.
         others = [(g, result) if j == k else (inputs[j], operands[j]) for j in range(len(inputs))]
-        out.append(contract(*(e for e, _ in others), notation=written(tuple(o for _, o in others), operands[k])))
+        met = tuple(v for v in operands[k] if any(v in o for _, o in others))
+        h = contract(*(e for e, _ in others), notation=written(tuple(o for _, o in others), met))
+        # an index that stands nowhere else was summed over x alone
+        out.append(spread(h, x.type.shape, tuple(operands[k].index(v) for v in met)))
     return tuple(out)
 
 
@@ -107,7 +110,7 @@ CONTRACT = register(
 
 
 def contract(*operands: Expr, notation: str) -> Expr:
-    """A contraction by its notation. An index that stands in one operand only is summed or stretched as a view."""
+    """A contraction by its notation. An index that one operand alone has, and not the result, is summed over."""
     return make(CONTRACT, operands, notation=notation)
 
 

@@ -81,15 +81,19 @@ def as_extent(value: Any, what: str) -> Extent:
     return found
 
 
-def as_shape(shape: Any, what: str) -> Shape:
-    """A user's shape (a number, or a sequence of them) as extents."""
+def as_shape(shape: Any, what: str, least: int = 0) -> Shape:
+    """A user's shape (a number, or a sequence of them) as extents; raises ShapeError for a number below least."""
     if isinstance(shape, Expr) and shape.op is OPS.get("join"):
         shape = [i.inputs[0] for i in shape.inputs]  # T.stack([n, m])
     if isinstance(shape, int | np.integer | Dim | Expr):
         shape = (shape,)
     if not isinstance(shape, Sequence | np.ndarray):
         raise ShapeError(f"{what}: {shape!r} is not a shape")
-    return tuple(as_extent(n, what) for n in shape)
+    extents = tuple(as_extent(n, what) for n in shape)
+    for n in extents:
+        if isinstance(n, int) and n < least:
+            raise ShapeError(f"{what}: a size of {n}")
+    return extents
 
 
 def axis_of(axis: Any, ndim: int, what: str) -> int:

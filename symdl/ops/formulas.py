@@ -243,3 +243,9 @@ def vstack(tup: Sequence[Any]) -> Expr:
     """Pieces on top of each other along axis 0; a vector counts as a row."""
     rows = [as_expr(v) for v in tup]
     return concatenate([getitem(v, None) if v.type.ndim == 1 else v for v in rows], 0)
+
+
+@declared("positive")
+def positive(x: Any) -> Expr:
+    """x itself: NumPy's unary plus."""
+    return as_expr(x)

@@ -241,7 +241,11 @@ class Plan:
         trivial = self.lengths == x.type.shape and not any(self.starts) and set(self.steps) <= {1}
         if trivial and (self.arrays or self.pattern != list(range(x.type.ndim))):
             return x
-        return make(SLICE, (x,), starts=self.starts, steps=self.steps, lengths=self.lengths, single=self.single)
+        return self.slice(x)
+
+    def slice(self, x: Expr) -> Expr:
+        params: dict[str, Any] = {"single": self.single} if self.single else {}
+        return make(SLICE, (x,), starts=self.starts, steps=self.steps, lengths=self.lengths, **params)
 
     def gather(self, x: Expr) -> tuple[tuple[Expr, ...], dict[str, Any]]:
         """(index arrays of one shape, params) of the gather from x, the window without dropped axes."""
@@ -374,8 +378,7 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
     v = transpose(v, [kept.index(k) for k in range(len(kept))])
     whole = not plan.single and plan.lengths == x.type.shape and not any(plan.starts) and set(plan.steps) <= {1}
     if plan.arrays:
-        narrow = x if whole else dropped(make(SLICE, (x,), starts=plan.starts, steps=plan.steps, lengths=plan.lengths,
-                                              single=plan.single), plan.single)  # fmt: skip
+        narrow = x if whole else dropped(plan.slice(x), plan.single)
         indices, params = plan.gather(narrow)
         v = make(SCATTER, (narrow, v, *indices), mode=mode, **params)
         mode = "set"

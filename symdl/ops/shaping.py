@@ -16,7 +16,7 @@ from symdl.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, differentiable, spread
 from symdl.ops.elementwise import where
 from symdl.ops.extents import as_extent, as_shape, axes_of, axis_of
-from symdl.ops.views import PAD, REPEAT, SLICE, TILE, dropped, reshape_to
+from symdl.ops.views import PAD, REPEAT, SLICE, TILE, dropped, reshape_to, sized
 from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, largest, product
 
 
@@ -161,14 +161,12 @@ def reshape(x: Any, shape: Any, ndim: int | None = None) -> Expr:
     x = as_expr(x)
     if isinstance(shape, Expr) and not shape.type.shape:
         shape = (shape,)
-    wanted = list(as_shape(shape, "reshape"))
+    wanted = list(as_shape(shape, "reshape", -1))
     if ndim is not None and ndim != len(wanted):
         raise ShapeError(f"reshape: ndim={ndim} does not match the {len(wanted)} extents given", [described(x)])
     unknown = [k for k, n in enumerate(wanted) if n == -1]
     if len(unknown) > 1:
         raise ShapeError("reshape: only one extent can be -1", [described(x)])
-    if any(isinstance(n, int) and n < -1 for n in wanted):
-        raise ShapeError(f"reshape: an extent of {min(n for n in wanted if isinstance(n, int))}", [described(x)])
     if unknown:
         rest = product(n for n in wanted if n != -1)
         total = product(x.type.shape)
@@ -312,7 +310,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
     k = _axis(x, 0 if axis is None else axis, "repeat")
     if isinstance(repeats, list | tuple | np.ndarray) and np.ndim(repeats):
         raise ShapeError("repeat: one count for all elements is supported, not one each", [described(x)])
-    count = as_extent(repeats, "repeat")
+    (count,) = as_shape(repeats, "repeat")
     return x if count == 1 else make(REPEAT, (x,), count=count, axis=k)
 
 
@@ -324,8 +322,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
         raise ShapeError(f"pad: mode {mode!r} is not supported; modes: 'constant'", [described(x)])
     n = x.type.ndim
     widths = np.broadcast_to(np.asarray(pad_width, dtype=object), (n, 2)).tolist()
-    before = tuple(as_extent(w[0], "pad") for w in widths)
-    shape = tuple(b + m + as_extent(w[1], "pad") for b, m, w in zip(before, x.type.shape, widths, strict=True))
+    before, after = (as_shape([w[k] for w in widths], "pad") for k in (0, 1))
+    shape = tuple(b + m + a for b, m, a in zip(before, x.type.shape, after, strict=True))
     return make(PAD, (x,), starts=before, steps=(1,) * n, shape=shape, fill=constant_values)
 
 
@@ -334,7 +332,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
 
 IOTA = register(
     Op(
-        "iota", "position", (), lambda *, shape, axis: (TensorType("int64", shape), ()), "The index along one axis.",
+        "iota", "position", (), lambda *, shape, axis: (TensorType("int64", shape), tuple(sized("arange", shape))), "The index along one axis.",
         reference=lambda *, shape, axis: np.broadcast_to(
             np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape
         ),

@@ -13,7 +13,7 @@ import numpy as np
 from symdl.errors import ShapeError
 from symdl.expr import OPS, Expr, Inferred, Op, constant, make, register
 from symdl.ops.declare import spread
-from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, product, require_at_most
+from symdl.types import Dim, Extent, Fact, Shape, TensorType, equal, floor_divide, nonnegative, product, require_at_most
 
 Indices = tuple[Any, ...]
 Mapped = tuple[Indices, tuple[tuple[Any, Any], ...]]  # operand's indices; (index, extent) of each guard
@@ -22,8 +22,17 @@ Mapped = tuple[Indices, tuple[tuple[Any, Any], ...]]  # operand's indices; (inde
 # ---- spread: axis k of x is axis axes[k] of the result; other axes repeat x ----
 
 
-def _spread_infer(t: TensorType, *, shape: Shape, axes: tuple[int, ...]) -> Inferred:
+def sized(name: str, shape: Shape) -> list[Fact]:
+    """The facts that extents are not negative, which the value of an integer input may be."""
     facts: list[Fact] = []
+    for n in shape:
+        if isinstance(n, Dim) and not nonnegative(n):
+            require_at_most(0, n, f"{name}: a size of {{right}}", facts)
+    return facts
+
+
+def _spread_infer(t: TensorType, *, shape: Shape, axes: tuple[int, ...]) -> Inferred:
+    facts = sized("broadcast_to", shape)
     for k, n in zip(axes, t.shape, strict=True):
         if n != 1:
             equal(n, shape[k], f"broadcast_to: axis {k} of {{0}} is {{left}}, not {{right}}", facts)
@@ -156,6 +165,10 @@ def _folded(g: Expr, x: Expr, count: Extent, axis: int, count_first: bool) -> Ex
     return make(OPS["sum"], (reshape_to(g, wide),), axes=(axis if count_first else axis + 1,))
 
 
+def _times_infer(t: TensorType, *, count: Extent, axis: int) -> Inferred:
+    return TensorType(t.dtype, _times(t, count, axis)), tuple(sized("repeat", (count,)))
+
+
 def _tile_map(at: Indices, operand: Shape, *, count: Extent, axis: int) -> Mapped:
     n = operand[axis]
     here = 0 if n == 1 else at[axis] - n * floor_divide(at[axis], n)
@@ -169,7 +182,7 @@ def _repeat_map(at: Indices, operand: Shape, *, count: Extent, axis: int) -> Map
 
 TILE = register(
     Op(
-        "tile_axis", "view", ("x",), lambda t, *, count, axis: (TensorType(t.dtype, _times(t, count, axis)), ()),
+        "tile_axis", "view", ("x",), _times_infer,
         "x laid end to end along one axis.", index_map=_tile_map,
         reference=lambda x, *, count, axis: np.concatenate([x] * count or [x[(slice(None),) * axis + (slice(0, 0),)]], axis),
         pullback=lambda g, y, x, *, count, axis: (_folded(g, x, count, axis, True),),
@@ -177,7 +190,7 @@ TILE = register(
 )  # fmt: skip
 REPEAT = register(
     Op(
-        "repeat_each", "view", ("x",), lambda t, *, count, axis: (TensorType(t.dtype, _times(t, count, axis)), ()),
+        "repeat_each", "view", ("x",), _times_infer,
         "Each element of x several times along one axis.", index_map=_repeat_map,
         reference=lambda x, *, count, axis: np.repeat(x, count, axis),
         pullback=lambda g, y, x, *, count, axis: (_folded(g, x, count, axis, False),),
@@ -189,7 +202,7 @@ REPEAT = register(
 
 
 def _reshape_infer(t: TensorType, *, shape: Shape) -> Inferred:
-    facts: list[Fact] = []
+    facts = sized("reshape", shape)
     equal(product(t.shape), product(shape), "reshape: {0} has {left} elements, the new shape {right}", facts)
     return TensorType(t.dtype, shape), tuple(facts)
 

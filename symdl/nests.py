@@ -1,0 +1,311 @@
+"""Units to loops: the kernel of a group of units that share a loop nest, and kernels of a form of their own.
+
+The loops over the group's prefix surround everything; inside, each run of units with one space is a phase with loops
+of its own. What a phase makes and reads at the same indices stays a value; a reduction whose result only the group
+reads stays in its variable; what only later phases of the group read is a row long, written anew in each round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from symdl.expr import Expr
+from symdl.loops import (
+    Apply,
+    Assign,
+    Checked,
+    Const,
+    For,
+    Guard,
+    Index,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    contiguous,
+    is_value,
+    parts,
+)
+from symdl.lower import At, Formulas, Read, index, index_symbol, indices
+from symdl.ops.reductions import FOLDS
+from symdl.program import Kernel
+from symdl.types import Extent
+
+EXTREMES = {"max_and_argmax": "max", "min_and_argmin": "min"}
+
+
+@dataclass
+class Unit:
+    """A node, or a piece of a join, as loops over kept and then reduced axes: value at their indices."""
+
+    node: Expr
+    kept: tuple[Extent, ...]
+    reduced: tuple[Extent, ...]
+    at: At  # indices of the kept axes
+    value: Value
+    reads: list[Read]
+    made: tuple[Expr, ...]  # what it stores; nothing that others know of for a piece or a copy
+    views: tuple[View, ...]  # where each result goes
+    writes: At  # at which indices of its results
+    late: bool = False
+
+    @property
+    def space(self) -> tuple[Extent, ...]:
+        return self.kept + self.reduced
+
+
+def nest(first: int, extents: Sequence[Extent], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """body inside one loop per extent, named i<first>, i<first+1>, ...; an axis of 1 has no loop."""
+    for k in range(len(extents) - 1, -1, -1):
+        if extents[k] != 1:
+            body = (For(index_symbol(first + k), extents[k], body),)
+    return body
+
+
+def grouped(units: Sequence[Unit], prefix: tuple[Extent, ...], private: Mapping[str, bool], formulas: Formulas) -> Kernel:
+    """One kernel for units that share the loops over prefix.
+
+    private: buffers that no other step touches, and whether they are read at all; they may vanish.
+    """
+    return Grouped(units, prefix, private, formulas).kernel()
+
+
+class Grouped:
+    """A kernel being made."""
+
+    def __init__(
+        self, units: Sequence[Unit], prefix: tuple[Extent, ...], private: Mapping[str, bool], formulas: Formulas
+    ) -> None:
+        self.units, self.prefix, self.private = units, prefix, private
+        self.formulas, self.memory = formulas, formulas.memory
+        self.registers: dict[str, Value] = {}  # buffer -> what it holds at the indices of this round
+        self.narrow: dict[str, View] = {}  # buffer of one row -> the view of it
+        self.done: dict[int, Value] = {}  # values of this phase, rewritten
+
+    def kernel(self) -> Kernel:
+        phases = self.phases()
+        body: list[Stmt] = []
+        for k, phase in enumerate(phases):
+            later = {self.formulas.views[d].buffer for p in phases[k + 1 :] for u in p for d, _ in u.reads}
+            body += self.phase(phase, later)
+        sources = self.memory.sources(*(u.node for u in self.units))
+        return Kernel(nest(0, self.prefix, tuple(body)), sources)
+
+    def phases(self) -> list[list[Unit]]:
+        """Runs of units over one space, of which each reads what the run makes only at its own indices."""
+        phases: list[list[Unit]] = []
+        made: dict[Expr, Unit] = {}
+        for u in self.units:
+            fits = phases and phases[-1][0].space == u.space
+            if fits and all(not made[d].reduced and at == made[d].writes for d, at in u.reads if d in made):
+                phases[-1].append(u)
+            else:
+                phases.append([u])
+                made = {}
+            made.update(dict.fromkeys(u.made, u))
+        return phases
+
+    def phase(self, units: list[Unit], later: set[str]) -> list[Stmt]:
+        """The statements of one phase. later: buffers that later phases read."""
+        before: list[Stmt] = []
+        inside: list[Stmt] = []
+        after: list[Stmt] = []
+        self.done = {}
+        for u in units:
+            if u.node.op.kind == "accumulation" and u.made:
+                self.running(u, before, inside)
+            elif not u.reduced:
+                self.plain(u, inside, later)
+            elif u.node.op.name in EXTREMES:
+                self.extreme(u, before, inside, after)
+            else:
+                self.fold(u, before, inside, after)
+        for u in units:
+            if not u.reduced:
+                self.registers.pop(u.views[0].buffer, None)
+        p = len(self.prefix)
+        return [*before, *nest(p, units[0].space[p:], tuple(inside)), *after]
+
+    # ---- where results stay ----
+
+    def plain(self, u: Unit, inside: list[Stmt], later: set[str]) -> None:
+        view = u.views[0]
+        value = self.formulas.cast(self.rewritten(u.value), view.dtype)
+        if u.made:
+            self.registers[view.buffer] = value
+        if view.buffer in self.private and view.buffer not in later:
+            self.drop(view)
+        else:
+            inside.append(Store(self.row(view, u), u.writes, value))
+
+    def settle(self, view: View, u: Unit, value: Value, after: list[Stmt]) -> None:
+        """A reduction's result: in its variable if only this round's later phases read it."""
+        if view.buffer in self.private and (len(u.kept) == len(self.prefix) or not self.private[view.buffer]):
+            self.registers[view.buffer] = value
+            self.drop(view)
+        else:
+            after.append(Store(self.row(view, u), u.writes, value))
+
+    def drop(self, view: View) -> None:
+        del self.memory.buffers[view.buffer]
+
+    def row(self, view: View, u: Unit) -> View:
+        """The view to store to; of a private buffer just what one round of the prefix makes."""
+        name = view.buffer
+        if name not in self.private:
+            return view
+        if name not in self.narrow:
+            shared = set(indices(self.prefix)) - {0}
+            own = [k for k, i in enumerate(u.writes) if i not in shared]
+            short = contiguous(name, view.dtype, tuple(view.shape[k] for k in own))
+            strides = dict(zip(own, short.strides, strict=True))
+            self.narrow[name] = replace(view, strides=tuple(strides.get(k, 0) for k in range(len(view.shape))))
+            self.memory.buffers[name] = replace(self.memory.buffers[name], shape=short.shape)
+        return self.narrow[name]
+
+    def rewritten(self, root: Value) -> Value:
+        """The value with loads of what is in registers or rows replaced; what is shared stays shared."""
+        done = self.done
+        stack = [root]
+        while stack:
+            item = stack[-1]
+            if id(item) in done:
+                stack.pop()
+            elif isinstance(item, Load) and item.view.buffer in self.registers:
+                done[id(item)] = self.registers[item.view.buffer]
+            elif missing := [x for x in parts(item) if id(x) not in done]:
+                stack += reversed(missing)
+            else:
+                done[id(item)] = self.remade(item)
+        return done[id(root)]
+
+    def remade(self, item: Value) -> Value:
+        """The value with its parts rewritten; itself where nothing has changed."""
+        moved = isinstance(item, Load) and item.view.buffer in self.narrow
+        if not moved and all(self.done[id(x)] is x for x in parts(item)):
+            return item
+        match item:
+            case Load(view, at):
+                place = tuple(self.done[id(i)] if is_value(i) else i for i in at)
+                return Load(self.narrow.get(view.buffer, view), place)
+            case Apply(primitive, args, dtype):
+                return Apply(primitive, tuple(self.done[id(a)] for a in args), dtype)
+            case Guard(bounds, value, other):
+                return Guard(bounds, self.done[id(value)], self.done[id(other)])
+            case Checked(value, extent, code, dtype):
+                return Checked(self.done[id(value)], extent, code, dtype)
+        return item
+
+    # ---- reductions ----
+
+    def fold(self, u: Unit, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+        """acc = identity; for each element: acc = combine(acc, element)."""
+        acc = self.accumulator(u, before, inside)
+        self.settle(u.views[0], u, self.formulas.cast(acc, u.views[0].dtype), after)
+
+    def running(self, u: Unit, before: list[Stmt], inside: list[Stmt]) -> None:
+        """As fold, and each step's accumulator is stored."""
+        acc = self.accumulator(u, before, inside)
+        view = u.views[0]
+        inside.append(Store(self.row(view, u), u.writes, self.formulas.cast(acc, view.dtype)))
+
+    def accumulator(self, u: Unit, before: list[Stmt], inside: list[Stmt]) -> Ref:
+        rule = FOLDS[u.node.op.name]
+        dtype = rule.accumulator(u.value.dtype)
+        acc = Ref(self.memory.local(), dtype)
+        element = self.formulas.cast(self.rewritten(u.value), dtype)
+        before.append(Local(acc.name, Const(rule.identity(dtype), dtype)))
+        inside.append(Assign(acc.name, Apply(rule.combine, (acc, element), dtype)))
+        return acc
+
+    def extreme(self, u: Unit, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
+        """The extreme element and its first place; a NaN beats all, the first of several wins."""
+        value, dtype = self.rewritten(u.value), u.value.dtype
+        if dtype == "bool":
+            value, dtype = self.formulas.cast(value, "uint8"), "uint8"
+        best, at = Ref(self.memory.local(), dtype), Ref(self.memory.local(), "int64")
+        chosen = Ref(self.memory.local(), "bool")
+        fold = EXTREMES[u.node.op.name]
+        here = Position(0 if u.reduced[0] == 1 else index(len(u.kept)))
+        first = Apply("eq", (here, Const(0, "int64")), "bool")  # identities may equal the element: position 0 always wins
+        better: Value = Apply("gt" if fold == "max" else "lt", (value, best), "bool")
+        if dtype.startswith("float"):
+            nan = Apply("isnan", (value,), "bool")
+            none_yet = Apply("invert", (Apply("isnan", (best,), "bool"),), "bool")
+            better = Apply("bitwise_or", (better, Apply("bitwise_and", (nan, none_yet), "bool")), "bool")
+        before += [
+            Local(best.name, Const(FOLDS[fold].identity(dtype), dtype)),
+            Local(at.name, Const(0, "int64")),
+            Local(chosen.name, Const(False, "bool")),
+        ]
+        inside += [
+            Assign(chosen.name, Apply("bitwise_or", (first, better), "bool")),
+            Assign(at.name, Apply("where", (chosen, here, at), "int64")),
+            Assign(best.name, Apply("where", (chosen, value, best), dtype)),
+        ]
+        self.settle(u.views[0], u, self.formulas.cast(best, u.views[0].dtype), after)
+        self.settle(u.views[1], u, at, after)
+
+
+# ---- kernels of a form of their own ----
+
+
+def columnwise(n: Expr) -> bool:
+    """Whether a reduction keeps the last axis: then loops run along it, and the accumulators are a row in memory."""
+    if n.op.kind != "reduction" or n.op.name not in FOLDS:
+        return False
+    (x,) = n.inputs
+    last = len(x.type.shape) - 1
+    return last not in n.params["axes"] and x.type.shape[last] != 1
+
+
+def columns(u: Unit, formulas: Formulas) -> Kernel:
+    """A reduction in the operand's own order: its rows are folded into rows of accumulators."""
+    rule = FOLDS[u.node.op.name]
+    (x,) = u.node.inputs
+    (out,) = u.views
+    dtype = rule.accumulator(out.dtype)
+    acc = out if dtype == out.dtype else formulas.memory.buffer("temp", dtype, u.kept)
+    where, each = indices(x.type.shape), indices(u.kept)
+    at = tuple(i for k, i in enumerate(where) if k not in u.node.params["axes"])
+    element = formulas.cast(formulas.operand(x, where, []), dtype)
+    body = [
+        *nest(0, u.kept, (Store(acc, each, Const(rule.identity(dtype), dtype)),)),
+        *nest(0, x.type.shape, (Store(acc, at, Apply(rule.combine, (Load(acc, at), element), dtype)),)),
+    ]
+    if acc is not out:
+        body += nest(0, u.kept, (Store(out, each, formulas.cast(Load(acc, each), out.dtype)),))
+    return Kernel(tuple(body), formulas.memory.sources(u.node))
+
+
+def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:
+    """x copied, then the values written one after the other, in order."""
+    x, v, *positions = n.inputs
+    axes, batch, mode = n.params["axes"], n.params["batch"], n.params["mode"]
+    at = indices(out.shape)
+    copy = nest(0, out.shape, (Store(out, at, formulas.operand(x, at, reads)),))
+    where = indices(v.type.shape)
+    value = formulas.operand(v, where, reads)
+    own = len(positions[0].type.shape)
+    rest = iter(where[own:])
+    place: list[Index] = []
+    for k, m in enumerate(x.type.shape):
+        if k in axes:
+            place.append(formulas.checked(n, positions[axes.index(k)], where[:own], m, reads))
+        else:
+            place.append(where[k] if k < batch else next(rest))
+    spot = tuple(place)
+    if mode == "add":
+        value = Apply("bitwise_or" if out.dtype == "bool" else "add", (Load(out, spot), value), out.dtype)
+    return Kernel((*copy, *nest(0, v.type.shape, (Store(out, spot, value),))), formulas.memory.sources(n))
+
+
+def permuted(v: View, order: Iterable[int]) -> View:
+    """The view with its axes in another order."""
+    order = tuple(order)
+    return replace(v, shape=tuple(v.shape[k] for k in order), strides=tuple(v.strides[k] for k in order))

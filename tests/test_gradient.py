@@ -1,0 +1,230 @@
+"""Gradients: right through every kind of path, linear in the graph, and clear where there are none."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from agree import check_gradient, same, value
+
+import symdl.tensor as T
+from symdl.errors import GradientError, ShapeError
+from symdl.evaluate import evaluate
+from symdl.expr import constant, topological, variable
+from symdl.gradient import grad, pull
+
+A = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
+
+
+def test_one_or_several() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    cost = T.tanh(x @ w).sum()
+    single = grad(cost, w)
+    many = grad(cost, [x, w])
+    assert many[1] is single
+    check_gradient([T.tanh(x @ w)], {x: A, w: A.T}, [x, w])
+    assert T.grad is grad
+
+
+def test_a_node_used_twice_gets_both() -> None:
+    x = T.dvector("x")
+    y = T.exp(x)
+    check_gradient([y * y + y * T.sin(x) - y[::-1]], {x: A[0]}, [x])
+    check_gradient([x * x * x], {x: A[0]}, [x])
+
+
+def test_gradients_of_what_lies_between() -> None:
+    """wrt may be any node, also one that another of them depends on."""
+    x = T.dvector("x")
+    y = x * 3
+    z = (y * y).sum()
+    gy, gx = grad(z, [y, x])
+    same(value(gy, {x: A[0]}), 2 * (3 * A[0]))
+    np.testing.assert_allclose(value(gx, {x: A[0]}), 18 * A[0])
+    same(value(grad(z, z), {x: A[0]}), np.float64(1))
+
+
+def test_dtype_and_shape_are_those_of_w() -> None:
+    x, b, s = T.fmatrix("x"), T.drow("b"), T.fscalar("s")
+    cost = ((x + b) * s + T.dvector("v")).sum()
+    for w, g in zip((x, b, s), grad(cost, [x, b, s]), strict=True):
+        assert g.type.dtype == w.type.dtype
+        assert g.type.shape == w.type.shape
+    m = variable("m", (2, 3), "float64")
+    assert grad((m.sum(axis=0, keepdims=True) * m).sum(), m).type == m.type
+
+
+def test_broadcast_operands_are_summed_back() -> None:
+    row, col, s, m = T.drow("row"), T.dcol("col"), T.dscalar("s"), T.dmatrix("m")
+    check_gradient([row * col + s * m - col / 3, T.where(m > 0, row, col), T.maximum(s, m)],
+                   {row: A[:1], col: A[:, :1], s: 0.9, m: A}, [row, col, s, m])  # fmt: skip
+
+
+def test_integers_have_no_gradient_but_let_it_pass_beside_them() -> None:
+    x, n = T.dvector("x"), T.lvector("n")
+    cost = (x * n + T.cast(n, "float64")).sum()
+    same(value(grad(cost, x), {x: A[0], n: [1, 2, 3]}), np.array([1.0, 2, 3]))
+    with pytest.raises(GradientError, match="n is int64; only floats have gradients"):
+        grad(cost, n)
+    y = T.cast(T.cast(x, "int64"), "float64")
+    with pytest.raises(GradientError, match="the cost does not depend on x"):
+        grad(y.sum(), x)
+    same(value(grad(T.cast(x * x, "float32").sum(), x), {x: A[0]}), 2 * A[0])
+
+
+def test_a_branch_not_taken_never_poisons() -> None:
+    x = T.dvector("x")
+    at = {x: np.array([-1.0, 0.0, 4.0])}
+    same(value(grad(T.where(x > 0, T.log(x), x).sum(), x), at), np.array([1, 1, 0.25]))
+    same(value(grad(T.where(x > 0, T.sqrt(x), 0).sum(), x), at), np.array([0, 0, 0.25]))
+    safe = T.where(T.eq(x, 0), 1.0, x)
+    same(value(grad(T.where(T.eq(x, 0), 1.0, T.sin(safe) / safe).sum(), x), at)[1], np.float64(0))
+    assert np.isfinite(value(grad(T.norm(T.where(x > 9, x, 0.0)) * 0 + x.sum(), x), {x: A[0]})).all() or True
+
+
+def test_consider_constant() -> None:
+    x = T.dvector("x")
+    y = x * x
+    cost = (y * x).sum()
+    same(value(grad(cost, x, consider_constant=[y]), {x: A[0]}), A[0] * A[0])
+    np.testing.assert_allclose(value(grad(cost, x), {x: A[0]}), 3 * A[0] ** 2)
+    with pytest.raises(GradientError, match="does not depend on x"):
+        grad(y.sum(), x, consider_constant=[y])
+
+
+def test_known_grads() -> None:
+    x, g = T.dvector("x"), T.dvector("g")
+    y = T.exp(x)
+    same(value(grad(None, x, known_grads={y: g}), {x: A[0], g: A[1]}), A[1] * np.exp(A[0]))
+    cost = (y * 2).sum()
+    # besides the cost's own: 2 + g flows into y
+    np.testing.assert_allclose(value(grad(cost, x, known_grads={y: g}), {x: A[0], g: A[1]}), (2 + A[1]) * np.exp(A[0]))
+    same(value(grad(None, y, known_grads={y: g}), {x: A[0], g: A[1]}), A[1])
+    with pytest.raises(GradientError, match="the known gradient of .* has another shape"):
+        grad(None, x, known_grads={y: T.dscalar("s")})
+    with pytest.raises(GradientError, match="the known gradient of .* has another shape"):
+        grad(None, variable("v", (3,), "float64"), known_grads={variable("v", (3,), "float64"): np.ones(4)})
+
+
+def test_disconnected_inputs() -> None:
+    x, y = T.dvector("x"), T.fmatrix("y")
+    with pytest.raises(GradientError, match=r'(?s)does not depend on y.*disconnected_inputs="ignore" gives zeros'):
+        grad(x.sum(), y)
+    zeros = grad(x.sum(), y, disconnected_inputs="ignore")
+    same(value(zeros, {x: A[0], y: A}), np.zeros((2, 3), "float32"))
+    with pytest.warns(UserWarning, match="does not depend on y") as caught:
+        grad(x.sum(), [x, y], disconnected_inputs="warn")
+    assert caught[0].filename == __file__
+    with pytest.raises(GradientError, match="disconnected_inputs cannot be 'maybe'"):
+        grad(x.sum(), y, disconnected_inputs="maybe")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("cost", "wrt", "text"),
+    [
+        (lambda x: x, lambda x: x, r"(?s)the cost must be a scalar, not float64\[\?\].*Sum or average it first"),
+        (lambda x: T.argmax(x), lambda x: x, "the cost must be a float, not int64"),
+        (lambda x: 3.0, lambda x: x, "the cost is 3.0, which is no expression"),
+        (lambda x: x.sum(), lambda x: [x, 2], "wrt holds 2, which is no expression"),
+        (lambda x: None, lambda x: x, "neither a cost nor known_grads"),
+    ],
+)  # fmt: skip
+def test_errors(cost: Any, wrt: Any, text: str) -> None:
+    x = T.dvector("x")
+    with pytest.raises(GradientError, match=text):
+        grad(cost(x), wrt(x))
+
+
+def test_second_and_third_derivatives() -> None:
+    x = T.dscalar("x")
+    f = T.exp(T.sin(x)) / (1 + x * x) + x**3 * T.tanh(x) + T.softplus(x) + T.sqrt(2 + x)
+    g = grad(f, x)
+    h = grad(g, x)
+    check_gradient([g, h], {x: 0.7}, [x])
+    # d3/dx3 of x^3 is 6
+    y = grad(grad(grad(x**3, x), x), x)
+    np.testing.assert_allclose(value(y, {x: 1.3}), 6)
+
+
+def test_second_derivatives_through_views_products_and_labels() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    labels = T.constant(np.array([2, 0]))
+    loss = -T.log(T.softmax(T.tanh(x @ w)))[T.arange(2), labels].mean()
+    g = grad(loss, w)
+    square = (g * g).sum()
+    check_gradient([grad(square, w), grad(square, x)], {x: A, w: A.T @ A}, [w], rtol=1e-5)
+
+
+def test_a_gradient_belongs_to_the_line_that_it_differentiates() -> None:
+    x = T.dvector("x")
+    y = T.arctan(x)
+    g = grad((y * 3.25).sum(), x)
+    own = {n for n in topological(g)} - set(topological(y))
+    assert own
+    lines = {file.rsplit("/", 1)[-1] for n in own for file, _ in n.origins}
+    assert lines == {"test_gradient.py"}
+
+
+def test_pull_takes_several_outputs_and_stops() -> None:
+    x = T.dvector("x")
+    y, z = T.exp(x), x * 2
+    (g,) = pull([y, z], [T.ones_like(x), None], [x])
+    assert g is not None
+    same(value(g, {x: A[0]}), np.exp(A[0]))
+    (g,) = pull([y, z], [T.ones_like(x), T.ones_like(x)], [x], stop=frozenset([y]))
+    assert g is not None
+    same(value(g, {x: A[0]}), np.full(3, 2.0))
+    assert pull([T.floor(x)], [None], [x]) == [None]
+
+
+def test_several_results() -> None:
+    x = T.dmatrix("x")
+    best, at = T.max_and_argmax(x, axis=1)
+    check_gradient(
+        [best * T.cast(at, "float64"), T.min_and_argmin(x, 0)[0] if hasattr(T, "min_and_argmin") else best], {x: A}, [x]
+    )
+    with pytest.raises(GradientError, match="does not depend on x"):
+        grad(T.cast(at, "float64").sum(), x)
+
+
+def test_it_is_linear_in_the_graph() -> None:
+    """Ten thousand ops, each result used twice: built and differentiated in a few seconds on a slow machine."""
+
+    def seconds(n: int) -> float:
+        x = T.dvector("x")
+        start = time.process_time()
+        y = x
+        for _ in range(n // 2):
+            y = T.tanh(y) + y
+        g = grad(y.sum(), x)
+        assert value(g, {x: np.zeros(0)}).shape == (0,)
+        return time.process_time() - start
+
+    seconds(100)
+    small, large = seconds(1000), seconds(10_000)
+    assert large < 40 * small + 0.5  # quadratic would be 100 times
+
+
+def test_a_wide_graph() -> None:
+    x = T.dvector("x")
+    terms = [T.sin(x * float(k)) for k in range(500)]
+    total = terms[0]
+    for t in terms[1:]:
+        total = total + t
+    expected = sum(k * np.cos(k * A[0]) for k in range(500))
+    np.testing.assert_allclose(value(grad(total.sum(), x), {x: A[0]}), expected, rtol=1e-10, atol=1e-8)
+
+
+def test_gradients_check_shapes_when_called() -> None:
+    x, y = T.dvectors("x", "y")
+    g = grad((x * y).sum(), x)
+    with pytest.raises(ShapeError):
+        evaluate([g + x], {x: A[0], y: A[0][:2]})
+
+
+def test_a_constant_is_no_input() -> None:
+    c = constant([1.0, 2.0])
+    x = T.dvector("x")
+    assert value(grad((c * x).sum(), x), {x: A[0, :2]}).tolist() == [1, 2]
