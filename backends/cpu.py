@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -106,6 +107,9 @@ class Engine:
             self.engine = llvm.create_mcjit_compiler(holder, machine.create())
             self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self.engine.finalize_object()
+        # Closed when this object dies, and kept reachable until then: a garbage collector that met the engine within a
+        # cycle would finalize its context first, in no order, and crash.
+        weakref.finalize(self, self.engine.close).atexit = False
 
     def address(self, name: str) -> int:
         found: int = self.engine.get_function_address(name)

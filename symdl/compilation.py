@@ -66,12 +66,18 @@ def lowered(graph: Graph, stable: bool = True) -> Lowered:
 
 
 def _program(
-    graph: Graph, roots: Sequence[Expr], places: Sequence[Expr], constants: Sequence[Expr], sizes: Sizes, origins: Origins
+    graph: Graph,
+    roots: Sequence[Expr],
+    places: Sequence[Expr],
+    constants: Sequence[Expr],
+    sizes: Sizes,
+    origins: Origins,
 ) -> Program:
     memory = Memory(origins)
     count, outputs, news = len(graph.inputs), roots[: len(graph.outputs)], roots[len(graph.outputs) :]
     at = [
-        memory.buffer("input" if k < count else "shared", leaf.type.dtype, leaf.type.shape) for k, leaf in enumerate(places)
+        memory.buffer("input" if k < count else "shared", leaf.type.dtype, leaf.type.shape)
+        for k, leaf in enumerate(places)
     ]
     views: dict[Expr, View] = dict(zip(places, at, strict=True))
     views.update((c, memory.buffer("constant", c.type.dtype, c.type.shape)) for c in constants)

@@ -122,7 +122,7 @@ def _unbound(node: Expr, unknown: set[Symbol]) -> InputError:
 
 def _only(extent: Dim) -> Symbol:
     found = sole_symbol(extent)
-    assert found is not None  # noqa: S101  # made as one symbol
+    assert found is not None  # made as one symbol
     return found
 
 
@@ -179,7 +179,6 @@ def divisors(extent: Extent) -> list[Extent]:
 
 def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
     """The graph with symbols replaced in every type and parameter, and leaves replaced by values."""
-
     known: dict[Dim, Extent] = {}
 
     def change(v: Any) -> Any:
@@ -213,7 +212,8 @@ def substituted(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Ori
                 table[s] = new
             elif old != new:
                 raise InputError(
-                    f"function: givens put {value!r} for {leaf!r}, but axis {axis} differs", [described(leaf), described(value)]
+                    f"function: givens put {value!r} for {leaf!r}, but axis {axis} differs",
+                    [described(leaf), described(value)],
                 )
     return with_sizes(roots, table, values, origins)
 

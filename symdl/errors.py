@@ -11,6 +11,7 @@ A remedy is given only where it is certain.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 Part = tuple[str, str, str]  # name, type, place ("file:line" of the user's code, or "")
 
@@ -68,6 +69,10 @@ class MissingDependencyError(SymdlError, ImportError):
     """An optional package that the feature needs is not installed."""
 
 
+class ImmutableError(SymdlError, AttributeError):
+    """An attribute of an expression was to be set: expressions never change."""
+
+
 class InternalError(SymdlError, RuntimeError):
     """A stage of the compiler broke its own invariant: a bug in symdl, never the user's."""
 
@@ -87,3 +92,29 @@ def form(head: str, parts: Sequence[Part], remedy: str) -> str:
     lines += [f"  {name:<{wide[0]}}  {kind:<{wide[1]}}  {place}".rstrip() for name, kind, place in parts]
     lines += [f"  {line}" for line in remedy.splitlines()]
     return "\n".join(lines)
+
+
+# ---- words that messages share ----
+
+
+def axes(count: int) -> str:
+    """'no axis', '1 axis', '2 axes'."""
+    return "no axis" if count == 0 else "1 axis" if count == 1 else f"{count} axes"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in a few words that do not depend on the run."""
+    if value is None:
+        return "None"
+    if isinstance(value, str | bytes):
+        return f"the text {value!r}" if len(value) < 40 else "a text"
+    if isinstance(value, bool | int | float | complex) and not hasattr(value, "dtype"):
+        return f"the number {value!r}" if type(value) is not bool else f"the bool {value}"
+    dtype = getattr(value, "dtype", None)
+    name = type(value).__name__
+    if isinstance(value, list | tuple) and value:
+        inner = kind_of(value[0])
+        return f"a {name} of {inner}{', ...' if len(value) > 1 else ''}"
+    if dtype is not None:
+        return f"a {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

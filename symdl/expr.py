@@ -20,8 +20,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from symdl.errors import DtypeError, Part, SymdlError
-from symdl.methods import Methods
+from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
+from symdl.methods import FUNCTIONS, Methods
 from symdl.types import Fact, Results, TensorType, fresh_serial, fresh_symbol
 
 Kind = Literal[
@@ -132,7 +132,7 @@ class Expr(Methods):
 
     def __setattr__(self, name: str, value: object) -> None:
         if name != "name":
-            raise AttributeError(f"an expression never changes: {name} cannot be set; build a new expression")
+            raise ImmutableError(f"{self!r}: {name} cannot be set, for an expression never changes", [described(self)])
         object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -319,7 +319,7 @@ def checked_dtype(dtype: Any) -> str:
     except TypeError:
         raise DtypeError(f"{dtype!r} is not a dtype", (), f"dtypes: {', '.join(sorted(SUPPORTED))}") from None
     if name not in SUPPORTED:
-        remedy = "cast it to float32 or float64 first" if name in ("float16", "longdouble", "float128") else ""
+        remedy = "Cast it to float32 or float64 first." if name in ("float16", "longdouble", "float128") else ""
         raise DtypeError(f"dtype {name} is not supported; dtypes: {', '.join(sorted(SUPPORTED))}", (), remedy)
     return name
 
@@ -330,7 +330,7 @@ def constant(value: Any, dtype: Any = None) -> Expr:
         return value
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind in "USVMm":
-        raise DtypeError(f"a constant cannot hold {type(value).__name__} {value!r}")
+        raise DtypeError(f"a constant holds numbers, not {kind_of(value)}")
     name = checked_dtype(dtype if dtype is not None else array.dtype)
     array = array.astype(name)  # native byte order too
     return make(CONSTANT, (), value=Frozen(array), type=TensorType(name, array.shape))
@@ -442,6 +442,9 @@ def unpack(packed: tuple[Any, ...], index: int) -> Expr:
 # ---- what an error or a printout calls a node ----
 
 
+SHOWN = {"contract": "dot", "join": "concatenate", "gather": "getitem", "slice": "getitem", "scatter": "set_subtensor"}
+
+
 def short(expr: Expr, depth: int = 3) -> str:
     """A name or a formula cut off after a few levels."""
     if expr.name:
@@ -453,7 +456,11 @@ def short(expr: Expr, depth: int = 3) -> str:
         return f"<{expr.type}>"
     if depth == 0:
         return "..."
-    return f"{expr.op}({', '.join(short(i, depth - 1) for i in expr.inputs)})"
+    if expr.op.name == "extent":
+        return str(expr.params["extent"])  # x.shape[0]
+    if expr.op is RESULT:
+        return f"{short(expr.inputs[0], depth - 1)}[{expr.params['index']}]"
+    return f"{SHOWN.get(expr.op.name, expr.op)}({', '.join(short(i, depth - 1) for i in expr.inputs)})"
 
 
 def place_of(expr: Expr) -> str:
@@ -483,3 +490,6 @@ def explained(error: SymdlError, inputs: Sequence[Expr]) -> SymdlError:
         head, remedy = head.replace(f"{{{k}}}", name), remedy.replace(f"{{{k}}}", name)
     parts = error.parts or tuple(dict.fromkeys(described(i) for i in inputs))
     return type(error)(head, parts, remedy)
+
+
+FUNCTIONS["described"] = described  # for methods.py, which knows no Expr

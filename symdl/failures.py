@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from symdl.dims import Sizes
 from symdl.errors import IndexRangeError, InternalError, Part, ShapeError, SymdlError
+from symdl.evaluate import evaluate
 from symdl.expr import Expr, described, place_of, short
 from symdl.inputs import Array
 from symdl.program import FIRST_FAILURE, Failure
@@ -28,7 +29,7 @@ class Blame:
         if 0 < status <= len(self.sizes.checks):
             return self._unmet(status - 1, sizes, arrays)
         if 0 <= status - FIRST_FAILURE < len(self.failures):
-            return self._failed(self.failures[status - FIRST_FAILURE])
+            return self._failed(self.failures[status - FIRST_FAILURE], arrays)
         return InternalError(f"function: the compiled code returned the unknown status {status}")
 
     def _unmet(self, number: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
@@ -56,12 +57,24 @@ class Blame:
                 shown = f"{kind}[{', '.join(map(str, array.shape))}]" if array.ndim else f"{kind} {array}"
                 parts.append((short(leaf), shown, place_of(leaf)))
         indexing = head.startswith("getitem") and fact.relation == "<="
-        return (IndexRangeError if indexing else ShapeError)(head, tuple(dict.fromkeys(parts)))
+        elementwise = source >= 0 and self.nodes[source].op.kind == "elementwise" and 1 in (left, right)
+        remedy = "Only an axis that is known to be 1 when the function is made stretches: T.row, or shape=(1, None)."
+        error = IndexRangeError if indexing else ShapeError
+        return error(head, tuple(dict.fromkeys(parts)), remedy if elementwise else "")
 
-    def _failed(self, found: Failure) -> SymdlError:
-        """An index from data that lies outside its axis."""
-        parts: list[Part] = []
-        if found.source >= 0:
-            node = self.nodes[found.source]
-            parts = [described(node), *(described(i) for i in node.inputs)]
-        return IndexRangeError(found.text, tuple(dict.fromkeys(parts)))
+    def _failed(self, found: Failure, arrays: Sequence[Array]) -> SymdlError:
+        """An index from data that lies outside its axis; the oracle finds out which."""
+        if found.source < 0:
+            return IndexRangeError(found.text)
+        node = self.nodes[found.source]
+        parts = tuple(dict.fromkeys([described(node), *map(described, node.inputs)]))
+        if node.op.kind in ("gather", "scatter"):
+            x, *rest = evaluate(node.inputs, dict(zip(self.leaves, arrays, strict=True)))
+            indices = rest[node.op.kind == "scatter" :]  # the values of a scatter come first
+            for axis, index in zip(node.params["axes"], indices, strict=True):
+                n = x.shape[axis]
+                outside = index[(index < -n) | (index >= n)]
+                if outside.size:
+                    text = f"index {outside[0]} lies outside the {n} entries of axis {axis} of {short(node.inputs[0], 2)}"
+                    return IndexRangeError(f"getitem: {text}", parts)
+        return IndexRangeError(found.text, parts)

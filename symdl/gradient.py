@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
-from symdl.errors import GradientError
+from symdl.errors import GradientError, kind_of
 from symdl.expr import RESULT, Expr, as_expr, building, constant, described, topological, warn
-from symdl.ops.declare import cast_to, filled_like, is_float
-from symdl.types import Results
+from symdl.ops.declare import cast_to, filled_like, is_float, spread
+from symdl.types import Extent, Results
 
 
 def pull(
@@ -89,6 +89,8 @@ def grad(
     the cost does not depend on a w: "raise" GradientError, "warn" and give zeros, or "ignore" and give zeros.
     """
     single = isinstance(wrt, Expr)
+    if not isinstance(wrt, Expr | Sequence) or isinstance(wrt, str):
+        raise GradientError(f"grad: wrt is {kind_of(wrt)}, neither an expression nor a list of them")
     targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
     if disconnected_inputs not in ("raise", "warn", "ignore"):
         raise GradientError(
@@ -96,14 +98,14 @@ def grad(
         )
     for w in targets:
         if not isinstance(w, Expr):
-            raise GradientError(f"grad: wrt holds {w!r}, which is no expression")
+            raise GradientError(f"grad: wrt holds {kind_of(w)}, which is no expression")
         if not is_float(w.type.dtype):
             raise GradientError(f"grad: {w!r} is {w.type.dtype}; only floats have gradients", [described(w)])
     outputs: list[Expr] = []
     seeds: list[Expr | None] = []
     if cost is not None:
         if not isinstance(cost, Expr):
-            raise GradientError(f"grad: the cost is {cost!r}, which is no expression")
+            raise GradientError(f"grad: the cost is {kind_of(cost)}, which is no expression")
         if cost.type.shape != ():
             raise GradientError(
                 f"grad: the cost must be a scalar, not {cost.type}", [described(cost)], "Sum or average it first."
@@ -116,7 +118,7 @@ def grad(
         raise GradientError("grad: neither a cost nor known_grads is given")
     for node, g in (known_grads or {}).items():
         given = cast_to(as_expr(g), node.type.dtype)
-        if given.type.ndim != node.type.ndim:
+        if given.type.ndim != node.type.ndim or any(map(_differ, given.type.shape, node.type.shape)):
             raise GradientError(
                 f"grad: the known gradient of {node!r} has another shape", [described(node), described(given)]
             )
@@ -124,9 +126,15 @@ def grad(
         seeds.append(given)
     found = pull(outputs, seeds, targets, frozenset(consider_constant))
     out = [
-        g if g is not None else _disconnected(cost, w, disconnected_inputs) for w, g in zip(targets, found, strict=True)
+        _disconnected(cost, w, disconnected_inputs) if g is None else spread(g, w.type.shape, tuple(range(w.type.ndim)))
+        for w, g in zip(targets, found, strict=True)
     ]
     return out[0] if single else out
+
+
+def _differ(n: Extent, m: Extent) -> bool:
+    """Whether two extents are known to differ."""
+    return n != m and isinstance(n - m, int)
 
 
 def _disconnected(cost: Expr | None, w: Expr, how: str) -> Expr:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symdl.errors import DtypeError, InputError, Part, ShapeError
+from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
 from symdl.expr import Expr, described
 
 Array = np.ndarray[Any, Any]
@@ -109,12 +109,12 @@ def _check_fit(array: Array, dtype: Any, what: str, parts: list[Part], rounding:
         raise DtypeError(f"{what} takes {dtype}, which does not hold {found}{exactly}", [*parts, part_of(array)])
 
 
-def plain(value: Any, what: str, parts: list[Part], dtype: Any) -> Array:
-    """value as an array of bools, integers or floats of at most 64 bits."""
+def plain(value: Any, what: str, parts: list[Part], wanted: Any) -> Array:
+    """value as an array of bools, integers or floats of at most 64 bits. wanted is what messages say that it takes."""
     if isinstance(value, Expr) and type(value) is Expr:
         raise InputError(f"{what} takes a value, not the expression {value!r}", [*parts, described(value)])
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise DtypeError(f"{what} takes {dtype}; the value is a masked array, some of whose entries have none", parts)
+        raise DtypeError(f"{what} takes {wanted}; the value is a masked array, some of whose entries have none", parts)
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             array: Array = np.from_dlpack(value)
@@ -128,34 +128,11 @@ def plain(value: Any, what: str, parts: list[Part], dtype: Any) -> Array:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         remedy = "value.toarray() is the array." if hasattr(value, "toarray") and hasattr(value, "nnz") else ""
         if array.dtype == object and isinstance(value, int):
-            raise DtypeError(f"{what} takes {dtype}, which does not hold {value}", parts)
-        raise DtypeError(f"{what} takes {dtype}, not {kind_of(value)}", parts, remedy)
+            raise DtypeError(f"{what} takes {wanted}, which does not hold {value}", parts)
+        raise DtypeError(f"{what} takes {wanted}, not {kind_of(value)}", parts, remedy)
     return array
 
 
 def part_of(array: Array) -> Part:
     """An array given by the user, as a part of an error message."""
     return "the value", f"{array.dtype}[{', '.join(map(str, array.shape))}]" if array.ndim else str(array.dtype), ""
-
-
-def axes(count: int) -> str:
-    """'no axis', '1 axis', '2 axes'."""
-    return "no axis" if count == 0 else "1 axis" if count == 1 else f"{count} axes"
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in a few words that do not depend on the run."""
-    if value is None:
-        return "None"
-    if isinstance(value, str | bytes):
-        return f"the text {value!r}" if len(value) < 40 else "a text"
-    if isinstance(value, bool | int | float | complex) and not hasattr(value, "dtype"):
-        return f"the number {value!r}" if type(value) is not bool else f"the bool {value}"
-    dtype = getattr(value, "dtype", None)
-    name = type(value).__name__
-    if isinstance(value, list | tuple) and value:
-        inner = kind_of(value[0])
-        return f"a {name} of {inner}{', ...' if len(value) > 1 else ''}"
-    if dtype is not None:
-        return f"a {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -26,6 +26,9 @@ UFUNC_NAMES = {  # NumPy's name of a ufunc -> ours, where they differ
 }  # fmt: skip
 
 
+_COMPUTED = "symdl.function(inputs, x)(...) computes it, or x.eval({variable: value})."
+
+
 def declared(name: str) -> Callable[[Function], Function]:
     """Enter a function in FUNCTIONS under a name."""
 
@@ -156,33 +159,39 @@ class Methods:
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise self._no_value(
-            "cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value)"
+            "cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value) is x with the value in that place."
         )
 
     def __bool__(self) -> NoReturn:
-        raise self._no_value("has no truth value until it is computed", "T.where(condition, a, b) chooses elementwise")
+        raise self._no_value("has no truth value until it is computed", "T.where(condition, a, b) chooses elementwise; (x > 0) & (x < 1) combines conditions.")
 
     def __iter__(self) -> Iterator[Expr]:
         n = self.shape[0] if self.ndim else None
         if not isinstance(n, int):
             raise self._no_value(
-                "cannot be iterated over: its length is not known yet", "T.split or x[i] take it apart"
+                "has no axis to go along" if not self.ndim else "cannot be gone through: its length is not known yet",
+                "x[i] is one entry; an operation on x acts on all." if self.ndim else "",
             )
         return (self[k] for k in range(n))
 
     def __len__(self) -> int:
         n = self.shape[0] if self.ndim else None
         if not isinstance(n, int):
-            raise self._no_value("has no length yet", "x.shape[0] is its symbolic length")
+            if not self.ndim:
+                raise self._no_value("has no length: it is a scalar", "")
+            raise self._no_value("has no length yet", "x.shape[0] is its symbolic length.")
         return n
 
     def __float__(self) -> NoReturn:
-        raise self._no_value("has no value until it is computed", "symdl.function(inputs, x)(...) computes it")
+        raise self._no_value("has no value until it is computed", _COMPUTED)
 
-    __int__ = __index__ = __complex__ = __float__
+    __int__ = __complex__ = __float__
+
+    def __index__(self) -> NoReturn:
+        raise self._no_value("has no value until it is computed", f"{_COMPUTED} T.arange(n) counts to an unknown n.")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        raise self._no_value("has no value until it is computed", "symdl.function(inputs, x)(...) computes it")
+        raise self._no_value("has no value until it is computed", _COMPUTED)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """np.exp(x), array + x: the same functions by NumPy's names."""
@@ -190,18 +199,18 @@ class Methods:
         if function is None or method != "__call__" or options:
             how = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             extra = f" with {', '.join(options)}" if options else ""
-            raise SymbolicError(f"np.{how}{extra} has no symbolic form")
+            raise self._no_value(f"is symbolic, and np.{how}{extra} has no symbolic form", "")
         return function(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         """np.sum(x, axis=0), np.concatenate([x, y]): likewise."""
         ours = FUNCTIONS.get(function.__name__)
         if ours is None:
-            raise SymbolicError(f"np.{function.__name__} has no symbolic form")
+            raise self._no_value(f"is symbolic, and np.{function.__name__} has no symbolic form", "")
         return ours(*args, **options)
 
     def _no_value(self, what: str, remedy: str) -> SymbolicError:
-        return SymbolicError(f"{self!r} {what}", (), remedy)
+        return SymbolicError(f"{self!r} {what}", [FUNCTIONS["described"](self)], remedy)
 
     # ---- attributes and methods of an array ----
 

@@ -67,7 +67,9 @@ def nest(first: int, extents: Sequence[Extent], body: tuple[Stmt, ...]) -> tuple
     return body
 
 
-def grouped(units: Sequence[Unit], prefix: tuple[Extent, ...], private: Mapping[str, bool], formulas: Formulas) -> Kernel:
+def grouped(
+    units: Sequence[Unit], prefix: tuple[Extent, ...], private: Mapping[str, bool], formulas: Formulas
+) -> Kernel:
     """One kernel for units that share the loops over prefix.
 
     private: buffers that no other step touches, and whether they are read at all; they may vanish.
@@ -83,7 +85,8 @@ class Grouped:
     ) -> None:
         self.units, self.prefix, self.private = units, prefix, private
         self.formulas, self.memory = formulas, formulas.memory
-        self.registers: dict[str, Value] = {}  # buffer -> what it holds at the indices of this round
+        self.registers: dict[str, Value] = {}  # buffer -> what it holds at the indices of this round and phase
+        self.lasting: dict[str, Value] = {}  # as registers, in later phases too
         self.narrow: dict[str, View] = {}  # buffer of one row -> the view of it
         self.done: dict[int, Value] = {}  # values of this phase, rewritten
 
@@ -97,17 +100,20 @@ class Grouped:
         return Kernel(nest(0, self.prefix, tuple(body)), sources)
 
     def phases(self) -> list[list[Unit]]:
-        """Runs of units over one space, of which each reads what the run makes only at its own indices."""
+        """Runs of units over one space whose reductions run over the same axes, and of which each reads what the run
+        makes only at its own indices."""
         phases: list[list[Unit]] = []
         made: dict[Expr, Unit] = {}
+        kept: tuple[Extent, ...] | None = None  # of the run's reductions
         for u in self.units:
-            fits = phases and phases[-1][0].space == u.space
+            fits = phases and phases[-1][0].space == u.space and (not u.reduced or kept in (None, u.kept))
             if fits and all(not made[d].reduced and at == made[d].writes for d, at in u.reads if d in made):
                 phases[-1].append(u)
             else:
                 phases.append([u])
-                made = {}
+                made, kept = {}, None
             made.update(dict.fromkeys(u.made, u))
+            kept = u.kept if u.reduced else kept
         return phases
 
     def phase(self, units: list[Unit], later: set[str]) -> list[Stmt]:
@@ -125,11 +131,12 @@ class Grouped:
                 self.extreme(u, before, inside, after)
             else:
                 self.fold(u, before, inside, after)
-        for u in units:
-            if not u.reduced:
-                self.registers.pop(u.views[0].buffer, None)
+        self.registers = dict(self.lasting)
         p = len(self.prefix)
-        return [*before, *nest(p, units[0].space[p:], tuple(inside)), *after]
+        space = units[0].space
+        kept = next((u.kept for u in units if u.reduced), space[:p])
+        loops = nest(len(kept), space[len(kept) :], tuple(inside))
+        return list(nest(p, kept[p:], (*before, *loops, *after)))
 
     # ---- where results stay ----
 
@@ -140,13 +147,18 @@ class Grouped:
             self.registers[view.buffer] = value
         if view.buffer in self.private and view.buffer not in later:
             self.drop(view)
+        elif view.buffer in self.private and all(n == 1 for n in u.kept[len(self.prefix) :]):  # one number a round
+            variable = Ref(self.memory.local(), view.dtype)
+            inside.append(Local(variable.name, value))
+            self.lasting[view.buffer] = self.registers[view.buffer] = variable
+            self.drop(view)
         else:
             inside.append(Store(self.row(view, u), u.writes, value))
 
     def settle(self, view: View, u: Unit, value: Value, after: list[Stmt]) -> None:
         """A reduction's result: in its variable if only this round's later phases read it."""
         if view.buffer in self.private and (len(u.kept) == len(self.prefix) or not self.private[view.buffer]):
-            self.registers[view.buffer] = value
+            self.lasting[view.buffer] = value
             self.drop(view)
         else:
             after.append(Store(self.row(view, u), u.writes, value))
@@ -232,7 +244,9 @@ class Grouped:
         chosen = Ref(self.memory.local(), "bool")
         fold = EXTREMES[u.node.op.name]
         here = Position(0 if u.reduced[0] == 1 else index(len(u.kept)))
-        first = Apply("eq", (here, Const(0, "int64")), "bool")  # identities may equal the element: position 0 always wins
+        first = Apply(
+            "eq", (here, Const(0, "int64")), "bool"
+        )  # identities may equal the element: position 0 always wins
         better: Value = Apply("gt" if fold == "max" else "lt", (value, best), "bool")
         if dtype.startswith("float"):
             nan = Apply("isnan", (value,), "bool")

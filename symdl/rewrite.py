@@ -140,8 +140,18 @@ class RulePass(Pass):
             for top in rule.tops if isinstance(rule, Change) else (rule.pattern.op.name,):
                 self.rules.setdefault(top, []).append(rule)
         self.fired: dict[str, int] = {}
+        self.open: set[Expr] = set()  # nodes being rewritten: one that comes back below itself never ends
 
     def normal(self, node: Expr) -> Expr:
+        if node in self.open:
+            raise RewriteError(f"rewrite rules do not come to an end at {node!r}")
+        self.open.add(node)
+        try:
+            return self._steps(node)
+        finally:
+            self.open.discard(node)
+
+    def _steps(self, node: Expr) -> Expr:
         for _ in range(100):  # rules shrink or order their terms; a hundred steps at one node are a loop
             better = self.first_fit(node)
             if better is None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from symdl.compilation import Graph
 from symdl.dims import substituted, used_symbols
-from symdl.errors import DtypeError, InputError, Part, ShapeError
+from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
 from symdl.expr import VARIABLE, Expr, as_expr, described, topological, warn
-from symdl.inputs import In, Out, axes, kind_of
+from symdl.inputs import In, Out
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.extents import value_symbol
 from symdl.storage import SharedVariable
@@ -29,7 +29,7 @@ NoDefaults = bool | Sequence[Expr]
 def inputs_of(inputs: Any) -> list[In]:
     """The inputs, each with its options. Raises InputError for what is no variable."""
     if isinstance(inputs, Expr):
-        raise InputError(f"function: inputs is {inputs!r}, not a list", [described(inputs)], f"[{inputs!r}] is a list.")
+        raise InputError(f"function: inputs is {inputs!r}, not a list", [described(inputs)], f"Write [{inputs!r}].")
     if isinstance(inputs, In) or not isinstance(inputs, list | tuple):
         raise InputError(f"function: inputs must be a list of variables, not {kind_of(inputs)}")
     found = [v if isinstance(v, In) else In(v) for v in inputs]
@@ -71,12 +71,16 @@ def _output(value: Any) -> Expr:
 def pairs_of(pairs: Any, what: str) -> list[tuple[Any, Any]]:
     """The (variable, expression) pairs of updates or givens."""
     if isinstance(pairs, Expr) or not isinstance(pairs, Mapping | list | tuple):
-        raise InputError(f"function: {what} takes (variable, expression) pairs or a dictionary, not {_named(pairs)}")
+        raise InputError(f"function: {what} takes (variable, expression) pairs or a dictionary, not {_named(pairs)}", _parts(pairs))
     items = list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs)
     for item in items:
         if isinstance(item, Expr) or not isinstance(item, tuple | list) or len(item) != 2:
-            raise InputError(f"function: {what} takes (variable, expression) pairs, not {_named(item)}")
+            raise InputError(f"function: {what} takes (variable, expression) pairs, not {_named(item)}", _parts(item))
     return [(a, b) for a, b in items]
+
+
+def _parts(value: Any) -> list[Part]:
+    return [described(value)] if isinstance(value, Expr) else []
 
 
 def _named(value: Any) -> str:
@@ -95,8 +99,7 @@ def graph_of(
     told: dict[SharedVariable, Expr] = {}
     for target, new in updates:
         if not isinstance(target, SharedVariable):
-            parts = [described(target)] if isinstance(target, Expr) else []
-            raise InputError(f"function: updates names {_named(target)}, which is no shared value", parts)
+            raise InputError(f"function: updates names {_named(target)}, which is no shared value", _parts(target))
         if target in told:
             raise InputError(f"function: {target!r} has two updates", [described(target)])
         told[target] = new_value(target, new)
@@ -136,7 +139,7 @@ def new_value(target: SharedVariable, new: Any) -> Expr:
         raise ShapeError(f"{title} has {axes(value.type.ndim)}, not {axes(target.type.ndim)}", parts)
     for axis, (old, n) in enumerate(zip(target.type.shape, value.type.shape, strict=True)):
         if isinstance(old, int) and isinstance(n, int) and old != n:
-            raise ShapeError(f"{title} has {n} entries along axis {axis}, not {old}", parts)
+            raise ShapeError(f"{title} is {n} long along axis {axis}, not {old}", parts)
     wanted = tuple(n if isinstance(n, int) else m for n, m in zip(target.type.shape, value.type.shape, strict=True))
     return spread(value, wanted, tuple(range(len(wanted))))
 
@@ -146,8 +149,7 @@ def _givens(givens: Sequence[tuple[Any, Any]]) -> dict[Expr, Expr]:
     values: dict[Expr, Expr] = {}
     for old, new in givens:
         if not isinstance(old, Expr) or old.op is not VARIABLE:
-            parts = [described(old)] if isinstance(old, Expr) else []
-            raise InputError(f"function: givens replaces variables; {_named(old)} is none", parts)
+            raise InputError(f"function: givens replaces variables; {_named(old)} is none", _parts(old))
         value = new if isinstance(new, Expr) else as_expr(new)
         parts = [described(old), described(value)]
         if value.type.ndim != old.type.ndim:
@@ -158,7 +160,7 @@ def _givens(givens: Sequence[tuple[Any, Any]]) -> dict[Expr, Expr]:
             raise DtypeError(f"function: givens put {value.type.dtype} for {old!r}, which is {wanted}", parts, remedy)
         for axis, (m, n) in enumerate(zip(old.type.shape, value.type.shape, strict=True)):
             if isinstance(m, int) and isinstance(n, int) and m != n:
-                raise ShapeError(f"function: givens put {n} entries along axis {axis} of {old!r}, which has {m}", parts)
+                raise ShapeError(f"function: givens put {n} entries along axis {axis} of {old!r}, not {m}", parts)
         shape = tuple(m if isinstance(m, int) else n for m, n in zip(old.type.shape, value.type.shape, strict=True))
         value = cast_to(value, wanted)
         values[old] = spread(value, shape, tuple(range(len(shape))))
@@ -173,7 +175,7 @@ def _check_used(
     missing = [n for n in leaves if not isinstance(n, SharedVariable) and n not in known]
     idle = [v for v in live if v not in needed]
     if missing:
-        head = f"function: {' and '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} needed but no input"
+        head = f"function: {' and '.join(map(repr, missing))} {'is' if len(missing) == 1 else 'are'} needed but {'is no input' if len(missing) == 1 else 'are no inputs'}"
         parts, remedy = _missing_remedy(missing, idle)
         raise InputError(head, parts, remedy)
     if not idle or on_unused_input == "ignore":

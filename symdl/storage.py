@@ -10,7 +10,7 @@ import numpy as np
 
 from symdl.errors import DtypeError, ShapeError
 from symdl.expr import VARIABLE, Expr, checked_dtype, described, new_leaf
-from symdl.inputs import Array, converted
+from symdl.inputs import Array, converted, plain
 from symdl.turns import Turn, active, wake
 from symdl.types import TensorType, fresh_serial, fresh_symbol
 
@@ -127,20 +127,11 @@ def owned(value: Any, dtype: str | None, what: str, leaf: SharedVariable | None,
     borrow says so."""
     parts = [described(leaf)] if leaf is not None else []
     if dtype is None:
-        dtype = _own_dtype(value)
+        dtype = checked_dtype(plain(value, what, parts, "numbers").dtype)
     array = converted(value, np.dtype(dtype), what, parts, "digits")
     if borrow and array.flags.carray:
         return array
     return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
-
-
-def _own_dtype(value: Any) -> str:
-    """The dtype that a value has by itself; float64 for what has none, whose conversion will then say why."""
-    try:
-        found = np.asarray(value).dtype
-    except (TypeError, ValueError, RuntimeError):
-        return "float64"
-    return checked_dtype(found) if found.kind in "biufc" else "float64"
 
 
 def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence[tuple[str, int]]) -> SharedVariable:

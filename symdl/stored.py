@@ -90,7 +90,7 @@ class Storage:
 
     def _decide(self, n: Expr, uses: int) -> None:
         kind = n.op.kind
-        if kind in ("leaf", "result") or is_window(n) and kind == "reshape":  # these own no memory
+        if kind in ("leaf", "result") or (is_window(n) and kind == "reshape"):  # these own no memory
             self.weight[n] = self._depth[n] = self._left[n] = 0
             return
         cheap = n.op.name in CHEAP if kind == "elementwise" else kind != "gather"

@@ -8,16 +8,17 @@
         active.discard(turn)
         wake()
 
-Not a context manager on purpose: an interrupt (Ctrl-C) may strike on entry to any function written in Python, an
-`__exit__` too, and the values would stay taken for ever. `discard` is one operation of C, whole or not begun, and an
-interrupt between it and `wake` only makes who waits look again a little later.
+Not a context manager on purpose, and built of raw locks only: an interrupt (Ctrl-C) may strike on entry to any function
+written in Python, an `__exit__` or threading.Condition too, and the values would stay taken for ever. `discard` is one
+operation of C, whole or not begun, and an interrupt between it and `wake` only makes who waits look again a little later.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from symdl.errors import InputError
 
@@ -27,7 +28,8 @@ LOOK_AGAIN = 1.0  # seconds, after which a waiter looks by itself, should an int
 class Turn:
     """One call's claim on the values that it reads and writes; used once."""
 
-    __slots__ = ("both", "thread", "written")
+    __slots__ = ("bell", "both", "thread", "written")
+    bell: threading.Lock  # held while nobody has rung; only of a turn that waits
 
     def __init__(self, both: frozenset[Hashable], written: frozenset[Hashable]) -> None:
         """both: the values read or written; written: those among them that are written."""
@@ -38,29 +40,30 @@ class Turn:
         return not (self.written.isdisjoint(other.both) and other.written.isdisjoint(self.both))
 
     def take(self) -> None:
-        """Wait until nobody is in the way, then hold the values.
+        """Wait until nobody is in the way, then hold the values. Whatever this raises, the caller discards the turn.
 
         A call that a signal handler makes inside another call of its thread may read what that one is to write: it
         finds the old values, whole. Raises InputError where it would write what the outer call uses.
         """
+        with _gate:
+            if not self._blocked(_queue):
+                active.add(self)
+                return
+            self.bell = threading.Lock()
+            self.bell.acquire()
+            _queue[self] = None
         try:
-            with _gate:
-                if not self._blocked(_queue):
-                    active.add(self)
-                    return
-                _queue.append(self)
-                try:
-                    while self._blocked(_queue[: _queue.index(self)]):
-                        _gate.wait(LOOK_AGAIN)
-                    active.add(self)
-                finally:
-                    _queue.remove(self)
-                    _gate.notify_all()
-        except BaseException:
-            active.discard(self)
-            raise
+            while True:
+                self.bell.acquire(timeout=LOOK_AGAIN)
+                with _gate:
+                    if not self._blocked(itertools.takewhile(lambda t: t is not self, tuple(_queue))):
+                        active.add(self)
+                        return
+        finally:
+            _queue.pop(self, None)
+            wake()
 
-    def _blocked(self, ahead: list[Turn]) -> bool:
+    def _blocked(self, ahead: Iterable[Turn]) -> bool:
         inside = blocked = False
         for other in tuple(active):  # a copy: discard does not ask for the gate
             if other.thread == self.thread:
@@ -76,19 +79,21 @@ def wake() -> None:
     """Let those who wait look again."""
     if _queue:
         with _gate:
-            _gate.notify_all()
+            for turn in tuple(_queue):
+                if turn.bell.locked():
+                    turn.bell.release()
 
 
 def _after_fork() -> None:
     """In a child process no other thread lives on that could let go of anything."""
     global _gate
-    _gate = threading.Condition(threading.Lock())
+    _gate = threading.Lock()
     active.clear()
     _queue.clear()
 
 
-_gate = threading.Condition(threading.Lock())
+_gate = threading.Lock()
 active: set[Turn] = set()
-_queue: list[Turn] = []  # who waits, in the order of coming
+_queue: dict[Turn, None] = {}  # who waits, in the order of coming
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=_after_fork)

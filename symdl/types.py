@@ -393,9 +393,11 @@ def broadcast(name: str, shapes: Sequence[Shape]) -> tuple[Shape, tuple[Fact, ..
     facts: list[Fact] = []
     for axis in range(-max(map(len, shapes)), 0):
         extent: Extent = 1
-        for s in shapes:
+        first_of = 0  # the operand whose extent it is
+        for k, s in enumerate(shapes):
             if len(s) >= -axis and s[axis] != 1:
-                why = f"{name}: axis {axis} is {{left}} here and {{right}} there"
+                why = f"{name}: axis {axis} is {{left}} in {{{first_of}}} and {{right}} in {{{k}}}"
+                first_of = k if extent == 1 else first_of
                 extent = s[axis] if extent == 1 else equal(extent, s[axis], why, facts)
         out.append(extent)
     return tuple(out), tuple(facts)

@@ -166,7 +166,14 @@ def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bi
 def _inside(body: Expr, env: dict[Expr, Any], values: Any, bits: int, named: bool) -> Any:
     """The value of an op's body, its inputs being known."""
     sizes = bind({leaf: np.asarray(v) for leaf, v in values.items()})
-    for node in topological(body):
+    stack = [body]
+    while stack:  # not topological, which would go on below the op's inputs
+        node = stack[-1]
+        missing = [i for i in node.inputs if i not in env] if node not in env else []
+        if missing:
+            stack += missing
+            continue
+        stack.pop()
         if node not in env:
             params = {k: concrete(v, sizes) for k, v in node.params.items()}
             env[node] = _array(_step(node, [env[i] for i in node.inputs], params, values, bits, named))

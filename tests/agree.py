@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
+from symdl.backends.interpreter import interpret
+from symdl.compilation import Graph, compiled, lowered
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, constant, variable
+from symdl.functions import native
 from symdl.gradient import pull
 from symdl.types import Results
 
@@ -122,3 +125,48 @@ def check_gradient(
             slope = (moved[0] - moved[1]) / (2 * step)
             scale = np.sum(np.abs(g * direction)) + np.abs(slope) + np.abs(moved[0]) * 1e-3 + 1e-3
             assert abs(slope - np.sum(g * direction)) <= rtol * scale, (w, slope, np.sum(g * direction))
+
+
+# ---- the same graph on every machine ----
+
+
+def three_ways(outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool = False) -> list[list[Any]]:
+    """The outputs by the oracle, by the loops' interpreter and by machine code; stable=False leaves stage 3 out."""
+    inputs = tuple(values)
+    arrays = [np.asarray(v, leaf.type.dtype) for leaf, v in values.items()]
+    form = lowered(Graph(inputs, (), tuple(outputs), ()), stable=stable)
+    executable = compiled(form, native())
+    bound = executable.bind(arrays, [])
+    status, machine = bound.status, ()
+    if not status:
+        status, machine = executable.execute(bound)
+    assert status == 0, form.program.failures
+    held = form.program.of_kind("input", "constant")
+    given = [*arrays, *(c.params["value"].array for c in form.constants)]
+    result = interpret(form.program, {b.name: np.asarray(a, order="C") for b, a in zip(held, given, strict=True)})
+    assert result.status == 0
+    interpreted = [result.outputs[b.name] for b in form.program.of_kind("output")]
+    return [evaluate(outputs, values), interpreted, list(machine)]
+
+
+def agree(
+    outputs: Sequence[Expr], values: Mapping[Expr, Any], ulps: float | Mapping[int, float] = 4, stable: bool = False
+) -> None:
+    """The three ways agree: floats within so many ulps (or as many as stated for an output), all else exactly.
+
+    Ulps are those of the larger of an element and a sixteenth of the largest of its array: sums may run in any order.
+    """
+    oracle, interpreted, machine = three_ways(outputs, values, stable)
+    for k, (expected, *others) in enumerate(zip(oracle, interpreted, machine, strict=True)):
+        limit = ulps.get(k, 4) if isinstance(ulps, Mapping) else ulps
+        for way, got in zip(("interpreter", "machine code"), others, strict=True):
+            assert (got.dtype, got.shape) == (expected.dtype, expected.shape), (way, k, outputs[k])
+            if expected.dtype.kind == "f":
+                finite = np.abs(expected[np.isfinite(expected)])
+                atol = finite.max(initial=0.0) / 16 * limit * np.finfo(expected.dtype).eps
+                rtol = float(limit * np.finfo(expected.dtype).eps)
+                np.testing.assert_allclose(
+                    got, expected, rtol=rtol, atol=float(atol), err_msg=f"{way}, output {k}: {outputs[k]!r}"
+                )
+            else:
+                np.testing.assert_array_equal(got, expected, err_msg=f"{way}, output {k}: {outputs[k]!r}")

@@ -15,7 +15,7 @@ from symdl.errors import RewriteError, ShapeError
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, make, topological, variable, wildcard
 from symdl.ops.declare import is_float, spread
-from symdl.ops.views import DROP, PAD, SLICE
+from symdl.ops.views import DROP, PAD, SLICE, SPREAD
 from symdl.rewrite import Change, Rule, RulePass, instantiated
 from symdl.rules.folding import LARGEST, folded
 from symdl.rules.simplify import PATTERNS, SIMPLIFY, embeds, simplification, simplified
@@ -104,6 +104,7 @@ EXAMPLES: dict[str, list[Callable[[Expr], Expr]]] = {  # of x[3, 4]
     "unstretched": [lambda x: x + T.broadcast_to(x[0], x.shape), lambda x: x * T.ones_like(x) * T.full_like(x, 2)],
     "stretched_after": [lambda x: T.exp(T.broadcast_to(x[:, None], (3, 5, 4))), lambda x: T.full_like(x, 2) - 1,
                         lambda x: T.broadcast_to(x[0], (2, 4)) * T.broadcast_to(x[1], (2, 4))],
+    "whole_spread": [lambda x: make(SPREAD, (x,), shape=x.type.shape, axes=(0, 1)) + 1],
     "spread_of_spread": [lambda x: x.T.T, lambda x: T.expand_dims(x.T, 0), lambda x: T.broadcast_to(x[:1], (3, 4)).transpose()],
     "restored": [lambda x: spread(make(DROP, (x[:1],), axes=(0,)), x[:1].type.shape, (1,))],
     "drop_of_spread": [lambda x: x[None].squeeze(0), lambda x: T.expand_dims(x[:1], 1).squeeze()],

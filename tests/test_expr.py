@@ -323,7 +323,7 @@ def test_errors_name_operands_as_the_user_wrote_them() -> None:
     x, n = variable("x", (2,), "float32"), variable("n", (3,), "int64")
     with pytest.raises(ShapeError) as caught:
         x + n
-    assert str(caught.value).splitlines()[0] == "add: axis -1 is 2 here and 3 there"
+    assert str(caught.value).splitlines()[0] == "add: axis -1 is 2 in x and 3 in cast(n)"
     assert [p[0] for p in caught.value.parts] == ["x", "n"]
     assert all(p[2].startswith("test_expr.py:") for p in caught.value.parts)
     again = pickle.loads(pickle.dumps(caught.value))

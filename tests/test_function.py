@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import warnings
 from typing import Any
 
@@ -346,3 +347,12 @@ def test_what_a_function_says_of_itself() -> None:
     assert "define" in f.source("llvm")
     with pytest.raises(InputError):
         f.source("c")
+
+
+def test_functions_in_garbage_cycles_are_collected_safely() -> None:
+    x = T.dvector("x")
+    for k in range(10):
+        cycle: list[Any] = [function([x], x * k)]
+        cycle.append(cycle)
+        del cycle
+        gc.collect()

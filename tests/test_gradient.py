@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from agree import check_gradient, same, value
 
+import symdl
 import symdl.tensor as T
 from symdl.errors import GradientError, ShapeError
 from symdl.evaluate import evaluate
@@ -75,13 +76,17 @@ def test_integers_have_no_gradient_but_let_it_pass_beside_them() -> None:
 
 
 def test_a_branch_not_taken_never_poisons() -> None:
+    """The meaning has 0 * inf at the pole; what is run from it does not."""
     x = T.dvector("x")
-    at = {x: np.array([-1.0, 0.0, 4.0])}
-    same(value(grad(T.where(x > 0, T.log(x), x).sum(), x), at), np.array([1, 1, 0.25]))
-    same(value(grad(T.where(x > 0, T.sqrt(x), 0).sum(), x), at), np.array([0, 0, 0.25]))
+    at = np.array([-1.0, 0.0, 4.0])
     safe = T.where(T.eq(x, 0), 1.0, x)
-    same(value(grad(T.where(T.eq(x, 0), 1.0, T.sin(safe) / safe).sum(), x), at)[1], np.float64(0))
-    assert np.isfinite(value(grad(T.norm(T.where(x > 9, x, 0.0)) * 0 + x.sum(), x), {x: A[0]})).all() or True
+    for y, expected in (
+        (T.where(x > 0, T.log(x), x), [1, 1, 0.25]),
+        (T.where(x > 0, T.sqrt(x), 0), [0, 0, 0.25]),
+        (T.where(T.eq(x, 0), 1.0, T.sin(safe) / safe), [np.sin(1) - np.cos(1), 0, np.cos(4) / 4 - np.sin(4) / 16]),
+    ):
+        (got,) = symdl.function([x], [grad(y.sum(), x)])(at)
+        np.testing.assert_allclose(got, expected, rtol=1e-14)
 
 
 def test_consider_constant() -> None:
@@ -95,17 +100,17 @@ def test_consider_constant() -> None:
 
 
 def test_known_grads() -> None:
-    x, g = T.dvector("x"), T.dvector("g")
+    x, g, v = T.dvector("x"), T.dvector("g"), variable("v", (3,), "float64")
     y = T.exp(x)
     same(value(grad(None, x, known_grads={y: g}), {x: A[0], g: A[1]}), A[1] * np.exp(A[0]))
     cost = (y * 2).sum()
     # besides the cost's own: 2 + g flows into y
     np.testing.assert_allclose(value(grad(cost, x, known_grads={y: g}), {x: A[0], g: A[1]}), (2 + A[1]) * np.exp(A[0]))
     same(value(grad(None, y, known_grads={y: g}), {x: A[0], g: A[1]}), A[1])
-    with pytest.raises(GradientError, match="the known gradient of .* has another shape"):
+    with pytest.raises(GradientError, match=r"the known gradient of .* has another shape"):
         grad(None, x, known_grads={y: T.dscalar("s")})
-    with pytest.raises(GradientError, match="the known gradient of .* has another shape"):
-        grad(None, variable("v", (3,), "float64"), known_grads={variable("v", (3,), "float64"): np.ones(4)})
+    with pytest.raises(GradientError, match=r"the known gradient of .* has another shape"):
+        grad(None, v, known_grads={v: np.ones(4)})
 
 
 def test_disconnected_inputs() -> None:
@@ -161,7 +166,7 @@ def test_a_gradient_belongs_to_the_line_that_it_differentiates() -> None:
     x = T.dvector("x")
     y = T.arctan(x)
     g = grad((y * 3.25).sum(), x)
-    own = {n for n in topological(g)} - set(topological(y))
+    own = {n for n in topological(g) if n.op.kind != "leaf"} - set(topological(y))
     assert own
     lines = {file.rsplit("/", 1)[-1] for n in own for file, _ in n.origins}
     assert lines == {"test_gradient.py"}

@@ -25,7 +25,6 @@ def test_wildcards_bind_consistently() -> None:
     assert match(T.exp(x) * y, b * T.exp(a)) == {x: a, y: b}
     assert match(T.exp(x) * T.exp(y) + x, a + T.exp(b) * T.exp(a)) == {x: a, y: b}
     assert match(T.exp(x), T.log(a)) is None
-    assert match(x.sum(), a.sum()) is None or True  # params are compared
 
 
 def test_numbers_match_by_value_in_any_dtype_and_shape() -> None:
@@ -67,7 +66,7 @@ def test_conditions() -> None:
 
 
 def test_rules_that_never_end_are_found_out() -> None:
-    a, b = T.dvectors("a", "b")
+    a, b = T.dscalars("a", "b")
     with pytest.raises(RewriteError, match="do not come to an end"):
         RulePass([Rule("there", x - y, -(y - x)), Rule("back", -(x - y), y - x)])([a - b])
 
@@ -90,7 +89,7 @@ def test_origins_follow() -> None:
     assert origins[product] == {nodes.index(T.sqr(a))}
     inner = next(n for n in own if n.op.name == "exp" and n.inputs[0] is a)
     assert nodes.index(T.exp(a) * 1.0) in origins[inner]
-    assert all("rewrite.py" not in file for n in own for file, _ in n.origins)
+    assert all("/symdl/" not in file for n in own for file, _ in n.origins)
 
 
 def test_passes_are_memoised() -> None:
@@ -135,7 +134,7 @@ def test_long_chains_are_near_linear() -> None:
         a = T.dvector("a")
         out = a
         for _ in range(n):
-            out = T.sigmoid(-(-out)) * 1.0
+            out = T.sigmoid(T.neg(T.neg(out))) * 1.0
         start = time.process_time()
         (found,) = expanded(simplified([out]))
         assert sum(1 for _ in topological(found)) < 12 * n

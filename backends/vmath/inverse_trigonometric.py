@@ -124,7 +124,10 @@ def _arctan2(b: Builder, y: Reg, x: Reg) -> Reg:
     large, infinity = (2.0**100, float("inf")) if y.dtype == "float32" else (2.0**1000, float("inf"))
     # so that their sum does not overflow
     huge = b.or_(b.compare("gt", height, large), b.compare("gt", width, large))
-    shrink = b.select(huge, b.const(2.0**-100, y.dtype), 1.0)
+    # so that the bounds between the cases are not rounded to a subnormal
+    small = 2.0**-60 if y.dtype == "float32" else 2.0**-900
+    tiny = b.and_(b.compare("lt", height, small), b.compare("lt", width, small))
+    shrink = b.select(huge, b.const(2.0**-100, y.dtype), b.select(tiny, b.const(2.0**100, y.dtype), 1.0))
     far = b.and_(b.compare("eq", height, infinity), b.compare("eq", width, infinity))
     # (0, 0) and (inf, inf) have the angles of (1, 0) and (1, 1)
     zero = b.compare("eq", height, 0.0)

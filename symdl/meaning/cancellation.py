@@ -56,6 +56,7 @@ def expand(poly: Poly) -> Poly | None:
 
 
 def denominator(monos: Iterable[Mono]) -> dict[Atom, Fraction]:
+    """The least whole powers that make every power in the monomials positive."""
     below: dict[Atom, Fraction] = {}
     for m in monos:
         for a, p in m.factors.items():
@@ -112,6 +113,9 @@ def _step(poly: Poly) -> Poly | None:
         return None
     forms = poly.forms
     items = list(poly.terms.items())
+    odd = _odd_softplus(poly)
+    if odd is not None:
+        return odd
     for i, s in enumerate(items):
         for t in items[:i]:
             for rule in (_pair, _leave_one_out):
@@ -128,6 +132,23 @@ def _step(poly: Poly) -> Poly | None:
             return over(whole if antisymmetric is None else antisymmetric, found[1])
     except Unsafe:
         pass
+    return None
+
+
+def _odd_softplus(poly: Poly) -> Poly | None:
+    """softplus(E) - softplus(-E), which is E."""
+    forms = poly.forms
+    for m, c in poly.terms.items():
+        for a, p in m.factors.items():
+            if a.op != "softplus" or p != 1:
+                continue
+            mirrored = forms.atom("softplus", (a.args[0].scale(-1),))
+            mate = m.without(a) * forms.mono(forms.zero, {mirrored: Fraction(1)})
+            d = poly.terms.get(mate)
+            if d is not None and c * d < 0:
+                k = min(abs(c), abs(d)) * (1 if c > 0 else -1)
+                linear = multiply(forms.term(m.without(a), k), a.args[0])
+                return poly - forms.poly({m: k, mate: -k}) + linear
     return None
 
 
@@ -242,7 +263,7 @@ def sign_of(poly: Poly) -> int:
 def logistic(atom: Atom) -> Poly | None:
     """E if atom is 1 + exp(E)."""
     parts = _unit_and_exp(atom)
-    return parts[0] if parts and parts[1:] == (1, 1) else None
+    return parts[0] if parts and parts[1] == parts[2] == 1 else None
 
 
 def grown(atom: Atom) -> tuple[Poly, int] | None:
@@ -263,5 +284,3 @@ def _unit_and_exp(atom: Atom) -> tuple[Poly, Fraction, Fraction] | None:
         return None
     ((m, c),) = [t for t in poly.terms.items() if not t[0].bare]
     return (m.expo, k, c) if not m.factors and abs(c) == 1 else None
-
-

@@ -13,10 +13,23 @@ from symdl.expr import Expr, make
 from symdl.meaning.normal_form import Atom, Forms, Poly, joined, multiply, power, stripped
 from symdl.ops.declare import spread
 from symdl.ops.indexing import GATHER
-from symdl.ops.views import RESHAPE, SLICE, dropped, reshape_to
+from symdl.ops.views import DROP, RESHAPE, SLICE, SPREAD, dropped, reshape_to
 from symdl.types import Extent, Shape
 
 ELEMENTWISE = frozenset(["sum_of", "log", "log1p", "softplus", "abs", "maximum", "where"])
+
+
+def placing(x: Expr) -> tuple[int | None, ...] | None:
+    """The axes of its operand that a node's axes are, if it only permutes, inserts and drops axes."""
+    if x.op is DROP:
+        return tuple(k for k in range(x.inputs[0].type.ndim) if k not in x.params["axes"])
+    if x.op is not SPREAD:
+        return None
+    axes: list[int | None] = [None] * x.type.ndim
+    for k, target in enumerate(x.params["axes"]):
+        axes[target] = k
+    whole = all(n == 1 if a is None else n == x.inputs[0].type.shape[a] for n, a in zip(x.type.shape, axes, strict=True))
+    return tuple(axes) if whole else None
 
 
 @dataclass(frozen=True)
@@ -26,11 +39,18 @@ class Place:
     axes: tuple[int | None, ...]
 
     def apply(self, x: Expr) -> Expr:
+        axes = self.axes
+        while (before := placing(x)) is not None:  # a place of a place is one
+            axes = tuple(None if a is None else before[a] for a in axes)
+            x = x.inputs[0]
         shape = x.type.shape
-        gone = tuple(k for k in range(len(shape)) if k not in self.axes)
-        left = [k for k in range(len(shape)) if k in self.axes]
-        target = tuple(1 if a is None else shape[a] for a in self.axes)
-        return spread(dropped(x, gone), target, tuple(self.axes.index(k) for k in left))
+        axes = tuple(None if a is None or shape[a] == 1 else a for a in axes)
+        target = tuple(1 if a is None else shape[a] for a in axes)
+        if target == shape and all(a is None or a == k for k, a in enumerate(axes)):
+            return x
+        gone = tuple(k for k in range(len(shape)) if k not in axes)
+        left = [k for k in range(len(shape)) if k in axes]
+        return spread(dropped(x, gone), target, tuple(axes.index(k) for k in left))
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,7 @@ def local(view: View, rank: int, shape: Shape) -> View | None:
 
 
 def result_shape(view: View, shape: Shape) -> Shape:
+    """The shape of a view of an array of this shape."""
     if isinstance(view, Place):
         return stripped(tuple(1 if a is None else shape[a] for a in view.axes))
     if isinstance(view, Cut):
@@ -162,6 +183,8 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
             param = param if own is None else settled(own.apply(param))
             return forms.function("where", *args, param=param, shape=where_shape(param, args))
         return args[0] if a.op == "sum_of" else forms.function(a.op, *args, param=param)
+    if a.op in ("sum", "max", "others") and isinstance(view, Place) and set(range(rank)) <= set(view.axes):
+        return _turned(a, view, rank)
     if a.op == "join" and isinstance(here, Cut):
         piece = _piece(a, here)
         if piece is not None:
@@ -175,6 +198,19 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
         if isinstance(before, Reshape) and isinstance(here, Reshape):
             return inner if stripped(here.after) == inner.shape else _wrapped(inner, Reshape(before.before, here.after))
     return _wrapped(forms.of_atom(a), here)
+
+
+def _turned(a: Atom, view: Place, rank: int) -> Poly:
+    """A reduction whose axes are permuted: its operand's are."""
+    args = tuple(viewed(p, view, rank) for p in a.args)
+    if a.op == "others":
+        return a.forms.function("others", *args, shape=result_shape(view, _padded(a.shape, rank)))
+    axes = tuple(sorted(view.axes.index(rank + k) - len(view.axes) for k in a.param))
+    return a.forms.function(a.op, *args, param=axes, shape=result_shape(view, _padded(a.shape, rank)))
+
+
+def _padded(shape: Shape, rank: int) -> Shape:
+    return (1,) * (rank - len(shape)) + tuple(shape)
 
 
 def _aligned(place: Place, rank: int, a: Atom) -> tuple[int | None, ...]:
@@ -207,4 +243,5 @@ def settled(x: Expr) -> Expr:
 
 
 def where_shape(condition: Expr, args: tuple[Poly, ...]) -> Shape:
+    """The shape of a choice between forms."""
     return joined([condition.type.shape, *(a.shape for a in args)])

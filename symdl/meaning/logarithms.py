@@ -44,6 +44,14 @@ def is_shifted_sum(a: Atom) -> bool:
     return a.op == "sum" and bool(a.args[0].single) and bool(a.args[0].single[0].expo.terms)  # type: ignore[index]
 
 
+def rest_and_total(m: Mono) -> Atom | None:
+    """sum(X) if m is (sum(X) - X) / sum(X) of exponentials less their largest."""
+    for a, p in m.factors.items():
+        if a.op == "others" and p == 1 and (total := a.args[0].atom) is not None and is_shifted_sum(total):
+            return total if m.factors == {a: 1, total: -1} and not m.expo.terms else None
+    return None
+
+
 def logarithm(poly: Poly) -> Poly:
     """log(poly)."""
     forms = poly.forms
@@ -51,7 +59,11 @@ def logarithm(poly: Poly) -> Poly:
         return forms.function("log", poly)
     m, c = as_factor(poly)
     for a, p in m.factors.items():
-        if a.op in ("where", "join") and poly.special and (a.op == "where" or (len(m.factors) == 1 and not m.expo.terms)):
+        if (
+            a.op in ("where", "join")
+            and poly.special
+            and (a.op == "where" or (len(m.factors) == 1 and not m.expo.terms))
+        ):
             forms.found += 1
             rest = forms.term(m.without(a, p), c)
             parts = [logarithm(multiply(rest, power(b, p))) if b.terms else forms.function("log", b) for b in a.args]
@@ -64,7 +76,12 @@ def logarithm(poly: Poly) -> Poly:
         return m.expo + (forms.function("log", forms.constant(c)) if c != 1 else forms.zero)
     exponents = {a: e for a in m.factors if (e := logistic(a)) is not None}
     near = near_log(m, c)
-    if near is not None and len(set(exponents.values())) != 1 and len(m.factors) > 0 and not _one_softplus(m, c, exponents):
+    if (
+        near is not None
+        and len(set(exponents.values())) != 1
+        and len(m.factors) > 0
+        and not _one_softplus(m, c, exponents)
+    ):
         forms.found += 1
         return forms.function("log", forms.term(m, c))
     out, expo, left = forms.zero, m.expo, dict(m.factors)
@@ -75,6 +92,9 @@ def logarithm(poly: Poly) -> Poly:
         q, expo = taken(expo, e, -p)
         # exp(qE) (1 + exp E)^p = (1 + exp(-E))^-q (1 + exp E)^(p + q)
         out = out + forms.function("softplus", e.scale(-1)).scale(-q) + forms.function("softplus", e).scale(p + q)
+    if rest_and_total(forms.mono(forms.zero, left)) is not None:
+        forms.found += 1
+        return out + expo + forms.function("log", forms.term(forms.mono(forms.zero, left), c))
     for a in list(left):
         if is_shifted_sum(a) and (a.positive or a.op == "sum"):
             forms.found += 1

@@ -8,8 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symdl.expr import Expr, building, rebuilt, topological
-from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, leaves_of, plain_leaves, stripped
+from symdl.expr import Expr, building, rebuilt
+from symdl.meaning.normal_form import (
+    Atom,
+    Poly,
+    base_of,
+    divisors_of,
+    joined,
+    leaf_atoms,
+    leaves_of,
+    plain_leaves,
+    stripped,
+)
 from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread

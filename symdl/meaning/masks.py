@@ -7,13 +7,14 @@ the pick of that label is the element itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from symdl.expr import Expr, make
-from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, leaf, mapped, settled, stretched, viewed, where_shape
 from symdl.meaning.cancellation import simplify
-from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, multiply
+from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, leaf, mapped, settled, stretched, viewed, where_shape
+from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, multiply
 from symdl.ops.declare import spread
-from symdl.ops.elementwise import cast, eq, where
+from symdl.ops.elementwise import CAST, cast, eq, where
 from symdl.ops.extents import expr_of
 from symdl.ops.indexing import GATHER, wrapped
 from symdl.ops.shaping import IOTA
@@ -42,9 +43,10 @@ def hit_of(condition: Expr) -> Hit | None:
             continue
         own = label
         if label.type.ndim:
-            if label.op is not SPREAD or label.type.shape[-1] != 1 or label.params["axes"] != tuple(range(rank - 1)):
+            wide = label.inputs[0] if label.op is CAST else label
+            if wide.op is not SPREAD or wide.type.shape[-1] != 1 or wide.params["axes"] != tuple(range(rank - 1)):
                 continue
-            own = label.inputs[0]
+            own = cast(wide.inputs[0], label.type.dtype)
         raw = unwrapped(own, index)
         return Hit(own if raw is None else raw, raw is not None)
     return None
@@ -56,10 +58,6 @@ def unwrapped(label: Expr, index: Expr) -> Expr | None:
         return None
     y = label.inputs[2]
     return y if wrapped(y, index.type.shape[-1]) is label else None
-
-
-def branches(atom: Atom) -> tuple[Poly, Poly]:
-    return atom.args[0], atom.args[1]
 
 
 def masked(m: Mono) -> Atom | None:
@@ -77,7 +75,12 @@ def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
     yes, no = assume(yes, condition, True), assume(no, condition, False)
     if not yes.terms and not no.terms:
         return forms.zero
-    return forms.function("where", yes, no, param=condition, shape=where_shape(condition, (yes, no)))
+    k = Fraction(1)
+    if not (yes.terms and no.terms):  # a mask has no number of its own, so equal masks meet
+        only = (yes.single or no.single) or (forms.unit, k)
+        k = only[1]
+        yes, no = yes.scale(1 / k), no.scale(1 / k)
+    return forms.function("where", yes, no, param=condition, shape=where_shape(condition, (yes, no))).scale(k)
 
 
 def assume(poly: Poly, condition: Expr, holds: bool) -> Poly:
@@ -142,17 +145,30 @@ def product(a: Poly, b: Poly) -> Poly:
         if x.single and (w := masked(x.single[0])):
             rest = x.forms.term(x.single[0].without(w), x.single[1])
             return _into(w, product(rest, y))
+    for x, y in ((a, b), (b, a)):
+        w = chosen_factor(x)
+        if w is not None and exponents(x.forms.of_atom(w)) & exponents(y):  # they may meet inside the branches
+            assert x.single is not None
+            rest = x.forms.term(x.single[0].without(w), x.single[1])
+            return _into(w, product(rest, y))
     return multiply(a, b, lenient=True)
 
 
+def chosen_factor(poly: Poly) -> Atom | None:
+    """A where that a single term has as a factor."""
+    if poly.single:
+        for a, p in poly.single[0].factors.items():
+            if a.op == "where" and p == 1:
+                return a
+    return None
+
+
 def _into(w: Atom, factor: Poly) -> Poly:
-    yes, no = branches(w)
+    yes, no = w.args
     k = factor.number
     if k is not None:
         return w.forms.of_atom(w).scale(k)
-    inside = [
-        product(u, assume(factor, w.param, holds)) if u.terms else u for u, holds in ((yes, True), (no, False))
-    ]
+    inside = [product(u, assume(factor, w.param, holds)) if u.terms else u for u, holds in ((yes, True), (no, False))]
     return chosen(w.param, *inside)
 
 
@@ -202,7 +218,9 @@ def _pick_atom(forms: Forms, a: Atom, label: Expr) -> Poly:
             if hit is not None and hit.label is label:
                 return picked(a.args[0], label)
             args = tuple(picked(p, label) for p in a.args)
-            condition = settled(pick_of(a.param, label)) if a.param.type.ndim and a.param.type.shape[-1] != 1 else a.param
+            condition = (
+                settled(pick_of(a.param, label)) if a.param.type.ndim and a.param.type.shape[-1] != 1 else a.param
+            )
             return chosen(condition, *args)
         inside = tuple(picked(p, label) for p in a.args)
         return inside[0] if a.op == "sum_of" else forms.function(a.op, *inside, param=a.param)
@@ -243,4 +261,3 @@ def extent_form(forms: Forms, extent: Extent, dtype: str) -> Poly:
     if isinstance(extent, int):
         return forms.constant(extent)
     return leaf(forms, cast(expr_of(extent), dtype))
-

@@ -20,7 +20,7 @@ from symdl.types import Shape
 HALF = Fraction(1, 2)
 
 
-class Unsafe(Exception):  # noqa: N818  # not an error: the algebra declines, the node stays as written
+class Unsafe(Exception):  # not an error: the algebra declines, the node stays as written
     """A step that would hide a zero, an infinity or a NaN, such as x/x = 1."""
 
 
@@ -180,6 +180,14 @@ class Poly:
     @cached_property
     def size(self) -> int:
         return sum(1 + m.expo.size + sum(a.size for a in m.factors) for m in self.terms)
+
+    @cached_property
+    def digits(self) -> int:
+        """How many bits the longest coefficient takes."""
+        longest = max(
+            (max(c.numerator.bit_length(), c.denominator.bit_length()) for c in self.terms.values()), default=0
+        )
+        return max([longest, *(m.expo.digits for m in self.terms if m.expo.terms)])
 
     @cached_property
     def bases(self) -> frozenset[Expr]:
@@ -386,12 +394,16 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     # A leaf stays inside: (a/m)^2 + (b/m)^2 must not become (a^2 + b^2) / m^2, which may leave the range.
     common: dict[Atom, Fraction] = {a: p for a, p in monos[0].factors.items() if a.special}
     for m in monos[1:]:
-        common = {a: min(p, m.factors[a]) for a, p in common.items() if a in m.factors and (p > 0) == (m.factors[a] > 0)}
+        common = {
+            a: min(p, m.factors[a]) for a, p in common.items() if a in m.factors and (p > 0) == (m.factors[a] > 0)
+        }
     expos = sorted({m.expo for m in monos}, key=lambda e: e.order)
     expo = forms.zero
     if len(expos) > 1 or expos[0].terms:
         lead = min((t.order for e in expos for t in e.terms), default=None)
-        expo = min(expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order))
+        expo = min(
+            expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order)
+        )
     mono = forms.mono(expo, common)
     rest = flattened(poly.times(mono**-1))
     if not rest.terms:
@@ -402,6 +414,21 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     if numbers[-1] < 0:
         k = -k
     return mono, k, rest.scale(1 / k)
+
+
+def exponents(poly: Poly) -> frozenset[Mono]:
+    """What the exponentials in a form's factors and sums depend on."""
+    memo, key = poly.forms.memo, ("exponents", poly)
+    if key not in memo:
+        out: set[Mono] = set()
+        for m in poly.terms:
+            out.update(m.expo.terms)
+            for a in m.factors:
+                if a.op in ("sum_of", "sum", "view", "pick", "where", "put"):
+                    for p in a.args:
+                        out |= exponents(p)
+        memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
 def flattened(poly: Poly) -> Poly:
@@ -429,7 +456,7 @@ def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
         else:
             found = mono * poly.forms.mono(poly.forms.zero, {poly.forms.atom("sum_of", (rest,)): Fraction(1)}), k
         poly.forms.memo[("factor", poly)] = found
-    return found  # type: ignore[no-any-return]  # memos are Any
+    return found
 
 
 def risked(a: Mono, b: Mono) -> list[Atom]:

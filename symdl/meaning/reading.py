@@ -18,23 +18,40 @@ from symdl.expr import CONSTANT, Expr, topological
 from symdl.meaning.cancellation import near_log, simplify
 from symdl.meaning.index_maps import Cut, Gathered, Place, Reshape, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
-from symdl.meaning.masks import assume, chosen, dropped_last, extent_form, is_label_pick, masked, merged, picked, product, summed_mask
-from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, flattened, power
+from symdl.meaning.masks import (
+    assume,
+    chosen,
+    dropped_last,
+    extent_form,
+    hit_of,
+    is_label_pick,
+    masked,
+    merged,
+    picked,
+    product,
+    summed_mask,
+)
+from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, exponents, flattened, power
 from symdl.ops.declare import is_float
+from symdl.ops.elementwise import bitwise_and, eq, invert, isnan
+from symdl.ops.functions import log
 from symdl.types import TensorType
 from symdl.types import product as extent_product
 
-DEPTH = 24  # how deep a form may nest
-SIZE = 160  # how many parts a form may have
+DEPTH = 16  # how deep a form may nest
+SIZE = 100  # how many parts a form may have
+DIGITS = 1024  # how many bits a coefficient may take: exact products of literals grow
 BASES = 32  # on how many nodes an unknown function is known to depend
 Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
 READERS: dict[str, Reader] = {}
 STABLE = frozenset(  # composite ops whose own body is right everywhere: read, they still need no rewriting
-    ["sigmoid", "softplus", "log1mexp", "logaddexp", "xlogy", "softmax", "sqr", "reciprocal", "deg2rad", "rad2deg"]
+    ["sigmoid", "softplus", "log1mexp", "logaddexp", "softmax", "sqr", "reciprocal", "deg2rad", "rad2deg"]
 )
 
 
 def reads(*names: str) -> Callable[[Reader], Reader]:
+    """Enter a reader for the ops of these names."""
+
     def enter(reader: Reader) -> Reader:
         for name in names:
             READERS[name] = reader
@@ -78,7 +95,7 @@ class Reading:
         if reader is None or not all(i in self.polys for i in node.inputs if is_float_node(i)):
             return self.as_leaf(node)
         before, self.forms.risk = self.forms.found, set()
-        inputs = [self.polys[i] if i in self.polys else self.forms.zero for i in node.inputs]
+        inputs = [self.polys.get(i, self.forms.zero) for i in node.inputs]
         try:
             poly = reader(self, node, inputs)
         except Unsafe:
@@ -90,7 +107,7 @@ class Reading:
         if self.forms.risk:
             self.dirty.add(node)
             self.risk[node] = frozenset(self.forms.risk)
-        if poly.depth > DEPTH or poly.size > SIZE:
+        if poly.depth > DEPTH or poly.size > SIZE or poly.digits > DIGITS:
             self.uncut[node] = poly
             return self.as_leaf(node)
         if node not in self.dirty:
@@ -110,6 +127,7 @@ class Reading:
 
 
 def is_float_node(node: Expr) -> bool:
+    """Whether a node is one array of floats."""
     return isinstance(node.type, TensorType) and is_float(node.type.dtype)
 
 
@@ -183,20 +201,6 @@ def _neg(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return args[0].scale(-1)
 
 
-def exponents(poly: Poly) -> frozenset[Mono]:
-    """What the exponentials in a form's factors and sums depend on."""
-    memo, key = poly.forms.memo, ("exponents", poly)
-    if key not in memo:
-        out: set[Mono] = set()
-        for m in poly.terms:
-            out.update(m.expo.terms)
-            for a in m.factors:
-                if a.op in ("sum_of", "sum", "view", "pick"):
-                    out |= exponents(a.args[0])
-        memo[key] = frozenset(out)
-    return memo[key]  # type: ignore[no-any-return]  # memos are Any
-
-
 def times(reading: Reading, a: Poly, b: Poly) -> Poly:
     """a * b; found where exponentials meet, or a mask takes in what may be infinite."""
     forms = reading.forms
@@ -215,7 +219,8 @@ def _has_mask(poly: Poly) -> bool:
 def _hazard(poly: Poly) -> bool:
     """Whether it may be infinite or NaN where its leaves are finite."""
     return any(
-        m.expo.terms or any(p < 0 or p.denominator != 1 or a.op == "log" for a, p in m.factors.items()) for m in poly.terms
+        m.expo.terms or any(p < 0 or p.denominator != 1 or a.op == "log" for a, p in m.factors.items())
+        for m in poly.terms
     )
 
 
@@ -329,6 +334,15 @@ def _log_of_number(forms: Forms, k: int) -> Atom:
     return forms.atom("log", (forms.constant(k),))
 
 
+@reads("xlogy")
+def _xlogy(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    a, b = node.inputs
+    logs = log(b) if args[1].nonneg else b  # where b cannot be negative, its logarithm is NaN where b is
+    reading([logs])
+    zero = bitwise_and(eq(a, 0), invert(isnan(logs)))
+    return chosen(zero, reading.forms.zero, product(args[0], logarithm(args[1])))
+
+
 @reads("sigmoid")
 def _sigmoid(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return power(reading.forms.one + exponential(args[0].scale(-1)), -1)
@@ -393,12 +407,20 @@ def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("maximum")
 def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return _bounded(reading, node, args[0], args[1], None) or _bounded(reading, node, args[1], args[0], None) or reading.as_leaf(node)
+    return (
+        _bounded(reading, node, args[0], args[1], None)
+        or _bounded(reading, node, args[1], args[0], None)
+        or reading.as_leaf(node)
+    )
 
 
 @reads("minimum")
 def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return _bounded(reading, node, args[0], None, args[1]) or _bounded(reading, node, args[1], None, args[0]) or reading.as_leaf(node)
+    return (
+        _bounded(reading, node, args[0], None, args[1])
+        or _bounded(reading, node, args[1], None, args[0])
+        or reading.as_leaf(node)
+    )
 
 
 @reads("clip_between")
@@ -428,8 +450,7 @@ def within_unit(poly: Poly) -> bool:
     tops = {m.expo}
     for a, p in m.factors.items():
         terms = a.args[0].terms if a.op in ("sum_of", "sum") and a.nonneg else {}
-        grown = {e + n.expo.scale(-p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors for p in [-p]}
-        tops = {e - n.expo.scale(-p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors} or grown
+        tops = {e + n.expo.scale(p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors}
     return any(not e.terms for e in tops)
 
 
@@ -446,7 +467,7 @@ def _cast(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("spread")
 def _spread(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     axes, own = node.params["axes"], node.inputs[0].type.shape
-    place = [None] * len(node.params["shape"])
+    place: list[int | None] = [None] * len(node.params["shape"])
     for k, target in enumerate(axes):
         place[target] = k if own[k] != 1 else None
     return viewed(args[0], Place(tuple(place)), len(own))
@@ -494,7 +515,9 @@ def _join(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
         return reading.as_leaf(node)
     axis = node.params["axis"] - node.type.ndim
     lengths = tuple(i.type.shape[axis] for i in node.inputs)
-    return reading.forms.function("join", *args, param=(axis, lengths, tuple(i.type.shape for i in node.inputs)), shape=node.type.shape)
+    return reading.forms.function(
+        "join", *args, param=(axis, lengths, tuple(i.type.shape for i in node.inputs)), shape=node.type.shape
+    )
 
 
 def rejoined(join: Atom, args: Sequence[Poly]) -> Poly:
@@ -515,6 +538,7 @@ def _sum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 
 def varies(shape: Sequence[Any], axes: Sequence[int]) -> bool:
+    """Whether an array of this shape changes along one of the axes, counted from the end."""
     return any(-k <= len(shape) and shape[k] != 1 for k in axes)
 
 
@@ -531,9 +555,28 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
         return total(reading, out)
     if axes == (-1,) and (inside := summed_mask(poly)) is not None:
         return inside
+    rank = x.type.ndim
+    if len(axes) == 1 and axes[0] != -1 and masks:  # labels are sought along the last axis
+        order = [k for k in range(rank) if k - rank != axes[0]] + [rank + axes[0]]
+        turned = viewed(poly, Place(tuple(order)), rank)
+        out = reduce_sum(reading, turned, Place(tuple(order)).apply(x), (-1,))
+        return viewed(out, Place(tuple(order.index(k) for k in range(rank))), rank)
     m, c = as_factor(poly)
+    if len(m.factors) == 1 and not m.expo.terms and (w := masked(m)) and hit_of(w.param) and w.args[0].single:
+        held = w.args[0].single[0]  # what is the same all along the axis leaves the label's mask
+        constant = forms.mono(forms.zero, {a: p for a, p in held.factors.items() if not varies(a.shape, axes)})
+        if not constant.bare:
+            mask = chosen(w.param, forms.term(held * constant**-1), forms.zero)
+            return product(forms.term(constant), reduce_sum(reading, mask.scale(c), x, axes))
     outer = {a: p for a, p in m.factors.items() if not varies(a.shape, axes)}
     inner = {a: p for a, p in m.factors.items() if a not in outer}
+    if any(p < 0 and exponents(forms.of_atom(a)) for a, p in inner.items()):  # sigmoids: nothing can overflow
+        inner |= {a: outer.pop(a) for a in list(outer) if a.special}
+        free = tuple(k for k in axes if not varies(forms.mono(m.expo, inner).shape, (k,)))
+        bound = tuple(k for k in axes if k not in free)
+        n = extent_form(forms, extent_product(x.type.shape[k] for k in free), x.type.dtype)
+        body = forms.term(forms.mono(m.expo, inner))
+        return product(product(forms.term(forms.mono(forms.zero, outer), c), n), kept_reduction("sum", body, bound))
     e_in = forms.poly({t: k for t, k in m.expo.terms.items() if varies(t.shape, axes)})
     e_out = m.expo - e_in
     stretched = tuple(k for k in axes if not varies(forms.mono(e_in, inner).shape, (k,)))
@@ -554,6 +597,7 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
 
 
 def kept_reduction(op: str, body: Poly, axes: tuple[int, ...], *more: Poly) -> Poly:
+    """A reduction over axes counted from the end, which stay as 1."""
     shape = tuple(1 if k - len(body.shape) in axes else n for k, n in enumerate(body.shape))
     return body.forms.function(op, body, *more, param=axes, shape=shape)
 

@@ -15,7 +15,7 @@ from typing import Any
 from symdl.expr import Expr, constant, make
 from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
 from symdl.meaning.index_maps import settled, stretched
-from symdl.meaning.logarithms import is_shifted_sum, taken
+from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
 from symdl.meaning.masks import assume, masked, pick_of
 from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
 from symdl.ops import elementwise as ew
@@ -34,9 +34,7 @@ class Writing:
     lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are.
     """
 
-    def __init__(
-        self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Fraction]]
-    ) -> None:
+    def __init__(self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Fraction]]) -> None:
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
 
@@ -223,8 +221,19 @@ class Writing:
         key = (m, c)
         if key not in self.done:
             own = self._own(m.forms.term(m, c)) if not m.bare else None
-            self.done[key] = own if own is not None else self._term(m, c)
+            self.done[key] = own if own is not None else self.weighted(m, c)
         return self.done[key]
+
+    def weighted(self, m: Mono, c: Fraction) -> Expr:
+        """c * m; 0 where it holds a weight of 0 beside an exponential less the largest that has a weight."""
+        for t, k in m.expo.terms.items():
+            top = _lone(t)
+            if top is not None and top.op == "max" and k < 0 and len(top.args) == 2:
+                (w, _), = top.args[1].terms.items()
+                if all(m.factors.get(a) == p for a, p in w.factors.items()):
+                    zero = self.number(0)
+                    return ew.where(ew.ne(self.term(w, Fraction(1)), zero), self._term(m, c), zero)
+        return self._term(m, c)
 
     def _term(self, m: Mono, c: Fraction) -> Expr:
         for a, p in m.factors.items():
@@ -235,7 +244,7 @@ class Writing:
             return split
         top: list[Expr] = []
         below: list[Expr] = []
-        factors = dict(m.factors)
+        factors = halved(m)
         expo = self.units(m.expo, factors, top, below)
         expo, c = self.grown(expo, factors, top, below, c)
         expo = self.softmaxes(expo, factors, top)
@@ -309,7 +318,10 @@ class Writing:
             q = _whole(taken(expo, e, Fraction(p))[0])
             expo = expo - e.scale(q)
             if p > 0:
-                for x, k in ((e, q), (e.scale(-1), p - q)):
+                both = min(q, p - q)
+                if both:
+                    top.append(self.raised(self.sigmoid_slope(e), Fraction(both)))
+                for x, k in ((e, q - both), (e.scale(-1), p - q - both)):
                     if k:
                         top.append(self.raised(self.sigmoid(x), Fraction(k)))
             else:
@@ -317,6 +329,12 @@ class Writing:
                     if k:
                         top.append(self.raised(ew.add(self.number(1), fn.exp(self(x))), Fraction(k)))
         return expo
+
+    def sigmoid_slope(self, e: Poly) -> Expr:
+        """sigmoid(E) sigmoid(-E), by the one exponential that sigmoid(E) has."""
+        small = fn.exp(ew.neg(ew.abs(self(e))))
+        below = ew.add(self.number(1), small)
+        return ew.true_div(small, ew.mul(below, below))
 
     def sigmoid(self, e: Poly) -> Expr:
         forms = e.forms
@@ -350,8 +368,8 @@ class Writing:
             if a.op != "sum" or factors[a] > 0 or (e := softmax_argument(a)) is None:
                 continue
             p = -_whole(factors[a])
-            q = _whole(taken(expo, a.args[0].single[0].expo, Fraction(p))[0])  # type: ignore[index]  # single
-            left = expo - a.args[0].single[0].expo.scale(q)  # type: ignore[index]
+            q = _whole(taken(expo, _exponent(a), Fraction(p))[0])
+            left = expo - _exponent(a).scale(q)
             if q < 1 or len(left.terms) >= len(expo.terms):
                 continue
             expo = left
@@ -419,7 +437,7 @@ class Writing:
             case "where":
                 return ew.where(self.lowered(a.param), self(a.args[0]), self(a.args[1]))
             case "sum":
-                return self.reduced(SUM, self.weighted(a), a.param)
+                return self.reduced(SUM, self(a.args[0]), a.param)
             case "max":
                 return self.reduced(MAX, self.candidates(a), a.param)
             case "others":
@@ -446,17 +464,6 @@ class Writing:
             return x
         return ew.where(ew.ne(self(a.args[1]), self.number(0)), x, self.number(-math.inf))
 
-    def weighted(self, a: Atom) -> Expr:
-        """The body of a sum: exponentials whose weight is 0 count as 0, whatever they are."""
-        body = a.args[0]
-        if body.single and body.single[0].expo.terms:
-            m, c = body.single
-            tops = [t for t in m.expo.terms for b in t.factors if b.op == "max" and len(b.args) == 2]
-            if tops:
-                (weight,) = [b.args[1] for b in tops[0].factors if b.op == "max"]
-                return ew.where(ew.ne(self(weight), self.number(0)), self.term(m, c), self.number(0))
-        return self(body)
-
     def without_one(self, a: Atom) -> Expr:
         """sum(X) - X: of shifted exponentials, the largest is known from all others."""
         total = a.args[0].atom
@@ -464,13 +471,14 @@ class Writing:
         all_of, x = self.atom(total), self(total.args[0])
         if softmax_argument(total) is None:
             return ew.sub(all_of, x)
-        return ew.where(ew.eq(self(total.args[0].single[0].expo), self.number(0)), self.rest_of(total), ew.sub(all_of, x))  # type: ignore[index]
+        gap = self(_exponent(total))
+        return ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), ew.sub(all_of, x))
 
     def rest_of(self, total: Atom) -> Expr:
         """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""
         key = ("rest", total)
         if key not in self.done:
-            gap = self(total.args[0].single[0].expo)  # type: ignore[index]  # it is one exponential
+            gap = self(_exponent(total))
             zero, one = self.number(0), self.number(1)
             largest = ew.eq(gap, zero)
             small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
@@ -492,13 +500,18 @@ class Writing:
         known = self.log_grown(m, c)
         if known is not None:
             return known
+        rest = self.log_rest(m, c)
+        if rest is not None:
+            return rest
         near = near_log(m, c)
         if near is None:
             return self.far_log(m, c)
         inner = near.atom
         if inner is not None and inner.op == "log1p" and not m.expo.terms:
             u = inner.args[0]
-            if (u.nonneg and not _may_overflow(u)) or (list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")):
+            if (u.nonneg and not _may_overflow(u)) or (
+                list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")
+            ):
                 return self(near)  # log1p serves everywhere
         return ew.where(self.close(self.term(m, c)), self(near), self.far_log(m, c))
 
@@ -511,6 +524,17 @@ class Writing:
         if softmax_argument(a) is None:
             return fn.log(self.atom(a))
         return fn.log1p(self.rest_of(a))
+
+    def log_rest(self, m: Mono, c: Fraction) -> Expr | None:
+        """log((sum(X) - X) / sum(X)), which is log1p(-X / sum(X)) where that is small."""
+        left = rest_and_total(m)
+        if left is None or c != 1:
+            return None
+        body = left.args[0].single
+        assert body is not None
+        part = self.term(body[0] * m.forms.mono(m.forms.zero, {left: Fraction(-1)}), body[1])
+        far = ew.sub(fn.log(self.atom(next(a for a in m.factors if a.op == "others"))), self.log_of_sum(left))
+        return ew.where(ew.lt(part, self.number(HALF)), fn.log1p(ew.neg(part)), far)
 
     def log_grown(self, m: Mono, c: Fraction) -> Expr | None:
         """log(1 - exp(E)) and log(exp(E) - 1)."""
@@ -558,6 +582,32 @@ class Writing:
         inside = self.product(top) if top else self.number(1)
         inside = ew.true_div(inside, self.product(below)) if below else inside
         return self.total([*parts, fn.log(self.scaled(inside, c))])
+
+
+def halved(m: Mono) -> dict[Atom, Fraction]:
+    """The factors of m, exp(2E) - 1 beside 1 / (1 + exp(E)) as (exp(E) - 1) (exp(E) + 1)."""
+    forms, factors = m.forms, dict(m.factors)
+    for a in m.factors:
+        e = logistic(a)
+        if e is None or m.factors[a] >= 0:
+            continue
+        for b in m.factors:
+            found = grown(b)
+            if found and found[0] is e.scale(2) and m.factors[b] == 1 and b in factors:
+                half = as_factor((forms.raw_exp(e) - forms.one).scale(found[1]))
+                if half[1] == 1 and not half[0].expo.terms:
+                    del factors[b]
+                    factors[a] += 1
+                    for c, p in half[0].factors.items():
+                        factors[c] = factors.get(c, Fraction(0)) + p
+    return {a: p for a, p in factors.items() if p}
+
+
+def _exponent(total: Atom) -> Poly:
+    """E of the sum of exp(E)."""
+    body = total.args[0].single
+    assert body is not None
+    return body[0].expo
 
 
 def _whole(p: Fraction) -> int:

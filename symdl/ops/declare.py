@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import DtypeError, GradientError, InternalError
+from symdl.errors import DtypeError, GradientError, InternalError, Part, kind_of
 from symdl.expr import (
     ANY,
     OPS,
@@ -32,6 +32,7 @@ from symdl.types import Extent, TensorType, broadcast
 Derivative = Callable[..., Any] | None
 DtypeRule = Literal["same", "float", "divide", "number", "bool", "bits", "shift", "compare"]
 REAL = (-math.inf, math.inf)
+IDENTITY = "`a == b` on expressions is identity, True or False at once; T.eq(a, b) compares elements."
 SMALL = ("bool", "int8", "int16", "uint8", "uint16")
 
 
@@ -76,7 +77,7 @@ def cast_to(value: Any, dtype: str) -> Expr:
         if type(value) is int and not is_float(dtype) and dtype != "bool":
             info = np.iinfo(dtype)
             if not info.min <= value <= info.max:
-                raise DtypeError(f"the Python number {value} does not fit {dtype}, the dtype of its peers")
+                raise DtypeError(f"the Python number {value} does not fit {dtype}, the dtype of what it is combined with")
         return constant(value, dtype)
     if value.type is ANY or value.type.dtype == dtype:
         return value
@@ -87,7 +88,9 @@ def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int 
     """The operands of an elementwise op as Exprs of one dtype; leading conditions become bool and have no say."""
     if any(isinstance(v, Expr) and v.type is ANY for v in values):
         return tuple(v if isinstance(v, Expr) else pattern_constant(v) for v in values)
-    values = [v if isinstance(v, Expr) or type(v) in (int, float) else as_expr(stacked(v)) for v in values]
+    if conditions and type(values[0]) is bool:
+        raise DtypeError(f"{name}: the condition is the Python bool {values[0]}", _parts(values), IDENTITY)
+    values = [v if isinstance(v, Expr) or type(v) in (int, float) else _operand(v, values, name) for v in values]
     dtype = common_dtype(values[conditions:])
     if rule == "float" and not is_float(dtype):  # as NumPy: the float for each operand, then their common one
         strong = dict.fromkeys(v.type.dtype for v in values[conditions:] if isinstance(v, Expr))
@@ -95,10 +98,26 @@ def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int 
     elif rule == "divide":
         dtype = float_of(dtype, rule)
     elif rule == "number" and dtype == "bool":
-        raise _wrong(name, "numbers", "bool", values, "cast to an integer dtype, or use T.where, & and |")
+        raise _wrong(name, "numbers", "bool", values, "T.cast(..., \"int8\") makes them 0 and 1; & | ^ ~ work on bools.")
     elif rule in ("bits", "shift") and (is_float(dtype) or (rule == "shift" and dtype == "bool")):
         raise _wrong(name, "integers" if rule == "shift" else "integers or bools", dtype, values, "")
-    return tuple(cast_to(v, "bool" if k < conditions else dtype) for k, v in enumerate(values))
+    try:
+        return tuple(cast_to(v, "bool" if k < conditions else dtype) for k, v in enumerate(values))
+    except DtypeError as error:
+        raise DtypeError(f"{name}: {error.head}", _parts(values), error.remedy) from None
+
+
+def _operand(value: Any, values: Sequence[Any], name: str) -> Expr:
+    """What is no Expr yet, as a constant."""
+    try:
+        return as_expr(stacked(value))
+    except DtypeError as error:
+        head = error.head if error.head.startswith("dtype") else f"takes numbers and expressions, not {kind_of(value)}"
+        raise DtypeError(f"{name}: {head}", _parts(values), error.remedy) from None
+
+
+def _parts(values: Sequence[Any]) -> list[Part]:
+    return [described(v) for v in values if isinstance(v, Expr)]
 
 
 def stacked(value: Any) -> Any:
@@ -109,9 +128,7 @@ def stacked(value: Any) -> Any:
 
 
 def _wrong(name: str, wanted: str, got: str, values: Sequence[Any], remedy: str) -> DtypeError:
-    exprs = [v for v in values if isinstance(v, Expr)]
-    from_types = [(repr(v), str(v.type), "") for v in exprs]
-    return DtypeError(f"{name}: takes {wanted}, not {got}", from_types, remedy)
+    return DtypeError(f"{name}: takes {wanted}, not {got}", _parts(values), remedy)
 
 
 def elementwise(

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.errors import ShapeError
+from symdl.errors import ShapeError, kind_of
+from symdl.errors import axes as counted_axes
 from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, make, register
 from symdl.methods import declared
 from symdl.types import Dim, Extent, Shape, TensorType, floor_divide, largest, product, smallest, symbol
@@ -77,7 +78,7 @@ def as_extent(value: Any, what: str) -> Extent:
                 [described(value)],
                 "Sizes that are computed from data are not supported yet.",
             )
-        raise ShapeError(f"{what}: {value!r} is not a size")
+        raise ShapeError(f"{what}: {kind_of(value)} is not a size")
     return found
 
 
@@ -88,7 +89,7 @@ def as_shape(shape: Any, what: str, least: int = 0) -> Shape:
     if isinstance(shape, int | np.integer | Dim | Expr):
         shape = (shape,)
     if not isinstance(shape, Sequence | np.ndarray):
-        raise ShapeError(f"{what}: {shape!r} is not a shape")
+        raise ShapeError(f"{what}: {kind_of(shape)} is not a shape")
     extents = tuple(as_extent(n, what) for n in shape)
     for n in extents:
         if isinstance(n, int) and n < least:
@@ -103,7 +104,7 @@ def axis_of(axis: Any, ndim: int, what: str) -> int:
     except TypeError:
         raise ShapeError(f"{what}: axis {axis!r} is not an integer") from None
     if not -ndim <= k < ndim:
-        raise ShapeError(f"{what}: there is no axis {k} in {{0}}, which has {ndim}")
+        raise ShapeError(f"{what}: there is no axis {k} in {{0}}, which has {counted_axes(ndim)}")
     return k % ndim
 
 

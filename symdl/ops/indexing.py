@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
+from symdl.errors import axes as counted_axes
 from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
 from symdl.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
@@ -181,7 +182,7 @@ def _items(x: Expr, index: Any) -> list[Any]:
     n = x.type.ndim
     used = sum(i is not None and i is not Ellipsis for i in items)
     if used > n:
-        raise IndexRangeError(f"getitem: {used} indices for {x!r}, which has {n} axes", [described(x)])
+        raise IndexRangeError(f"getitem: {used} indices for {x!r}, which has {counted_axes(n)}", [described(x)])
     at = next((k for k, i in enumerate(items) if i is Ellipsis), len(items))
     return [*items[:at], *[slice(None)] * (n - used), *items[at + 1 :]]
 
@@ -283,7 +284,10 @@ def planned(x: Expr, items: list[Any]) -> Plan:
             continue
         axis = len(starts)
         n = x.type.shape[axis]
-        start, step, length = (0, 1, n) if not isinstance(item, slice) else slice_extents(item, n)
+        try:
+            start, step, length = (0, 1, n) if not isinstance(item, slice) else slice_extents(item, n)
+        except ShapeError as error:
+            raise ShapeError(error.head, [described(x), *error.parts]) from None
         if not isinstance(item, slice):
             place = _place(x, axis, item) if not isinstance(item, Expr) or not item.type.shape else None
             if place is None:
@@ -361,7 +365,7 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
     if found is None:
         parts = [described(place)] if isinstance(place, Expr) else []
         raise ShapeError(
-            f"{name}: the first argument must be an indexed expression", parts, f"write {name}(x[index], value)"
+            f"{name}: the first argument must be an indexed expression", parts, f"Write {name}(x[index], value)."
         )
     x, items = found
     if not np.can_cast(
@@ -372,7 +376,12 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
             f"{name}: {value.type.dtype} values do not go into {x.type.dtype}", [described(x), described(value)]
         )
     plan = planned(x, list(items))
-    v = broadcast_to(cast_to(value, x.type.dtype), exprs_of(place.type.shape))
+    value = cast_to(value, x.type.dtype)
+    try:
+        v = broadcast_to(value, exprs_of(place.type.shape))
+    except ShapeError as error:
+        parts = [described(place), described(value)]
+        raise ShapeError(f"{name}: {error.head.partition(': ')[2]}", parts) from None
     kept = [p for p in plan.pattern if p != "x"]
     v = dropped(v, tuple(k for k, p in enumerate(plan.pattern) if p == "x"))
     v = transpose(v, [kept.index(k) for k in range(len(kept))])

@@ -12,7 +12,7 @@ import numpy as np
 from symdl.errors import DtypeError, ShapeError
 from symdl.expr import Expr, Inferred, Op, as_expr, constant, explained, make, register, results
 from symdl.methods import declared
-from symdl.ops.declare import filled_like, float_of, is_float, spread, stacked
+from symdl.ops.declare import IDENTITY, filled_like, float_of, is_float, spread, stacked
 from symdl.ops.elementwise import cast, eq, sqr, where
 from symdl.ops.extents import axes_of, expr_of
 from symdl.ops.functions import sqrt
@@ -166,8 +166,7 @@ CUMSUM = register(
 
 def _operand(x: Any, name: str) -> Expr:
     if isinstance(x, bool):
-        remedy = "`a == b` on expressions is identity, True or False at once; T.eq(a, b) compares elements."
-        raise DtypeError(f"{name}: got the Python bool {x}", (), remedy)
+        raise DtypeError(f"{name}: got the Python bool {x}", (), IDENTITY)
     return as_expr(stacked(x))
 
 

@@ -59,7 +59,7 @@ def dimshuffle(x: Any, *pattern: Any) -> Expr:
     if len(set(used)) != len(used):
         raise ShapeError(f"dimshuffle: {tuple(names)} names an axis twice", [described(x)])
     gone = tuple(k for k in range(len(x.type.shape)) if k not in used)
-    narrow = dropped(x, gone)
+    narrow = dropped(x, gone, "dimshuffle")
     left = [k for k in range(len(x.type.shape)) if k in used]
     shape = tuple(1 if p is None else x.type.shape[p] for p in numbers)
     return spread(narrow, shape, tuple(numbers.index(k) for k in left))
@@ -259,6 +259,10 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
     dtype = common_dtype(pieces)
     exprs = [cast_to(p, dtype) for p in pieces]
     axis = _axis(exprs[0], axis, "stack", 1)
+    for e in exprs[1:]:
+        pairs = list(zip(exprs[0].type.shape, e.type.shape, strict=False))
+        if e.type.ndim != exprs[0].type.ndim or any(isinstance(n, int) and isinstance(m, int) and n != m for n, m in pairs):
+            raise ShapeError(f"stack: {exprs[0]!r} and {e!r} have different shapes", [described(exprs[0]), described(e)])
     wide = [expand_dims(e, axis) for e in exprs]
     return wide[0] if len(wide) == 1 else make(JOIN, tuple(wide), axis=axis)
 
@@ -354,12 +358,12 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Expr:
 
 def zeros(shape: Any, dtype: Any = None) -> Expr:
     """All 0; dtype is floatX unless given."""
-    return full(shape, 0, dtype or config.floatX)
+    return full(as_shape(shape, "zeros"), 0, dtype or config.floatX)
 
 
 def ones(shape: Any, dtype: Any = None) -> Expr:
     """All 1; dtype is floatX unless given."""
-    return full(shape, 1, dtype or config.floatX)
+    return full(as_shape(shape, "ones"), 1, dtype or config.floatX)
 
 
 def alloc(value: Any, *shape: Any) -> Expr:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, constant, make, register
+from symdl.expr import OPS, Expr, Inferred, Op, constant, described, make, register
 from symdl.ops.declare import spread
-from symdl.types import Dim, Extent, Fact, Shape, TensorType, equal, floor_divide, nonnegative, product, require_at_most
+from symdl.types import Dim, Extent, Fact, Shape, TensorType, equal, floor_divide, nonnegative, product, require_at_most, show_extent
 
 Indices = tuple[Any, ...]
 Mapped = tuple[Indices, tuple[tuple[Any, Any], ...]]  # operand's indices; (index, extent) of each guard
@@ -72,7 +72,8 @@ def _slice_infer(
 ) -> Inferred:
     facts: list[Fact] = []
     for k in single:  # an index, not a slice that is cut off: it must exist
-        why = f"getitem: axis {k} of {{0}} has {{right}} entries, too few for this index"
+        which = f"{starts[k]} lies" if isinstance(starts[k], int) else "{left} - 1 lies"
+        why = f"getitem: index {which} outside the {{right}} entries of axis {k} of {{0}}"
         require_at_most(starts[k] + 1, t.shape[k], why, facts)
         require_at_most(
             0, starts[k], f"getitem: axis {k} of {{0}} has too few entries for this index from its end", facts
@@ -226,13 +227,13 @@ def reshape_to(x: Expr, shape: Shape) -> Expr:
     return make(RESHAPE, (x,), shape=shape)
 
 
-def dropped(x: Expr, axes: tuple[int, ...]) -> Expr:
+def dropped(x: Expr, axes: tuple[int, ...], what: str = "squeeze") -> Expr:
     """x without axes of extent 1; raises ShapeError where one is longer."""
     if not axes:
         return x
     for k in axes:
         if x.type.shape[k] != 1:
-            raise ShapeError(f"squeeze: axis {k} of {x!r} has extent {x.type.shape[k]}, not 1")
+            raise ShapeError(f"{what}: axis {k} of {x!r} has extent {show_extent(x.type.shape[k])}, not 1", [described(x)])
     return make(DROP, (x,), axes=axes)
 
 

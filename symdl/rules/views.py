@@ -79,6 +79,12 @@ def spread_of_spread(node: Expr) -> Expr | None:
     return spread(inner.inputs[0], node.type.shape, tuple(outer[k] for k in inner.params["axes"]))
 
 
+def whole_spread(node: Expr) -> Expr | None:
+    """All axes in place, none stretched."""
+    (x,) = node.inputs
+    return x if node.type.shape == x.type.shape and node.params["axes"] == tuple(range(len(x.type.shape))) else None
+
+
 def restored(node: Expr) -> Expr | None:
     """Axes of 1 dropped and put back at their places."""
     (inner,) = node.inputs
@@ -289,6 +295,7 @@ ELEMENTWISE = (
 VIEW_RULES = [
     Change("stretched_after", tuple(ELEMENTWISE), stretched_after),
     Change("unstretched", tuple(ELEMENTWISE), unstretched),
+    Change("whole_spread", ("spread",), whole_spread),
     Change("spread_of_spread", ("spread",), spread_of_spread),
     Change("restored", ("spread",), restored),
     Change("drop_of_spread", ("squeeze",), drop_of_spread),
