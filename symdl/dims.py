@@ -7,6 +7,7 @@ is replaced everywhere, so that x + y fuses with x.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -187,8 +188,12 @@ def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr],
                 known[v] = replace_symbols(v, table)
             return known[v]
         if isinstance(v, TensorType):
-            return v.map(change)
-        return tuple(map(change, v)) if type(v) is tuple else v
+            shape = change(v.shape)
+            return v if shape is v.shape else TensorType(v.dtype, shape)
+        if type(v) is tuple:
+            new = tuple(map(change, v))
+            return v if all(map(operator.is_, new, v)) else new
+        return v
 
     def renamed(node: Expr) -> Expr:
         if node in values:

@@ -464,7 +464,9 @@ def short(expr: Expr, depth: int = 3) -> str:
 
 
 def place_of(expr: Expr) -> str:
-    """The user's line that made a node, as file:line; of several, the first."""
+    """The user's line that made a node, as file:line; of several, the first. A number has none: 1.0 is everywhere one."""
+    if expr.op is CONSTANT and not expr.type.shape:
+        return ""
     lines = sorted(expr.origins)
     return f"{os.path.basename(lines[0][0])}:{lines[0][1]}" if lines else ""
 

@@ -42,7 +42,7 @@ class Blame:
             node = self.nodes[source]
             for k, operand in enumerate(node.inputs):
                 head = head.replace(f"{{{k}}}", short(operand, 2))
-            if node in self.updates:
+            if node in self.updates and head.startswith("broadcast_to: "):  # signature.new_value asked for this shape
                 target = self.updates[node]
                 head = f"function: the update of {target!r}: {head.partition(': ')[2]}"
                 parts.append(described(target))
@@ -75,6 +75,8 @@ class Blame:
                 n = x.shape[axis]
                 outside = index[(index < -n) | (index >= n)]
                 if outside.size:
-                    text = f"index {outside[0]} lies outside the {n} entries of axis {axis} of {short(node.inputs[0], 2)}"
+                    text = (
+                        f"index {outside[0]} lies outside the {n} entries of axis {axis} of {short(node.inputs[0], 2)}"
+                    )
                     return IndexRangeError(f"getitem: {text}", parts)
         return IndexRangeError(found.text, parts)

@@ -77,11 +77,13 @@ class Function:
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
         if on_unused_input not in ("raise", "warn", "ignore"):
-            raise InputError(f"function: on_unused_input cannot be {on_unused_input!r}", (), "choices: raise, warn, ignore")
+            raise InputError(
+                f"function: on_unused_input cannot be {on_unused_input!r}", (), "choices: raise, warn, ignore"
+            )
         self.name, self.mode = name, MODES[mode]
         self._options = (on_unused_input, allow_input_downcast, name, mode, no_default_updates)
         self.ins = inputs_of(inputs)
-        self._kind, self._chosen = outputs_of(outputs)
+        self.kind, self._chosen = outputs_of(outputs)
         self._updates, self._givens = pairs_of(updates, "updates"), pairs_of(givens, "givens")
         self._state = {k: _hidden(one) for k, one in enumerate(self.ins) if one.update is not None}
         kept = [(self.ins[k].variable, leaf) for k, leaf in self._state.items()]
@@ -245,7 +247,7 @@ class Function:
         return [result.outputs[b.name] for b in program.of_kind("output")]
 
     def _shaped(self, outputs: Sequence[Array]) -> Any:
-        kind = self._kind
+        kind = self.kind
         if kind == "one":
             return outputs[0]
         if kind is None:
@@ -309,7 +311,7 @@ class Function:
             value = self._state[k].get_value() if k in self._state else i.value
             options.append((i.name, value, i.update is not None, i.strict, i.allow_downcast, i.mutable, i.borrow))
         counts = len(self._chosen), len(self._updates), len(self._givens)
-        return _restored, (pack(exprs), others, options, counts, self._kind, self._options)
+        return _restored, (pack(exprs), others, options, counts, self.kind, self._options)
 
     def __deepcopy__(self, memo: Any) -> Function:
         out: Function = pickle.loads(pickle.dumps(self))
@@ -317,7 +319,12 @@ class Function:
 
 
 def _restored(
-    packed: Any, others: dict[int, Any], ins: list[Any], counts: tuple[int, int, int], kind: Any, options: tuple[Any, ...]
+    packed: Any,
+    others: dict[int, Any],
+    ins: list[Any],
+    counts: tuple[int, int, int],
+    kind: Any,
+    options: tuple[Any, ...],
 ) -> Function:
     """A pickled function, compiled again."""
     graph: list[Any] = unpack_all(packed)
@@ -344,7 +351,9 @@ def _hidden(one: In) -> SharedVariable:
     """The value that an input with an update keeps from call to call."""
     x = one.variable
     if one.value is None:
-        raise InputError(f"function: the input {x!r} has an update, but no first value", [described(x)], "In(x, value=...)")
+        raise InputError(
+            f"function: the input {x!r} has an update, but no first value", [described(x)], "In(x, value=...)"
+        )
     shape = [n if isinstance(n, int) else None for n in x.type.shape]
     return shared(as_array(one.value, x), one.name or x.name, shape=shape)
 

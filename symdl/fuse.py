@@ -9,15 +9,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from symdl.apart import columns, columnwise, matmul, scatter
 from symdl.expr import Expr, results, topological
 from symdl.loops import View
 from symdl.lower import At, Formulas, Memory, Read, index, indices, is_window
-from symdl.nests import Unit, columns, columnwise, grouped, permuted, scatter
-from symdl.ops.contractions import parse
-from symdl.program import Call, Step
+from symdl.nests import Unit, grouped
+from symdl.program import Step
 from symdl.stored import Storage
 from symdl.types import Extent
 
@@ -75,14 +75,12 @@ class Fusion:
                 self.targets[r] = view
                 own += [r] * (k in late)
         order = [n for n in topological(*(r for r, _ in roots)) if n not in self.views]
-        used = {i for n in order for i in n.inputs}
-        self.late = {r for r in own if r not in used}
+        self.late = last(order, set(own), [r for k, (r, _) in enumerate(roots) if k not in late])
         self.storage = Storage(order, self.views, self.targets, (r for r, _ in self.copies))
 
     def steps(self) -> list[Step]:
         """All steps, in order."""
-        nodes = self.storage.nodes
-        for n in [m for m in nodes if m not in self.late] + [m for m in nodes if m in self.late]:
+        for n in sorted(self.storage.nodes, key=lambda n: n in self.late):
             self.add(n)
         for r, view in self.copies:
             self.insert(replace(self.piece(r, view), late=True))
@@ -109,7 +107,8 @@ class Fusion:
             case "contraction":
                 for x in n.inputs:
                     self.readers.setdefault(self.formulas.base(x), set()).add(-1)
-                self.close(n, self.matmul(n, (*map(self.formulas.window, n.inputs), self.target_views(n)[0])), [])
+                views = *map(self.formulas.window, n.inputs), *self.target_views(n)
+                self.close(n, matmul(n, views, self.formulas), [])
             case "scatter":
                 reads: list[Read] = []
                 self.close(n, scatter(n, self.target_views(n)[0], reads, self.formulas), reads)
@@ -165,17 +164,6 @@ class Fusion:
             self.groups[group].sealed.add(n)
             self.place[n] = max(group, self.place.get(n, group))
             start = start + x.type.shape[axis]
-
-    def matmul(self, n: Expr, views: tuple[View, ...]) -> Call:
-        """A matrix product; each view's axes are put into the order (batch, row, column)."""
-        (a, b), out = parse(n.params["notation"])
-        batch = [x for x in out if x in a and x in b]
-        (i,) = [x for x in a if x not in b]
-        (j,) = [x for x in b if x not in a]
-        (k,) = [x for x in a if x not in out and x in b]
-        wanted = ([*batch, i, k], [*batch, k, j], [*batch, i, j])
-        turned = (permuted(v, map(own.index, w)) for v, own, w in zip(views, (a, b, out), wanted, strict=True))
-        return Call("matmul", tuple(turned), self.memory.sources(n))
 
     # ---- groups ----
 
@@ -248,6 +236,19 @@ class Fusion:
                 if at is None or not all(any(i is w is r for w, r in zip(written, at, strict=True)) for i in here):
                     return False
         return True
+
+
+def last(order: Sequence[Expr], updates: set[Expr], outputs: Iterable[Expr]) -> set[Expr]:
+    """The updates that nothing but updates needs, and what is computed from them: they may come last, together."""
+    early = set(outputs)  # what an output needs
+    for n in reversed(order):
+        if n in early:
+            early.update(n.inputs)
+    late: set[Expr] = set()
+    for n in order:
+        if n not in early and (n in updates or any(i in late for i in n.inputs)):
+            late.add(n)
+    return late
 
 
 def common(a: tuple[Extent, ...], b: tuple[Extent, ...]) -> tuple[Extent, ...]:

@@ -89,7 +89,7 @@ def grad(
     the cost does not depend on a w: "raise" GradientError, "warn" and give zeros, or "ignore" and give zeros.
     """
     single = isinstance(wrt, Expr)
-    if not isinstance(wrt, Expr | Sequence) or isinstance(wrt, str):
+    if not isinstance(wrt, Expr | list | tuple):
         raise GradientError(f"grad: wrt is {kind_of(wrt)}, neither an expression nor a list of them")
     targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
     if disconnected_inputs not in ("raise", "warn", "ignore"):

@@ -55,7 +55,9 @@ def as_array(value: Any, leaf: Expr, strict: bool = False, downcast: bool = Fals
     if type(value) is np.ndarray and value.dtype == dtype:
         array = value
     elif strict and getattr(value, "dtype", object) != dtype:  # to NumPy, None is float64
-        raise DtypeError(f"{what} is strict: it takes {dtype} and nothing else, not {kind_of(value)}", [described(leaf)])
+        raise DtypeError(
+            f"{what} is strict: it takes {dtype} and nothing else, not {kind_of(value)}", [described(leaf)]
+        )
     else:
         array = converted(value, dtype, what, [described(leaf)], "any" if downcast else "none")
     if array.ndim != leaf.type.ndim:
@@ -83,7 +85,9 @@ def converted(value: Any, dtype: Any, what: str, parts: list[Part], loss: Loss) 
             raise DtypeError(f"{what} takes {dtype}, which does not hold {wide[0]}", [*parts, part_of(array)])
         return out
     if dtype.kind == "f":
-        remedy = f"value.astype({str(dtype)!r}) rounds it; function(..., allow_input_downcast=True) lets every call round."
+        remedy = (
+            f"value.astype({str(dtype)!r}) rounds it; function(..., allow_input_downcast=True) lets every call round."
+        )
         raise DtypeError(f"{what} takes {dtype}; {array.dtype} would lose digits", [*parts, part_of(array)], remedy)
     if loss == "any" and dtype.kind in "iu" and array.dtype.kind == "f":
         with np.errstate(invalid="ignore"):

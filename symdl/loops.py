@@ -14,7 +14,7 @@ A Guard evaluates only the side that it takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -195,11 +195,24 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
     """Every index and size is defined where it is used, every variable declared in its block or around it before it is
     read or set, an index (an integer) given for each axis, and what is stored or chosen has one dtype. Raises
     ProgramError."""
+    sound: set[int] = set()  # values found in order: what holds in a block holds in the blocks inside it, too
+    entered: list[int] = []  # the same, in the order in which they were found
+    names: dict[Extent, set[Symbol]] = {}
+
+    def unknown_in(extents: Iterable[Extent], known: set[Symbol]) -> set[Symbol]:
+        found: set[Symbol] = set()
+        for e in extents:
+            if not isinstance(e, int):
+                if e not in names:
+                    names[e] = symbols(e)
+                if not names[e] <= known:
+                    found |= names[e] - known
+        return found
 
     def window(view: View, at: tuple[Index, ...], known: set[Symbol]) -> None:
         if not len(at) == len(view.shape) == len(view.strides):
             raise ProgramError(f"loop nest: {len(at)} indices for the {len(view.shape)} axes of {view.buffer}")
-        if unknown := {s for e in view.shape for s in symbols(e)} - known:
+        if unknown := unknown_in(view.shape, known):
             raise ProgramError(
                 f"loop nest: {sorted(map(str, unknown))} unknown in the shape of a view of {view.buffer}"
             )
@@ -208,10 +221,16 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
                 raise ProgramError(f"loop nest: {view.buffer} is indexed by a {i.dtype}")  # type: ignore[union-attr]
 
     def value(root: Value, known: set[Symbol], declared: dict[str, str]) -> None:
-        for item in walk(root):
-            for extent in extents_in(item):
-                if unknown := symbols(extent) - known:
-                    raise ProgramError(f"loop nest: {sorted(map(str, unknown))} unknown in {text(root)}")
+        stack: list[Any] = [root]
+        while stack:
+            item = stack.pop()
+            if id(item) in sound:
+                continue
+            sound.add(id(item))
+            entered.append(id(item))
+            stack.extend(reversed(parts(item)))
+            if unknown := unknown_in(extents_in(item), known):
+                raise ProgramError(f"loop nest: {sorted(map(str, unknown))} unknown in {text(root)}")
             if isinstance(item, Ref) and declared.get(item.name) != item.dtype:
                 raise ProgramError(
                     f"loop nest: {item.name} is read as {item.dtype} but declared {declared.get(item.name)}"
@@ -222,17 +241,21 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
                 raise ProgramError(f"loop nest: a guard chooses between {item.dtype} and {item.other.dtype}")
 
     def block(stmts: tuple[Stmt, ...], known: set[Symbol], around: dict[str, str]) -> None:
-        declared = dict(around)
+        declared, first = dict(around), len(entered)
         for s in stmts:
             match s:
                 case For(index, extent, inner):
-                    if unknown := symbols(extent) - known:
+                    if unknown := unknown_in((extent,), known):
                         raise ProgramError(f"loop nest: {sorted(map(str, unknown))} unknown in the extent of {index}")
                     if index in known:
                         raise ProgramError(f"loop nest: index {index} is already in use")
                     block(inner, known | {index}, declared)
                 case Local(name, v):
                     value(v, known, declared)
+                    if (
+                        declared.setdefault(name, v.dtype) != v.dtype
+                    ):  # what read the other variable is wrong from here on
+                        sound.clear()
                     declared[name] = v.dtype
                 case Assign(name, v):
                     value(v, known, declared)
@@ -246,10 +269,12 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
                     for i in at:
                         if is_value(i):
                             value(i, known, declared)  # type: ignore[arg-type]  # is_value says so
-                    if unknown := {y for e in extents_in(s) for y in symbols(e)} - known:
+                    if unknown := unknown_in(extents_in(s), known):
                         raise ProgramError(
                             f"loop nest: {sorted(map(str, unknown))} unknown in a store to {view.buffer}"
                         )
+        sound.difference_update(entered[first:])
+        del entered[first:]
 
     block(body, known, {})
 

@@ -29,10 +29,11 @@ class Memory:
         self.failures: list[Failure] = []
         self.origins = origins
         self._codes: dict[Failure, int] = {}
-        self._locals = 0
+        self._made = self._locals = 0
 
     def buffer(self, kind: Kind, dtype: str, shape: tuple[Extent, ...]) -> View:
-        name = f"{kind[0]}{len(self.buffers)}"
+        name = f"{kind[0]}{self._made}"
+        self._made += 1
         self.buffers[name] = Buffer(name, dtype, shape, kind)
         return contiguous(name, dtype, shape)
 
@@ -156,6 +157,17 @@ class Formulas:
                 where.append(0 if m == 1 else i)
         reads.append((self.base(x), None))
         return Load(self.window(x), tuple(where))
+
+    def covered(self, n: Expr) -> set[Expr]:
+        """n and what is computed within its formula."""
+        found = {n}
+        stack = list(n.inputs)
+        while stack:
+            x = stack.pop()
+            if x not in self.views and x not in found:
+                found.add(x)
+                stack += x.inputs
+        return found
 
     # ---- windows ----
 

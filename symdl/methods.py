@@ -159,11 +159,15 @@ class Methods:
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise self._no_value(
-            "cannot be assigned to: an expression never changes", "y = T.set_subtensor(x[index], value) is x with the value in that place."
+            "cannot be assigned to: an expression never changes",
+            "y = T.set_subtensor(x[index], value) is x with the value in that place.",
         )
 
     def __bool__(self) -> NoReturn:
-        raise self._no_value("has no truth value until it is computed", "T.where(condition, a, b) chooses elementwise; (x > 0) & (x < 1) combines conditions.")
+        raise self._no_value(
+            "has no truth value until it is computed",
+            "T.where(condition, a, b) chooses elementwise; (x > 0) & (x < 1) combines conditions.",
+        )
 
     def __iter__(self) -> Iterator[Expr]:
         n = self.shape[0] if self.ndim else None
@@ -206,7 +210,8 @@ class Methods:
         """np.sum(x, axis=0), np.concatenate([x, y]): likewise."""
         ours = FUNCTIONS.get(function.__name__)
         if ours is None:
-            raise self._no_value(f"is symbolic, and np.{function.__name__} has no symbolic form", "")
+            name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+            raise self._no_value(f"is symbolic, and {name} has no symbolic form", "")
         return ours(*args, **options)
 
     def _no_value(self, what: str, remedy: str) -> SymbolicError:

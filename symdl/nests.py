@@ -1,4 +1,4 @@
-"""Units to loops: the kernel of a group of units that share a loop nest, and kernels of a form of their own.
+"""Units to loops: the kernel of a group of units that share a loop nest.
 
 The loops over the group's prefix surround everything; inside, each run of units with one space is a phase with loops
 of its own. What a phase makes and reads at the same indices stays a value; a reduction whose result only the group
@@ -7,7 +7,7 @@ reads stays in its variable; what only later phases of the group read is a row l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from symdl.expr import Expr
@@ -18,7 +18,6 @@ from symdl.loops import (
     Const,
     For,
     Guard,
-    Index,
     Load,
     Local,
     Position,
@@ -96,8 +95,8 @@ class Grouped:
         for k, phase in enumerate(phases):
             later = {self.formulas.views[d].buffer for p in phases[k + 1 :] for u in p for d, _ in u.reads}
             body += self.phase(phase, later)
-        sources = self.memory.sources(*(u.node for u in self.units))
-        return Kernel(nest(0, self.prefix, tuple(body)), sources)
+        nodes = {n for u in self.units for n in self.formulas.covered(u.node)}
+        return Kernel(nest(0, self.prefix, tuple(body)), self.memory.sources(*nodes))
 
     def phases(self) -> list[list[Unit]]:
         """Runs of units over one space whose reductions run over the same axes, and of which each reads what the run
@@ -190,16 +189,19 @@ class Grouped:
                 stack.pop()
             elif isinstance(item, Load) and item.view.buffer in self.registers:
                 done[id(item)] = self.registers[item.view.buffer]
-            elif missing := [x for x in parts(item) if id(x) not in done]:
-                stack += reversed(missing)
             else:
-                done[id(item)] = self.remade(item)
+                inner = parts(item)
+                missing = [x for x in inner if id(x) not in done]
+                if missing:
+                    stack += reversed(missing)
+                else:
+                    done[id(item)] = self.remade(item, inner)
         return done[id(root)]
 
-    def remade(self, item: Value) -> Value:
+    def remade(self, item: Value, inner: tuple[Value, ...]) -> Value:
         """The value with its parts rewritten; itself where nothing has changed."""
         moved = isinstance(item, Load) and item.view.buffer in self.narrow
-        if not moved and all(self.done[id(x)] is x for x in parts(item)):
+        if not moved and all(self.done[id(x)] is x for x in inner):
             return item
         match item:
             case Load(view, at):
@@ -264,62 +266,3 @@ class Grouped:
         ]
         self.settle(u.views[0], u, self.formulas.cast(best, u.views[0].dtype), after)
         self.settle(u.views[1], u, at, after)
-
-
-# ---- kernels of a form of their own ----
-
-
-def columnwise(n: Expr) -> bool:
-    """Whether a reduction keeps the last axis: then loops run along it, and the accumulators are a row in memory."""
-    if n.op.kind != "reduction" or n.op.name not in FOLDS:
-        return False
-    (x,) = n.inputs
-    last = len(x.type.shape) - 1
-    return last not in n.params["axes"] and x.type.shape[last] != 1
-
-
-def columns(u: Unit, formulas: Formulas) -> Kernel:
-    """A reduction in the operand's own order: its rows are folded into rows of accumulators."""
-    rule = FOLDS[u.node.op.name]
-    (x,) = u.node.inputs
-    (out,) = u.views
-    dtype = rule.accumulator(out.dtype)
-    acc = out if dtype == out.dtype else formulas.memory.buffer("temp", dtype, u.kept)
-    where, each = indices(x.type.shape), indices(u.kept)
-    at = tuple(i for k, i in enumerate(where) if k not in u.node.params["axes"])
-    element = formulas.cast(formulas.operand(x, where, []), dtype)
-    body = [
-        *nest(0, u.kept, (Store(acc, each, Const(rule.identity(dtype), dtype)),)),
-        *nest(0, x.type.shape, (Store(acc, at, Apply(rule.combine, (Load(acc, at), element), dtype)),)),
-    ]
-    if acc is not out:
-        body += nest(0, u.kept, (Store(out, each, formulas.cast(Load(acc, each), out.dtype)),))
-    return Kernel(tuple(body), formulas.memory.sources(u.node))
-
-
-def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:
-    """x copied, then the values written one after the other, in order."""
-    x, v, *positions = n.inputs
-    axes, batch, mode = n.params["axes"], n.params["batch"], n.params["mode"]
-    at = indices(out.shape)
-    copy = nest(0, out.shape, (Store(out, at, formulas.operand(x, at, reads)),))
-    where = indices(v.type.shape)
-    value = formulas.operand(v, where, reads)
-    own = len(positions[0].type.shape)
-    rest = iter(where[own:])
-    place: list[Index] = []
-    for k, m in enumerate(x.type.shape):
-        if k in axes:
-            place.append(formulas.checked(n, positions[axes.index(k)], where[:own], m, reads))
-        else:
-            place.append(where[k] if k < batch else next(rest))
-    spot = tuple(place)
-    if mode == "add":
-        value = Apply("bitwise_or" if out.dtype == "bool" else "add", (Load(out, spot), value), out.dtype)
-    return Kernel((*copy, *nest(0, v.type.shape, (Store(out, spot, value),))), formulas.memory.sources(n))
-
-
-def permuted(v: View, order: Iterable[int]) -> View:
-    """The view with its axes in another order."""
-    order = tuple(order)
-    return replace(v, shape=tuple(v.shape[k] for k in order), strides=tuple(v.strides[k] for k in order))

@@ -71,7 +71,9 @@ def _output(value: Any) -> Expr:
 def pairs_of(pairs: Any, what: str) -> list[tuple[Any, Any]]:
     """The (variable, expression) pairs of updates or givens."""
     if isinstance(pairs, Expr) or not isinstance(pairs, Mapping | list | tuple):
-        raise InputError(f"function: {what} takes (variable, expression) pairs or a dictionary, not {_named(pairs)}", _parts(pairs))
+        raise InputError(
+            f"function: {what} takes (variable, expression) pairs or a dictionary, not {_named(pairs)}", _parts(pairs)
+        )
     items = list(pairs.items()) if isinstance(pairs, Mapping) else list(pairs)
     for item in items:
         if isinstance(item, Expr) or not isinstance(item, tuple | list) or len(item) != 2:
@@ -119,7 +121,9 @@ def graph_of(
     live = tuple(v for k, v in enumerate(variables) if k not in hidden)
     _check_used(variables, live, roots, leaves, on_unused_input)
     shareds = dict.fromkeys(n for n in [*leaves, *told] if isinstance(n, SharedVariable))
-    return Graph(live, tuple(shareds), tuple(roots[: len(outputs)]), tuple(zip(told, roots[len(outputs) :], strict=True)))
+    return Graph(
+        live, tuple(shareds), tuple(roots[: len(outputs)]), tuple(zip(told, roots[len(outputs) :], strict=True))
+    )
 
 
 def new_value(target: SharedVariable, new: Any) -> Expr:
@@ -133,7 +137,9 @@ def new_value(target: SharedVariable, new: Any) -> Expr:
     dtype = target.type.dtype
     if value.type.dtype != dtype:
         if not np.can_cast(value.type.dtype, dtype, "safe"):
-            raise DtypeError(f"{title} is {value.type.dtype}, not {dtype}", parts, f"T.cast(..., {dtype!r}) makes it {dtype}.")
+            raise DtypeError(
+                f"{title} is {value.type.dtype}, not {dtype}", parts, f"T.cast(..., {dtype!r}) makes it {dtype}."
+            )
         value = cast_to(value, dtype)
     if value.type.ndim != target.type.ndim:
         raise ShapeError(f"{title} has {axes(value.type.ndim)}, not {axes(target.type.ndim)}", parts)
@@ -153,7 +159,9 @@ def _givens(givens: Sequence[tuple[Any, Any]]) -> dict[Expr, Expr]:
         value = new if isinstance(new, Expr) else as_expr(new)
         parts = [described(old), described(value)]
         if value.type.ndim != old.type.ndim:
-            raise ShapeError(f"function: givens put {axes(value.type.ndim)} for the {axes(old.type.ndim)} of {old!r}", parts)
+            raise ShapeError(
+                f"function: givens put {axes(value.type.ndim)} for the {axes(old.type.ndim)} of {old!r}", parts
+            )
         wanted = old.type.dtype
         if value.type.dtype != wanted and not np.can_cast(value.type.dtype, wanted, "safe"):
             remedy = f"T.cast(..., {wanted!r}) makes it {wanted}."
@@ -204,7 +212,10 @@ def _missing_remedy(missing: Sequence[Expr], idle: Sequence[Expr]) -> tuple[list
     first = missing[0]
     same = [v for v in idle if v.name and v.name == first.name]
     if same:
-        return [*parts, described(same[0])], f"The input {first!r} is another variable of that name, which nothing uses."
+        return [
+            *parts,
+            described(same[0]),
+        ], f"The input {first!r} is another variable of that name, which nothing uses."
     by_name = {v.name: v for v in idle if v.name}
     close = difflib.get_close_matches(first.name or "", list(by_name), 1)
     if close:

@@ -61,7 +61,9 @@ class SharedVariable(Expr):
             isinstance(n, int) and n != m for n, m in zip(self.type.shape, own.shape, strict=True)
         ):
             remedy = "shared(value, name, shape=(None, ...)) leaves an axis open." if own.ndim == self.type.ndim else ""
-            raise ShapeError(f"set_value: {self!r} is {self.type}, not {own.dtype}{list(own.shape)}", [described(self)], remedy)
+            raise ShapeError(
+                f"set_value: {self!r} is {self.type}, not {own.dtype}{list(own.shape)}", [described(self)], remedy
+            )
         turn = Turn(self.everyone, self.everyone)
         try:
             turn.take()
@@ -73,7 +75,9 @@ class SharedVariable(Expr):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
-            raise ValueError("the value of a shared variable can only be copied; get_value(borrow=True) is the array itself")
+            raise ValueError(
+                "the value of a shared variable can only be copied; get_value(borrow=True) is the array itself"
+            )
         return np.asarray(self.get_value(), dtype=dtype)
 
     def __dlpack__(self, **options: Any) -> Any:
@@ -91,7 +95,12 @@ class SharedVariable(Expr):
 
 
 def shared(
-    value: Any, name: str | None = None, *, dtype: Any = None, shape: Sequence[int | None] | None = None, borrow: bool = False
+    value: Any,
+    name: str | None = None,
+    *,
+    dtype: Any = None,
+    shape: Sequence[int | None] | None = None,
+    borrow: bool = False,
 ) -> SharedVariable:
     """A variable with a value that outlives calls: functions read it and, by `updates`, change it.
 

@@ -69,7 +69,9 @@ class Turn:
             if other.thread == self.thread:
                 inside = True
                 if not self.written.isdisjoint(other.both):
-                    raise InputError("a call inside another call of the same thread would write a value that that one uses")
+                    raise InputError(
+                        "a call inside another call of the same thread would write a value that that one uses"
+                    )
             elif self.meets(other):
                 blocked = True
         return blocked or (not inside and any(map(self.meets, ahead)))

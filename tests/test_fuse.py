@@ -361,7 +361,7 @@ def updated(seed: int, mode: str) -> list[Any]:
         return choices[k]()
 
     for _ in range(int(rng.integers(2, 9))):
-        pool.append(grown())
+        pool += [grown()]
     news = [pool[-1 - int(rng.integers(min(4, len(pool))))] for _ in shareds]
     extra = [pick()] if rng.integers(2) else []
     f = symdl.function([], extra, updates=list(zip(shareds, news, strict=True)), mode=mode)
@@ -369,9 +369,9 @@ def updated(seed: int, mode: str) -> list[Any]:
     return [*outputs, *(s.get_value() for s in shareds)]
 
 
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", range(0, 24, 8))
 def test_random_updates_agree_three_ways(first: int) -> None:
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 8):
         oracle, *others = (updated(seed, mode) for mode in MODES)
         for other in others:
             for expected, got in zip(oracle, other, strict=True):

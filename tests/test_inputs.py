@@ -57,7 +57,11 @@ def test_lists_and_numbers(twice: Any) -> None:
     assert twice([[]]).tolist() == [[]]
     x, i, b = T.fscalar("x"), T.bscalar("i"), T.tensor("b", "bool")
     f = function([x, i, b], [x, i, b])
-    for given in ((1, 2, True), (np.float32(1), np.int64(2), np.bool_(True)), (np.array(1.0, "f4"), np.uint8(2), np.array(1))):
+    for given in (
+        (1, 2, True),
+        (np.float32(1), np.int64(2), np.bool_(True)),
+        (np.array(1.0, "f4"), np.uint8(2), np.array(1)),
+    ):
         assert [v.tolist() for v in f(*given)] == [1, 2, True]
     assert function([T.scalar("y")], 0, on_unused_input="ignore")(3) == 0
 
@@ -74,7 +78,7 @@ def test_everything_with_the_array_protocol(twice: Any) -> None:
         def __dlpack_device__(self) -> Any:
             return BASE.__dlpack_device__()
 
-    for thing in (Table(), Exchange(), memoryview(BASE), shared(BASE, "W")):
+    for thing in (Table(), Exchange(), BASE.data, shared(BASE, "W")):
         assert twice(thing).tolist() == (2 * BASE).tolist()
 
 
@@ -113,13 +117,13 @@ def test_arrays_convert_where_the_values_fit(given: str, wanted: str) -> None:
             as_array(a, x)
 
 
-@pytest.mark.parametrize("wanted", [d for d in DTYPES if d != "bool"])
+@pytest.mark.parametrize(
+    "wanted", [d for d in DTYPES if d not in ("bool", "float64")]
+)  # NumPy calls int64 -> float64 safe
 def test_integers_convert_only_where_they_fit(wanted: str) -> None:
     x = T.tensor("x", wanted, shape=(None,))
     if wanted.startswith("float"):
         high = EXACT[wanted]
-        if wanted == "float64":
-            pytest.skip("NumPy calls int64 -> float64 safe")
         low = -high
     else:
         low, high = int(np.iinfo(wanted).min), int(np.iinfo(wanted).max)
@@ -171,7 +175,19 @@ def test_strict_inputs() -> None:
 def test_what_is_no_array_of_numbers() -> None:
     x = T.dvector("x")
     f = function([x], x)
-    for bad in ("a", ["a"], b"a", [None], None, object(), {1: 2}, [1j], np.array([1j]), np.array(["2026"], "M8[Y]"), {1.0}):
+    for bad in (
+        "a",
+        ["a"],
+        b"a",
+        [None],
+        None,
+        object(),
+        {1: 2},
+        [1j],
+        np.array([1j]),
+        np.array(["2026"], "M8[Y]"),
+        {1.0},
+    ):
         with pytest.raises(DtypeError):
             f(bad)
     with pytest.raises(ShapeError, match="rows of different lengths"):

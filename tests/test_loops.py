@@ -174,3 +174,14 @@ def test_a_sound_nest_passes() -> None:
 def test_each_rule_has_a_violation(body: tuple[Stmt, ...], message: str) -> None:
     with pytest.raises(ProgramError, match=message):
         verify(body, SIZES)
+
+
+def test_a_value_is_verified_again_where_what_it_names_is_out_of_sight() -> None:
+    """A value of an inner loop, used once more behind the loop; a variable that another of its name hides."""
+    inner = at()
+    with pytest.raises(ProgramError, match="i"):
+        verify((For(I, n, (Store(Y, (i,), inner),)), Store(Y, (0,), inner)), SIZES)
+    old = Ref("acc", "float64")
+    body = (Local("acc", ONE), Store(Y, (0,), old), Local("acc", Const(0, "int64")), Store(Y, (0,), old))
+    with pytest.raises(ProgramError, match="read as float64 but declared int64"):
+        verify(body, SIZES)

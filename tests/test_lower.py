@@ -59,9 +59,9 @@ def test_a_pad_is_a_guard_and_a_slice_only_an_index() -> None:
     assert isinstance(value, Guard)
     assert isinstance(value.value, Load)
     assert value.value.at == (index(0) - 1,)
-    value = f.value(x[2::3], (index(0),), [])
+    value = f.value(x[::-3], (index(0),), [])
     assert isinstance(value, Load)
-    assert value.at == (index(0) * 3 + 2,)
+    assert value.at == (x.type.shape[0] - 1 - index(0) * 3,)
 
 
 def test_positions_are_numbers_of_the_loop() -> None:
@@ -73,11 +73,11 @@ def test_positions_are_numbers_of_the_loop() -> None:
 def test_a_window_needs_memory_of_its_base_only() -> None:
     x = T.matrix("x")
     f = formulas(x)
-    view = f.window(x[1:, ::-1].T)
+    view = f.window(x[::2, ::-1].T)
     rows, columns = x.type.shape
-    assert view.offset is columns + (columns - 1)
-    assert view.strides == (-1, columns)
-    assert view.shape == x[1:, ::-1].T.type.shape
+    assert view.offset is columns - 1
+    assert view.strides == (-1, columns * 2)
+    assert view.shape == x[::2, ::-1].T.type.shape
     flat = f.window(x.reshape((-1,)))
     assert flat == contiguous(view.buffer, "float64", (rows * columns,))
 
@@ -123,7 +123,7 @@ A = np.arange(12.0).reshape(3, 4) / 4
 @pytest.mark.parametrize(
     "operand",
     [
-        lambda x: x.T, lambda x: x[::-1].T, lambda x: x[:, ::2].T, lambda x: x.T[1:], lambda x: T.flip(x).T,
+        lambda x: x.T, lambda x: x[::-1].T, lambda x: x[:, ::-1].T, lambda x: x.T[::-1], lambda x: T.flip(x).T,
         lambda x: T.broadcast_to(x[:1, 0], (4, 3)), lambda x: T.broadcast_to(x[0, 0], (4, 3)), lambda x: T.ones((4, 3)),
         lambda x: x.reshape((4, 3)), lambda x: x.T.reshape((4, 3)), lambda x: x[::-1].reshape((4, 3)),
         lambda x: T.pad(x, ((1, 0), (0, 0)))[:4, :3], lambda x: T.tanh(x).T, lambda x: T.tile(x.T[:2], (2, 1)),
@@ -225,8 +225,8 @@ def test_every_kind_of_op_in_every_dtype(dtype: str) -> None:
     outputs: list[Any] = [
         x[::-1], x.T, x.reshape((-1,)), T.pad(x, 1), T.tile(x, (1, 2)), x.repeat(2, 0), T.concatenate([x, x]), x[i],
         T.set_subtensor(x[i], x[i[::-1]]), T.set_subtensor(x[0], x[1]), best, at, x.argmin(axis=0), x.max(), x.min(axis=0),
-        x.sum(), x.sum(axis=0), x.prod(axis=1), x.mean(axis=0), x.cumsum(axis=1), T.where(x > 1, x, x[:1]), x == x[0],
-        T.cast(x, "bool"), T.cast(x, "float32"), T.cast(x, "int8"), T.dot(x, square), T.maximum(x, x[:1]), T.any(x, axis=0),
+        x.sum(), x.sum(axis=0), x.prod(axis=1), x.mean(axis=0), x.cumsum(axis=1), T.where(x > 1, x, x[0]), x == x[0],
+        T.cast(x, "bool"), T.cast(x, "float32"), T.cast(x, "int8"), T.dot(x, square), T.maximum(x, x[0]), T.any(x, axis=0),
         T.all(x), x + c, T.stack([x, x]),
     ]  # fmt: skip
     if dtype != "bool":
@@ -234,7 +234,7 @@ def test_every_kind_of_op_in_every_dtype(dtype: str) -> None:
     if "int" in dtype:
         outputs += [x & 3, x | 1, x ^ 5, ~x, x << 1, x >> 1]
     if dtype == "bool":
-        outputs += [x & x[0], x | x[0], ~x, T.inc_subtensor(x[i], True) if dtype != "bool" else x ^ x[0]]
+        outputs += [x & x[0], x | x[0], ~x, x ^ x[0]]
     value = np.random.default_rng(0).integers(0, 5, (3, 4)).astype(dtype)
     rtol = 1e-6 if dtype == "float32" else 1e-12
     three_ways([x, i, c], outputs, [value, np.array([2, 0], np.uint8), np.float64(0.5)], rtol)
@@ -248,6 +248,6 @@ def test_an_index_outside_its_axis_stops_every_machine() -> None:
     values = np.ones((3, 2))
     for y in (x[i], x[:, i], T.inc_subtensor(x[i], 1.0), T.pad(x, 1)[i] + 0, x.reshape((-1,))[i]):
         three_ways([x, i], [y], [values, np.array([0, -2])])
-        with pytest.raises(IndexRangeError, match="outside its axis|outside the"):
+        with pytest.raises(IndexRangeError, match="an index lies outside"):
             three_ways([x, i], [y], [values, np.array([0, 99])])
     three_ways([x, i, v], [T.set_subtensor(x[i], v)], [values, np.array([1, 1]), np.arange(4.0).reshape(2, 2)])

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import symdl
-import symdl.tensor as T
 import symdl.errors
+import symdl.tensor as T
 from symdl import In, function, shared
 
 ROOT = Path(__file__).resolve().parent.parent

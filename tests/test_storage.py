@@ -44,7 +44,14 @@ def test_set_value_and_shared_copy_unless_borrowed() -> None:
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros(4)[::2], np.broadcast_to(0.0, 2), np.zeros(2, ">f8"), np.zeros(2, "f4"), np.frombuffer(bytes(16)), [0.0, 0]],
+    [
+        np.zeros(4)[::2],
+        np.broadcast_to(0.0, 2),
+        np.zeros(2, ">f8"),
+        np.zeros(2, "f4"),
+        np.frombuffer(bytes(16)),
+        [0.0, 0],
+    ],
 )
 def test_what_compiled_code_cannot_update_in_place_is_copied_though_borrowed(array: Any) -> None:
     s = shared(array, dtype="float64", borrow=True)
@@ -100,7 +107,8 @@ def test_a_shared_value_is_an_array_to_numpy_and_an_expression_to_its_functions(
     assert np.array(s, dtype="float32").dtype == np.float32
     assert np.from_dlpack(s).tolist() == [0, 1, 2]
     assert not isinstance(np.exp(s), np.ndarray)
-    assert (np.ones(3) + s).eval().tolist() == [1, 2, 3]
+    total: Any = np.ones(3) + s
+    assert total.eval().tolist() == [1, 2, 3]
     with pytest.raises(ValueError, match="only be copied"):
         np.array(s, copy=False)
     assert shared(s).get_value().tolist() == [0, 1, 2]
@@ -121,6 +129,6 @@ def test_names_are_labels_and_types_never_change() -> None:
     s.name = "renamed"
     assert repr(s) == "renamed"
     with pytest.raises(AttributeError):
-        s.type = s.type  # type: ignore[misc]
+        s.type = s.type
     with pytest.raises(AttributeError):
         s.array = np.ones(3)

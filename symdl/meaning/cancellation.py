@@ -118,6 +118,8 @@ def _step(poly: Poly) -> Poly | None:
         return odd
     for i, s in enumerate(items):
         for t in items[:i]:
+            if _spoken_for(s, t, items):
+                continue
             for rule in (_pair, _leave_one_out):
                 try:
                     pair = rule(s, t)
@@ -135,14 +137,26 @@ def _step(poly: Poly) -> Poly | None:
     return None
 
 
+def _spoken_for(s: Term, t: Term, items: list[Term]) -> bool:
+    """Whether one of the pair is a number that exp(E) in the sum needs: exp(E) - 1 is known without cancellation."""
+    return any(
+        a[0].bare and any(not m.factors and m.expo.terms and c == -a[1] for m, c in items) and (b[0].factors)
+        for a, b in ((s, t), (t, s))
+    )
+
+
 def _odd_softplus(poly: Poly) -> Poly | None:
-    """softplus(E) - softplus(-E), which is E."""
+    """softplus(E) - softplus(-E), which is E, and softplus(E) - E, which is softplus(-E)."""
     forms = poly.forms
     for m, c in poly.terms.items():
         for a, p in m.factors.items():
             if a.op != "softplus" or p != 1:
                 continue
             mirrored = forms.atom("softplus", (a.args[0].scale(-1),))
+            linear = a.args[0].times(m.without(a), -c)
+            if linear.terms and all(poly.terms.get(t) == k for t, k in linear.terms.items()):
+                mono = m.without(a) * forms.mono(forms.zero, {mirrored: Fraction(1)})
+                return poly - forms.term(m, c) - linear + forms.term(mono, c)
             mate = m.without(a) * forms.mono(forms.zero, {mirrored: Fraction(1)})
             d = poly.terms.get(mate)
             if d is not None and c * d < 0:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from symdl.expr import Expr, make
 from symdl.meaning.normal_form import Atom, Forms, Poly, joined, multiply, power, stripped
 from symdl.ops.declare import spread
-from symdl.ops.indexing import GATHER
-from symdl.ops.views import DROP, RESHAPE, SLICE, SPREAD, dropped, reshape_to
+from symdl.ops.indexing import GATHER, SCATTER
+from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to, zeros_of
 from symdl.types import Extent, Shape
 
 ELEMENTWISE = frozenset(["sum_of", "log", "log1p", "softplus", "abs", "maximum", "where"])
@@ -62,7 +62,15 @@ class Cut:
     lengths: Shape
 
     def apply(self, x: Expr) -> Expr:
-        return make(SLICE, (x,), starts=self.starts, steps=self.steps, lengths=self.lengths)
+        starts, steps = self.starts, self.steps
+        while x.op is SLICE:  # a slice of a slice is one
+            before = x.params
+            starts = tuple(s + t * d for s, t, d in zip(before["starts"], starts, before["steps"], strict=True))
+            steps = tuple(d * e for d, e in zip(before["steps"], steps, strict=True))
+            x = x.inputs[0]
+        if self.lengths == x.type.shape and not any(starts) and set(steps) <= {1}:
+            return x
+        return make(SLICE, (x,), starts=starts, steps=steps, lengths=self.lengths)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,23 @@ class Gathered:
 
     def apply(self, x: Expr) -> Expr:
         return make(GATHER, (stretched(x, self.before), *self.indices), axes=self.axes, batch=self.batch)
+
+
+@dataclass(frozen=True)
+class Put:
+    """The adjoint of taking: an array of zeros of this shape with values added where `taken` reads."""
+
+    taken: Cut | Gathered
+    shape: Shape
+
+    def apply(self, x: Expr) -> Expr:
+        if isinstance(self.taken, Cut):
+            x = stretched(x, self.taken.lengths)
+            return make(PAD, (x,), starts=self.taken.starts, steps=self.taken.steps, shape=self.shape, fill=0)
+        x = stretched(x, full_shape(self.taken))
+        zeros = zeros_of(self.shape, x.type.dtype)
+        params = {"axes": self.taken.axes, "batch": self.taken.batch, "mode": "add"}
+        return make(SCATTER, (zeros, x, *self.taken.indices), **params)
 
 
 View = Place | Cut | Reshape | Gathered
@@ -133,8 +158,24 @@ def result_shape(view: View, shape: Shape) -> Shape:
         return stripped(view.lengths)
     if isinstance(view, Reshape):
         return stripped(view.after)
+    return stripped(full_shape(view))
+
+
+def full_shape(view: Gathered) -> Shape:
+    """The shape of what a gather reads."""
     own = view.indices[0].type.shape
-    return stripped((*own, *(n for k, n in enumerate(view.before) if k >= view.batch and k not in view.axes)))
+    return (*own, *(n for k, n in enumerate(view.before) if k >= view.batch and k not in view.axes))
+
+
+def with_indices(view: View | Put, change: Callable[[Expr], Expr]) -> View | Put:
+    """The view with other nodes for its index arrays."""
+    if isinstance(view, Gathered):
+        return Gathered(view.before, tuple(map(change, view.indices)), view.axes, view.batch)
+    if isinstance(view, Put) and isinstance(view.taken, Gathered):
+        taken = with_indices(view.taken, change)
+        assert isinstance(taken, Gathered)
+        return Put(taken, view.shape)
+    return view
 
 
 def viewed(poly: Poly, view: View, rank: int) -> Poly:

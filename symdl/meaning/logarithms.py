@@ -22,7 +22,7 @@ def exponential(poly: Poly) -> Poly:
         if a is None or m.factors[a] != 1:
             continue
         if a.op == "softplus":
-            if c > 0 and len(poly.terms) == 1:
+            if c > 0 and (c != 1 or len(poly.terms) == 1):
                 continue  # tanh(softplus(x)) is better off without (1 + exp x)^2
             undone = power(forms.one + exponential(a.args[0]), c)
         elif a.op == "log" and a.args[0].single and a.args[0].single[1] > 0 and a.args[0].single[0].positive:
@@ -106,6 +106,9 @@ def logarithm(poly: Poly) -> Poly:
             return forms.function("log", forms.of_atom(a)).scale(p)
     if expo.terms and left:
         forms.found += 1
+        if len(left) == 1 and (a := next(iter(left))).op == "sum_of" and left[a] == 1:
+            whole = forms.term(forms.mono(expo, left), c)  # expo + log of the rest might cancel
+            return out + forms.function("log", whole)
     if left or c != 1:
         out = out + forms.function("log", forms.term(forms.mono(forms.zero, left), c))
     return out + expo

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from symdl.expr import Expr, make
 from symdl.meaning.cancellation import simplify
-from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, leaf, mapped, settled, stretched, viewed, where_shape
+from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, Put, leaf, mapped, settled, stretched, viewed, where_shape
 from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, multiply
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import CAST, cast, eq, where
@@ -145,6 +145,15 @@ def product(a: Poly, b: Poly) -> Poly:
         if x.single and (w := masked(x.single[0])):
             rest = x.forms.term(x.single[0].without(w), x.single[1])
             return _into(w, product(rest, y))
+        if len(x.terms) > 1 and any(put_of(m) for m in x.terms):
+            out = x.forms.zero
+            for m, c in x.terms.items():
+                out = out + product(x.forms.term(m, c), y)
+            return merged(out)
+        if x.single and (w := put_of(x.single[0])):
+            rest = product(x.forms.term(x.single[0].without(w), x.single[1]), y)
+            if rest.number is None:
+                return put(product(w.args[0], viewed(rest, w.param.taken, len(w.param.shape))), w.param)
     for x, y in ((a, b), (b, a)):
         w = chosen_factor(x)
         if w is not None and exponents(x.forms.of_atom(w)) & exponents(y):  # they may meet inside the branches
@@ -152,6 +161,19 @@ def product(a: Poly, b: Poly) -> Poly:
             rest = x.forms.term(x.single[0].without(w), x.single[1])
             return _into(w, product(rest, y))
     return multiply(a, b, lenient=True)
+
+
+def put(poly: Poly, how: Put) -> Poly:
+    """poly put into zeros; its number stays outside, so equal ones meet."""
+    if not poly.terms:
+        return poly
+    k = next(iter(poly.terms.values()))
+    return poly.forms.function("put", poly.scale(1 / k), param=how, shape=how.shape).scale(k)
+
+
+def put_of(m: Mono) -> Atom | None:
+    """The put that a monomial has as a factor."""
+    return next((a for a, p in m.factors.items() if a.op == "put" and p == 1), None)
 
 
 def chosen_factor(poly: Poly) -> Atom | None:
@@ -188,6 +210,22 @@ def merged(poly: Poly) -> Poly:
             poly = poly - poly.forms.term(m, c)
             yes, no = yes + w.args[0].scale(c), no + w.args[1].scale(c)
         poly = poly + chosen(condition, simplify(yes), simplify(no))
+    return _merged_puts(poly)
+
+
+def _merged_puts(poly: Poly) -> Poly:
+    groups: dict[Put, list[Mono]] = {}
+    for m in poly.terms:
+        w = put_of(m)
+        if w is not None and len(m.factors) == 1 and not m.expo.terms:
+            groups.setdefault(w.param, []).append(m)
+    for how, group in groups.items():
+        if len(group) > 1:
+            inside = poly.forms.zero
+            for m in group:
+                (a,) = m.factors
+                inside = inside + a.args[0].scale(poly.terms[m])
+            poly = poly - poly.forms.poly({m: poly.terms[m] for m in group}) + put(simplify(inside), how)
     return poly
 
 

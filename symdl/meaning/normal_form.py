@@ -334,6 +334,8 @@ def leaves_of(poly: Poly) -> tuple[Expr, ...]:
             for a in m.factors:
                 if isinstance(a.param, Expr):
                     out[a.param] = None
+                elif a.op in ("view", "put"):
+                    out |= dict.fromkeys(getattr(getattr(a.param, "taken", a.param), "indices", ()))
                 for p in a.args:
                     out |= dict.fromkeys(leaves_of(p))
         memo[key] = tuple(out)
@@ -460,13 +462,15 @@ def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
 
 
 def risked(a: Mono, b: Mono) -> list[Atom]:
-    """The atoms for which a * b would lose a zero over a zero, or the root of a negative number."""
+    """The atoms for which a * b would lose a zero over a zero; Unsafe where it would lose a root of what may be negative."""
     out = []
     for atom, p in b.factors.items():
         q = a.factors.get(atom)
         if q is None or atom.positive:
             continue
-        if (p > 0) != (q > 0) or (p.denominator % 2 == 0 and (p + q).denominator % 2 == 1 and not atom.nonneg):
+        if p.denominator % 2 == 0 and (p + q).denominator % 2 == 1 and not atom.nonneg:
+            raise Unsafe  # no divisor left would show that the root was NaN
+        if (p > 0) != (q > 0):
             out.append(atom)
     return out
 

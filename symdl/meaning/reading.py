@@ -16,7 +16,7 @@ import numpy as np
 
 from symdl.expr import CONSTANT, Expr, topological
 from symdl.meaning.cancellation import near_log, simplify
-from symdl.meaning.index_maps import Cut, Gathered, Place, Reshape, leaf, viewed
+from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
     assume,
@@ -29,6 +29,8 @@ from symdl.meaning.masks import (
     merged,
     picked,
     product,
+    put,
+    put_of,
     summed_mask,
 )
 from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, exponents, flattened, power
@@ -213,7 +215,7 @@ def times(reading: Reading, a: Poly, b: Poly) -> Poly:
 
 
 def _has_mask(poly: Poly) -> bool:
-    return any(a.op == "where" and not all(b.terms for b in a.args) for m in poly.terms for a in m.factors)
+    return any(put_of(m) or masked(m) for m in poly.terms)
 
 
 def _hazard(poly: Poly) -> bool:
@@ -314,7 +316,7 @@ def _log(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 def _log1p(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     before = reading.forms.found
     out = logarithm(simplify(reading.forms.one + args[0]))
-    bounded = args[0].single is not None and args[0].single[0].expo.nonpos and not args[0].single[0].factors
+    bounded = args[0].single is not None and args[0].nonneg and args[0].single[0].expo.nonpos
     if not args[0].special or bounded:
         reading.forms.found = before  # log1p is what would be written
     return out
@@ -507,6 +509,27 @@ def _gathered(node: Expr) -> Gathered:
 
 def _picked(node: Expr, poly: Poly) -> Poly:
     return dropped_last(picked(poly, node.inputs[1]), node.inputs[0].type.ndim)
+
+
+@reads("pad")
+def _pad(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    p, own = node.params, node.inputs[0].type.shape
+    if p["fill"] != 0 or not args[0].terms:
+        return reading.as_leaf(node)
+    cut = Cut(p["starts"], p["steps"], own)
+    rows = zip(p["starts"], p["steps"], own, p["shape"], strict=True)
+    if all(n == m and ((s == 0 and d == 1) or (s == m - 1 and d == -1)) for s, d, n, m in rows):
+        return viewed(args[0], cut, len(own))  # a reversal undoes itself
+    return put(args[0], Put(cut, p["shape"]))
+
+
+@reads("scatter")
+def _scatter(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    p = node.params
+    if p["mode"] != "add" or args[0].terms or not args[1].terms:
+        return reading.as_leaf(node)
+    taken = Gathered(node.type.shape, node.inputs[2:], p["axes"], p["batch"])
+    return put(args[1], Put(taken, node.type.shape))
 
 
 @reads("join")

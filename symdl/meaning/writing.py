@@ -14,10 +14,10 @@ from typing import Any
 
 from symdl.expr import Expr, constant, make
 from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
-from symdl.meaning.index_maps import settled, stretched
+from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
 from symdl.meaning.masks import assume, masked, pick_of
-from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, exponents, joined, multiply
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX
@@ -90,14 +90,29 @@ class Writing:
                     no = simplify(assume(rest, w.param, False) + w.args[1].scale(c))
                     return ew.where(self.lowered(w.param), self(yes), self(no))
         if poly.nonneg or poly.nonpos:
-            return self.total([self.term(m, c) for m, c in poly.terms.items()])
+            return self.total(self.like_signs(poly))
         even, rest = self.log_cosh(poly)
         if even is not None:
             return self.total([even, self(rest)]) if rest.terms else even
+        joint, rest = self.log_add(poly)
+        if joint is not None:
+            return self.total([joint, self(rest)]) if rest.terms else joint
         gap, rest = self.gap(poly)
         if gap is not None:
             return self.total([gap, self(rest)]) if rest.terms else gap
         return self.differences(list(poly.terms.items()))
+
+    def like_signs(self, poly: Poly) -> list[Expr]:
+        """The terms of a sum of one sign, exp(E) + exp(-E) as 2 cosh(E)."""
+        parts, left = [], dict(poly.terms)
+        for m, c in poly.terms.items():
+            mate = poly.forms.mono(m.expo.scale(-1), {})
+            if m in left and not m.factors and m.expo.terms and left.get(mate) == c:
+                parts.append(self.scaled(fn.cosh(self(m.expo)), 2 * c))
+                del left[m], left[mate]
+            elif m in left:
+                parts.append(self.term(m, c))
+        return parts
 
     def total(self, nodes: Sequence[Expr]) -> Expr:
         """The sum of nodes; what is a negation is subtracted."""
@@ -120,6 +135,19 @@ class Writing:
             for t, k in rest.terms.items():
                 if k == -c and not t.expo.terms and len(t.factors) == 1 and forms.term(t).bases <= top.bases:
                     return self.scaled(self.distance(forms.term(t), top), k), rest - forms.term(t, k)
+        return None, poly
+
+    def log_add(self, poly: Poly) -> tuple[Expr | None, Poly]:
+        """(k log(exp(A) + exp(B)), the rest of poly), of k (A + softplus(B - A)), which may cancel."""
+        for m, k in poly.terms.items():
+            a = _lone(m)
+            if a is None or a.op != "softplus":
+                continue
+            rest = poly - poly.forms.term(m, k)
+            first = poly.forms.poly({t: -c for t, c in a.args[0].terms.items() if rest.terms.get(t) == -c * k})
+            if first.terms:
+                both = fn.logaddexp(self(first), self(a.args[0] + first))
+                return self.scaled(both, k), rest - first.scale(k)
         return None, poly
 
     def log_cosh(self, poly: Poly) -> tuple[Expr | None, Poly]:
@@ -160,6 +188,11 @@ class Writing:
 
     def differences(self, items: list[Term]) -> Expr:
         parts: list[Expr] = []
+        number = next((c for m, c in items if m.bare), None)
+        grows = next(((m, c) for m, c in items if not m.factors and m.expo.terms and c + (number or 0) == 0), None)
+        if grows is not None:  # exp(E) - 1 first: no other term may take the 1
+            parts.append(self.scaled(fn.expm1(self(grows[0].expo)), grows[1]))
+            items = [x for x in items if x[0] is not grows[0] and not x[0].bare]
         while items:
             s, *items = items
             for t in items:
@@ -200,12 +233,16 @@ class Writing:
 
     def exponential_difference(self, m: Mono, n: Mono, c: Fraction, distance: Poly) -> Expr:
         """c (m - n), where m is n exp(distance)."""
-        by = self(distance)
+        if m.expo is n.expo.scale(-1) and not m.factors and not n.factors:
+            return self.scaled(fn.sinh(self(m.expo)), 2 * c)
         if n.bare or not n.special:
-            return self.scaled(fn.expm1(by), c) if n.bare else ew.mul(self.term(n, c), fn.expm1(by))
+            grows = fn.expm1(self(distance))
+            return self.scaled(grows, c) if n.bare else ew.mul(self.term(n, c), grows)
         whole, k = as_factor(distance.forms.raw_exp(distance) - distance.forms.one)
         if any(logistic(a) is not None and p < 0 for a, p in n.factors.items()):
             return self.term(n * whole, c * k)  # tanh
+        equal = ew.eq(self(m.expo), self(n.expo))
+        by = ew.where(equal, self.number(0), self(distance))  # two infinities of one sign are 0 apart
         up = ew.mul(self.term(m, -c), fn.expm1(ew.neg(by)))
         down = ew.mul(self.term(n, c), fn.expm1(by))
         return ew.where(ew.gt(by, self.number(0)), up, down)
@@ -237,14 +274,15 @@ class Writing:
 
     def _term(self, m: Mono, c: Fraction) -> Expr:
         for a, p in m.factors.items():
-            if a.op == "sum_of" and p == 1 and _several(a.args[0]) and not (grown(a) or logistic(a)) and _absorbs(m, a):
+            if a.op == "sum_of" and p == 1 and _several(a.args[0]) and not grown(a) and not _coth(m, a) and _absorbs(m, a):
                 return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
+        m = m.forms.mono(m.expo, halved(m))
         split = self.sided(m, c)
         if split is not None:
             return split
         top: list[Expr] = []
         below: list[Expr] = []
-        factors = halved(m)
+        factors = dict(m.factors)
         expo = self.units(m.expo, factors, top, below)
         expo, c = self.grown(expo, factors, top, below, c)
         expo = self.softmaxes(expo, factors, top)
@@ -273,6 +311,7 @@ class Writing:
             e, sign = found
             rest = m.without(a)
             paired = any(logistic(b) is e and q < 0 for b, q in rest.factors.items())
+            paired = paired or taken(rest.expo, e, Fraction(-1))[0] == -HALF
             if paired or not rest.special or taken(rest.expo, e, Fraction(-1))[0]:
                 continue
             by = self(e)
@@ -306,6 +345,12 @@ class Writing:
             p = -int(factors.pop(a))
             for b in list(factors):
                 other = grown(b)
+                if p == -1 and other and other[0] is e and factors[b] == -1:
+                    t = fn.tanh(self(e.scale(HALF)))
+                    below.append(t if other[1] == 1 else ew.neg(t))
+                    p = 0
+                    del factors[b]
+                    continue
                 while p > 0 and other and other[0] is e and factors.get(b, Fraction(0)) >= 1:
                     t = fn.tanh(self(e.scale(HALF)))
                     top.append(t if other[1] == 1 else ew.neg(t))
@@ -315,7 +360,13 @@ class Writing:
                         del factors[b]
             if not p:
                 continue
-            q = _whole(taken(expo, e, Fraction(p))[0])
+            share = taken(expo, e, Fraction(p))[0]
+            if abs(p) == 1 and share == Fraction(p, 2):  # exp(E/2) / (1 + exp(E))
+                expo = expo - e.scale(share)
+                half = ew.mul(self.number(2), fn.cosh(self(e.scale(HALF))))
+                (below if p > 0 else top).append(half)
+                continue
+            q = _whole(share)
             expo = expo - e.scale(q)
             if p > 0:
                 both = min(q, p - q)
@@ -351,7 +402,13 @@ class Writing:
                 continue
             e, sign = found
             p = int(factors.pop(a))
-            q = _whole(taken(expo, e, Fraction(-p))[0])
+            share = taken(expo, e, Fraction(-p))[0]
+            if abs(p) == 1 and share == Fraction(-p, 2):  # (exp(E) - 1) exp(-E/2)
+                expo = expo - e.scale(share)
+                (top if p > 0 else below).append(fn.sinh(self(e.scale(HALF))))
+                c *= Fraction(2 * sign) ** p
+                continue
+            q = _whole(share)
             expo = expo - e.scale(q)
             side = top if p > 0 else below
             if q:
@@ -359,7 +416,7 @@ class Writing:
                 c *= (-1) ** abs(q)
             if abs(p) - abs(q):
                 side.append(self.raised(fn.expm1(self(e)), Fraction(abs(p) - abs(q))))
-            c *= sign**p
+            c *= Fraction(sign) ** p
         return expo, c
 
     def softmaxes(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr]) -> Poly:
@@ -401,14 +458,15 @@ class Writing:
 
     def unshifted(self, poly: Poly) -> tuple[Expr, Expr]:
         """(M, body) with poly = exp(M) body, M the largest exponent, so body holds an exact 1 for it."""
-        expos = sorted({m.expo for m in poly.terms}, key=lambda e: e.order)
+        alone = {m: m.expo if _wild(m) else m.forms.zero for m in poly.terms}
+        expos = sorted(set(alone.values()), key=lambda e: e.order)
         most = self(expos[0])
         for e in expos[1:]:
             most = ew.maximum(most, self(e))
         parts = []
         for m, c in poly.terms.items():
-            part = fn.exp(self.less(self(m.expo), most))
-            rest = m.forms.mono(m.forms.zero, m.factors)
+            part = fn.exp(self.less(self(alone[m]), most))
+            rest = m.forms.mono(m.expo - alone[m], m.factors)
             parts.append(self.scaled(part, c) if rest.bare else ew.mul(self.term(rest, c), part))
         return most, self.total(parts)
 
@@ -445,7 +503,9 @@ class Writing:
             case "pick":
                 return settled(pick_of(self(a.args[0]), self.lowered(a.param)))
             case "view":
-                return settled(a.param.apply(self(a.args[0])))
+                return settled(with_indices(a.param, self.lowered).apply(self(a.args[0])))
+            case "put":
+                return settled(with_indices(a.param, self.lowered).apply(self(a.args[0])))
             case "join":
                 axis, _, shapes = a.param
                 pieces = tuple(stretched(self(p), shape) for p, shape in zip(a.args, shapes, strict=True))
@@ -569,19 +629,32 @@ class Writing:
         mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and _mixed(a.args[0])}
         if not mixed:
             return fn.log(self.term(m, c))
-        parts = [self(m.expo)] if m.expo.terms else []
+        parts: list[Expr] = []
         top: list[Expr] = []
         below: list[Expr] = []
+        expo = m.expo
         for a, p in m.factors.items():
-            if a in mixed:
-                most, body = self.unshifted(a.args[0])
+            e = logistic(a)
+            if e is not None:
+                q, expo = taken(expo, e, -p)
+                soft = e.forms.function("softplus", e.scale(-1)).scale(-q) + e.forms.function("softplus", e).scale(p + q)
+                parts += [self.term(t, k) for t, k in soft.terms.items()]
+            elif a in mixed:
+                inner = a.args[0]
+                if p == 1 and len(mixed) == 1:  # as the user summed them: none of x - y where both are infinite
+                    inner, expo = inner.times(m.forms.mono(expo, {})), m.forms.zero
+                most, body = self.unshifted(inner)
                 parts.append(self.scaled(most, p))
+                (top if p > 0 else below).append(self.raised(body, abs(p)))
             else:
-                body = self.atom(a)
-            (top if p > 0 else below).append(self.raised(body, abs(p)))
-        inside = self.product(top) if top else self.number(1)
-        inside = ew.true_div(inside, self.product(below)) if below else inside
-        return self.total([*parts, fn.log(self.scaled(inside, c))])
+                (top if p > 0 else below).append(self.raised(self.atom(a), abs(p)))
+        if expo.terms:
+            parts.append(self(expo))
+        if top or below or c != 1:
+            inside = self.product(top) if top else self.number(1)
+            inside = ew.true_div(inside, self.product(below)) if below else inside
+            parts.append(fn.log(self.scaled(inside, c)))
+        return self.total(parts)
 
 
 def halved(m: Mono) -> dict[Atom, Fraction]:
@@ -615,18 +688,32 @@ def _whole(p: Fraction) -> int:
 
 
 def _mixed(poly: Poly) -> bool:
-    """Whether poly is a sum of terms of one sign with different exponentials."""
-    return poly.nonneg and len({m.expo for m in poly.terms}) > 1
+    """Whether poly is a sum of terms of one sign with different exponentials that may overflow."""
+    return poly.nonneg and _several(poly)
 
 
 def _several(poly: Poly) -> bool:
-    """Whether the terms of a sum have different exponentials."""
-    return len({m.expo for m in poly.terms}) > 1
+    """Whether the terms of a sum have different exponentials that may overflow."""
+    return len({m.expo for m in poly.terms}) > 1 and any(map(_wild, poly.terms))
+
+
+def _wild(m: Mono) -> bool:
+    """Whether a term has an exponential that no sum of exponentials below it tames."""
+    tamed = any(p < 0 and exponents(m.forms.of_atom(a)) for a, p in m.factors.items())
+    return bool(m.expo.terms) and not tamed
+
+
+def _coth(m: Mono, a: Atom) -> bool:
+    """Whether the factor a stands beside what makes it a hyperbolic cotangent."""
+    e = logistic(a)
+    return e is not None and any(p < 0 and (g := grown(b)) is not None and g[0] is e for b, p in m.factors.items())
 
 
 def _absorbs(m: Mono, a: Atom) -> bool:
     """Whether what stands beside the factor a keeps its exponentials from overflowing."""
-    return bool(m.expo.terms) or any(b is not a and p < 0 and b.op in ("sum_of", "sum") for b, p in m.factors.items())
+    beside = m.without(a)
+    sums = {b: p for b, p in beside.factors.items() if p < 0}
+    return bool(exponents(m.forms.of_atom(a)) & exponents(m.forms.term(m.forms.mono(beside.expo, sums))))
 
 
 def _may_overflow(poly: Poly) -> bool:

@@ -77,7 +77,9 @@ def cast_to(value: Any, dtype: str) -> Expr:
         if type(value) is int and not is_float(dtype) and dtype != "bool":
             info = np.iinfo(dtype)
             if not info.min <= value <= info.max:
-                raise DtypeError(f"the Python number {value} does not fit {dtype}, the dtype of what it is combined with")
+                raise DtypeError(
+                    f"the Python number {value} does not fit {dtype}, the dtype of what it is combined with"
+                )
         return constant(value, dtype)
     if value.type is ANY or value.type.dtype == dtype:
         return value
@@ -98,7 +100,7 @@ def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int 
     elif rule == "divide":
         dtype = float_of(dtype, rule)
     elif rule == "number" and dtype == "bool":
-        raise _wrong(name, "numbers", "bool", values, "T.cast(..., \"int8\") makes them 0 and 1; & | ^ ~ work on bools.")
+        raise _wrong(name, "numbers", "bool", values, 'T.cast(..., "int8") makes them 0 and 1; & | ^ ~ work on bools.')
     elif rule in ("bits", "shift") and (is_float(dtype) or (rule == "shift" and dtype == "bool")):
         raise _wrong(name, "integers" if rule == "shift" else "integers or bools", dtype, values, "")
     try:

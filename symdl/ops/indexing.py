@@ -152,6 +152,11 @@ _indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = (
 )  # x[i] -> (x, i), for set_subtensor
 
 
+def written_index(place: Expr) -> tuple[Expr, tuple[Any, ...]] | None:
+    """(x, index) of an expression that a user wrote as x[index], for printing."""
+    return _indexed.get(place)
+
+
 def _item(x: Expr, item: Any) -> Any:
     """One entry of an index: None, Ellipsis, a slice, a Python int, or an integer Expr."""
     if item is None or item is Ellipsis or isinstance(item, slice):

@@ -261,8 +261,12 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
     axis = _axis(exprs[0], axis, "stack", 1)
     for e in exprs[1:]:
         pairs = list(zip(exprs[0].type.shape, e.type.shape, strict=False))
-        if e.type.ndim != exprs[0].type.ndim or any(isinstance(n, int) and isinstance(m, int) and n != m for n, m in pairs):
-            raise ShapeError(f"stack: {exprs[0]!r} and {e!r} have different shapes", [described(exprs[0]), described(e)])
+        if e.type.ndim != exprs[0].type.ndim or any(
+            isinstance(n, int) and isinstance(m, int) and n != m for n, m in pairs
+        ):
+            raise ShapeError(
+                f"stack: {exprs[0]!r} and {e!r} have different shapes", [described(exprs[0]), described(e)]
+            )
     wide = [expand_dims(e, axis) for e in exprs]
     return wide[0] if len(wide) == 1 else make(JOIN, tuple(wide), axis=axis)
 

@@ -13,7 +13,19 @@ import numpy as np
 from symdl.errors import ShapeError
 from symdl.expr import OPS, Expr, Inferred, Op, constant, described, make, register
 from symdl.ops.declare import spread
-from symdl.types import Dim, Extent, Fact, Shape, TensorType, equal, floor_divide, nonnegative, product, require_at_most, show_extent
+from symdl.types import (
+    Dim,
+    Extent,
+    Fact,
+    Shape,
+    TensorType,
+    equal,
+    floor_divide,
+    nonnegative,
+    product,
+    require_at_most,
+    show_extent,
+)
 
 Indices = tuple[Any, ...]
 Mapped = tuple[Indices, tuple[tuple[Any, Any], ...]]  # operand's indices; (index, extent) of each guard
@@ -72,8 +84,9 @@ def _slice_infer(
 ) -> Inferred:
     facts: list[Fact] = []
     for k in single:  # an index, not a slice that is cut off: it must exist
-        which = f"{starts[k]} lies" if isinstance(starts[k], int) else "{left} - 1 lies"
-        why = f"getitem: index {which} outside the {{right}} entries of axis {k} of {{0}}"
+        why = f"getitem: axis {k} of {{0}} has {{right}} entries, and this index needs {{left}}"
+        if isinstance(starts[k], int):
+            why = f"getitem: index {starts[k]} lies outside the {{right}} entries of axis {k} of {{0}}"
         require_at_most(starts[k] + 1, t.shape[k], why, facts)
         require_at_most(
             0, starts[k], f"getitem: axis {k} of {{0}} has too few entries for this index from its end", facts
@@ -172,12 +185,12 @@ def _times_infer(t: TensorType, *, count: Extent, axis: int) -> Inferred:
 
 def _tile_map(at: Indices, operand: Shape, *, count: Extent, axis: int) -> Mapped:
     n = operand[axis]
-    here = 0 if n == 1 else at[axis] - n * floor_divide(at[axis], n)
+    here = 0 if n in (0, 1) else at[axis] - n * floor_divide(at[axis], n)  # of 0 entries none is ever read
     return (*at[:axis], here, *at[axis + 1 :]), ()
 
 
 def _repeat_map(at: Indices, operand: Shape, *, count: Extent, axis: int) -> Mapped:
-    here = 0 if operand[axis] == 1 else floor_divide(at[axis], count)
+    here = 0 if operand[axis] == 1 or count == 0 else floor_divide(at[axis], count)
     return (*at[:axis], here, *at[axis + 1 :]), ()
 
 
@@ -233,7 +246,9 @@ def dropped(x: Expr, axes: tuple[int, ...], what: str = "squeeze") -> Expr:
         return x
     for k in axes:
         if x.type.shape[k] != 1:
-            raise ShapeError(f"{what}: axis {k} of {x!r} has extent {show_extent(x.type.shape[k])}, not 1", [described(x)])
+            raise ShapeError(
+                f"{what}: axis {k} of {x!r} has extent {show_extent(x.type.shape[k])}, not 1", [described(x)]
+            )
     return make(DROP, (x,), axes=axes)
 
 

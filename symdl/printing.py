@@ -1,0 +1,181 @@
+"""What an expression or a function looks like inside: debugprint, a tree with types and lines; pprint, one formula."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TextIO
+
+from symdl.compilation import Lowered
+from symdl.errors import InputError, kind_of
+from symdl.expr import CONSTANT, VARIABLE, Expr, place_of, short, topological
+from symdl.formulas import pprint
+from symdl.functions import Function
+from symdl.program import Call, If, Kernel, Loop, Step, inner
+
+__all__ = ["debugprint", "dprint", "pp", "pprint"]
+Root = tuple[str, Expr]  # what a tree is the value of ("" for nothing to say), and its root
+HIDDEN = {"id", "type", "value", "extent"}  # parameters that the node's name or type says already
+NAMED = 4  # of the user's nodes, so many beside a step
+
+
+def debugprint(
+    thing: Any,
+    file: TextIO | Literal["str"] | None = None,
+    *,
+    print_type: bool = True,
+    depth: int = 50,
+    limit: int = 1000,
+    before: bool = True,
+    after: bool = True,
+    steps: bool = True,
+) -> str | None:
+    """Print an expression, a list of them, or a function as trees: each node with its letter, type and the user's line.
+
+    A node met again shows only its letter. depth: levels of a tree; limit: lines of it; what is cut off is counted. Of
+    a function: the graph as the user wrote it (before), as it is run (after), and the steps of its program with the
+    user's nodes that they compute (steps). file: sys.stdout unless given; "str" returns the text instead.
+    """
+    if isinstance(thing, Function):
+        text = _function(thing, print_type, depth, limit, before, after, steps)
+    elif isinstance(thing, Expr):
+        text = tree([("", thing)], print_type, depth, limit)
+    elif isinstance(thing, list | tuple) and all(isinstance(e, Expr) for e in thing):
+        text = tree([("", e) for e in thing], print_type, depth, limit)
+    else:
+        raise InputError(f"debugprint: takes an expression, a list of them or a function, not {kind_of(thing)}")
+    if file == "str":
+        return text
+    print(text, end="", file=file or sys.stdout)
+    return None
+
+
+dprint = debugprint
+pp = pprint
+
+
+def tree(roots: Sequence[Root], print_type: bool = True, depth: int = 50, limit: int = 1000) -> str:
+    """The nodes under the roots, one a line, indented. Letters go in the order of printing."""
+    lines: list[tuple[str, str, str]] = []  # indented name, type, place
+    letters: dict[Expr, str] = {}
+    cut = False
+    stack = [(label, node, "", "", 0) for label, node in reversed(roots)]  # and two indents: its own, its inputs'
+    while stack:
+        label, node, lead, below, level = stack.pop()
+        if len(lines) >= limit:
+            cut = True
+            break
+        known = node in letters
+        letters.setdefault(node, letter(len(letters)))
+        again = " ..." if known and node.inputs else ""
+        title = f"{label}{_title(node)} [{letters[node]}]{again}"
+        kind = str(node.type) if print_type and not again else ""
+        lines.append((lead + title, kind, "" if again else place_of(node)))
+        if known:
+            continue
+        if level >= depth and node.inputs:
+            lines.append((below + "└─ ...", "", ""))
+            cut = True
+            continue
+        last = len(node.inputs) - 1
+        for k in range(last, -1, -1):
+            turn, on = ("└─ ", "   ") if k == last else ("├─ ", "│  ")
+            stack.append(("", node.inputs[k], below + turn, below + on, level + 1))
+    if cut:
+        rest = sum(1 for n in topological(*(r for _, r in roots)) if n not in letters)
+        lines.append((f"({rest} more nodes: depth={depth}, limit={limit})", "", ""))
+    return aligned(lines)
+
+
+def aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns side by side. A line much longer than the others pushes only its own columns aside."""
+    count = max((len(r) for r in rows), default=0)
+    wide = [min(60, max((len(r[k]) for r in rows if any(r[k + 1 :])), default=0)) for k in range(count)]
+    return "".join("  ".join(f"{c:<{w}}" for c, w in zip(r, wide, strict=True)).rstrip() + "\n" for r in rows)
+
+
+def letter(k: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    out = ""
+    k += 1
+    while k:
+        k, rest = divmod(k - 1, 26)
+        out = chr(ord("A") + rest) + out
+    return out
+
+
+def _title(node: Expr) -> str:
+    """A leaf's name or value; an op with its parameters."""
+    if node.op is VARIABLE or node.op is CONSTANT or node.op.name == "extent":
+        return short(node) if node.name or node.op is not VARIABLE else "variable"
+    params = ", ".join(f"{k}={_plain(v)}" for k, v in node.params.items() if k not in HIDDEN)
+    called = f" {node.name!r}" if node.name else ""
+    return f"{node.op}{{{params}}}{called}" if params else f"{node.op}{called}"
+
+
+def _plain(value: Any) -> str:
+    if type(value) is tuple:
+        return f"({', '.join(map(_plain, value))})"
+    return value if isinstance(value, str) else str(value)
+
+
+# ---- functions ----
+
+
+def _function(f: Function, print_type: bool, depth: int, limit: int, before: bool, after: bool, steps: bool) -> str:
+    form = f.lowered
+    sections = [f"function {f.name or ''}({', '.join(repr(one.variable) for one in f.ins)})".replace(" (", "(") + "\n"]
+    labels = list(_labels(f))
+    if before:
+        roots = list(zip(labels, f.graph.roots, strict=True))
+        sections.append("as written\n" + _indented(tree(roots, print_type, depth, limit)))
+    if after:
+        roots = list(zip(labels, form.final, strict=True))
+        sections.append("as run\n" + _indented(tree(roots, print_type, depth, limit)))
+    if steps:
+        sections.append("steps\n" + _indented(aligned(list(_steps(form.program.steps, form, _named(form))))))
+    return "\n".join(sections)
+
+
+def _labels(f: Function) -> Iterator[str]:
+    """What each root of a function is."""
+    kind = f.kind
+    for k in range(len(f.graph.outputs)):
+        yield "output: " if kind == "one" else f"output {k}: " if kind == "list" else f"output {kind[k]!r}: "
+    for shared, _ in f.graph.updates:
+        yield f"{short(shared)} <- "
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def _named(form: Lowered) -> Mapping[str, str]:
+    """The user's names of a Program's buffers."""
+    program = form.program
+    leaves = [*program.of_kind("input"), *program.of_kind("shared")]
+    return {b.name: short(e) for b, e in zip(leaves, (*form.graph.inputs, *form.graph.shareds), strict=True)}
+
+
+def _steps(steps: Sequence[Step], form: Lowered, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(the step, the user's nodes that it computes)."""
+    for step in steps:
+        match step:
+            case Kernel():
+                yield "kernel", _computed(step.sources, form)
+            case Call():
+                views = [names.get(v.buffer, v.buffer) for v in step.views]
+                yield f"{step.name}({', '.join(views[:-1])}) -> {views[-1]}", _computed(step.sources, form)
+            case Loop():
+                yield f"loop {step.counter} in 0:{step.steps}", ""
+            case If():
+                yield f"if {names.get(step.condition.buffer, step.condition.buffer)}", ""
+        for body in inner(step):
+            yield from (("  " + left, right) for left, right in _steps(body, form, names))
+
+
+def _computed(sources: Sequence[int], form: Lowered) -> str:
+    """The user's nodes of a step with their lines, the last ones first, for they tell most."""
+    nodes = [form.nodes[k] for k in sorted(sources, reverse=True) if form.nodes[k].inputs]
+    shown = [" ".join(filter(None, [pprint(n, 30), place_of(n)])) for n in nodes[:NAMED]]
+    return "; ".join(shown) + (f"; and {len(nodes) - NAMED} more" if len(nodes) > NAMED else "")

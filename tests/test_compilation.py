@@ -1,0 +1,140 @@
+"""The pipeline as a whole: what each stage leaves, how updates are stored, and that growth is near linear."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from programs import MODES, calls, kernels, program_of, temps
+
+import symdl
+import symdl.tensor as T
+from symdl.compilation import Graph, Lowered, lowered
+from symdl.expr import VARIABLE, topological
+from symdl.loops import Store, walk
+from symdl.program import Program, verify
+
+
+def form_of(inputs: list[Any], outputs: list[Any], updates: Any = ()) -> Lowered:
+    f = symdl.function(inputs, outputs, updates=updates)
+    return f.lowered
+
+
+def program(inputs: list[Any], outputs: list[Any], updates: Any = ()) -> Program:
+    return form_of(inputs, outputs, updates).program
+
+
+def test_buffers_come_in_the_order_of_the_call() -> None:
+    x, y, s = T.vector("x"), T.lscalar("y"), symdl.shared(np.zeros(3), "s")
+    p = program([y, x], [x * y, s + x], [(s, s + x * y)])
+    assert [b.kind for b in p.buffers.values() if b.kind != "temp"] == ["input", "input", "shared", "output", "output"]
+    assert [b.dtype for b in p.of_kind("input")] == ["int64", "float64"]
+    assert p.bindings[0].buffer == p.of_kind("input")[0].name
+
+
+def test_a_form_knows_the_users_nodes_by_number() -> None:
+    x = T.vector("x")
+    y = T.tanh(x) * 2
+    form = form_of([x], [y])
+    assert form.nodes[-1] is y
+    sources = {k for s in kernels(form.program) for k in s.sources}
+    assert {form.nodes[k].op.name for k in sources} >= {"tanh", "mul"}
+
+
+def test_only_run_ops_are_left() -> None:
+    x, y = T.matrix("x"), T.lvector("y")
+    loss = T.categorical_crossentropy(T.softmax(T.dot(x, x.T)), y).mean()
+    for stable in (True, False):
+        form = lowered(Graph((x, y), (), (loss, symdl.grad(loss, x)), ()), stable)
+        assert all(n.op.kind != "composite" for n in topological(*form.final))
+        verify(form.program)
+
+
+def test_leaves_of_the_final_graph_have_canonical_sizes() -> None:
+    x, y = T.vector("x"), T.vector("y")
+    form = form_of([x, y], [x + y])
+    names = {str(n.type.shape[0]) for n in topological(*form.final) if n.op is VARIABLE}
+    assert names == {"d0"}
+
+
+def test_array_constants_are_arguments_in_the_order_of_the_program() -> None:
+    x = T.vector("x")
+    a, b = np.arange(3.0), np.arange(3.0) + 10
+    form = form_of([x], [x + a, x * b])
+    arrays = [c.params["value"].array for c in form.constants]
+    assert [b.shape for b in form.program.of_kind("constant")] == [v.shape for v in arrays]
+    for mode in MODES:
+        got = symdl.function([x], [x + a, x * b], mode=mode)(np.ones(3))
+        np.testing.assert_array_equal(got[0], a + 1)
+        np.testing.assert_array_equal(got[1], b)
+
+
+def test_a_call_is_all_or_nothing() -> None:
+    for mode in MODES:
+        s, n = symdl.shared(np.zeros(3), "s"), symdl.shared(np.int64(0), "n")
+        x, i = T.vector("x"), T.lvector("i")
+        f = symdl.function([x, i], x[i].sum(), updates=[(s, s + x), (n, n + 1)], mode=mode)
+        with pytest.raises(symdl.errors.IndexRangeError):
+            f(np.ones(3), np.array([3]))
+        with pytest.raises(symdl.errors.ShapeError):
+            f(np.ones(4), np.array([0]))
+        assert not s.get_value().any()
+        assert n.get_value() == 0
+        f(np.ones(3), np.array([0]))
+        assert n.get_value() == 1
+
+
+def test_momentum_updates_are_in_place_and_share_a_kernel() -> None:
+    w, v, g = (symdl.shared(np.zeros((4, 3)), name) for name in "wvg")
+    speed = v * 0.9 - g * 0.1
+    p = program_of([], [], [(v, speed), (w, w + speed), (g, g * 0)])
+    assert (len(kernels(p)), calls(p), temps(p)) == (1, [], [])
+    stored = [x.view.buffer for k in kernels(p) for x in walk(*k.body) if isinstance(x, Store)]
+    assert sorted(stored) == sorted(b.name for b in p.of_kind("shared"))
+
+
+def test_a_counter_is_read_before_it_counts() -> None:
+    for mode in MODES:
+        n = symdl.shared(np.int64(5), "n")
+        f = symdl.function([], [n * 2, T.arange(n)], updates=[(n, n + 1)], mode=mode)
+        double, numbers = f()
+        assert (int(double), len(numbers), int(n.get_value())) == (10, 5, 6)
+        assert len(f()[1]) == 6
+
+
+def test_the_same_update_for_several() -> None:
+    for mode in MODES:
+        a, b = symdl.shared(np.ones(2), "a"), symdl.shared(np.zeros(2), "b")
+        symdl.function([], [], updates=[(b, a), (a, b)], mode=mode)()
+        np.testing.assert_array_equal(a.get_value(), [0, 0])
+        np.testing.assert_array_equal(b.get_value(), [1, 1])
+
+
+def chain(n: int) -> tuple[Any, Any]:
+    x = T.vector("x")
+    y: Any = x
+    for k in range(n // 3):
+        y = T.tanh(y * (1 + k / 1000)) + x
+    return x, y
+
+
+def stages(n: int) -> float:
+    x, y = chain(n)
+    g = symdl.grad(y.sum(), x)
+    start = time.process_time()
+    lowered(Graph((x,), (), (y, g), ()), stable=False)
+    return time.process_time() - start
+
+
+def test_python_stages_are_near_linear_in_a_chain_with_its_gradient() -> None:
+    """Four times the ops take about four times as long: sixteen times would be quadratic."""
+    stages(60)
+    assert stages(1600) < 9 * stages(400)
+
+
+def test_a_deep_chain_does_not_exhaust_the_stack() -> None:
+    x, y = chain(4500)
+    form = lowered(Graph((x,), (), (y,), ()), stable=False)
+    assert len(form.program.steps) > 50
