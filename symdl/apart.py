@@ -1,4 +1,4 @@
-"""Kernels and calls that share no loops with others: sums of columns, scatters and matrix products."""
+"""Steps that share no loops with others: scatters and matrix products."""
 
 from __future__ import annotations
 
@@ -6,40 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from symdl.expr import Expr
-from symdl.loops import Apply, Const, Index, Load, Store, View
+from symdl.loops import Apply, Index, Load, Store, View
 from symdl.lower import Formulas, Read, indices
-from symdl.nests import Unit, nest
+from symdl.nests import nest
 from symdl.ops.contractions import parse
-from symdl.ops.reductions import FOLDS
 from symdl.program import Call, Kernel
-
-
-def columnwise(n: Expr) -> bool:
-    """Whether a reduction keeps the last axis: then loops run along it, and the accumulators are a row in memory."""
-    if n.op.kind != "reduction" or n.op.name not in FOLDS:
-        return False
-    (x,) = n.inputs
-    last = len(x.type.shape) - 1
-    return last not in n.params["axes"] and x.type.shape[last] != 1
-
-
-def columns(u: Unit, formulas: Formulas) -> Kernel:
-    """A reduction in the operand's own order: its rows are folded into rows of accumulators."""
-    rule = FOLDS[u.node.op.name]
-    (x,) = u.node.inputs
-    (out,) = u.views
-    dtype = rule.accumulator(out.dtype)
-    acc = out if dtype == out.dtype else formulas.memory.buffer("temp", dtype, u.kept)
-    where, each = indices(x.type.shape), indices(u.kept)
-    at = tuple(i for k, i in enumerate(where) if k not in u.node.params["axes"])
-    element = formulas.cast(formulas.operand(x, where, []), dtype)
-    body = [
-        *nest(0, u.kept, (Store(acc, each, Const(rule.identity(dtype), dtype)),)),
-        *nest(0, x.type.shape, (Store(acc, at, Apply(rule.combine, (Load(acc, at), element), dtype)),)),
-    ]
-    if acc is not out:
-        body += nest(0, u.kept, (Store(out, each, formulas.cast(Load(acc, each), out.dtype)),))
-    return Kernel(tuple(body), formulas.memory.sources(*formulas.covered(u.node)))
 
 
 def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:

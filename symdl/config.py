@@ -52,9 +52,9 @@ class Config:
                 setattr(self, name, value)
             yield
         finally:
-            for name, value in before.items():
-                if value is not None:
-                    setattr(self, name, value)
+            for name, old in before.items():
+                if old is not None:
+                    setattr(self, name, old)
 
     def __str__(self) -> str:
         return "\n".join(f"{n:<16} {getattr(self, n):<10} ({self._origin[n]})" for n in CHOICES)  # type: ignore[attr-defined]

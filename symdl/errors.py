@@ -113,8 +113,8 @@ def kind_of(value: Any) -> str:
     dtype = getattr(value, "dtype", None)
     name = type(value).__name__
     if isinstance(value, list | tuple) and value:
-        inner = kind_of(value[0])
-        return f"a {name} of {inner}{', ...' if len(value) > 1 else ''}"
+        odd = [v for v in value[:1000] if not isinstance(v, bool | int | float)]
+        return f"a {name} that holds {kind_of((odd or value)[0])}"
     if dtype is not None:
         return f"a {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

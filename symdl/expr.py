@@ -347,6 +347,7 @@ def as_expr(value: Any) -> Expr:
 
 
 def is_constant(expr: Expr) -> bool:
+    """Whether a node is a constant leaf."""
     return expr.op is CONSTANT
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from symdl.apart import columns, columnwise, matmul, scatter
+from symdl.apart import matmul, scatter
 from symdl.expr import Expr, results, topological
 from symdl.loops import View
 from symdl.lower import At, Formulas, Memory, Read, index, indices, is_window
-from symdl.nests import Unit, grouped
+from symdl.nests import Unit, columnwise, grouped
+from symdl.ops.reductions import FOLDS
 from symdl.program import Step
 from symdl.stored import Storage
 from symdl.types import Extent
@@ -34,7 +36,7 @@ class Group:
     step: Step | None = None
     weight: int = 0  # of all units, in cheap ops
     members: dict[Expr, Unit] = field(default_factory=dict)
-    sealed: set[Expr] = field(default_factory=set)  # written in parts: not to be read inside the group
+    sealed: set[Expr] = field(default_factory=set)  # whole only after it: not to be read inside the group
 
     @property
     def space(self) -> tuple[Extent, ...]:
@@ -65,6 +67,7 @@ class Fusion:
         self.place: dict[Expr, int] = {}  # stored node -> its (last) group
         self.readers: dict[Expr, set[int]] = {}  # stored node -> groups that read it; -1: as a window
         self.open: dict[tuple[bool, tuple[Extent, ...] | None], list[int]] = {}  # groups by the space that may join
+        self.stored: dict[Any, tuple[Expr, ...]] = {}  # what a unit computes -> its results
         self.targets: dict[Expr, View] = {}  # root -> the view it is computed into directly
         self.copies: list[tuple[Expr, View]] = []
         own: list[Expr] = []
@@ -114,11 +117,10 @@ class Fusion:
                 self.close(n, scatter(n, self.target_views(n)[0], reads, self.formulas), reads)
             case "join":
                 self.join(n)
-            case "reduction" if columnwise(n):
-                unit = self.unit(n)
-                self.close(n, columns(unit, self.formulas), unit.reads)
             case _:
-                self.insert(self.unit(n))
+                unit = self.unit(n)
+                if unit is not None:
+                    self.insert(unit)
 
     def target_views(self, n: Expr) -> tuple[View, ...]:
         """Where the results of n go."""
@@ -127,32 +129,44 @@ class Fusion:
                 self.views[r] = self.targets.get(r) or self.memory.buffer("temp", r.type.dtype, r.type.shape)
         return tuple(self.views[r] for r in results(n))
 
-    def unit(self, n: Expr) -> Unit:
-        """n as loops."""
-        reads: list[Read] = []
-        if n.op.kind not in ("reduction", "accumulation"):
-            at = indices(n.type.shape)
-            value = self.formulas.value(n, at, reads, fresh=True)
-            return Unit(n, n.type.shape, (), at, value, reads, (n,), self.target_views(n), at, n in self.late)
-        (x,) = n.inputs
+    def unit(self, n: Expr) -> Unit | None:
+        """n as loops, or None where another unit stores the same, which then stands for n."""
+        x, by_rows = n, columnwise(n)
+        axes: tuple[int, ...] = ()
+        if n.op.kind in ("reduction", "accumulation"):
+            (x,) = n.inputs
+            axes = n.params["axes"] if "axes" in n.params else (n.params["axis"],)
         shape = x.type.shape
-        axes = n.params["axes"] if "axes" in n.params else (n.params["axis"],)
-        kept = [k for k in range(len(shape)) if k not in axes]
-        place = {k: j for j, k in enumerate([*kept, *axes])}
+        left = [k for k in range(len(shape)) if k not in axes]
+        order = [*range(len(shape))] if by_rows else [*left, *axes]
+        place = {k: j for j, k in enumerate(order)}
         where: At = tuple(0 if m == 1 else index(place[k]) for k, m in enumerate(shape))
-        value = self.formulas.operand(x, where, reads)
-        at = tuple(where[k] for k in kept)
-        writes = where if n.op.kind == "accumulation" else at
-        spaces = tuple(shape[k] for k in kept), tuple(shape[k] for k in axes)
-        made = tuple(results(n))
-        late = any(r in self.late for r in made)
-        return Unit(n, *spaces, at, value, reads, made, self.target_views(n), writes, late)
+        reads: list[Read] = []
+        value = self.formulas.value(x, where, reads, fresh=x is n)
+        space = tuple(shape[k] for k in order)
+        inner = 0 if by_rows else len(axes)
+        kept, reduced = space[: len(space) - inner], space[len(space) - inner :]
+        writes = where if n.op.kind == "accumulation" else tuple(where[k] for k in left)
+        made, late, name = tuple(results(n)), n in self.late, n.op.name if axes else ""
+        twin = self.stored.setdefault((name, id(value), kept, reduced, writes, late), made)
+        if twin is not made and self.targets.keys().isdisjoint(made):
+            self.formulas.twins.update(zip(made, twin, strict=True))
+            self.views.update((r, self.views[t]) for r, t in zip(made, twin, strict=True))
+            return None
+        views = self.target_views(n)
+        rows = self.accumulators(name, views[0]) if by_rows else None
+        return Unit(n, kept, reduced, value, reads, made, views, writes, late, rows)
+
+    def accumulators(self, name: str, out: View) -> View:
+        """Rows into which rows are folded: the result itself, or memory of a wider dtype."""
+        dtype = FOLDS[name].accumulator(out.dtype)
+        return out if dtype == out.dtype else self.memory.buffer("temp", dtype, out.shape)
 
     def piece(self, n: Expr, view: View) -> Unit:
         """n, computed or copied into a view of its shape."""
         reads: list[Read] = []
         at = indices(n.type.shape)
-        return Unit(n, n.type.shape, (), at, self.formulas.value(n, at, reads), reads, (), (view,), at)
+        return Unit(n, n.type.shape, (), self.formulas.value(n, at, reads), reads, (), (view,), at)
 
     def join(self, n: Expr) -> None:
         """Each piece is written where it belongs in the whole."""
@@ -188,7 +202,10 @@ class Fusion:
         group.prefix = common(group.prefix, u.kept)
         group.units.append(u)
         group.weight += 1 + self.storage.weight.get(u.node, 0)
-        group.members.update(dict.fromkeys(u.made, u))
+        if u.rows is None:
+            group.members.update(dict.fromkeys(u.made, u))
+        else:
+            group.sealed.update(u.made)
         self.place.update(dict.fromkeys(u.made, k))
         self.enter(u.reads, k)
         for key in self.keys(group) - before:

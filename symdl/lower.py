@@ -11,7 +11,7 @@ from typing import Any
 
 from symdl.errors import InternalError
 from symdl.expr import CONSTANT, Expr
-from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Value, View, contiguous
+from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Value, View, contiguous, is_value
 from symdl.program import FIRST_FAILURE, Buffer, Failure, Kind
 from symdl.types import Extent, Symbol, symbol
 
@@ -69,12 +69,16 @@ def indices(shape: tuple[Extent, ...]) -> At:
 
 
 class Formulas:
-    """Values of nodes. views: where stored nodes lie; it grows as the caller stores more."""
+    """Values of nodes. views: where stored nodes lie; it grows as the caller stores more.
+
+    Equal formulas are one Value, also where they come from different nodes: what is stored is written once.
+    """
 
     def __init__(self, memory: Memory, views: dict[Expr, View]) -> None:
         self.memory, self.views = memory, views
+        self.twins: dict[Expr, Expr] = {}  # a stored node -> the one that was stored first with its value
         self._memo: dict[Any, tuple[Value, tuple[Read, ...]]] = {}
-        self._casts: dict[Any, Value] = {}
+        self._known: dict[Any, Value] = {}
 
     def value(self, n: Expr, at: At, reads: list[Read], fresh: bool = False) -> Value:
         """n at these indices; what it loads of stored nodes is entered in reads. fresh: compute n though it is stored."""
@@ -89,35 +93,35 @@ class Formulas:
 
     def _value(self, n: Expr, at: At, reads: list[Read], fresh: bool) -> Value:
         if n in self.views and not fresh:
-            reads.append((n, at))
-            return Load(self.views[n], at)
+            reads.append((self.twins.get(n, n), at))
+            return self.once(Load(self.views[n], at))
         dtype, p = n.type.dtype, n.params
         if 0 in n.type.shape:  # no element is ever asked for, and an index map may divide by the extent
-            return Const(0, dtype)
+            return self.once(Const(0, dtype))
         match n.op.kind:
             case "leaf" if n.op is CONSTANT and not n.type.shape:
-                return Const(p["value"].array.item(), dtype)
+                return self.once(Const(p["value"].array.item(), dtype))
             case "view":
                 assert n.op.index_map is not None, n.op  # every view declares one
                 (x,) = n.inputs
                 where, bounds = n.op.index_map(at, x.type.shape, **p)
                 value = self.value(x, where, reads)
-                return Guard(bounds, value, Const(p["fill"], dtype)) if bounds else value
+                return self.once(Guard(bounds, value, self.once(Const(p["fill"], dtype)))) if bounds else value
             case "position":
-                return Position(p["extent"] if n.op.name == "extent" else at[p["axis"]])
+                return self.once(Position(p["extent"] if n.op.name == "extent" else at[p["axis"]]))
             case "gather":
                 return self._gather(n, at, reads)
             case "reshape":
                 if not is_window(n):
                     return self.value(n.inputs[0], (), reads)
                 reads.append((self.base(n), None))
-                return Load(self.window(n), at)
+                return self.once(Load(self.window(n), at))
             case "elementwise":
                 args = tuple(self.operand(x, at, reads) for x in n.inputs)
                 name = BOOL_FORM.get(n.op.name, n.op.name) if args[-1].dtype == "bool" else n.op.name
                 if name == "abs" and dtype == "bool":
                     return args[0]
-                return Apply(name, args, dtype)
+                return self.once(Apply(name, args, dtype))
         raise InternalError(f"lower: {n!r} has no formula")
 
     def operand(self, x: Expr, at: At, reads: list[Read]) -> Value:
@@ -125,21 +129,37 @@ class Formulas:
         own = at[len(at) - len(x.type.shape) :]
         return self.value(x, tuple(0 if n == 1 else i for n, i in zip(x.type.shape, own, strict=True)), reads)
 
+    def once(self, value: Value) -> Value:
+        """The one Value that is equal to this one, whose parts are such Values."""
+        key: Any
+        match value:
+            case Load(view, at):
+                key = Load, view, tuple(id(i) if is_value(i) else i for i in at)
+            case Const(number, dtype):
+                key = Const, repr(number), dtype  # 0.0 is not -0.0, and NaN is itself
+            case Apply(primitive, args, dtype):
+                key = Apply, primitive, dtype, *map(id, args)
+            case Guard(bounds, inside, other):
+                key = Guard, bounds, id(inside), id(other)
+            case Checked(index_, extent, code):
+                key = Checked, extent, code, id(index_)
+            case Position(extent, dtype):
+                key = Position, extent, dtype
+            case _:
+                return value
+        return self._known.setdefault(key, value)
+
     def cast(self, value: Value, dtype: str) -> Value:
-        if value.dtype == dtype:
-            return value
-        key = (id(value), dtype)
-        if key not in self._casts:
-            self._casts[key] = Apply("cast", (value,), dtype)
-        return self._casts[key]
+        """The value in a dtype."""
+        return value if value.dtype == dtype else self.once(Apply("cast", (value,), dtype))
 
     def checked(self, n: Expr, position: Expr, at: At, extent: Extent, reads: list[Read]) -> Value:
         """An index from data, counted from the front and checked against its axis."""
         raw = self.operand(position, at, reads)
-        from_end = Apply("add", (raw, Position(extent)), "int64")
-        negative = Apply("lt", (raw, Const(0, "int64")), "bool")
+        from_end = self.once(Apply("add", (raw, self.once(Position(extent))), "int64"))
+        negative = self.once(Apply("lt", (raw, self.once(Const(0, "int64"))), "bool"))
         code = self.memory.failure("getitem: an index lies outside its axis", n)
-        return Checked(Apply("where", (negative, from_end, raw), "int64"), extent, code)
+        return self.once(Checked(self.once(Apply("where", (negative, from_end, raw), "int64")), extent, code))
 
     def _gather(self, n: Expr, at: At, reads: list[Read]) -> Value:
         x, *positions = n.inputs
@@ -156,7 +176,7 @@ class Formulas:
                 i = next(rest)
                 where.append(0 if m == 1 else i)
         reads.append((self.base(x), None))
-        return Load(self.window(x), tuple(where))
+        return self.once(Load(self.window(x), tuple(where)))
 
     def covered(self, n: Expr) -> set[Expr]:
         """n and what is computed within its formula."""
@@ -175,7 +195,7 @@ class Formulas:
         """The stored node whose buffer a window on n looks at."""
         while n not in self.views:
             n = n.inputs[0]
-        return n
+        return self.twins.get(n, n)
 
     def window(self, n: Expr) -> View:
         """n, which is stored or a strided view or reshape of what is, as a view of a buffer."""

@@ -171,10 +171,12 @@ class Methods:
 
     def __iter__(self) -> Iterator[Expr]:
         n = self.shape[0] if self.ndim else None
+        if not self.ndim:
+            raise self._no_value("cannot be iterated over: it is a scalar", "")
         if not isinstance(n, int):
             raise self._no_value(
-                "has no axis to go along" if not self.ndim else "cannot be gone through: its length is not known yet",
-                "x[i] is one entry; an operation on x acts on all." if self.ndim else "",
+                "cannot be iterated over: its length is not known yet",
+                "x[i] is one entry, T.split(x, n) makes n parts; operations on x act on all entries.",
             )
         return (self[k] for k in range(n))
 

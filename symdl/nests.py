@@ -45,13 +45,13 @@ class Unit:
     node: Expr
     kept: tuple[Extent, ...]
     reduced: tuple[Extent, ...]
-    at: At  # indices of the kept axes
     value: Value
     reads: list[Read]
     made: tuple[Expr, ...]  # what it stores; nothing that others know of for a piece or a copy
     views: tuple[View, ...]  # where each result goes
     writes: At  # at which indices of its results
     late: bool = False
+    rows: View | None = None  # accumulators in memory, into which rows are folded; whole only after all loops
 
     @property
     def space(self) -> tuple[Extent, ...]:
@@ -92,11 +92,17 @@ class Grouped:
     def kernel(self) -> Kernel:
         phases = self.phases()
         body: list[Stmt] = []
+        opening: list[Stmt] = []
+        closing: list[Stmt] = []
         for k, phase in enumerate(phases):
             later = {self.formulas.views[d].buffer for p in phases[k + 1 :] for u in p for d, _ in u.reads}
             body += self.phase(phase, later)
+        for u in self.units:
+            if u.rows is not None:
+                self.around(u, u.rows, opening, closing)
         nodes = {n for u in self.units for n in self.formulas.covered(u.node)}
-        return Kernel(nest(0, self.prefix, tuple(body)), self.memory.sources(*nodes))
+        loops = nest(0, self.prefix, tuple(body))
+        return Kernel((*opening, *loops, *closing), self.memory.sources(*nodes))
 
     def phases(self) -> list[list[Unit]]:
         """Runs of units over one space whose reductions run over the same axes, and of which each reads what the run
@@ -122,7 +128,9 @@ class Grouped:
         after: list[Stmt] = []
         self.done = {}
         for u in units:
-            if u.node.op.kind == "accumulation" and u.made:
+            if u.rows is not None:
+                self.rows(u, u.rows, inside)
+            elif u.node.op.kind == "accumulation" and u.made:
                 self.running(u, before, inside)
             elif not u.reduced:
                 self.plain(u, inside, later)
@@ -228,6 +236,20 @@ class Grouped:
         view = u.views[0]
         inside.append(Store(self.row(view, u), u.writes, self.formulas.cast(acc, view.dtype)))
 
+    def rows(self, u: Unit, rows: View, inside: list[Stmt]) -> None:
+        """A reduction in the operand's own order: each row is folded into the row of accumulators."""
+        rule = FOLDS[u.node.op.name]
+        element = self.formulas.cast(self.rewritten(u.value), rows.dtype)
+        inside.append(Store(rows, u.writes, Apply(rule.combine, (Load(rows, u.writes), element), rows.dtype)))
+
+    def around(self, u: Unit, rows: View, opening: list[Stmt], closing: list[Stmt]) -> None:
+        """What comes before and after the loops that fold rows."""
+        at, identity = indices(rows.shape), FOLDS[u.node.op.name].identity(rows.dtype)
+        opening += nest(0, rows.shape, (Store(rows, at, Const(identity, rows.dtype)),))
+        if rows != u.views[0]:
+            out = u.views[0]
+            closing += nest(0, out.shape, (Store(out, at, self.formulas.cast(Load(rows, at), out.dtype)),))
+
     def accumulator(self, u: Unit, before: list[Stmt], inside: list[Stmt]) -> Ref:
         rule = FOLDS[u.node.op.name]
         dtype = rule.accumulator(u.value.dtype)
@@ -266,3 +288,12 @@ class Grouped:
         ]
         self.settle(u.views[0], u, self.formulas.cast(best, u.views[0].dtype), after)
         self.settle(u.views[1], u, at, after)
+
+
+def columnwise(n: Expr) -> bool:
+    """Whether a reduction keeps the last axis: then loops run along it, and the accumulators are a row in memory."""
+    if n.op.kind != "reduction" or n.op.name not in FOLDS:
+        return False
+    (x,) = n.inputs
+    last = len(x.type.shape) - 1
+    return last not in n.params["axes"] and x.type.shape[last] != 1

@@ -19,7 +19,7 @@ from symdl.storage import SharedVariable
 from symdl.types import symbols
 
 Unused = Literal["raise", "warn", "ignore"]
-Pairs = Mapping[Expr, Any] | Sequence[tuple[Expr, Any]]
+Pairs = Mapping[Expr, Any] | Sequence[tuple[Expr, Any]] | None
 NoDefaults = bool | Sequence[Expr]
 
 
@@ -69,7 +69,9 @@ def _output(value: Any) -> Expr:
 
 
 def pairs_of(pairs: Any, what: str) -> list[tuple[Any, Any]]:
-    """The (variable, expression) pairs of updates or givens."""
+    """The (variable, expression) pairs of updates or givens; None is none."""
+    if pairs is None:
+        return []
     if isinstance(pairs, Expr) or not isinstance(pairs, Mapping | list | tuple):
         raise InputError(
             f"function: {what} takes (variable, expression) pairs or a dictionary, not {_named(pairs)}", _parts(pairs)

@@ -137,7 +137,7 @@ def three_ways(outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool
     form = lowered(Graph(inputs, (), tuple(outputs), ()), stable=stable)
     executable = compiled(form, native())
     bound = executable.bind(arrays, [])
-    status, machine = bound.status, ()
+    status, machine = bound.status, tuple[Any, ...]()
     if not status:
         status, machine = executable.execute(bound)
     assert status == 0, form.program.failures

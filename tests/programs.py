@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import agree
 import numpy as np
 
 import symdl
@@ -61,26 +62,29 @@ def golden(name: str, text: str) -> None:
 
 
 def three_ways(
-    inputs: Sequence[Expr], outputs: Sequence[Expr], values: Sequence[Any], rtol: float = 1e-12, calls: int = 1
+    inputs: Sequence[Expr], outputs: Sequence[Expr], values: Sequence[Any], rtol: float = 1e-12
 ) -> list[Any]:
-    """The outputs, after each mode has given equal dtypes, shapes and values (floats to rtol); or one class of error."""
-    found: list[Any] = []
-    for mode in MODES:
-        f = symdl.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore")
-        try:
-            found.append([f(*values) for _ in range(calls)][-1])
-        except SymdlError as error:
-            found.append(error)
-    oracle = found[0]
-    for other in found[1:]:
-        if isinstance(oracle, SymdlError):
-            assert type(other) is type(oracle), (oracle, other)
-            continue
-        assert isinstance(other, list), other
+    """The oracle's outputs, after loops and machine code of the formulas as written (without stage 3) have given equal
+    dtypes, shapes and values (floats to rtol)."""
+    oracle, *others = agree.three_ways(outputs, dict(zip(inputs, values, strict=True)))
+    for other in others:
         for expected, got in zip(oracle, other, strict=True):
             assert got.dtype == expected.dtype
             assert got.shape == expected.shape
             np.testing.assert_allclose(got, expected, rtol=rtol if got.dtype.kind == "f" else 0, atol=rtol)
-    if isinstance(oracle, SymdlError):
-        raise oracle
-    return list(oracle)
+    return oracle
+
+
+def in_every_mode(inputs: Sequence[Expr], outputs: Sequence[Expr], values: Sequence[Any]) -> None:
+    """Raise the error of a function's call, if it is one of the same class in every mode."""
+    found: list[Any] = []
+    for mode in MODES:
+        f = symdl.function(list(inputs), list(outputs), mode=mode, on_unused_input="ignore")
+        try:
+            f(*values)
+            found.append(None)
+        except SymdlError as error:
+            found.append(error)
+    assert len({type(e) for e in found}) == 1, found
+    if found[0] is not None:
+        raise found[0]

@@ -63,7 +63,8 @@ def together(ops: list[Op], grid: dict[str, Any]) -> tuple[list[Expr], dict[Expr
 @pytest.mark.parametrize("stable", [False, True], ids=["as written", "stabilized"])
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_every_op_on_special_floats(dtype: str, stable: bool) -> None:
-    ops = [op for op in ELEMENTWISE if fits(op, dtype) and op.name not in ("trigamma", "clip_between")]
+    # NumPy leaves NaN bounds of clip open; SciPy's gammaln is inf at 5e-324, where it is 744; trigamma is for x > 0
+    ops = [op for op in ELEMENTWISE if fits(op, dtype) and op.name not in ("trigamma", "clip_between", "gammaln")]
     a, b, c = np.array(list(product(SPECIAL, SPECIAL, [0.5]))).T.astype(dtype)
     outputs, values = together(ops, {"a": a, "b": b, "c": c, "condition": np.arange(len(a)) % 2 == 0})
     agree(outputs, values, {k: SPECIAL_ULPS.get(op.name, 4) for k, op in enumerate(ops)}, stable)

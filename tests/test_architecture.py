@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "lower": ["ops", "program"],
     "stored": ["lower"],
     "nests": ["stored"],
-    "fuse": ["nests", "memory"],
+    "apart": ["nests"],
+    "fuse": ["apart", "memory"],
     # what a user sees
     "inputs": ["expr"],
     "storage": ["ops", "inputs", "turns"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programs import MODES, program_of, three_ways
+from programs import MODES, in_every_mode, program_of, three_ways
 
 import symdl
 import symdl.tensor as T
@@ -59,7 +59,7 @@ def test_a_size_that_two_inputs_share_is_bound_once_and_checked() -> None:
     assert [c.node for c in found.checks] == [-2, -2]
     three_ways([x, y], [x + y.sum(axis=1)], [np.ones(2), np.ones((2, 3))])
     with pytest.raises(ShapeError, match="must have 2 entries, not 4"):
-        three_ways([x, y], [x + y.sum(axis=1)], [np.ones(2), np.ones((4, 3))])
+        in_every_mode([x, y], [x + y.sum(axis=1)], [np.ones(2), np.ones((4, 3))])
 
 
 def test_an_input_may_be_as_long_as_a_formula_says() -> None:
@@ -67,7 +67,7 @@ def test_an_input_may_be_as_long_as_a_formula_says() -> None:
     x, y = variable("x", (n,), "float64"), variable("y", (n * 2 + 1,), "float64")
     three_ways([x, y], [y[: x.shape[0]] + x], [np.ones(2), np.arange(5.0)])
     with pytest.raises(ShapeError, match="must have 5 entries, not 4"):
-        three_ways([x, y], [y[: x.shape[0]] + x], [np.ones(2), np.arange(4.0)])
+        in_every_mode([x, y], [y[: x.shape[0]] + x], [np.ones(2), np.arange(4.0)])
 
 
 # ---- facts ----
@@ -102,7 +102,7 @@ def test_products_of_sizes() -> None:
     assert str(found.table[sole_symbol(y.type.shape[0])]) == "d0*d1"
     three_ways([x, y], [flat + y, (flat + y).reshape(x.shape).T], [np.ones((2, 3)), np.arange(6.0)])
     with pytest.raises(ShapeError, match=r"6 in reshape\(x\) and 5 in y"):
-        three_ways([x, y], [flat + y], [np.ones((2, 3)), np.arange(5.0)])
+        in_every_mode([x, y], [flat + y], [np.ones((2, 3)), np.arange(5.0)])
 
 
 def test_an_unknown_axis_may_happen_to_be_one() -> None:
@@ -115,7 +115,7 @@ def test_an_unknown_axis_may_happen_to_be_one() -> None:
 def test_an_unknown_axis_never_stretches() -> None:
     x, y = T.vector("x"), T.vector("y")
     with pytest.raises(ShapeError, match="axis -1 is 1 in x and 3 in y"):
-        three_ways([x, y], [x + y], [np.ones(1), np.ones(3)])
+        in_every_mode([x, y], [x + y], [np.ones(1), np.ones(3)])
 
 
 def test_checks_come_in_the_order_of_the_formula() -> None:
@@ -141,7 +141,7 @@ def test_unequal_facts_are_used_only_when_they_say_equal() -> None:
     assert all(c.fact.relation == "<=" for c in found.checks)
     three_ways([x], [y], [np.arange(3.0)])
     with pytest.raises(IndexRangeError):
-        three_ways([x], [y], [np.arange(2.0)])
+        in_every_mode([x], [y], [np.arange(2.0)])
 
 
 def test_a_division_into_no_parts_is_an_error() -> None:
@@ -150,9 +150,9 @@ def test_a_division_into_no_parts_is_an_error() -> None:
     three_ways([x, n], [y], [np.arange(6.0), np.int64(3)])
     for parts in (0, -2):
         with pytest.raises(ShapeError):
-            three_ways([x, n], [y], [np.arange(6.0), np.int64(parts)])
+            in_every_mode([x, n], [y], [np.arange(6.0), np.int64(parts)])
     with pytest.raises(ShapeError, match="6 elements"):
-        three_ways([x, n], [y], [np.arange(6.0), np.int64(4)])
+        in_every_mode([x, n], [y], [np.arange(6.0), np.int64(4)])
 
 
 def test_a_size_given_as_an_input() -> None:
@@ -161,7 +161,7 @@ def test_a_size_given_as_an_input() -> None:
     three_ways([x, n], outputs, [np.arange(3.0), np.int32(2)])
     three_ways([x, n], outputs[1:3], [np.arange(3.0), np.int32(-2)])
     with pytest.raises(ShapeError, match="a size of -2"):
-        three_ways([x, n], outputs[:1], [np.arange(3.0), np.int32(-2)])
+        in_every_mode([x, n], outputs[:1], [np.arange(3.0), np.int32(-2)])
 
 
 def test_a_size_of_an_input_that_nothing_else_needs() -> None:

@@ -82,6 +82,7 @@ MISTAKES: dict[str, str] = {
     "givens of another dtype": 'x = T.fvector("x")\ndata = shared(np.zeros(3), "data")\nf = function([], x * 2, givens={x: data})',
     "givens of another number of axes": 'x = T.dvector("x")\ndata = shared(np.zeros((3, 3)), "data")\nf = function([], x * 2, givens={x: data})',
     "givens for an expression": 'x = T.dvector("x")\ny = x * 2\nf = function([x], y + 1, givens={y: x})',
+    "an update of an input without a first value": 'x = T.dscalar("x")\nf = function([symdl.In(x, update=x + 1)], x)',
     "an unknown mode": 'x = T.dvector("x")\nf = function([x], x, mode="FAST")',
     "an unknown on_unused_input": 'x = T.dvector("x")\nf = function([x], x, on_unused_input="maybe")',
     # ---- gradients ----
@@ -164,7 +165,8 @@ MISTAKES: dict[str, str] = {
     "set_value of another shape": 'W = shared(np.zeros((2, 3)), "W")\nW.set_value(np.zeros((3, 3)))',
     "set_value of other axes": 'W = shared(np.zeros((2, 3)), "W")\nW.set_value(np.zeros(6))',
     "set_value of another kind": 'n = shared(np.zeros(3, "int32"), "n")\nn.set_value(np.array([0.5, 1, 2]))',
-    # ---- options ----
+    # ---- options and extras ----
+    "a package that is not installed": 'from unittest.mock import patch\nimport symdl.extras\nwith patch("symdl.extras.installed", return_value=False): symdl.extras.load("sklearn.datasets", "the digits")',
     "an option that is not there": 'symdl.config.floatx = "float32"',
     "a value that an option does not take": 'symdl.config.floatX = "float16"',
 }
@@ -212,7 +214,7 @@ WITHOUT_PARTS = {  # no expression takes part
     "a gradient for a number", "a misspelt disconnected_inputs", "where with == of Python", "concatenate of nothing",
     "a size that is a float", "sum of ==", "float16", "complex", "a dtype that is none", "a cast to object",
     "a shape where the name should be", "a negative extent", "shared of a text", "shared of None", "shared of float16",
-    "shared of another shape", "an option that is not there", "a value that an option does not take",
+    "shared of another shape", "a package that is not installed", "an option that is not there", "a value that an option does not take",
 }  # fmt: skip
 
 

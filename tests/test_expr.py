@@ -158,7 +158,7 @@ def test_unary_operators_and_divmod() -> None:
     for got, expected in zip(divmod(x, 2), divmod(X, 2), strict=True):
         same(value(got, {x: X}), expected)
     same(value(x @ x.T, {x: X}), X @ X.T)
-    same(value(X.T @ x, {x: X}), X.T @ X)
+    same(value(as_expr(X.T @ x), {x: X}), X.T @ X)
 
 
 UFUNCS = ["exp", "log", "sin", "tanh", "sqrt", "square", "absolute", "negative", "sign", "floor", "rint", "isnan", "logical_not",
@@ -216,7 +216,7 @@ def test_every_name_of_the_protocol_exists() -> None:
 
 def test_what_numpy_has_and_symdl_has_not() -> None:
     x = T.dmatrix("x")
-    for build, name in ((lambda: np.linalg.inv(x), "np.inv"), (lambda: np.spacing(x), "np.spacing"), (lambda: np.add.reduce(x), "np.add.reduce"),
+    for build, name in ((lambda: np.linalg.inv(x), "np.linalg.inv"), (lambda: np.spacing(x), "np.spacing"), (lambda: np.add.reduce(x), "np.add.reduce"),
                         (lambda: np.exp(x, out=np.ones((2, 3))), "np.exp with out"), (lambda: np.sort(x), "np.sort")):  # fmt: skip
         with pytest.raises(SymbolicError, match=f"{name}.* has no symbolic form"):
             build()
@@ -271,8 +271,8 @@ def test_constants() -> None:
     assert number_of(constant([3])) is None
     big = np.arange(3, dtype=">f8")
     assert constant(big).params["value"].array.dtype.byteorder in "=|"
-    for bad, text in (("abc", "cannot hold str"), (None, "cannot hold NoneType"), ([1, "a"], "cannot hold list"), (1j, "complex128 is not supported"),
-                      (np.float16(1), "(?s)float16 is not supported.*cast it"), (object(), "cannot hold object")):  # fmt: skip
+    for bad, text in (("abc", "holds numbers, not the text"), (None, "holds numbers, not None"), ([1, "a"], "not a list that holds the text 'a'"), (1j, "complex128 is not supported"),
+                      (np.float16(1), "(?s)float16 is not supported.*Cast it"), (object(), "not an object")):  # fmt: skip
         with pytest.raises(DtypeError, match=text):
             constant(bad)
     for dtype in ("complex64", "float16", "nonsense", 3.5):
@@ -323,7 +323,7 @@ def test_errors_name_operands_as_the_user_wrote_them() -> None:
     x, n = variable("x", (2,), "float32"), variable("n", (3,), "int64")
     with pytest.raises(ShapeError) as caught:
         x + n
-    assert str(caught.value).splitlines()[0] == "add: axis -1 is 2 in x and 3 in cast(n)"
+    assert str(caught.value).splitlines()[0] == "add: axis -1 is 2 in x and 3 in n"
     assert [p[0] for p in caught.value.parts] == ["x", "n"]
     assert all(p[2].startswith("test_expr.py:") for p in caught.value.parts)
     again = pickle.loads(pickle.dumps(caught.value))

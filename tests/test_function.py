@@ -37,7 +37,7 @@ def test_outputs_one_list_dictionary_none(mode: str) -> None:
     assert function([x], None, on_unused_input="ignore", mode=mode)([1]) is None
     assert function([x], [], on_unused_input="ignore", mode=mode)([1]) == []
     assert function([x], Out(x * 3, borrow=True), mode=mode)([1]).tolist() == [3]
-    assert function([], 7, mode=mode)().tolist() == 7
+    assert function([], 7, updates=None, givens=None, mode=mode)().tolist() == 7
     assert function([], mode=mode)() is None
 
 

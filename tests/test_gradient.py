@@ -131,8 +131,8 @@ def test_disconnected_inputs() -> None:
     [
         (lambda x: x, lambda x: x, r"(?s)the cost must be a scalar, not float64\[\?\].*Sum or average it first"),
         (lambda x: T.argmax(x), lambda x: x, "the cost must be a float, not int64"),
-        (lambda x: 3.0, lambda x: x, "the cost is 3.0, which is no expression"),
-        (lambda x: x.sum(), lambda x: [x, 2], "wrt holds 2, which is no expression"),
+        (lambda x: 3.0, lambda x: x, "the cost is the number 3.0, which is no expression"),
+        (lambda x: x.sum(), lambda x: [x, 2], "wrt holds the number 2, which is no expression"),
         (lambda x: None, lambda x: x, "neither a cost nor known_grads"),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from agree import DTYPES
-from programs import calls, kernels, program_of, temps, three_ways
+from programs import calls, in_every_mode, kernels, program_of, temps, three_ways
 
 import symdl
 import symdl.tensor as T
@@ -225,7 +225,7 @@ def test_every_kind_of_op_in_every_dtype(dtype: str) -> None:
     outputs: list[Any] = [
         x[::-1], x.T, x.reshape((-1,)), T.pad(x, 1), T.tile(x, (1, 2)), x.repeat(2, 0), T.concatenate([x, x]), x[i],
         T.set_subtensor(x[i], x[i[::-1]]), T.set_subtensor(x[0], x[1]), best, at, x.argmin(axis=0), x.max(), x.min(axis=0),
-        x.sum(), x.sum(axis=0), x.prod(axis=1), x.mean(axis=0), x.cumsum(axis=1), T.where(x > 1, x, x[0]), x == x[0],
+        x.sum(), x.sum(axis=0), x.prod(axis=1), x.mean(axis=0), x.cumsum(axis=1), T.where(x > 1, x, x[0]), T.eq(x, x[0]),
         T.cast(x, "bool"), T.cast(x, "float32"), T.cast(x, "int8"), T.dot(x, square), T.maximum(x, x[0]), T.any(x, axis=0),
         T.all(x), x + c, T.stack([x, x]),
     ]  # fmt: skip
@@ -249,5 +249,5 @@ def test_an_index_outside_its_axis_stops_every_machine() -> None:
     for y in (x[i], x[:, i], T.inc_subtensor(x[i], 1.0), T.pad(x, 1)[i] + 0, x.reshape((-1,))[i]):
         three_ways([x, i], [y], [values, np.array([0, -2])])
         with pytest.raises(IndexRangeError, match="an index lies outside"):
-            three_ways([x, i], [y], [values, np.array([0, 99])])
+            in_every_mode([x, i], [y], [values, np.array([0, 99])])
     three_ways([x, i, v], [T.set_subtensor(x[i], v)], [values, np.array([1, 1]), np.arange(4.0).reshape(2, 2)])

@@ -16,7 +16,7 @@ from symdl.evaluate import evaluate
 from symdl.expr import variable
 
 SHAPES = st.lists(st.integers(0, 3), max_size=4).map(tuple)
-FOLDS = {"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all}
+FOLDS: dict[str, Any] = {"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all}
 
 
 @given(SHAPES, st.data())
@@ -66,7 +66,7 @@ def test_result_dtypes(dtype: str) -> None:
 
 def test_float32_is_accumulated_in_float64() -> None:
     x = T.fvector("x")
-    array = np.concatenate([np.float32([1e8]), np.ones(1000, "float32"), np.float32([-1e8])])
+    array = np.concatenate([np.array([1e8], "float32"), np.ones(1000, "float32"), np.array([-1e8], "float32")])
     same(value(x.sum(), {x: array}), np.float32(1000))
     same(value(T.cumsum(x), {x: array})[-1], np.float32(1000))
     assert value(x.mean(), {x: np.full(10**6, 0.1, "float32")}) == np.float32(0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from ulps import distance
 
 import symdl.tensor as T
 from symdl.evaluate import evaluate
-from symdl.expr import Expr, topological, variable
+from symdl.expr import Expr, variable
 from symdl.gradient import grad
 from symdl.meaning import stabilized
 from symdl.verify import exact

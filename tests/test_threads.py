@@ -248,11 +248,7 @@ def test_ctrl_c() -> None:
         f(np.full((500, 500), 1e-3))
         print(W.get_value().all())
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-    )  # fmt: skip
-    assert done.stdout.split("\n")[:2] == ["interrupted False", "True"], done.stderr
+    assert fresh(script) == ["interrupted False", "True"]
 
 
 # ---- turns ----

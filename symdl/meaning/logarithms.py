@@ -10,31 +10,56 @@ from fractions import Fraction
 
 from symdl.meaning.cancellation import logistic, near_log
 from symdl.meaning.masks import chosen
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply, power
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power
 
 
 def exponential(poly: Poly) -> Poly:
-    """exp(poly), the logarithms of what is positive undone."""
+    """exp(poly), the logarithms in it undone where what they leave meets what stands beside them.
+
+    exp(x - softplus(x)) is a sigmoid; but exp(2 softplus(x)) and exp(softplus(y) - x) stay as they are, for
+    (1 + exp x)^2 may overflow.
+    """
     forms = poly.forms
-    out, rest = forms.one, poly
+    logs: dict[Mono, Fraction] = {}
     for m, c in poly.terms.items():
         a = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
-        if a is None or m.factors[a] != 1:
-            continue
-        if a.op == "softplus":
-            if c > 0 and (c != 1 or len(poly.terms) == 1):
-                continue  # tanh(softplus(x)) is better off without (1 + exp x)^2
-            undone = power(forms.one + exponential(a.args[0]), c)
-        elif a.op == "log" and a.args[0].single and a.args[0].single[1] > 0 and a.args[0].single[0].positive:
-            if not a.args[0].terms or a.args[0].number is not None:
-                continue
-            undone = power(a.args[0], c)
+        if a is not None and m.factors[a] == 1 and a.op in ("softplus", "log"):
+            logs[m] = c
+    rest = poly - forms.poly(logs)
+    linear = rest
+    out = forms.one
+    for m, c in logs.items():
+        undone = _undone(next(iter(m.factors)), c, linear)
+        if undone is None:
+            rest = rest + forms.term(m, c)
         else:
-            continue
-        forms.found += 1
-        out = multiply(out, undone)
-        rest = rest - forms.term(m, c)
+            forms.found += 1
+            out = multiply(out, undone)
     return multiply(out, forms.raw_exp(rest)) if rest.terms else out
+
+
+def _undone(a: Atom, c: Fraction, rest: Poly) -> Poly | None:
+    """exp(c a) without the logarithm that a is, if that does no harm beside exp(rest)."""
+    forms = a.forms
+    inner = a.args[0]
+    if a.op == "softplus":
+        beside = _multiple(rest, inner)
+        if beside is None or not (c < 0 or (rest.terms and -c <= beside <= 0)):
+            return None
+        return power(forms.one + forms.raw_exp(inner), c)
+    whole = inner.atom
+    if whole is not None and is_shifted_sum(whole) and (not rest.terms or set(rest.terms) <= exponents(inner)):
+        return power(inner, c)
+    return None
+
+
+def _multiple(poly: Poly, of: Poly) -> Fraction | None:
+    """k with poly = k * of, or None."""
+    if not poly.terms:
+        return Fraction(0)
+    t, c = next(iter(poly.terms.items()))
+    k = c / of.terms[t] if t in of.terms else None
+    return k if k is not None and poly is of.scale(k) else None
 
 
 def is_shifted_sum(a: Atom) -> bool:
@@ -74,18 +99,13 @@ def logarithm(poly: Poly) -> Poly:
         if m.expo.terms:
             forms.found += 1
         return m.expo + (forms.function("log", forms.constant(c)) if c != 1 else forms.zero)
-    exponents = {a: e for a in m.factors if (e := logistic(a)) is not None}
+    logistics = {a: e for a in m.factors if (e := logistic(a)) is not None}
     near = near_log(m, c)
-    if (
-        near is not None
-        and len(set(exponents.values())) != 1
-        and len(m.factors) > 0
-        and not _one_softplus(m, c, exponents)
-    ):
+    if near is not None and not _one_softplus(m, c, logistics):
         forms.found += 1
         return forms.function("log", forms.term(m, c))
     out, expo, left = forms.zero, m.expo, dict(m.factors)
-    for a, e in exponents.items():
+    for a, e in logistics.items():
         p = left[a]
         del left[a]
         forms.found += 1
@@ -106,7 +126,7 @@ def logarithm(poly: Poly) -> Poly:
             return forms.function("log", forms.of_atom(a)).scale(p)
     if expo.terms and left:
         forms.found += 1
-        if len(left) == 1 and (a := next(iter(left))).op == "sum_of" and left[a] == 1:
+        if len(left) == 1 and (a := next(iter(left))).nonneg and a.op == "sum_of" and left[a] == 1:
             whole = forms.term(forms.mono(expo, left), c)  # expo + log of the rest might cancel
             return out + forms.function("log", whole)
     if left or c != 1:
@@ -114,15 +134,15 @@ def logarithm(poly: Poly) -> Poly:
     return out + expo
 
 
-def _one_softplus(m: Mono, c: Fraction, exponents: dict[Atom, Poly]) -> bool:
-    return c == 1 and len(exponents) == len(m.factors) and len(set(exponents.values())) == 1
+def _one_softplus(m: Mono, c: Fraction, logistics: dict[Atom, Poly]) -> bool:
+    return c == 1 and len(logistics) == len(m.factors) and len(set(logistics.values())) == 1
 
 
 def taken(expo: Poly, e: Poly, most: Fraction) -> tuple[Fraction, Poly]:
     """(q, expo - q e) with q between 0 and most as near as can be to how often e is in expo."""
     if not e.terms:
         return Fraction(0), expo
-    lead, k = next(iter(e.terms.items()))
+    lead, k = max(e.terms.items(), key=lambda t: not t[0].bare)
     q = expo.terms.get(lead, Fraction(0)) / k
     low, high = min(Fraction(0), most), max(Fraction(0), most)
     q = min(max(q, low), high)

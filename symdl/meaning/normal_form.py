@@ -401,8 +401,11 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
         }
     expos = sorted({m.expo for m in monos}, key=lambda e: e.order)
     expo = forms.zero
-    if len(expos) > 1 or expos[0].terms:
-        lead = min((t.order for e in expos for t in e.terms), default=None)
+    if len(expos) == 1:
+        expo = expos[0]
+    elif (len(monos) == 2 or poly.nonneg or poly.nonpos) and not any(map(tamed, monos)):
+        # not so for other sums: cosh(y) - x would be exp(-y) (exp(2 y) ...)
+        lead = min((t.order for e in expos for t in e.terms if not t.bare), default=None)
         expo = min(
             expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order)
         )
@@ -433,15 +436,23 @@ def exponents(poly: Poly) -> frozenset[Mono]:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
+def tamed(m: Mono) -> bool:
+    """Whether a sum of exponentials stands below, which keeps the exponential above from growing."""
+    return any(p < 0 and bool(exponents(m.forms.of_atom(a))) for a, p in m.factors.items())
+
+
 def flattened(poly: Poly) -> Poly:
-    """poly with terms that are nothing but a sum joined to it."""
+    """poly with terms that are a sum joined to it, or a sum times an exponential that meets its own."""
     found = True
     while found:
         found = False
         for m, c in poly.terms.items():
-            a = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
-            if a is not None and a.op == "sum_of" and m.factors[a] == 1:
-                poly, found = poly - poly.forms.term(m, c) + a.args[0].scale(c), True
+            for a, p in m.factors.items():
+                alone = len(m.factors) == 1 and not m.expo.terms
+                if a.op == "sum_of" and p == 1 and (alone or exponents(a.args[0]) & set(m.expo.terms)):
+                    poly, found = poly - poly.forms.term(m, c) + a.args[0].times(m.without(a), c), True
+                    break
+            if found:
                 break
     return poly
 

@@ -315,7 +315,7 @@ def _log(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("log1p")
 def _log1p(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     before = reading.forms.found
-    out = logarithm(simplify(reading.forms.one + args[0]))
+    out = logarithm(simplify(flattened(reading.forms.one + args[0])))
     bounded = args[0].single is not None and args[0].nonneg and args[0].single[0].expo.nonpos
     if not args[0].special or bounded:
         reading.forms.found = before  # log1p is what would be written

@@ -17,7 +17,7 @@ from symdl.meaning.cancellation import combine, grown, logistic, near_log, over,
 from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
 from symdl.meaning.masks import assume, masked, pick_of
-from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, exponents, joined, multiply
+from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, exponents, joined, multiply, tamed
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX
@@ -241,8 +241,9 @@ class Writing:
         whole, k = as_factor(distance.forms.raw_exp(distance) - distance.forms.one)
         if any(logistic(a) is not None and p < 0 for a, p in n.factors.items()):
             return self.term(n * whole, c * k)  # tanh
-        equal = ew.eq(self(m.expo), self(n.expo))
-        by = ew.where(equal, self.number(0), self(distance))  # two infinities of one sign are 0 apart
+        by = self(distance)
+        same = ew.bitwise_and(ew.isnan(by), ew.eq(self(m.expo), self(n.expo)))
+        by = ew.where(same, self.number(0), by)  # two infinities of one sign are 0 apart
         up = ew.mul(self.term(m, -c), fn.expm1(ew.neg(by)))
         down = ew.mul(self.term(n, c), fn.expm1(by))
         return ew.where(ew.gt(by, self.number(0)), up, down)
@@ -699,8 +700,7 @@ def _several(poly: Poly) -> bool:
 
 def _wild(m: Mono) -> bool:
     """Whether a term has an exponential that no sum of exponentials below it tames."""
-    tamed = any(p < 0 and exponents(m.forms.of_atom(a)) for a, p in m.factors.items())
-    return bool(m.expo.terms) and not tamed
+    return bool(m.expo.terms) and not tamed(m)
 
 
 def _coth(m: Mono, a: Atom) -> bool:

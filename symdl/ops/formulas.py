@@ -205,7 +205,7 @@ def roll(a: Any, shift: int, axis: int) -> Expr:
     return concatenate([getitem(x, (*lead, slice(n - k, None))), getitem(x, (*lead, slice(None, n - k)))], axis)
 
 
-def linspace(start: Any, stop: Any, num: int = 50) -> Expr:
+def linspace(start: Any, stop: Any, num: Any = 50) -> Expr:
     """num evenly spaced numbers from start to stop, both included; floatX of Python numbers."""
     count = as_extent(num, "linspace")
     dtype = float_of(common_dtype([start, stop]), "divide")

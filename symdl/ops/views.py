@@ -84,7 +84,7 @@ def _slice_infer(
 ) -> Inferred:
     facts: list[Fact] = []
     for k in single:  # an index, not a slice that is cut off: it must exist
-        why = f"getitem: axis {k} of {{0}} has {{right}} entries, and this index needs {{left}}"
+        why = f"getitem: axis {k} of {{0}} has {{right}} entries, too few for this index, which needs {{left}}"
         if isinstance(starts[k], int):
             why = f"getitem: index {starts[k]} lies outside the {{right}} entries of axis {k} of {{0}}"
         require_at_most(starts[k] + 1, t.shape[k], why, facts)
