@@ -220,18 +220,19 @@ class Fusion:
         return {(late, group.space)} if group.prefix else {(late, group.space), (late, None)}
 
     def group_for(self, u: Unit) -> int:
-        """The group of what u reads last, or a late one of its space; the number of a new group if there is none."""
+        """The group of what u reads last, or one of its space near the end; the number of a new group if none fits."""
         first = max((self.place[d] for d, _ in u.reads if d in self.place), default=-1)
         if first >= 0 and self.joins(u, self.groups[first], True):
             return first
         for key in ((u.late, u.space), (u.late, None)) if u.space == () else ((u.late, u.space),):
             found = self.open.get(key, [])
-            last = bisect_right(found, first)
-            for k in reversed(found[max(last, len(found) - TRIED) :]):
-                if self.joins(u, self.groups[k], False):
-                    return k
-                if self.groups[k].weight >= LARGEST or key not in self.keys(self.groups[k]):
-                    found.remove(k)  # near the end of the list
+            least = max(bisect_right(found, first), len(found) - TRIED)
+            for j in range(len(found) - 1, least - 1, -1):
+                group = self.groups[found[j]]
+                if self.joins(u, group, False):
+                    return found[j]
+                if group.weight >= LARGEST or key not in self.keys(group):
+                    del found[j]
         return len(self.groups)
 
     def joins(self, u: Unit, g: Group, reads_it: bool) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
 from symdl.gradient import grad
+from symdl.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
 from symdl.ops.contractions import (
     batched_dot, batched_dot as batched_matmul, dot, einsum, inner, matmul, outer, tensordot, vdot,
 )
@@ -23,8 +24,8 @@ from symdl.ops.elementwise import (
 from symdl.ops.extents import shape, size
 from symdl.ops.formulas import (
     allclose, binary_crossentropy, categorical_crossentropy, diag, diagonal, diff, elu, fill, hard_sigmoid,
-    hstack, iround, isclose, linspace, logit, norm, relu, roll, selu, softsign, to_one_hot, trace, tril, triu,
-    vstack,
+    hstack, iround, isclose, linspace, logit, norm, positive, relu, roll, selu, softsign, to_one_hot, trace,
+    tril, triu, vstack,
 )
 from symdl.ops.functions import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, ceil, cos, cosh, deg2rad, digamma,
@@ -32,11 +33,12 @@ from symdl.ops.functions import (
     log2, logaddexp, rad2deg, round, round_half_even as rint, round_half_even, sigmoid, sin, sinh, softplus,
     sqrt, tan, tanh, trigamma as tri_gamma, trigamma, trunc, xlogy,
 )
+from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad as consider_constant, zero_grad
 from symdl.ops.indexing import inc_subtensor, set_subtensor, take
 from symdl.ops.normalized import log_softmax, log_softmax as logsoftmax, logsumexp, softmax
 from symdl.ops.reductions import (
-    all, any, argmax, argmin, cumsum, max as amax, max, max_and_argmax, mean, min as amin, min, prod, ptp, std,
-    sum, var,
+    all, any, argmax, argmin, cumsum, max as amax, max, max_and_argmax, mean, min as amin, min, min_and_argmin,
+    prod, ptp, std, sum, var,
 )
 from symdl.ops.shaping import (
     alloc, arange, atleast_1d, broadcast_to, concatenate, dimshuffle, expand_dims, eye, eye as identity,
@@ -57,34 +59,35 @@ from symdl.variables import (
 )
 
 __all__ = [  # noqa: RUF022  # sorted, but not one a line
-    "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_", "any", "arange", "arccos",
-    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "as_tensor",
-    "as_tensor_variable", "atleast_1d", "batched_dot", "batched_matmul", "bcol", "bcols", "binary_crossentropy",
-    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrices", "bmatrix", "broadcast_to", "brow",
-    "brows", "bscalar", "bscalars", "btensor3", "btensor3s", "btensor4", "btensor4s", "bvector", "bvectors", "cast",
-    "categorical_crossentropy", "ceil", "clip", "col", "cols", "concatenate", "constant", "cos", "cosh", "cumsum",
-    "dcol", "dcols", "deg2rad", "diag", "diagonal", "diff", "digamma", "dimshuffle", "divide", "dmatrices",
-    "dmatrix", "dot", "drow", "drows", "dscalar", "dscalars", "dtensor3", "dtensor3s", "dtensor4", "dtensor4s",
-    "dvector", "dvectors", "einsum", "elu", "eq", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
-    "expand_dims", "expm1", "eye", "fcol", "fcols", "fill", "flatten", "flip", "floor", "floor_div", "floor_divide",
-    "fmatrices", "fmatrix", "frow", "frows", "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4",
-    "ftensor4s", "full", "full_like", "fvector", "fvectors", "gammaln", "ge", "grad", "greater", "greater_equal",
-    "gt", "hard_sigmoid", "hstack", "icol", "icols", "identity", "identity_like", "imatrices", "imatrix",
+    "Lop", "Rop", "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_", "any",
+    "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
+    "as_tensor", "as_tensor_variable", "atleast_1d", "batched_dot", "batched_matmul", "bcol", "bcols",
+    "binary_crossentropy", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrices", "bmatrix",
+    "broadcast_to", "brow", "brows", "bscalar", "bscalars", "btensor3", "btensor3s", "btensor4", "btensor4s",
+    "bvector", "bvectors", "cast", "categorical_crossentropy", "ceil", "clip", "col", "cols", "concatenate",
+    "consider_constant", "constant", "cos", "cosh", "cumsum", "dcol", "dcols", "deg2rad", "diag", "diagonal",
+    "diff", "digamma", "dimshuffle", "disconnected_grad", "divide", "dmatrices", "dmatrix", "dot", "drow", "drows",
+    "dscalar", "dscalars", "dtensor3", "dtensor3s", "dtensor4", "dtensor4s", "dvector", "dvectors", "einsum", "elu",
+    "eq", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expand_dims", "expm1", "eye", "fcol", "fcols",
+    "fill", "flatten", "flip", "floor", "floor_div", "floor_divide", "fmatrices", "fmatrix", "frow", "frows",
+    "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4", "ftensor4s", "full", "full_like", "fvector",
+    "fvectors", "gammaln", "ge", "grad", "grad_clip", "greater", "greater_equal", "gt", "hard_sigmoid", "hessian",
+    "hessian_vector_product", "hstack", "icol", "icols", "identity", "identity_like", "imatrices", "imatrix",
     "inc_subtensor", "inner", "int_div", "inv", "invert", "iround", "irow", "irows", "iscalar", "iscalars",
     "isclose", "isfinite", "isinf", "isnan", "itensor3", "itensor3s", "itensor4", "itensor4s", "ivector",
-    "ivectors", "join", "lcol", "lcols", "le", "left_shift", "less", "less_equal", "linspace", "lmatrices",
-    "lmatrix", "log", "log10", "log1mexp", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
+    "ivectors", "jacobian", "join", "lcol", "lcols", "le", "left_shift", "less", "less_equal", "linspace",
+    "lmatrices", "lmatrix", "log", "log10", "log1mexp", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
     "logical_not", "logical_or", "logical_xor", "logit", "logsoftmax", "logsumexp", "lrow", "lrows", "lscalar",
     "lscalars", "lt", "ltensor3", "ltensor3s", "ltensor4", "ltensor4s", "lvector", "lvectors", "matmul", "matrices",
-    "matrix", "max", "max_and_argmax", "maximum", "mean", "min", "minimum", "mod", "moveaxis", "mul", "multiply",
-    "ne", "neg", "negative", "neq", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_", "outer", "pad",
-    "pow", "power", "prod", "psi", "ptp", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "repeat",
-    "reshape", "right_shift", "rint", "roll", "round", "round_half_even", "row", "rows", "scalar", "scalars",
-    "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright", "sigmoid", "sign", "sin", "sinh",
-    "size", "softmax", "softplus", "softsign", "split", "sqr", "sqrt", "square", "squeeze", "stack", "std", "sub",
-    "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3", "tensor3s", "tensor4",
-    "tensor4s", "tensordot", "tile", "to_one_hot", "trace", "transpose", "tri_gamma", "trigamma", "tril", "triu",
-    "true_div", "trunc", "var", "vdot", "vector", "vectors", "vstack", "wcol", "wcols", "where", "wmatrices",
-    "wmatrix", "wrow", "wrows", "wscalar", "wscalars", "wtensor3", "wtensor3s", "wtensor4", "wtensor4s", "wvector",
-    "wvectors", "xlogy", "xor", "zeros", "zeros_like",
+    "matrix", "max", "max_and_argmax", "maximum", "mean", "min", "min_and_argmin", "minimum", "mod", "moveaxis",
+    "mul", "multiply", "ne", "neg", "negative", "neq", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_",
+    "outer", "pad", "positive", "pow", "power", "prod", "psi", "ptp", "rad2deg", "ravel", "reciprocal", "relu",
+    "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "round", "round_half_even", "row", "rows",
+    "scalar", "scalars", "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright", "sigmoid",
+    "sign", "sin", "sinh", "size", "softmax", "softplus", "softsign", "split", "sqr", "sqrt", "square", "squeeze",
+    "stack", "std", "sub", "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3",
+    "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "to_one_hot", "trace", "transpose", "tri_gamma",
+    "trigamma", "tril", "triu", "true_div", "trunc", "var", "vdot", "vector", "vectors", "vstack", "wcol", "wcols",
+    "where", "wmatrices", "wmatrix", "wrow", "wrows", "wscalar", "wscalars", "wtensor3", "wtensor3s", "wtensor4",
+    "wtensor4s", "wvector", "wvectors", "xlogy", "xor", "zero_grad", "zeros", "zeros_like",
 ]

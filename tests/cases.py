@@ -153,4 +153,9 @@ CONTRACTIONS = [
     Case("einsum of one", lambda x: T.einsum("ijk->kj", x), lambda x: _sum(x, 0).T, [(2, 3, 4)], exact=False),
     Case("dot of none", T.dot, np.dot, [(3, 0), (0, 2)]),
 ]  # fmt: skip
-CASES = VIEWS + JOINS + POSITIONS + INDEXED + REDUCTIONS + CONTRACTIONS
+IDENTITIES = [
+    Case("disconnected_grad", lambda x: x + T.disconnected_grad(x) * 0, lambda x: x + x * 0, M),
+    Case("zero_grad", lambda x: x + T.zero_grad(x) * 0, lambda x: x + x * 0, M),
+    Case("grad_clip", lambda x: T.grad_clip(x, -9, 9) * 2, lambda x: x * 2, M),
+]
+CASES = IDENTITIES + VIEWS + JOINS + POSITIONS + INDEXED + REDUCTIONS + CONTRACTIONS

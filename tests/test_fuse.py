@@ -284,6 +284,16 @@ def test_what_is_read_at_other_indices_is_whole_before() -> None:
     three_ways([x], outputs, [np.random.default_rng(0).normal(size=(5, 5))])
 
 
+def test_a_row_that_is_read_backwards_is_whole_before() -> None:
+    x = T.matrix("x")
+    e = T.exp(x - x.max(axis=1, keepdims=True))
+    outputs = [e - e[:, ::-1], e.sum(axis=1)]
+    program = program_of([x], outputs)
+    assert len(kernels(program)) == 1
+    assert [len(program.buffers[name].shape) for name in temps(program)] == [1]
+    three_ways([x], outputs, [np.arange(12.0).reshape(3, 4)])
+
+
 def test_pieces_of_a_join_are_not_read_before_all_are_there() -> None:
     x, y = T.matrix("x"), T.matrix("y")
     z = T.concatenate([T.tanh(x), T.tanh(y)], axis=0)

@@ -261,7 +261,7 @@ def _near_log(m: Mono, c: Fraction) -> Poly | None:
     powers = {a: p / p0 for a, p in m.factors.items()}
     for expo, outside in ((m.expo.scale(1 / p0), forms.zero), (forms.zero, m.expo)):
         found = combine([(forms.mono(expo, powers), c), (forms.unit, Fraction(-1))])
-        if found and found[2] and found[0].terms:
+        if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _vanishes(found[0]))):
             u = over(found[0], found[1])
             return outside + forms.function("log1p", u).scale(p0)
         if not m.expo.terms:
@@ -269,9 +269,13 @@ def _near_log(m: Mono, c: Fraction) -> Poly | None:
     return None
 
 
-def sign_of(poly: Poly) -> int:
-    """1 or -1 where the sign is known, else 0."""
-    return 1 if poly.nonneg else -1 if poly.nonpos else 0
+def _vanishes(poly: Poly) -> bool:
+    """Whether poly is c (exp(E) - 1)."""
+    items = list(poly.terms.items())
+    if len(items) != 2:
+        return False
+    (m, c), (n, d) = items
+    return c == -d and not m.factors and not n.factors
 
 
 def logistic(atom: Atom) -> Poly | None:

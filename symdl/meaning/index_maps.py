@@ -28,7 +28,9 @@ def placing(x: Expr) -> tuple[int | None, ...] | None:
     axes: list[int | None] = [None] * x.type.ndim
     for k, target in enumerate(x.params["axes"]):
         axes[target] = k
-    whole = all(n == 1 if a is None else n == x.inputs[0].type.shape[a] for n, a in zip(x.type.shape, axes, strict=True))
+    whole = all(
+        n == 1 if a is None else n == x.inputs[0].type.shape[a] for n, a in zip(x.type.shape, axes, strict=True)
+    )
     return tuple(axes) if whole else None
 
 

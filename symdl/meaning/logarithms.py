@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from symdl.meaning.cancellation import logistic, near_log
+from symdl.meaning.cancellation import grown, logistic, near_log
 from symdl.meaning.masks import chosen
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power
 
@@ -126,7 +126,7 @@ def logarithm(poly: Poly) -> Poly:
             return forms.function("log", forms.of_atom(a)).scale(p)
     if expo.terms and left:
         forms.found += 1
-        if len(left) == 1 and (a := next(iter(left))).nonneg and a.op == "sum_of" and left[a] == 1:
+        if len(left) == 1 and (a := next(iter(left))).op == "sum_of" and left[a] == 1 and (a.nonneg or grown(a)):
             whole = forms.term(forms.mono(expo, left), c)  # expo + log of the rest might cancel
             return out + forms.function("log", whole)
     if left or c != 1:
@@ -142,8 +142,10 @@ def taken(expo: Poly, e: Poly, most: Fraction) -> tuple[Fraction, Poly]:
     """(q, expo - q e) with q between 0 and most as near as can be to how often e is in expo."""
     if not e.terms:
         return Fraction(0), expo
-    lead, k = max(e.terms.items(), key=lambda t: not t[0].bare)
-    q = expo.terms.get(lead, Fraction(0)) / k
     low, high = min(Fraction(0), most), max(Fraction(0), most)
-    q = min(max(q, low), high)
-    return q, expo - e.scale(q)
+    shares = {
+        min(max(expo.terms.get(t, Fraction(0)) / k, low), high)
+        for t, k in e.terms.items()
+        if not t.bare or len(e.terms) == 1
+    }
+    return min(((q, expo - e.scale(q)) for q in sorted(shares)), key=lambda found: (len(found[1].terms), abs(found[0])))

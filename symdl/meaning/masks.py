@@ -11,7 +11,18 @@ from fractions import Fraction
 
 from symdl.expr import Expr, make
 from symdl.meaning.cancellation import simplify
-from symdl.meaning.index_maps import ELEMENTWISE, Gathered, Place, Put, leaf, mapped, settled, stretched, viewed, where_shape
+from symdl.meaning.index_maps import (
+    ELEMENTWISE,
+    Gathered,
+    Place,
+    Put,
+    leaf,
+    mapped,
+    settled,
+    stretched,
+    viewed,
+    where_shape,
+)
 from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, multiply
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import CAST, cast, eq, where

@@ -33,7 +33,7 @@ from symdl.meaning.masks import (
     put_of,
     summed_mask,
 )
-from symdl.meaning.normal_form import HALF, Atom, Forms, Mono, Poly, Unsafe, as_factor, exponents, flattened, power
+from symdl.meaning.normal_form import HALF, Atom, Forms, Poly, Unsafe, as_factor, exponents, flattened, power
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import bitwise_and, eq, invert, isnan
 from symdl.ops.functions import log

@@ -15,9 +15,23 @@ from typing import Any
 from symdl.expr import Expr, constant, make
 from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
 from symdl.meaning.index_maps import settled, stretched, with_indices
-from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
+from symdl.meaning.logarithms import taken
 from symdl.meaning.masks import assume, masked, pick_of
-from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, exponents, joined, multiply, tamed
+from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.terms import (
+    absorbs,
+    exponent_of,
+    halved,
+    is_coth,
+    is_mixed,
+    lone,
+    maximum_of,
+    several,
+    softmax_argument,
+    whole,
+    wild,
+)
+from symdl.meaning.written_logs import log_add, log_cosh, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX
@@ -91,10 +105,10 @@ class Writing:
                     return ew.where(self.lowered(w.param), self(yes), self(no))
         if poly.nonneg or poly.nonpos:
             return self.total(self.like_signs(poly))
-        even, rest = self.log_cosh(poly)
+        even, rest = log_cosh(self, poly)
         if even is not None:
             return self.total([even, self(rest)]) if rest.terms else even
-        joint, rest = self.log_add(poly)
+        joint, rest = log_add(self, poly)
         if joint is not None:
             return self.total([joint, self(rest)]) if rest.terms else joint
         gap, rest = self.gap(poly)
@@ -127,7 +141,7 @@ class Writing:
         forms = poly.forms
         for m, c in poly.terms.items():
             top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
-            if top is None or m.factors[top] != 1 or (inner := _maximum(top)) is None:
+            if top is None or m.factors[top] != 1 or (inner := maximum_of(top)) is None:
                 continue
             rest = poly - forms.term(m, c)
             if inner is top and all(rest.terms.get(t) == -c * k for t, k in top.args[0].terms.items()):
@@ -136,46 +150,6 @@ class Writing:
                 if k == -c and not t.expo.terms and len(t.factors) == 1 and forms.term(t).bases <= top.bases:
                     return self.scaled(self.distance(forms.term(t), top), k), rest - forms.term(t, k)
         return None, poly
-
-    def log_add(self, poly: Poly) -> tuple[Expr | None, Poly]:
-        """(k log(exp(A) + exp(B)), the rest of poly), of k (A + softplus(B - A)), which may cancel."""
-        for m, k in poly.terms.items():
-            a = _lone(m)
-            if a is None or a.op != "softplus":
-                continue
-            rest = poly - poly.forms.term(m, k)
-            first = poly.forms.poly({t: -c for t, c in a.args[0].terms.items() if rest.terms.get(t) == -c * k})
-            if first.terms:
-                both = fn.logaddexp(self(first), self(a.args[0] + first))
-                return self.scaled(both, k), rest - first.scale(k)
-        return None, poly
-
-    def log_cosh(self, poly: Poly) -> tuple[Expr | None, Poly]:
-        """(2k log cosh(E/2), the rest), of k (softplus(E) + softplus(-E)) and a constant of opposite sign."""
-        forms = poly.forms
-        logs = {a.args[0].number: (m, c) for m, c in poly.terms.items() if (a := _lone(m)) and a.op == "log"}
-        for m, k in poly.terms.items():
-            a = _lone(m)
-            if a is None or a.op != "softplus":
-                continue
-            mate = forms.mono(forms.zero, {forms.atom("softplus", (a.args[0].scale(-1),)): Fraction(1)})
-            if poly.terms.get(mate) != k:
-                continue
-            for number, (n, c) in logs.items():
-                if not ((number == HALF and c == 2 * k) or (number == 2 and c == -2 * k) or (number == 4 and c == -k)):
-                    continue
-                half = self(a.args[0].scale(HALF))
-                even = self.scaled(self.log_cosh_of(half), 2 * k)
-                return even, poly - forms.poly({m: k, mate: k, n: c})
-        return None, poly
-
-    def log_cosh_of(self, x: Expr) -> Expr:
-        """log cosh(x): by cosh(x) - 1 = 2 sinh(x/2)^2 where x is small."""
-        size = ew.abs(x)
-        s = fn.sinh(ew.mul(self.number(HALF), x))
-        small = fn.log1p(ew.mul(self.number(2), ew.mul(s, s)))
-        large = ew.sub(ew.add(size, fn.log1p(fn.exp(ew.mul(self.number(-2), size)))), self.number(math.log(2)))
-        return ew.where(ew.lt(size, self.number(1)), small, large)
 
     def distance(self, x: Poly, top: Atom) -> Expr:
         """x - max: 0 where both are one infinity."""
@@ -265,9 +239,9 @@ class Writing:
     def weighted(self, m: Mono, c: Fraction) -> Expr:
         """c * m; 0 where it holds a weight of 0 beside an exponential less the largest that has a weight."""
         for t, k in m.expo.terms.items():
-            top = _lone(t)
+            top = lone(t)
             if top is not None and top.op == "max" and k < 0 and len(top.args) == 2:
-                (w, _), = top.args[1].terms.items()
+                ((w, _),) = top.args[1].terms.items()
                 if all(m.factors.get(a) == p for a, p in w.factors.items()):
                     zero = self.number(0)
                     return ew.where(ew.ne(self.term(w, Fraction(1)), zero), self._term(m, c), zero)
@@ -275,7 +249,14 @@ class Writing:
 
     def _term(self, m: Mono, c: Fraction) -> Expr:
         for a, p in m.factors.items():
-            if a.op == "sum_of" and p == 1 and _several(a.args[0]) and not grown(a) and not _coth(m, a) and _absorbs(m, a):
+            if (
+                a.op == "sum_of"
+                and p == 1
+                and several(a.args[0])
+                and not grown(a)
+                and not is_coth(m, a)
+                and absorbs(m, a)
+            ):
                 return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
         m = m.forms.mono(m.expo, halved(m))
         split = self.sided(m, c)
@@ -341,7 +322,10 @@ class Writing:
         """Takes exp(qE) / (1 + exp E)^p as sigmoids of E and -E, with (exp E - 1) as tanh(E/2); gives what is left."""
         for a in list(factors):
             e = logistic(a)
-            if e is None or factors[a].denominator != 1:
+            if e is None:
+                continue
+            if factors[a].denominator != 1:
+                expo = self.fractional(e, expo, factors, a, top)
                 continue
             p = -int(factors.pop(a))
             for b in list(factors):
@@ -367,7 +351,7 @@ class Writing:
                 half = ew.mul(self.number(2), fn.cosh(self(e.scale(HALF))))
                 (below if p > 0 else top).append(half)
                 continue
-            q = _whole(share)
+            q = whole(share)
             expo = expo - e.scale(q)
             if p > 0:
                 both = min(q, p - q)
@@ -381,6 +365,19 @@ class Writing:
                     if k:
                         top.append(self.raised(ew.add(self.number(1), fn.exp(self(x))), Fraction(k)))
         return expo
+
+    def fractional(self, e: Poly, expo: Poly, factors: dict[Atom, Fraction], a: Atom, top: list[Expr]) -> Poly:
+        """Takes a root of tanh as one, any other of 1 + exp(E) into the exponent, where its sigmoid cannot vanish."""
+        p = factors.pop(a)
+        for b in list(factors):
+            other = grown(b)
+            if other is not None and other[0] is e and other[1] == 1 and factors[b] == -p and p < 0:
+                top.append(self.raised(fn.tanh(self(e.scale(HALF))), -p))
+                del factors[b]
+                return expo
+        q, expo = taken(expo, e, -p)
+        soft = e.forms.function("softplus", e.scale(-1)).scale(-q) + e.forms.function("softplus", e).scale(p + q)
+        return expo + soft
 
     def sigmoid_slope(self, e: Poly) -> Expr:
         """sigmoid(E) sigmoid(-E), by the one exponential that sigmoid(E) has."""
@@ -409,7 +406,7 @@ class Writing:
                 (top if p > 0 else below).append(fn.sinh(self(e.scale(HALF))))
                 c *= Fraction(2 * sign) ** p
                 continue
-            q = _whole(share)
+            q = whole(share)
             expo = expo - e.scale(q)
             side = top if p > 0 else below
             if q:
@@ -425,9 +422,9 @@ class Writing:
         for a in list(factors):
             if a.op != "sum" or factors[a] > 0 or (e := softmax_argument(a)) is None:
                 continue
-            p = -_whole(factors[a])
-            q = _whole(taken(expo, _exponent(a), Fraction(p))[0])
-            left = expo - _exponent(a).scale(q)
+            p = -whole(factors[a])
+            q = whole(taken(expo, exponent_of(a), Fraction(p))[0])
+            left = expo - exponent_of(a).scale(q)
             if q < 1 or len(left.terms) >= len(expo.terms):
                 continue
             expo = left
@@ -442,7 +439,7 @@ class Writing:
     def shifted(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr]) -> Expr | None:
         """Takes powers of sums of exponentials less their largest exponent: gives the exponential of what that leaves
         outside, or None if there is no such sum."""
-        mixed = [a for a in factors if a.op == "sum_of" and _mixed(a.args[0])]
+        mixed = [a for a in factors if a.op == "sum_of" and is_mixed(a.args[0])]
         if not mixed or (len(factors) == 1 and not expo.terms and factors[mixed[0]] == 1):
             return None
         outside: Expr | None = self(expo) if expo.terms else None
@@ -459,7 +456,7 @@ class Writing:
 
     def unshifted(self, poly: Poly) -> tuple[Expr, Expr]:
         """(M, body) with poly = exp(M) body, M the largest exponent, so body holds an exact 1 for it."""
-        alone = {m: m.expo if _wild(m) else m.forms.zero for m in poly.terms}
+        alone = {m: m.expo if wild(m) else m.forms.zero for m in poly.terms}
         expos = sorted(set(alone.values()), key=lambda e: e.order)
         most = self(expos[0])
         for e in expos[1:]:
@@ -485,7 +482,7 @@ class Writing:
             case "sum_of":
                 return self(a.args[0])
             case "log":
-                return self.log(a.args[0])
+                return written_log(self, a.args[0])
             case "log1p":
                 return fn.log1p(self(a.args[0]))
             case "softplus":
@@ -532,220 +529,17 @@ class Writing:
         all_of, x = self.atom(total), self(total.args[0])
         if softmax_argument(total) is None:
             return ew.sub(all_of, x)
-        gap = self(_exponent(total))
+        gap = self(exponent_of(total))
         return ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), ew.sub(all_of, x))
 
     def rest_of(self, total: Atom) -> Expr:
         """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""
         key = ("rest", total)
         if key not in self.done:
-            gap = self(_exponent(total))
+            gap = self(exponent_of(total))
             zero, one = self.number(0), self.number(1)
             largest = ew.eq(gap, zero)
             small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
             ties = self.reduced(SUM, ew.where(largest, one, zero), total.param)
             self.done[key] = ew.add(small, ew.sub(ties, one))
         return self.done[key]
-
-    # ---- logarithms ----
-
-    def log(self, f: Poly) -> Expr:
-        """log(f)."""
-        if f.number is not None:
-            k = float(f.number)
-            return self.number(math.log(k) if k > 0 else -math.inf if k == 0 else math.nan)
-        a = f.atom
-        if a is not None and is_shifted_sum(a):
-            return self.log_of_sum(a)
-        m, c = as_factor(f)
-        known = self.log_grown(m, c)
-        if known is not None:
-            return known
-        rest = self.log_rest(m, c)
-        if rest is not None:
-            return rest
-        near = near_log(m, c)
-        if near is None:
-            return self.far_log(m, c)
-        inner = near.atom
-        if inner is not None and inner.op == "log1p" and not m.expo.terms:
-            u = inner.args[0]
-            if (u.nonneg and not _may_overflow(u)) or (
-                list(m.factors.values()) == [1] and not any(_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")
-            ):
-                return self(near)  # log1p serves everywhere
-        return ew.where(self.close(self.term(m, c)), self(near), self.far_log(m, c))
-
-    def log_of_sum(self, a: Atom) -> Expr:
-        """log of a sum of exponentials less their largest, which is at least 1."""
-        if a.op == "view":
-            inner = a.args[0].atom
-            assert inner is not None
-            return settled(a.param.apply(self.log_of_sum(inner)))
-        if softmax_argument(a) is None:
-            return fn.log(self.atom(a))
-        return fn.log1p(self.rest_of(a))
-
-    def log_rest(self, m: Mono, c: Fraction) -> Expr | None:
-        """log((sum(X) - X) / sum(X)), which is log1p(-X / sum(X)) where that is small."""
-        left = rest_and_total(m)
-        if left is None or c != 1:
-            return None
-        body = left.args[0].single
-        assert body is not None
-        part = self.term(body[0] * m.forms.mono(m.forms.zero, {left: Fraction(-1)}), body[1])
-        far = ew.sub(fn.log(self.atom(next(a for a in m.factors if a.op == "others"))), self.log_of_sum(left))
-        return ew.where(ew.lt(part, self.number(HALF)), fn.log1p(ew.neg(part)), far)
-
-    def log_grown(self, m: Mono, c: Fraction) -> Expr | None:
-        """log(1 - exp(E)) and log(exp(E) - 1)."""
-        if len(m.factors) != 1:
-            return None
-        ((a, p),) = m.factors.items()
-        size = a.op == "abs"
-        inner = a.args[0].atom if size else a
-        found = grown(inner) if inner is not None else None
-        if found is None or p != 1:
-            return None
-        if size and not m.expo.terms and c == 1:
-            x = self(found[0])
-            return ew.where(ew.gt(x, self.number(1)), ew.add(x, fn.log1mexp(ew.neg(x))), fn.log(ew.abs(fn.expm1(x))))
-        if size:
-            return None
-        e, sign = found[0], found[1] * (1 if c > 0 else -1)
-        if m.expo is e.scale(-1):  # sign (1 - exp(-E))
-            e, sign = m.expo, -sign
-        elif m.expo.terms:
-            return None
-        x = self(e)
-        if sign == -1:
-            out = fn.log1mexp(x)
-        else:
-            grows = ew.add(x, fn.log1mexp(ew.neg(x)))
-            out = ew.where(ew.gt(x, self.number(1)), grows, fn.log(fn.expm1(x)))
-        return out if abs(c) == 1 else ew.add(out, self.number(math.log(abs(c))))
-
-    def far_log(self, m: Mono, c: Fraction) -> Expr:
-        """log(c m) with exponents outside, where none can overflow."""
-        mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and _mixed(a.args[0])}
-        if not mixed:
-            return fn.log(self.term(m, c))
-        parts: list[Expr] = []
-        top: list[Expr] = []
-        below: list[Expr] = []
-        expo = m.expo
-        for a, p in m.factors.items():
-            e = logistic(a)
-            if e is not None:
-                q, expo = taken(expo, e, -p)
-                soft = e.forms.function("softplus", e.scale(-1)).scale(-q) + e.forms.function("softplus", e).scale(p + q)
-                parts += [self.term(t, k) for t, k in soft.terms.items()]
-            elif a in mixed:
-                inner = a.args[0]
-                if p == 1 and len(mixed) == 1:  # as the user summed them: none of x - y where both are infinite
-                    inner, expo = inner.times(m.forms.mono(expo, {})), m.forms.zero
-                most, body = self.unshifted(inner)
-                parts.append(self.scaled(most, p))
-                (top if p > 0 else below).append(self.raised(body, abs(p)))
-            else:
-                (top if p > 0 else below).append(self.raised(self.atom(a), abs(p)))
-        if expo.terms:
-            parts.append(self(expo))
-        if top or below or c != 1:
-            inside = self.product(top) if top else self.number(1)
-            inside = ew.true_div(inside, self.product(below)) if below else inside
-            parts.append(fn.log(self.scaled(inside, c)))
-        return self.total(parts)
-
-
-def halved(m: Mono) -> dict[Atom, Fraction]:
-    """The factors of m, exp(2E) - 1 beside 1 / (1 + exp(E)) as (exp(E) - 1) (exp(E) + 1)."""
-    forms, factors = m.forms, dict(m.factors)
-    for a in m.factors:
-        e = logistic(a)
-        if e is None or m.factors[a] >= 0:
-            continue
-        for b in m.factors:
-            found = grown(b)
-            if found and found[0] is e.scale(2) and m.factors[b] == 1 and b in factors:
-                half = as_factor((forms.raw_exp(e) - forms.one).scale(found[1]))
-                if half[1] == 1 and not half[0].expo.terms:
-                    del factors[b]
-                    factors[a] += 1
-                    for c, p in half[0].factors.items():
-                        factors[c] = factors.get(c, Fraction(0)) + p
-    return {a: p for a, p in factors.items() if p}
-
-
-def _exponent(total: Atom) -> Poly:
-    """E of the sum of exp(E)."""
-    body = total.args[0].single
-    assert body is not None
-    return body[0].expo
-
-
-def _whole(p: Fraction) -> int:
-    return int(p)  # towards 0
-
-
-def _mixed(poly: Poly) -> bool:
-    """Whether poly is a sum of terms of one sign with different exponentials that may overflow."""
-    return poly.nonneg and _several(poly)
-
-
-def _several(poly: Poly) -> bool:
-    """Whether the terms of a sum have different exponentials that may overflow."""
-    return len({m.expo for m in poly.terms}) > 1 and any(map(_wild, poly.terms))
-
-
-def _wild(m: Mono) -> bool:
-    """Whether a term has an exponential that no sum of exponentials below it tames."""
-    return bool(m.expo.terms) and not tamed(m)
-
-
-def _coth(m: Mono, a: Atom) -> bool:
-    """Whether the factor a stands beside what makes it a hyperbolic cotangent."""
-    e = logistic(a)
-    return e is not None and any(p < 0 and (g := grown(b)) is not None and g[0] is e for b, p in m.factors.items())
-
-
-def _absorbs(m: Mono, a: Atom) -> bool:
-    """Whether what stands beside the factor a keeps its exponentials from overflowing."""
-    beside = m.without(a)
-    sums = {b: p for b, p in beside.factors.items() if p < 0}
-    return bool(exponents(m.forms.of_atom(a)) & exponents(m.forms.term(m.forms.mono(beside.expo, sums))))
-
-
-def _may_overflow(poly: Poly) -> bool:
-    """Whether an exponential in a sum may be large."""
-    return any(not m.expo.nonpos for m in poly.terms)
-
-
-def _lone(m: Mono) -> Atom | None:
-    """The atom that a monomial is, if it is one."""
-    if len(m.factors) == 1 and not m.expo.terms:
-        ((a, p),) = m.factors.items()
-        return a if p == 1 else None
-    return None
-
-
-def _maximum(a: Atom) -> Atom | None:
-    """The maximum over axes that an atom is a view of."""
-    while a.op == "view" and (inner := a.args[0].atom) is not None:
-        a = inner
-    return a if a.op == "max" else None
-
-
-def softmax_argument(a: Atom) -> Poly | None:
-    """E if a is the sum of exp(E - max E) over the axes of that maximum."""
-    found = a.args[0].single if a.op == "sum" else None
-    if not found or found[1] != 1 or found[0].factors:
-        return None
-    expo = found[0].expo
-    for m, c in expo.terms.items():
-        top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
-        if top is not None and top.op == "max" and c < 0 and len(top.args) == 1 and top.param == a.param:
-            e = expo - m.forms.term(m, c)
-            if e is top.args[0].scale(-c):
-                return e
-    return None

@@ -19,6 +19,7 @@ __all__ = [
     "extents",
     "formulas",
     "functions",
+    "identities",
     "indexing",
     "normalized",
     "reductions",

@@ -1,0 +1,101 @@
+"""What a term or a sum is, as far as writing it depends on that: wild or tamed, alone, the rest of a softmax."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from symdl.meaning.cancellation import grown, logistic
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, tamed
+
+
+def halved(m: Mono) -> dict[Atom, Fraction]:
+    """The factors of m, exp(2E) - 1 beside 1 / (1 + exp(E)) as (exp(E) - 1) (exp(E) + 1)."""
+    forms, factors = m.forms, dict(m.factors)
+    for a in m.factors:
+        e = logistic(a)
+        if e is None or m.factors[a] >= 0:
+            continue
+        for b in m.factors:
+            found = grown(b)
+            if found and found[0] is e.scale(2) and m.factors[b] == 1 and b in factors:
+                half = as_factor((forms.raw_exp(e) - forms.one).scale(found[1]))
+                if half[1] == 1 and not half[0].expo.terms:
+                    del factors[b]
+                    factors[a] += 1
+                    for c, p in half[0].factors.items():
+                        factors[c] = factors.get(c, Fraction(0)) + p
+    return {a: p for a, p in factors.items() if p}
+
+
+def exponent_of(total: Atom) -> Poly:
+    """E of the sum of exp(E)."""
+    body = total.args[0].single
+    assert body is not None
+    return body[0].expo
+
+
+def whole(p: Fraction) -> int:
+    return int(p)  # towards 0
+
+
+def is_mixed(poly: Poly) -> bool:
+    """Whether poly is a sum of terms of one sign with different exponentials that may overflow."""
+    return poly.nonneg and several(poly)
+
+
+def several(poly: Poly) -> bool:
+    """Whether the terms of a sum have different exponentials that may overflow."""
+    return len({m.expo for m in poly.terms}) > 1 and any(map(wild, poly.terms))
+
+
+def wild(m: Mono) -> bool:
+    """Whether a term has an exponential that no sum of exponentials below it tames."""
+    return bool(m.expo.terms) and not tamed(m)
+
+
+def is_coth(m: Mono, a: Atom) -> bool:
+    """Whether the factor a stands beside what makes it a hyperbolic cotangent."""
+    e = logistic(a)
+    return e is not None and any(p < 0 and (g := grown(b)) is not None and g[0] is e for b, p in m.factors.items())
+
+
+def absorbs(m: Mono, a: Atom) -> bool:
+    """Whether what stands beside the factor a keeps its exponentials from overflowing."""
+    beside = m.without(a)
+    sums = {b: p for b, p in beside.factors.items() if p < 0}
+    return bool(exponents(m.forms.of_atom(a)) & exponents(m.forms.term(m.forms.mono(beside.expo, sums))))
+
+
+def may_overflow(poly: Poly) -> bool:
+    """Whether an exponential in a sum may be large."""
+    return any(not m.expo.nonpos for m in poly.terms)
+
+
+def lone(m: Mono) -> Atom | None:
+    """The atom that a monomial is, if it is one."""
+    if len(m.factors) == 1 and not m.expo.terms:
+        ((a, p),) = m.factors.items()
+        return a if p == 1 else None
+    return None
+
+
+def maximum_of(a: Atom) -> Atom | None:
+    """The maximum over axes that an atom is a view of."""
+    while a.op == "view" and (inner := a.args[0].atom) is not None:
+        a = inner
+    return a if a.op == "max" else None
+
+
+def softmax_argument(a: Atom) -> Poly | None:
+    """E if a is the sum of exp(E - max E) over the axes of that maximum."""
+    found = a.args[0].single if a.op == "sum" else None
+    if not found or found[1] != 1 or found[0].factors:
+        return None
+    expo = found[0].expo
+    for m, c in expo.terms.items():
+        top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+        if top is not None and top.op == "max" and c < 0 and len(top.args) == 1 and top.param == a.param:
+            e = expo - m.forms.term(m, c)
+            if e is top.args[0].scale(-c):
+                return e
+    return None

@@ -1,0 +1,177 @@
+"""Writing logarithms: of sums of exponentials, of 1 - exp, of what is near 1, and log cosh."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from symdl.expr import Expr
+from symdl.meaning.cancellation import grown, logistic, near_log
+from symdl.meaning.index_maps import settled
+from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
+from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, as_factor
+from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument
+from symdl.ops import elementwise as ew
+from symdl.ops import functions as fn
+
+if TYPE_CHECKING:  # it calls the functions here, which call it
+    from symdl.meaning.writing import Writing
+
+
+def written_log(write: Writing, f: Poly) -> Expr:
+    """log(f)."""
+    if f.number is not None:
+        k = float(f.number)
+        return write.number(math.log(k) if k > 0 else -math.inf if k == 0 else math.nan)
+    a = f.atom
+    if a is not None and is_shifted_sum(a):
+        return log_of_sum(write, a)
+    m, c = as_factor(f)
+    known = log_grown(write, m, c)
+    if known is not None:
+        return known
+    rest = log_rest(write, m, c)
+    if rest is not None:
+        return rest
+    near = near_log(m, c)
+    if near is None:
+        return far_log(write, m, c)
+    inner = near.atom
+    if inner is not None and inner.op == "log1p" and not m.expo.terms:
+        u = inner.args[0]
+        if (u.nonneg and not may_overflow(u)) or (
+            list(m.factors.values()) == [1] and not any(is_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")
+        ):
+            return write(near)  # log1p serves everywhere
+    return ew.where(write.close(write.term(m, c)), write(near), far_log(write, m, c))
+
+
+def log_of_sum(write: Writing, a: Atom) -> Expr:
+    """log of a sum of exponentials less their largest, which is at least 1."""
+    if a.op == "view":
+        inner = a.args[0].atom
+        assert inner is not None
+        return settled(a.param.apply(log_of_sum(write, inner)))
+    if softmax_argument(a) is None:
+        return fn.log(write.atom(a))
+    return fn.log1p(write.rest_of(a))
+
+
+def log_rest(write: Writing, m: Mono, c: Fraction) -> Expr | None:
+    """log((sum(X) - X) / sum(X)), which is log1p(-X / sum(X)) where that is small."""
+    left = rest_and_total(m)
+    if left is None or c != 1:
+        return None
+    body = left.args[0].single
+    assert body is not None
+    part = write.term(body[0] * m.forms.mono(m.forms.zero, {left: Fraction(-1)}), body[1])
+    far = ew.sub(fn.log(write.atom(next(a for a in m.factors if a.op == "others"))), log_of_sum(write, left))
+    return ew.where(ew.lt(part, write.number(HALF)), fn.log1p(ew.neg(part)), far)
+
+
+def log_grown(write: Writing, m: Mono, c: Fraction) -> Expr | None:
+    """log(1 - exp(E)) and log(exp(E) - 1)."""
+    if len(m.factors) != 1:
+        return None
+    ((a, p),) = m.factors.items()
+    size = a.op == "abs"
+    inner = a.args[0].atom if size else a
+    found = grown(inner) if inner is not None else None
+    if found is None or p != 1:
+        return None
+    if size and not m.expo.terms and c == 1:
+        x = write(found[0])
+        return ew.where(ew.gt(x, write.number(1)), ew.add(x, fn.log1mexp(ew.neg(x))), fn.log(ew.abs(fn.expm1(x))))
+    if size:
+        return None
+    e, sign = found[0], found[1] * (1 if c > 0 else -1)
+    beside = m.expo
+    if beside is e.scale(-1):  # sign (1 - exp(-E))
+        e, sign, beside = beside, -sign, beside - beside
+    x = write(e)
+    if sign == -1:
+        out = fn.log1mexp(x)
+        out = ew.add(write(beside), out) if beside.terms else out
+    else:
+        grows = write.total([write(beside + e), fn.log1mexp(ew.neg(x))])
+        small = fn.log(fn.expm1(x))
+        small = ew.add(write(beside), small) if beside.terms else small
+        out = ew.where(ew.gt(x, write.number(1)), grows, small)
+    return out if abs(c) == 1 else ew.add(out, write.number(math.log(abs(c))))
+
+
+def far_log(write: Writing, m: Mono, c: Fraction) -> Expr:
+    """log(c m) with exponents outside, where none can overflow."""
+    mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
+    if not mixed:
+        return fn.log(write.term(m, c))
+    parts: list[Expr] = []
+    top: list[Expr] = []
+    below: list[Expr] = []
+    expo = m.expo
+    for a, p in m.factors.items():
+        e = logistic(a)
+        if e is not None:
+            q, expo = taken(expo, e, -p)
+            soft = e.forms.function("softplus", e.scale(-1)).scale(-q) + e.forms.function("softplus", e).scale(p + q)
+            parts += [write.term(t, k) for t, k in soft.terms.items()]
+        elif a in mixed:
+            inner = a.args[0]
+            if p == 1 and len(mixed) == 1:  # as the user summed them: none of x - y where both are infinite
+                inner, expo = inner.times(m.forms.mono(expo, {})), m.forms.zero
+            most, body = write.unshifted(inner)
+            parts.append(write.scaled(most, p))
+            (top if p > 0 else below).append(write.raised(body, abs(p)))
+        else:
+            (top if p > 0 else below).append(write.raised(write.atom(a), abs(p)))
+    if expo.terms:
+        parts.append(write(expo))
+    if top or below or c != 1:
+        inside = write.product(top) if top else write.number(1)
+        inside = ew.true_div(inside, write.product(below)) if below else inside
+        parts.append(fn.log(write.scaled(inside, c)))
+    return write.total(parts)
+
+
+def log_cosh(write: Writing, poly: Poly) -> tuple[Expr | None, Poly]:
+    """(2k log cosh(E/2), the rest), of k (softplus(E) + softplus(-E)) and a constant of opposite sign."""
+    forms = poly.forms
+    logs = {a.args[0].number: (m, c) for m, c in poly.terms.items() if (a := lone(m)) and a.op == "log"}
+    for m, k in poly.terms.items():
+        a = lone(m)
+        if a is None or a.op != "softplus":
+            continue
+        mate = forms.mono(forms.zero, {forms.atom("softplus", (a.args[0].scale(-1),)): Fraction(1)})
+        if poly.terms.get(mate) != k:
+            continue
+        for number, (n, c) in logs.items():
+            if not ((number == HALF and c == 2 * k) or (number == 2 and c == -2 * k) or (number == 4 and c == -k)):
+                continue
+            half = write(a.args[0].scale(HALF))
+            even = write.scaled(log_cosh_of(write, half), 2 * k)
+            return even, poly - forms.poly({m: k, mate: k, n: c})
+    return None, poly
+
+
+def log_cosh_of(write: Writing, x: Expr) -> Expr:
+    """log cosh(x): by cosh(x) - 1 = 2 sinh(x/2)^2 where x is small."""
+    size = ew.abs(x)
+    s = fn.sinh(ew.mul(write.number(HALF), x))
+    small = fn.log1p(ew.mul(write.number(2), ew.mul(s, s)))
+    large = ew.sub(ew.add(size, fn.log1p(fn.exp(ew.mul(write.number(-2), size)))), write.number(math.log(2)))
+    return ew.where(ew.lt(size, write.number(1)), small, large)
+
+
+def log_add(write: Writing, poly: Poly) -> tuple[Expr | None, Poly]:
+    """(k log(exp(A) + exp(B)), the rest of poly), of k (A + softplus(B - A)), which may cancel."""
+    for m, k in poly.terms.items():
+        a = lone(m)
+        if a is None or a.op != "softplus":
+            continue
+        rest = poly - poly.forms.term(m, k)
+        first = poly.forms.poly({t: -c for t, c in a.args[0].terms.items() if rest.terms.get(t) == -c * k})
+        if first.terms:
+            both = fn.logaddexp(write(first), write(a.args[0] + first))
+            return write.scaled(both, k), rest - first.scale(k)
+    return None, poly

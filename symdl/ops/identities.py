@@ -1,0 +1,55 @@
+"""x itself with another gradient: none, 0, or one that is cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdl.errors import GradientError
+from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
+from symdl.ops.declare import filled_like, is_float
+from symdl.ops.elementwise import clip
+from symdl.types import TensorType
+
+
+def _same(t: TensorType, **params: Any) -> Inferred:
+    return t, ()
+
+
+DISCONNECTED = register(
+    Op(
+        "disconnected_grad", "composite", ("x",), _same, "x, through which no gradient flows.", expand=lambda x: x,
+        pullback=lambda g, y, x: (None,),
+    )
+)  # fmt: skip
+ZERO_GRAD = register(
+    Op(
+        "zero_grad", "composite", ("x",), _same, "x, whose gradient is 0.", expand=lambda x: x,
+        pullback=lambda g, y, x: (filled_like(0, x) if is_float(x.type.dtype) else None,),
+    )
+)  # fmt: skip
+GRAD_CLIP = register(
+    Op(
+        "grad_clip", "composite", ("x",), _same, "x, whose gradient is clipped elementwise.", expand=lambda x, *, low, high: x,
+        pullback=lambda g, y, x, *, low, high: (clip(g, low, high),),
+    )
+)  # fmt: skip
+
+
+def disconnected_grad(x: Any) -> Expr:
+    """x, through which no gradient flows: for `grad`, what lies above does not depend on x this way."""
+    return make(DISCONNECTED, (as_expr(x),))
+
+
+def zero_grad(x: Any) -> Expr:
+    """x, whose gradient is 0: unlike disconnected_grad it still counts as depending on x."""
+    return make(ZERO_GRAD, (as_expr(x),))
+
+
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Expr:
+    """x, whose gradient is clipped elementwise to the bounds on its way down. Raises GradientError for wrong bounds."""
+    e = as_expr(x)
+    if not lower_bound <= upper_bound:
+        raise GradientError(
+            f"grad_clip: the bounds {lower_bound} and {upper_bound} are in the wrong order", [described(e)]
+        )
+    return make(GRAD_CLIP, (e,), low=float(lower_bound), high=float(upper_bound))
