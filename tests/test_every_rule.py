@@ -232,3 +232,8 @@ def test_integers_fold_as_they_wrap() -> None:
     (f,) = folded([n + n])
     assert f.op.name == "constant"
     assert value(f, {}) == np.int8(-56)
+
+
+def test_folding_leaves_errors_to_the_call() -> None:
+    picked = T.constant(np.arange(3.0))[T.constant(np.array([0, 7]))]
+    assert folded([picked]) == [picked]

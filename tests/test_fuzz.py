@@ -79,7 +79,7 @@ def run(first: int, smooth: bool, gradients: bool, stable: bool) -> None:
         own, arrays = drawn(seed, smooth, gradients)
         outputs += own
         values |= arrays
-    with at_most(60):
+    with at_most(30):
         wrong_together = differences(outputs, values, stable, smooth)
     if wrong_together:
         alone = {seed: failing(seed, smooth, gradients, stable) for seed in range(first, first + BATCH)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply, power
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
@@ -109,11 +109,11 @@ def simplify(poly: Poly) -> Poly:
 
 def _step(poly: Poly) -> Poly | None:
     """poly after one cancellation, or None where there is none."""
-    if not 2 <= len(poly.terms) <= SUMMANDS or not any(m.factors for m in poly.terms):
+    if not 2 <= len(poly.terms) <= SUMMANDS or not any(m.factors or m.expo.terms for m in poly.terms):
         return None
     forms = poly.forms
     items = list(poly.terms.items())
-    odd = _odd_softplus(poly)
+    odd = _odd_softplus(poly) or _square(poly)
     if odd is not None:
         return odd
     for i, s in enumerate(items):
@@ -145,6 +145,20 @@ def _spoken_for(s: Term, t: Term, items: list[Term]) -> bool:
     )
 
 
+def _square(poly: Poly) -> Poly | None:
+    """c R (exp(2E) - 2 exp(E) + 1) as c R (exp(E) - 1)^2."""
+    forms = poly.forms
+    if len(poly.terms) != 3:
+        return None
+    for middle, c in poly.terms.items():
+        (m, d), (n, e) = (t for t in poly.terms.items() if t[0] is not middle)
+        if d == e == -c / 2 and m * n is middle**2 and not (m * n**-1).factors:
+            distance = middle.expo - n.expo
+            grows = power(forms.raw_exp(distance) - forms.one, 2)
+            return multiply(forms.term(n, d), grows)
+    return None
+
+
 def _odd_softplus(poly: Poly) -> Poly | None:
     """softplus(E) - softplus(-E), which is E, and softplus(E) - E, which is softplus(-E)."""
     forms = poly.forms
@@ -172,6 +186,8 @@ def _pair(s: Term, t: Term) -> Poly | None:
         terms = len(found[0].terms)
         if terms <= 1 or (terms == 2 and found[1].nonneg and found[1].factors):
             return over(found[0], found[1])
+    if found and found[3] and found[1].nonneg and found[1].factors and (square := _square(found[0])) is not None:
+        return over(square, found[1])
     if found and found[3] and len(found[0].terms) == 2 and found[1].nonneg and found[1].factors:
         (m, c), (n, d) = found[0].terms.items()
         if c * d > 0 or near_log(m * n**-1, -c / d) is not None:  # 2 sigmoid - 1

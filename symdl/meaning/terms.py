@@ -35,6 +35,7 @@ def exponent_of(total: Atom) -> Poly:
 
 
 def whole(p: Fraction) -> int:
+    """p cut off to an int."""
     return int(p)  # towards 0
 
 

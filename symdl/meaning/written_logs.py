@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, near_log
@@ -15,11 +16,24 @@ from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 
-if TYPE_CHECKING:  # it calls the functions here, which call it
-    from symdl.meaning.writing import Writing
+
+class Writer(Protocol):
+    """What Writing offers to those who write parts of it."""
+
+    def __call__(self, poly: Poly, /) -> Expr: ...
+    def number(self, c: Fraction | float, /) -> Expr: ...
+    def scaled(self, x: Expr, c: Fraction, /) -> Expr: ...
+    def raised(self, x: Expr, p: Fraction, /) -> Expr: ...
+    def product(self, nodes: Sequence[Expr], /) -> Expr: ...
+    def total(self, nodes: Sequence[Expr], /) -> Expr: ...
+    def term(self, m: Mono, c: Fraction, /) -> Expr: ...
+    def atom(self, a: Atom, /) -> Expr: ...
+    def close(self, ratio: Expr, /) -> Expr: ...
+    def unshifted(self, poly: Poly, /) -> tuple[Expr, Expr]: ...
+    def rest_of(self, total: Atom, /) -> Expr: ...
 
 
-def written_log(write: Writing, f: Poly) -> Expr:
+def written_log(write: Writer, f: Poly) -> Expr:
     """log(f)."""
     if f.number is not None:
         k = float(f.number)
@@ -47,7 +61,7 @@ def written_log(write: Writing, f: Poly) -> Expr:
     return ew.where(write.close(write.term(m, c)), write(near), far_log(write, m, c))
 
 
-def log_of_sum(write: Writing, a: Atom) -> Expr:
+def log_of_sum(write: Writer, a: Atom) -> Expr:
     """log of a sum of exponentials less their largest, which is at least 1."""
     if a.op == "view":
         inner = a.args[0].atom
@@ -58,7 +72,7 @@ def log_of_sum(write: Writing, a: Atom) -> Expr:
     return fn.log1p(write.rest_of(a))
 
 
-def log_rest(write: Writing, m: Mono, c: Fraction) -> Expr | None:
+def log_rest(write: Writer, m: Mono, c: Fraction) -> Expr | None:
     """log((sum(X) - X) / sum(X)), which is log1p(-X / sum(X)) where that is small."""
     left = rest_and_total(m)
     if left is None or c != 1:
@@ -70,7 +84,7 @@ def log_rest(write: Writing, m: Mono, c: Fraction) -> Expr | None:
     return ew.where(ew.lt(part, write.number(HALF)), fn.log1p(ew.neg(part)), far)
 
 
-def log_grown(write: Writing, m: Mono, c: Fraction) -> Expr | None:
+def log_grown(write: Writer, m: Mono, c: Fraction) -> Expr | None:
     """log(1 - exp(E)) and log(exp(E) - 1)."""
     if len(m.factors) != 1:
         return None
@@ -101,7 +115,7 @@ def log_grown(write: Writing, m: Mono, c: Fraction) -> Expr | None:
     return out if abs(c) == 1 else ew.add(out, write.number(math.log(abs(c))))
 
 
-def far_log(write: Writing, m: Mono, c: Fraction) -> Expr:
+def far_log(write: Writer, m: Mono, c: Fraction) -> Expr:
     """log(c m) with exponents outside, where none can overflow."""
     mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
     if not mixed:
@@ -134,7 +148,7 @@ def far_log(write: Writing, m: Mono, c: Fraction) -> Expr:
     return write.total(parts)
 
 
-def log_cosh(write: Writing, poly: Poly) -> tuple[Expr | None, Poly]:
+def log_cosh(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
     """(2k log cosh(E/2), the rest), of k (softplus(E) + softplus(-E)) and a constant of opposite sign."""
     forms = poly.forms
     logs = {a.args[0].number: (m, c) for m, c in poly.terms.items() if (a := lone(m)) and a.op == "log"}
@@ -154,7 +168,7 @@ def log_cosh(write: Writing, poly: Poly) -> tuple[Expr | None, Poly]:
     return None, poly
 
 
-def log_cosh_of(write: Writing, x: Expr) -> Expr:
+def log_cosh_of(write: Writer, x: Expr) -> Expr:
     """log cosh(x): by cosh(x) - 1 = 2 sinh(x/2)^2 where x is small."""
     size = ew.abs(x)
     s = fn.sinh(ew.mul(write.number(HALF), x))
@@ -163,7 +177,7 @@ def log_cosh_of(write: Writing, x: Expr) -> Expr:
     return ew.where(ew.lt(size, write.number(1)), small, large)
 
 
-def log_add(write: Writing, poly: Poly) -> tuple[Expr | None, Poly]:
+def log_add(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
     """(k log(exp(A) + exp(B)), the rest of poly), of k (A + softplus(B - A)), which may cancel."""
     for m, k in poly.terms.items():
         a = lone(m)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symdl.errors import SymdlError
 from symdl.expr import CONSTANT, Expr, building, constant, rebuilt, topological
 from symdl.ops.declare import is_float
 from symdl.rewrite import Origins
@@ -51,8 +52,11 @@ def _folded(node: Expr, new: Expr, numbers: dict[Expr, Fraction]) -> Expr:
     """new, a node on constants, as a constant if it is small. node: the same before folding."""
     if isinstance(new.type, Results) or new.op.reference is None or not _small(new):
         return new
-    with np.errstate(all="ignore"):
-        array = np.asarray(new.op.reference(*(i.params["value"].array for i in new.inputs), **new.params))
+    try:
+        with np.errstate(all="ignore"):
+            array = np.asarray(new.op.reference(*(i.params["value"].array for i in new.inputs), **new.params))
+    except SymdlError:  # an index out of range is an error of the call
+        return new
     if is_float(new.type.dtype) and not new.type.shape and np.isfinite(array):
         value = _exactly(node, new, numbers)
         if value is not None:
