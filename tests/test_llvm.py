@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from work import superlinear
 
 from symdl.backends.base import Bound
 from symdl.backends.cpu import CpuBackend, CpuExecutable
@@ -907,23 +909,44 @@ def test_work_is_the_product_of_the_loops() -> None:
     assert work_of((loop(i, n, loop(j, m, store), loop(k, i + 1, store)), loop(j, 7, store))) == n * m + n * (n + 1) + 7
 
 
-def test_a_long_chain_compiles_in_linear_time() -> None:
-    def chain(count: int) -> Program:
-        buffers = [buffer("x", "input", n), buffer("a", "temp", n), buffer("b", "temp", n), buffer("o", "output", n)]
-        steps: list[Step] = [copies(v("x", n), v("a", n))]
-        for q in range(count):
-            source, target = ("a", "b") if q % 2 == 0 else ("b", "a")
-            value: Value = at(v(source, n), i)
-            for r in range(20):
-                value = apply("add" if (q + r) % 3 else "mul", value, Const(1.0 + (q * 20 + r) % 97 / 1000, "float64"))
-            steps.append(Kernel((loop(i, n, Store(v(target, n), (i,), value)),)))
-        steps.append(copies(v("a", n), v("o", n)))
-        return program(buffers, *steps)
+def chain(count: int, length: int) -> Program:
+    """count kernels of length operations each, count being even."""
+    buffers = [buffer("x", "input", n), buffer("a", "temp", n), buffer("b", "temp", n), buffer("o", "output", n)]
+    steps: list[Step] = [copies(v("x", n), v("a", n))]
+    for q in range(count):
+        source, target = ("a", "b") if q % 2 == 0 else ("b", "a")
+        value: Value = at(v(source, n), i)
+        for r in range(length):
+            value = apply("add" if (q + r) % 3 else "mul", value, Const(1.0 + (q * 20 + r) % 97 / 1000, "float64"))
+        steps.append(Kernel((loop(i, n, Store(v(target, n), (i,), value)),)))
+    steps.append(copies(v("a", n), v("o", n)))
+    return program(buffers, *steps)
 
-    made = chain(200)  # 4,000 operations
-    start = time.thread_time()
+
+def emitting(count: int, length: int) -> Callable[[], str]:
+    made, target = chain(count, length), CPU.machine.target()
+    return lambda: emit(made, target)
+
+
+def test_many_kernels_are_emitted_in_linear_work() -> None:
+    assert superlinear(lambda count: emitting(count, 1), 40) == []  # 40: more than one function holds
+
+
+def test_a_long_kernel_is_emitted_in_linear_work() -> None:
+    assert superlinear(lambda length: emitting(2, length), 20) == []
+
+
+def test_functions_do_not_grow_with_the_program() -> None:
+    """LLVM's time grows faster than a function does, so that many kernels are many functions."""
+    small, large = emitting(80, 1)(), emitting(320, 1)()
+    assert len(large) < 4.2 * len(small)  # names have more digits
+    longest = [max(len(f.splitlines()) for f in text.split("\ndefine ")) for text in (small, large)]
+    assert longest[0] == longest[1]
+
+
+def test_a_long_chain_computes_what_the_interpreter_does() -> None:
+    made = chain(40, 20)
     executable = CPU.compile(made)
-    assert time.thread_time() - start < 10
     x = np.linspace(0, 1e-3, 5)
     status, (o,) = executable.execute(executable.bind([x]))
     assert status == 0

@@ -254,6 +254,17 @@ def test_a_constant_is_not_folded_first() -> None:
     assert evaluate([low], {})[0] == 800.0
 
 
+@pytest.mark.parametrize("shape", [(None,), (1, 3), (1, 1), (None, None)])
+def test_what_is_not_read_stands_above_what_is(shape: tuple[int | None, ...]) -> None:
+    """maximum, sin and a product of matrices over a rewritten region are leaves of the next."""
+    x = variable("x", shape, "float64")
+    y = log(1 + exp(T.maximum(log(sig(x)), -50.0))) + T.sin(log(sig(x)))
+    low = stabilized([y, grad(y.sum(), x)], {})
+    (value, gradient) = evaluate(low, {x: np.full([n or 2 for n in shape], -800.0)})
+    np.testing.assert_allclose(value, np.exp(-50.0) + np.sin(-800.0), rtol=1e-14)
+    np.testing.assert_allclose(gradient, np.cos(-800.0), rtol=1e-14)
+
+
 # ---- what gains nothing stays ----
 
 

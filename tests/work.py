@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-LIMIT = 6.0  # of linear work with a logarithm four times the size takes 4 to 6 times the runs; of quadratic work 16
+LIMIT = 8  # halfway: four times the size takes 4 times the runs if work is linear and 16 times if it is quadratic
 
 
 def line_runs(function: Callable[[], Any]) -> Counter[tuple[str, int]]:

@@ -103,6 +103,9 @@ class Reading:
         except Unsafe:
             self.forms.found = before
             return self.as_leaf(node)
+        if poly is self.as_leaf(node):
+            self.forms.found = before
+            return poly  # a leaf after all: as written, above inputs that are lowered for themselves
         found = self.forms.found > before and node.op.name not in STABLE
         if found or any(i in self.dirty and i not in self.uncut for i in node.inputs):
             self.dirty.add(node)
