@@ -351,15 +351,32 @@ def lowered_of(inputs: list[Expr], outputs: list[Expr], updates: Updates) -> Pro
 # ---- growth ----
 
 
-def test_wide_graphs_take_work_in_proportion() -> None:
-    """Independent outputs of many sizes: no group is sought by a walk through all groups."""
+def wide(shape: Callable[[int], tuple[int, ...]], length: int) -> Callable[[int], Callable[[], Any]]:
+    """Independent outputs, each a chain of 2 * length operations of its own shape."""
 
-    def wide(n: int) -> Callable[[], Any]:
-        xs = [T.tensor(f"x{k}", dtype="float64", shape=(k % 10 + 1,)) for k in range(n)]
-        outputs = [T.tanh(T.exp(T.sin(x))) + k for k, x in enumerate(xs)]
+    def prepare(n: int) -> Callable[[], Any]:
+        xs = [T.tensor(f"x{k}", dtype="float64", shape=shape(k)) for k in range(n)]
+        outputs = []
+        for k, x in enumerate(xs):
+            y: Any = x
+            for _ in range(length):
+                y = T.tanh(y) + k
+            outputs.append(y)
         return lambda: program_of(xs, outputs)
 
-    assert superlinear(wide, 20) == []
+    return prepare
+
+
+def test_wide_graphs_of_many_sizes_take_work_in_proportion() -> None:
+    """No group is sought by a walk through all groups."""
+    assert superlinear(wide(lambda k: (k + 1,), 1), 20) == []
+
+
+def test_wide_graphs_of_one_size_take_work_in_proportion() -> None:
+    """Nor by a walk through all that share a unit's space: here no group has room for a second unit."""
+    make = wide(lambda k: (3,), 7)
+    assert len(kernels(make(6)())) == 6
+    assert superlinear(make, 12) == []
 
 
 def test_many_units_of_one_space_are_packed_into_full_kernels() -> None:

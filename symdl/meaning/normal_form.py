@@ -138,10 +138,14 @@ class Mono:
             return self
         if self.bare:
             return other
-        factors = dict(self.factors)
-        for a, p in other.factors.items():
-            factors[a] = factors.get(a, 0) + p
-        return self.forms.mono(self.expo + other.expo, factors)
+        key = (Mono.__mul__, self, other)
+        out: Mono | None = self.forms.memo.get(key)
+        if out is None:
+            factors = dict(self.factors)
+            for a, p in other.factors.items():
+                factors[a] = factors[a] + p if a in factors else p
+            out = self.forms.memo[key] = self.forms.mono(self.expo + other.expo, factors)
+        return out
 
     def __pow__(self, p: Fraction | int) -> Mono:
         if p == 1:
@@ -234,21 +238,26 @@ class Poly:
             return other
         terms = dict(self.terms)
         for m, c in other.terms.items():
-            terms[m] = terms.get(m, 0) + c
+            terms[m] = terms[m] + c if m in terms else c
         return self.forms.poly(terms)
 
     def __sub__(self, other: Poly) -> Poly:
         return self + other.scale(-1)
 
     def scale(self, k: Fraction | int) -> Poly:
-        return self if k == 1 else self.forms.poly({m: c * k for m, c in self.terms.items()})
+        if k == 1:
+            return self
+        if k == -1:
+            return self.forms.poly({m: -c for m, c in self.terms.items()})
+        return self.forms.poly({m: c * k for m, c in self.terms.items()})
 
     def times(self, mono: Mono, k: Fraction | int = 1) -> Poly:
         """This times k * mono, term by term, unchecked."""
+        same = k == 1  # arithmetic with Fractions is what the algebra spends its time on
         terms: dict[Mono, Fraction] = {}
         for m, c in self.terms.items():
-            n = m * mono
-            terms[n] = terms.get(n, Fraction(0)) + c * k
+            n, own = m * mono, c if same else c * k
+            terms[n] = terms[n] + own if n in terms else own
         return self.forms.poly(terms)
 
     def multiplied_out(self, other: Poly) -> Poly:
@@ -259,6 +268,14 @@ class Poly:
 
     def __repr__(self) -> str:
         return " + ".join(f"{c}*{m!r}" if c != 1 else repr(m) for m, c in self.terms.items()) or "0"
+
+
+def _key(parts: Mapping[Any, Fraction]) -> Hashable:
+    """What a sum or product is known by: hashing whole numbers is far quicker than hashing Fractions."""
+    if len(parts) == 1:
+        ((part, c),) = parts.items()
+        return part.order, c.as_integer_ratio()
+    return tuple(sorted((part.order, c.as_integer_ratio()) for part, c in parts.items()))
 
 
 class Forms:
@@ -284,7 +301,7 @@ class Forms:
 
     def mono(self, expo: Poly, factors: Mapping[Atom, Fraction]) -> Mono:
         kept = {a: p for a, p in factors.items() if p}
-        key = (Mono, expo, frozenset(kept.items()))
+        key = (Mono, expo, _key(kept))
         made: Mono | None = self._table.get(key)
         if made is None:
             ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept
@@ -293,7 +310,7 @@ class Forms:
 
     def poly(self, terms: Mapping[Mono, Fraction]) -> Poly:
         kept = {m: c for m, c in terms.items() if c}
-        key = (Poly, frozenset(kept.items()))
+        key = (Poly, _key(kept))
         made: Poly | None = self._table.get(key)
         if made is None:
             ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept

@@ -42,6 +42,7 @@ from symdl.types import product as extent_product
 
 DEPTH = 16  # how deep a form may nest
 SIZE = 100  # how many parts a form may have
+PLAIN_SIZE = 40  # ... without an exponential or logarithm in it, where there is less to gain
 DIGITS = 1024  # how many bits a coefficient may take: exact products of literals grow
 BASES = 32  # on how many nodes an unknown function is known to depend
 Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
@@ -112,7 +113,7 @@ class Reading:
         if self.forms.risk:
             self.dirty.add(node)
             self.risk[node] = frozenset(self.forms.risk)
-        if poly.depth > DEPTH or poly.size > SIZE or poly.digits > DIGITS:
+        if poly.depth > DEPTH or poly.size > (SIZE if poly.special else PLAIN_SIZE) or poly.digits > DIGITS:
             self.uncut[node] = poly
             return self.as_leaf(node)
         if node not in self.dirty:
