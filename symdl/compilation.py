@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symdl.backends.cpu import CpuBackend, CpuExecutable
+from symdl.collector import collector_paused
 from symdl.dims import Sizes, canonical_sizes, with_sizes
 from symdl.expr import CONSTANT, Expr, topological
 from symdl.fuse import steps
@@ -46,6 +47,7 @@ class Lowered:
     constants: tuple[Expr, ...]  # array constants, arguments of the code
 
 
+@collector_paused()
 def lowered(graph: Graph, stable: bool = True) -> Lowered:
     """The stages from the user's graph to a verified Program. stable=False leaves stage 3 out: the formulas as written."""
     nodes = tuple(topological(*graph.roots))
@@ -104,6 +106,7 @@ def _program(
     return program
 
 
+@collector_paused()
 def compiled(form: Lowered, backend: CpuBackend) -> CpuExecutable:
     """Machine code for a lowered function."""
     return backend.compile(form.program, [c.params["value"].array for c in form.constants])

@@ -48,7 +48,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     # what a user sees
     "inputs": ["expr"],
     "storage": ["ops", "inputs", "turns"],
-    "compilation": ["dims", "meaning", "rules", "fuse", "backends"],
+    "collector": [],
+    "compilation": ["collector", "dims", "meaning", "rules", "fuse", "backends"],
     "signature": ["compilation", "storage"],
     "failures": ["dims", "evaluate", "inputs", "program"],
     "functions": ["signature", "failures", "evaluate", "gradient"],

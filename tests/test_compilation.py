@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
+from symdl.collector import collector_paused
 from symdl.compilation import Graph, Lowered, lowered
 from symdl.expr import VARIABLE, topological
 from symdl.loops import Store, walk
@@ -134,3 +136,20 @@ def test_a_deep_chain_does_not_exhaust_the_stack() -> None:
     x, y = chain(3000)
     form = lowered(Graph((x,), (), (y,), ()), stable=False)
     assert len(form.program.steps) > 30
+
+
+def test_the_collector_rests_while_compiling_and_is_as_before_after() -> None:
+    seen = []
+    with collector_paused():
+        with collector_paused():
+            seen.append(gc.isenabled())
+        seen.append(gc.isenabled())
+    assert seen == [False, False]
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()  # the user's own choice stays
+    finally:
+        gc.enable()

@@ -69,8 +69,10 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
     """The terms over their common denominator, or None: (numerator, denominator, how many monomials vanished, whether
     any met its opposite)."""
     forms = terms[0][0].forms
-    if not any(p < 0 or a.op == "sum_of" for m, _ in terms for a, p in m.factors.items()):
+    if not any(a.op == "sum_of" for m, _ in terms for a in m.factors):
         return None  # like terms have met already: nothing can vanish
+    if len(terms) == 2 and _apart(terms[0][0], terms[1][0]):
+        return None
     below = forms.mono(forms.zero, denominator(m for m, _ in terms))
     out: dict[Mono, Fraction] = {}
     met = False
@@ -79,12 +81,22 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
         if part is None:
             return None
         for n, k in part.terms.items():
-            before = out.get(n, Fraction(0))
-            met = met or before * k * c < 0
-            out[n] = before + k * c
+            own = k * c
+            before = out.get(n)
+            if before is not None:
+                met = met or (before < 0 < own or own < 0 < before)
+                own = before + own
+            out[n] = own
         if len(out) > LIMIT:
             return None
     return forms.poly(out), below, sum(1 for k in out.values() if not k), met
+
+
+def _apart(m: Mono, n: Mono) -> bool:
+    """Whether one of the two has a factor that no term of the other can have: then they share no term."""
+    return any(a.op != "sum_of" and a not in n.letters for a in m.factors) or any(
+        a.op != "sum_of" and a not in m.letters for a in n.factors
+    )
 
 
 def over(numerator: Poly, below: Mono) -> Poly:

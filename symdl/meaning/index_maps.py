@@ -244,11 +244,15 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
 
 
 def _turned(a: Atom, view: Place, rank: int) -> Poly:
-    """A reduction whose axes are permuted: its operand's are."""
-    args = tuple(viewed(p, view, rank) for p in a.args)
+    """A reduction whose axes are permuted: its operand's are, with those in front that are reduced and no longer seen."""
     if a.op == "others":
-        return a.forms.function("others", *args, shape=result_shape(view, _padded(a.shape, rank)))
-    axes = tuple(sorted(view.axes.index(rank + k) - len(view.axes) for k in a.param))
+        total = a.args[0].atom
+        assert total is not None  # even where it is one number, it is a sum over axes that move
+        return a.forms.function("others", _turned(total, view, rank), shape=result_shape(view, _padded(a.shape, rank)))
+    more = max([0, *(-k - rank for k in a.param), *(len(p.shape) - rank for p in a.args)])
+    inner = Place((*range(more), *(None if k is None else more + k for k in view.axes)))
+    args = tuple(viewed(p, inner, more + rank) for p in a.args)
+    axes = tuple(sorted(inner.axes.index(more + rank + k) - len(inner.axes) for k in a.param))
     return a.forms.function(a.op, *args, param=axes, shape=result_shape(view, _padded(a.shape, rank)))
 
 

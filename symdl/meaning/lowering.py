@@ -5,10 +5,11 @@ Only regions in which the algebra found something are written anew; every other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from symdl.expr import Expr, building, rebuilt
+from symdl.meaning.index_maps import ELEMENTWISE, viewed
 from symdl.meaning.normal_form import (
     Atom,
     Poly,
@@ -20,15 +21,80 @@ from symdl.meaning.normal_form import (
     plain_leaves,
     stripped,
 )
-from symdl.meaning.reading import Reading, is_float_node
+from symdl.meaning.reading import Reading, is_float_node, view_of
 from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
 from symdl.rewrite import Origins
 
-Reached = tuple[frozenset[Atom], frozenset[Atom]]
 NOTHING: frozenset[Atom] = frozenset()
 SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "min", "gather", "join"])
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a region is made of, as it lies in the region's result: its leaves, those of them that stand outside every
+    function, and the divisors cancelled there. adrift: leaves and divisors below a join, a reduction or the like, which
+    have no place in the result, so that no guard can speak of them."""
+
+    leaves: frozenset[Atom] = NOTHING
+    plain: frozenset[Atom] = NOTHING
+    divisors: frozenset[Atom] = NOTHING
+    adrift_leaves: frozenset[Atom] = NOTHING
+    adrift_divisors: frozenset[Atom] = NOTHING
+
+    def __or__(self, other: Reached) -> Reached:
+        return Reached(
+            self.leaves | other.leaves,
+            self.plain | other.plain,
+            self.divisors | other.divisors,
+            self.adrift_leaves | other.adrift_leaves,
+            self.adrift_divisors | other.adrift_divisors,
+        )
+
+    def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
+        """All of it as the region's next node has it."""
+        moved = {a: move(a) for a in self.leaves | self.plain | self.divisors}
+
+        def here(atoms: frozenset[Atom]) -> frozenset[Atom]:
+            return frozenset(b for a in atoms if (b := moved[a]) is not None)
+
+        def lost(atoms: frozenset[Atom]) -> frozenset[Atom]:
+            return frozenset(a for a in atoms if moved[a] is None)
+
+        return Reached(
+            here(self.leaves),
+            here(self.plain),
+            here(self.divisors),
+            self.adrift_leaves | lost(self.leaves),
+            self.adrift_divisors | lost(self.divisors),
+        )
+
+
+def carried(node: Expr, child: Expr) -> Callable[[Atom], Atom | None] | None:
+    """How an atom that lies as a node's input does lies in the node, None where it has no place; None if all lie alike."""
+    view = view_of(node)
+    if view is not None:
+        return lambda a: viewed(a.forms.of_atom(a), view, child.type.ndim).atom
+    if node.op.kind in ("elementwise", "composite") and node.type.shape == child.type.shape:
+        return None
+    return lambda a: a if not a.shape else None
+
+
+def placed_leaves(poly: Poly) -> frozenset[Atom]:
+    """The leaves of a form that lie in it as they are, not below a reduction or a view."""
+    memo, key = poly.forms.memo, ("placed leaves", poly)
+    if key not in memo:
+        out: set[Atom] = set()
+        for m in poly.terms:
+            out |= placed_leaves(m.expo)
+            for a in m.factors:
+                if a.op == "leaf":
+                    out.add(a)
+                elif a.op in ELEMENTWISE:
+                    out = out.union(*map(placed_leaves, a.args))
+        memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
 @dataclass(frozen=True)
@@ -90,11 +156,14 @@ class Lowering:
         return self.guarded[node]
 
     def _guards(self, node: Expr) -> Guards | None:
-        leaves, risk = self.reached(node)
+        reached = self.reached(node)
         form = self.form(node)
-        divisors = sorted(risk - divisors_of(form), key=lambda a: a.order)
+        kept = divisors_of(form)
+        divisors = sorted(reached.divisors - kept, key=lambda a: a.order)
         seen = form.bases.union(*(a.bases for a in divisors))
-        lost = sorted((a for a in leaves if not a.bases <= seen), key=lambda a: a.order)
+        lost = sorted((a for a in reached.leaves if not a.bases <= seen), key=lambda a: a.order)
+        if reached.adrift_divisors - kept or any(not a.bases <= seen for a in reached.adrift_leaves):
+            return None
         if not divisors and not lost:
             return Guards([], [], [])
         shape = stripped(node.type.shape)
@@ -103,7 +172,7 @@ class Lowering:
             return None
         if any(n.op.name in SELECTIONS for n in region):
             return None  # a branch that is not taken must not poison
-        plain = set().union(*(plain_leaves(self.reading.polys[n]) for n in region if n in self.reading.polys))
+        plain = reached.plain
         return Guards(divisors, [a for a in lost if a in plain], [a for a in lost if a not in plain])
 
     def form(self, node: Expr) -> Poly:
@@ -122,18 +191,28 @@ class Lowering:
             if missing:
                 stack.extend(missing)
                 continue
-            if inner:
-                parts = [self.leaves(i) if i in self.reading.uncut else self.reach[i] for i in inner]
-                own = self.reading.risk.get(n, NOTHING)
-                self.reach[n] = frozenset().union(*(p[0] for p in parts)), own.union(*(p[1] for p in parts))
-            else:
-                self.reach[n] = self.leaves(n)
+            self.reach[n] = self._reached(n, inner) if inner else self.leaves(n)
             stack.pop()
         return self.reach[node]
 
+    def _reached(self, node: Expr, inner: list[Expr]) -> Reached:
+        out = Reached()
+        for child in dict.fromkeys(inner):
+            part = self.leaves(child) if child in self.reading.uncut else self.reach[child]
+            move = carried(node, child)
+            out |= part if move is None else part.through(move)
+        plain = out.leaves & plain_leaves(self.reading.polys[node])
+        risk = self.reading.risk.get(node, NOTHING)
+        if node.op.kind == "elementwise":
+            return out | Reached(plain=plain, divisors=risk)
+        return out | Reached(plain=plain, adrift_divisors=risk)  # some are of the operand, which is laid out otherwise
+
     def leaves(self, node: Expr) -> Reached:
-        atoms = leaf_atoms(self.reading.polys[node])
-        return frozenset(a for a in atoms if base_of(a.param).op.kind != "position"), NOTHING
+        """What a node is made of whose own form is all that is asked."""
+        poly = self.reading.polys[node]
+        atoms = frozenset(a for a in leaf_atoms(poly) if base_of(a.param).op.kind != "position")
+        placed = atoms & placed_leaves(poly)
+        return Reached(placed, placed & plain_leaves(poly), adrift_leaves=atoms - placed)
 
     def region(self, node: Expr) -> list[Expr]:
         """The float inputs of a node that its form is made of; none for a node that is a leaf or clean."""

@@ -23,7 +23,7 @@ from symdl.meaning.index_maps import (
     viewed,
     where_shape,
 )
-from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, multiply
+from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, joined, multiply, stripped
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import CAST, cast, eq, where
 from symdl.ops.extents import expr_of
@@ -163,7 +163,8 @@ def product(a: Poly, b: Poly) -> Poly:
             return merged(out)
         if x.single and (w := put_of(x.single[0])):
             rest = product(x.forms.term(x.single[0].without(w), x.single[1]), y)
-            if rest.number is None:
+            whole = stripped(w.param.shape)  # what would stretch the zeros stays outside
+            if rest.number is None and joined([whole, rest.shape]) == whole:
                 return put(product(w.args[0], viewed(rest, w.param.taken, len(w.param.shape))), w.param)
     for x, y in ((a, b), (b, a)):
         w = chosen_factor(x)

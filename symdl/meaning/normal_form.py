@@ -18,6 +18,13 @@ from symdl.expr import Expr
 from symdl.types import Shape
 
 HALF = Fraction(1, 2)
+ONE = Fraction(1)
+
+
+def rational(number: Fraction | int) -> Fraction:
+    """A number as a Fraction: coefficients and powers are Fractions always, since int / int would be a float."""
+    return number if type(number) is Fraction else ONE if number == 1 else Fraction(number)
+
 
 
 class Unsafe(Exception):  # not an error: the algebra declines, the node stays as written
@@ -121,6 +128,11 @@ class Mono:
         return all(a.positive for a in self.factors)
 
     @cached_property
+    def letters(self) -> frozenset[Atom]:
+        """The atoms that its terms may hold once its sums are multiplied out."""
+        return frozenset(self.factors).union(*(m.letters for a in self.factors if a.op == "sum_of" for m in a.args[0].terms))
+
+    @cached_property
     def shape(self) -> Shape:
         return joined([self.expo.shape, *(a.shape for a in self.factors)])
 
@@ -150,13 +162,15 @@ class Mono:
     def __pow__(self, p: Fraction | int) -> Mono:
         if p == 1:
             return self
-        p = Fraction(p)
+        if p == -1:
+            return self.forms.mono(self.expo.scale(-1), {a: -q for a, q in self.factors.items()})
+        p = rational(p)
         return self.forms.mono(self.expo.scale(p), {a: q * p for a, q in self.factors.items()})
 
     def without(self, atom: Atom, power: Fraction | int = 1) -> Mono:
         """This over atom**power."""
         factors = dict(self.factors)
-        factors[atom] = factors.get(atom, Fraction(0)) - power
+        factors[atom] = factors[atom] - power if atom in factors else rational(-power)
         return self.forms.mono(self.expo, factors)
 
     def __repr__(self) -> str:
@@ -318,16 +332,16 @@ class Forms:
         return made
 
     def constant(self, number: Fraction | int) -> Poly:
-        return self.poly({self.unit: Fraction(number)})
+        return self.poly({self.unit: rational(number)})
 
     def of_atom(self, atom: Atom, p: Fraction | int = 1) -> Poly:
-        return self.poly({self.mono(self.zero, {atom: Fraction(p)}): Fraction(1)})
+        return self.poly({self.mono(self.zero, {atom: rational(p)}): ONE})
 
     def function(self, op: str, *args: Poly, param: Hashable = None, shape: Shape | None = None) -> Poly:
         return self.of_atom(self.atom(op, args, param, shape))
 
     def term(self, mono: Mono, c: Fraction | int = 1) -> Poly:
-        return self.poly({mono: Fraction(c)})
+        return self.poly({mono: rational(c)})
 
     def raw_exp(self, expo: Poly) -> Poly:
         """exp(expo) as it stands."""

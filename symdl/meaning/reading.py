@@ -16,7 +16,7 @@ import numpy as np
 
 from symdl.expr import CONSTANT, Expr, topological
 from symdl.meaning.cancellation import near_log, simplify
-from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, leaf, viewed
+from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, View, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
     assume,
@@ -470,31 +470,30 @@ def _cast(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 # ---- views ----
 
 
-@reads("spread")
-def _spread(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    axes, own = node.params["axes"], node.inputs[0].type.shape
-    place: list[int | None] = [None] * len(node.params["shape"])
-    for k, target in enumerate(axes):
-        place[target] = k if own[k] != 1 else None
-    return viewed(args[0], Place(tuple(place)), len(own))
+def view_of(node: Expr) -> View | None:
+    """What an index map does to its one operand's elements; None for other ops."""
+    params = node.params
+    match node.op.name:
+        case "spread":
+            own = node.inputs[0].type.shape
+            place: list[int | None] = [None] * len(params["shape"])
+            for k, target in enumerate(params["axes"]):
+                place[target] = k if own[k] != 1 else None
+            return Place(tuple(place))
+        case "squeeze":
+            return Place(tuple(k for k in range(node.inputs[0].type.ndim) if k not in params["axes"]))
+        case "slice":
+            return Cut(params["starts"], params["steps"], params["lengths"])
+        case "reshape":
+            return Reshape(node.inputs[0].type.shape, node.type.shape)
+    return None
 
 
-@reads("squeeze")
-def _squeeze(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    rank = node.inputs[0].type.ndim
-    return viewed(args[0], Place(tuple(k for k in range(rank) if k not in node.params["axes"])), rank)
-
-
-@reads("slice")
-def _slice(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    p = node.params
-    return viewed(args[0], Cut(p["starts"], p["steps"], p["lengths"]), node.inputs[0].type.ndim)
-
-
-@reads("reshape")
-def _reshape(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    before = node.inputs[0].type.shape
-    return viewed(args[0], Reshape(before, node.type.shape), len(before))
+@reads("spread", "squeeze", "slice", "reshape")
+def _view(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    view = view_of(node)
+    assert view is not None
+    return viewed(args[0], view, node.inputs[0].type.ndim)
 
 
 @reads("gather")

@@ -240,8 +240,8 @@ class Writing:
         """c * m; 0 where it holds a weight of 0 beside an exponential less the largest that has a weight."""
         for t, k in m.expo.terms.items():
             top = lone(t)
-            if top is not None and top.op == "max" and k < 0 and len(top.args) == 2:
-                ((w, _),) = top.args[1].terms.items()
+            if top is not None and top.op == "max" and k < 0 and len(top.args) == 2 and top.args[1].terms:
+                w, _ = as_factor(top.args[1])
                 if all(m.factors.get(a) == p for a, p in w.factors.items()):
                     zero = self.number(0)
                     return ew.where(ew.ne(self.term(w, Fraction(1)), zero), self._term(m, c), zero)

@@ -1,0 +1,34 @@
+"""Python's cyclic garbage collector, paused while a function is compiled.
+
+Compiling makes many small objects that stay alive together: the collector walks all of them again and again and finds
+nothing. Pausing it takes a third off the time of a graph of 10,000 ops (python -m benchmarks.graph_growth).
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+_depth = 0
+_was_enabled = False
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No cyclic collection inside, in any thread; the last one to leave puts back what was before."""
+    global _depth, _was_enabled
+    with _lock:
+        if _depth == 0:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _depth += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _depth -= 1
+            if _depth == 0 and _was_enabled:
+                gc.enable()
