@@ -45,7 +45,9 @@ def symdl_step(threads: int) -> Step:
         h = h @ params[k] + params[k + 1]
         h = T.softmax(h) if k == len(params) - 2 else T.where(h > 0, h, 0)
     loss = -T.log(h[T.arange(y.shape[0]), y]).mean()
-    step = symdl.function([x, y], loss, updates=[(p, p - RATE * g) for p, g in zip(params, symdl.grad(loss, params), strict=True)])
+    step = symdl.function(
+        [x, y], loss, updates=[(p, p - RATE * g) for p, g in zip(params, symdl.grad(loss, params), strict=True)]
+    )
     return lambda: float(step(images, labels))
 
 

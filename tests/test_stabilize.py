@@ -373,7 +373,7 @@ def test_infinite_logits(by_hand: Callable[[Any], Any]) -> None:
     p, logs = evaluate(low, {x: np.array(INF_ROWS)})
     if by_hand is not shifted:  # which subtracts inf from inf itself
         np.testing.assert_allclose(
-            p[:4], [[1, 0, 0], [0, 0.26894142, 0.73105858], [1 / 3] * 3, [0.5, 0.5, 0]], atol=1e-8
+            p[:4], np.array([[1, 0, 0], [0, 0.26894142, 0.73105858], [1 / 3] * 3, [0.5, 0.5, 0]]), atol=1e-8
         )
         np.testing.assert_allclose(logs[:4], np.log(p[:4]), atol=1e-8)
     assert np.all(np.isnan(p[4]))
@@ -386,6 +386,77 @@ def test_the_branch_not_taken_poisons_nothing() -> None:
     value, gradient = evaluate(low, {x: np.array([-4.0, -0.0, 0.0, 4.0])})
     assert value[:3].tolist() == [0, 0, 0]
     assert np.all(np.isfinite(gradient))
+
+
+# ---- layouts: what is read keeps its place ----
+
+BLOCK = 0.25 + np.arange(24.0).reshape(2, 3, 4) % 7
+SQUARE = 0.25 + np.arange(16.0).reshape(4, 4) % 5
+LINE = np.array([0.25, 3.0, 1.5, -2.0])
+
+
+def odds(c: Any) -> Any:
+    return c / (1 + c * c)
+
+
+def widened(p: Any) -> Any:
+    return T.broadcast_to(p, (3, p.shape[0]))
+
+
+REARRANGED: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "a sum over the first axis, turned": (lambda x: x.sum(axis=0).T, BLOCK),
+    "a logsumexp, turned": (lambda x: T.logsumexp(x, axis=0).T, BLOCK),
+    "a weighted sum, turned": (lambda x: (exp(x) * (x - x[::-1])).sum(axis=0).T / exp(x).sum(axis=0).T, BLOCK),
+    "a sum over the middle axis, turned": (lambda x: exp(x).sum(axis=1).T, BLOCK),
+    "divided by a sum that stands up": (lambda x: x / x.sum(axis=0)[:, None], SQUARE),
+    "exponentials over a sum that stands up": (lambda x: exp(x).T / exp(x).sum(axis=0)[:, None], SQUARE),
+    "the rest of a softmax over all, turned": (lambda x: log(1 - exp(x) / exp(x).sum()).T, BLOCK[0]),
+    "a pad beside a pad that stands up": (lambda v: T.pad(v, 1)[:, None] * T.pad(v, 1), LINE),
+    "a pad times more rows": (lambda v: T.pad(v, 1) * exp(widened(T.pad(v, 1)) * np.array([[1.0], [2.0], [-1.0]])), LINE),
+    "pieces laid side by side": (
+        lambda v: T.log_softmax(T.sqrt(1 + T.concatenate([odds(v), T.logaddexp(odds(v), odds(v)), odds(v)]) ** 2)), LINE,
+    ),
+    "a base and an exponent of one variable": (lambda v: (1 + v * v) ** (T.tanh(v) - 1), LINE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REARRANGED)
+@pytest.mark.parametrize("known", [False, True])
+def test_what_is_rearranged_keeps_its_place(name: str, known: bool) -> None:
+    build, array = REARRANGED[name]
+    x = variable("x", tuple(n if known else None for n in array.shape), "float64")
+    y = build(x)
+    roots = [y, grad((y * y).sum(), x)]
+    for low, root in zip(stabilized(roots, {}), roots, strict=True):
+        got, expected = (evaluate([f], {x: array})[0] for f in (low, root))
+        assert low.type == root.type
+        np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
+
+
+LOST: dict[str, Callable[[Any, Any], Any]] = {
+    "turned": lambda x, z: log(exp((x - x + z).T)),
+    "a row of it, as wide as it is high": lambda x, z: log(exp((x - x + z)[1])),
+    "backwards": lambda x, z: log(exp((x - x + z)[::-1])),
+    "a sum over rows": lambda x, z: log(exp((x - x + z).sum(axis=0))),
+    "a sum over columns": lambda x, z: log(exp((x - x + z).sum(axis=1))),
+    "laid under another": lambda x, z: log(exp(T.concatenate([x - x + z, z]))),
+    "an inverse that is lost, turned": lambda x, z: log(exp((x / x + z).T)),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
+def test_what_cancels_is_missed_only_at_its_place(name: str, bad: float) -> None:
+    """A NaN that the formula loses shows where it came in, though the array was rearranged since."""
+    x, z = variable("x", (4, 4), "float64"), variable("z", (4, 4), "float64")
+    root = LOST[name](x, z)
+    values = {x: SQUARE.copy(), z: SQUARE / 4}
+    values[x][1, 2] = bad
+    (low,) = stabilized([root], {})
+    with np.errstate(all="ignore"):
+        got, expected = evaluate([low, root], values)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    np.testing.assert_allclose(got, expected, rtol=1e-14)
 
 
 # ---- size, time and origins ----
@@ -403,8 +474,8 @@ def test_growth_is_linear() -> None:
     for _ in range(300):
         z = log(1 + exp(z * 0.5 + y))
     roots = [z, grad(z.sum(), x)]
-    low = stabilized(roots, {})
-    assert len(list(topological(*low))) < 2 * len(list(topological(*roots)))
+    written = stabilized(roots, {})
+    assert len(list(topological(*written))) < 2 * len(list(topological(*roots)))
 
 
 def test_what_is_made_knows_the_lines_that_it_stands_for() -> None:
@@ -426,10 +497,12 @@ def formula(draw: random.Random, x: Expr, y: Expr, depth: int) -> Any:
         return draw.choice([x, x, y, x * 0.5, y + 1.0, x - 2.0])
     kind = draw.random()
     if kind < 0.5:
-        one = draw.choice([exp, log, sig, T.softplus, T.tanh, T.log1p, T.expm1, T.sqrt, T.cosh, lambda a: -a])
+        one: Any = draw.choice([exp, log, sig, T.softplus, T.tanh, T.log1p, T.expm1, T.sqrt, T.cosh, lambda a: -a])
         return one(formula(draw, x, y, depth - 1))
     a, b = formula(draw, x, y, depth - 1), formula(draw, x, y, depth - 1)
-    two = draw.choice([lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, T.logaddexp])
+    two: Any = draw.choice(
+        [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, T.logaddexp]
+    )
     return two(a, b)
 
 
@@ -452,3 +525,10 @@ def test_never_much_worse_than_as_written(seed: int) -> None:
         before, after = (distance(evaluate([g], values)[0], truth) for g in (root, low))
         known = np.array([not mpmath.isnan(t) for t in truth])
         assert np.all(after[known] <= 4 * before[known] + 64)
+
+
+def test_a_root_meets_what_it_is_divided_by() -> None:
+    """sqrt(x^2 + 1) - x shares x^2 with its square only over the common denominator."""
+    x = T.dscalar("x")
+    (out,) = evaluate(stabilized([T.sqrt(x**2 + 1) - x], {}), {x: np.asarray(1e9)})
+    assert out == pytest.approx(5e-10, rel=1e-15)

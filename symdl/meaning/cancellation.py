@@ -71,9 +71,9 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
     forms = terms[0][0].forms
     if not any(a.op == "sum_of" for m, _ in terms for a in m.factors):
         return None  # like terms have met already: nothing can vanish
-    if len(terms) == 2 and _apart(terms[0][0], terms[1][0]):
-        return None
     below = forms.mono(forms.zero, denominator(m for m, _ in terms))
+    if len(terms) == 2 and _apart(terms[0][0] * below, terms[1][0] * below):
+        return None
     out: dict[Mono, Fraction] = {}
     met = False
     for m, c in terms:

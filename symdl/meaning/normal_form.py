@@ -26,7 +26,6 @@ def rational(number: Fraction | int) -> Fraction:
     return number if type(number) is Fraction else ONE if number == 1 else Fraction(number)
 
 
-
 class Unsafe(Exception):  # not an error: the algebra declines, the node stays as written
     """A step that would hide a zero, an infinity or a NaN, such as x/x = 1."""
 
@@ -130,7 +129,9 @@ class Mono:
     @cached_property
     def letters(self) -> frozenset[Atom]:
         """The atoms that its terms may hold once its sums are multiplied out."""
-        return frozenset(self.factors).union(*(m.letters for a in self.factors if a.op == "sum_of" for m in a.args[0].terms))
+        return frozenset(self.factors).union(
+            *(m.letters for a in self.factors if a.op == "sum_of" for m in a.args[0].terms)
+        )
 
     @cached_property
     def shape(self) -> Shape:
