@@ -532,3 +532,16 @@ def test_a_root_meets_what_it_is_divided_by() -> None:
     x = T.dscalar("x")
     (out,) = evaluate(stabilized([T.sqrt(x**2 + 1) - x], {}), {x: np.asarray(1e9)})
     assert out == pytest.approx(5e-10, rel=1e-15)
+
+
+def test_the_gradient_of_a_bias_adds_up_differences() -> None:
+    """Softmax and labels are not added up apart: near the optimum both sums are large and their difference small."""
+    z, b = variable("z", (None, 3), "float64"), variable("b", (3,), "float64")
+    y = T.constant(np.array([0, 0, 1, 2]))
+    p = T.softmax(z + b)
+    loss = -T.log(p[T.arange(4), y]).mean()
+    root = grad(loss, b)
+    values = {z: 30.0 * np.eye(3)[[0, 0, 1, 2]] + np.arange(12.0).reshape(4, 3) / 8, b: np.array([0.5, 0.25, 0.125])}
+    (low,) = stabilized([root], {})
+    (truth,) = exact([root], values, 60)
+    assert distance(evaluate([low], values)[0], truth).max() <= 16

@@ -274,7 +274,7 @@ def test_broadcast_stretches_known_ones_only() -> None:
     shape, facts = broadcast("add", [(n, m), (3, n)])
     assert shape == (3, m)
     assert [(f.left, f.right) for f in facts] == [(n, 3), (m, n)]
-    with pytest.raises(ShapeError, match="add: axis -1 is 2 in .0. and 3 in .1."):
+    with pytest.raises(ShapeError, match=r"add: axis -1 is 2 in .0. and 3 in .1."):
         broadcast("add", [(2,), (3,)])
 
 

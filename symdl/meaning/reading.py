@@ -573,7 +573,7 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     forms = reading.forms
     if not poly.terms:
         return poly
-    masks = {m: c for m, c in poly.terms.items() if masked(m)}
+    masks = {m: c for m, c in poly.terms.items() if ends(forms.term(m, c), x.type.ndim, axes)}
     if masks and len(poly.terms) > 1:
         out = reduce_sum(reading, poly - forms.poly(masks), x, axes)
         for m, c in masks.items():
@@ -583,7 +583,7 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
         return inside
     rank = x.type.ndim
     if len(axes) == 1 and axes[0] != -1 and masks:  # labels are sought along the last axis
-        order = [k for k in range(rank) if k - rank != axes[0]] + [rank + axes[0]]
+        order = axis_last(rank, axes[0])
         turned = viewed(poly, Place(tuple(order)), rank)
         out = reduce_sum(reading, turned, Place(tuple(order)).apply(x), (-1,))
         return viewed(out, Place(tuple(order.index(k) for k in range(rank))), rank)
@@ -622,6 +622,20 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     return product(out, kept_reduction("sum", body, left))
 
 
+def axis_last(rank: int, axis: int) -> list[int]:
+    """The axes with one of them, counted from the end, moved to the end."""
+    return [k for k in range(rank) if k - rank != axis] + [rank + axis]
+
+
+def ends(term: Poly, rank: int, axes: tuple[int, ...]) -> bool:
+    """Whether the sum of one term over axes is an entry picked by a label. Other masks stay in their sum: to add up
+    softmax and labels apart, as in the gradient of a bias, would cancel."""
+    if len(axes) != 1 or not term.single or masked(term.single[0]) is None:
+        return False
+    turned = term if axes[0] == -1 else viewed(term, Place(tuple(axis_last(rank, axes[0]))), rank)
+    return summed_mask(turned) is not None
+
+
 def kept_reduction(op: str, body: Poly, axes: tuple[int, ...], *more: Poly) -> Poly:
     """A reduction over axes counted from the end, which stay as 1."""
     shape = tuple(1 if k - len(body.shape) in axes else n for k, n in enumerate(body.shape))
@@ -647,6 +661,8 @@ def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     axes = tuple(k - rank for k in node.params["axes"])
     if not args[0].terms or any(not varies(args[0].shape, (k,)) for k in axes):
         return reading.as_leaf(node)
+    if x in reading.dirty:
+        return reading.as_leaf(node)  # over x as it is written: what the pullback compares with it is one of its elements
     return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
 
 
