@@ -17,6 +17,7 @@ from symdl.backends.base import Bound
 from symdl.backends.cpu import CpuBackend, CpuExecutable
 from symdl.backends.interpreter import interpret
 from symdl.backends.llvm import emit
+from symdl.backends.llvm.kernels import signature
 from symdl.backends.llvm.library import is_block, merged_axes
 from symdl.backends.llvm.plans import plan_for
 from symdl.backends.llvm.steps import stacked_rows, work_of
@@ -951,3 +952,20 @@ def test_a_long_chain_computes_what_the_interpreter_does() -> None:
     status, (o,) = executable.execute(executable.bind([x]))
     assert status == 0
     np.testing.assert_array_equal(o, interpret(made, {"x": x}).outputs["o"])
+
+
+def test_equal_nests_are_written_once() -> None:
+    """Whatever their buffers and variables are called; another constant is another kernel."""
+    n = symbol("d0")
+    i = Symbol("i0")
+
+    def nest(source: str, target: str, variable: str, factor: float) -> tuple[Any, ...]:
+        a, c = (contiguous(name, "float64", (n,)) for name in (source, target))
+        acc = Ref(variable, "float64")
+        value = Apply("mul", (Load(a, (symbol("i0"),)), Const(factor, "float64")), "float64")
+        return (For(i, n, (Local(variable, value), Store(c, (symbol("i0"),), acc))),)
+
+    first = signature(nest("a", "b", "acc1", 2.0), ["a", "b"])
+    assert signature(nest("x", "y", "acc7", 2.0), ["x", "y"]) == first
+    assert signature(nest("x", "y", "acc7", 3.0), ["x", "y"]) != first
+    assert signature(nest("x", "y", "acc7", -0.0), ["x", "y"]) != signature(nest("x", "y", "acc7", 0.0), ["x", "y"])

@@ -8,10 +8,12 @@ order.
 
 from __future__ import annotations
 
+from typing import Any
+
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.vectors import VectorWriter
-from symdl.loops import For, Load, Stmt, Store, extents_in, walk
-from symdl.types import Symbol, symbols
+from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
+from symdl.types import Extent, Symbol, symbols
 
 
 def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list[Symbol]]:
@@ -27,6 +29,45 @@ def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list
         for extent in extents_in(item):
             used.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
     sizes = [s for s in used if s not in own]
+    key = signature(body, list(buffers))
+    if key not in module.kernels:
+        module.kernels[key] = _written(module, body, buffers, sizes, own)
+    return module.kernels[key], list(buffers), sizes
+
+
+def signature(body: tuple[Stmt, ...], buffers: list[str]) -> tuple[Any, ...]:
+    """What a loop nest does, whatever its buffers and variables are called: equal nests have equal text, and writing it
+    takes far longer than this. Layers of one kind have one kernel."""
+    place = {name: k for k, name in enumerate(buffers)}
+    items = list(walk(*body))
+    number = {id(item): k for k, item in enumerate(items)}
+    variables: dict[str, int] = {}
+    rows: list[tuple[Any, ...]] = []
+    for item in items:
+        own: tuple[Any, ...] = ()
+        match item:
+            case For(index, _, _, schedule):
+                own = index, schedule
+            case Load(view, at) | Store(view, at):
+                indices = tuple(e if isinstance(e, Extent) else ("value", number[id(e)]) for e in at)
+                own = place[view.buffer], view.dtype, view.shape, indices
+            case Local(name, _) | Assign(name, _):
+                own = (variables.setdefault(name, len(variables)),)
+            case Ref(name, dtype):
+                own = variables.setdefault(name, len(variables)), dtype
+            case Const(value, dtype):
+                own = repr(value), dtype
+            case Apply(primitive, _, dtype):
+                own = primitive, dtype
+            case Checked(_, _, code):
+                own = (code,)
+        rows.append((type(item), own, extents_in(item), tuple(number[id(x)] for x in parts(item))))
+    return tuple(rows)
+
+
+def _written(
+    module: Module, body: tuple[Stmt, ...], buffers: dict[str, bool], sizes: list[Symbol], own: set[Symbol]
+) -> str:
     writer = VectorWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own)
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
     for statement in body:
@@ -34,5 +75,4 @@ def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list
     writer.line("ret i64 0")
     kinds = [f"ptr noalias{'' if written else ' readonly'} %b{k}" for k, written in enumerate(buffers.values())]
     kinds += [f"{writer.word} %s{k}" for k in range(len(sizes))]
-    name = module.share("kernel", f"({', '.join(kinds)})", writer.finished(), writer)
-    return name, list(buffers), sizes
+    return module.share("kernel", f"({', '.join(kinds)})", writer.finished(), writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -43,6 +44,7 @@ class Module:
     target: Target
     declarations: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
+    kernels: dict[Hashable, str] = field(default_factory=dict)  # what a loop nest does -> the function that does it
     _names: dict[str, str] = field(default_factory=dict)
 
     def add(self, text: str, builder: Builder) -> None:

@@ -203,9 +203,9 @@ class Lowering:
             out |= part if move is None else part.through(move)
         plain = out.leaves & plain_leaves(self.reading.polys[node])
         risk = self.reading.risk.get(node, NOTHING)
-        if node.op.kind == "elementwise":
-            return out | Reached(plain=plain, divisors=risk)
-        return out | Reached(plain=plain, adrift_divisors=risk)  # some are of the operand, which is laid out otherwise
+        shape = stripped(node.type.shape)
+        placed = frozenset(a for a in risk if node.op.kind == "elementwise" and joined([a.shape, shape]) == shape)
+        return out | Reached(plain=plain, divisors=placed, adrift_divisors=risk - placed)
 
     def leaves(self, node: Expr) -> Reached:
         """What a node is made of whose own form is all that is asked."""

@@ -165,7 +165,9 @@ def product(a: Poly, b: Poly) -> Poly:
             rest = product(x.forms.term(x.single[0].without(w), x.single[1]), y)
             whole = stripped(w.param.shape)  # what would stretch the zeros stays outside
             if rest.number is None and joined([whole, rest.shape]) == whole:
-                return put(product(w.args[0], viewed(rest, w.param.taken, len(w.param.shape))), w.param)
+                inside = _inside_put(w, rest)
+                if inside is not None:
+                    return inside
     for x, y in ((a, b), (b, a)):
         w = chosen_factor(x)
         if w is not None and exponents(x.forms.of_atom(w)) & exponents(y):  # they may meet inside the branches
@@ -173,6 +175,19 @@ def product(a: Poly, b: Poly) -> Poly:
             rest = x.forms.term(x.single[0].without(w), x.single[1])
             return _into(w, product(rest, y))
     return multiply(a, b, lenient=True)
+
+
+def _inside_put(w: Atom, factor: Poly) -> Poly | None:
+    """What is put into zeros times a factor; None where a zero over a zero would be lost: the zeros' own, or one that
+    is laid out as what is put is, so that a guard of the whole could not speak of it."""
+    if any(p < 0 and a.op == "put" for m in factor.terms for a, p in m.factors.items()):
+        return None
+    forms, before = w.forms, set(w.forms.risk)
+    out = product(w.args[0], viewed(factor, w.param.taken, len(w.param.shape)))
+    if forms.risk != before:
+        forms.risk = before
+        return None
+    return put(out, w.param)
 
 
 def put(poly: Poly, how: Put) -> Poly:

@@ -33,7 +33,7 @@ from symdl.meaning.masks import (
     put_of,
     summed_mask,
 )
-from symdl.meaning.normal_form import HALF, Atom, Forms, Poly, Unsafe, as_factor, exponents, flattened, power
+from symdl.meaning.normal_form import HALF, Atom, Forms, Poly, Unsafe, as_factor, exponents, flattened, joined, power
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import bitwise_and, eq, invert, isnan
 from symdl.ops.functions import log
@@ -638,7 +638,8 @@ def ends(term: Poly, rank: int, axes: tuple[int, ...]) -> bool:
 
 def kept_reduction(op: str, body: Poly, axes: tuple[int, ...], *more: Poly) -> Poly:
     """A reduction over axes counted from the end, which stay as 1."""
-    shape = tuple(1 if k - len(body.shape) in axes else n for k, n in enumerate(body.shape))
+    whole = joined([body.shape, *(p.shape for p in more)])
+    shape = tuple(1 if k - len(whole) in axes else n for k, n in enumerate(whole))
     return body.forms.function(op, body, *more, param=axes, shape=shape)
 
 
@@ -662,7 +663,9 @@ def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     if not args[0].terms or any(not varies(args[0].shape, (k,)) for k in axes):
         return reading.as_leaf(node)
     if x in reading.dirty:
-        return reading.as_leaf(node)  # over x as it is written: what the pullback compares with it is one of its elements
+        return reading.as_leaf(
+            node
+        )  # over x as it is written: what the pullback compares with it is one of its elements
     return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
 
 
