@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symdl.backends.cpu import CpuBackend, CpuExecutable
@@ -43,6 +43,7 @@ class Lowered:
     nodes: tuple[Expr, ...]  # the user's nodes; a Program knows them by number
     sizes: Sizes
     final: tuple[Expr, ...]  # the roots as they are run
+    source: Mapping[Expr, Expr]  # a node as it is run -> the user's node that it comes from, the first of several
     program: Program
     constants: tuple[Expr, ...]  # array constants, arguments of the code
 
@@ -64,7 +65,8 @@ def lowered(graph: Graph, stable: bool = True) -> Lowered:
     roots = folded(simplified(roots, origins), origins)
     constants = tuple(n for n in topological(*roots) if n.op is CONSTANT and n.type.shape)
     program = _program(graph, roots, places, constants, sizes, origins)
-    return Lowered(graph, nodes, sizes, tuple(roots), program, constants)
+    source = {n: nodes[min(origins[n])] for n in topological(*roots) if origins.get(n)}
+    return Lowered(graph, nodes, sizes, tuple(roots), source, program, constants)
 
 
 def _program(

@@ -54,8 +54,16 @@ dprint = debugprint
 pp = pprint
 
 
-def tree(roots: Sequence[Root], print_type: bool = True, depth: int = 50, limit: int = 1000) -> str:
-    """The nodes under the roots, one a line, indented. Letters go in the order of printing."""
+def tree(
+    roots: Sequence[Root],
+    print_type: bool = True,
+    depth: int = 50,
+    limit: int = 1000,
+    source: Mapping[Expr, Expr] | None = None,
+) -> str:
+    """The nodes under the roots, one a line, indented. Letters go in the order of printing. source: the user's node that
+    a node comes from, where it is not the user's own."""
+    written = source or {}
     lines: list[tuple[str, str, str]] = []  # indented name, type, place
     letters: dict[Expr, str] = {}
     cut = False
@@ -70,7 +78,7 @@ def tree(roots: Sequence[Root], print_type: bool = True, depth: int = 50, limit:
         again = " ..." if known and node.inputs else ""
         title = f"{label}{_title(node)} [{letters[node]}]{again}"
         kind = str(node.type) if print_type and not again else ""
-        lines.append((lead + title, kind, "" if again else place_of(node)))
+        lines.append((lead + title, kind, "" if again else place_of(written.get(node, node))))
         if known:
             continue
         if level >= depth and node.inputs:
@@ -131,7 +139,7 @@ def _function(f: Function, print_type: bool, depth: int, limit: int, before: boo
         sections.append("as written\n" + _indented(tree(roots, print_type, depth, limit)))
     if after:
         roots = list(zip(labels, form.final, strict=True))
-        sections.append("as run\n" + _indented(tree(roots, print_type, depth, limit)))
+        sections.append("as run\n" + _indented(tree(roots, print_type, depth, limit, form.source)))
     if steps:
         sections.append("steps\n" + _indented(aligned(list(_steps(form.program.steps, form, _named(form))))))
     return "\n".join(sections)

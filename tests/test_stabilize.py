@@ -433,6 +433,26 @@ def test_what_is_rearranged_keeps_its_place(name: str, known: bool) -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13)
 
 
+def test_what_a_maximum_is_compared_with_is_one_of_its_elements() -> None:
+    """The pullback of max looks for it with eq: both must be written alike."""
+    x = variable("x", (None,), "float64")
+    y = 1 - T.sqrt(1 + log(1 + exp(-1 / x)) ** 2)
+    (gradient,) = stabilized([grad(y.max(), x)], {})
+    got, expected = evaluate([gradient, grad(y.max(), x)], {x: LINE})
+    assert np.count_nonzero(got) == 1
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_an_array_of_another_layout_guards_nothing() -> None:
+    """What was divided by inside rows that were taken has a place there only: the node stays as written."""
+    x = variable("x", (None, 3), "float64")
+    y = T.softmax((x / (0.5 + x * x))[np.array([0, 0, 0])], axis=1)
+    root = grad((y[1:] ** 2).sum(), x) / x * x
+    values = {x: BLOCK[0, :2, :3]}
+    got, expected = evaluate([*stabilized([root], {}), root], values)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-15)
+
+
 LOST: dict[str, Callable[[Any, Any], Any]] = {
     "turned": lambda x, z: log(exp((x - x + z).T)),
     "a row of it, as wide as it is high": lambda x, z: log(exp((x - x + z)[1])),
@@ -440,6 +460,8 @@ LOST: dict[str, Callable[[Any, Any], Any]] = {
     "a sum over rows": lambda x, z: log(exp((x - x + z).sum(axis=0))),
     "a sum over columns": lambda x, z: log(exp((x - x + z).sum(axis=1))),
     "laid under another": lambda x, z: log(exp(T.concatenate([x - x + z, z]))),
+    "a root that is lost": lambda x, z: log(exp(T.sqrt(x - 1) - T.sqrt(x - 1) + z)),
+    "a softmax of one": lambda x, z: T.log_softmax(T.sqrt(T.log_softmax(x, axis=0))[:, :, None], axis=2),
     "an inverse that is lost, turned": lambda x, z: log(exp((x / x + z).T)),
 }
 

@@ -28,6 +28,7 @@ from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
 from symdl.rewrite import Origins
 
 NOTHING: frozenset[Atom] = frozenset()
+NOWHERE: frozenset[Expr] = frozenset()
 SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "min", "gather", "join"])
 
 
@@ -94,6 +95,21 @@ def placed_leaves(poly: Poly) -> frozenset[Atom]:
                 elif a.op in ELEMENTWISE:
                     out = out.union(*map(placed_leaves, a.args))
         memo[key] = frozenset(out)
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def partial_bases(poly: Poly) -> frozenset[Expr]:
+    """On what the roots and logarithms in a form depend that may be NaN where their leaves are numbers."""
+    memo, key = poly.forms.memo, ("partial", poly)
+    if key not in memo:
+        out: frozenset[Expr] = NOWHERE
+        for m in poly.terms:
+            out |= partial_bases(m.expo) if m.expo.terms else NOWHERE
+            for a, p in m.factors.items():
+                if (p.denominator % 2 == 0 and not a.nonneg) or (a.op == "log" and not a.args[0].nonneg):
+                    out |= a.bases
+                out = out.union(*map(partial_bases, a.args))
+        memo[key] = out
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
@@ -172,6 +188,9 @@ class Lowering:
             return None
         if any(n.op.name in SELECTIONS for n in region):
             return None  # a branch that is not taken must not poison
+        guarded = frozenset().union(*(a.bases for a in lost))
+        if any(not guarded.isdisjoint(partial_bases(self.form(n))) for n in region if n in self.reading.polys):
+            return None  # the NaN of a root or a logarithm shows in no leaf
         plain = reached.plain
         return Guards(divisors, [a for a in lost if a in plain], [a for a in lost if a not in plain])
 
