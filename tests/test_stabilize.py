@@ -461,6 +461,8 @@ LOST: dict[str, Callable[[Any, Any], Any]] = {
     "a sum over columns": lambda x, z: log(exp((x - x + z).sum(axis=1))),
     "laid under another": lambda x, z: log(exp(T.concatenate([x - x + z, z]))),
     "a root that is lost": lambda x, z: log(exp(T.sqrt(x - 1) - T.sqrt(x - 1) + z)),
+    "a root of what stays": lambda x, z: log(exp(T.sqrt(x - 1) - T.sqrt(x - 1) + x)),
+    "the softplus of a softmax of one": lambda x, z: log(1 + exp(T.softmax(T.sqrt(x - 1)[:, :, None], axis=2))),
     "a softmax of one": lambda x, z: T.log_softmax(T.sqrt(T.log_softmax(x, axis=0))[:, :, None], axis=2),
     "an inverse that is lost, turned": lambda x, z: log(exp((x / x + z).T)),
 }

@@ -113,6 +113,15 @@ def partial_bases(poly: Poly) -> frozenset[Expr]:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
+def roots_lost(before: Poly, after: Poly) -> bool:
+    """Whether a form takes roots of what no root or logarithm in the other would show to be negative."""
+    return any(
+        p.denominator % 2 == 0 and not a.nonneg and not a.bases <= partial_bases(after)
+        for m in before.terms
+        for a, p in m.factors.items()
+    )
+
+
 @dataclass(frozen=True)
 class Guards:
     """Atoms that a form lost: those that were divided by, those that must be finite, those that must not be NaN."""
@@ -180,16 +189,19 @@ class Lowering:
         lost = sorted((a for a in reached.leaves if not a.bases <= seen), key=lambda a: a.order)
         if reached.adrift_divisors - kept or any(not a.bases <= seen for a in reached.adrift_leaves):
             return None
+        region = self.whole_region(node)
+        partial = frozenset().union(*(partial_bases(self.form(n)) for n in region if n in self.reading.polys))
+        if any(roots_lost(self.form(n), form) for n in region if n in self.reading.polys):
+            return None
         if not divisors and not lost:
             return Guards([], [], [])
         shape = stripped(node.type.shape)
-        region = self.whole_region(node)
         if any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
             return None
         if any(n.op.name in SELECTIONS for n in region):
             return None  # a branch that is not taken must not poison
         guarded = frozenset().union(*(a.bases for a in lost))
-        if any(not guarded.isdisjoint(partial_bases(self.form(n))) for n in region if n in self.reading.polys):
+        if not guarded.isdisjoint(partial):
             return None  # the NaN of a root or a logarithm shows in no leaf
         plain = reached.plain
         return Guards(divisors, [a for a in lost if a in plain], [a for a in lost if a not in plain])

@@ -104,6 +104,8 @@ class Reading:
         except Unsafe:
             self.forms.found = before
             return self.as_leaf(node)
+        if node.op.name in STABLE and poly.number is not None and any(p.number is None for p in inputs):
+            poly = self.as_leaf(node)  # the softmax of one element: 1, but NaN of a NaN
         if poly is self.as_leaf(node):
             self.forms.found = before
             return poly  # a leaf after all: as written, above inputs that are lowered for themselves
