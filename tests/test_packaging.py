@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -158,9 +159,20 @@ def without_link(to: Path) -> Path:
     return project
 
 
+def dependencies(place: Path) -> str:
+    """A PYTHONPATH for `python -S` that finds all that is installed here but symdl itself, whose own editable install
+    would come before the copy that a test looks at."""
+    place.mkdir()
+    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(folder).iterdir():
+            if "symdl" not in entry.name.lower() and entry.suffix != ".pth":
+                (place / entry.name).symlink_to(entry)
+    return str(place)
+
+
 def test_a_checkout_without_its_link_says_what_to_do(tmp_path: Path) -> None:
     project = without_link(tmp_path / "symdl")
-    done = run(sys.executable, "-c", "import symdl", cwd=project)
+    done = run(sys.executable, "-S", "-c", "import symdl", cwd=project, PYTHONPATH=dependencies(tmp_path / "site"))
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1
     assert last.startswith("ImportError: symdl/backends")
@@ -176,9 +188,11 @@ def test_a_checkout_without_its_link_installs_all_the_same(tmp_path: Path) -> No
 
 def test_an_editable_install_works_with_and_without_the_link(tmp_path: Path) -> None:
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    packages = dependencies(tmp_path / "site")
     for name, project in {"link": copy_of_checkout(tmp_path / "a"), "file": without_link(tmp_path / "b")}.items():
         site = tmp_path / name
         succeed(sys.executable, "-m", "pip", "install", *options, "--target", site, "-e", project, cwd=tmp_path)
         # --target does not run .pth files; addsitedir does, as Python does for its own site-packages
-        out = succeed(sys.executable, "-c", f"import site; site.addsitedir({str(site)!r}); {TINY}", cwd=tmp_path)
+        code = f"import site; site.addsitedir({str(site)!r}); {TINY}"
+        out = succeed(sys.executable, "-S", "-c", code, cwd=tmp_path, PYTHONPATH=packages)
         assert out.split()[0] == str(project / "symdl" / "__init__.py"), name

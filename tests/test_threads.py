@@ -238,17 +238,20 @@ def test_ctrl_c() -> None:
         y = x
         for _ in range(60):
             y = T.tanh(y @ x)
-        f = symdl.function([x], updates=[(W, W + y + 1)])
+        f = symdl.function([x], updates=[(W, W + 0 * y + 1)])
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        calls = 0
         try:
-            f(np.full((500, 500), 1e-3))
-            print("not interrupted")
+            while True:  # however late the signal comes
+                f(np.full((500, 500), 1e-3))
+                calls += 1
         except KeyboardInterrupt:
-            print("interrupted", W.get_value().any())
+            whole = np.unique(W.get_value())
+            print("interrupted", whole.size == 1 and whole[0] in (calls, calls + 1))
         f(np.full((500, 500), 1e-3))
-        print(W.get_value().all())
+        print(np.array_equal(np.unique(W.get_value()), whole + 1))
     """
-    assert fresh(script) == ["interrupted False", "True"]
+    assert fresh(script) == ["interrupted True", "True"]
 
 
 # ---- turns ----
