@@ -228,12 +228,13 @@ def fresh(script: str) -> list[str]:
 
 
 def test_ctrl_c() -> None:
-    """As at a terminal: SIGINT to a fresh process, whose own handler is Python's."""
+    """As at a terminal: SIGINT to a fresh process with Python's own handler."""
     script = """
         import os, signal, threading
         import numpy as np
         import symdl
         import symdl.tensor as T
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with SIGINT ignored
         W, x = symdl.shared(np.zeros((500, 500)), "W"), T.dmatrix("x")
         y = x
         for _ in range(60):
