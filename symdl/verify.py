@@ -327,7 +327,7 @@ def _simplifies(rule: Rule, left: Expr, right: Expr, leaves: Sequence[Expr]) -> 
     try:
         return bool(sympy.simplify(symbolic(left, names) - symbolic(right, names)) == 0)
     except (TypeError, ValueError, NotImplementedError, AttributeError):  # such as the difference of two conditions
-        return False
+        return False  # not proved here: mpmath decides
 
 
 def _condition(rule: Rule, leaves: Sequence[Expr]) -> Callable[[Sequence[Any]], bool]:

@@ -66,7 +66,8 @@ def is_shifted_sum(a: Atom) -> bool:
     """Whether a is a sum over an axis of exponentials less their largest, so never 0."""
     while a.op == "view" and (inner := a.args[0].atom) is not None:
         a = inner
-    return a.op == "sum" and bool(a.args[0].single) and bool(a.args[0].single[0].expo.terms)  # type: ignore[index]
+    body = a.args[0].single if a.op == "sum" else None
+    return body is not None and bool(body[0].expo.terms)
 
 
 def rest_and_total(m: Mono) -> Atom | None:

@@ -190,7 +190,6 @@ class Writing:
             return None
         if not ratio.factors:
             return self.exponential_difference(m, n, c, ratio.expo)
-        forms = m.forms
         scaled: Expr | None = None
         if near.single and near.single[1] == 1 and near.atom is not None and near.atom.op == "log1p":
             found = combine([s, t])
@@ -203,7 +202,7 @@ class Writing:
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
         plain = self.total([self.term(m, c), self.term(n, d)])
-        return ew.where(self.close(self.term(ratio, -c / d)), scaled, plain) if forms else plain
+        return ew.where(self.close(self.term(ratio, -c / d)), scaled, plain)
 
     def exponential_difference(self, m: Mono, n: Mono, c: Fraction, distance: Poly) -> Expr:
         """c (m - n), where m is n exp(distance)."""
