@@ -13,7 +13,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
@@ -204,15 +203,20 @@ class Tracing(threading.local):
 _tracing = Tracing()
 
 
-@contextmanager
-def building(origins: Iterable[Any], table: dict[Expr, frozenset[Any]] | None = None) -> Iterator[None]:
+class building:  # noqa: N801  # a context manager; a class, because a generator is slow and every pass enters it per node
     """Nodes made inside come from these, not from the line being run."""
-    before = _tracing.origins, _tracing.table
-    _tracing.origins, _tracing.table = frozenset(origins), table
-    try:
-        yield
-    finally:
-        _tracing.origins, _tracing.table = before
+
+    __slots__ = ("before", "now")
+
+    def __init__(self, origins: Iterable[Any], table: dict[Expr, frozenset[Any]] | None = None) -> None:
+        self.now = frozenset(origins), table
+
+    def __enter__(self) -> None:
+        self.before = _tracing.origins, _tracing.table
+        _tracing.origins, _tracing.table = self.now
+
+    def __exit__(self, *_: object) -> None:
+        _tracing.origins, _tracing.table = self.before
 
 
 def user_line() -> Origin | None:

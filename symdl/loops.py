@@ -14,7 +14,7 @@ A Guard evaluates only the side that it takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -139,27 +139,34 @@ class Barrier:
 Stmt = For | Local | Assign | Store | Barrier
 
 
+VALUES = frozenset([Load, Const, Position, Ref, Apply, Guard, Checked])
+
+
 def is_value(item: object) -> bool:
     """Whether an index is computed from data."""
-    return isinstance(item, Load | Const | Position | Ref | Apply | Guard | Checked)
+    return type(item) in VALUES
+
+
+def _of_value(item: Any) -> tuple[Any, ...]:
+    return (item.value,)
+
+
+_PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {  # a table, since every pass asks this of every item
+    For: lambda item: item.body,
+    Local: _of_value,
+    Assign: _of_value,
+    Checked: _of_value,
+    Guard: lambda item: (item.value, item.other),
+    Store: lambda item: (item.value, *filter(is_value, item.at)),
+    Load: lambda item: tuple(filter(is_value, item.at)),
+    Apply: lambda item: item.args,
+}
 
 
 def parts(item: Any) -> tuple[Any, ...]:
     """The statements and values right inside a statement or value."""
-    match item:
-        case For():
-            return item.body
-        case Local() | Assign() | Checked():
-            return (item.value,)
-        case Guard():
-            return (item.value, item.other)
-        case Store():
-            return (item.value, *filter(is_value, item.at))
-        case Load():
-            return tuple(filter(is_value, item.at))
-        case Apply():
-            return item.args
-    return ()
+    inside = _PARTS.get(type(item))
+    return inside(item) if inside else ()
 
 
 def walk(*items: Any) -> Iterator[Any]:

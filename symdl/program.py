@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from symdl import loops
@@ -39,6 +40,11 @@ class Kernel:
 
     body: tuple[Stmt, ...]
     sources: tuple[int, ...] = ()
+
+    @cached_property
+    def accesses(self) -> tuple[tuple[View, bool], ...]:
+        """(view, is it written), outer before inner."""
+        return tuple((x.view, isinstance(x, Store)) for x in walk(*self.body) if isinstance(x, Load | Store))
 
 
 @dataclass(frozen=True)
@@ -151,10 +157,8 @@ def show(steps: tuple[Step, ...], pad: str = "") -> str:
 def accesses(step: Step) -> Iterator[tuple[View, bool]]:
     """(view, is it written) of one step, bodies not entered."""
     match step:
-        case Kernel(body):
-            for x in walk(*body):
-                if isinstance(x, Load | Store):
-                    yield x.view, isinstance(x, Store)
+        case Kernel():
+            yield from step.accesses
         case Call(_, views):
             for k, v in enumerate(views):
                 yield v, k == len(views) - 1  # by place: one view may be read and written

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from symdl.errors import RewriteError
-from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, building, rebuilt, topological
+from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, Op, building, rebuilt, topological
 from symdl.ops.declare import filled_like
 
 Origins = dict[Expr, frozenset[int]]  # node of this function's graph -> numbers of the user's nodes
@@ -33,6 +34,11 @@ class Rule:
     where: str = ""
     if_: Callable[[Bindings], bool] | None = None
     witness: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def below(self) -> frozenset[Op]:
+        """The ops that the inputs of a node must have among them: most rules end with this question."""
+        return frozenset(i.op for i in self.pattern.inputs if i.op is not WILDCARD)
 
 
 def match(pattern: Expr, expr: Expr) -> Bindings | None:
@@ -161,7 +167,13 @@ class RulePass(Pass):
         raise RewriteError(f"rewrite rules do not come to an end at {node!r}")
 
     def first_fit(self, node: Expr) -> Expr | None:
-        for rule in self.rules.get(node.op.name, ()):
+        rules = self.rules.get(node.op.name)
+        if rules is None:
+            return None
+        below = {i.op for i in node.inputs}
+        for rule in rules:
+            if isinstance(rule, Rule) and not rule.below <= below:
+                continue
             new = applied(rule, node)
             if new is not None:
                 self.fired[rule.name] = self.fired.get(rule.name, 0) + 1

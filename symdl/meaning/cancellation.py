@@ -8,15 +8,15 @@ of softmax come out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply, power
+from symdl.meaning.rationals import Rational, magnitude, quotient
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
 MAX_POWER = 8  # highest whole power that near_log multiplies out
 
-Term = tuple[Mono, Fraction]
+Term = tuple[Mono, Rational]
 
 
 def expand_atoms(mono: Mono) -> Poly | None:
@@ -55,13 +55,13 @@ def expand(poly: Poly) -> Poly | None:
     return out
 
 
-def denominator(monos: Iterable[Mono]) -> dict[Atom, Fraction]:
+def denominator(monos: Iterable[Mono]) -> dict[Atom, Rational]:
     """The least whole powers that make every power in the monomials positive."""
-    below: dict[Atom, Fraction] = {}
+    below: dict[Atom, Rational] = {}
     for m in monos:
         for a, p in m.factors.items():
             if p < 0:
-                below[a] = max(below.get(a, Fraction(0)), Fraction(-(p.numerator // p.denominator)))
+                below[a] = max(below.get(a, 0), -(p.numerator // p.denominator))
     return below
 
 
@@ -71,10 +71,10 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
     forms = terms[0][0].forms
     if not any(a.op == "sum_of" for m, _ in terms for a in m.factors):
         return None  # like terms have met already: nothing can vanish
-    below = forms.mono(forms.zero, denominator(m for m, _ in terms))
-    if len(terms) == 2 and _apart(terms[0][0] * below, terms[1][0] * below):
+    if len(terms) == 2 and strangers(terms[0][0], terms[1][0]):
         return None
-    out: dict[Mono, Fraction] = {}
+    below = forms.mono(forms.zero, denominator(m for m, _ in terms))
+    out: dict[Mono, Rational] = {}
     met = False
     for m, c in terms:
         part = expand_atoms(m * below)
@@ -92,11 +92,18 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
     return forms.poly(out), below, sum(1 for k in out.values() if not k), met
 
 
-def _apart(m: Mono, n: Mono) -> bool:
-    """Whether one of the two has a factor that no term of the other can have: then they share no term."""
-    return any(a.op != "sum_of" and a not in n.letters for a in m.factors) or any(
-        a.op != "sum_of" and a not in m.letters for a in n.factors
-    )
+def strangers(m: Mono, n: Mono) -> bool:
+    """Whether the two share no term however their sums are multiplied out: a factor or a part of the exponent differs
+    that no sum can bring."""
+    for one, other in ((m, n), (n, m)):
+        for a, p in one.factors.items():
+            if other.factors.get(a) != p and a.op != "sum_of" and a not in m.inner and a not in n.inner:
+                return True
+        if one.expo is not other.expo:
+            for t, c in one.expo.terms.items():
+                if other.expo.terms.get(t) != c and t not in m.inner_exponents and t not in n.inner_exponents:
+                    return True
+    return False
 
 
 def over(numerator: Poly, below: Mono) -> Poly:
@@ -164,7 +171,7 @@ def _square(poly: Poly) -> Poly | None:
         return None
     for middle, c in poly.terms.items():
         (m, d), (n, e) = (t for t in poly.terms.items() if t[0] is not middle)
-        if d == e == -c / 2 and m * n is middle**2 and not (m * n**-1).factors:
+        if d == e and c == -2 * d and m * n is middle**2 and not (m * n**-1).factors:
             distance = middle.expo - n.expo
             grows = power(forms.raw_exp(distance) - forms.one, 2)
             return multiply(forms.term(n, d), grows)
@@ -181,12 +188,12 @@ def _odd_softplus(poly: Poly) -> Poly | None:
             mirrored = forms.atom("softplus", (a.args[0].scale(-1),))
             linear = a.args[0].times(m.without(a), -c)
             if linear.terms and all(poly.terms.get(t) == k for t, k in linear.terms.items()):
-                mono = m.without(a) * forms.mono(forms.zero, {mirrored: Fraction(1)})
+                mono = m.without(a) * forms.mono(forms.zero, {mirrored: 1})
                 return poly - forms.term(m, c) - linear + forms.term(mono, c)
-            mate = m.without(a) * forms.mono(forms.zero, {mirrored: Fraction(1)})
+            mate = m.without(a) * forms.mono(forms.zero, {mirrored: 1})
             d = poly.terms.get(mate)
             if d is not None and c * d < 0:
-                k = min(abs(c), abs(d)) * (1 if c > 0 else -1)
+                k = min(magnitude(c), magnitude(d)) * (1 if c > 0 else -1)
                 linear = multiply(forms.term(m.without(a), k), a.args[0])
                 return poly - forms.poly({m: k, mate: -k}) + linear
     return None
@@ -202,7 +209,7 @@ def _pair(s: Term, t: Term) -> Poly | None:
         return over(square, found[1])
     if found and found[3] and len(found[0].terms) == 2 and found[1].nonneg and found[1].factors:
         (m, c), (n, d) = found[0].terms.items()
-        if c * d > 0 or near_log(m * n**-1, -c / d) is not None:  # 2 sigmoid - 1
+        if c * d > 0 or known_difference(m, c, n, d):  # 2 sigmoid - 1
             return over(found[0], found[1])
     return None
 
@@ -210,7 +217,7 @@ def _pair(s: Term, t: Term) -> Poly | None:
 # ---- sums without one of their terms: sum(X) - X, and X sum(Y) - Y sum(X) ----
 
 
-def _sums(m: Mono) -> list[tuple[Atom, Mono, Fraction]]:
+def _sums(m: Mono) -> list[tuple[Atom, Mono, Rational]]:
     """(sum atom, its body as one monomial, the body's coefficient) for each sum in m with power 1."""
     out = []
     for a, p in m.factors.items():
@@ -262,8 +269,10 @@ def others(total: Atom) -> Poly:
 # ---- differences and logarithms near 1 ----
 
 
-def near_log(m: Mono, c: Fraction) -> Poly | None:
+def near_log(m: Mono, c: Rational) -> Poly | None:
     """log(c*m), accurate where c*m is near 1, or None if nothing cancels exactly there."""
+    if not m.nearable:
+        return None
     memo, key = m.forms.memo, ("near", m, c)
     if key not in memo:
         try:
@@ -273,22 +282,28 @@ def near_log(m: Mono, c: Fraction) -> Poly | None:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
-def _near_log(m: Mono, c: Fraction) -> Poly | None:
+def known_difference(m: Mono, c: Rational, n: Mono, d: Rational) -> bool:
+    """Whether c m + d n is known without cancellation where the two nearly cancel."""
+    ratio = m * n.inverse
+    return ratio.nearable and near_log(ratio, quotient(-c, d)) is not None
+
+
+def _near_log(m: Mono, c: Rational) -> Poly | None:
     forms = m.forms
     if not m.factors:
         return m.expo if c == 1 else None
-    if (c < 0 and m.nonneg) or not any(a.op == "sum_of" for a in m.factors):
+    if c < 0 and m.nonneg:
         return None
-    p0 = min(abs(p) for p in m.factors.values())
-    if any((p / p0).denominator != 1 or abs(p / p0) > MAX_POWER for p in m.factors.values()):
+    p0 = min(magnitude(p) for p in m.factors.values())
+    if any(quotient(p, p0).denominator != 1 or magnitude(p) > MAX_POWER * p0 for p in m.factors.values()):
         return None
     if c != 1:
         if p0.numerator != 1 or p0.denominator > MAX_POWER:
             return None
         c = c**p0.denominator
-    powers = {a: p / p0 for a, p in m.factors.items()}
-    for expo, outside in ((m.expo.scale(1 / p0), forms.zero), (forms.zero, m.expo)):
-        found = combine([(forms.mono(expo, powers), c), (forms.unit, Fraction(-1))])
+    powers = {a: quotient(p, p0) for a, p in m.factors.items()}
+    for expo, outside in ((m.expo.scale(quotient(1, p0)), forms.zero), (forms.zero, m.expo)):
+        found = combine([(forms.mono(expo, powers), c), (forms.unit, -1)])
         if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _vanishes(found[0]))):
             u = over(found[0], found[1])
             return outside + forms.function("log1p", u).scale(p0)
@@ -320,7 +335,7 @@ def grown(atom: Atom) -> tuple[Poly, int] | None:
     return None
 
 
-def _unit_and_exp(atom: Atom) -> tuple[Poly, Fraction, Fraction] | None:
+def _unit_and_exp(atom: Atom) -> tuple[Poly, Rational, Rational] | None:
     """(E, k, c) if atom is k + c exp(E), both of size 1."""
     if atom.op != "sum_of" or len(atom.args[0].terms) != 2:
         return None

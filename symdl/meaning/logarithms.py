@@ -6,11 +6,10 @@ cancellation, 1 + exp(E) (softplus) and sums of exponentials less their largest.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symdl.meaning.cancellation import grown, logistic, near_log
 from symdl.meaning.masks import chosen
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power
+from symdl.meaning.rationals import Rational, quotient
 
 
 def exponential(poly: Poly) -> Poly:
@@ -20,7 +19,7 @@ def exponential(poly: Poly) -> Poly:
     (1 + exp x)^2 may overflow.
     """
     forms = poly.forms
-    logs: dict[Mono, Fraction] = {}
+    logs: dict[Mono, Rational] = {}
     for m, c in poly.terms.items():
         a = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
         if a is not None and m.factors[a] == 1 and a.op in ("softplus", "log"):
@@ -38,7 +37,7 @@ def exponential(poly: Poly) -> Poly:
     return multiply(out, forms.raw_exp(rest)) if rest.terms else out
 
 
-def _undone(a: Atom, c: Fraction, rest: Poly) -> Poly | None:
+def _undone(a: Atom, c: Rational, rest: Poly) -> Poly | None:
     """exp(c a) without the logarithm that a is, if that does no harm beside exp(rest)."""
     forms = a.forms
     inner = a.args[0]
@@ -53,12 +52,12 @@ def _undone(a: Atom, c: Fraction, rest: Poly) -> Poly | None:
     return None
 
 
-def _multiple(poly: Poly, of: Poly) -> Fraction | None:
+def _multiple(poly: Poly, of: Poly) -> Rational | None:
     """k with poly = k * of, or None."""
     if not poly.terms:
-        return Fraction(0)
+        return 0
     t, c = next(iter(poly.terms.items()))
-    k = c / of.terms[t] if t in of.terms else None
+    k = quotient(c, of.terms[t]) if t in of.terms else None
     return k if k is not None and poly is of.scale(k) else None
 
 
@@ -135,17 +134,17 @@ def logarithm(poly: Poly) -> Poly:
     return out + expo
 
 
-def _one_softplus(m: Mono, c: Fraction, logistics: dict[Atom, Poly]) -> bool:
+def _one_softplus(m: Mono, c: Rational, logistics: dict[Atom, Poly]) -> bool:
     return c == 1 and len(logistics) == len(m.factors) and len(set(logistics.values())) == 1
 
 
-def taken(expo: Poly, e: Poly, most: Fraction) -> tuple[Fraction, Poly]:
+def taken(expo: Poly, e: Poly, most: Rational) -> tuple[Rational, Poly]:
     """(q, expo - q e) with q between 0 and most as near as can be to how often e is in expo."""
     if not e.terms:
-        return Fraction(0), expo
-    low, high = min(Fraction(0), most), max(Fraction(0), most)
+        return 0, expo
+    low, high = min(0, most), max(0, most)
     shares = {
-        min(max(expo.terms.get(t, Fraction(0)) / k, low), high)
+        min(max(quotient(expo.terms.get(t, 0), k), low), high)
         for t, k in e.terms.items()
         if not t.bare or len(e.terms) == 1
     }

@@ -55,7 +55,8 @@ class Reached:
 
     def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
         """All of it as the region's next node has it."""
-        moved = {a: move(a) for a in self.leaves | self.plain | self.divisors}
+        atoms = sorted(self.leaves | self.plain | self.divisors, key=lambda a: a.order)
+        moved = {a: move(a) for a in atoms}  # in order: moving makes atoms, which are numbered by birth
 
         def here(atoms: frozenset[Atom]) -> frozenset[Atom]:
             return frozenset(b for a in atoms if (b := moved[a]) is not None)

@@ -7,7 +7,6 @@ the pick of that label is the element itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from symdl.expr import Expr, make
 from symdl.meaning.cancellation import simplify
@@ -24,6 +23,7 @@ from symdl.meaning.index_maps import (
     where_shape,
 )
 from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, joined, multiply, stripped
+from symdl.meaning.rationals import Rational, quotient
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import CAST, cast, eq, where
 from symdl.ops.extents import expr_of
@@ -86,11 +86,11 @@ def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
     yes, no = assume(yes, condition, True), assume(no, condition, False)
     if not yes.terms and not no.terms:
         return forms.zero
-    k = Fraction(1)
+    k: Rational = 1
     if not (yes.terms and no.terms):  # a mask has no number of its own, so equal masks meet
         only = (yes.single or no.single) or (forms.unit, k)
         k = only[1]
-        yes, no = yes.scale(1 / k), no.scale(1 / k)
+        yes, no = yes.scale(quotient(1, k)), no.scale(quotient(1, k))
     return forms.function("where", yes, no, param=condition, shape=where_shape(condition, (yes, no))).scale(k)
 
 
@@ -195,7 +195,7 @@ def put(poly: Poly, how: Put) -> Poly:
     if not poly.terms:
         return poly
     k = next(iter(poly.terms.values()))
-    return poly.forms.function("put", poly.scale(1 / k), param=how, shape=how.shape).scale(k)
+    return poly.forms.function("put", poly.scale(quotient(1, k)), param=how, shape=how.shape).scale(k)
 
 
 def put_of(m: Mono) -> Atom | None:

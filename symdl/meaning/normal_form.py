@@ -8,22 +8,28 @@ are dropped, and a reduction keeps its axes as 1. So a scalar, a row and a matri
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from fractions import Fraction
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from math import gcd, isqrt, lcm
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from symdl.expr import Expr
+from symdl.meaning.rationals import Rational, magnitude, quotient, rational, whole_power
 from symdl.types import Shape
 
-HALF = Fraction(1, 2)
-ONE = Fraction(1)
+Value = TypeVar("Value")
 
 
-def rational(number: Fraction | int) -> Fraction:
-    """A number as a Fraction: coefficients and powers are Fractions always, since int / int would be a float."""
-    return number if type(number) is Fraction else ONE if number == 1 else Fraction(number)
+class once(Generic[Value]):  # noqa: N801  # lower case as property is
+    """A property computed at its first use. functools.cached_property took a lock before Python 3.12, for longer than
+    most of these take."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self.compute, self.name = compute, compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, form: Any, kind: type) -> Value:
+        out = form.__dict__[self.name] = self.compute(form)
+        return out
 
 
 class Unsafe(Exception):  # not an error: the algebra declines, the node stays as written
@@ -61,15 +67,15 @@ class Atom:
     def __init__(self, forms: Forms, order: int, op: str, args: tuple[Poly, ...], param: Any, shape: Shape) -> None:
         self.forms, self.order, self.op, self.args, self.param, self.shape = forms, order, op, args, param, shape
 
-    @cached_property
+    @once
     def depth(self) -> int:
         return 1 + max((a.depth for a in self.args), default=0)
 
-    @cached_property
+    @once
     def size(self) -> int:
         return 1 + sum(a.size for a in self.args)
 
-    @cached_property
+    @once
     def bases(self) -> frozenset[Expr]:
         """The leaves' own nodes, whatever views and unknown functions stand before them."""
         if self.op == "leaf":
@@ -77,7 +83,7 @@ class Atom:
             return self.forms.bases.get(base) or frozenset([base])
         return frozenset().union(*(a.bases for a in self.args))
 
-    @cached_property
+    @once
     def nonneg(self) -> bool:
         if self.op in ("abs", "softplus", "others"):
             return True
@@ -89,7 +95,7 @@ class Atom:
             return all(a.nonneg for a in self.args)
         return False
 
-    @cached_property
+    @once
     def positive(self) -> bool:
         """Whether it is finite and above 0 wherever its leaves are finite, as real numbers go."""
         if self.op == "sum_of":
@@ -98,7 +104,7 @@ class Atom:
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
         return self.op == "softplus" or (self.op == "leaf" and base_of(self.param).op.kind == "position")
 
-    @cached_property
+    @once
     def special(self) -> bool:
         """Whether an exponential or a logarithm is in it."""
         return self.op in ("log", "softplus", "others") or any(a.special for a in self.args)
@@ -112,32 +118,54 @@ class Mono:
 
     __slots__ = ("__dict__", "expo", "factors", "forms", "order")
 
-    def __init__(self, forms: Forms, order: int, expo: Poly, factors: dict[Atom, Fraction]) -> None:
+    def __init__(self, forms: Forms, order: int, expo: Poly, factors: dict[Atom, Rational]) -> None:
         self.forms, self.order, self.expo, self.factors = forms, order, expo, factors
 
-    @cached_property
+    @once
     def nonneg(self) -> bool:
         return all(
             a.nonneg or (p.denominator == 1 and p.numerator % 2 == 0) or p.denominator % 2 == 0
             for a, p in self.factors.items()
         )
 
-    @cached_property
+    @once
     def positive(self) -> bool:
         return all(a.positive for a in self.factors)
 
-    @cached_property
+    @once
     def letters(self) -> frozenset[Atom]:
         """The atoms that its terms may hold once its sums are multiplied out."""
-        return frozenset(self.factors).union(
-            *(m.letters for a in self.factors if a.op == "sum_of" for m in a.args[0].terms)
-        )
+        return self.inner | self.factors.keys()
 
-    @cached_property
+    @once
+    def inner(self) -> frozenset[Atom]:
+        """The atoms that multiplying out its sums may bring to a term."""
+        return frozenset().union(*(m.letters for a in self.factors if a.op == "sum_of" for m in a.args[0].terms))
+
+    @once
+    def inner_exponents(self) -> frozenset[Mono]:
+        """What multiplying out its sums may bring to a term's exponent."""
+        return frozenset().union(*(exponents(a.args[0]) for a in self.factors if a.op == "sum_of"))
+
+    @once
+    def nearable(self) -> bool:
+        """Whether c times it may differ from 1 by what is known without cancellation: an exponential, or sums and what
+        they hold."""
+        if not self.factors:
+            return True
+        sums = any(a.op == "sum_of" for a in self.factors)
+        return sums and all(a.op == "sum_of" or a in self.inner for a in self.factors)
+
+    @once
+    def inverse(self) -> Mono:
+        """1 / this."""
+        return self.forms.mono(self.expo.negated, {a: -q for a, q in self.factors.items()})
+
+    @once
     def shape(self) -> Shape:
         return joined([self.expo.shape, *(a.shape for a in self.factors)])
 
-    @cached_property
+    @once
     def special(self) -> bool:
         return bool(self.expo.terms) or any(a.special for a in self.factors)
 
@@ -160,18 +188,18 @@ class Mono:
             out = self.forms.memo[key] = self.forms.mono(self.expo + other.expo, factors)
         return out
 
-    def __pow__(self, p: Fraction | int) -> Mono:
+    def __pow__(self, p: Rational) -> Mono:
         if p == 1:
             return self
         if p == -1:
-            return self.forms.mono(self.expo.scale(-1), {a: -q for a, q in self.factors.items()})
+            return self.inverse
         p = rational(p)
         return self.forms.mono(self.expo.scale(p), {a: q * p for a, q in self.factors.items()})
 
-    def without(self, atom: Atom, power: Fraction | int = 1) -> Mono:
+    def without(self, atom: Atom, power: Rational = 1) -> Mono:
         """This over atom**power."""
         factors = dict(self.factors)
-        factors[atom] = factors[atom] - power if atom in factors else rational(-power)
+        factors[atom] = factors[atom] - power if atom in factors else -power
         return self.forms.mono(self.expo, factors)
 
     def __repr__(self) -> str:
@@ -184,23 +212,23 @@ class Poly:
 
     __slots__ = ("__dict__", "forms", "order", "terms")
 
-    def __init__(self, forms: Forms, order: int, terms: dict[Mono, Fraction]) -> None:
+    def __init__(self, forms: Forms, order: int, terms: dict[Mono, Rational]) -> None:
         self.forms, self.order, self.terms = forms, order, terms
 
-    @cached_property
+    @once
     def shape(self) -> Shape:
         return joined(m.shape for m in self.terms)
 
-    @cached_property
+    @once
     def depth(self) -> int:
         inner = [m.expo.depth for m in self.terms] + [a.depth for m in self.terms for a in m.factors]
         return 1 + max(inner, default=0) if self.terms else 0
 
-    @cached_property
+    @once
     def size(self) -> int:
         return sum(1 + m.expo.size + sum(a.size for a in m.factors) for m in self.terms)
 
-    @cached_property
+    @once
     def digits(self) -> int:
         """How many bits the longest coefficient takes."""
         longest = max(
@@ -208,12 +236,12 @@ class Poly:
         )
         return max([longest, *(m.expo.digits for m in self.terms if m.expo.terms)])
 
-    @cached_property
+    @once
     def bases(self) -> frozenset[Expr]:
         parts = [m.expo.bases for m in self.terms if m.expo.terms] + [a.bases for m in self.terms for a in m.factors]
         return frozenset().union(*parts)
 
-    @cached_property
+    @once
     def nonneg(self) -> bool:
         return all(c > 0 and m.nonneg for m, c in self.terms.items())
 
@@ -221,20 +249,20 @@ class Poly:
     def nonpos(self) -> bool:
         return self.scale(-1).nonneg
 
-    @cached_property
+    @once
     def special(self) -> bool:
         return any(m.special for m in self.terms)
 
     @property
-    def single(self) -> tuple[Mono, Fraction] | None:
+    def single(self) -> tuple[Mono, Rational] | None:
         """(mono, coefficient) if there is exactly one term."""
         return next(iter(self.terms.items())) if len(self.terms) == 1 else None
 
     @property
-    def number(self) -> Fraction | None:
+    def number(self) -> Rational | None:
         """The number that it is, if it is one."""
         if not self.terms:
-            return Fraction(0)
+            return 0
         return self.terms.get(self.forms.unit) if len(self.terms) == 1 else None
 
     @property
@@ -259,38 +287,54 @@ class Poly:
     def __sub__(self, other: Poly) -> Poly:
         return self + other.scale(-1)
 
-    def scale(self, k: Fraction | int) -> Poly:
+    @once
+    def negated(self) -> Poly:
+        return self.forms.poly({m: -c for m, c in self.terms.items()})
+
+    def scale(self, k: Rational) -> Poly:
         if k == 1:
             return self
         if k == -1:
-            return self.forms.poly({m: -c for m, c in self.terms.items()})
+            return self.negated
         return self.forms.poly({m: c * k for m, c in self.terms.items()})
 
-    def times(self, mono: Mono, k: Fraction | int = 1) -> Poly:
+    def times(self, mono: Mono, k: Rational = 1) -> Poly:
         """This times k * mono, term by term, unchecked."""
         same = k == 1  # arithmetic with Fractions is what the algebra spends its time on
-        terms: dict[Mono, Fraction] = {}
+        terms: dict[Mono, Rational] = {}
         for m, c in self.terms.items():
             n, own = m * mono, c if same else c * k
             terms[n] = terms[n] + own if n in terms else own
         return self.forms.poly(terms)
 
     def multiplied_out(self, other: Poly) -> Poly:
-        out = self.forms.zero
-        for m, c in other.terms.items():
-            out = out + self.times(m, c)
-        return out
+        terms: dict[Mono, Rational] = {}
+        for n, d in other.terms.items():
+            for m, c in self.terms.items():
+                own = m * n
+                terms[own] = terms[own] + c * d if own in terms else c * d
+        return self.forms.poly(terms)
 
     def __repr__(self) -> str:
         return " + ".join(f"{c}*{m!r}" if c != 1 else repr(m) for m, c in self.terms.items()) or "0"
 
 
-def _key(parts: Mapping[Any, Fraction]) -> Hashable:
+def _key(parts: Mapping[Any, Rational]) -> Hashable:
     """What a sum or product is known by: hashing whole numbers is far quicker than hashing Fractions."""
     if len(parts) == 1:
         ((part, c),) = parts.items()
-        return part.order, c.as_integer_ratio()
-    return tuple(sorted((part.order, c.as_integer_ratio()) for part, c in parts.items()))
+        return part.order, c if type(c) is int else c.as_integer_ratio()
+    return tuple(sorted((part.order, c if type(c) is int else c.as_integer_ratio()) for part, c in parts.items()))
+
+
+def _order(part: tuple[Any, Rational]) -> int:
+    order: int = part[0].order
+    return order
+
+
+def _kept(parts: Mapping[Any, Rational]) -> dict[Any, Rational]:
+    """The parts with a number that is not 0, whole numbers as ints."""
+    return {part: c if type(c) is int or c.denominator != 1 else c.numerator for part, c in parts.items() if c}
 
 
 class Forms:
@@ -314,34 +358,34 @@ class Forms:
             made = self._table[key] = Atom(self, len(self._table), op, args, param, shape)
         return made
 
-    def mono(self, expo: Poly, factors: Mapping[Atom, Fraction]) -> Mono:
-        kept = {a: p for a, p in factors.items() if p}
+    def mono(self, expo: Poly, factors: Mapping[Atom, Rational]) -> Mono:
+        kept = _kept(factors)
         key = (Mono, expo, _key(kept))
         made: Mono | None = self._table.get(key)
         if made is None:
-            ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept
+            ordered = dict(sorted(kept.items(), key=_order)) if len(kept) > 1 else kept
             made = self._table[key] = Mono(self, len(self._table), expo, ordered)
         return made
 
-    def poly(self, terms: Mapping[Mono, Fraction]) -> Poly:
-        kept = {m: c for m, c in terms.items() if c}
+    def poly(self, terms: Mapping[Mono, Rational]) -> Poly:
+        kept = _kept(terms)
         key = (Poly, _key(kept))
         made: Poly | None = self._table.get(key)
         if made is None:
-            ordered = dict(sorted(kept.items(), key=lambda t: t[0].order)) if len(kept) > 1 else kept
+            ordered = dict(sorted(kept.items(), key=_order)) if len(kept) > 1 else kept
             made = self._table[key] = Poly(self, len(self._table), ordered)
         return made
 
-    def constant(self, number: Fraction | int) -> Poly:
+    def constant(self, number: Rational) -> Poly:
         return self.poly({self.unit: rational(number)})
 
-    def of_atom(self, atom: Atom, p: Fraction | int = 1) -> Poly:
-        return self.poly({self.mono(self.zero, {atom: rational(p)}): ONE})
+    def of_atom(self, atom: Atom, p: Rational = 1) -> Poly:
+        return self.poly({self.mono(self.zero, {atom: rational(p)}): 1})
 
     def function(self, op: str, *args: Poly, param: Hashable = None, shape: Shape | None = None) -> Poly:
         return self.of_atom(self.atom(op, args, param, shape))
 
-    def term(self, mono: Mono, c: Fraction | int = 1) -> Poly:
+    def term(self, mono: Mono, c: Rational = 1) -> Poly:
         return self.poly({mono: rational(c)})
 
     def raw_exp(self, expo: Poly) -> Poly:
@@ -418,7 +462,7 @@ def divisors_of(poly: Poly) -> frozenset[Atom]:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
-def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
+def orient(poly: Poly) -> tuple[Mono, Rational, Poly]:
     """(mono, c, rest) with poly = c * mono * rest and rest in one canonical form.
 
     1 + exp(-x) and 1 + exp(x) get the same rest; common atoms, a sign and small rational content come out.
@@ -426,7 +470,7 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     forms = poly.forms
     monos = list(poly.terms)
     # A leaf stays inside: (a/m)^2 + (b/m)^2 must not become (a^2 + b^2) / m^2, which may leave the range.
-    common: dict[Atom, Fraction] = {a: p for a, p in monos[0].factors.items() if a.special}
+    common: dict[Atom, Rational] = {a: p for a, p in monos[0].factors.items() if a.special}
     for m in monos[1:]:
         common = {
             a: min(p, m.factors[a]) for a, p in common.items() if a in m.factors and (p > 0) == (m.factors[a] > 0)
@@ -438,19 +482,17 @@ def orient(poly: Poly) -> tuple[Mono, Fraction, Poly]:
     elif (len(monos) == 2 or poly.nonneg or poly.nonpos) and not any(map(tamed, monos)):
         # not so for other sums: cosh(y) - x would be exp(-y) (exp(2 y) ...)
         lead = min((t.order for e in expos for t in e.terms if not t.bare), default=None)
-        expo = min(
-            expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), Fraction(0)), e.order)
-        )
+        expo = min(expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), 0), e.order))
     mono = forms.mono(expo, common)
     rest = flattened(poly.times(mono**-1))
     if not rest.terms:
         raise Unsafe
     numbers = list(rest.terms.values())
-    k = Fraction(gcd(*(c.numerator for c in numbers)), lcm(*(c.denominator for c in numbers)))
-    k = k if max(k.numerator, k.denominator) < 1 << 20 else Fraction(1)  # leave literals such as 1e-5 alone
+    k = quotient(gcd(*(c.numerator for c in numbers)), lcm(*(c.denominator for c in numbers)))
+    k = k if max(k.numerator, k.denominator) < 1 << 20 else 1  # leave literals such as 1e-5 alone
     if numbers[-1] < 0:
         k = -k
-    return mono, k, rest.scale(1 / k)
+    return mono, k, rest.scale(quotient(1, k))
 
 
 def exponents(poly: Poly) -> frozenset[Mono]:
@@ -489,7 +531,7 @@ def flattened(poly: Poly) -> Poly:
     return poly
 
 
-def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
+def as_factor(poly: Poly) -> tuple[Mono, Rational]:
     """A poly that is not 0 as one term: its own, or coefficient * mono * sum_of(rest)."""
     if poly.single:
         return poly.single
@@ -499,7 +541,7 @@ def as_factor(poly: Poly) -> tuple[Mono, Fraction]:
         if rest.single:
             found = mono * rest.single[0], k * rest.single[1]
         else:
-            found = mono * poly.forms.mono(poly.forms.zero, {poly.forms.atom("sum_of", (rest,)): Fraction(1)}), k
+            found = mono * poly.forms.mono(poly.forms.zero, {poly.forms.atom("sum_of", (rest,)): 1}), k
         poly.forms.memo[("factor", poly)] = found
     return found
 
@@ -539,41 +581,41 @@ def multiply(a: Poly, b: Poly, lenient: bool = False) -> Poly:
     return forms.term(m * n, c * d)
 
 
-def root(c: Fraction, p: Fraction) -> Fraction | None:
+def root(c: Rational, p: Rational) -> Rational | None:
     """c**p if that is rational, else None."""
     if p.denominator == 1:
-        return c**p.numerator if c or p > 0 else None
+        return whole_power(c, p.numerator) if c or p > 0 else None
     if c == 1:
         return c
     if p.denominator == 2 and c > 0:
         n, d = isqrt(c.numerator), isqrt(c.denominator)
         if n * n == c.numerator and d * d == c.denominator:
-            return Fraction(n, d) ** p.numerator
+            return whole_power(quotient(n, d), p.numerator)
     return None
 
 
-def power(poly: Poly, p: Fraction | int) -> Poly:
+def power(poly: Poly, p: Rational) -> Poly:
     """poly ** p for a rational p. Fractional powers pass only through what cannot be negative."""
-    forms, p = poly.forms, Fraction(p)
+    forms, p = poly.forms, rational(p)
     if p == 1:
         return poly
     if p == 0 or not poly.terms:
         raise Unsafe  # 0 ** 0, 1 / 0, NaN ** 0: as written
     m, c = as_factor(poly)
-    k = root(abs(c), p) if p.denominator != 1 else root(c, p)
+    k = root(magnitude(c), p) if p.denominator != 1 else root(c, p)
     if p.denominator == 1:
         if any(q.denominator != 1 and (q * p).denominator == 1 and not a.nonneg for a, q in m.factors.items()):
             raise Unsafe  # sqrt(x)**2 is NaN below 0
         assert k is not None
         return forms.term(m**p, k)
-    out: dict[Atom, Fraction] = {}
-    rest: dict[Atom, Fraction] = {}
+    out: dict[Atom, Rational] = {}
+    rest: dict[Atom, Rational] = {}
     for a, q in m.factors.items():
         if a.nonneg:
-            out[a] = out.get(a, Fraction(0)) + q * p
+            out[a] = out.get(a, 0) + q * p
         elif q.denominator == 1 and q.numerator % 2 == 0:
             size = forms.atom("abs", (forms.of_atom(a),))
-            out[size] = out.get(size, Fraction(0)) + q * p
+            out[size] = out.get(size, 0) + q * p
         else:
             rest[a] = q
     outer = forms.term(forms.mono(m.expo.scale(p), out), k if k is not None else 1)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from symdl.expr import CONSTANT, Expr, topological
-from symdl.meaning.cancellation import near_log, simplify
+from symdl.meaning.cancellation import known_difference, simplify
 from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, View, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
@@ -33,7 +32,8 @@ from symdl.meaning.masks import (
     put_of,
     summed_mask,
 )
-from symdl.meaning.normal_form import HALF, Atom, Forms, Poly, Unsafe, as_factor, exponents, flattened, joined, power
+from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, as_factor, exponents, flattened, joined, power
+from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, rational
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import bitwise_and, eq, invert, isnan
 from symdl.ops.functions import log
@@ -76,7 +76,7 @@ class Reading:
         self.uncut: dict[Expr, Poly] = {}
         self.risk: dict[Expr, frozenset[Atom]] = {}
         self.dirty: set[Expr] = set()
-        self.named: dict[Poly, tuple[Expr, Fraction]] = {}
+        self.named: dict[Poly, tuple[Expr, Rational]] = {}
 
     def __call__(self, roots: Sequence[Expr]) -> None:
         for node in topological(*roots):
@@ -106,7 +106,7 @@ class Reading:
             return self.as_leaf(node)
         if node.op.name in STABLE and poly.number is not None and any(p.number is None for p in inputs):
             poly = self.as_leaf(node)  # the softmax of one element: 1, but NaN of a NaN
-        if poly is self.as_leaf(node):
+        if poly.atom is not None and poly is self.as_leaf(node):
             self.forms.found = before
             return poly  # a leaf after all: as written, above inputs that are lowered for themselves
         found = self.forms.found > before and node.op.name not in STABLE
@@ -116,8 +116,9 @@ class Reading:
             self.dirty.add(node)
             self.risk[node] = frozenset(self.forms.risk)
         if poly.depth > DEPTH or poly.size > (SIZE if poly.special else PLAIN_SIZE) or poly.digits > DIGITS:
+            own = self.as_leaf(node)
             self.uncut[node] = poly
-            return self.as_leaf(node)
+            return own
         if node not in self.dirty:
             self._name(node, poly)
         return poly
@@ -130,7 +131,7 @@ class Reading:
     def _constant(self, node: Expr) -> Poly:
         array = node.params["value"].array
         if array.size and np.all(array == array.flat[0]) and math.isfinite(array.flat[0]):
-            return self.forms.constant(Fraction(float(array.flat[0])))
+            return self.forms.constant(rational(float(array.flat[0])))
         return self.as_leaf(node)
 
 
@@ -139,10 +140,10 @@ def is_float_node(node: Expr) -> bool:
     return isinstance(node.type, TensorType) and is_float(node.type.dtype)
 
 
-def primitive(poly: Poly) -> tuple[Poly, Fraction]:
+def primitive(poly: Poly) -> tuple[Poly, Rational]:
     """(form, k) with poly = k * form, one form for all multiples."""
     k = next(iter(poly.terms.values()))
-    return poly.scale(1 / k), k
+    return poly.scale(quotient(1, k)), k
 
 
 # ---- arithmetic ----
@@ -176,10 +177,8 @@ def _near_pair(poly: Poly) -> bool:
         return False
     for i, (m, c) in enumerate(items):
         for n, d in items[:i]:
-            if c * d < 0 or not (m.nonneg and n.nonneg):
-                ratio = m * n**-1
-                if near_log(ratio, -c / d) is not None:
-                    return True
+            if (c * d < 0 or not (m.nonneg and n.nonneg)) and known_difference(m, c, n, d):
+                return True
     return False
 
 
@@ -237,7 +236,7 @@ def _mul(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return times(reading, args[0], args[1])
 
 
-def to_power(reading: Reading, a: Poly, p: Fraction) -> Poly:
+def to_power(reading: Reading, a: Poly, p: Rational) -> Poly:
     """a ** p; found where that undoes an exponential or turns a sum of them upside down."""
     whole = as_factor(a)[0] if a.terms else reading.forms.unit
     even = all(q.numerator % 2 == 0 and a.op != "sum_of" for a, q in whole.factors.items())
@@ -260,18 +259,18 @@ def to_power(reading: Reading, a: Poly, p: Fraction) -> Poly:
 def _div(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     k = args[1].number
     if k is not None and k:
-        return args[0].scale(1 / k)
-    return times(reading, args[0], to_power(reading, args[1], Fraction(-1)))
+        return args[0].scale(quotient(1, k))
+    return times(reading, args[0], to_power(reading, args[1], -1))
 
 
 @reads("reciprocal")
 def _reciprocal(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return to_power(reading, args[0], Fraction(-1))
+    return to_power(reading, args[0], -1)
 
 
 @reads("sqr")
 def _sqr(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return to_power(reading, args[0], Fraction(2))
+    return to_power(reading, args[0], 2)
 
 
 @reads("sqrt")
@@ -289,7 +288,7 @@ def _pow(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return reading.as_leaf(node)
 
 
-def multiply_number_log(poly: Poly, base: Fraction) -> Poly:
+def multiply_number_log(poly: Poly, base: Rational) -> Poly:
     """poly * log(base)."""
     forms = poly.forms
     return product(poly, forms.function("log", forms.constant(base)))
@@ -310,7 +309,7 @@ def _expm1(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("exp2")
 def _exp2(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return exponential(multiply_number_log(args[0], Fraction(2)))
+    return exponential(multiply_number_log(args[0], 2))
 
 
 @reads("log")
@@ -410,7 +409,7 @@ def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     for a, p in m.factors.items():
         size = a if a.nonneg else forms.atom("abs", (forms.of_atom(a),))
         out = out * forms.mono(forms.zero, {size: p})
-    return forms.term(out, abs(c))
+    return forms.term(out, magnitude(c))
 
 
 @reads("maximum")
@@ -438,7 +437,7 @@ def _clip(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 def _bounded(reading: Reading, node: Expr, x: Poly, low: Poly | None, high: Poly | None) -> Poly | None:
     """x where clipping it to these numbers changes nothing: a product of sigmoids, tanhs or softmaxes lies within 0 and 1."""
-    a, b = (low.number if low is not None else Fraction(-1)), (high.number if high is not None else Fraction(2))
+    a, b = (low.number if low is not None else -1), (high.number if high is not None else 2)
     if a is None or b is None or not x.special or not within_unit(x):
         return None
     if a <= 0 and b >= 1:
@@ -652,9 +651,9 @@ def largest(poly: Poly, axes: tuple[int, ...], weight: Poly | None = None) -> Po
     varying = poly - constant
     if not varying.terms:
         return constant
-    k = abs(next(iter(varying.terms.values())))
+    k = magnitude(next(iter(varying.terms.values())))
     more = () if weight is None else (weight,)
-    return kept_reduction("max", varying.scale(1 / k), axes, *more).scale(k) + constant
+    return kept_reduction("max", varying.scale(quotient(1, k)), axes, *more).scale(k) + constant
 
 
 @reads("max")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from symdl.meaning.cancellation import grown, logistic
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, tamed
+from symdl.meaning.rationals import Rational
 
 
-def halved(m: Mono) -> dict[Atom, Fraction]:
+def halved(m: Mono) -> dict[Atom, Rational]:
     """The factors of m, exp(2E) - 1 beside 1 / (1 + exp(E)) as (exp(E) - 1) (exp(E) + 1)."""
     forms, factors = m.forms, dict(m.factors)
     for a in m.factors:
@@ -23,7 +22,7 @@ def halved(m: Mono) -> dict[Atom, Fraction]:
                     del factors[b]
                     factors[a] += 1
                     for c, p in half[0].factors.items():
-                        factors[c] = factors.get(c, Fraction(0)) + p
+                        factors[c] = factors.get(c, 0) + p
     return {a: p for a, p in factors.items() if p}
 
 
@@ -34,7 +33,7 @@ def exponent_of(total: Atom) -> Poly:
     return body[0].expo
 
 
-def whole(p: Fraction) -> int:
+def whole(p: Rational) -> int:
     """p cut off to an int."""
     return int(p)  # towards 0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import Any
 
 from symdl.expr import Expr, constant, make
@@ -17,7 +16,8 @@ from symdl.meaning.cancellation import combine, grown, logistic, near_log, over,
 from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.logarithms import taken
 from symdl.meaning.masks import assume, masked, pick_of
-from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
 from symdl.meaning.terms import (
     absorbs,
     exponent_of,
@@ -38,7 +38,7 @@ from symdl.ops.normalized import SOFTMAX
 from symdl.ops.reductions import MAX, SUM, keep
 from symdl.ops.shaping import JOIN
 
-Term = tuple[Mono, Fraction]
+Term = tuple[Mono, Rational]
 WHOLE = 1 << 24  # integers below are exact in both dtypes
 
 
@@ -48,11 +48,11 @@ class Writing:
     lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are.
     """
 
-    def __init__(self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Fraction]]) -> None:
+    def __init__(self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Rational]]) -> None:
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
 
-    def number(self, c: Fraction | float) -> Expr:
+    def number(self, c: float | Rational) -> Expr:
         return constant(float(c), self.dtype)
 
     def __call__(self, poly: Poly) -> Expr:
@@ -75,12 +75,12 @@ class Writing:
     def _own(self, poly: Poly) -> Expr | None:
         """The user's node for a form, if there is one."""
         first = next(iter(poly.terms.values()))
-        found = self.named.get(poly.scale(1 / first))
+        found = self.named.get(poly.scale(quotient(1, first)))
         if found is None or found[0].type.dtype != self.dtype:
             return None
-        return self.scaled(self.lowered(found[0]), first / found[1])
+        return self.scaled(self.lowered(found[0]), quotient(first, found[1]))
 
-    def scaled(self, x: Expr, c: Fraction) -> Expr:
+    def scaled(self, x: Expr, c: Rational) -> Expr:
         """c * x."""
         if c == 1:
             return x
@@ -88,7 +88,7 @@ class Writing:
             return ew.neg(self.scaled(x, -c))
         n, d = c.numerator, c.denominator
         if d & (d - 1) and abs(n) < WHOLE and d < WHOLE:  # a third is exact only as a divisor
-            return ew.true_div(self.scaled(x, Fraction(n)), self.number(d))
+            return ew.true_div(self.scaled(x, n), self.number(d))
         return ew.mul(self.number(c), x)
 
     # ---- sums ----
@@ -184,8 +184,8 @@ class Writing:
         (m, c), (n, d) = (s, t) if t[0].expo.order <= s[0].expo.order else (t, s)
         if c * d > 0 and m.nonneg and n.nonneg:
             return None
-        ratio = m * n**-1
-        near = near_log(ratio, -c / d)
+        ratio = m * n.inverse
+        near = near_log(ratio, quotient(-c, d)) if ratio.nearable else None
         if near is None:
             return None
         if not ratio.factors:
@@ -202,9 +202,9 @@ class Writing:
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
         plain = self.total([self.term(m, c), self.term(n, d)])
-        return ew.where(self.close(self.term(ratio, -c / d)), scaled, plain)
+        return ew.where(self.close(self.term(ratio, quotient(-c, d))), scaled, plain)
 
-    def exponential_difference(self, m: Mono, n: Mono, c: Fraction, distance: Poly) -> Expr:
+    def exponential_difference(self, m: Mono, n: Mono, c: Rational, distance: Poly) -> Expr:
         """c (m - n), where m is n exp(distance)."""
         if m.expo is n.expo.scale(-1) and not m.factors and not n.factors:
             return self.scaled(fn.sinh(self(m.expo)), 2 * c)
@@ -227,7 +227,7 @@ class Writing:
 
     # ---- one term ----
 
-    def term(self, m: Mono, c: Fraction) -> Expr:
+    def term(self, m: Mono, c: Rational) -> Expr:
         """c * m."""
         key = (m, c)
         if key not in self.done:
@@ -235,7 +235,7 @@ class Writing:
             self.done[key] = own if own is not None else self.weighted(m, c)
         return self.done[key]
 
-    def weighted(self, m: Mono, c: Fraction) -> Expr:
+    def weighted(self, m: Mono, c: Rational) -> Expr:
         """c * m; 0 where it holds a weight of 0 beside an exponential less the largest that has a weight."""
         for t, k in m.expo.terms.items():
             top = lone(t)
@@ -243,10 +243,10 @@ class Writing:
                 w, _ = as_factor(top.args[1])
                 if all(m.factors.get(a) == p for a, p in w.factors.items()):
                     zero = self.number(0)
-                    return ew.where(ew.ne(self.term(w, Fraction(1)), zero), self._term(m, c), zero)
+                    return ew.where(ew.ne(self.term(w, 1), zero), self._term(m, c), zero)
         return self._term(m, c)
 
-    def _term(self, m: Mono, c: Fraction) -> Expr:
+    def _term(self, m: Mono, c: Rational) -> Expr:
         for a, p in m.factors.items():
             if (
                 a.op == "sum_of"
@@ -273,7 +273,7 @@ class Writing:
         elif expo.terms:
             top.append(fn.exp(self(expo)))
         for a, p in factors.items():
-            (top if p > 0 else below).append(self.raised(self.atom(a), abs(p)))
+            (top if p > 0 else below).append(self.raised(self.atom(a), magnitude(p)))
         if not top:
             if not below:
                 return self.number(c)
@@ -283,7 +283,7 @@ class Writing:
             out = ew.true_div(out, self.product(below))
         return self.scaled(out, c)
 
-    def sided(self, m: Mono, c: Fraction) -> Expr | None:
+    def sided(self, m: Mono, c: Rational) -> Expr | None:
         """R (exp(E) - 1), where R may vanish as exp(E) overflows, as R exp(E) (1 - exp(-E)) where E is above 0."""
         for a, p in m.factors.items():
             found = grown(a)
@@ -292,8 +292,8 @@ class Writing:
             e, sign = found
             rest = m.without(a)
             paired = any(logistic(b) is e and q < 0 for b, q in rest.factors.items())
-            paired = paired or taken(rest.expo, e, Fraction(-1))[0] == -HALF
-            if paired or not rest.special or taken(rest.expo, e, Fraction(-1))[0]:
+            paired = paired or taken(rest.expo, e, -1)[0] == -HALF
+            if paired or not rest.special or taken(rest.expo, e, -1)[0]:
                 continue
             by = self(e)
             up = ew.mul(self.term(rest * m.forms.mono(e, {}), -c * sign), fn.expm1(ew.neg(by)))
@@ -307,7 +307,7 @@ class Writing:
             out = ew.mul(out, n)
         return out
 
-    def raised(self, x: Expr, p: Fraction) -> Expr:
+    def raised(self, x: Expr, p: Rational) -> Expr:
         """x ** p."""
         if p == 1:
             return x
@@ -317,7 +317,7 @@ class Writing:
             return fn.sqrt(x)
         return ew.pow(x, self.number(p))
 
-    def units(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr]) -> Poly:
+    def units(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr]) -> Poly:
         """Takes exp(qE) / (1 + exp E)^p as sigmoids of E and -E, with (exp E - 1) as tanh(E/2); gives what is left."""
         for a in list(factors):
             e = logistic(a)
@@ -335,7 +335,7 @@ class Writing:
                     p = 0
                     del factors[b]
                     continue
-                while p > 0 and other and other[0] is e and factors.get(b, Fraction(0)) >= 1:
+                while p > 0 and other and other[0] is e and factors.get(b, 0) >= 1:
                     t = fn.tanh(self(e.scale(HALF)))
                     top.append(t if other[1] == 1 else ew.neg(t))
                     p -= 1
@@ -344,8 +344,8 @@ class Writing:
                         del factors[b]
             if not p:
                 continue
-            share = taken(expo, e, Fraction(p))[0]
-            if abs(p) == 1 and share == Fraction(p, 2):  # exp(E/2) / (1 + exp(E))
+            share = taken(expo, e, p)[0]
+            if abs(p) == 1 and 2 * share == p:  # exp(E/2) / (1 + exp(E))
                 expo = expo - e.scale(share)
                 half = ew.mul(self.number(2), fn.cosh(self(e.scale(HALF))))
                 (below if p > 0 else top).append(half)
@@ -355,17 +355,17 @@ class Writing:
             if p > 0:
                 both = min(q, p - q)
                 if both:
-                    top.append(self.raised(self.sigmoid_slope(e), Fraction(both)))
+                    top.append(self.raised(self.sigmoid_slope(e), both))
                 for x, k in ((e, q - both), (e.scale(-1), p - q - both)):
                     if k:
-                        top.append(self.raised(self.sigmoid(x), Fraction(k)))
+                        top.append(self.raised(self.sigmoid(x), k))
             else:
                 for x, k in ((e.scale(-1), -q), (e, q - p)):
                     if k:
-                        top.append(self.raised(ew.add(self.number(1), fn.exp(self(x))), Fraction(k)))
+                        top.append(self.raised(ew.add(self.number(1), fn.exp(self(x))), k))
         return expo
 
-    def fractional(self, e: Poly, expo: Poly, factors: dict[Atom, Fraction], a: Atom, top: list[Expr]) -> Poly:
+    def fractional(self, e: Poly, expo: Poly, factors: dict[Atom, Rational], a: Atom, top: list[Expr]) -> Poly:
         """Takes a root of tanh as one, any other of 1 + exp(E) into the exponent, where its sigmoid cannot vanish."""
         p = factors.pop(a)
         for b in list(factors):
@@ -390,8 +390,8 @@ class Writing:
         return own if own is not None else fn.sigmoid(self(e))
 
     def grown(
-        self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr], c: Fraction
-    ) -> tuple[Poly, Fraction]:
+        self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr], c: Rational
+    ) -> tuple[Poly, Rational]:
         """Takes powers of exp(E) - 1 as expm1(E), or with exp(-E) beside it as -expm1(-E)."""
         for a in list(factors):
             found = grown(a)
@@ -399,43 +399,43 @@ class Writing:
                 continue
             e, sign = found
             p = int(factors.pop(a))
-            share = taken(expo, e, Fraction(-p))[0]
-            if abs(p) == 1 and share == Fraction(-p, 2):  # (exp(E) - 1) exp(-E/2)
+            share = taken(expo, e, -p)[0]
+            if abs(p) == 1 and 2 * share == -p:  # (exp(E) - 1) exp(-E/2)
                 expo = expo - e.scale(share)
                 (top if p > 0 else below).append(fn.sinh(self(e.scale(HALF))))
-                c *= Fraction(2 * sign) ** p
+                c *= whole_power(2 * sign, p)
                 continue
             q = whole(share)
             expo = expo - e.scale(q)
             side = top if p > 0 else below
             if q:
-                side.append(self.raised(fn.expm1(self(e.scale(-1))), Fraction(abs(q))))
+                side.append(self.raised(fn.expm1(self(e.scale(-1))), abs(q)))
                 c *= (-1) ** abs(q)
             if abs(p) - abs(q):
-                side.append(self.raised(fn.expm1(self(e)), Fraction(abs(p) - abs(q))))
-            c *= Fraction(sign) ** p
+                side.append(self.raised(fn.expm1(self(e)), abs(p) - abs(q)))
+            c *= sign ** abs(p)
         return expo, c
 
-    def softmaxes(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr]) -> Poly:
+    def softmaxes(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr]) -> Poly:
         """Takes exp(E - max E) / sum exp(E - max E) as softmax(E)."""
         for a in list(factors):
             if a.op != "sum" or factors[a] > 0 or (e := softmax_argument(a)) is None:
                 continue
             p = -whole(factors[a])
-            q = whole(taken(expo, exponent_of(a), Fraction(p))[0])
+            q = whole(taken(expo, exponent_of(a), p)[0])
             left = expo - exponent_of(a).scale(q)
             if q < 1 or len(left.terms) >= len(expo.terms):
                 continue
             expo = left
             x = self(e)
             axes = tuple(k + x.type.ndim for k in a.param)
-            top.append(self.raised(make(SOFTMAX, (x,), axes=axes), Fraction(q)))
+            top.append(self.raised(make(SOFTMAX, (x,), axes=axes), q))
             factors[a] += q
             if not factors[a]:
                 del factors[a]
         return expo
 
-    def shifted(self, expo: Poly, factors: dict[Atom, Fraction], top: list[Expr], below: list[Expr]) -> Expr | None:
+    def shifted(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr]) -> Expr | None:
         """Takes powers of sums of exponentials less their largest exponent: gives the exponential of what that leaves
         outside, or None if there is no such sum."""
         mixed = [a for a in factors if a.op == "sum_of" and is_mixed(a.args[0])]
@@ -445,7 +445,7 @@ class Writing:
         for a in mixed:
             p = factors.pop(a)
             most, body = self.unshifted(a.args[0])
-            (top if p > 0 else below).append(self.raised(body, abs(p)))
+            (top if p > 0 else below).append(self.raised(body, magnitude(p)))
             if p == -1 and outside is not None and len(mixed) == 1:
                 outside = self.less(outside, most)
             else:

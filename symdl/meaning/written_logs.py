@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Protocol
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, near_log
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
-from symdl.meaning.normal_form import HALF, Atom, Mono, Poly, as_factor
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor
+from symdl.meaning.rationals import HALF, Rational, magnitude
 from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
@@ -21,12 +21,12 @@ class Writer(Protocol):
     """What Writing offers to those who write parts of it."""
 
     def __call__(self, poly: Poly, /) -> Expr: ...
-    def number(self, c: Fraction | float, /) -> Expr: ...
-    def scaled(self, x: Expr, c: Fraction, /) -> Expr: ...
-    def raised(self, x: Expr, p: Fraction, /) -> Expr: ...
+    def number(self, c: float | Rational, /) -> Expr: ...
+    def scaled(self, x: Expr, c: Rational, /) -> Expr: ...
+    def raised(self, x: Expr, p: Rational, /) -> Expr: ...
     def product(self, nodes: Sequence[Expr], /) -> Expr: ...
     def total(self, nodes: Sequence[Expr], /) -> Expr: ...
-    def term(self, m: Mono, c: Fraction, /) -> Expr: ...
+    def term(self, m: Mono, c: Rational, /) -> Expr: ...
     def atom(self, a: Atom, /) -> Expr: ...
     def close(self, ratio: Expr, /) -> Expr: ...
     def unshifted(self, poly: Poly, /) -> tuple[Expr, Expr]: ...
@@ -72,19 +72,19 @@ def log_of_sum(write: Writer, a: Atom) -> Expr:
     return fn.log1p(write.rest_of(a))
 
 
-def log_rest(write: Writer, m: Mono, c: Fraction) -> Expr | None:
+def log_rest(write: Writer, m: Mono, c: Rational) -> Expr | None:
     """log((sum(X) - X) / sum(X)), which is log1p(-X / sum(X)) where that is small."""
     left = rest_and_total(m)
     if left is None or c != 1:
         return None
     body = left.args[0].single
     assert body is not None
-    part = write.term(body[0] * m.forms.mono(m.forms.zero, {left: Fraction(-1)}), body[1])
+    part = write.term(body[0] * m.forms.mono(m.forms.zero, {left: -1}), body[1])
     far = ew.sub(fn.log(write.atom(next(a for a in m.factors if a.op == "others"))), log_of_sum(write, left))
     return ew.where(ew.lt(part, write.number(HALF)), fn.log1p(ew.neg(part)), far)
 
 
-def log_grown(write: Writer, m: Mono, c: Fraction) -> Expr | None:
+def log_grown(write: Writer, m: Mono, c: Rational) -> Expr | None:
     """log(1 - exp(E)) and log(exp(E) - 1)."""
     if len(m.factors) != 1:
         return None
@@ -112,10 +112,10 @@ def log_grown(write: Writer, m: Mono, c: Fraction) -> Expr | None:
         small = fn.log(fn.expm1(x))
         small = ew.add(write(beside), small) if beside.terms else small
         out = ew.where(ew.gt(x, write.number(1)), grows, small)
-    return out if abs(c) == 1 else ew.add(out, write.number(math.log(abs(c))))
+    return out if abs(c) == 1 else ew.add(out, write.number(math.log(magnitude(c))))
 
 
-def far_log(write: Writer, m: Mono, c: Fraction) -> Expr:
+def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
     """log(c m) with exponents outside, where none can overflow."""
     mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
     if not mixed:
@@ -136,9 +136,9 @@ def far_log(write: Writer, m: Mono, c: Fraction) -> Expr:
                 inner, expo = inner.times(m.forms.mono(expo, {})), m.forms.zero
             most, body = write.unshifted(inner)
             parts.append(write.scaled(most, p))
-            (top if p > 0 else below).append(write.raised(body, abs(p)))
+            (top if p > 0 else below).append(write.raised(body, magnitude(p)))
         else:
-            (top if p > 0 else below).append(write.raised(write.atom(a), abs(p)))
+            (top if p > 0 else below).append(write.raised(write.atom(a), magnitude(p)))
     if expo.terms:
         parts.append(write(expo))
     if top or below or c != 1:
@@ -156,7 +156,7 @@ def log_cosh(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
         a = lone(m)
         if a is None or a.op != "softplus":
             continue
-        mate = forms.mono(forms.zero, {forms.atom("softplus", (a.args[0].scale(-1),)): Fraction(1)})
+        mate = forms.mono(forms.zero, {forms.atom("softplus", (a.args[0].scale(-1),)): 1})
         if poly.terms.get(mate) != k:
             continue
         for number, (n, c) in logs.items():
