@@ -8,6 +8,7 @@ are dropped, and a reduction keeps its axes as 1. So a scalar, a row and a matri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from math import gcd, isqrt, lcm
 from typing import Any, Generic, TypeVar
@@ -319,29 +320,25 @@ class Poly:
         return " + ".join(f"{c}*{m!r}" if c != 1 else repr(m) for m, c in self.terms.items()) or "0"
 
 
-def _key(parts: Mapping[Any, Rational]) -> Hashable:
-    """What a sum or product is known by: hashing whole numbers is far quicker than hashing Fractions."""
-    if len(parts) == 1:
-        ((part, c),) = parts.items()
-        return part.order, c if type(c) is int else c.as_integer_ratio()
-    return tuple(sorted((part.order, c if type(c) is int else c.as_integer_ratio()) for part, c in parts.items()))
-
-
-def _order(part: tuple[Any, Rational]) -> int:
-    order: int = part[0].order
-    return order
-
-
-def _kept(parts: Mapping[Any, Rational]) -> dict[Any, Rational]:
-    """The parts with a number that is not 0, whole numbers as ints."""
-    return {part: c if type(c) is int or c.denominator != 1 else c.numerator for part, c in parts.items() if c}
+def _known(parts: Mapping[Any, Rational]) -> tuple[Hashable, list[tuple[int, Any, Rational]]]:
+    """What a sum or product is known by, and (order, part, number) for each number that is not 0, whole ones as ints:
+    hashing those is far quicker than hashing Fractions."""
+    kept = [
+        (part.order, part, c if type(c) is int or c.denominator != 1 else c.numerator) for part, c in parts.items() if c
+    ]
+    if len(kept) > 1:
+        kept.sort()  # no two orders are equal, so nothing else is compared
+    return tuple([(order, c if type(c) is int else c.as_integer_ratio()) for order, _, c in kept]), kept
 
 
 class Forms:
     """The table of one lowering: every form once, numbered in order of birth; memos that end with it."""
 
     def __init__(self) -> None:
-        self._table: dict[Hashable, Any] = {}
+        self._atoms: dict[Hashable, Atom] = {}
+        self._monos: dict[Hashable, Mono] = {}
+        self._polys: dict[Hashable, Poly] = {}
+        self._births = itertools.count()
         self.memo: dict[Hashable, Any] = {}
         self.bases: dict[Expr, frozenset[Expr]] = {}  # of leaves that are functions: on what they depend
         self.risk: set[Atom] = set()  # what was cancelled though it may be 0
@@ -351,29 +348,26 @@ class Forms:
         self.one = self.constant(1)
 
     def atom(self, op: str, args: tuple[Poly, ...] = (), param: Hashable = None, shape: Shape | None = None) -> Atom:
-        key = (Atom, op, args, param)
-        made: Atom | None = self._table.get(key)
+        key = (op, args, param)
+        made = self._atoms.get(key)
         if made is None:
             shape = joined(a.shape for a in args) if shape is None else stripped(shape)
-            made = self._table[key] = Atom(self, len(self._table), op, args, param, shape)
+            made = self._atoms[key] = Atom(self, next(self._births), op, args, param, shape)
         return made
 
     def mono(self, expo: Poly, factors: Mapping[Atom, Rational]) -> Mono:
-        kept = _kept(factors)
-        key = (Mono, expo, _key(kept))
-        made: Mono | None = self._table.get(key)
+        known, kept = _known(factors)
+        key = (expo.order, known)
+        made = self._monos.get(key)
         if made is None:
-            ordered = dict(sorted(kept.items(), key=_order)) if len(kept) > 1 else kept
-            made = self._table[key] = Mono(self, len(self._table), expo, ordered)
+            made = self._monos[key] = Mono(self, next(self._births), expo, {a: p for _, a, p in kept})
         return made
 
     def poly(self, terms: Mapping[Mono, Rational]) -> Poly:
-        kept = _kept(terms)
-        key = (Poly, _key(kept))
-        made: Poly | None = self._table.get(key)
+        key, kept = _known(terms)
+        made = self._polys.get(key)
         if made is None:
-            ordered = dict(sorted(kept.items(), key=_order)) if len(kept) > 1 else kept
-            made = self._table[key] = Poly(self, len(self._table), ordered)
+            made = self._polys[key] = Poly(self, next(self._births), {m: c for _, m, c in kept})
         return made
 
     def constant(self, number: Rational) -> Poly:

@@ -26,7 +26,7 @@ def quotient(a: Rational, b: Rational) -> Rational:
         return a
     if b == -1:
         return -a
-    out = Fraction(a, b)
+    out = a / b if type(a) is Fraction else Fraction(a * b.denominator, b.numerator)
     return out.numerator if out.denominator == 1 else out
 
 
