@@ -21,7 +21,8 @@ from symdl.meaning.normal_form import (
     plain_leaves,
     stripped,
 )
-from symdl.meaning.reading import Reading, is_float_node, view_of
+from symdl.meaning.readers.views import view_of
+from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where

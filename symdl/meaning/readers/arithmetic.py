@@ -1,0 +1,166 @@
+"""Readers of sums, products, quotients and powers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdl.expr import Expr
+from symdl.meaning.cancellation import known_difference, simplify
+from symdl.meaning.logarithms import exponential
+from symdl.meaning.masks import (
+    assume,
+    chosen,
+    masked,
+    merged,
+    product,
+    put_of,
+)
+from symdl.meaning.normal_form import Poly, as_factor, exponents, flattened, power
+from symdl.meaning.rationals import HALF, Rational, quotient
+from symdl.meaning.readers.views import rejoined
+from symdl.meaning.reading import Reading, reads
+
+
+def total(reading: Reading, poly: Poly) -> Poly:
+    """A sum as the algebra leaves it; found where it cancels, now or when written."""
+    out = simplify(merged(flattened(poly)))
+    if out is not poly or _near_pair(poly) or _gains_under_mask(poly):
+        reading.forms.found += 1
+    return out
+
+
+def _gains_under_mask(poly: Poly) -> bool:
+    """Whether what stands beside a mask cancels inside it."""
+    for m, c in poly.terms.items():
+        w = masked(m)
+        if w is not None and len(m.factors) == 1 and not m.expo.terms:
+            rest = poly - poly.forms.term(m, c)
+            for branch, holds in zip(w.args, (True, False), strict=True):
+                inside = assume(rest, w.param, holds) + branch.scale(c)
+                if rest.special and branch.terms and (simplify(inside) is not inside or _near_pair(inside)):
+                    return True
+    return False
+
+
+def _near_pair(poly: Poly) -> bool:
+    """Whether two terms differ by little somewhere, and the difference is known."""
+    items = list(poly.terms.items())
+    if len(items) > 12:
+        return False
+    for i, (m, c) in enumerate(items):
+        for n, d in items[:i]:
+            if (c * d < 0 or not (m.nonneg and n.nonneg)) and known_difference(m, c, n, d):
+                return True
+    return False
+
+
+@reads("add")
+def _add(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    out = args[0] + args[1]
+    if len(out.terms) < len(args[0].terms) + len(args[1].terms) - _alike(args[0], args[1], 1):
+        reading.forms.found += 1
+    return total(reading, out)
+
+
+@reads("sub")
+def _sub(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    out = args[0] - args[1]
+    if len(out.terms) < len(args[0].terms) + len(args[1].terms) - _alike(args[0], args[1], -1):
+        reading.forms.found += 1
+    return total(reading, out)
+
+
+def _alike(a: Poly, b: Poly, sign: int) -> int:
+    """How many monomials the two share that do not cancel."""
+    return sum(1 for m, c in b.terms.items() if m in a.terms and a.terms[m] + sign * c)
+
+
+@reads("neg")
+def _neg(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return args[0].scale(-1)
+
+
+def times(reading: Reading, a: Poly, b: Poly) -> Poly:
+    """a * b; found where exponentials meet, or a mask takes in what may be infinite."""
+    forms = reading.forms
+    if exponents(a) & exponents(b):
+        forms.found += 1
+    out = product(a, b)
+    if (_has_mask(a) and _hazard(b)) or (_has_mask(b) and _hazard(a)):
+        forms.found += 1
+    return out
+
+
+def _has_mask(poly: Poly) -> bool:
+    return any(put_of(m) or masked(m) for m in poly.terms)
+
+
+def _hazard(poly: Poly) -> bool:
+    """Whether it may be infinite or NaN where its leaves are finite."""
+    return any(
+        m.expo.terms or any(p < 0 or p.denominator != 1 or a.op == "log" for a, p in m.factors.items())
+        for m in poly.terms
+    )
+
+
+@reads("mul")
+def _mul(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return times(reading, args[0], args[1])
+
+
+def to_power(reading: Reading, a: Poly, p: Rational) -> Poly:
+    """a ** p; found where that undoes an exponential or turns a sum of them upside down."""
+    whole = as_factor(a)[0] if a.terms else reading.forms.unit
+    even = all(q.numerator % 2 == 0 and a.op != "sum_of" for a, q in whole.factors.items())
+    if p.denominator != 1 and (whole.expo.terms or even):
+        reading.forms.found += 1
+    if p < 0 and any(q.op == "sum_of" and exponents(reading.forms.of_atom(q)) for q in whole.factors):
+        reading.forms.found += 1
+    for w, q in whole.factors.items():
+        if w.op in ("where", "join") and whole.factors == {w: q} and (w.op == "join" or all(b.terms for b in w.args)):
+            c = reading.forms.term(reading.forms.mono(whole.expo, {}), as_factor(a)[1])
+            inside = [power(power(b, q), p) if b.terms else b for b in w.args]
+            outer = power(c, p)
+            if w.op == "join":
+                return product(outer, rejoined(w, inside))
+            return product(outer, chosen(w.param, *inside))
+    return power(a, p)
+
+
+@reads("true_div")
+def _div(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    k = args[1].number
+    if k is not None and k:
+        return args[0].scale(quotient(1, k))
+    return times(reading, args[0], to_power(reading, args[1], -1))
+
+
+@reads("reciprocal")
+def _reciprocal(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], -1)
+
+
+@reads("sqr")
+def _sqr(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], 2)
+
+
+@reads("sqrt")
+def _sqrt(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return to_power(reading, args[0], HALF)
+
+
+@reads("pow")
+def _pow(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    base, p = args[0].number, args[1].number
+    if p is not None:
+        return to_power(reading, args[0], p)
+    if base is not None and base > 0 and base != 1:
+        return exponential(multiply_number_log(args[1], base))
+    return reading.as_leaf(node)
+
+
+def multiply_number_log(poly: Poly, base: Rational) -> Poly:
+    """poly * log(base)."""
+    forms = poly.forms
+    return product(poly, forms.function("log", forms.constant(base)))

@@ -1,0 +1,148 @@
+"""Readers of sums and maxima over axes, and of softmax and its kin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symdl.expr import Expr
+from symdl.meaning.index_maps import Place, viewed
+from symdl.meaning.masks import (
+    chosen,
+    extent_form,
+    hit_of,
+    masked,
+    product,
+    summed_mask,
+)
+from symdl.meaning.normal_form import Poly, as_factor, exponents, joined
+from symdl.meaning.rationals import magnitude, quotient
+from symdl.meaning.readers.arithmetic import total
+from symdl.meaning.reading import READERS, Reading, reads
+from symdl.types import product as extent_product
+
+
+@reads("sum")
+def _sum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    x = node.inputs[0]
+    rank = x.type.ndim
+    axes = tuple(k - rank for k in node.params["axes"])
+    out = reduce_sum(reading, args[0], x, axes)
+    return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+
+
+def varies(shape: Sequence[Any], axes: Sequence[int]) -> bool:
+    """Whether an array of this shape changes along one of the axes, counted from the end."""
+    return any(-k <= len(shape) and shape[k] != 1 for k in axes)
+
+
+def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> Poly:
+    """The sum of poly over axes of x, kept as 1: constant factors outside, exponentials less their largest."""
+    forms = reading.forms
+    if not poly.terms:
+        return poly
+    masks = {m: c for m, c in poly.terms.items() if ends(forms.term(m, c), x.type.ndim, axes)}
+    if masks and len(poly.terms) > 1:
+        out = reduce_sum(reading, poly - forms.poly(masks), x, axes)
+        for m, c in masks.items():
+            out = out + reduce_sum(reading, forms.term(m, c), x, axes)
+        return total(reading, out)
+    if axes == (-1,) and (inside := summed_mask(poly)) is not None:
+        return inside
+    rank = x.type.ndim
+    if len(axes) == 1 and axes[0] != -1 and masks:  # labels are sought along the last axis
+        order = axis_last(rank, axes[0])
+        turned = viewed(poly, Place(tuple(order)), rank)
+        out = reduce_sum(reading, turned, Place(tuple(order)).apply(x), (-1,))
+        return viewed(out, Place(tuple(order.index(k) for k in range(rank))), rank)
+    m, c = as_factor(poly)
+    if len(m.factors) == 1 and not m.expo.terms and (w := masked(m)) and hit_of(w.param) and w.args[0].single:
+        held = w.args[0].single[0]  # what is the same all along the axis leaves the label's mask
+        constant = forms.mono(forms.zero, {a: p for a, p in held.factors.items() if not varies(a.shape, axes)})
+        if not constant.bare:
+            mask = chosen(w.param, forms.term(held * constant**-1), forms.zero)
+            return product(forms.term(constant), reduce_sum(reading, mask.scale(c), x, axes))
+    outer = {a: p for a, p in m.factors.items() if not varies(a.shape, axes)}
+    inner = {a: p for a, p in m.factors.items() if a not in outer}
+    if any(p < 0 and exponents(forms.of_atom(a)) for a, p in inner.items()):  # sigmoids: nothing can overflow
+        inner |= {a: outer.pop(a) for a in list(outer) if a.special}
+        free = tuple(k for k in axes if not varies(forms.mono(m.expo, inner).shape, (k,)))
+        bound = tuple(k for k in axes if k not in free)
+        n = extent_form(forms, extent_product(x.type.shape[k] for k in free), x.type.dtype)
+        body = forms.term(forms.mono(m.expo, inner))
+        return product(product(forms.term(forms.mono(forms.zero, outer), c), n), kept_reduction("sum", body, bound))
+    e_in = forms.poly({t: k for t, k in m.expo.terms.items() if varies(t.shape, axes)})
+    e_out = m.expo - e_in
+    stretched = tuple(k for k in axes if not varies(forms.mono(e_in, inner).shape, (k,)))
+    left = tuple(k for k in axes if k not in stretched)
+    n = extent_form(forms, extent_product(x.type.shape[k] for k in stretched), x.type.dtype)
+    if e_in.terms:
+        weight = forms.term(forms.mono(forms.zero, {a: p for a, p in inner.items() if not a.positive}))
+        top = largest(e_in, left, None if weight.number == 1 else weight)
+        e_in, e_out = e_in - top, e_out + top
+    out = product(forms.term(forms.mono(e_out, outer), c), n)
+    if not left:
+        return out
+    body = forms.term(forms.mono(e_in, inner))
+    whole = body.atom
+    if whole is not None and whole.op == "sum_of":
+        body = whole.args[0]
+    return product(out, kept_reduction("sum", body, left))
+
+
+def axis_last(rank: int, axis: int) -> list[int]:
+    """The axes with one of them, counted from the end, moved to the end."""
+    return [k for k in range(rank) if k - rank != axis] + [rank + axis]
+
+
+def ends(term: Poly, rank: int, axes: tuple[int, ...]) -> bool:
+    """Whether the sum of one term over axes is an entry picked by a label. Other masks stay in their sum: to add up
+    softmax and labels apart, as in the gradient of a bias, would cancel."""
+    if len(axes) != 1 or not term.single or masked(term.single[0]) is None:
+        return False
+    turned = term if axes[0] == -1 else viewed(term, Place(tuple(axis_last(rank, axes[0]))), rank)
+    return summed_mask(turned) is not None
+
+
+def kept_reduction(op: str, body: Poly, axes: tuple[int, ...], *more: Poly) -> Poly:
+    """A reduction over axes counted from the end, which stay as 1."""
+    whole = joined([body.shape, *(p.shape for p in more)])
+    shape = tuple(1 if k - len(whole) in axes else n for k, n in enumerate(whole))
+    return body.forms.function(op, body, *more, param=axes, shape=shape)
+
+
+def largest(poly: Poly, axes: tuple[int, ...], weight: Poly | None = None) -> Poly:
+    """The maximum over axes, kept as 1: what does not vary and a positive factor outside. weight: only where it is not 0."""
+    forms = poly.forms
+    constant = forms.poly({t: k for t, k in poly.terms.items() if not varies(t.shape, axes)})
+    varying = poly - constant
+    if not varying.terms:
+        return constant
+    k = magnitude(next(iter(varying.terms.values())))
+    more = () if weight is None else (weight,)
+    return kept_reduction("max", varying.scale(quotient(1, k)), axes, *more).scale(k) + constant
+
+
+@reads("max")
+def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    x = node.inputs[0]
+    rank = x.type.ndim
+    axes = tuple(k - rank for k in node.params["axes"])
+    if not args[0].terms or any(not varies(args[0].shape, (k,)) for k in axes):
+        return reading.as_leaf(node)
+    if x in reading.dirty:
+        return reading.as_leaf(
+            node
+        )  # over x as it is written: what the pullback compares with it is one of its elements
+    return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+
+
+def _defined(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    assert node.op.definition is not None
+    meaning = node.op.definition(*node.inputs, **node.params)
+    reading([meaning])  # a few nodes above inputs that are read
+    return reading.polys[meaning]
+
+
+for _name in ("softmax", "log_softmax", "logsumexp"):
+    READERS[_name] = _defined

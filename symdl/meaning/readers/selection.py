@@ -1,0 +1,89 @@
+"""Readers of choices: where, absolute values, clips, casts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdl.expr import Expr
+from symdl.meaning.masks import (
+    chosen,
+)
+from symdl.meaning.normal_form import Poly, as_factor
+from symdl.meaning.rationals import magnitude
+from symdl.meaning.reading import Reading, is_float_node, reads
+
+
+@reads("where")
+def _where(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if args[1] is args[2]:
+        return reading.as_leaf(node)
+    return chosen(node.inputs[0], args[1], args[2])
+
+
+@reads("abs")
+def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    forms = reading.forms
+    if not args[0].terms or args[0].nonneg:
+        return args[0]
+    m, c = as_factor(args[0])
+    out = forms.mono(m.expo, {})
+    for a, p in m.factors.items():
+        size = a if a.nonneg else forms.atom("abs", (forms.of_atom(a),))
+        out = out * forms.mono(forms.zero, {size: p})
+    return forms.term(out, magnitude(c))
+
+
+@reads("maximum")
+def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return (
+        _bounded(reading, node, args[0], args[1], None)
+        or _bounded(reading, node, args[1], args[0], None)
+        or reading.as_leaf(node)
+    )
+
+
+@reads("minimum")
+def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return (
+        _bounded(reading, node, args[0], None, args[1])
+        or _bounded(reading, node, args[1], None, args[0])
+        or reading.as_leaf(node)
+    )
+
+
+@reads("clip_between")
+def _clip(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return _bounded(reading, node, args[0], args[1], args[2]) or reading.as_leaf(node)
+
+
+def _bounded(reading: Reading, node: Expr, x: Poly, low: Poly | None, high: Poly | None) -> Poly | None:
+    """x where clipping it to these numbers changes nothing: a product of sigmoids, tanhs or softmaxes lies within 0 and 1."""
+    a, b = (low.number if low is not None else -1), (high.number if high is not None else 2)
+    if a is None or b is None or not x.special or not within_unit(x):
+        return None
+    if a <= 0 and b >= 1:
+        reading.forms.found += 1
+        return x
+    return None
+
+
+def within_unit(poly: Poly) -> bool:
+    """Whether 0 <= poly <= 1 is plain: softmax, or powers of exp(E) / (1 + exp(E)) alone."""
+    found = poly.single
+    if not found or not 0 <= found[1] <= 1 or not found[0].nonneg:
+        return False
+    m = found[0]
+    if any(p > 0 for p in m.factors.values()):
+        return False
+    tops = {m.expo}
+    for a, p in m.factors.items():
+        terms = a.args[0].terms if a.op in ("sum_of", "sum") and a.nonneg else {}
+        tops = {e + n.expo.scale(p) for e in tops for n, c in terms.items() if c >= 1 and not n.factors}
+    return any(not e.terms for e in tops)
+
+
+@reads("cast")
+def _cast(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if is_float_node(node.inputs[0]) and args[0].special:
+        return args[0]
+    return reading.as_leaf(node)

@@ -1,0 +1,97 @@
+"""Readers of index maps: views, gathers, pads, scatters, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdl.expr import Expr
+from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, View, viewed
+from symdl.meaning.masks import (
+    dropped_last,
+    is_label_pick,
+    picked,
+    put,
+)
+from symdl.meaning.normal_form import Atom, Poly
+from symdl.meaning.reading import Reading, reads
+
+
+def view_of(node: Expr) -> View | None:
+    """What an index map does to its one operand's elements; None for other ops."""
+    params = node.params
+    match node.op.name:
+        case "spread":
+            own = node.inputs[0].type.shape
+            place: list[int | None] = [None] * len(params["shape"])
+            for k, target in enumerate(params["axes"]):
+                place[target] = k if own[k] != 1 else None
+            return Place(tuple(place))
+        case "squeeze":
+            return Place(tuple(k for k in range(node.inputs[0].type.ndim) if k not in params["axes"]))
+        case "slice":
+            return Cut(params["starts"], params["steps"], params["lengths"])
+        case "reshape":
+            return Reshape(node.inputs[0].type.shape, node.type.shape)
+    return None
+
+
+@reads("spread", "squeeze", "slice", "reshape")
+def _view(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    view = view_of(node)
+    assert view is not None
+    return viewed(args[0], view, node.inputs[0].type.ndim)
+
+
+@reads("gather")
+def _gather(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if not (args[0].special or node.inputs[0] in reading.dirty):
+        return reading.as_leaf(node) if not is_label_pick(_gathered(node)) else _picked(node, args[0])
+    view = _gathered(node)
+    if is_label_pick(view):
+        return _picked(node, args[0])
+    return viewed(args[0], view, len(view.before))
+
+
+def _gathered(node: Expr) -> Gathered:
+    return Gathered(node.inputs[0].type.shape, node.inputs[1:], node.params["axes"], node.params["batch"])
+
+
+def _picked(node: Expr, poly: Poly) -> Poly:
+    return dropped_last(picked(poly, node.inputs[1]), node.inputs[0].type.ndim)
+
+
+@reads("pad")
+def _pad(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    p, own = node.params, node.inputs[0].type.shape
+    if p["fill"] != 0 or not args[0].terms:
+        return reading.as_leaf(node)
+    cut = Cut(p["starts"], p["steps"], own)
+    rows = zip(p["starts"], p["steps"], own, p["shape"], strict=True)
+    if all(n == m and ((s == 0 and d == 1) or (s == m - 1 and d == -1)) for s, d, n, m in rows):
+        return viewed(args[0], cut, len(own))  # a reversal undoes itself
+    return put(args[0], Put(cut, p["shape"]))
+
+
+@reads("scatter")
+def _scatter(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    p = node.params
+    if p["mode"] != "add" or args[0].terms or not args[1].terms:
+        return reading.as_leaf(node)
+    taken = Gathered(node.type.shape, node.inputs[2:], p["axes"], p["batch"])
+    return put(args[1], Put(taken, node.type.shape))
+
+
+@reads("join")
+def _join(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if not any(a.special for a in args):
+        return reading.as_leaf(node)
+    axis = node.params["axis"] - node.type.ndim
+    lengths = tuple(i.type.shape[axis] for i in node.inputs)
+    return reading.forms.function(
+        "join", *args, param=(axis, lengths, tuple(i.type.shape for i in node.inputs)), shape=node.type.shape
+    )
+
+
+def rejoined(join: Atom, args: Sequence[Poly]) -> Poly:
+    """Other pieces laid out as a join has its own."""
+    return join.forms.function("join", *args, param=join.param, shape=join.shape)
