@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply, power
-from symdl.meaning.rationals import Rational, magnitude, quotient
+from symdl.meaning.companions import COMPANIONS, companion
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, multiply, power
+from symdl.meaning.rationals import Rational, magnitude, quotient, whole_power
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
@@ -132,7 +133,7 @@ def _step(poly: Poly) -> Poly | None:
         return None
     forms = poly.forms
     items = list(poly.terms.items())
-    odd = _odd_softplus(poly) or _square(poly)
+    odd = _odd_softplus(poly) or _square(poly) or companion(poly)
     if odd is not None:
         return odd
     for i, s in enumerate(items):
@@ -211,6 +212,8 @@ def _pair(s: Term, t: Term) -> Poly | None:
         (m, c), (n, d) = found[0].terms.items()
         if c * d > 0 or known_difference(m, c, n, d):  # 2 sigmoid - 1
             return over(found[0], found[1])
+    if found and len(found[0].terms) == 2 and (angles := companion(found[0])) is not None:
+        return over(angles, found[1])  # tan(u) - tan(v)
     return None
 
 
@@ -292,6 +295,12 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
     forms = m.forms
     if not m.factors:
         return m.expo if c == 1 else None
+    if all(a.op == "pow" for a in m.factors):
+        return _near_power(m) if c == 1 else None
+    if any(a.op in COMPANIONS for a in m.factors):
+        short = companion(forms.poly({m: c, forms.unit: -1}))
+        if short is not None:
+            return forms.function("log1p", short)
     if c < 0 and m.nonneg:
         return None
     p0 = min(magnitude(p) for p in m.factors.values())
@@ -310,6 +319,31 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
         if not m.expo.terms:
             break
     return None
+
+
+def _near_power(m: Mono) -> Poly | None:
+    """log of A**E B**-E ..., which is E log(A / B ...) where the bases are positive."""
+    forms = m.forms
+    base = forms.unit
+    c: Rational = 1
+    for a, p in m.factors.items():
+        if not a.args[0].terms:
+            return None
+        own, k = as_factor(a.args[0])
+        if p.denominator != 1 and k != 1:
+            return None
+        base, c = base * own**p, c * (whole_power(k, int(p)) if k != 1 else 1)
+    near = near_log(base, c) if base.nearable else None
+    exponent = next(iter(m.factors)).args[1]
+    return product_of(exponent, near if near is not None else forms.function("log", forms.term(base, c)))
+
+
+def product_of(a: Poly, b: Poly) -> Poly:
+    """a * b as one term, noting nothing."""
+    before = set(a.forms.risk)
+    out = multiply(a, b, lenient=True)
+    a.forms.risk = before
+    return out
 
 
 def _vanishes(poly: Poly) -> bool:

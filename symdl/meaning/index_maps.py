@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from symdl.expr import Expr, make
-from symdl.meaning.normal_form import Atom, Forms, Poly, joined, multiply, power, stripped
+from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, multiply, power, stripped
 from symdl.ops.declare import spread
 from symdl.ops.indexing import GATHER, SCATTER
 from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to, zeros_of
 from symdl.types import Extent, Shape
 
-ELEMENTWISE = frozenset(["sum_of", "log", "log1p", "softplus", "abs", "maximum", "where"])
+ELEMENTWISE = FUNCTIONS | {"sum_of", "pow", "log", "log1p", "softplus", "abs", "maximum", "where"}
 
 
 def placing(x: Expr) -> tuple[int | None, ...] | None:

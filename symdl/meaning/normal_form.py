@@ -17,6 +17,8 @@ from symdl.expr import Expr
 from symdl.meaning.rationals import Rational, magnitude, quotient, rational, whole_power
 from symdl.types import Shape
 
+FUNCTIONS = frozenset(["sin", "cos", "erf", "erfc", "erfcx", "arctan"])  # atoms that the algebra knows by name
+SPECIAL = FUNCTIONS | {"pow", "log", "softplus", "others"}
 Value = TypeVar("Value")
 
 
@@ -86,9 +88,11 @@ class Atom:
 
     @once
     def nonneg(self) -> bool:
-        if self.op in ("abs", "softplus", "others"):
+        if self.op in ("abs", "softplus", "others", "erfc", "erfcx"):
             return True
         if self.op in ("sum_of", "sum", "max", "view", "pick"):
+            return self.args[0].nonneg
+        if self.op == "pow":
             return self.args[0].nonneg
         if self.op == "maximum":
             return any(a.nonneg for a in self.args)
@@ -103,12 +107,14 @@ class Atom:
             return self.nonneg and any(m.positive for m in self.args[0].terms)
         if self.op in ("sum", "view", "pick", "where", "join"):
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
-        return self.op == "softplus" or (self.op == "leaf" and base_of(self.param).op.kind == "position")
+        return self.op in ("softplus", "erfc", "erfcx") or (
+            self.op == "leaf" and base_of(self.param).op.kind == "position"
+        )
 
     @once
     def special(self) -> bool:
-        """Whether an exponential or a logarithm is in it."""
-        return self.op in ("log", "softplus", "others") or any(a.special for a in self.args)
+        """Whether an exponential, a logarithm or another function that the algebra knows is in it."""
+        return self.op in SPECIAL or any(a.special for a in self.args)
 
     def __repr__(self) -> str:
         return repr(self.param) if self.op == "leaf" else f"{self.op}({', '.join(map(repr, self.args))})"
@@ -154,6 +160,10 @@ class Mono:
         they hold."""
         if not self.factors:
             return True
+        if len(self.factors) == 1 and not self.expo.terms and next(iter(self.factors)).op in SPECIAL:
+            return True
+        if all(a.op == "pow" for a in self.factors):
+            return not self.expo.terms and len({a.args[1] for a in self.factors}) == 1
         sums = any(a.op == "sum_of" for a in self.factors)
         return sums and all(a.op == "sum_of" or a in self.inner for a in self.factors)
 

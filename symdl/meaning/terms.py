@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from symdl.meaning.cancellation import grown, logistic
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, tamed
+from symdl.meaning.logarithms import taken
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power, tamed
 from symdl.meaning.rationals import Rational
 
 
@@ -24,6 +25,32 @@ def halved(m: Mono) -> dict[Atom, Rational]:
                     for c, p in half[0].factors.items():
                         factors[c] = factors.get(c, 0) + p
     return {a: p for a, p in factors.items() if p}
+
+
+def scaled_erfc(m: Mono) -> Mono:
+    """m with exp(p u^2) erfc(u)^p as erfcx(u)^p, which neither overflows nor underflows where u is positive."""
+    for a, p in m.factors.items():
+        if a.op == "erfc":
+            square = multiply(a.args[0], a.args[0]) if a.args[0].single else power(a.args[0], 2)
+            q, rest = taken(m.expo, square, p)
+            if q == p:
+                scaled = m.forms.atom("erfcx", a.args)
+                return scaled_erfc(
+                    m.forms.mono(rest, dict(m.without(a, p).factors)) * m.forms.mono(m.forms.zero, {scaled: p})
+                )
+    return m
+
+
+def vanishing_log(m: Mono) -> tuple[Mono, Atom] | None:
+    """(F, log w) if m is F log(w), both of which factors may be 0: F w -> 0 is stronger than log w -> -inf."""
+    for a, p in m.factors.items():
+        if a.op == "log" and p == 1:
+            inner, rest = a.args[0], m.without(a)
+            plain = inner.single is not None and not inner.single[0].expo.terms
+            if not rest.factors or rest.positive or not plain or any(q < 0 for q in rest.factors.values()):
+                return None
+            return None if inner.special and inner.atom is not None and inner.atom.positive else (rest, a)
+    return None
 
 
 def exponent_of(total: Atom) -> Poly:

@@ -11,13 +11,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdl.expr import Expr, constant, make
+from symdl.expr import OPS, Expr, constant, make
 from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
+from symdl.meaning.deltas import delta_of, written_delta
 from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.logarithms import taken
 from symdl.meaning.masks import assume, masked, pick_of
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.normal_form import FUNCTIONS, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
 from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
+from symdl.meaning.taylor import REACH, series_of, small
 from symdl.meaning.terms import (
     absorbs,
     exponent_of,
@@ -26,8 +28,10 @@ from symdl.meaning.terms import (
     is_mixed,
     lone,
     maximum_of,
+    scaled_erfc,
     several,
     softmax_argument,
+    vanishing_log,
     whole,
     wild,
 )
@@ -105,6 +109,14 @@ class Writing:
                     return ew.where(self.lowered(w.param), self(yes), self(no))
         if poly.nonneg or poly.nonpos:
             return self.total(self.like_signs(poly))
+        near = small(poly)
+        if near is not None:
+            size = ew.abs(self(near.size))
+            return ew.where(ew.lt(size, self.number(REACH)), self(near.form), self.apart(poly))
+        return self.apart(poly)
+
+    def apart(self, poly: Poly) -> Expr:
+        """A sum of terms of both signs that is not known as a whole."""
         even, rest = log_cosh(self, poly)
         if even is not None:
             return self.total([even, self(rest)]) if rest.terms else even
@@ -182,6 +194,9 @@ class Writing:
     def difference(self, s: Term, t: Term) -> Expr | None:
         """s + t, or None where plain addition is as good."""
         (m, c), (n, d) = (s, t) if t[0].expo.order <= s[0].expo.order else (t, s)
+        known = delta_of(m, c, n, d)
+        if known is not None:
+            return written_delta(self, known)
         if c * d > 0 and m.nonneg and n.nonneg:
             return None
         ratio = m * n.inverse
@@ -202,7 +217,11 @@ class Writing:
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
         plain = self.total([self.term(m, c), self.term(n, d)])
-        return ew.where(self.close(self.term(ratio, quotient(-c, d))), scaled, plain)
+        close = self.close(self.term(ratio, quotient(-c, d)))
+        for a in ratio.factors:
+            if a.op == "pow":  # of a negative base there is no logarithm
+                close = ew.bitwise_and(close, ew.gt(self(a.args[0]), self.number(0)))
+        return ew.where(close, scaled, plain)
 
     def exponential_difference(self, m: Mono, n: Mono, c: Rational, distance: Poly) -> Expr:
         """c (m - n), where m is n exp(distance)."""
@@ -244,6 +263,11 @@ class Writing:
                 if all(m.factors.get(a) == p for a, p in w.factors.items()):
                     zero = self.number(0)
                     return ew.where(ew.ne(self.term(w, 1), zero), self._term(m, c), zero)
+        both = vanishing_log(m)
+        if both is not None:
+            zero = self.number(0)
+            vanish = ew.bitwise_and(ew.eq(self.term(both[0], 1), zero), ew.eq(self(both[1].args[0]), zero))
+            return ew.where(vanish, zero, self._term(m, c))
         return self._term(m, c)
 
     def _term(self, m: Mono, c: Rational) -> Expr:
@@ -257,7 +281,7 @@ class Writing:
                 and absorbs(m, a)
             ):
                 return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
-        m = m.forms.mono(m.expo, halved(m))
+        m = scaled_erfc(m.forms.mono(m.expo, halved(m)))
         split = self.sided(m, c)
         if split is not None:
             return split
@@ -380,9 +404,8 @@ class Writing:
 
     def sigmoid_slope(self, e: Poly) -> Expr:
         """sigmoid(E) sigmoid(-E), by the one exponential that sigmoid(E) has."""
-        small = fn.exp(ew.neg(ew.abs(self(e))))
-        below = ew.add(self.number(1), small)
-        return ew.true_div(small, ew.mul(below, below))
+        tail = fn.logistic_tail(self(e))
+        return ew.mul(tail, ew.sub(self.number(1), tail))
 
     def sigmoid(self, e: Poly) -> Expr:
         forms = e.forms
@@ -484,6 +507,12 @@ class Writing:
                 return written_log(self, a.args[0])
             case "log1p":
                 return fn.log1p(self(a.args[0]))
+            case name if name in FUNCTIONS:
+                return self.function(name, self(a.args[0]))
+            case "pow":
+                return ew.pow(self(a.args[0]), self(a.args[1]))
+            case "rem":
+                return self.remainder(a)
             case "softplus":
                 e = a.args[0]
                 return fn.log1p(fn.exp(self(e))) if e.nonpos else fn.softplus(self(e))
@@ -508,6 +537,28 @@ class Writing:
                 pieces = tuple(stretched(self(p), shape) for p, shape in zip(a.args, shapes, strict=True))
                 return make(JOIN, pieces, axis=axis + len(shapes[0]))
         raise AssertionError(a.op)
+
+    def remainder(self, a: Atom) -> Expr:
+        """What a function's polynomial leaves, by its series."""
+        first, step, coefficients = series_of(a)
+        u = self(a.args[0])
+        by = u if step == 1 else ew.mul(u, u)
+        out = self.number(coefficients[-1])
+        for c in reversed(coefficients[:-1]):
+            out = ew.add(self.number(c), ew.mul(by, out))
+        return ew.mul(self.power_of(u, first), out)
+
+    def power_of(self, x: Expr, k: int) -> Expr:
+        """x ** k by products, k above 0."""
+        out = x
+        for bit in bin(k)[3:]:
+            out = ew.mul(out, out)
+            out = ew.mul(out, x) if bit == "1" else out
+        return out
+
+    def function(self, name: str, x: Expr) -> Expr:
+        """A function that the algebra knows by name."""
+        return OPS[name](x)
 
     def reduced(self, op: Any, x: Expr, axes: tuple[int, ...]) -> Expr:
         """A reduction over axes counted from the end, which are kept as 1."""

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, near_log
+from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply, power
 from symdl.meaning.rationals import HALF, Rational, magnitude
 from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument
 from symdl.ops import elementwise as ew
@@ -29,6 +30,7 @@ class Writer(Protocol):
     def term(self, m: Mono, c: Rational, /) -> Expr: ...
     def atom(self, a: Atom, /) -> Expr: ...
     def close(self, ratio: Expr, /) -> Expr: ...
+    def function(self, name: str, x: Expr, /) -> Expr: ...
     def unshifted(self, poly: Poly, /) -> tuple[Expr, Expr]: ...
     def rest_of(self, total: Atom, /) -> Expr: ...
 
@@ -49,13 +51,14 @@ def written_log(write: Writer, f: Poly) -> Expr:
     if rest is not None:
         return rest
     near = near_log(m, c)
-    if near is None:
+    if near is None or any(a.op == "pow" for a in m.factors):
         return far_log(write, m, c)
     inner = near.atom
     if inner is not None and inner.op == "log1p" and not m.expo.terms:
         u = inner.args[0]
         if (u.nonneg and not may_overflow(u)) or (
-            list(m.factors.values()) == [1] and not any(is_mixed(q.args[0]) for q in m.factors if q.op == "sum_of")
+            list(m.factors.values()) == [1]
+            and not any(q.op in COMPANIONS or (q.op == "sum_of" and is_mixed(q.args[0])) for q in m.factors)
         ):
             return write(near)  # log1p serves everywhere
     return ew.where(write.close(write.term(m, c)), write(near), far_log(write, m, c))
@@ -117,6 +120,18 @@ def log_grown(write: Writer, m: Mono, c: Rational) -> Expr | None:
 
 def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
     """log(c m) with exponents outside, where none can overflow."""
+    for a, p in m.factors.items():
+        if a.op == "pow":
+            rest = m.forms.term(m.without(a, p), c)
+            split = write(multiply(a.args[1], m.forms.function("log", a.args[0])).scale(p))
+            if rest.number != 1:
+                split = ew.add(split, written_log(write, rest))
+            return ew.where(ew.gt(write(a.args[0]), write.number(0)), split, fn.log(write.term(m, c)))
+        if a.op == "erfc":  # its tail leaves the range: erfc(u) = exp(-u^2) erfcx(u)
+            u = a.args[0]
+            squared = multiply(u, u) if u.single else power(u, 2)
+            scaled = m.without(a, p) * m.forms.mono(squared.scale(-p), {m.forms.atom("erfcx", (u,)): p})
+            return ew.where(ew.gt(write(u), write.number(HALF)), _tail_log(write, scaled, c), fn.log(write.term(m, c)))
     mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
     if not mixed:
         return fn.log(write.term(m, c))
@@ -146,6 +161,11 @@ def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
         inside = ew.true_div(inside, write.product(below)) if below else inside
         parts.append(fn.log(write.scaled(inside, c)))
     return write.total(parts)
+
+
+def _tail_log(write: Writer, m: Mono, c: Rational) -> Expr:
+    """log(c m) as its exponent and the logarithm of the rest."""
+    return ew.add(write(m.expo), fn.log(write.term(m.forms.mono(m.forms.zero, m.factors), c)))
 
 
 def log_cosh(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:

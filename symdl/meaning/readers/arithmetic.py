@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import known_difference, simplify
+from symdl.meaning.deltas import delta_of
 from symdl.meaning.logarithms import exponential
 from symdl.meaning.masks import (
     assume,
@@ -19,12 +20,14 @@ from symdl.meaning.normal_form import Poly, as_factor, exponents, flattened, pow
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
+from symdl.meaning.taylor import small
+from symdl.meaning.terms import scaled_erfc, vanishing_log
 
 
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
     out = simplify(merged(flattened(poly)))
-    if out is not poly or _near_pair(poly) or _gains_under_mask(poly):
+    if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
 
@@ -49,7 +52,9 @@ def _near_pair(poly: Poly) -> bool:
         return False
     for i, (m, c) in enumerate(items):
         for n, d in items[:i]:
-            if (c * d < 0 or not (m.nonneg and n.nonneg)) and known_difference(m, c, n, d):
+            if (c * d < 0 or not (m.nonneg and n.nonneg)) and (
+                known_difference(m, c, n, d) or delta_of(m, c, n, d) is not None
+            ):
                 return True
     return False
 
@@ -86,6 +91,13 @@ def times(reading: Reading, a: Poly, b: Poly) -> Poly:
     if exponents(a) & exponents(b):
         forms.found += 1
     out = product(a, b)
+    one = out.single
+    if one:
+        if (scaled := scaled_erfc(one[0])) is not one[0]:
+            forms.found += 1
+            out = forms.term(scaled, one[1])
+        elif vanishing_log(one[0]) is not None:
+            forms.found += 1
     if (_has_mask(a) and _hazard(b)) or (_has_mask(b) and _hazard(a)):
         forms.found += 1
     return out
@@ -157,7 +169,9 @@ def _pow(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
         return to_power(reading, args[0], p)
     if base is not None and base > 0 and base != 1:
         return exponential(multiply_number_log(args[1], base))
-    return reading.as_leaf(node)
+    if not args[0].terms or not args[1].terms:
+        return reading.as_leaf(node)
+    return reading.forms.function("pow", *args)
 
 
 def multiply_number_log(poly: Poly, base: Rational) -> Poly:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import simplify
+from symdl.meaning.companions import known
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
     chosen,
@@ -70,6 +71,16 @@ def _xlogy(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     reading([logs])
     zero = bitwise_and(eq(a, 0), invert(isnan(logs)))
     return chosen(zero, reading.forms.zero, product(args[0], logarithm(args[1])))
+
+
+@reads("sin", "cos", "erf", "erfc", "erfcx", "arctan")
+def _known(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return known(node.op.name, args[0])
+
+
+@reads("tan")
+def _tan(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return product(known("sin", args[0]), power(known("cos", args[0]), -1))
 
 
 @reads("sigmoid")

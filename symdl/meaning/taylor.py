@@ -1,0 +1,190 @@
+"""Taylor: sums whose terms cancel to some order at 0, such as x - sin x, exp(x) - 1 - x, 1/x - cot x, x - tanh x.
+
+Every exp, sin and cos of a multiple of one t becomes its polynomial up to a degree and a remainder, a series of its own.
+Where the polynomials cancel exactly, and what is left is led by terms that do not cancel, the sum is known for small t.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from symdl.meaning.cancellation import denominator, expand_atoms
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
+from symdl.meaning.rationals import Rational, magnitude, quotient
+
+DEGREES = (1, 2, 3, 4, 5)  # of the polynomials that are tried
+REACH = 1  # the series are used for arguments below: from here on little cancels
+SUMMANDS = 8  # longer sums are left alone
+TERMS = 64  # ... and so is what grows longer than this
+FUNCTIONS = frozenset(["sin", "cos"])
+
+
+@dataclass(frozen=True)
+class Small:
+    """A sum where |size| < REACH, as a form with remainders."""
+
+    form: Poly
+    size: Poly
+
+
+def small(poly: Poly) -> Small | None:
+    """What a sum is near 0 of all its functions' arguments, if it cancels there and this does not."""
+    memo, key = poly.forms.memo, ("small", poly)
+    if key not in memo:
+        try:
+            memo[key] = _small(poly)
+        except Unsafe:
+            memo[key] = None
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def _small(poly: Poly) -> Small | None:
+    if not 2 <= len(poly.terms) <= SUMMANDS:
+        return None
+    forms = poly.forms
+    if len(_steps(poly)) != 1:
+        return None
+    below = forms.mono(forms.zero, denominator(poly.terms))
+    numerator = forms.zero
+    for m, c in poly.terms.items():
+        part = expand_atoms(m * below)
+        if part is None or len(numerator.terms) + len(part.terms) > TERMS:
+            return None
+        numerator = numerator + part.scale(c)
+    step = _argument(numerator)
+    if step is None:
+        return None
+    for degree in DEGREES:
+        out = forms.zero
+        largest: Rational = 0
+        for m, c in numerator.terms.items():
+            part, q = _expanded(m, step, degree)
+            out, largest = out + part.scale(c), max(largest, q)
+            if len(out.terms) > TERMS:
+                return None
+        if out.terms and _sound(numerator, out, step):
+            return Small(out.times(below.inverse), forms.term(step, largest))
+    return None
+
+
+def _steps(poly: Poly) -> set[Mono]:
+    """What the arguments of the functions in a sum are made of, those in sums of its factors too."""
+    found: set[Mono] = set()
+    for m in poly.terms:
+        found.update(m.expo.terms, m.inner_exponents)
+        for a in m.factors:
+            if a.op in FUNCTIONS:
+                found.update(a.args[0].terms)
+    return found
+
+
+def _argument(poly: Poly) -> Mono | None:
+    """t, if every function's argument in the terms is a multiple of the one t and there is a term beside them."""
+    step: Mono | None = None
+    plain = False
+    for m in poly.terms:
+        arguments = [m.expo] if m.expo.terms else []
+        for a, p in m.factors.items():
+            if a.op in FUNCTIONS and p > 0 and p.denominator == 1:
+                arguments.append(a.args[0])
+            elif a.op != "leaf":
+                return None
+        plain = plain or not arguments
+        for u in arguments:
+            if u.single is None or (step is not None and u.single[0] is not step):
+                return None
+            step = u.single[0]
+    if step is None or not step.factors or step.expo.terms or any(a.op != "leaf" for a in step.factors):
+        return None
+    return step if plain or len(poly.terms) > 1 else None
+
+
+def _expanded(m: Mono, step: Mono, degree: int) -> tuple[Poly, Rational]:
+    """(m with polynomials and remainders for its functions, the largest multiple of t in them)."""
+    forms = m.forms
+    out = forms.one
+    largest: Rational = 0
+    rest: dict[Atom, Rational] = {}
+    parts = [("exp", m.expo)] if m.expo.terms else []
+    for a, p in m.factors.items():
+        if a.op in FUNCTIONS:
+            parts += [(a.op, a.args[0])] * int(p)
+        else:
+            rest[a] = p
+    for op, u in parts:
+        assert u.single is not None
+        q = u.single[1]
+        largest = max(largest, magnitude(q))
+        series = {step_power(step, j): _coefficient(op, j) * q**j for j in range(degree + 1) if _coefficient(op, j)}
+        remainder = forms.function("rem", u, param=(op, degree))
+        out = out.multiplied_out(forms.poly(series) + remainder)
+    return out.times(forms.mono(forms.zero, rest)), largest
+
+
+def step_power(step: Mono, j: int) -> Mono:
+    """step**j, for j = 0 too."""
+    return step**j if j else step.forms.unit
+
+
+def _coefficient(op: str, j: int) -> Rational:
+    """Of t^j in the function's series."""
+    if (op == "sin" and j % 2 == 0) or (op == "cos" and j % 2):
+        return 0
+    sign = 1 if op == "exp" or j % 4 < 2 else -1
+    return quotient(sign, math.factorial(j))
+
+
+def first_left(op: str, degree: int) -> int:
+    """The degree that a remainder begins with."""
+    return next(j for j in range(degree + 1, degree + 4) if _coefficient(op, j))
+
+
+def _level(m: Mono, step: Mono) -> tuple[Rational, Rational, Mono] | None:
+    """(degree in t, coefficient, what is beside t) of what a term with functions or remainders begins with near 0."""
+    mark, weight = next(iter(step.factors.items()))
+    level: Rational = 0
+    lead: Rational = 1
+    rest = m.forms.mono(m.forms.zero, m.factors)  # an exponential begins with 1
+    for a, p in m.factors.items():
+        if a.op == "rem" or a.op in FUNCTIONS:
+            op, degree = a.param if a.op == "rem" else (a.op, -1)
+            first = first_left(op, degree)
+            assert a.args[0].single is not None
+            lead = lead * (_coefficient(op, first) * a.args[0].single[1] ** first) ** int(p)
+            level = level + first * p
+            rest = rest.without(a, p)
+    own = quotient(rest.factors.get(mark, 0), weight)
+    if own.denominator != 1:
+        return None
+    return level + own, lead, rest * step**-own if own else rest
+
+
+def _sound(before: Poly, after: Poly, step: Mono) -> bool:
+    """Whether the sum's lowest terms cancelled and those that are left do not."""
+    lowest: list[Rational] = []
+    for poly in (before, after):
+        leads: dict[Rational, list[Rational]] = {}
+        rests: set[Mono] = set()
+        for m, c in poly.terms.items():
+            found = _level(m, step)
+            if found is None:
+                return False
+            leads.setdefault(found[0], []).append(c * found[1])
+            rests.add(found[2])
+        lowest.append(min(leads))
+        if len(rests) > 1:
+            return False
+    first = leads[min(leads)]
+    return lowest[1] > lowest[0] and 2 * magnitude(sum(first)) >= sum(map(magnitude, first))
+
+
+def series_of(a: Atom) -> tuple[int, int, list[float]]:
+    """(first degree, step, coefficients) of a remainder in its argument, as many as |argument| < REACH needs."""
+    op, degree = a.param
+    first = first_left(op, degree)
+    step = 1 if op == "exp" else 2
+    found = [float(_coefficient(op, first))]
+    while abs(found[-1]) > 2.0**-56 * abs(found[0]):
+        found.append(float(_coefficient(op, first + step * len(found))))
+    return first, step, found

@@ -1,0 +1,197 @@
+"""Functions beside the numbers that they near, their differences and Taylor remainders, symbolic powers: in ulp of the
+exact values, where the formula as written loses digits or leaves the range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from truths import FLOATS, errors
+
+import symdl.tensor as T
+from symdl.evaluate import evaluate
+from symdl.expr import Expr, variable
+from symdl.gradient import grad
+from symdl.meaning import stabilized
+from symdl.meaning.cancellation import simplify
+from symdl.meaning.normal_form import Forms
+from symdl.meaning.taylor import DEGREES, FUNCTIONS, REACH, series_of, small
+
+# Exact in float32 too, so that one truth serves both dtypes.
+SMALL = [s * 2.0**-k for k in (40, 30, 21, 12, 6, 3, 1) for s in (1, -1)]
+WIDE = [*SMALL, 0.75, 1.25, -2.5, 3.0]
+TAIL = [-5.0, -2.5, -0.5, 2.0**-20, 0.25, 0.75, 1.5, 3.0, 6.0, 8.5]
+FAR = [*TAIL, 12.0, 30.0, 100.0, -30.0]
+POSITIVE = [2.0**-20, 0.125, 0.75, 1 - 2.0**-20, 1 + 2.0**-20, 1.5, 10.0, 1024.0]
+STEPS = [2.0**-k for k in (18, 15, 12, 9, 6, 4, 2, 1)]
+PLACES = [0.25, 0.5, 0.75, 1.0, 1.25, 0.375, 0.625, 0.875]
+
+# name -> (formula of x, points, ulp of the value, ulp of the gradient or None where its digits need a second limb)
+ONE: dict[str, tuple[Callable[[Any], Any], list[float], float, float | None]] = {
+    "1 - erf": (lambda x: 1 - T.erf(x), TAIL[3:-1], 4, None),
+    "erf - 1 halved": (lambda x: (T.erf(x) - 1) / 2, TAIL[3:-1], 4, None),
+    "normal cdf": (lambda x: 0.5 * (1 + T.erf(x)), [-v for v in TAIL[3:-1]], 4, None),
+    "1 - erfc": (lambda x: 1 - T.erfc(x), SMALL, 4, None),
+    "2 - erfc": (lambda x: 2 - T.erfc(x), [-v for v in TAIL[3:-1]], 4, None),
+    "log erfc": (lambda x: T.log(T.erfc(x)), FAR, 4, 8),
+    "log normal cdf": (lambda x: T.log(0.5 * (1 + T.erf(-x))), FAR[:12], 8, 8),
+    "scaled erfc": (lambda x: T.exp(x * x) * T.erfc(x), [v for v in FAR if v > -5], 4, None),
+    "1 - erf reshaped": (lambda x: (1 - T.erf(x.reshape((-1, 1))))[:, 0], TAIL[3:-1], 4, None),
+    "versine": (lambda x: 1 - T.cos(x), WIDE, 4, 4),
+    "versine ratio": (lambda x: (1 - T.cos(x)) / (x * x), WIDE, 5, None),
+    "half tangent": (lambda x: (1 - T.cos(x)) / T.sin(x), WIDE, 5, None),
+    "log cos": (lambda x: T.log(T.cos(x)), SMALL, 5, 4),
+    "1 - cos^2": (lambda x: 1 - T.cos(x) ** 2, WIDE, 5, None),
+    "cos^2 - sin^2": (lambda x: T.cos(x) ** 2 - T.sin(x) ** 2, [0.75, 0.7853240966796875, 0.8125], 4, None),
+    "x - sin": (lambda x: x - T.sin(x), WIDE, 6, 6),
+    "exp - 1 - x": (lambda x: T.exp(x) - 1 - x, WIDE, 6, 4),
+    "exp(2x) - 1 - 2x": (lambda x: T.exp(2 * x) - 1 - 2 * x, WIDE, 6, 4),
+    "x - tanh": (lambda x: x - T.tanh(x), WIDE, 12, None),
+    "1/x - cot": (lambda x: 1 / x - 1 / T.tan(x), SMALL, 8, None),
+    "cosh - 1 - x^2/2": (lambda x: T.cosh(x) - 1 - x * x / 2, WIDE, 16, None),
+    "x log x": (lambda x: x * T.log(x), POSITIVE, 4, None),
+    "entropy": (lambda x: -x * T.log(x) - (1 - x) * T.log(1 - x), [0.25, 2.0**-20, 1 - 2.0**-20], 4, None),
+}
+
+# name -> (formula of x and e, points of x, of e, ulp)
+TWO: dict[str, tuple[Callable[[Any, Any], Any], list[float], list[float], float]] = {
+    "sin difference": (lambda x, e: T.sin(x + e) - T.sin(x), PLACES, STEPS, 6),
+    "cos difference": (lambda x, e: T.cos(x + e) - T.cos(x), PLACES, STEPS, 6),
+    "tan difference": (lambda x, e: T.tan(x + e) - T.tan(x), PLACES, STEPS, 6),
+    "arctan difference": (lambda x, e: T.arctan(x + e) - T.arctan(x), PLACES, STEPS, 6),
+    "log difference": (lambda x, e: T.log(x + e) - T.log(x), PLACES, STEPS, 6),
+    "scaled log difference": (lambda x, e: e * T.log(x + e) - e * T.log(x), PLACES, STEPS, 6),
+    "wronskian": (lambda x, e: T.sin(x) * T.cos(e) - T.cos(x) * T.sin(e), PLACES, [p + s for p, s in zip(PLACES, STEPS, strict=True)], 6),
+    "power less 1": (lambda x, e: (1 + e) ** x - 1, PLACES, STEPS, 6),
+    "1 less power": (lambda x, e: 1 - 1 / (1 + e) ** x, PLACES, STEPS, 8),
+    "box cox": (lambda x, e: (x**e - 1) / e, [*PLACES[:6], 3.0, 40.0], STEPS, 6),
+    "log of a power": (lambda x, e: T.log(x**e * T.exp(-x)), [2.0, 3.0, 700.0, 80.0, 0.5, 900.0, 5.0, 6.0], [400.0, 20.0, 90.0, 3.0, 7.0, 250.0, 1.0, 2.0], 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_one_argument(name: str) -> None:
+    formula, points, bound, slope = ONE[name]
+
+    def build(dtype: str) -> tuple[list[Expr], list[Expr]]:
+        x = variable("x", (None,), dtype)
+        y = formula(x)
+        return [x], [y, grad(y.sum(), x)] if slope is not None else [y]
+
+    value, *gradient = errors(build, [points])
+    assert value <= bound
+    assert all(g <= (slope or 0) for g in gradient)
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_two_arguments(name: str) -> None:
+    formula, places, steps, bound = TWO[name]
+
+    def build(dtype: str) -> tuple[list[Expr], list[Expr]]:
+        x, e = variable("x", (None,), dtype), variable("e", (None,), dtype)
+        return [x, e], [formula(x, e)]
+
+    (value,) = errors(build, [places, steps])
+    assert value <= bound
+
+
+ZEROS: dict[str, Callable[[Any], Any]] = {
+    "x log x": lambda x: x * T.log(x),
+    "entropy": lambda x: -x * T.log(x) - (1 - x) * T.log(1 - x),
+    "of rows": lambda x: -(x.reshape((-1, 1)) * T.log(x.reshape((-1, 1)))).sum(axis=1),
+}
+
+
+@pytest.mark.parametrize("name", ZEROS)
+def test_zero_times_the_log_of_zero_is_zero(name: str) -> None:
+    x = variable("x", (None,), "float64")
+    (low,) = stabilized([ZEROS[name](x)], {})
+    got = evaluate([low], {x: np.array([0.0, 1.0, math.nan])})[0]
+    np.testing.assert_array_equal(got, [0.0, 0.0, math.nan])
+
+
+def test_zero_times_an_infinity_that_came_in_is_nan() -> None:
+    x, w = variable("x", (None,), "float64"), variable("w", (None,), "float64")
+    (low,) = stabilized([x * T.log(w)], {})
+    got = evaluate([low], {x: np.array([0.0, 0.0, 0.0, 2.0]), w: np.array([math.inf, math.nan, -1.0, 0.0])})[0]
+    np.testing.assert_array_equal(got, [math.nan, math.nan, math.nan, -math.inf])
+
+
+# ---- what is not hidden, and what is left alone ----
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", ONE)
+def test_nan_comes_through(name: str, dtype: str) -> None:
+    x = variable("x", (None,), dtype)
+    (low,) = stabilized([ONE[name][0](x)], {})
+    assert np.isnan(evaluate([low], {x: np.array([math.nan, 0.5], dtype)})[0][0])
+
+
+NEGATIVE: dict[str, Callable[[Any], Any]] = {
+    "log difference": lambda x: T.log(x + 1e-3) - T.log(x),
+    "log of a power": lambda x: T.log(x**3.5 * T.exp(-x)),
+    "power less 1": lambda x: x**0.5 - 1,
+}
+
+
+@pytest.mark.parametrize("name", NEGATIVE)
+def test_no_logarithm_of_a_negative_number_is_made_real(name: str) -> None:
+    x = variable("x", (None,), "float64")
+    (low,) = stabilized([NEGATIVE[name](x)], {})
+    assert np.isnan(evaluate([low], {x: np.array([-2.0])})[0]).all()
+
+
+def test_powers_of_negative_bases_stay() -> None:
+    x, n = variable("x", (None,), "float64"), variable("n", (None,), "float64")
+    (low,) = stabilized([x**n - 1], {})
+    got = evaluate([low], {x: np.array([-1.25, -2.0, -1.0]), n: np.array([2.0, 3.0, 2.0])})[0]
+    np.testing.assert_array_equal(got, [0.5625, -9.0, 0.0])
+
+
+UNCHANGED: dict[str, Callable[[Any, Any], Any]] = {
+    "sin and cos": lambda x, y: T.sin(x) + T.cos(y),
+    "x + sin": lambda x, y: x + T.sin(x),
+    "tan": lambda x, y: T.tan(x) * 2 + 1,
+    "erf": lambda x, y: T.erf(x) + 0.5,
+    "power": lambda x, y: x**y + 1,
+    "x sin x - y": lambda x, y: x * T.sin(x) - y,
+}
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+def test_what_gains_nothing_is_the_same_object(name: str) -> None:
+    x, y = variable("x", (None,), "float64"), variable("y", (None,), "float64")
+    out = UNCHANGED[name](x, y)
+    assert stabilized([out], {})[0] is out
+
+
+# ---- remainders ----
+
+
+@pytest.mark.parametrize("degree", [0, *DEGREES])
+@pytest.mark.parametrize("op", sorted(FUNCTIONS | {"exp"}))
+def test_a_series_is_long_enough(op: str, degree: int) -> None:
+    forms = Forms()
+    u = forms.function("leaf", param=variable("u", (), "float64"))
+    a = forms.atom("rem", (u,), (op, degree))
+    first, step, coefficients = series_of(a)
+    value = sum(c * REACH ** (first + step * k) for k, c in enumerate(coefficients))
+    exact = sum(
+        (1 if op == "exp" or j % 4 < 2 else -1) / math.factorial(j)
+        for j in range(degree + 1, 60)
+        if op == "exp" or j % 2 == (op == "sin")
+    )
+    assert value == pytest.approx(exact, rel=1e-15)
+
+
+def test_longer_sums_are_left_alone() -> None:
+    forms = Forms()
+    leaves = [forms.function("leaf", param=variable(f"v{k}", (), "float64")) for k in range(9)]
+    total = forms.function("sin", leaves[0])
+    for leaf in leaves:
+        total = total - leaf
+    assert small(simplify(total)) is None
