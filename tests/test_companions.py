@@ -169,6 +169,11 @@ def test_what_gains_nothing_is_the_same_object(name: str) -> None:
     assert stabilized([out], {})[0] is out
 
 
+def test_the_erfc_of_nothing() -> None:
+    x = variable("x", (None,), "float64")
+    stabilized([T.exp(x) + T.exp(T.log(x) * T.erfc(x - x))], {})
+
+
 # ---- remainders ----
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symdl.meaning.cancellation import grown, logistic
 from symdl.meaning.logarithms import taken
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power, tamed
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, exponents, multiply, power, tamed
 from symdl.meaning.rationals import Rational
 
 
@@ -27,12 +27,20 @@ def halved(m: Mono) -> dict[Atom, Rational]:
     return {a: p for a, p in factors.items() if p}
 
 
+def squared(u: Poly) -> Poly | None:
+    """u ** 2, unless that would hide that u is no number somewhere."""
+    try:
+        return multiply(u, u) if u.single else power(u, 2)
+    except Unsafe:
+        return None
+
+
 def scaled_erfc(m: Mono) -> Mono:
     """m with exp(p u^2) erfc(u)^p as erfcx(u)^p, which neither overflows nor underflows where u is positive."""
     for a, p in m.factors.items():
         if a.op == "erfc":
-            square = multiply(a.args[0], a.args[0]) if a.args[0].single else power(a.args[0], 2)
-            q, rest = taken(m.expo, square, p)
+            square = squared(a.args[0])
+            q, rest = taken(m.expo, square, p) if square is not None else (0, m.expo)
             if q == p:
                 scaled = m.forms.atom("erfcx", a.args)
                 return scaled_erfc(

@@ -11,9 +11,9 @@ from symdl.meaning.cancellation import grown, logistic, near_log
 from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply, power
+from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply
 from symdl.meaning.rationals import HALF, Rational, magnitude
-from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument
+from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument, squared
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 
@@ -127,10 +127,9 @@ def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
             if rest.number != 1:
                 split = ew.add(split, written_log(write, rest))
             return ew.where(ew.gt(write(a.args[0]), write.number(0)), split, fn.log(write.term(m, c)))
-        if a.op == "erfc":  # its tail leaves the range: erfc(u) = exp(-u^2) erfcx(u)
-            u = a.args[0]
-            squared = multiply(u, u) if u.single else power(u, 2)
-            scaled = m.without(a, p) * m.forms.mono(squared.scale(-p), {m.forms.atom("erfcx", (u,)): p})
+        if a.op == "erfc" and (square := squared(a.args[0])) is not None:
+            u = a.args[0]  # its tail leaves the range: erfc(u) = exp(-u^2) erfcx(u)
+            scaled = m.without(a, p) * m.forms.mono(square.scale(-p), {m.forms.atom("erfcx", (u,)): p})
             return ew.where(ew.gt(write(u), write.number(HALF)), _tail_log(write, scaled, c), fn.log(write.term(m, c)))
     mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
     if not mixed:
