@@ -72,6 +72,38 @@ TWO: dict[str, tuple[Callable[[Any, Any], Any], list[float], list[float], float]
 }  # fmt: skip
 
 
+def mean(a: Any) -> Any:
+    return T.mean(a, axis=-1)
+
+
+OFFSET = [[1e4 + k * s for k in (0.0, 1.0, -2.0, 5.0)] for s in (1.0, 0.25, 2.0**-6)] + [[0.0, 1.0, 2.0, 3.0]]
+# name -> formula of rows a and b
+MOMENTS: dict[str, Callable[[Any, Any], Any]] = {
+    "variance": lambda a, b: mean(a * a) - mean(a) ** 2,
+    "covariance": lambda a, b: mean(a * a[:, ::-1]) - mean(a) * mean(a[:, ::-1]),
+    "sums": lambda a, b: T.sum(a * a, axis=-1) - T.sum(a, axis=-1) ** 2 / T.cast(a.shape[-1], a.dtype),
+    "scaled": lambda a, b: 3 * mean(2 * a * a) - 6 * mean(a) ** 2,
+    "first axis": lambda a, b: T.mean(a.T * a.T, axis=0) - T.mean(a.T, axis=0) ** 2,
+}
+
+
+@pytest.mark.parametrize("columns", [None, 4])
+@pytest.mark.parametrize("name", MOMENTS)
+def test_moments(name: str, columns: int | None) -> None:
+    def build(dtype: str) -> tuple[list[Expr], list[Expr]]:
+        a, b = variable("a", (None, columns), dtype), variable("b", (None, columns), dtype)
+        return [a, b], [MOMENTS[name](a, b)]
+
+    (value,) = errors(build, [OFFSET, OFFSET[::-1]])
+    assert value <= 8  # a sum of a few terms, each right
+
+
+def test_moments_of_other_axes_stay() -> None:
+    a, b = variable("a", (None, 4), "float64"), variable("b", (None, 4), "float64")
+    for out in (mean(a * a) - mean(b) ** 2, mean(a * a) - mean(a) ** 2 / 2, T.mean(a * a) - T.mean(a, axis=0) ** 2):
+        assert stabilized([out], {})[0] is out
+
+
 @pytest.mark.parametrize("name", ONE)
 def test_one_argument(name: str) -> None:
     formula, points, bound, slope = ONE[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from symdl.meaning.companions import COMPANIONS, companion
+from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, multiply, power
 from symdl.meaning.rationals import Rational, magnitude, quotient, whole_power
 
@@ -133,7 +134,7 @@ def _step(poly: Poly) -> Poly | None:
         return None
     forms = poly.forms
     items = list(poly.terms.items())
-    odd = _odd_softplus(poly) or _square(poly) or companion(poly)
+    odd = _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly)
     if odd is not None:
         return odd
     for i, s in enumerate(items):

@@ -74,11 +74,13 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
     """The nodes for a Delta."""
     a, b = write(delta.a), write(delta.b)
     forms = delta.rest.forms
-    plain = write.total(
-        [
-            write.term(delta.rest * forms.mono(forms.zero, {forms.atom(delta.function, (u,)): 1}), k)
-            for u, k in ((delta.a, delta.scale), (delta.b, -delta.scale))
-        ]
+    plain = write.known.calmed(
+        write.total(
+            [
+                write.term(delta.rest * forms.mono(forms.zero, {forms.atom(delta.function, (u,)): 1}), k)
+                for u, k in ((delta.a, delta.scale), (delta.b, -delta.scale))
+            ]
+        )
     )
 
     def whole(difference: Expr) -> Expr:

@@ -21,6 +21,7 @@ from symdl.meaning.normal_form import (
     plain_leaves,
     stripped,
 )
+from symdl.meaning.precision import Known
 from symdl.meaning.readers.views import view_of
 from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.writing import Writing
@@ -145,6 +146,7 @@ class Lowering:
         self.reading = Reading()
         self.done: dict[Expr, Expr] = {}
         self.writers: dict[str, Writing] = {}
+        self.known = Known()
         self.guarded: dict[Expr, Guards | None] = {}
         self.reach: dict[Expr, Reached] = {}
 
@@ -294,7 +296,7 @@ class Lowering:
 
     def writer(self, dtype: str) -> Writing:
         if dtype not in self.writers:
-            self.writers[dtype] = Writing(dtype, self.lower, self.reading.named)
+            self.writers[dtype] = Writing(dtype, self.lower, self.reading.named, self.known)
         return self.writers[dtype]
 
     def whole_region(self, node: Expr) -> list[Expr]:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdl.expr import OPS, Expr, constant, make
+from symdl.meaning.bounds import MANY
 from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
 from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.logarithms import taken
 from symdl.meaning.masks import assume, masked, pick_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
+from symdl.meaning.precision import Known
 from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
 from symdl.meaning.taylor import REACH, series_of, small
 from symdl.meaning.terms import (
@@ -49,12 +51,20 @@ WHOLE = 1 << 24  # integers below are exact in both dtypes
 class Writing:
     """Nodes for forms, in one dtype.
 
-    lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are.
+    lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are. known:
+    takes what is known of the nodes written.
     """
 
-    def __init__(self, dtype: str, lowered: Callable[[Expr], Expr], named: dict[Poly, tuple[Expr, Rational]]) -> None:
+    def __init__(
+        self,
+        dtype: str,
+        lowered: Callable[[Expr], Expr],
+        named: dict[Poly, tuple[Expr, Rational]],
+        known: Known,
+    ) -> None:
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
+        self.known = known
 
     def number(self, c: float | Rational) -> Expr:
         return constant(float(c), self.dtype)
@@ -170,7 +180,7 @@ class Writing:
 
     def less(self, a: Expr, b: Expr) -> Expr:
         """a - b for b >= a: 0 where both are one infinity."""
-        return ew.where(ew.eq(a, b), self.number(0), ew.sub(a, b))
+        return self.known.within(ew.where(ew.eq(a, b), self.number(0), ew.sub(a, b)), -math.inf, 0)
 
     def differences(self, items: list[Term]) -> Expr:
         parts: list[Expr] = []
@@ -216,7 +226,7 @@ class Writing:
                 return None
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
-        plain = self.total([self.term(m, c), self.term(n, d)])
+        plain = self.known.calmed(self.total([self.term(m, c), self.term(n, d)]))
         close = self.close(self.term(ratio, quotient(-c, d)))
         for a in ratio.factors:
             if a.op == "pow":  # of a negative base there is no logarithm
@@ -580,7 +590,8 @@ class Writing:
         if softmax_argument(total) is None:
             return ew.sub(all_of, x)
         gap = self(exponent_of(total))
-        return ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), ew.sub(all_of, x))
+        rest = self.known.within(self.known.calmed(ew.sub(all_of, x)), 0, MANY)  # x is at most half of the sum
+        return self.known.within(ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), rest), 0, MANY)
 
     def rest_of(self, total: Atom) -> Expr:
         """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""
@@ -590,6 +601,6 @@ class Writing:
             zero, one = self.number(0), self.number(1)
             largest = ew.eq(gap, zero)
             small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
-            ties = self.reduced(SUM, ew.where(largest, one, zero), total.param)
+            ties = self.known.within(self.reduced(SUM, ew.where(largest, one, zero), total.param), 1, MANY)
             self.done[key] = ew.add(small, ew.sub(ties, one))
         return self.done[key]

@@ -12,6 +12,7 @@ from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply
+from symdl.meaning.precision import Known
 from symdl.meaning.rationals import HALF, Rational, magnitude
 from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument, squared
 from symdl.ops import elementwise as ew
@@ -20,6 +21,8 @@ from symdl.ops import functions as fn
 
 class Writer(Protocol):
     """What Writing offers to those who write parts of it."""
+
+    known: Known
 
     def __call__(self, poly: Poly, /) -> Expr: ...
     def number(self, c: float | Rational, /) -> Expr: ...
@@ -61,7 +64,7 @@ def written_log(write: Writer, f: Poly) -> Expr:
             and not any(q.op in COMPANIONS or (q.op == "sum_of" and is_mixed(q.args[0])) for q in m.factors)
         ):
             return write(near)  # log1p serves everywhere
-    return ew.where(write.close(write.term(m, c)), write(near), far_log(write, m, c))
+    return ew.where(write.close(write.term(m, c)), write(near), write.known.calmed(far_log(write, m, c)))
 
 
 def log_of_sum(write: Writer, a: Atom) -> Expr:
