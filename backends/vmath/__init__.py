@@ -11,11 +11,12 @@ from collections.abc import Callable
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath import arithmetic as a
 from symdl.backends.vmath.error_function import erf, erfc, erfcx, erfinv
-from symdl.backends.vmath.exponential import cosh, exp, exp2, expm1, sinh, tanh
+from symdl.backends.vmath.exponential import cosh, exp, exp2, expm1, logistic_tail, sinh, tanh
 from symdl.backends.vmath.forms import inlined
 from symdl.backends.vmath.gamma import digamma, gammaln
 from symdl.backends.vmath.inverse_trigonometric import arccos, arcsin, arctan, arctan2
 from symdl.backends.vmath.logarithm import arccosh, arcsinh, arctanh, log, log1p, log2, log10
+from symdl.backends.vmath.philox import SINGLE
 from symdl.backends.vmath.power import power
 from symdl.backends.vmath.trigonometric import cos, sin, tan
 
@@ -57,6 +58,7 @@ _INLINED: dict[str, Emission] = {
     "arccos": arccos,
     "arctan": arctan,
     "tanh": tanh,
+    "logistic_tail": logistic_tail,
     "erf": erf,
 }
 
@@ -101,6 +103,7 @@ _BY_OPERANDS: dict[str, Emission] = {
     "erfinv": erfinv,
     "gammaln": gammaln,
     "digamma": digamma,
+    **SINGLE,
 }
 
 EMIT: dict[str, Emission] = {"cast": _cast, **{name: _typed(emit) for name, emit in _BY_OPERANDS.items()}}

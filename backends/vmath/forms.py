@@ -38,22 +38,35 @@ FORMAT = {"float32": Format(23, 127, "int32"), "float64": Format(52, 1023, "int6
 
 
 def polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
-    """sum of c[k] x^k: Horner for float32 (few instructions), Estrin for float64 (short chains for long sums)."""
+    """sum of c[k] x^k: in pairs of terms for float32 (few instructions), Estrin for float64 (short chains for long sums)."""
     if x.dtype == "float32":
-        total: Reg | float = coefficients[-1]
-        for c in reversed(coefficients[:-1]):
-            total = b.fma(total, x, c)
-        assert isinstance(total, Reg)
-        return total
+        return steady_polynomial(b, x, coefficients)
     terms: list[Reg | float] = list(coefficients)
     power = x
     while len(terms) > 1:
-        pairs: list[Reg | float] = [b.fma(terms[i + 1], power, terms[i]) for i in range(0, len(terms) - 1, 2)]
-        terms = pairs + terms[len(terms) - len(terms) % 2 :]
+        pairs = [b.fma(terms[i + 1], power, terms[i]) for i in range(0, len(terms) - 1, 2)]
+        terms = [*pairs, *terms[len(terms) - len(terms) % 2 :]]
         if len(terms) > 1:
             power = b.mul(power, power)
     assert isinstance(terms[0], Reg)
     return terms[0]
+
+
+def steady_polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
+    """The same by Horner's rule in x^2 on pairs of terms: slower for long sums, but rounded about once also where x is
+    near 1 and the terms shrink slowly, since no high power of x is ever rounded."""
+    terms = list(coefficients)
+    pairs = [b.fma(x, terms[k + 1], terms[k]) if k + 1 < len(terms) else terms[k] for k in range(0, len(terms), 2)]
+    square, total = b.mul(x, x), pairs[-1]
+    for pair in reversed(pairs[:-1]):
+        total = b.fma(square, total, pair)
+    assert isinstance(total, Reg)
+    return total
+
+
+def with_sign(b: Builder, size: Reg, x: Reg, magnitude: Reg) -> Reg:
+    """size >= 0 (or NaN) with the sign of x, whose magnitude is at hand: one instruction less than copysign."""
+    return b.unbits(b.or_(b.bits(size), b.xor(b.bits(x), b.bits(magnitude))))
 
 
 def clamp(b: Builder, x: Reg, low: float, high: float) -> Reg:
@@ -65,11 +78,11 @@ def clamp(b: Builder, x: Reg, low: float, high: float) -> Reg:
 # integers and powers of two
 
 
-def nearest(b: Builder, x: Reg) -> Pair:
-    """The nearest integer of a float below 2^(fraction - 1), as a float and as an integer register."""
-    form = FORMAT[x.dtype]
-    shifted = b.add(x, form.magic)
-    return b.sub(shifted, form.magic), b.sub(b.bits(shifted), form.magic_bits)
+def nearest(b: Builder, x: Reg, factor: float = 1.0, offset: int = 0) -> Pair:
+    """The integer n nearest to factor x as a float, and a word whose low bits are n + offset; |n| < 2^(fraction - 1)."""
+    magic = FORMAT[x.dtype].magic + offset
+    shifted = b.add(x, magic) if factor == 1.0 else b.fma(x, factor, magic)
+    return b.sub(shifted, magic), b.bits(shifted)
 
 
 def power_of_two(b: Builder, i: Reg) -> Reg:
@@ -78,10 +91,23 @@ def power_of_two(b: Builder, i: Reg) -> Reg:
     return b.unbits(b.shl(b.add(i, form.bias), form.fraction))
 
 
-def scale(b: Builder, x: Reg, i: Reg) -> Reg:
-    """x 2^i for |i| < 2 bias, x in [1/2, 4]: right when the result is subnormal or overflows."""
-    half = b.ashr(i, 1)
-    return b.mul(b.mul(x, power_of_two(b, half)), power_of_two(b, b.sub(i, half)))
+def biased_power(b: Builder, word: Reg) -> Reg:
+    """2^n for a word whose low bits are n + bias, 2^n a normal number: they become its exponent."""
+    return b.unbits(b.shl(word, FORMAT["float32" if word.dtype == "int32" else "float64"].fraction))
+
+
+def halves(b: Builder, word: Reg) -> Pair:
+    """Two normal powers of two, 2^floor(n / 2) and the rest of 2^n, for a word whose low bits are n + 2 bias."""
+    form = FORMAT["float32" if word.dtype == "int32" else "float64"]
+    half = b.and_(b.shl(word, form.fraction - 1), -(1 << form.fraction))
+    return b.unbits(half), b.unbits(b.sub(b.shl(word, form.fraction), half))
+
+
+def scale(b: Builder, x: Reg, word: Reg) -> Reg:
+    """x 2^n for a word whose low bits are n + 2 bias, |n| < 2 bias, x in [1/2, 4]: right also when the result is
+    subnormal or overflows."""
+    half, rest = halves(b, word)
+    return b.mul(b.mul(x, half), rest)
 
 
 # pairs
@@ -123,6 +149,15 @@ def multiply_pairs(b: Builder, x: Pair, y: Pair) -> Pair:
     product, error = two_product(b, x[0], y[0])
     error = b.add(error, b.add(b.mul(x[0], y[1]), b.mul(x[1], y[0])))
     return fast_two_sum(b, product, error)
+
+
+def divide_pairs(b: Builder, x: Pair, y: Pair) -> Pair:
+    """The quotient of two pairs, relative error below 2^-97 (float64); one division."""
+    inverse = b.div(b.const(1.0, x[0].dtype), y[0])
+    quotient = b.mul(x[0], inverse)
+    product, error = two_product(b, quotient, y[0])
+    rest = b.sub(b.add(b.sub(b.sub(x[0], product), error), x[1]), b.mul(quotient, y[1]))
+    return quotient, b.mul(rest, inverse)
 
 
 # float32 by way of float64, and functions out of line

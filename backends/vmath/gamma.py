@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.arithmetic import floor, round_half_even
-from symdl.backends.vmath.forms import outlined, polynomial, through_double, two_product, two_sum
+from symdl.backends.vmath.forms import (
+    Pair,
+    divide_pairs,
+    fast_two_sum,
+    multiply_pairs,
+    outlined,
+    polynomial,
+    steady_polynomial,
+    through_double,
+    two_product,
+    two_sum,
+)
 from symdl.backends.vmath.logarithm import log
 from symdl.backends.vmath.power import log_pair
-from symdl.backends.vmath.trigonometric import cos_reduced, sin_reduced
+from symdl.backends.vmath.trigonometric import cos_parts, sin_parts
 
 # log Gamma(2 + d)/d on [-0.75, 0.5], Chebyshev, relative error 6e-18
 GAMMALN = (
@@ -92,19 +103,20 @@ DIGAMMA_FAR = (
 TINY = -(2.0**-60)
 
 
-def _half_turns(b: Builder, x: Reg) -> tuple[Reg, Reg]:
-    """(sin, cos) of pi times the distance from |x| to the nearest integer, both >= 0."""
+def _half_turns(b: Builder, x: Reg) -> tuple[Pair, Pair]:
+    """sin and cos, as pairs, of pi times the distance from |x| to the nearest integer, both >= 0."""
     distance = b.fabs(b.sub(x, round_half_even(b, x)))
     steep = b.compare("gt", distance, 0.25)
     nearer = b.select(steep, b.sub(0.5, distance), distance)
     r, c = two_product(b, nearer, b.const(PI[0], "float64"))
     c = b.fma(nearer, PI[1], c)
-    s, t = sin_reduced(b, r, c), cos_reduced(b, r, c)
-    return b.select(steep, t, s), b.select(steep, s, t)
+    (s, s_low), (t, t_low) = fast_two_sum(b, *sin_parts(b, r, c)), fast_two_sum(b, *cos_parts(b, r, c))
+    sine = b.select(steep, t, s), b.select(steep, t_low, s_low)
+    return sine, (b.select(steep, s, t), b.select(steep, s_low, t_low))
 
 
 def _gammaln(b: Builder, x: Reg) -> Reg:
-    """log|Gamma(x)|, for x < 0 as log(pi/|sin pi x|) - log Gamma(1 - x). 2 ulp, relative also near its roots 1 and 2.
+    """log|Gamma(x)|, for x < 0 as log(pi/|sin pi x|) - log Gamma(1 - x). Relative also near its roots 1 and 2.
 
     |x| = n + d; with g(d) = log Gamma(2 + d) the logarithm is g(d) and that of a product:
     n = 0: - log(x (x + 1)); n = 1: - log x; n = 2: nothing; n = 3 .. 7: + log of (d + 2) ... (d + n - 1) = ... (x - 1).
@@ -127,7 +139,7 @@ def _gammaln(b: Builder, x: Reg) -> Reg:
     ordinary = b.and_(b.compare("gt", size, 0.0), b.compare("lt", size, float("inf")))
     log_high, log_low = log_pair(b, b.select(ordinary, b.select(large, size, product), 1.0))
     # below 7.5
-    g, g_low = two_product(b, d, polynomial(b, d, GAMMALN))
+    g, g_low = two_product(b, d, steady_polynomial(b, d, GAMMALN))
     sign = b.select(b.compare("lt", n, 2.0), b.const(-1.0, "float64"), 1.0)
     near, rest = two_sum(b, g, b.mul(log_high, sign))
     near_low = b.add(rest, b.fma(log_low, sign, g_low))
@@ -142,7 +154,7 @@ def _gammaln(b: Builder, x: Reg) -> Reg:
     far_low = b.add(b.add(rest, more), b.add(start_low, series))
     far_low = b.select(b.compare("lt", size, 2.0**900), far_low, 0.0)  # overflowed on the way, and negligible
     high, low = b.select(large, far, near), b.select(large, far_low, near_low)
-    sine = b.select(reflect, _half_turns(b, size)[0], 1.0)
+    sine = b.select(reflect, _half_turns(b, size)[0][0], 1.0)
     reflected, rest = two_sum(b, b.sub(LOG_PI[0], log(b, sine)), b.fneg(high))
     result = b.select(reflect, b.add(reflected, b.sub(rest, low)), b.add(high, low))
     pole = b.or_(b.compare("eq", x, 0.0), b.compare("eq", size, float("inf")))
@@ -154,37 +166,44 @@ def _gammaln(b: Builder, x: Reg) -> Reg:
 
 
 def _digamma(b: Builder, x: Reg) -> Reg:
-    """Gamma'(x)/Gamma(x). 2 ulp for x > 0; for x < 0 digamma(1 - x) - pi/tan(pi x), absolute near its roots there.
+    """Gamma'(x)/Gamma(x), for x < 0 as digamma(1 - x) - pi/tan(pi x): absolute near its roots there.
 
-    On [1, 2.5) a series around the root; from 2.5 to 8 the sum of 1/(x - j) is added and below 1 the term 1/x taken
-    away, both as one fraction.
+    On [1, 2.5) a series around the root, from 8 on the asymptotic one; between, up to 4.5 as the former and the sum of
+    1/(x - j), then as the latter of x + 4 less the sum of 1/(x + j); below 1 as the former of x + 1 less 1/x. The sums
+    are one fraction.
     """
-    one = b.const(1.0, "float64")
+    one, zero = b.const(1.0, "float64"), b.const(0.0, "float64")
     reflect = b.compare("lt", x, TINY)
     v = b.select(reflect, b.sub(1.0, x), x)
-    low = b.compare("lt", v, 1.0)
-    steps = b.sub(floor(b, b.add(v, 0.5)), 2.0)  # v - steps in [1.5, 2.5)
-    steps = b.select(b.compare("lt", v, 2.5), 0.0, steps)
-    steps = b.select(b.compare("lt", v, 8.0), steps, 0.0)
-    steps = b.select(low, -1.0, steps)
-    y = b.sub(v, steps)
-    above, below = b.select(low, b.const(-1.0, "float64"), 0.0), b.select(low, v, 1.0)
-    for k in range(6):
-        term = b.add(y, float(k)) if k else y
-        take = b.compare("gt", steps, float(k))
+    low, large = b.compare("lt", v, 1.0), b.compare("ge", v, 4.5)
+    up = b.and_(large, b.compare("lt", v, 8.0))
+    steps = b.select(b.compare("lt", v, 2.5), 0.0, b.sub(floor(b, b.add(v, 0.5)), 2.0))
+    steps = b.select(large, 0.0, steps)  # v - steps in [1.5, 2.5)
+    start = b.sub(v, steps)
+    count = b.select(low, one, b.select(up, b.const(4.0, "float64"), steps))
+    above, below = b.select(b.compare("gt", count, 0.0), one, zero), b.select(b.compare("gt", count, 0.0), start, one)
+    for k in range(1, 4):
+        term = b.add(start, float(k))
+        take = b.compare("gt", count, float(k))
         above = b.select(take, b.fma(above, term, below), above)
         below = b.select(take, b.mul(below, term), below)
+    fraction = b.div(above, below)
+    fraction = b.select(b.or_(low, up), b.fneg(fraction), fraction)
+    y = b.select(low, b.add(v, 1.0), start)
     d = b.sub(b.sub(y, ROOT[0]), ROOT[1])
-    near = b.fma(d, polynomial(b, d, DIGAMMA), b.div(above, below))
-    inverse = b.div(one, v)
+    near = b.fma(d, steady_polynomial(b, d, DIGAMMA), fraction)
+    w = b.select(up, b.add(v, 4.0), v)
+    inverse = b.div(one, w)
     square = b.mul(inverse, inverse)
     correction = b.fma(inverse, 0.5, b.mul(square, polynomial(b, square, DIGAMMA_FAR)))
-    far = b.sub(log(b, v), correction)
-    result = b.select(b.compare("ge", v, 8.0), far, near)
+    result = b.select(large, b.add(b.sub(log(b, w), correction), fraction), near)
     s, c = _half_turns(b, x)
     turn = b.sub(x, round_half_even(b, x))
-    cotangent = b.div(b.mul(c, PI[0]), b.copysign(s, turn))
-    result = b.select(reflect, b.sub(result, cotangent), result)
+    cotangent, low = divide_pairs(b, multiply_pairs(b, c, (b.const(PI[0], "float64"), b.const(PI[1], "float64"))), s)
+    left = b.compare("lt", turn, 0.0)
+    cotangent, low = (b.select(left, b.fneg(v), v) for v in (cotangent, low))
+    reflected, rest = two_sum(b, result, b.fneg(cotangent))
+    result = b.select(reflect, b.add(reflected, b.sub(rest, low)), result)
     pole = b.and_(reflect, b.compare("eq", turn, 0.0))
     result = b.select(pole, float("nan"), result)
     infinite = b.copysign(b.const(float("inf"), "float64"), b.fneg(x))

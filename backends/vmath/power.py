@@ -4,34 +4,47 @@ from __future__ import annotations
 
 from symdl.backends.builder import FLOATS, UNSIGNED, Builder, Reg
 from symdl.backends.vmath.arithmetic import floor
-from symdl.backends.vmath.exponential import exp, exp_pair
+from symdl.backends.vmath.exponential import exp_pair
 from symdl.backends.vmath.forms import (
-    Emit,
+    FORMAT,
     Pair,
     any_lane,
+    biased_power,
+    clamp,
+    divide_pairs,
     fast_two_sum,
     merge,
-    multiply_pairs,
+    nearest,
     outlined,
     polynomial,
     two_product,
 )
-from symdl.backends.vmath.logarithm import assemble, normalized
+from symdl.backends.vmath.logarithm import normalized, short_log2
 
-# ln 2 = sum of three; the first has 42 bits, so that its product with an exponent is exact
-LN2_PARTS = (0.6931471805598903, 5.497923018708371e-14, 1.94704509238075e-31)
-# 2 artanh(s) = 2s + s^3 (2/3 + s^2 P(s^2)): P on [0, 0.0296], error relative to the logarithm: 6e-24
+# ln 2 = high + low; the first has 42 bits, so that its product with an exponent is exact
+LN2_PARTS = (0.6931471805598903, 5.497923018708371e-14)
+# 2 artanh(s) = 2s + s^3 (2/3 + s^2 P(s^2)): P on [0, 0.0295], minimax, error relative to the logarithm: 7.3e-23
 TWO_THIRDS = (0.6666666666666666, 3.700743415417188e-17)
 TAIL = (
-    0.4,
-    0.28571428571428564,
-    0.2222222222222847,
-    0.1818181817964499,
-    0.1538461576290815,
-    0.13333296397963834,
-    0.11766819021629554,
-    0.10456195110401492,
-    0.1076362151501126,
+    0.3999999999999998,
+    0.28571428571445157,
+    0.22222222217525156,
+    0.1818181887170663,
+    0.1538455677575175,
+    0.13336321093544262,
+    0.11674743721557537,
+    0.11989637560077683,
+)
+# 2^f on |f| <= 1/2, minimax, relative error 4.1e-11
+EXP2 = (
+    0.9999999999613848,
+    0.6931471807297773,
+    0.24022651201163445,
+    0.05550410350397516,
+    0.009618026845204434,
+    0.0013333923992885316,
+    0.000154694231887703,
+    1.5201828221459245e-05,
 )
 
 
@@ -40,63 +53,56 @@ def log_pair(b: Builder, x: Reg) -> Pair:
     k, m = normalized(b, x)
     f = b.sub(m, 1.0)  # exact
     g, g_low = fast_two_sum(b, b.const(2.0, "float64"), f)
-    s = b.div(f, g)
-    product, error = two_product(b, s, g)
-    s_low = b.div(b.sub(b.sub(b.sub(f, product), error), b.mul(s, g_low)), g)
-    s_pair = fast_two_sum(b, s, s_low)
-    z = multiply_pairs(b, s_pair, s_pair)
-    high, low = fast_two_sum(b, b.const(TWO_THIRDS[0], "float64"), b.mul(z[0], polynomial(b, z[0], TAIL)))
-    cube = multiply_pairs(b, multiply_pairs(b, s_pair, z), fast_two_sum(b, high, b.add(low, TWO_THIRDS[1])))
-    high, low = fast_two_sum(b, b.mul(s_pair[0], 2.0), cube[0])
-    low = b.add(low, b.fma(s_pair[1], 2.0, cube[1]))
-    # k ln 2 + (high, low): the first product is exact and, for k != 0, the largest
-    start = b.mul(k, LN2_PARTS[0])
-    total, rest = fast_two_sum(b, start, high)
-    middle, middle_error = two_product(b, k, b.const(LN2_PARTS[1], "float64"))
-    rest = b.add(rest, b.add(middle, b.add(low, b.fma(k, LN2_PARTS[2], middle_error))))
+    s, s_low = divide_pairs(b, (f, b.const(0.0, "float64")), (g, g_low))
+    z, z_low = two_product(b, s, s)
+    z_low = b.fma(b.add(s, s), s_low, z_low)
+    q, q_low = fast_two_sum(b, b.const(TWO_THIRDS[0], "float64"), b.mul(z, polynomial(b, z, TAIL)))
+    cube, cube_low = two_product(b, s, z)
+    cube_low = b.add(cube_low, b.fma(s, z_low, b.mul(s_low, z)))
+    high, low = two_product(b, cube, q)
+    low = b.add(low, b.fma(cube, b.add(q_low, TWO_THIRDS[1]), b.mul(cube_low, q)))
+    # k ln 2 + 2s + (high, low): the first product is exact and, for k != 0, the largest
+    total, rest = fast_two_sum(b, b.mul(k, LN2_PARTS[0]), b.add(s, s))
+    total, more = fast_two_sum(b, total, high)
+    rest = b.add(b.add(rest, more), b.add(low, b.fma(s_low, 2.0, b.mul(k, LN2_PARTS[1]))))
     return fast_two_sum(b, total, rest)
 
 
 def _accurate(b: Builder, x: Reg, y: Reg) -> Reg:
-    """x^y for float64 operands, x finite and positive, with log x as a pair."""
+    """x^y for float64, x >= 0 or infinite, with log x as a pair."""
+    zero, endless = b.compare("eq", x, 0.0), b.compare("eq", x, float("inf"))
     high, low = log_pair(b, x)
+    high = b.select(zero, float("-inf"), b.select(endless, b.const(float("inf"), "float64"), high))
     product, error = two_product(b, high, y)
-    return exp_pair(b, *fast_two_sum(b, product, b.fma(low, y, error)))
+    return exp_pair(b, product, b.fma(low, y, error))
 
 
 def _plain(b: Builder, x: Reg, y: Reg) -> Reg:
-    """The same for float32 operands held in float64: 29 spare bits make up for |y log x| <= 104."""
-    k, m = normalized(b, x)
-    return exp(b, b.mul(assemble(b, k, b.sub(m, 1.0)), y))
+    """The same for float32 in float64: 29 spare bits make up for |y log2 x| <= 150."""
+    x, y = b.convert("fpext", x, "float64"), b.convert("fpext", y, "float64")
+    zero, endless = b.compare("eq", x, 0.0), b.compare("eq", x, float("inf"))
+    logarithm = short_log2(b, x)
+    logarithm = b.select(zero, float("-inf"), b.select(endless, b.const(float("inf"), "float64"), logarithm))
+    exponent = clamp(b, b.mul(logarithm, y), -160.0, 130.0)
+    n, word = nearest(b, exponent, offset=FORMAT["float64"].bias)
+    value = b.mul(polynomial(b, b.sub(exponent, n), EXP2), biased_power(b, word))
+    return b.convert("fptrunc", value, "float32")
 
 
 def _pow(b: Builder, x: Reg, y: Reg) -> Reg:
-    positive = _accurate if x.dtype == "float64" else _plain
-    result = _with_special_cases(b, b.convert("fpext", x, "float64"), b.convert("fpext", y, "float64"), positive)
-    return b.convert("fptrunc", result, x.dtype)
-
-
-def _with_special_cases(b: Builder, x: Reg, y: Reg, positive: Emit) -> Reg:
-    one, zero, infinity = (b.const(v, "float64") for v in (1.0, 0.0, float("inf")))
+    """|x|^y, whose zeros and infinities are those of e^(y log|x|), then what C99 says of signs, NaN and the number 1."""
     size = b.fabs(x)
-    ordinary = b.and_(b.compare("gt", size, 0.0), b.compare("lt", size, float("inf")))
-    reach = b.select(b.compare("lt", b.fabs(y), 2.0**900), y, b.copysign(b.const(2.0**900, "float64"), y))
-    result = positive(b, b.select(ordinary, size, one), reach)
-    # infinite y, or x of 0 or infinity: 0 or infinity by the side of 1 on which |x| lies
-    grows = b.xor(b.compare("gt", size, 1.0), b.compare("lt", y, 0.0))
-    extreme = b.select(grows, infinity, zero)
-    endless = b.compare("eq", b.fabs(y), float("inf"))
-    extreme = b.select(b.and_(endless, b.compare("eq", size, 1.0)), one, extreme)
-    result = b.select(b.and_(ordinary, b.not_(endless)), result, extreme)
-    whole = b.compare("eq", floor(b, y), y)
+    result = (_accurate if x.dtype == "float64" else _plain)(b, size, y)
+    # 1^inf, and x^0 for x of 0 or infinity, where the product with the logarithm is 0 times infinity
+    result = b.select(b.compare("eq", size, 1.0), b.const(1.0, x.dtype), result)
     half = b.mul(y, 0.5)
-    odd = b.and_(b.and_(whole, b.compare("ne", floor(b, half), half)), b.not_(endless))
-    negative = b.compare("lt", b.bits(x), 0)
-    result = b.select(b.and_(odd, negative), b.fneg(result), result)
-    below = b.and_(b.compare("lt", x, 0.0), b.compare("gt", x, -float("inf")))
-    result = b.select(b.and_(below, b.not_(whole)), float("nan"), result)
-    result = b.select(b.compare("uno", x, y), float("nan"), result)
-    return b.select(b.or_(b.compare("eq", y, 0.0), b.compare("eq", x, 1.0)), one, result)
+    whole, even = b.compare("eq", floor(b, y), y), b.compare("eq", floor(b, half), half)
+    odd = b.and_(whole, b.not_(even))
+    result = b.select(odd, b.copysign(result, x), result)
+    undefined = b.and_(b.and_(b.compare("lt", x, 0.0), b.compare("gt", x, float("-inf"))), b.not_(whole))
+    undefined = b.or_(undefined, b.compare("uno", x, y))
+    result = b.select(undefined, float("nan"), result)
+    return b.select(b.or_(b.compare("eq", y, 0.0), b.compare("eq", x, 1.0)), 1.0, result)
 
 
 def _integer_pow(b: Builder, x: Reg, y: Reg) -> Reg:
@@ -130,5 +136,5 @@ _whole_pow = outlined("pow", _integer_pow)
 
 
 def power(b: Builder, x: Reg, y: Reg) -> Reg:
-    """x^y. Floats: 1 ulp, special cases as C99. Integers wrap around; a negative exponent gives 0 except for 1 and -1."""
+    """x^y. Floats: special cases as C99. Integers wrap around; a negative exponent gives 0 except for 1 and -1."""
     return _float_pow(b, x, y) if x.dtype in FLOATS else _whole_pow(b, x, y)

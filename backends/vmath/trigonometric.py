@@ -12,7 +12,9 @@ from itertools import pairwise
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import (
     FORMAT,
+    Pair,
     any_lane,
+    divide_pairs,
     fast_two_sum,
     lookup,
     merge,
@@ -199,24 +201,34 @@ def _reduced(b: Builder, x: Reg) -> Reduced:
     return n, r, c
 
 
-def sin_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
-    """sin(r + c), |r| <= pi/4."""
+def sin_parts(b: Builder, r: Reg, c: Reg) -> Pair:
+    """sin(r + c), |r| <= pi/4, as r and the rest."""
     z = b.mul(r, r)
     cube = b.mul(z, r)
-    if r.dtype == "float32":
-        return b.fma(cube, polynomial(b, z, SIN["float32"]), r)
-    rest = b.fma(cube, polynomial(b, z, SIN["float64"]), b.fma(b.mul(z, c), -0.5, c))
-    return b.add(r, rest)
+    return r, b.fma(cube, polynomial(b, z, SIN[r.dtype]), b.fma(b.mul(z, c), -0.5, c))
 
 
-def cos_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
-    """cos(r + c), |r| <= pi/4; 1 - z/2 is rounded, so its error is added again."""
+def cos_parts(b: Builder, r: Reg, c: Reg) -> Pair:
+    """cos(r + c), |r| <= pi/4, as 1 - z/2 rounded and the rest, to which the error of that is added again."""
     z = b.mul(r, r)
     half = b.mul(z, 0.5)
     w = b.sub(1.0, half)
     lost = b.sub(b.sub(1.0, w), half)
     quartic = b.fma(b.mul(z, z), polynomial(b, z, COS[r.dtype]), lost)
-    return b.add(w, quartic if r.dtype == "float32" else b.sub(quartic, b.mul(r, c)))
+    return w, quartic if r.dtype == "float32" else b.sub(quartic, b.mul(r, c))
+
+
+def sin_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
+    """sin(r + c), |r| <= pi/4."""
+    if r.dtype == "float32":  # there c is 0
+        z = b.mul(r, r)
+        return b.fma(b.mul(z, r), polynomial(b, z, SIN["float32"]), r)
+    return b.add(*sin_parts(b, r, c))
+
+
+def cos_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
+    """cos(r + c), |r| <= pi/4."""
+    return b.add(*cos_parts(b, r, c))
 
 
 def _bit(b: Builder, n: Reg, mask: int) -> Reg:
@@ -237,10 +249,13 @@ def _turned(quarter: int) -> Callable[[Builder, Reg], Reg]:
 
 
 def _tan(b: Builder, x: Reg) -> Reg:
+    """tan x as the quotient of two pairs."""
     n, r, c = _reduced(b, x)
-    s, t = sin_reduced(b, r, c), cos_reduced(b, r, c)
+    sine, cosine = fast_two_sum(b, *sin_parts(b, r, c)), fast_two_sum(b, *cos_parts(b, r, c))
     odd = _bit(b, n, 1)
-    value = b.div(b.select(odd, b.fneg(t), s), b.select(odd, s, t))
+    top = b.select(odd, b.fneg(cosine[0]), sine[0]), b.select(odd, b.fneg(cosine[1]), sine[1])
+    below = b.select(odd, sine[0], cosine[0]), b.select(odd, sine[1], cosine[1])
+    value = b.add(*divide_pairs(b, top, below))
     return b.select(b.compare("eq", x, 0.0), x, value)
 
 
