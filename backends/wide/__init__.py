@@ -1,0 +1,24 @@
+"""The number forms of `symdl.number_forms` in machine code, and which table of primitives serves an application."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+
+from symdl.backends import vmath
+from symdl.backends.builder import Builder, Reg
+from symdl.number_forms import WIDE
+
+
+@cache
+def _table() -> dict[str, Callable[..., Reg]]:
+    """The primitives of number forms, which are loaded on the first use: most processes never need them."""
+    found: dict[str, Callable[..., Reg]] = importlib.import_module("symdl.backends.wide.primitives").EMIT
+    return found
+
+
+def emit(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
+    """A primitive on any dtypes: by `wide.primitives` where a number form takes part, else by `vmath`."""
+    wide = dtype in WIDE or any(x.dtype in WIDE for x in args)
+    return (_table() if wide else vmath.EMIT)[name](b, *args, dtype=dtype)
