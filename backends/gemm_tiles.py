@@ -1,4 +1,4 @@
-"""The inner loops of the products of matrices: register tiles, dot products and the transposition of a square.
+"""The inner loops of the products of matrices: register tiles and dot products.
 
 Written by hand in LLVM IR, for vectors of any width: accumulators are phis of the one loop, so that they stay in
 registers.
@@ -97,8 +97,8 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int) -> None:
     b.line("ret void")
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, i64 %rb, ptr noalias %C, i64 %rc"
     body = "\n".join(b.lines)
-    name = f"micro{vectors}x{rows}"
-    module.add(f"define internal void @{name}({head}, i64 %count, i64 %add) noinline nounwind {{\n{body}\n}}", b)
+    signature = f"@micro{vectors}x{rows}({head}, i64 %count, i64 %add)"
+    module.add(f"define internal void {signature} noinline nounwind {{\n{body}\n}}", b)
 
 
 def _row(b: Builder, i: int, j: int) -> bool:
@@ -176,34 +176,3 @@ def table(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
     counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
     entries = [f"ptr @micro{v}x{m}" if (v, m) in parts else "ptr null" for v in counts for m in range(1, tile.rows + 1)]
     module.declarations.add(f"@micros = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
-
-
-def transpose(module: Module, tile: Tile) -> None:
-    """void transpose(B, cb, packed, width): packed[p*width + j] = B[p + j*cb] for a square of lanes x lanes.
-
-    Vectors are loaded along p; log2(lanes) rounds of shuffles interleave them.
-    """
-    b = Builder(tile.lanes, tile.fma)
-    scalar, vector, lanes, size = LLVM_TYPE[tile.dtype], b.type(tile.dtype), tile.lanes, ITEM_BYTES[tile.dtype]
-    b.label("entry")
-
-    def place(pointer: str, stride: str, k: int) -> str:
-        shift = b.emit(f"mul i64 {stride}, {k}", "int64").text
-        return b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {shift}", "int64").text
-
-    rows = [b.emit(f"load {vector}, ptr {place('%B', '%cb', j)}, align {size}", tile.dtype).text for j in range(lanes)]
-    width = 1
-    while width < lanes:  # swap the off-diagonal blocks of every square of 2*width
-        low = ", ".join(f"i32 {k if k & width == 0 else lanes + k - width}" for k in range(lanes))
-        high = ", ".join(f"i32 {k + width if k & width == 0 else lanes + k}" for k in range(lanes))
-        for r in range(lanes):
-            if r & width == 0:
-                pair = f"shufflevector {vector} {rows[r]}, {vector} {rows[r + width]}, <{lanes} x i32> "
-                rows[r], rows[r + width] = (b.emit(f"{pair}<{mask}>", tile.dtype).text for mask in (low, high))
-        width *= 2
-    for p in range(lanes):
-        b.line(f"store {vector} {rows[p]}, ptr {place('%packed', '%width', p)}, align {size}")
-    b.line("ret void")
-    head = "(ptr noalias readonly %B, i64 %cb, ptr noalias %packed, i64 %width)"
-    body = "\n".join(b.lines)
-    module.add(f"define internal void @transpose{head} noinline nounwind {{\n{body}\n}}", b)

@@ -1,63 +1,94 @@
-"""One training step of the MLP 784-512-128-10 (relu, softmax cross-entropy, SGD, batch 256, float32), beside the peers.
+"""Training steps of a perceptron (relu, softmax cross-entropy, Adam or SGD, float32), beside torch, JAX and PyTensor.
 
-    python -m benchmarks.mlp_step [--threads 1] [--seconds 10] [--store]
+    python -m benchmarks.mlp_step [--nets mnist tiny epoch] [--threads 1 2] [--optimizer adam] [--seconds 10] [--store]
 
-All engines start from the same weights and data; their losses must agree. They run in turn, a few steps each, for the
-given time; reported are the best and the median step. Peers that are not installed are left out.
+mnist is one step of 784-512-128-10 with 256 rows, tiny one of 64-64-64-10 with 64 rows, epoch the 235 steps of mnist over
+60,000 rows. All engines start from the same weights and data; their losses must agree. Each number of threads is a
+process of its own, in which the engines run in turn, a few steps each, for the given time a net; reported are the best
+and the median. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-SIZES = (784, 512, 128, 10)
-BATCH, RATE = 256, 0.05
-Step = Callable[[], float]
+from benchmarks.processes import Rows, keep_to, report, rows_from
+
+RATE, FIRST, SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
+SGD_RATE = 0.05
+Step = Callable[[Any, Any], float]
 
 
-def data() -> tuple[Any, Any, list[Any]]:
+@dataclass(frozen=True)
+class Net:
+    """What is trained: extents of the layers, rows of a step, and of all the data."""
+
+    sizes: tuple[int, ...]
+    batch: int
+    rows: int
+
+
+NETS = {
+    "mnist": Net((784, 512, 128, 10), 256, 256),
+    "tiny": Net((64, 64, 64, 10), 64, 64),
+    "epoch": Net((784, 512, 128, 10), 256, 60_000),
+}
+
+
+def data(net: Net = NETS["mnist"]) -> tuple[Any, Any, list[Any]]:
+    """Images, labels, and weights and biases in turn."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((BATCH, SIZES[0])).astype(np.float32)
-    y = rng.integers(0, SIZES[-1], BATCH).astype(np.int32)
+    x = rng.standard_normal((net.rows, net.sizes[0]), np.float32)
+    y = rng.integers(0, net.sizes[-1], net.rows).astype(np.int32)
     weights = []
-    for a, b in zip(SIZES, SIZES[1:], strict=False):
+    for a, b in zip(net.sizes, net.sizes[1:], strict=False):
         weights += [(rng.standard_normal((a, b)) / np.sqrt(a)).astype(np.float32), np.zeros(b, np.float32)]
     return x, y, weights
 
 
-def symdl_step(threads: int) -> Step:
+def symdl_step(net: Net, optimizer: str) -> Step:
     import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
     import symdl.tensor as T  # noqa: PLC0415
 
-    images, labels, weights = data()
     x, y = T.fmatrix("x"), T.ivector("y")
-    params = [symdl.shared(w, f"w{k}") for k, w in enumerate(weights)]
+    params = [symdl.shared(w, f"w{k}") for k, w in enumerate(data(net)[2])]
     h: Any = x
     for k in range(0, len(params), 2):
         h = h @ params[k] + params[k + 1]
         h = T.softmax(h) if k == len(params) - 2 else T.where(h > 0, h, 0)
     loss = -T.log(h[T.arange(y.shape[0]), y]).mean()
-    step = symdl.function(
-        [x, y], loss, updates=[(p, p - RATE * g) for p, g in zip(params, symdl.grad(loss, params), strict=True)]
-    )
-    return lambda: float(step(images, labels))
+    gradients = symdl.grad(loss, params)
+    if optimizer == "sgd":
+        updates = [(p, p - SGD_RATE * g) for p, g in zip(params, gradients, strict=True)]
+    else:
+        count = symdl.shared(np.float32(0), "count")
+        t = count + 1
+        updates = [(count, t)]
+        for p, g in zip(params, gradients, strict=True):
+            m, v = (symdl.shared(np.zeros_like(p.get_value()), name) for name in ("m", "v"))
+            new_m, new_v = FIRST * m + (1 - FIRST) * g, SECOND * v + (1 - SECOND) * g * g
+            scale = T.sqrt(new_v) / T.sqrt(1 - SECOND**t) + TINY
+            updates += [(m, new_m), (v, new_v), (p, p - RATE / (1 - FIRST**t) * new_m / scale)]
+    return symdl.function([x, y], loss, updates=updates)  # type: ignore[return-value]  # an array of one number will do
 
 
-def torch_step(compiled: bool, threads: int) -> Step:
+def torch_step(net: Net, optimizer: str, compiled: bool) -> Step:
     import torch  # noqa: PLC0415
 
-    torch.set_num_threads(threads)
-    images, labels, weights = data()
-    x, y = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-    params = [torch.from_numpy(w.copy()).requires_grad_() for w in weights]
+    params = [torch.from_numpy(w.copy()).requires_grad_() for w in data(net)[2]]
+    if optimizer == "sgd":
+        update: Any = torch.optim.SGD(params, SGD_RATE, fused=True)
+    else:
+        update = torch.optim.Adam(params, RATE, (FIRST, SECOND), TINY, fused=True)
 
     def forward(x: Any, y: Any, params: Any) -> Any:
         h = x
@@ -69,24 +100,22 @@ def torch_step(compiled: bool, threads: int) -> Step:
 
     run = torch.compile(forward) if compiled else forward
 
-    def step() -> float:
-        loss = run(x, y, params)
-        gradients = torch.autograd.grad(loss, params)
-        with torch.no_grad():
-            for p, g in zip(params, gradients, strict=True):
-                p -= RATE * g
+    def step(images: Any, labels: Any) -> float:
+        loss = run(torch.from_numpy(images), torch.from_numpy(labels).long(), params)
+        update.zero_grad()
+        loss.backward()
+        update.step()
         return float(loss.detach())
 
     return step
 
 
-def jax_step(threads: int) -> Step:
+def jax_step(net: Net, optimizer: str) -> Step:
     import jax  # noqa: PLC0415
     import jax.numpy as jnp  # noqa: PLC0415
 
-    images, labels, weights = data()
-    x, y = jnp.asarray(images), jnp.asarray(labels)
-    state = [[jnp.asarray(w) for w in weights]]
+    params = [jnp.asarray(w) for w in data(net)[2]]
+    state = [(params, [jnp.zeros_like(p) for p in params], [jnp.zeros_like(p) for p in params], jnp.float32(0))]
 
     def loss_of(params: Any, x: Any, y: Any) -> Any:
         h = x
@@ -96,77 +125,142 @@ def jax_step(threads: int) -> Step:
                 h = jax.nn.relu(h)
         return -jnp.mean(jax.nn.log_softmax(h)[jnp.arange(y.shape[0]), y])
 
-    def update(params: Any, x: Any, y: Any) -> Any:
+    def update(state: Any, x: Any, y: Any) -> Any:
+        params, first, second, count = state
         loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
-        return loss, [p - RATE * g for p, g in zip(params, gradients, strict=True)]
+        if optimizer == "sgd":
+            return loss, ([p - SGD_RATE * g for p, g in zip(params, gradients, strict=True)], first, second, count)
+        t = count + 1
+        first = [FIRST * m + (1 - FIRST) * g for m, g in zip(first, gradients, strict=True)]
+        second = [SECOND * v + (1 - SECOND) * g * g for v, g in zip(second, gradients, strict=True)]
+        rate, scale = RATE / (1 - FIRST**t), jnp.sqrt(1 - SECOND**t)
+        new = [p - rate * m / (jnp.sqrt(v) / scale + TINY) for p, m, v in zip(params, first, second, strict=True)]
+        return loss, (new, first, second, t)
 
     run = jax.jit(update, donate_argnums=0)
 
-    def step() -> float:
-        loss, state[0] = run(state[0], x, y)
+    def step(images: Any, labels: Any) -> float:
+        loss, state[0] = run(state[0], images, labels)
         return float(loss)
 
     return step
 
 
-def engines(threads: int) -> dict[str, Callable[[], Step]]:
-    found: dict[str, Callable[[], Step]] = {"symdl": lambda: symdl_step(threads)}
+def pytensor_step(net: Net, optimizer: str) -> Step:
+    import pytensor  # noqa: PLC0415
+    import pytensor.tensor as pt  # noqa: PLC0415
+
+    x, y = pt.fmatrix("x"), pt.ivector("y")
+    params = [pytensor.shared(w) for w in data(net)[2]]
+    h = x
+    for k in range(0, len(params), 2):
+        h = h @ params[k] + params[k + 1]
+        if k < len(params) - 2:
+            h = pt.maximum(h, np.float32(0))
+    loss = -pt.special.log_softmax(h, axis=1)[pt.arange(y.shape[0]), y].mean()
+    gradients = pytensor.grad(loss, params)
+    one = np.float32(1)
+    if optimizer == "sgd":
+        updates = [(p, p - np.float32(SGD_RATE) * g) for p, g in zip(params, gradients, strict=True)]
+    else:
+        count = pytensor.shared(np.float32(0))
+        t = count + one
+        updates = [(count, t)]
+        for p, g in zip(params, gradients, strict=True):
+            m, v = (pytensor.shared(np.zeros_like(p.get_value())) for _ in "mv")
+            new_m = np.float32(FIRST) * m + np.float32(1 - FIRST) * g
+            new_v = np.float32(SECOND) * v + np.float32(1 - SECOND) * g * g
+            scale = pt.sqrt(new_v) / pt.sqrt(one - np.float32(SECOND) ** t) + np.float32(TINY)
+            new = p - np.float32(RATE) / (one - np.float32(FIRST) ** t) * new_m / scale
+            updates += [(m, new_m), (v, new_v), (p, new.astype("float32"))]
+    return pytensor.function([x, y], loss, updates=updates)  # type: ignore[no-any-return]
+
+
+def engines() -> dict[str, Callable[[Net, str], Step]]:
+    """What is installed, by name."""
+    found: dict[str, Callable[[Net, str], Step]] = {"symdl": symdl_step}
     if importlib.util.find_spec("torch"):
-        found["torch eager"] = lambda: torch_step(False, threads)
-        found["torch.compile"] = lambda: torch_step(True, threads)
+        found["torch eager"] = lambda net, optimizer: torch_step(net, optimizer, False)
+        found["torch.compile"] = lambda net, optimizer: torch_step(net, optimizer, True)
     if importlib.util.find_spec("jax"):
-        found["jax.jit"] = lambda: jax_step(threads)
+        found["jax.jit"] = jax_step
+    if importlib.util.find_spec("pytensor"):
+        found["pytensor"] = pytensor_step
     return found
 
 
-def measured(threads: int, seconds: float) -> list[dict[str, Any]]:
-    """One row an engine: first call, best and median step in ms, losses of the first steps."""
+def passes(net: Net, step: Step, images: Any, labels: Any) -> list[float]:
+    """The losses of one step, or of the steps of one epoch."""
+    starts = range(0, net.rows, net.batch)
+    return [float(step(images[k : k + net.batch], labels[k : k + net.batch])) for k in starts]
+
+
+def measured(name: str, threads: int, seconds: float, optimizer: str) -> Rows:
+    """One row an engine: first call, best and median run in ms, losses of the first steps."""
+    import symdl  # noqa: PLC0415  # only in the process that measures
+
+    symdl.config.threads = threads
+    if importlib.util.find_spec("torch"):
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(threads)
+    net = NETS[name]
+    images, labels, _ = data(net)
     rows, steps = [], {}
-    for name, build in engines(threads).items():
+    for engine, build in engines().items():
         start = time.perf_counter()
         try:
-            step = build()
-            losses = [step()]
+            step = build(net, optimizer)
+            losses = [float(step(images[: net.batch], labels[: net.batch]))]
         except Exception as error:  # noqa: BLE001  # a peer that does not run here is reported, not fatal
-            print(f"{name}: not measured: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+            print(f"{engine}: not measured: {type(error).__name__}: {str(error)[:100]}", file=sys.stderr)
             continue
         first = time.perf_counter() - start
-        losses += [step() for _ in range(4)]
-        steps[name] = step
-        rows.append({"engine": name, "first_call_s": round(first, 3), "losses": losses})
-    times: dict[str, list[float]] = {name: [] for name in steps}
+        losses += [float(step(images[: net.batch], labels[: net.batch])) for _ in range(4)]
+        np.testing.assert_allclose(losses, rows[0]["losses"] if rows else losses, rtol=2e-3)
+        steps[engine] = step
+        rows.append({"net": name, "threads": threads, "optimizer": optimizer, "engine": engine})
+        rows[-1] |= {"first_call_s": round(first, 3), "losses": losses}
+    times: dict[str, list[float]] = {engine: [] for engine in steps}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for name, step in steps.items():
-            for _ in range(3):
+        for engine, step in steps.items():
+            for _ in range(3 if net.rows == net.batch else 1):
                 start = time.perf_counter()
-                step()
-                times[name].append(time.perf_counter() - start)
+                passes(net, step, images, labels)
+                times[engine].append(time.perf_counter() - start)
     for row in rows:
         mine = times[row["engine"]]
         row["best_ms"], row["median_ms"] = round(min(mine) * 1e3, 3), round(statistics.median(mine) * 1e3, 3)
-        np.testing.assert_allclose(row["losses"], rows[0]["losses"], rtol=2e-4)
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=["mnist", "tiny"])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--optimizer", choices=("adam", "sgd"), default="adam")
+    parser.add_argument("--seconds", type=float, default=10, help="for each net")
     parser.add_argument("--store", action="store_true", help="write benchmarks/records/mlp_step.json")
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # what rows_from asks for
     options = parser.parse_args()
-    if options.threads == 1:  # jax takes its threads from the process
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    rows = measured(options.threads, options.seconds)
-    peers = [r for r in rows if r["engine"] != "symdl"]
-    print(f"{'engine':<14} {'first call s':>12} {'best ms':>9} {'median ms':>10}")
+    if options.rows:
+        keep_to(options.rows)
+        report([r for n in options.nets for r in measured(n, options.rows, options.seconds, options.optimizer)])
+        return
+    given = ("--nets", *options.nets, "--seconds", str(options.seconds), "--optimizer", options.optimizer)
+    rows = [row for threads in options.threads for row in rows_from("benchmarks.mlp_step", threads, *given)]
+    print(f"{'net':<7}{'threads':>7}  {'engine':<14} {'first call s':>12} {'best ms':>9} {'median ms':>10}")
     for r in rows:
-        print(f"{r['engine']:<14} {r['first_call_s']:>12} {r['best_ms']:>9} {r['median_ms']:>10}")
-    if peers:
-        for kind in ("best_ms", "median_ms"):
-            print(f"symdl / best peer, {kind}: {rows[0][kind] / min(r[kind] for r in peers):.2f}")
+        numbers = f"{r['first_call_s']:>12} {r['best_ms']:>9} {r['median_ms']:>10}"
+        print(f"{r['net']:<7}{r['threads']:>7}  {r['engine']:<14} {numbers}")
+    for net in options.nets:
+        for threads in options.threads:
+            here = {r["engine"]: r for r in rows if (r["net"], r["threads"]) == (net, threads)}
+            peers = [r for name, r in here.items() if name != "symdl"]
+            for kind in ("best_ms", "median_ms") if peers and "symdl" in here else ():
+                ratio = here["symdl"][kind] / min(r[kind] for r in peers)
+                print(f"{net}, threads {threads}: symdl / best peer, {kind}: {ratio:.2f}")
     if options.store:
         from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
 

@@ -5,29 +5,33 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
+import re
 import sys
 import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from symdl.backends import gemm
-from symdl.backends.cpu import Engine, Machine, compile_text
-from symdl.backends.gemm import module_text, workspace
+from symdl.backends.cpu import Engine, Machine, compile_text, threads_pool
+from symdl.backends.gemm import module_text
 from symdl.backends.gemm_tiles import WIDEST, Tile, tile_for
+from symdl.backends.llvm import RUNTIME
 
 Array = NDArray[Any]
 MACHINE = Machine()
 # Vectors that the machine does not have are split by LLVM: slower, and the same code paths.
 WIDTHS = {"sse": (16, 16, False), "avx2": (32, 16, True), "avx512": (64, 32, True), "neon": (16, 32, True)}
 KIND = ctypes.CFUNCTYPE(
-    None, *[ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64] * 3, *[ctypes.c_int64] * 3, ctypes.c_void_p
+    None, *[ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64] * 3, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 3
 )
-Product = Callable[[Array, Array, Array], None]
+EPILOGUE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
+Product = Callable[..., None]
 
 
 @cache
@@ -38,12 +42,10 @@ def product(dtype: str, width: str = "") -> Product:
     engine = Engine(compile_text(module_text(tile, MACHINE.triple, MACHINE.layout), MACHINE), MACHINE)
     native = KIND(engine.address(gemm.entry_name(dtype)))
 
-    def call(a: Array, b: Array, c: Array) -> None:
-        scratch = (
-            guarded((workspace(tile),), "uint8") if sys.platform == "linux" else np.empty(workspace(tile), np.uint8)
-        )
-        matrices = [x for q in (a, b, c) for x in (q.ctypes.data, *(s // q.itemsize for s in q.strides))]
-        native(*matrices, a.shape[0], b.shape[1], a.shape[1], scratch.ctypes.data)
+    def call(a: Array, b: Array, c: Array | None, epilogue: Any = None, runtime: Any = None) -> None:
+        given = [x for q in (a, b) for x in (q.ctypes.data, *(s // q.itemsize for s in q.strides))]
+        result = (None, b.shape[1], 1) if c is None else (c.ctypes.data, *(s // c.itemsize for s in c.strides))
+        native(*given, *result, a.shape[0], b.shape[1], a.shape[1], epilogue, None, runtime)
 
     call.engine = engine  # type: ignore[attr-defined]  # lives as long as what it made
     return call
@@ -169,6 +171,92 @@ def test_results_do_not_depend_on_the_thread_or_the_call(rng: np.random.Generato
         thread.join()
     for c in found:
         np.testing.assert_array_equal(c, found[0])
+
+
+SMALL = [(3, 5, 2, "nn"), (5, 1, 4, "nt"), (1, 1, 1, "nn"), (4, 30, 0, "nn"), (7, 9, 1030, "tt"), (150, 280, 20, "tn")]
+BLOCKS = [(200, 600, 300, "nn"), (300, 700, 150, "tn"), (260, 300, 530, "nt"), (700, 70, 90, "nn"), (1, 900, 700, "nn")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_results_do_not_depend_on_the_number_of_threads(dtype: str, rng: np.random.Generator) -> None:
+    pool = threads_pool(MACHINE)
+    table = (ctypes.c_void_p * len(RUNTIME))()
+    table[RUNTIME.index("parallel")], table[RUNTIME.index("pool")] = pool.parallel, pool.address
+    multiply, before = product(dtype), pool.threads
+    try:
+        for m, n, k, orders in [*BLOCKS, (1500, 1, 1000, "nn"), (130, 130, 1100, "ss")]:
+            a, b = matrix(rng, m, k, dtype, orders[0]), matrix(rng, k, n, dtype, orders[1])
+            alone = np.empty((m, n), dtype)
+            multiply(a, b, alone)
+            for threads in (1, 2, 3):
+                pool.resize(threads)
+                c = np.full((m, n), np.nan, dtype)
+                multiply(a, b, c, runtime=ctypes.addressof(table))
+                np.testing.assert_array_equal(c, alone, err_msg=f"{m, n, k, orders, threads}")
+    finally:
+        pool.resize(before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_epilogues_see_each_element_once(width: str, dtype: str, rng: np.random.Generator) -> None:
+    """With a matrix for the product, without one, and with one that is written with a step."""
+    multiply, scalar = product(dtype, width), np.dtype(dtype)
+    for m, n, k, orders in SMALL:
+        a, b = matrix(rng, m, k, dtype, orders[0]), matrix(rng, k, n, dtype, orders[1])
+        expected = np.empty((m, n), dtype)
+        multiply(a, b, expected)
+        for c in (None, np.full((m, n), np.nan, dtype), matrix(rng, m, n, dtype, "s"), matrix(rng, m, n, dtype, "t")):
+            found, seen = np.full((m, n), np.nan, dtype), np.zeros((m, n), int)
+
+            def take(_: Any, block: int, stride: int, i: int, j: int, rows: int, columns: int) -> None:
+                count = (rows - 1) * stride + columns
+                memory = np.frombuffer(ctypes.string_at(block, count * scalar.itemsize), scalar)
+                there = np.lib.stride_tricks.as_strided(
+                    memory, (rows, columns), (stride * scalar.itemsize, scalar.itemsize)
+                )
+                found[i : i + rows, j : j + columns] = there  # noqa: B023  # called in this round only
+                seen[i : i + rows, j : j + columns] += 1  # noqa: B023
+
+            multiply(a, b, c, EPILOGUE(take))
+            assert (seen == 1).all(), (m, n, k, orders)
+            if n > 1:
+                np.testing.assert_array_equal(found, expected)
+            else:  # without an epilogue a single column is summed by vectors
+                np.testing.assert_allclose(found, expected, rtol=float(64 * np.finfo(dtype).eps))
+            if c is not None:
+                np.testing.assert_array_equal(c, found)
+
+
+TARGETS = {
+    "sse": ("x86_64-unknown-linux-gnu", "x86-64", "", r"mulps\s.*%xmm", r"%ymm|vfmadd|call\w*\s+fma"),
+    "avx2": ("x86_64-unknown-linux-gnu", "x86-64-v3", "", r"vfmadd\w+ps\s.*%ymm", r"%zmm|call\w*\s+fma"),
+    "avx512": ("x86_64-unknown-linux-gnu", "x86-64-v4", "", r"vfmadd\w+ps\s.*%zmm", r"call\w*\s+fma"),
+    "neon": ("aarch64-unknown-linux-gnu", "generic", "+neon", r"fmla\s+v\d+\.4s", r"bl\s+fma"),
+}
+
+
+@pytest.mark.parametrize("width", TARGETS)
+def test_the_largest_tile_stays_in_the_registers_of_every_instruction_set(width: str) -> None:
+    """Also of those that this machine does not have: the assembly is looked at."""
+    triple, cpu, features, wanted, unwanted = TARGETS[width]
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu, features, opt=3)
+    tile = tile_for("float32", *WIDTHS[width])
+    module = llvm.parse_assembly(module_text(tile, triple, str(machine.target_data)), llvm.create_context())
+    module.verify()
+    text = machine.emit_assembly(module)
+    lines = text[text.index(f"micro{tile.vectors}x{tile.rows}:") :].splitlines()
+    start = next(
+        k for k, line in enumerate(lines) if line.startswith(".LBB")
+    )  # the one loop, from its label to its jump
+    label = lines[start].partition(":")[0]
+    end = next(k for k, line in enumerate(lines) if k > start and re.search(rf"{re.escape(label)}\b", line))
+    loop = "\n".join(lines[start : end + 1])
+    assert len(re.findall(wanted, loop)) == tile.accumulators, loop
+    assert not re.search(unwanted, text)
+    assert not re.search(r"\(%r[sb]p\)|\[sp", loop), f"a spill in the loop:\n{loop}"
 
 
 def test_tiles_fit_the_registers() -> None:
