@@ -256,6 +256,7 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path: Path, optimizer: st
     for name, value in values(whole.shared).items():
         assert value.tobytes() == values(resumed.shared)[name].tobytes(), name
     assert whole.rng.bit_generator.state == resumed.rng.bit_generator.state
+    assert whole.noise.get_state() == resumed.noise.get_state()
 
 
 @needs_safetensors

@@ -13,6 +13,7 @@ import pytest
 import symdl.extras
 from symdl.datasets import digits_split
 from symdl.errors import ConfigError, DataError, ShapeError
+from symdl.expr import topological
 from symdl.interop import safetensors
 from symdl.nn import confusion, confusion_text
 from symdl.nn.weights import values
@@ -82,7 +83,8 @@ def test_dropout_and_depth_and_dtype() -> None:
     history = model.fit(X, Y, validation=(X, Y), verbose=0)
     assert history.history["val_accuracy"][-1] > 0.9
     assert model.predict_proba(X).dtype == np.float64
-    assert len(model.trainer.noise.inputs) == 2
+    drawn = {n for n in topological(*model.trainer._step.graph.roots) if n.op.name == "random_word32"}
+    assert len(drawn) == 2
 
 
 def test_images_lists_and_a_single_example_are_taken(fitted: MLP) -> None:

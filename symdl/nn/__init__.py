@@ -2,7 +2,6 @@
 
 from symdl.nn.activations import ACTIVATIONS, activation
 from symdl.nn.callbacks import Callback, Checkpoint, EarlyStopping, LambdaCallback
-from symdl.nn.dropout import Noise
 from symdl.nn.history import EpochRecord, History
 from symdl.nn.initializers import INITIALIZERS, initializer
 from symdl.nn.layers import Dense, Dropout, Layer, Sequential
@@ -37,7 +36,6 @@ __all__ = [
     "History",
     "LambdaCallback",
     "Layer",
-    "Noise",
     "Optimizer",
     "Progress",
     "RMSprop",

@@ -16,6 +16,7 @@ from symdl.errors import ConfigError, DataError
 from symdl.interop import safetensors
 from symdl.nn.history import EpochRecord, History
 from symdl.nn.weights import assign, values
+from symdl.random import RandomStream
 from symdl.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,6 +28,7 @@ class Trained(Protocol):
     shared: list[SharedVariable]
     history: History
     rng: np.random.Generator
+    noise: RandomStream
 
     @property
     def epoch(self) -> int: ...
@@ -132,7 +134,7 @@ class EarlyStopping(Callback):
 class Checkpoint(Callback):
     """Writes the whole state of the run to a safetensors file after every `every` epochs, atomically.
 
-    The file holds parameters, optimizer state, the state of the random generator and of the other callbacks, and the
+    The file holds parameters, optimizer state, the states of the random generators and of the other callbacks, and the
     history. With resume=True, and where the file exists, the run goes on from it, and ends with the very bits of a run
     that was never interrupted. Data, batch size, shuffling and optimizer must be the same: else DataError.
     """
@@ -163,6 +165,7 @@ class Checkpoint(Callback):
             "format": self.FORMAT,
             "settings": json.dumps(dict(run.settings), sort_keys=True),
             "rng": json.dumps(trainer.rng.bit_generator.state),
+            "noise": json.dumps(trainer.noise.get_state()),
             "records": json.dumps([[r.epoch, r.seconds, dict(r.metrics)] for r in trainer.history.records]),
         }
         safetensors.save(self.path, arrays, metadata)
@@ -174,6 +177,7 @@ class Checkpoint(Callback):
             raise DataError(f"resume: {self.path} is no checkpoint: its format is {metadata.get('format')!r}")
         try:
             then, rng = json.loads(metadata["settings"]), json.loads(metadata["rng"])
+            key, count = map(int, json.loads(metadata["noise"]))
             records = [EpochRecord(*row) for row in json.loads(metadata["records"])]
         except (KeyError, TypeError, ValueError) as error:  # JSONDecodeError is a ValueError
             raise DataError(f"resume: the metadata of {self.path} are damaged ({error!r})") from error
@@ -187,6 +191,7 @@ class Checkpoint(Callback):
             groups.setdefault(group, {})[rest] = value
         assign(run.trainer.shared, groups.pop("trainer", {}), str(self.path))
         run.trainer.rng.bit_generator.state = rng
+        run.trainer.noise.set_state((key, count))
         run.trainer.history.records[:] = records
         for callback in run.callbacks:
             callback.restore(run, groups.get(type(callback).__name__, {}))

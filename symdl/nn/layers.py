@@ -7,22 +7,24 @@ from typing import Protocol
 
 import numpy as np
 
+import symdl.tensor as T
 from symdl.config import config
 from symdl.errors import ConfigError, ShapeError
 from symdl.expr import Expr
 from symdl.nn.activations import Activation, activation
-from symdl.nn.dropout import Noise
 from symdl.nn.initializers import Initializer, initializer
+from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
 
 
 class Layer(Protocol):
-    """What a layer must be. `noise` is given in training only: without it a layer is a plain function."""
+    """What a layer must be. `noise`, what it draws from, is given in training only: without it a layer is a plain
+    function."""
 
     @property
     def parameters(self) -> list[SharedVariable]: ...
 
-    def __call__(self, x: Expr, noise: Noise | None = None) -> Expr: ...
+    def __call__(self, x: Expr, noise: RandomStream | None = None) -> Expr: ...
 
 
 class Dense:
@@ -57,7 +59,7 @@ class Dense:
     def parameters(self) -> list[SharedVariable]:
         return [self.W, self.b]
 
-    def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:
+    def __call__(self, x: Expr, noise: RandomStream | None = None) -> Expr:
         return self.activation(x @ self.W + self.b)
 
     def __repr__(self) -> str:
@@ -80,8 +82,10 @@ class Dropout:
     def parameters(self) -> list[SharedVariable]:
         return []
 
-    def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:
-        return x if noise is None or self.rate == 0 else x * noise.mask(x, 1 - self.rate)
+    def __call__(self, x: Expr, noise: RandomStream | None = None) -> Expr:
+        if noise is None or self.rate == 0:
+            return x
+        return T.where(noise.bernoulli(x.shape, 1 - self.rate), x / (1 - self.rate), 0)
 
     def __repr__(self) -> str:
         return f"Dropout({self.rate})"
@@ -105,7 +109,7 @@ class Sequential:
     def parameters(self) -> list[SharedVariable]:
         return [p for layer in self.layers for p in layer.parameters]
 
-    def __call__(self, x: Expr, noise: Noise | None = None) -> Expr:
+    def __call__(self, x: Expr, noise: RandomStream | None = None) -> Expr:
         for layer in self.layers:
             x = layer(x, noise)
         return x

@@ -16,13 +16,13 @@ from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.callbacks import Callback, Run
-from symdl.nn.dropout import Noise
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
 from symdl.nn.layers import Layer
 from symdl.nn.losses import Loss, loss
 from symdl.nn.optimizers import Optimizer, optimizer
 from symdl.nn.progress import Progress
 from symdl.nn.weights import assign, values
+from symdl.random import RandomStream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Validation = tuple[Any, Any] | float | None
@@ -34,7 +34,7 @@ class Trainer:
     """A model, what it makes small and how, each function compiled at its first use; and where its training stands.
 
     x and y are the variables of a batch: model(x) is the prediction, loss(prediction, y) the scalar to make small,
-    metrics further scalars to report. Shuffling and dropout draw from `rng`, which `seed` starts.
+    metrics further scalars to report. Shuffling draws from `rng`, dropout from `noise`; `seed` starts both.
     """
 
     model: Layer
@@ -51,7 +51,7 @@ class Trainer:
         reported = {"loss": loss(self.loss), **self.metrics}
         self.names = list(reported)
         prediction = self.model(self.x)
-        self.noise = Noise()
+        self.noise = RandomStream(self.seed)
         noisy = self.model(self.x, self.noise)
         measured = [measure(noisy, self.y) for measure in reported.values()]
         self._measured = measured
@@ -63,7 +63,7 @@ class Trainer:
 
     @cached_property
     def _step(self) -> Function:
-        return function([self.x, self.y, *self.noise.inputs], self._measured, updates=self._updates, name="step")
+        return function([self.x, self.y], self._measured, updates=self._updates, name="step")
 
     @cached_property
     def _evaluate(self) -> Function:
@@ -74,9 +74,10 @@ class Trainer:
         return function([self.x], self._prediction, name="predict")
 
     def reset(self) -> None:
-        """Back to the start: parameters, optimizer state and random generator as they were made, no history."""
+        """Back to the start: parameters, optimizer state and random generators as they were made, no history."""
         assign(self.shared, self._initial, "the start")
         self.rng = np.random.default_rng(self.seed)
+        self.noise.seed(self.seed)
         self.history = History()
 
     @property
@@ -86,7 +87,7 @@ class Trainer:
 
     def step(self, x: Array, y: Array) -> Array:
         """Move the parameters by one batch: its loss and metrics before the move, float64."""
-        return np.array(self._step(x, y, *self.noise.draw(self.rng, len(x))), np.float64)
+        return np.array(self._step(x, y), np.float64)
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
         """Loss and metrics of data as they are now, without dropout."""
