@@ -15,6 +15,7 @@ import numpy as np
 from symdl.backends.evaluator import MISSING, Evaluator, Failure, Memory, typed
 from symdl.errors import InternalError
 from symdl.loops import Assign, Barrier, For, Guard, Load, Local, Stmt, Store, Value, View, walk
+from symdl.number_forms import array_dtype
 from symdl.types import Extent, Symbol, size_at, symbols, terms_of
 
 
@@ -121,7 +122,7 @@ class Lanes(Evaluator):
             found = self.value(item.value if np.all(inside) else item.other)
             self.scopes.pop()
             return found
-        out = np.empty(len(self.numbers), item.dtype)
+        out = np.empty(len(self.numbers), array_dtype(item.dtype))
         out[inside] = self.some(inside).value(item.value)
         out[~inside] = self.some(~inside).value(item.other)
         return out
@@ -130,7 +131,7 @@ class Lanes(Evaluator):
         """Only the chosen lanes."""
 
         def pick(found: Any) -> Any:
-            return found[chosen] if isinstance(found, np.ndarray) else found
+            return found[chosen] if isinstance(found, np.ndarray) and found.ndim else found
 
         indices = {s: i[chosen] for s, i in self.indices.items()}
         numbers = self.numbers[chosen]

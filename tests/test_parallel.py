@@ -1,0 +1,259 @@
+"""Which loops are parallel, how sums are cut into blocks, and which loops are joined; run by the interpreter, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdl.tensor as T
+from symdl import parallel as cutting
+from symdl.backends.interpreter import interpret
+from symdl.backends.llvm.vectors import clears
+from symdl.compilation import Graph, compiled, lowered
+from symdl.evaluate import evaluate
+from symdl.expr import Expr
+from symdl.flat import flat
+from symdl.functions import native
+from symdl.loops import (
+    Apply,
+    Assign,
+    Const,
+    For,
+    Guard,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    contiguous,
+    text,
+    walk,
+)
+from symdl.memory import plan
+from symdl.parallel import parallel
+from symdl.program import Binding, Buffer, Kernel, Program, verify
+from symdl.types import Symbol, symbol
+
+I, J = Symbol("i"), Symbol("j")
+i, j = symbol("i"), symbol("j")
+n, m = symbol("n"), symbol("m")
+
+
+def program(inputs: list[Expr], *outputs: Expr) -> Program:
+    return lowered(Graph(tuple(inputs), (), outputs, ())).program
+
+
+def schedules(made: Program) -> list[str]:
+    """Of the first loop of each kernel."""
+    return [
+        next((s.schedule for s in k.body if isinstance(s, For)), "none") for k in made.steps if isinstance(k, Kernel)
+    ]
+
+
+X, V, Y = T.fmatrix("x"), T.dvector("v"), T.fmatrix("y")
+K = T.lvector("k")
+INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
+    "elementwise": lambda: ([V], T.tanh(V) * 2),
+    "broadcast": lambda: ([X, Y], X + Y[0]),
+    "rows": lambda: ([X], X.max(axis=1)),
+    "places of extremes": lambda: ([X], X.argmax(axis=1)),
+    "gathered rows": lambda: ([X, K], X[K] * 2),
+    "reversed": lambda: ([V], V[::-1] + 1),
+    "transposed": lambda: ([X], X.T * 2),
+    "padded": lambda: ([X], T.pad(X, ((1, 2), (0, 3)))),
+    "scan of each row": lambda: ([X], X.cumsum(axis=1)),
+}
+DEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
+    "scan": lambda: ([V], V.cumsum()),
+    "place of the extreme of all": lambda: ([V], V.argmax()),
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+def test_loops_of_independent_rounds_are_parallel(name: str) -> None:
+    inputs, y = INDEPENDENT[name]()
+    assert set(schedules(program(inputs, y))) == {"parallel"}
+
+
+@pytest.mark.parametrize("name", DEPENDENT)
+def test_loops_that_carry_more_than_sums_are_not(name: str) -> None:
+    inputs, y = DEPENDENT[name]()
+    assert "parallel" not in schedules(program(inputs, y))
+
+
+def test_a_scatter_may_meet_itself() -> None:
+    made = program([V, K], T.inc_subtensor(V[K], 1.0))
+    assert schedules(made) == ["parallel", "serial"]  # the copy, then the writes
+
+
+def test_the_pieces_of_a_join_write_apart() -> None:
+    assert set(schedules(program([X, Y], T.concatenate([X * 2, Y + 1], axis=1)))) == {"parallel"}
+
+
+@pytest.mark.parametrize("build", [lambda x: x.sum(), lambda x: x.sum(axis=0), lambda x: T.softmax(x).sum(axis=0)])
+def test_sums_are_parts_and_their_combination(build: Callable[[Expr], Expr]) -> None:
+    made = program([X], build(X))
+    assert schedules(made) == ["parallel", "serial"]
+    first = next(k.body[0] for k in made.steps if isinstance(k, Kernel))
+    assert isinstance(first, For)
+    assert str(first.index) == cutting.BLOCK_INDEX
+
+
+def test_a_short_row_of_each_block() -> None:
+    made = program([X], T.softmax(X))
+    (temp,) = made.of_kind("temp")
+    assert schedules(made) == ["parallel"]
+    assert len(temp.shape) == 2  # a row for each block
+
+
+def test_what_is_known_to_be_small_is_left_alone() -> None:
+    x = T.tensor("x", "float64", (30, 40))
+    assert "parallel" not in schedules(program([x], T.tanh(x)))
+    assert "parallel" not in schedules(program([x], x.sum()))
+
+
+# ---- in the Loop IR ----
+
+
+def view(name: str, *shape: Any) -> Any:
+    return contiguous(name, "float64", shape)
+
+
+def at(name: str, shape: tuple[Any, ...], *place: Any) -> Load:
+    return Load(view(name, *shape), place)
+
+
+def cut(*body: Stmt) -> str:
+    """The loops of a kernel over x[n, m], o[n, m], s[m], after the pass."""
+    buffers = [
+        Buffer("x", "float64", (n, m), "input"),
+        Buffer("o", "float64", (n, m), "output"),
+        Buffer("s", "float64", (m,), "output"),
+    ]
+    bindings = (Binding(Symbol("n"), "x", 0), Binding(Symbol("m"), "x", 1))
+    made = plan(parallel(Program({b.name: b for b in buffers}, bindings, (), (Kernel(body),))))
+    return "".join(text(s) for k in made.steps if isinstance(k, Kernel) for s in k.body)
+
+
+def test_a_round_that_reads_what_another_writes_is_not_alone() -> None:
+    shape = n, m
+    value = at("o", shape, i, j)
+    ahead = For(I, n, (For(J, m, (Store(view("o", n, m), (i, 0), value),)),))
+    assert "parallel" in cut(ahead)
+    behind = For(I, n, (For(J, m, (Store(view("o", n, m), (i, j), at("o", shape, 0, j)),)),))
+    assert "parallel" not in cut(behind)
+    same = For(
+        I, n, (Store(view("o", n, m), (0, i), Const(1.0, "float64")), Store(view("s", m), (0,), at("x", shape, i, 0)))
+    )
+    assert "parallel" not in cut(same)
+
+
+def test_a_sum_that_is_read_inside_is_not_cut() -> None:
+    total = Ref("t", "float64")
+    add = Assign("t", Apply("add", (total, at("x", (n, m), i, 0)), "float64"))
+    start = Local("t", Const(0.0, "float64"))
+    end = Store(view("s", m), (0,), total)
+    assert "partial" in cut(start, For(I, n, (add,)), end)
+    seen = Store(view("o", n, m), (i, 0), total)
+    assert "parallel" not in cut(start, For(I, n, (add, seen)), end)
+    again = Assign("t", Apply("mul", (total, at("x", (n, m), i, 0)), "float64"))
+    assert "parallel" not in cut(start, For(I, n, (add, again)), end)
+
+
+def test_a_sum_that_starts_from_what_is_not_known_is_not_cut() -> None:
+    total = Ref("t", "float64")
+    add = Assign("t", Apply("add", (total, at("x", (n, m), i, 0)), "float64"))
+    start = Local("t", at("x", (n, m), 0, 0))
+    assert "parallel" not in cut(start, For(I, n, (add,)), Store(view("s", m), (0,), total))
+
+
+def test_neighbouring_loops_are_one() -> None:
+    store = Store(view("o", n, m), (i, j), at("x", (n, m), i, j))
+    assert text(flat(For(I, n, (For(J, m, (store,)),)))) == "for j in 0:m*n\n  o[j] = x[j]\n"
+    place = Store(view("o", n, m), (i, j), Apply("cast", (Position(i * m + j),), "float64"))
+    assert text(flat(For(I, n, (For(J, m, (place,)),)))) == "for j in 0:m*n\n  o[j] = float64((j))\n"
+
+
+@pytest.mark.parametrize(
+    "value", [at("x", (n, m), j, i), at("s", (m,), j), Apply("cast", (Position(j),), "float64"), at("x", (n, m), 0, j)]
+)
+def test_loops_that_do_not_walk_on_stay_apart(value: Any) -> None:
+    loop = For(I, n, (For(J, m, (Store(view("o", n, m), (i, j), value),)),))
+    assert flat(loop) is loop
+
+
+def test_a_triangle_stays_a_triangle() -> None:
+    loop = For(I, n, (For(J, i + 1, (Store(view("o", n, m), (i, j), at("x", (n, m), i, j)),)),))
+    assert flat(loop) is loop
+
+
+# ---- the interpreter ----
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SMALL", 0), ("BLOCK", 3), ("ROWS", 2)):
+        monkeypatch.setattr(cutting, name, value)
+    return
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (5, 0), (1, 1), (5, 7), (8, 3)])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: x.sum(),
+        lambda x: x.prod(axis=0),
+        lambda x: (x * x).mean(axis=1),
+        lambda x: T.softmax(x) + T.softmax(x).sum(axis=0),
+        lambda x: (x > 0).any(),
+        lambda x: x.sum(axis=0).sum() + x,
+    ],
+)
+def test_blocks_mean_the_same(
+    small_blocks: None, rng: np.random.Generator, build: Callable[[Expr], Expr], shape: tuple[int, int]
+) -> None:
+    x = T.dmatrix("x")
+    y = build(x)
+    made = program([x], y)
+    verify(made)
+    if not shape[1] and "max" in str(made):
+        return
+    array = rng.normal(size=shape)
+    result = interpret(made, {"i0": array})
+    (expected,) = evaluate([y], {x: array})
+    np.testing.assert_allclose(result.outputs[made.of_kind("output")[0].name], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_pass_reads_the_same_in_every_order() -> None:
+    made = program([X], T.softmax(X).sum(axis=0))
+    assert str(made) == str(program([X], T.softmax(X).sum(axis=0)))
+    assert any(isinstance(x, For) and x.schedule == "vector" for k in made.steps for x in walk(*k.body))  # type: ignore[union-attr]
+
+
+def test_a_number_that_all_lanes_share_inside_a_guard() -> None:
+    chosen = Apply("where", (Const(True, "bool"), Const(2.0, "float64"), Const(3.0, "float64")), "float64")
+    inside = Apply("add", (Ref("t", "float64"), Load(view("x", n), (i - 1,))), "float64")
+    guarded = Guard(((i - 1, n),), inside, Const(0.0, "float64"))
+    loop = For(I, n, (Local("t", chosen), Store(view("o", n), (i,), guarded)))
+    buffers = (Buffer("x", "float64", (n,), "input"), Buffer("o", "float64", (n,), "output"))
+    made = Program({b.name: b for b in buffers}, (Binding(Symbol("n"), "x", 0),), (), (Kernel((loop,)),))
+    np.testing.assert_array_equal(interpret(made, {"x": np.arange(4.0)}).outputs["o"], [0, 2, 3, 4])
+
+
+def test_zeros_are_written_by_one_call() -> None:
+    x = T.fmatrix("x")
+    made = compiled(lowered(Graph((x,), (), (T.zeros_like(x), x.sum(axis=0)), ())), native())
+    for shape in ((3, 5), (0, 4), (4, 0)):
+        array = np.ones(shape, np.float32)
+        status, (zeros, total) = made.execute(made.bind([array]))
+        assert status == 0
+        np.testing.assert_array_equal(zeros, np.zeros_like(array))
+        np.testing.assert_array_equal(total, array.sum(axis=0))
+    below = Apply("neg", (Const(0.0, "float64"),), "float64")
+    for value, found in ((Const(0, "float64"), True), (Const(-0.0, "float64"), False), (below, False)):
+        assert clears(Store(view("s", m), (j,), value), J) == found
+    assert not clears(Store(view("o", n, m), (j, 0), Const(0, "float64")), J)
