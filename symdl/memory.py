@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
-
-import numpy as np
 
 from symdl.errors import ProgramError
 from symdl.loops import (
@@ -20,6 +20,7 @@ from symdl.loops import (
     Checked,
     For,
     Guard,
+    Index,
     Load,
     Local,
     Ref,
@@ -33,10 +34,23 @@ from symdl.loops import (
     parts,
     walk,
 )
+from symdl.number_forms import item_bytes
 from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, inner, may_fail
-from symdl.types import Atom, Extent, Symbol, at_most, product, sole_symbol, symbols, terms_of
+from symdl.types import Atom, Extent, Symbol, at_most, product, size_at, sole_symbol, symbols, terms_of
 
 Commit = tuple[View, View]  # (view of the new value, view of the shared buffer)
+Room = tuple[Extent, ...]  # the sizes that a slot of the arena has room for, one at a time
+
+
+LINE = 64  # bytes of a cache line, at which slots begin
+FEW = 64  # temps that are placed in two ways
+NOMINAL = 256  # an unknown size, where a number is needed to compare
+TYPICAL = NOMINAL, 32  # a batch as large as layers are wide, and a small one
+
+
+def nominal(extent: Extent, each: int = NOMINAL) -> int:
+    """The extent if every size in it were this."""
+    return max(size_at(extent, dict.fromkeys(symbols(extent), each)), 0)
 
 
 # ---- updates ----
@@ -135,7 +149,7 @@ def overwriting(step: Step, new: str, old: str) -> Step | None:
     elements that the same round writes. What a round reads of its own element after the store is kept in a variable.
     """
     if isinstance(step, Call):
-        return None if any(v.buffer == old for v in step.views) else rename(step, {new: old})
+        return None if any(v.buffer == old for v, _ in accesses(step)) else rename(step, {new: old})
     if not isinstance(step, Kernel):
         return None
     if not any(isinstance(x, Load | Store) and x.view.buffer == old for x in walk(*step.body)):
@@ -220,6 +234,62 @@ def statements(
             yield s, around, [x for x in walk(s) if isinstance(x, Load)]
 
 
+# ---- temps over temps ----
+
+
+def reused(program: Program) -> Program:
+    """The program with temps laid on temps of their type that the step which makes them is the last to use, where each
+    element is read before it is overwritten."""
+    steps, buffers = list(program.steps), dict(program.buffers)
+    used_by = [{v.buffer: writes for s in within(step) for v, writes in sorted_accesses(s)} for step in steps]
+    last: dict[str, int] = {}
+    makers: dict[str, list[int]] = {}
+    for k, used in enumerate(used_by):
+        for name, writes in used.items():
+            if buffers[name].kind == "temp":
+                last[name] = k
+                if writes:
+                    makers.setdefault(name, []).append(k)
+    renamed: dict[str, str] = {}
+    for k, step in enumerate(steps):
+        if names := {b: renamed[b] for b in used_by[k] if b in renamed}:
+            steps[k] = step = rename(step, names)
+        if not isinstance(step, Kernel):
+            continue
+        dying = [renamed.get(b, b) for b in used_by[k] if last.get(b) == k and makers[b][-1] < k]
+        made = [b for b in used_by[k] if makers.get(b) == [k] and last[b] > k]
+        if not dying or not made:
+            continue
+        where = places(step)
+        for new in made:
+            kind = buffers[new].dtype, buffers[new].shape, where[new]
+            old = next((b for b in dying if (buffers[b].dtype, buffers[b].shape, where[b]) == kind), None)
+            over = overwriting(step, new, old) if old is not None and kind[-1] is not None else None
+            if old is not None and over is not None:
+                steps[k] = step = over
+                renamed[new] = old
+                dying.remove(old)
+                del buffers[new]
+    return replace(program, buffers=buffers, steps=tuple(steps))
+
+
+def sorted_accesses(step: Step) -> list[tuple[View, bool]]:
+    """The accesses of a step, the writes last."""
+    return sorted(accesses(step), key=lambda access: access[1])
+
+
+def places(step: Kernel) -> dict[str, tuple[Index, ...] | None]:
+    """For each buffer that a kernel touches, the indices of the one element that a round touches; None for several, or
+    where the buffer is not seen as a whole, as a row is not that each round writes anew."""
+    found: dict[str, tuple[Index, ...] | None] = {}
+    for x in walk(*step.body):
+        if isinstance(x, Load | Store):
+            plain = x.view == contiguous(x.view.buffer, x.view.dtype, x.view.shape)
+            one = x.at if plain and not any(map(is_value, x.at)) else None
+            found[x.view.buffer] = one if found.setdefault(x.view.buffer, one) == one else None
+    return found
+
+
 # ---- renaming of buffers ----
 
 
@@ -241,8 +311,9 @@ def rename(step: Step, names: Mapping[str, str]) -> Step:
     match step:
         case Kernel(body, sources):
             return Kernel(rebuild(body, lambda v: renamed_view(v, names), {}), sources)
-        case Call(name, views, sources):
-            return Call(name, tuple(renamed_view(v, names) for v in views), sources)
+        case Call(name, views, sources, epilogue):
+            epilogue = rebuild(epilogue, lambda v: renamed_view(v, names), {})
+            return Call(name, tuple(renamed_view(v, names) for v in views), sources, epilogue)
         case Loop(counter, extent, steps):
             return Loop(counter, extent, tuple(rename(s, names) for s in steps))
         case If(condition, then, other):
@@ -295,7 +366,7 @@ def rebuild(body: tuple[Stmt, ...], change: Callable[[View], View], replaced: Ma
 
 
 def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
-    """First and last place at which each temp that is used is in use, places being numbered in the order of the text.
+    """First and last place at which each temp that lies in memory is in use, places being numbered in the order of the text.
 
     A temp that only the steps inside a Loop use is made and used up within one round, since nothing is read before it
     is written, and lives there; not so if it is addressed by the counter, as the rows of a trace are. Every other temp
@@ -335,87 +406,183 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
             if len(there) < len(uses) or any(by & counters[loop] for by in there):
                 low, high = min(low, spans[loop][0]), max(high, spans[loop][1])
         lives[name] = (low, high)
+    for name in passing(program):
+        del lives[name]
     return lives
 
 
 def addressing(step: Step) -> dict[str, set[Symbol]]:
     """For each buffer that a step touches itself, the symbols that say where."""
     found: dict[str, set[Symbol]] = {}
-    if isinstance(step, Kernel):
-        for item in walk(*step.body):
-            if isinstance(item, Load | Store):
-                found.setdefault(item.view.buffer, set()).update(*map(symbols, extents_in(item)))
-    else:
-        for view, _ in accesses(step):
+    nest = step.body if isinstance(step, Kernel) else step.epilogue if isinstance(step, Call) else ()
+    for item in walk(*nest):
+        if isinstance(item, Load | Store):
+            found.setdefault(item.view.buffer, set()).update(*map(symbols, extents_in(item)))
+    if not isinstance(step, Kernel):
+        for view in step.views if isinstance(step, Call) else [v for v, _ in accesses(step)]:
             found.setdefault(view.buffer, set()).update(*map(symbols, (view.offset, *view.strides)))
     return found
+
+
+def passing(program: Program) -> set[str]:
+    """Temps that need no memory: products that their own epilogues use up."""
+    users = Counter(name for s in all_within(program.steps) for name in {v.buffer for v, _ in accesses(s)})
+    found = set()
+    for s in all_within(program.steps):
+        if isinstance(s, Call) and s.epilogue:
+            made = s.views[-1].buffer
+            writes = sum(w and v.buffer == made for v, w in accesses(s))
+            if users[made] == 1 and writes == 1 and program.buffers[made].kind == "temp":
+                found.add(made)
+    return found
+
+
+def all_within(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps and all steps inside them."""
+    for s in steps:
+        yield from within(s)
 
 
 def plan(program: Program) -> Program:
     """Give every temp an arena slot and drop the temps that no step uses.
 
-    Temps whose lives are apart share a slot if their sizes are equal, or provably nest.
+    Temps whose lives are apart may share a slot, those of one size before others. They are placed in the order of time;
+    if there are few, also the largest first, and the smaller of the two arenas is taken.
     """
-    lives = lifetimes(program)
-    arena = Arena()
-    offsets = {}
+    lives, passing_by = lifetimes(program), passing(program)
+    size = {name: product(b.shape) * item_bytes(b.dtype) for name, b in program.buffers.items() if name in lives}
+    arena, offsets = Arena(), {}
     for name, (low, high) in sorted(lives.items(), key=lambda item: item[1]):
-        buffer = program.buffers[name]
-        offsets[name] = arena.place(product(buffer.shape) * np.dtype(buffer.dtype).itemsize, low, high)
-    buffers = {name: b for name, b in program.buffers.items() if b.kind != "temp" or name in lives}
-    return replace(program, buffers=buffers, offsets=offsets, slots=tuple((size,) for size in arena.sizes))
+        offsets[name] = arena.place(size[name], low, high)
+    slots = arena.slots
+    if len(lives) <= FEW:
+        other, others = arena.largest_first(lives, size)
+        if typical_bytes(others) < typical_bytes(slots):
+            offsets, slots = other, others
+    buffers = {
+        name: b for name, b in program.buffers.items() if b.kind != "temp" or name in lives or name in passing_by
+    }
+    return replace(program, buffers=buffers, offsets=offsets, slots=tuple(slots))
+
+
+def typical_bytes(slots: Sequence[Room]) -> int:
+    """Of an arena with these slots, for a size that is typical and for a small one, multiplied."""
+    return prod(sum(max(nominal(e, each) for e in room) for room in slots) for each in TYPICAL)
+
+
+def arena_bytes(program: Program, sizes: Mapping[Symbol, int]) -> int:
+    """The bytes of all slots for these sizes, each slot beginning at a cache line."""
+    return sum(-(-max(size_at(e, sizes) for e in room) // LINE) * LINE for room in program.slots)
+
+
+def live_bytes(program: Program, sizes: Mapping[Symbol, int]) -> int:
+    """The bytes of the temps that are alive together where these are most: no arena for this order of the steps is
+    smaller."""
+    change: Counter[int] = Counter()
+    for name, (low, high) in lifetimes(program).items():
+        b = program.buffers[name]
+        bytes_ = size_at(product(b.shape), sizes) * item_bytes(b.dtype)
+        change[low] += bytes_
+        change[high + 1] -= bytes_
+    return max(itertools.accumulate(n for _, n in sorted(change.items())), default=0)
 
 
 class Arena:
-    """Slots in the order of time: temps come sorted by their first place."""
+    """Slots in the order of time: temps come sorted by their first place.
 
-    NEIGHBOURS = 32  # so many other sizes are tried: with 3,000 sizes the search stays linear
+    A slot has room for several sizes that no proof compares; it is as large as the largest of them.
+    """
+
+    KINDS = 4  # sizes that a slot has room for
+    NEIGHBOURS = 8  # so many slots of other sizes are tried: with 3,000 sizes the search stays linear
 
     def __init__(self) -> None:
-        self.sizes: list[Extent] = []  # of each slot
-        self.idle: dict[Extent, list[tuple[int, int]]] = {}  # by size: heap of (last place in use, slot)
+        self.slots: list[Room] = []
+        self.idle: dict[Room, list[tuple[int, int]]] = {}  # by room: heap of (last place in use, slot)
+        self.typical: dict[Room, int] = {}
         self.added: dict[Extent, frozenset[tuple[Atom, ...]]] = {}  # monomials that a size adds up
 
     def place(self, size: Extent, low: int, high: int) -> int:
-        """A slot for the places low to high."""
-        found = self.free(size, low)
+        """A slot for the places low to high: of this very size, or the narrowest wider one, or the widest narrower one
+        that grows, or one of another kind, that then has room for both."""
+        room: Room = (size,)
+        found = self.free(room, low)
         if found is None:
             others = [
-                s
-                for s in itertools.islice(reversed(self.idle), self.NEIGHBOURS)
-                if s != size and self.idle[s][0][0] < low
+                r
+                for r in itertools.islice(reversed(self.idle), self.NEIGHBOURS)
+                if r != room and self.idle[r][0][0] < low
             ]
-            wider = [s for s in others if self.fits(size, s)]
-            narrower = [s for s in others if self.fits(s, size)]
+            wider = [r for r in others if self.fits(room, r)]
+            narrower = [r for r in others if self.fits(r, room)]
             if wider:
                 best = wider[0]
-                for s in wider:
-                    best = s if self.fits(s, best) else best
-                found = self.free(best, low)
-                size = best
+                for r in wider:
+                    best = r if self.fits(r, best) else best
+                room = best
             elif narrower:
                 best = narrower[0]
-                for s in narrower:
-                    best = s if self.fits(best, s) else best
-                found = self.free(best, low)
+                for r in narrower:
+                    best = r if self.fits(best, r) else best
+            elif others := [
+                r for r in others if len(r) < self.KINDS
+            ]:  # as large as it needs to be, for typical sizes; else as little growth as can be
+                need = self.nominal(room)
+                best = min(others, key=lambda r: (self.nominal(r) < need, abs(self.nominal(r) - need)))
+                room = tuple(e for e in best if not self.at_most(e, size)) + room
+            found = self.free(best, low) if others else None
         if found is None:
-            found = len(self.sizes)
-            self.sizes.append(size)
-        self.sizes[found] = size
-        heapq.heappush(self.idle.setdefault(size, []), (high, found))
+            found = len(self.slots)
+            self.slots.append(room)
+        self.slots[found] = room
+        heapq.heappush(self.idle.setdefault(room, []), (high, found))
         return found
 
-    def free(self, size: Extent, low: int) -> int | None:
-        """Take the slot of this size that has been idle longest before low."""
-        heap = self.idle.get(size)
+    def largest_first(
+        self, lives: Mapping[str, tuple[int, int]], size: Mapping[str, Extent]
+    ) -> tuple[dict[str, int], list[Room]]:
+        """(the slot of each temp, the slots): each in the narrowest slot that is idle all its life."""
+        slots: list[Room] = []
+        taken: list[list[tuple[int, int]]] = []
+        offsets: dict[str, int] = {}
+        for name in sorted(lives, key=lambda n: (-self.nominal((size[n],)), lives[n])):
+            (low, high), own = lives[name], size[name]
+            idle = [k for k, used in enumerate(taken) if all(high < a or b < low for a, b in used)]
+            proved = [k for k in idle if self.fits((own,), slots[k])]
+            found = proved or [k for k in idle if len(slots[k]) < self.KINDS]
+            if found:
+                at = min(found, key=lambda k: (slots[k] != (own,), self.nominal(slots[k])))
+                if not proved:
+                    slots[at] = (*(e for e in slots[at] if not self.at_most(e, own)), own)
+            else:
+                at = len(slots)
+                slots.append((own,))
+                taken.append([])
+            taken[at].append((low, high))
+            offsets[name] = at
+        return offsets, slots
+
+    def free(self, room: Room, low: int) -> int | None:
+        """Take the slot with this room that has been idle longest before low."""
+        heap = self.idle.get(room)
         if not heap or heap[0][0] >= low:
             return None
         slot = heapq.heappop(heap)[1]
         if not heap:
-            del self.idle[size]
+            del self.idle[room]
         return slot
 
-    def fits(self, size: Extent, slot: Extent) -> bool:
+    def nominal(self, room: Room) -> int:
+        """The bytes of a room if every unknown size were NOMINAL."""
+        if room not in self.typical:
+            self.typical[room] = max(nominal(e) for e in room)
+        return self.typical[room]
+
+    def fits(self, inner: Room, outer: Room) -> bool:
+        """Whether inner is proved to be no larger than outer."""
+        return all(any(self.at_most(e, f) for f in outer) for e in inner)
+
+    def at_most(self, size: Extent, slot: Extent) -> bool:
         """Whether size <= slot is proved."""
         for e in (size, slot):
             if e not in self.added:

@@ -548,14 +548,15 @@ def sized(*shapes: tuple[Extent, ...]) -> tuple[tuple[Extent, ...], ...]:
     return plan(program([*inputs, *temps], *steps)).slots
 
 
-def test_sizes_that_provably_nest_share() -> None:
+def test_sizes_share_and_those_that_provably_nest_need_no_maximum() -> None:
     assert sized((n,), (n,)) == ((8 * n,),)
     assert sized((n + 1,), (n,)) == ((8 * n + 8,),)
     assert sized((n,), (n + 1,)) == ((8 * n + 8,),)
     assert sized((n,), (n + m,), (m,)) == ((8 * n + 8 * m,),)
     assert sized((4,), (8,)) == ((64,),)
-    assert sized((n,), (m,)) == ((8 * n,), (8 * m,))
-    assert sized((n,), (n, m)) == ((8 * n,), (8 * n * m,))  # m may be 0
+    assert sized((n,), (m,)) == ((8 * n, 8 * m),)
+    assert sized((n,), (n, m)) == ((8 * n, 8 * n * m),)  # m may be 0
+    assert sized((n,), (m,), (n,), (m + 1,)) == ((8 * n, 8 * m + 8),)
 
 
 def test_the_closest_size_is_taken() -> None:
