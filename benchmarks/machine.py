@@ -13,6 +13,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 import symdl
+from symdl.backends.limits import measured
+from symdl.functions import native
+from symdl.profile import size_text
 
 RECORDS = Path(__file__).parent / "records"
 
@@ -27,9 +30,17 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def limits() -> dict[str, Any]:
+    """Of one thread, as `f.profile` measures them, in 10^9 a second."""
+    found = measured(native().machine)
+    copies = {f"copy_{size_text(size).replace(' ', '_')}": round(rate / 1e9, 1) for size, rate in found.copies}
+    return {**copies, **{f"flops_{dtype}": round(rate / 1e9, 1) for dtype, rate in found.flops.items()}}
+
+
 def description() -> dict[str, Any]:
-    """Processor, cores and versions."""
+    """Processor, cores, versions and limits."""
     return {
+        "limits": limits(),
         "processor": processor(),
         "llvm_cpu": llvm.get_host_cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

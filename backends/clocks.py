@@ -1,0 +1,22 @@
+"""The clocks of a Program in machine code: how long each of its steps took."""
+
+from __future__ import annotations
+
+import ctypes
+
+from symdl.backends.cpu import CpuExecutable
+
+
+class Clocks:
+    """Of an Executable that was compiled with timed=True and has so many steps; see `symdl.backends.llvm.clocks`."""
+
+    def __init__(self, executable: CpuExecutable, steps: int) -> None:
+        self.executable, engine = executable, executable._engine
+        self.table = (ctypes.c_int64 * (2 * steps)).from_address(engine.address("times"))
+        self.now = ctypes.PYFUNCTYPE(ctypes.c_int64)(engine.address("ticks"))
+
+    def taken(self) -> list[tuple[int, int]]:
+        """(ticks, calls) of each step since the last time."""
+        found = list(zip(self.table[::2], self.table[1::2], strict=True))
+        ctypes.memset(self.table, 0, ctypes.sizeof(self.table))
+        return found

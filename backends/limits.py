@@ -1,0 +1,156 @@
+"""What this machine can do at most: bytes copied and floating-point operations done in a second, measured on demand.
+
+    limits = measured(machine, threads)     # 0.1 s, once per process and number of threads
+    limits.bandwidth(4 << 20), limits.flops["float32"]
+
+Copies are measured at several sizes, since caches are faster than memory; operations with as many sums of products in
+flight as there are registers for, all in registers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdl.backends.builder import LLVM_TYPE
+from symdl.backends.cpu import Engine, Machine, address_of, compile_text
+
+SIZES = (32 << 10, 512 << 10, 4 << 20, 16 << 20, 64 << 20)  # bytes read and written by a copy
+AT_ONCE = 2e-3  # seconds of one measurement, about
+REPEATED = 3  # measurements, of which the best counts: others may use the machine
+_lock = threading.Lock()
+_known: dict[tuple[str, int], Limits] = {}
+_engines: dict[str, Engine] = {}
+
+COPY = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define void @copy(ptr %to, ptr %from, i64 %bytes, i64 %rounds) nounwind {
+entry:
+  br label %loop
+loop:
+  %k = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %bytes, i1 true)
+  %next = add i64 %k, 1
+  %more = icmp slt i64 %next, %rounds
+  br i1 %more, label %loop, label %out
+out:
+  ret void
+}
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """copies: (bytes read and written, bytes in a second), by size; flops: operations in a second, by dtype."""
+
+    threads: int
+    copies: tuple[tuple[int, float], ...]
+    flops: dict[str, float]
+
+    def bandwidth(self, bytes_: int) -> float:
+        """Bytes in a second for a kernel that touches so many: those of the smallest copy that is as large."""
+        return next((rate for size, rate in self.copies if bytes_ <= size), self.copies[-1][1])
+
+
+def measured(machine: Machine, threads: int = 1) -> Limits:
+    """The limits of the machine for so many threads, measured at the first use."""
+    with _lock:
+        key = machine.fingerprint(), threads
+        if key not in _known:
+            _known[key] = _measured(machine, threads)
+        return _known[key]
+
+
+def peak_text(machine: Machine, dtype: str) -> str:
+    """void peak_<dtype>(values, rounds): sums of products in registers, peak_operations of them in a round."""
+    lanes = machine.vector_bytes // np.dtype(dtype).itemsize
+    kind = f"<{lanes} x {LLVM_TYPE[dtype]}>"
+    name = f"llvm.fma.v{lanes}f{8 * np.dtype(dtype).itemsize}"
+    chains = _chains(machine)
+    lines = [f"define void @peak_{dtype}(ptr %values, i64 %rounds) nounwind {{", "entry:"]
+    lines += [f"  %x = load {kind}, ptr %values, align 8", "  br label %loop", "loop:"]
+    lines += ["  %k = phi i64 [ 0, %entry ], [ %next, %loop ]"]
+    lines += [f"  %a{c} = phi {kind} [ %x, %entry ], [ %b{c}, %loop ]" for c in range(chains)]
+    for c in range(chains):
+        if machine.fma:
+            lines.append(f"  %b{c} = call {kind} @{name}({kind} %a{c}, {kind} %x, {kind} %x)")
+        else:
+            lines += [f"  %m{c} = fmul {kind} %a{c}, %x", f"  %b{c} = fadd {kind} %m{c}, %x"]
+    lines += ["  %next = add i64 %k, 1", "  %more = icmp slt i64 %next, %rounds"]
+    lines += ["  br i1 %more, label %loop, label %out", "out:"]
+    for c in range(chains):
+        lines += [f"  %p{c} = getelementptr {kind}, ptr %values, i64 {c + 1}"]
+        lines += [f"  store {kind} %b{c}, ptr %p{c}, align 8"]
+    head = [f"declare {kind} @{name}({kind}, {kind}, {kind})"] if machine.fma else []
+    return "\n".join([*head, *lines, "  ret void", "}", ""])
+
+
+def peak_operations(machine: Machine, dtype: str) -> int:
+    """Additions and multiplications in a round of peak_text."""
+    return 2 * _chains(machine) * machine.vector_bytes // np.dtype(dtype).itemsize
+
+
+def _chains(machine: Machine) -> int:
+    return machine.registers - 4
+
+
+def _measured(machine: Machine, threads: int) -> Limits:
+    key = machine.fingerprint()
+    if key not in _engines:
+        head = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.layout}"\n'
+        text = head + COPY + peak_text(machine, "float32") + peak_text(machine, "float64")
+        _engines[key] = Engine(compile_text(text, machine), machine)
+    engine = _engines[key]
+    copy = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)(engine.address("copy"))
+    copies = []
+    for size in SIZES:
+        own = max(size // threads // 2, 1)
+        pairs = [(np.ones(own, np.uint8), np.ones(own, np.uint8)) for _ in range(threads)]
+        places = [(address_of(to), address_of(source)) for to, source in pairs]
+        rate = _rate(threads, lambda k, n, own=own, places=places: copy(*places[k], own, n))  # type: ignore[misc]
+        copies.append((size, rate * 2 * own))
+    flops = {}
+    for dtype in ("float32", "float64"):
+        peak = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(engine.address(f"peak_{dtype}"))
+        room = [np.full(machine.vector_bytes * (_chains(machine) + 1) // 4, 0.5, dtype) for _ in range(threads)]
+        rate = _rate(threads, lambda k, n, peak=peak, room=room: peak(address_of(room[k]), n))  # type: ignore[misc]
+        flops[dtype] = rate * peak_operations(machine, dtype)
+    return Limits(threads, tuple(copies), flops)
+
+
+def _rate(threads: int, work: Callable[[int, int], Any]) -> float:
+    """Rounds in a second of work(number of the thread, rounds), all threads together."""
+    rounds = 1
+    while (taken := _seconds(1, work, rounds)) < AT_ONCE / 4:
+        rounds *= 4 if taken < AT_ONCE / 16 else 2
+    rounds = max(1, int(rounds * AT_ONCE / taken))
+    return max(threads * rounds / _seconds(threads, work, rounds) for _ in range(REPEATED))
+
+
+def _seconds(threads: int, work: Callable[[int, int], Any], rounds: int) -> float:
+    """From the first thread's begin to the last one's end; the code lets go of the interpreter's lock."""
+    if threads == 1:
+        start = time.perf_counter()
+        work(0, rounds)
+        return time.perf_counter() - start
+    spans: list[tuple[float, float]] = []
+    together = threading.Barrier(threads)
+
+    def one(k: int) -> None:
+        together.wait()
+        start = time.perf_counter()
+        work(k, rounds)
+        spans.append((start, time.perf_counter()))
+
+    workers = [threading.Thread(target=one, args=(k,)) for k in range(threads)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    return max(end for _, end in spans) - min(start for start, _ in spans)
