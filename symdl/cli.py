@@ -1,4 +1,4 @@
-"""The command `symdl`: train a model of the zoo, predict with its weights, examine the installation.
+"""The command `symdl`: train a model of the zoo, predict with its weights, examine the installation, clear the cache.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrongly called,
 130 interrupted.
@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 
 from symdl import extras
+from symdl.cache import Cache
+from symdl.config import config
 from symdl.datasets.digits import digits, digits_split
 from symdl.datasets.idx import read_idx
 from symdl.datasets.mnist import mnist
@@ -119,6 +121,15 @@ def make_parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("doctor", help="say what is installed and whether it works")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.set_defaults(command=doctor)
+
+    verb = verbs.add_parser(
+        "cache",
+        help="show or clear the cache of compiled code",
+        description="The folder is SYMDL_CACHE_DIR or config.cache_dir, its largest size config.cache_size.",
+    )
+    verb.add_argument("action", nargs="?", choices=["show", "clear"], default="show", help="default: show")
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.set_defaults(command=cache)
     return parser
 
 
@@ -247,10 +258,10 @@ def _train_json(arguments: argparse.Namespace, outcomes: Sequence[Outcome]) -> d
 
 def models(arguments: argparse.Namespace) -> int:
     """`symdl models`."""
-    for data, config in CONFIGURATIONS.items():
+    for data, chosen in CONFIGURATIONS.items():
         command = "symdl train mlp" if data == "digits" else f"symdl train mlp --data {data} --path DIR"
-        sizes = "-".join(map(str, config.sizes))
-        print(f"{MLP.name}  {data:<6}  {sizes:<14}  {config.activation:<7}  {config.optimizer:<4}  {command}")
+        sizes = "-".join(map(str, chosen.sizes))
+        print(f"{MLP.name}  {data:<6}  {sizes:<14}  {chosen.activation:<7}  {chosen.optimizer:<4}  {command}")
     return DONE
 
 
@@ -327,6 +338,30 @@ def doctor(arguments: argparse.Namespace) -> int:
     findings = examine()
     print(json.dumps([asdict(f) for f in findings]) if arguments.json else report(findings))
     return DONE if all(f.fine for f in findings) else FAILED
+
+
+# ---- cache ----
+
+
+def cache(arguments: argparse.Namespace) -> int:
+    """`symdl cache`, `symdl cache clear`."""
+    if not config.cache_dir:
+        print(json.dumps({"folder": "", "entries": 0, "bytes": 0}) if arguments.json else "the cache is switched off")
+        return DONE
+    kept = Cache(config.cache_dir, config.cache_size)
+    trouble = kept.trouble()
+    removed = kept.clear() if arguments.action == "clear" and not trouble else 0
+    entries = [] if trouble else kept.entries()
+    found = {"folder": kept.folder, "entries": len(entries), "bytes": sum(e.size for e in entries), "limit": kept.limit}
+    if arguments.json:
+        print(json.dumps({**found, "trouble": trouble}))
+    elif arguments.action == "show":
+        print("\n".join(f"{name:<8} {value}" for name, value in found.items()))
+    elif not trouble:
+        print(f"{removed} entries removed from {kept.folder}")
+    if trouble:
+        print(f"the folder is not used: {trouble}", file=sys.stderr)
+    return FAILED if trouble else DONE
 
 
 # ---- what an option may be ----

@@ -1,12 +1,22 @@
-"""What every test runs under: the same examples each time, seeded generators, the reference's float flags silenced."""
+"""What every test runs under: the same examples each time, seeded generators, the reference's float flags silenced, and a
+cache of its own.
+
+The cache is on, in a folder that lives as long as the run: each graph is compiled once, and equal ones later come from
+there, so that every test is a test of the cache, too. What compares machine code with the oracle (agree.py) compiles anew.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+CACHE = tempfile.TemporaryDirectory(prefix="cache-of-tests-")  # removed at the end of the process
+os.environ["SYMDL_CACHE_DIR"] = CACHE.name  # before symdl is imported; for the processes that tests start, too
 
 # "steady" draws the same examples on every run and machine, so that a red run is a change and not luck.
 # "long" searches anew each time and prints what reproduces a failure: pytest --hypothesis-profile=long
