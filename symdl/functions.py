@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import difflib
 import pickle
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from symdl.backends.cpu import CpuBackend
+from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.backends.interpreter import interpret
-from symdl.compilation import Graph, Lowered, compiled, lowered
+from symdl.cache import current
+from symdl.compilation import Graph, Lowered, found_or_compiled, lowered
 from symdl.config import config
-from symdl.dims import canonical_sizes
 from symdl.errors import InputError
 from symdl.evaluate import evaluate
-from symdl.expr import Expr, described, pack, topological, unpack_all
+from symdl.expr import Expr, described, pack, short, topological, unpack_all
 from symdl.failures import Blame
 from symdl.inputs import Array, In, as_array
+from symdl.latex import page
 from symdl.methods import declared
+from symdl.profile import Profile, profiled
 from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of
+from symdl.sources import assembly_text, llvm_text, program_text
 from symdl.storage import SharedVariable, shared, swap
-from symdl.turns import Turn, active, wake
+from symdl.turns import Turn, queue, wake
 from symdl.types import size_at
 
 MODES = {
     None: "native", "native": "native", "FAST_RUN": "native", "FAST_COMPILE": "native",  # Theano's names; one compiler
     "interpreter": "interpreter", "numpy": "numpy",
 }  # fmt: skip
+
+OWN_TURNS = 4  # so many long calls of one function take their turns without Python at once
+ARRAY_SLOT, BORROWED_SLOT = (slot_offset(SharedVariable, name) for name in ("array", "borrowed"))
 
 
 def function(
@@ -61,11 +70,16 @@ def function(
     )  # fmt: skip
 
 
-class Function:
+@called_directly
+class Function(Callable):
     """A compiled function: call it with values in the order of its inputs, or by name.
 
-    Re-entrant: several threads may call it at once; calls that update one shared value take turns. It releases the
-    GIL, answers Ctrl-C between kernels with all shared values wholly old or wholly new, never changes an input, and
+    A call raises InputError, DtypeError, ShapeError or IndexRangeError; nothing shared has changed then. Machine code
+    checks NumPy arrays in C order of the right dtype, and numbers for inputs without axes, and makes the outputs;
+    everything else is brought to that form in Python first.
+
+    Re-entrant: several threads may call it at once; calls that update one shared value take turns. A long call lets go
+    of the GIL and answers Ctrl-C between kernels with all shared values wholly old or wholly new, never changes an input, and
     pickles (the graph is compiled again on loading; the shared values travel with it). copy.deepcopy gives a function
     with shared values of its own. f["x"] is the value kept for an input that has an update.
     """
@@ -94,6 +108,7 @@ class Function:
         )  # fmt: skip
         self._set_up_calls(bool(allow_input_downcast))
         self._compile()
+        self.arm(native().entry_code, self._native_entry())
 
     def _set_up_calls(self, downcast: bool) -> None:
         """All that every call needs and none should work out again."""
@@ -109,7 +124,8 @@ class Function:
         self._shareds = [s for s in self.graph.shareds if isinstance(s, SharedVariable)]
         self._written = [s for s, _ in self.graph.updates if isinstance(s, SharedVariable)]
         self._places = [self._shareds.index(s) for s in self._written]
-        self._both, self._turns = frozenset(self._shareds), frozenset(self._written)
+        self._both = frozenset(s.claims for s in self._shareds)
+        self._alone = frozenset(s.claims for s in self._written)
         self._count = len(self.graph.outputs)
         resized = any(new.type.shape != old.type.shape for old, new in self.graph.updates)
         # New values of other sizes, and all new values of the oracle, come out as outputs and are swapped in; else
@@ -119,24 +135,44 @@ class Function:
 
     def _compile(self) -> None:
         leaves = (*self.graph.inputs, *self.graph.shareds)
+        fixed = frozenset(range(len(self.graph.inputs), len(leaves)))
         updates = {new: old for old, new in self.graph.updates}
         self._executable = None
         self._form: Lowered | None = None
         if self.mode == "numpy":
             nodes = tuple(topological(*self.graph.roots))
-            fixed = frozenset(range(len(self.graph.inputs), len(leaves)))
-            self._blame = Blame(leaves, updates, nodes, canonical_sizes(leaves, fixed, nodes), ())
+            self._blame = Blame(leaves, fixed, updates, nodes, ())
+            self._blame.sizes  # noqa: B018  # raises InputError where one cannot be known
             return
-        form = self._form = lowered(self._to_lower)
-        self._blame = Blame(leaves, updates, form.nodes, form.sizes, form.program.failures)
-        if self.mode == "native":
-            self._executable = compiled(form, native())
+        if self.mode == "interpreter":
+            form = self._form = lowered(self._to_lower)
+            self._blame = Blame(leaves, fixed, updates, form.nodes, form.program.failures)
+            return
+        backend = native()
+        made = found_or_compiled(self._to_lower, backend, backend.store)
+        self._executable, self._form = made.executable, made.form
+        self._blame = Blame(leaves, fixed, updates, made.nodes, made.executable.interface.failures)
 
     # ---- calling ----
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs for these inputs. Raises InputError, DtypeError, ShapeError or IndexRangeError; nothing shared
-        has changed then."""
+    def _native_entry(self) -> Entry | None:
+        """What machine code must know to take calls by itself; None if it cannot."""
+        if self._executable is None or self._swapped:
+            return None
+        inputs = [Input(one.value, one.strict) for k, one in enumerate(self.ins) if k not in self._state]
+        held = []
+        for s in self._shareds:
+            written = s.claims in self._alone
+            watched = s.claims.everyone if written else s.claims.writers
+            held.append(Held(s, ARRAY_SLOT, watched, BORROWED_SLOT if written else None))
+        turns = Turns()
+        if held:
+            own = [Turn(self._both, self._alone) for _ in range(OWN_TURNS)]
+            turns = Turns(own, own[0].sets, queue, wake)
+        return self._executable.entry(inputs, held, turns, self.kind, min(self._state, default=len(self.ins)))
+
+    def _general(self, *args: Any, **kwargs: Any) -> Any:
+        """A call that machine code did not take, from its start."""
         states: dict[int, Array] = {}
         if kwargs or self._state or len(args) != len(self.ins):
             args, states = self._ordered(args, kwargs)
@@ -144,15 +180,24 @@ class Function:
         for value, (dtype, ndim, leaf, strict, downcast) in zip(args, self._takes, strict=True):
             if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != ndim:
                 value = as_array(value, leaf, strict, downcast)
-            arrays.append(value)
+            arrays.append(
+                value
+                if value.flags.c_contiguous and value.flags.aligned and value.dtype is dtype
+                else np.array(value, dtype, order="C")
+            )
+        if self._entry is not None and not states:
+            outputs = self._entry(*arrays)
+            if outputs is not NotImplemented:
+                return outputs
         if not self._shareds:
             return self._shaped(self._run(arrays, []))
-        turn = Turn(self._both, self._turns)
+        turn = Turn(self._both, self._alone)
+        leave = map(set.discard, turn.sets, repeat(turn))
         try:
             turn.take()
             outputs = self._with_shared(arrays, states)
         finally:
-            active.discard(turn)
+            deque(leave, 0)
             wake()
         return self._shaped(outputs)
 
@@ -278,21 +323,50 @@ class Function:
         names = ", ".join(repr(i.variable) for i in self.ins)
         return f"<symdl function {self.name or ''}({names}), {self._count} outputs, {len(self._written)} updates>"
 
+    def _repr_html_(self) -> str:
+        labels = {None: [], "one": ["output"], "list": [f"output {k}" for k in range(self._count)]}
+        outputs = labels[self.kind] if self.kind in (None, "one", "list") else [repr(k) for k in self.kind]
+        rows = [
+            *zip(outputs, self.graph.outputs, strict=True),
+            *((f"{short(s)} ←", new) for s, new in self.graph.updates),
+        ]
+        return page(self._title(), [i.variable for i in self.ins], rows)
+
     @property
     def lowered(self) -> Lowered:
         """Every form of this function, from the user's graph to its Program."""
-        if self._form is None:
-            return lowered(self._to_lower)
-        return self._form
+        if self._executable is not None and self._form is None:  # its code was found in the cache
+            self._form = lowered(self._to_lower)
+        return self._form or lowered(self._to_lower)
 
     def source(self, form: str = "llvm") -> str:
-        """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR) or "asm" (assembly)."""
+        """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR) or "asm" (assembly), with comments
+        that say what each kernel computes and from which lines."""
         if form == "program":
-            return str(self.lowered.program)
+            return program_text(self.lowered)
         if form not in ("llvm", "asm"):
             raise InputError(f"source: there is no form {form!r}", (), "forms: program, llvm, asm")
-        executable = self._executable or compiled(self.lowered, native())
-        return executable.ir() if form == "llvm" else executable.assembly()
+        return (llvm_text if form == "llvm" else assembly_text)(self.lowered, native())
+
+    def profile(self, *args: Any, calls: int = 10, **kwargs: Any) -> Profile:
+        """Time, bytes, operations and share of the machine's limits of each step of a call with these inputs, and the
+        memory of the call: print(f.profile(x, y)).
+
+        Runs a build of its own with clocks in it, compiled at each use, on copies of the shared values, which stay as
+        they are. The quickest of so many calls counts. Whatever the function's mode, native code is measured.
+        """
+        if calls < 1:
+            raise InputError(f"profile: {calls} calls cannot be measured", (), "calls must be at least 1.")
+        given, states = self._ordered(args, kwargs)
+        arrays = [
+            as_array(value, leaf, strict, downcast)
+            for value, (_, _, leaf, strict, downcast) in zip(given, self._takes, strict=True)
+        ]
+        values = [states[k] if k in states else s.get_value() for k, s in enumerate(self._shareds)]
+        status, sizes, found = profiled(self.lowered, native(), self._title(), arrays, values, calls)
+        if found is None:
+            raise self._blame.error(status, sizes, [*arrays, *values])
+        return found
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared values that this function reads or updates."""
@@ -358,10 +432,14 @@ def _hidden(one: In) -> SharedVariable:
     return shared(as_array(one.value, x), one.name or x.name, shape=shape)
 
 
-@cache
 def native() -> CpuBackend:
-    """The back end of this computer, made at the first use."""
-    return CpuBackend()
+    """The back end of this computer, with the cache that config names."""
+    return _native(config.cache_dir, config.cache_size)
+
+
+@cache
+def _native(folder: str, limit: int) -> CpuBackend:
+    return CpuBackend(store=current())
 
 
 @declared("eval")

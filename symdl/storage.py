@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from symdl.errors import DtypeError, ShapeError
 from symdl.expr import VARIABLE, Expr, checked_dtype, described, new_leaf
 from symdl.inputs import Array, converted, plain
-from symdl.turns import Turn, active, wake
+from symdl.turns import Claims, Turn, wake
 from symdl.types import TensorType, fresh_serial, fresh_symbol
 
 
@@ -22,11 +23,12 @@ class SharedVariable(Expr):
     while np.exp(W) builds an expression.
     """
 
-    __slots__ = ("array", "borrowed", "default_update", "everyone")
+    __slots__ = ("alone", "array", "borrowed", "claims", "default_update")
     array: Array
     borrowed: bool  # someone outside may hold the array itself
     default_update: Expr | None  # what it becomes at each call that uses it, if the call does not say otherwise
-    everyone: frozenset[Expr]  # itself alone: what a Turn of get_value and set_value holds
+    claims: Claims  # who uses the value now
+    alone: frozenset[Claims]  # these, as what a Turn of get_value and set_value holds
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "default_update":
@@ -39,7 +41,8 @@ class SharedVariable(Expr):
 
         return_internal_type is accepted for Theano's sake.
         """
-        turn = Turn(self.everyone, frozenset())
+        turn = Turn(self.alone, frozenset())
+        leave = map(set.discard, turn.sets, repeat(turn))
         try:
             turn.take()
             if borrow:
@@ -47,7 +50,7 @@ class SharedVariable(Expr):
                 return self.array
             return self.array.copy()
         finally:
-            active.discard(turn)
+            deque(leave, 0)
             wake()
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
@@ -64,13 +67,14 @@ class SharedVariable(Expr):
             raise ShapeError(
                 f"set_value: {self!r} is {self.type}, not {own.dtype}{list(own.shape)}", [described(self)], remedy
             )
-        turn = Turn(self.everyone, self.everyone)
+        turn = Turn(self.alone, self.alone)
+        leave = map(set.discard, turn.sets, repeat(turn))
         try:
             turn.take()
             object.__setattr__(self, "borrowed", borrow)
             object.__setattr__(self, "array", own)
         finally:
-            active.discard(turn)
+            deque(leave, 0)
             wake()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -123,8 +127,9 @@ def shared(
 
 
 def _filled(leaf: SharedVariable, own: Array, name: str | None, borrow: bool) -> SharedVariable:
+    claims = Claims()
     for attribute, initial in (
-        ("array", own), ("borrowed", borrow), ("default_update", None), ("everyone", frozenset([leaf]))
+        ("array", own), ("borrowed", borrow), ("default_update", None), ("claims", claims), ("alone", frozenset([claims]))
     ):  # fmt: skip
         object.__setattr__(leaf, attribute, initial)
     leaf.name = name

@@ -1,0 +1,45 @@
+"""Where machine code finds what it needs to call a function: the words of its tables, the fields of Python's objects."""
+
+from __future__ import annotations
+
+import sysconfig
+
+from symdl.backends.llvm.entries import ARENA_ALIGNMENT
+from symdl.program import INTERRUPTED
+
+HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
+LONG = 300_000  # units of work, 3 us: a longer run lets go of the interpreter's lock; only longer ones use threads
+MOST_SCRATCH = 1 << 17  # bytes of stack that a call may use for its tables
+NO_MEMORY = -2  # a status of `work` beside those of a Program
+
+# Words of the tables, of 8 bytes each.
+API = ("ARRAY_TYPE", "NEW_ARRAY", "FLOAT_TYPE", "INT_TYPE", "BOOL_TYPE", "TRUE", "NONE", "NOT_IMPLEMENTED",
+       "ENTRY_TYPE", "GENERAL", "THREAD")  # fmt: skip
+TABLE = ("API", "ENTER", "RUN", "RUNTIME", "ARENA",
+         "SCRATCH", "EXTENTS", "SIZES", "MEASURES", "NUMBERS", "RESULTS",
+         "LIMIT", "INPUTS", "INPUT", "SHAREDS", "SHARED", "CONSTANTS", "CONSTANT", "OUTPUTS", "OUTPUT",
+         "KIND", "KEYS", "SETS", "SET", "TURNS", "TURN", "QUEUE", "WAKE")  # fmt: skip
+# How one argument, shared value, constant or output is described; the last rows overlap, for each has its own fields.
+SPEC = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SCALAR", "NUMBER", "LOW", "HIGH", "DEFAULT")
+HELD = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SLOT", "WATCHED", "BORROWED")
+FIXED = ("ADDRESS", "", "PLACE")
+TURN = ("CLAIM", "BUSY", "IDENT")
+INTEGER, FLOAT64, FLOAT32 = 1, 2, 3  # NUMBER: which Python numbers an input without axes takes, 0 for none
+NONE, ONE, LIST, DICTIONARY = range(4)  # KIND: how the outputs come
+
+WORDS = {name: 8 * k for row in (API, TABLE, SPEC, HELD, FIXED, TURN) for k, name in enumerate(row) if name}
+BYTES = {
+    "HEAD": HEAD, "TYPE": HEAD - 8, "OWN": HEAD + 8, "ENTRY": HEAD + 16,
+    "DATA": HEAD, "NDIM": HEAD + 8, "DIMS": HEAD + 16, "DESCR": HEAD + 40, "FLAGS": HEAD + 48,  # of an array
+    "SCALAR_TYPE": HEAD, "BYTE_ORDER": HEAD + 10,  # of a dtype
+    "SET_USED": HEAD + 8, "DICT_USED": HEAD,
+}  # fmt: skip
+CONSTANTS = {
+    "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
+    "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
+    "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
+    "BLOCK": 2 * ARENA_ALIGNMENT, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
+}  # fmt: skip
+ALL = {**WORDS, **BYTES, **CONSTANTS}  # what the names in the text stand for

@@ -1,0 +1,523 @@
+"""The native way into a compiled function, as LLVM IR: one text for all functions, led by a table for each.
+
+    lax(self, args, count, names)      the vectorcall of what users call: what it cannot do goes to Python's method
+    strict(self, args, count, names)   the same for Python: what it cannot do is NotImplemented
+    work(cell, run, runtime, buffers, sizes, needed, long)     a run, for a caller who has bound the arrays
+    poll()                             looks for signals, from inside a run
+
+A call checks the arguments, binds the sizes (`enter`), makes the outputs, runs, and gives back the outputs. Whatever is
+not an exact NumPy array in C order of the right dtype, or a number where there are no axes, whatever fails, and shared
+values that are in use go the slow way, which repeats the call from its start: nothing has been changed by then. A run
+of little work keeps the interpreter's lock: no Python code, and no other thread, comes between its first check and its
+end, so that looking whether the shared values are free is enough. A long run takes its turn (`symdl.turns`) by one of
+the Turns that were made with the function, and lets go of the lock.
+
+The text holds no address of Python or NumPy: functions are named, objects stand in the tables. Three lines of it are
+not LLVM's:  %v = at T, %p + N  loads from N bytes behind %p;  set T %v, %p + N  stores there;  %v = item T, %p[%k]
+loads element %k. TAKE and GIVE exchange what a cell holds. Other names in capitals are numbers of `entry_tables`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from symdl.backends.entry_arguments import ARGUMENT_TEXT, TURN_TEXT
+from symdl.backends.entry_tables import ALL, FREE_THREADED
+
+DECLARED = """
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare i32 @PyGILState_Ensure()
+declare void @PyGILState_Release(i32)
+declare i32 @PyErr_CheckSignals()
+declare void @PyErr_Fetch(ptr, ptr, ptr)
+declare void @PyErr_Restore(ptr, ptr, ptr)
+declare ptr @PyErr_NoMemory()
+declare ptr @PyMem_RawMalloc(i64)
+declare void @PyMem_RawFree(ptr)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyObject_GetAttr(ptr, ptr)
+declare i32 @PyObject_SetAttr(ptr, ptr, ptr)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyObject_CallNoArgs(ptr)
+declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
+declare ptr @PyLong_FromSize_t(i64)
+declare i64 @PyThread_get_thread_ident()
+declare ptr @PyList_New(i64)
+declare i32 @PyList_SetItem(ptr, i64, ptr)
+declare ptr @PyDict_New()
+declare i32 @PyDict_SetItem(ptr, ptr, ptr)
+declare i32 @PySet_Add(ptr, ptr)
+declare i32 @PySet_Discard(ptr, ptr)
+declare double @llvm.fabs.f64(double)
+declare float @llvm.fabs.f32(float)
+"""
+
+RUN_TEXT = """
+; An exception of a signal handler stays set in the thread, and is raised when the call returns.
+define i32 @poll() nounwind {
+  %lock = call i32 @PyGILState_Ensure()
+  %found = call i32 @PyErr_CheckSignals()
+  call void @PyGILState_Release(i32 %lock)
+  ret i32 %found
+}
+
+; A run in an arena of the needed bytes. The largest arena of the calls so far, up to KEPT, waits in the cell for the
+; next: fresh memory costs a page fault per page. A block of memory begins with its size.
+define i64 @work(ptr %cell, ptr %run, ptr %runtime, ptr %buffers, ptr %sizes, i64 %needed, i64 %long) nounwind {
+entry:
+  %kept = TAKE %cell
+  %none = icmp eq ptr %kept, null
+  br i1 %none, label %new, label %measure
+measure:
+  %size = load i64, ptr %kept
+  %enough = icmp uge i64 %size, %needed
+  br i1 %enough, label %ready, label %small
+small:
+  call void @PyMem_RawFree(ptr %kept)
+  br label %new
+new:
+  %all = add i64 %needed, BLOCK
+  %fresh = call ptr @PyMem_RawMalloc(i64 %all)
+  %failed = icmp eq ptr %fresh, null
+  br i1 %failed, label %full, label %made
+full:
+  ret i64 OUT_OF_MEMORY
+made:
+  store i64 %needed, ptr %fresh
+  br label %ready
+ready:
+  %block = phi ptr [ %kept, %measure ], [ %fresh, %made ]
+  %base = ptrtoint ptr %block to i64
+  %past = add i64 %base, BLOCK
+  %start = and i64 %past, -ALIGNMENT
+  %arena = inttoptr i64 %start to ptr
+  %waits = icmp ne i64 %long, 0
+  br i1 %waits, label %alone, label %locked
+locked:
+  %quick = call i64 %run(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)
+  br label %done
+alone:
+  %thread = call ptr @PyEval_SaveThread()
+  %slow = call i64 %run(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %done
+done:
+  %status = phi i64 [ %quick, %locked ], [ %slow, %alone ]
+  %bytes = load i64, ptr %block
+  %keep = icmp ule i64 %bytes, KEPT
+  br i1 %keep, label %give, label %drop
+give:
+  %other = GIVE %block, %cell
+  %alone.again = icmp eq ptr %other, null
+  br i1 %alone.again, label %end, label %both
+both:  ; another call gave one meanwhile: this one takes its place
+  call void @PyMem_RawFree(ptr %other)
+  br label %end
+drop:
+  call void @PyMem_RawFree(ptr %block)
+  br label %end
+end:
+  ret i64 %status
+}
+"""
+
+CALL_TEXT = """
+; The arrays go.
+define internal void @forget(ptr %results, i64 %count) nounwind {
+entry:
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k1, %drop ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %drop, label %end
+drop:
+  %one = item ptr, %results[%k]
+  call void @Py_DecRef(ptr %one)
+  %k1 = add i64 %k, 1
+  br label %next
+end:
+  ret void
+}
+
+; The outputs in the form that the caller asked for, or null and an exception. The arrays are the result's then.
+define internal ptr @result(ptr %table, ptr %api, ptr %results, i64 %count) nounwind {
+entry:
+  %kind = at i64, %table + KIND
+  switch i64 %kind, label %dictionary [ i64 GIVES_ONE, label %one i64 GIVES_LIST, label %list i64 GIVES_NONE, label %none ]
+one:
+  %first = load ptr, ptr %results
+  ret ptr %first
+none:
+  %nothing = at ptr, %api + NONE
+  call void @Py_IncRef(ptr %nothing)
+  ret ptr %nothing
+list:
+  %row = call ptr @PyList_New(i64 %count)
+  %no_row = icmp eq ptr %row, null
+  br i1 %no_row, label %lost, label %fill
+fill:
+  %k = phi i64 [ 0, %list ], [ %k1, %put ]
+  %more = icmp ult i64 %k, %count
+  br i1 %more, label %put, label %listed
+put:
+  %array = item ptr, %results[%k]
+  %stored = call i32 @PyList_SetItem(ptr %row, i64 %k, ptr %array)
+  %k1 = add i64 %k, 1
+  br label %fill
+listed:
+  ret ptr %row
+dictionary:
+  %named = call ptr @PyDict_New()
+  %no_dict = icmp eq ptr %named, null
+  br i1 %no_dict, label %lost, label %name
+name:
+  %keys = at ptr, %table + KEYS
+  br label %label
+label:
+  %j = phi i64 [ 0, %name ], [ %j1, %enter ]
+  %rest = icmp ult i64 %j, %count
+  br i1 %rest, label %enter, label %labelled
+enter:
+  %key = item ptr, %keys[%j]
+  %value = item ptr, %results[%j]
+  %bad = call i32 @PyDict_SetItem(ptr %named, ptr %key, ptr %value)
+  %j1 = add i64 %j, 1
+  %fine = icmp eq i32 %bad, 0
+  br i1 %fine, label %label, label %broken
+broken:
+  call void @Py_DecRef(ptr %named)
+  br label %lost
+labelled:
+  call void @forget(ptr %results, i64 %count)
+  ret ptr %named
+lost:
+  call void @forget(ptr %results, i64 %count)
+  ret ptr null
+}
+
+; The result, null and an exception, or the table: it cannot be done here, and nothing has been done.
+define internal ptr @core(ptr %owner, ptr %table, ptr %args, i64 %count) nounwind {
+entry:
+  %api = at ptr, %table + API
+  %array_type = at ptr, %api + ARRAY_TYPE
+  %words = at i64, %table + SCRATCH
+  %buffers = alloca i64, i64 %words, align 16
+  %extents_at = at i64, %table + EXTENTS
+  %extents = getelementptr i8, ptr %buffers, i64 %extents_at
+  %numbers_at = at i64, %table + NUMBERS
+  %numbers = getelementptr i8, ptr %buffers, i64 %numbers_at
+  %inputs = at i64, %table + INPUTS
+  %input = at ptr, %table + INPUT
+  br label %next_input
+next_input:
+  %k = phi i64 [ 0, %entry ], [ %k1, %taken ]
+  %more_inputs = icmp ult i64 %k, %inputs
+  br i1 %more_inputs, label %argument, label %values
+argument:
+  %spec_at = mul i64 %k, SPEC_BYTES
+  %spec = getelementptr i8, ptr %input, i64 %spec_at
+  %given = icmp ult i64 %k, %count
+  br i1 %given, label %passed, label %left_out
+passed:
+  %argument_given = item ptr, %args[%k]
+  br label %look
+left_out:
+  %default = at ptr, %spec + DEFAULT
+  %no_default = icmp eq ptr %default, null
+  br i1 %no_default, label %miss, label %look
+look:
+  %object = phi ptr [ %argument_given, %passed ], [ %default, %left_out ]
+  %type = at ptr, %object + TYPE
+  %is_array = icmp eq ptr %type, %array_type
+  br i1 %is_array, label %array, label %scalar
+array:
+  %fit = call i1 @fits(ptr %object, ptr %spec, i32 C_ORDER, ptr %buffers, ptr %extents)
+  br i1 %fit, label %taken, label %miss
+scalar:
+  %own = getelementptr i64, ptr %numbers, i64 %k
+  %where = call ptr @number(ptr %spec, ptr %object, ptr %type, ptr %own, ptr %api)
+  %nowhere = icmp eq ptr %where, null
+  br i1 %nowhere, label %miss, label %placed
+placed:
+  %place = at i64, %spec + PLACE
+  %slot = getelementptr ptr, ptr %buffers, i64 %place
+  store ptr %where, ptr %slot
+  br label %taken
+taken:
+  %k1 = add nuw nsw i64 %k, 1
+  br label %next_input
+
+values:
+  %shareds = at i64, %table + SHAREDS
+  %shared = at ptr, %table + SHARED
+  br label %next_value
+next_value:
+  %s = phi i64 [ 0, %values ], [ %s1, %valued ]
+  %more_values = icmp ult i64 %s, %shareds
+  br i1 %more_values, label %value, label %fixed
+value:
+  %held_at = mul i64 %s, SPEC_BYTES
+  %held = getelementptr i8, ptr %shared, i64 %held_at
+  %watched = at ptr, %held + WATCHED
+  %used = at i64, %watched + SET_USED
+  %free = icmp eq i64 %used, 0
+  br i1 %free, label %unused, label %miss
+unused:
+  %slot_of = at ptr, %held + SLOT
+  %current = load ptr, ptr %slot_of
+  %absent = icmp eq ptr %current, null
+  br i1 %absent, label %miss, label %present
+present:
+  %current_type = at ptr, %current + TYPE
+  %still_array = icmp eq ptr %current_type, %array_type
+  br i1 %still_array, label %whole, label %miss
+whole:
+  %kept = call i1 @fits(ptr %current, ptr %held, i32 UPDATABLE, ptr %buffers, ptr %extents)
+  br i1 %kept, label %valued, label %miss
+valued:
+  %s1 = add nuw nsw i64 %s, 1
+  br label %next_value
+
+; An updated array that is known outside may also be an input, or the array of another shared value.
+fixed:
+  br label %next_updated
+next_updated:
+  %u = phi i64 [ 0, %fixed ], [ %u1, %apart ]
+  %more_updated = icmp ult i64 %u, %shareds
+  br i1 %more_updated, label %one_value, label %all_apart
+one_value:
+  %updated_at = mul i64 %u, SPEC_BYTES
+  %updated = getelementptr i8, ptr %shared, i64 %updated_at
+  %borrowed = at ptr, %updated + BORROWED
+  %read_only = icmp eq ptr %borrowed, null
+  br i1 %read_only, label %apart, label %is_lent
+is_lent:
+  %lent = load ptr, ptr %borrowed
+  %true = at ptr, %api + TRUE
+  %is_known = icmp eq ptr %lent, %true
+  br i1 %is_known, label %from_inputs, label %apart
+from_inputs:
+  %no_input = call i1 @apart(ptr %updated, ptr %input, i64 %inputs, ptr %buffers, ptr %extents)
+  br i1 %no_input, label %from_values, label %miss
+from_values:
+  %no_value = call i1 @apart(ptr %updated, ptr %shared, i64 %shareds, ptr %buffers, ptr %extents)
+  br i1 %no_value, label %apart, label %miss
+apart:
+  %u1 = add nuw nsw i64 %u, 1
+  br label %next_updated
+
+all_apart:
+  %constants = at i64, %table + CONSTANTS
+  %constant = at ptr, %table + CONSTANT
+  br label %next_constant
+next_constant:
+  %c = phi i64 [ 0, %all_apart ], [ %c1, %known ]
+  %more_constants = icmp ult i64 %c, %constants
+  br i1 %more_constants, label %known, label %bind
+known:
+  %known_at = mul i64 %c, SPEC_BYTES
+  %one = getelementptr i8, ptr %constant, i64 %known_at
+  %address = at ptr, %one + ADDRESS
+  %its_place = at i64, %one + PLACE
+  %its_slot = getelementptr ptr, ptr %buffers, i64 %its_place
+  store ptr %address, ptr %its_slot
+  %c1 = add nuw nsw i64 %c, 1
+  br label %next_constant
+
+bind:
+  %sizes_at = at i64, %table + SIZES
+  %sizes = getelementptr i8, ptr %buffers, i64 %sizes_at
+  %measures_at = at i64, %table + MEASURES
+  %measures = getelementptr i8, ptr %buffers, i64 %measures_at
+  %enter = at ptr, %table + ENTER
+  %unmet = call i64 %enter(ptr %extents, ptr %buffers, ptr %sizes, ptr %measures)
+  %met = icmp eq i64 %unmet, 0
+  br i1 %met, label %make, label %miss
+make:
+  %results_at = at i64, %table + RESULTS
+  %results = getelementptr i8, ptr %buffers, i64 %results_at
+  %outputs = at i64, %table + OUTPUTS
+  %output = at ptr, %table + OUTPUT
+  %new_array = at ptr, %api + NEW_ARRAY
+  br label %next_output
+next_output:
+  %o = phi i64 [ 0, %make ], [ %o1, %made ]
+  %more_outputs = icmp ult i64 %o, %outputs
+  br i1 %more_outputs, label %new, label %weigh
+new:
+  %wanted_at = mul i64 %o, SPEC_BYTES
+  %wanted = getelementptr i8, ptr %output, i64 %wanted_at
+  %dtype = at ptr, %wanted + DTYPE
+  %axes = at i64, %wanted + AXES
+  %ndim = trunc i64 %axes to i32
+  %first = at i64, %wanted + EXTENT
+  %shape = getelementptr i64, ptr %measures, i64 %first
+  call void @Py_IncRef(ptr %dtype)
+  %fresh = call ptr %new_array(ptr %array_type, ptr %dtype, i32 %ndim, ptr %shape, ptr null, ptr null, i32 0, ptr null)
+  %failed = icmp eq ptr %fresh, null
+  br i1 %failed, label %broken, label %made
+broken:
+  call void @forget(ptr %results, i64 %o)
+  ret ptr null
+made:
+  %result_slot = getelementptr ptr, ptr %results, i64 %o
+  store ptr %fresh, ptr %result_slot
+  %data = at ptr, %fresh + DATA
+  %out_place = at i64, %wanted + PLACE
+  %out_slot = getelementptr ptr, ptr %buffers, i64 %out_place
+  store ptr %data, ptr %out_slot
+  %o1 = add nuw nsw i64 %o, 1
+  br label %next_output
+
+weigh:
+  %cell = at ptr, %table + ARENA
+  %run = at ptr, %table + RUN
+  %runtime = at ptr, %table + RUNTIME
+  %needed = load i64, ptr %measures
+  %amount = at i64, %measures + 8
+  %is_long = icmp ugt i64 %amount, IS_LONG
+  br i1 %is_long, label %long, label %short
+short:
+  %quick = call i64 @work(ptr %cell, ptr %run, ptr %runtime, ptr %buffers, ptr %sizes, i64 %needed, i64 0)
+  br label %judge
+long:
+  %any = icmp ne i64 %shareds, 0
+  br i1 %any, label %queue, label %go
+queue:
+  %claimed = call ptr @claim(ptr %table, ptr %api)
+  %all_busy = icmp eq ptr %claimed, null
+  br i1 %all_busy, label %undone, label %claimed_one
+claimed_one:
+  %no_claim = icmp eq ptr %claimed, %table
+  br i1 %no_claim, label %raise, label %go
+go:
+  %turn = phi ptr [ null, %long ], [ %claimed, %claimed_one ]
+  call void @Py_IncRef(ptr %owner)
+  %slow = call i64 @work(ptr %cell, ptr %run, ptr %runtime, ptr %buffers, ptr %sizes, i64 %needed, i64 1)
+  %without = icmp eq ptr %turn, null
+  br i1 %without, label %let_go, label %give_back
+give_back:
+  %quiet = call i1 @leave(ptr %table, ptr %turn)
+  %after = select i1 %quiet, i64 %slow, i64 SIGNALLED
+  br label %let_go
+let_go:
+  %ended = phi i64 [ %slow, %go ], [ %after, %give_back ]
+  call void @Py_DecRef(ptr %owner)
+  br label %judge
+judge:
+  %status = phi i64 [ %quick, %short ], [ %ended, %let_go ]
+  switch i64 %status, label %undone [ i64 0, label %good i64 SIGNALLED, label %raise i64 OUT_OF_MEMORY, label %full ]
+good:
+  %end = call ptr @result(ptr %table, ptr %api, ptr %results, i64 %outputs)
+  ret ptr %end
+undone:  ; a check in a kernel did not hold: Python finds out which, on the same values
+  call void @forget(ptr %results, i64 %outputs)
+  br label %miss
+full:
+  %no_memory = call ptr @PyErr_NoMemory()
+  br label %raise
+raise:
+  call void @forget(ptr %results, i64 %outputs)
+  ret ptr null
+miss:
+  ret ptr %table
+}
+
+define ptr @lax(ptr %self, ptr %args, i64 %flagged, ptr %names) nounwind {
+entry:
+  %count = and i64 %flagged, 9223372036854775807
+  %api = at ptr, %self + OWN
+  %owner = at ptr, %self + ENTRY
+  %absent = icmp eq ptr %owner, null
+  br i1 %absent, label %general, label %look
+look:
+  %type = at ptr, %owner + TYPE
+  %entry_type = at ptr, %api + ENTRY_TYPE
+  %right = icmp eq ptr %type, %entry_type
+  %unnamed = icmp eq ptr %names, null
+  %both = and i1 %right, %unnamed
+  br i1 %both, label %count_them, label %general
+count_them:
+  %table = at ptr, %owner + OWN
+  %limit = at i64, %table + LIMIT
+  %few = icmp ule i64 %count, %limit
+  br i1 %few, label %try, label %general
+try:
+  %done = call ptr @core(ptr %owner, ptr %table, ptr %args, i64 %count)
+  %missed = icmp eq ptr %done, %table
+  br i1 %missed, label %general, label %end
+end:
+  ret ptr %done
+general:
+  %name = at ptr, %api + GENERAL
+  %method = call ptr @PyObject_GetAttr(ptr %self, ptr %name)
+  %lacks = icmp eq ptr %method, null
+  br i1 %lacks, label %error, label %ask
+ask:
+  %answer = call ptr @PyObject_Vectorcall(ptr %method, ptr %args, i64 %flagged, ptr %names)
+  call void @Py_DecRef(ptr %method)
+  ret ptr %answer
+error:
+  ret ptr null
+}
+
+define ptr @strict(ptr %self, ptr %args, i64 %flagged, ptr %names) nounwind {
+entry:
+  %count = and i64 %flagged, 9223372036854775807
+  %table = at ptr, %self + OWN
+  %inputs = at i64, %table + INPUTS
+  %all = icmp eq i64 %count, %inputs
+  br i1 %all, label %try, label %no
+try:
+  %done = call ptr @core(ptr %self, ptr %table, ptr %args, i64 %count)
+  %missed = icmp eq ptr %done, %table
+  br i1 %missed, label %no, label %end
+end:
+  ret ptr %done
+no:
+  %api = at ptr, %table + API
+  %answer = at ptr, %api + NOT_IMPLEMENTED
+  call void @Py_IncRef(ptr %answer)
+  ret ptr %answer
+}
+"""
+
+TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + CALL_TEXT
+DIGEST = hashlib.blake2b(repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8).hexdigest()  # of all it depends on
+
+
+def module_text(triple: str = "", layout: str = "") -> str:
+    """The module. The same Python and machine give the same text in every process."""
+    out = [f'target triple = "{triple}"'] * bool(triple) + [f'target datalayout = "{layout}"'] * bool(layout)
+    for line in TEXT.splitlines():
+        line = re.sub(r"\b[A-Z][A-Z_0-9]+\b", lambda m: str(ALL.get(m[0], m[0])), line)
+        out += _expanded(line, len(out))
+    return "\n".join(out) + "\n"
+
+
+def _expanded(line: str, number: int) -> list[str]:
+    """A line of the text as lines of LLVM's; number makes names of addresses unique."""
+    place = f"%at{number}"
+    if found := re.fullmatch(r"  (%\S+) = at (\S+), (%\S+) \+ (\d+)", line):
+        value, kind, base, offset = found.groups()
+        return [f"  {place} = getelementptr i8, ptr {base}, i64 {offset}", f"  {value} = load {kind}, ptr {place}"]
+    if found := re.fullmatch(r"  set (\S+) (\S+), (%\S+) \+ (\d+)", line):
+        kind, value, base, offset = found.groups()
+        return [f"  {place} = getelementptr i8, ptr {base}, i64 {offset}", f"  store {kind} {value}, ptr {place}"]
+    if found := re.fullmatch(r"  (%\S+) = item (\S+), (%\S+)\[(%\S+)\]", line):
+        value, kind, base, index = found.groups()
+        return [f"  {place} = getelementptr {kind}, ptr {base}, i64 {index}", f"  {value} = load {kind}, ptr {place}"]
+    if found := re.fullmatch(r"  (%\S+) = TAKE (%\S+)", line):
+        value, cell = found.groups()
+        if FREE_THREADED:
+            return [f"  {value} = atomicrmw xchg ptr {cell}, ptr null acq_rel"]
+        return [f"  {value} = load ptr, ptr {cell}", f"  store ptr null, ptr {cell}"]
+    if found := re.fullmatch(r"  (%\S+) = GIVE (%\S+), (%\S+)", line):
+        value, block, cell = found.groups()
+        if FREE_THREADED:
+            return [f"  {value} = atomicrmw xchg ptr {cell}, ptr {block} acq_rel"]
+        return [f"  {value} = load ptr, ptr {cell}", f"  store ptr {block}, ptr {cell}"]
+    return [line]
