@@ -1,11 +1,11 @@
 """What a machine offers: compile a Program once, call it with arrays as often as you like.
 
-    executable = backend.compile(program, constants)        # or backend.load(program, code, constants): a warm start
+    executable = backend.compile(program, constants)        # or backend.load(interface, code, constants): a warm start
     bound = executable.bind(inputs, shareds)                # sizes; nothing is computed yet
     if bound.status: ...                                    # check number bound.status - 1 does not hold; bound.sizes says why
-    status, outputs = executable.execute(bound)             # 0, or the status of a failure: program.failures[status - FIRST_FAILURE]
+    status, outputs = executable.execute(bound)             # 0, or the status of a failure: interface.failures[status - FIRST_FAILURE]
 
-The sequences stand in the order of program.of_kind("input"), ("shared"), ("constant") and ("output"). Arrays must have
+The sequences stand in the order of interface.of_kind("input"), ("shared"), ("constant") and ("output"). Arrays must have
 the buffer's dtype and number of axes; they are NumPy arrays on the CPU, and what else a machine keeps its memory in.
 Inputs and constants are read only: where one is not in C order (or not aligned) a copy is made. Shared arrays are
 updated in place when, and only when, execute returns status 0; no other array may overlap them. execute raises what a
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from symdl.backends.interface import Interface
 from symdl.program import Program
 from symdl.types import Symbol
 
@@ -39,7 +40,7 @@ class Bound:
 class Executable(Protocol):
     """A compiled Program."""
 
-    program: Program
+    interface: Interface
 
     @property
     def code(self) -> bytes:
@@ -63,5 +64,5 @@ class Backend(Protocol):
     def compile(self, program: Program, constants: Sequence[Any] = ()) -> Executable:
         """Machine code for a verified Program."""
 
-    def load(self, program: Program, code: bytes, constants: Sequence[Any] = ()) -> Executable:
-        """The same without compiling, from the code of an earlier Executable of an equal Program."""
+    def load(self, interface: Interface, code: bytes, constants: Sequence[Any] = ()) -> Executable:
+        """The same without compiling, from the interface and code of an earlier Executable, perhaps of another process."""

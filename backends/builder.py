@@ -9,14 +9,24 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from typing import Any
+
+from symdl.number_forms import LIMBS, limbs_of
 
 LLVM_TYPE = {
     "bool": "i1",
     **{f"{sign}int{bits}": f"i{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u")},
     "float32": "float",
     "float64": "double",
+    **{dtype: f"{{ {', '.join(['double'] * len(limbs))} }}" for dtype, limbs in LIMBS.items()},
 }
-BITS = {"bool": 1, "float32": 32, "float64": 64, **{f"{s}int{n}": n for n in (8, 16, 32, 64) for s in ("", "u")}}
+BITS = {
+    "bool": 1,
+    "float32": 32,
+    "float64": 64,
+    **{f"{s}int{n}": n for n in (8, 16, 32, 64) for s in ("", "u")},
+    **{dtype: 64 * len(limbs) for dtype, limbs in LIMBS.items()},
+}
 FLOATS = frozenset({"float32", "float64"})
 UNSIGNED = frozenset({"bool", "uint8", "uint16", "uint32", "uint64"})
 
@@ -32,6 +42,12 @@ class Reg:
 
 
 Operand = Reg | float
+
+
+def vector_type(dtype: str, lanes: int) -> str:
+    """The IR type of a vector of so many numbers; a number form is a struct of vectors."""
+    kind = LLVM_TYPE[dtype]
+    return kind.replace("double", f"<{lanes} x double>") if dtype in LIMBS else f"<{lanes} x {kind}>"
 
 
 def hexadecimal(number: float, dtype: str) -> str:
@@ -59,7 +75,8 @@ class Builder:
         self.prefix = prefix
         self.lines: list[str] = []
         self.declarations: set[str] = set()
-        self._types = LLVM_TYPE if not lanes else {d: f"<{lanes} x {word}>" for d, word in LLVM_TYPE.items()}
+        self.limbs: dict[str, Any] = {}  # of number forms, by text: what they were made of, to be used directly
+        self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
         self._count = 0
 
     # text
@@ -83,7 +100,7 @@ class Builder:
 
     def suffix(self, dtype: str) -> str:
         """The type part of an intrinsic's name, such as v8f64."""
-        kind = f"{'f' if dtype in FLOATS else 'i'}{BITS[dtype]}"
+        kind = f"f{dtype[5:]}" if dtype.startswith("float") else f"i{BITS[dtype]}"
         return f"v{self.lanes}{kind}" if self.lanes else kind
 
     def emit(self, rhs: str, dtype: str) -> Reg:
@@ -96,7 +113,13 @@ class Builder:
     # values
 
     def const(self, number: float, dtype: str) -> Reg:
-        """A constant, in every lane. Integers wrap to the width of the dtype."""
+        """A constant, in every lane. Integers wrap to the width of the dtype; a number form takes a Fraction, too."""
+        if dtype in LIMBS:
+            limbs = tuple(self.const(x, "float64") for x in limbs_of(number, dtype))
+            kind = self.type("float64")
+            text = f"{{ {', '.join(f'{kind} {limb.text}' for limb in limbs)} }}"
+            self.limbs[text] = limbs
+            return Reg(text, dtype)
         if dtype in FLOATS:
             text = hexadecimal(float(number), dtype)
         elif dtype == "bool":

@@ -4,52 +4,37 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import weakref
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from symdl.backends import gemm
+from symdl.backends import entry_tables, entry_text, gemm
 from symdl.backends.base import Bound
+from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
 from symdl.backends.gemm_tiles import Tile, tile_for
+from symdl.backends.interface import Interface
+from symdl.backends.lifetime import when_freed
 from symdl.backends.llvm import RUNTIME, Target, emit
-from symdl.backends.llvm.entries import ARENA_ALIGNMENT
 from symdl.backends.llvm.steps import all_steps, uses_library
+from symdl.backends.pool import DIGEST as POOL_DIGEST
+from symdl.backends.pool import Pool
+from symdl.backends.pool import module_text as pool_text
+from symdl.config import config
 from symdl.errors import ProgramError
+from symdl.events import Stages
 from symdl.program import Call, Program
 from symdl.types import Symbol, size_at
 
 Array = np.ndarray[Any, Any]
 REMEMBERED_SIZES = 64  # sets of sizes whose output shapes an Executable remembers
-KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
 _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
-
-GLUE = """
-declare ptr @PyEval_SaveThread()
-declare void @PyEval_RestoreThread(ptr)
-declare i32 @PyGILState_Ensure()
-declare void @PyGILState_Release(i32)
-declare i32 @PyErr_CheckSignals()
-
-define i64 @call(ptr %run, ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime) nounwind {
-  %thread = call ptr @PyEval_SaveThread()
-  %status = call i64 %run(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)
-  call void @PyEval_RestoreThread(ptr %thread)
-  ret i64 %status
-}
-
-; An exception of a signal handler stays set in the thread, and ctypes raises it when @call returns.
-define i32 @poll() nounwind {
-  %lock = call i32 @PyGILState_Ensure()
-  %found = call i32 @PyErr_CheckSignals()
-  call void @PyGILState_Release(i32 %lock)
-  ret i32 %found
-}
-"""
+_prepared: set[str] = set()
 
 
 class Machine:
@@ -89,7 +74,6 @@ class Machine:
             triple=self.triple,
             data_layout=self.layout,
             fma=self.fma,
-            workspace=gemm.workspace(self.tile("float64")),
             vector_bytes=self.vector_bytes,
         )
 
@@ -107,9 +91,9 @@ class Engine:
             self.engine = llvm.create_mcjit_compiler(holder, machine.create())
             self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self.engine.finalize_object()
-        # Closed when this object dies, and kept reachable until then: a garbage collector that met the engine within a
-        # cycle would finalize its context first, in no order, and crash.
-        weakref.finalize(self, self.engine.close).atexit = False
+        # Kept reachable until the end: a garbage collector that met the engine within a cycle would finalize its context
+        # first, in no order, and crash.
+        self._token = when_freed(self.engine.close)
 
     def address(self, name: str) -> int:
         found: int = self.engine.get_function_address(name)
@@ -135,79 +119,106 @@ def compile_text(text: str, machine: Machine, assembly: bool = False) -> bytes:
         return target.emit_assembly(module).encode() if assembly else bytes(target.emit_object(module))
 
 
-def glue(machine: Machine) -> tuple[Any, int]:
-    """(call, address of poll): how Python enters native code that lets go of the interpreter's lock."""
-    with _lock:
-        if "glue" not in _loaded:
-            engine = Engine(compile_text(GLUE, machine), machine)
-            kind = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5)
-            _loaded["glue"] = kind(engine.address("call")), engine.address("poll"), engine
-        call, poll, _ = _loaded["glue"]
-        return call, poll
-
-
-def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
-    """The product of matrices for a dtype, loaded at its first use in the process; compiled, if not in the store."""
-    tile = machine.tile(dtype)
-    key = f"gemm {machine.fingerprint()} {tile}"
+def library(name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None) -> Engine:
+    """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store."""
+    key = f"{name} {machine.fingerprint()}"
     with _lock:
         if key not in _loaded:
             code = None if store is None else store.get(key)
             if code is None:
-                text = gemm.module_text(tile, machine.triple, machine.layout)
-                code = compile_text(text, machine)
+                code = compile_text(text(), machine)
                 if store is not None:
                     store[key] = code
             _loaded[key] = Engine(code, machine)
-        found: int = _loaded[key].address(gemm.entry_name(dtype))
+        found: Engine = _loaded[key]
         return found
 
 
+def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> EntryCode:
+    """The native way into functions, and what its tables need of Python and NumPy."""
+    text = partial(entry_text.module_text, machine.triple, machine.layout)
+    engine = library(f"entry {entry_text.DIGEST}", text, machine, store)
+    with _lock:
+        if "entry" not in _loaded:
+            _loaded["entry"] = EntryCode(engine)
+        found: EntryCode = _loaded["entry"]
+        return found
+
+
+def threads_pool(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> Pool:
+    """The one pool of this process. Starts no thread."""
+    text = partial(pool_text, machine.triple, machine.layout)
+    engine = library(f"pool {POOL_DIGEST}", text, machine, store)
+    with _lock:
+        if "pool" not in _loaded:
+            made = Pool(engine, engine.address)
+            config.watch("threads", made.resize)
+            _loaded["pool"] = made
+        found: Pool = _loaded["pool"]
+        return found
+
+
+def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
+    """The product of matrices for a dtype."""
+    tile = machine.tile(dtype)
+    text = partial(gemm.module_text, tile, machine.triple, machine.layout)
+    return library(f"gemm {tile}", text, machine, store).address(gemm.entry_name(dtype))
+
+
+def libraries(program: Program) -> list[str]:
+    """The entries of RUNTIME, beside poll, that the code of a Program calls."""
+    calls = [s for s in all_steps(program.steps) if isinstance(s, Call) and uses_library(s)]
+    return sorted({f"gemm_{s.views[-1].dtype}" for s in calls})
+
+
 class CpuExecutable:
-    """A Program in machine code. See symdl.backends.base for how it is used."""
+    """A Program in machine code, known by its Interface. See symdl.backends.base for how it is used."""
 
     def __init__(
         self,
-        program: Program,
+        interface: Interface,
         code: bytes,
         constants: Sequence[Array],
         machine: Machine,
         store: MutableMapping[str, bytes] | None = None,
     ) -> None:
-        self.program, self.code, self.machine = program, code, machine
+        self.interface, self.code, self.machine = interface, code, machine
         self._engine = Engine(code, machine)
         self._enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(self._engine.address("enter"))
-        self._run = self._engine.address("run")
-        self._call, poll = glue(machine)
+        self.enter_address, self.run_address = self._engine.address("enter"), self._engine.address("run")
+        self._entry_code, self.arena = entry_code(machine, store), Arena()
         self._runtime = (ctypes.c_void_p * len(RUNTIME))()
-        self._runtime[RUNTIME.index("poll")] = poll
-        for step in all_steps(program.steps):
-            if isinstance(step, Call) and uses_library(step):
-                dtype = step.views[-1].dtype
-                self._runtime[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, machine, store)
-        self._expected = len(program.of_kind("input")), len(program.of_kind("shared"))
-        self._symbols = tuple(b.symbol for b in program.bindings)
-        given = program.of_kind("input", "shared", "constant", "output")
+        self.runtime_address = ctypes.addressof(self._runtime)
+        self._runtime[RUNTIME.index("poll")] = self._entry_code.poll
+        pool = threads_pool(machine, store)
+        for name, address in (("parallel", pool.parallel), ("spread", pool.spread), ("pool", pool.address)):
+            self._runtime[RUNTIME.index(name)] = address
+        for name in interface.libraries:
+            self._runtime[RUNTIME.index(name)] = gemm_address(name.removeprefix("gemm_"), machine, store)
+        self._expected = len(interface.of_kind("input")), len(interface.of_kind("shared"))
+        self._symbols = tuple(b.symbol for b in interface.bindings)
+        given = interface.of_kind("input", "shared", "constant", "output")
         place = {b.name: k for k, b in enumerate(given)}
         self._address_table = ctypes.c_void_p * len(given)
         self._size_table = ctypes.c_int64 * len(self._symbols)
-        self._extent_table = ctypes.c_int64 * sum(len(b.shape) for b in program.of_kind("input", "shared"))
+        self._extent_table = ctypes.c_int64 * sum(len(b.shape) for b in interface.of_kind("input", "shared"))
         self._entered = [
             (b.name, np.dtype(b.dtype), len(b.shape), place[b.name], b.kind == "shared")
-            for b in program.of_kind("input", "shared")
+            for b in interface.of_kind("input", "shared")
         ]
-        self._outputs = [(b, np.dtype(b.dtype), place[b.name]) for b in program.of_kind("output")]
+        self._outputs = [(b, np.dtype(b.dtype), place[b.name]) for b in interface.of_kind("output")]
+        self._measure_table = ctypes.c_int64 * (2 + sum(len(b.shape) for b, _, _ in self._outputs))
         self._addresses = [0] * len(given)
         self._constants = []
-        held = program.of_kind("constant")
+        held = interface.of_kind("constant")
         if len(held) != len(constants):
             raise ProgramError(f"{len(constants)} constants given for {len(held)}")
         for buffer, array in zip(held, constants, strict=True):
             kept = fitting(buffer.name, np.dtype(buffer.dtype), len(buffer.shape), array, written=False)
             self._constants.append(kept)
             self._addresses[place[buffer.name]] = address_of(kept)
+        self.constant_addresses = [self._addresses[place[b.name]] for b in held]
         self._known: dict[tuple[int, ...], tuple[dict[Symbol, int], list[tuple[int, ...]]]] = {}
-        self._arenas: list[tuple[int, Array, int]] = []  # (bytes, memory, aligned start)
         self._own_lock = threading.Lock()
 
     def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
@@ -223,13 +234,13 @@ class CpuExecutable:
             arrays.append(array)
             addresses[place] = address_of(array)
             extents += array.shape
-        table, sizes, arena = self._address_table(*addresses), self._size_table(), ctypes.c_int64()
-        status = self._enter(self._extent_table(*extents), table, sizes, ctypes.byref(arena))
+        table, sizes, measures = self._address_table(*addresses), self._size_table(), self._measure_table()
+        status = self._enter(self._extent_table(*extents), table, sizes, measures)
         found = tuple(sizes)
         if status:
             return Bound(status, dict(zip(self._symbols, found, strict=True)))
         named, shapes = self._sizes_and_shapes(found)
-        return Bound(status, named, tuple(arrays), (table, sizes, arena.value, shapes))
+        return Bound(status, named, tuple(arrays), (table, sizes, measures[0], shapes))
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Array, ...]]:
         """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed."""
@@ -241,11 +252,11 @@ class CpuExecutable:
             array = np.empty(shape, dtype)
             outputs.append(array)
             table[place] = address_of(array)
-        arena = self._take_arena(arena_bytes)
-        try:
-            status = self._call(self._run, table, sizes, arena[2], self._runtime)
-        finally:
-            self._give_arena(arena)
+        status = self._entry_code.work(
+            self.arena.address, self.run_address, self.runtime_address, table, sizes, arena_bytes, 1
+        )
+        if status == entry_tables.NO_MEMORY:
+            raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
         return status, tuple(outputs) if status == 0 else ()
 
     def _sizes_and_shapes(self, found: tuple[int, ...]) -> tuple[dict[Symbol, int], list[tuple[int, ...]]]:
@@ -260,27 +271,15 @@ class CpuExecutable:
                 self._known[found] = known
         return known
 
-    def _take_arena(self, needed: int) -> tuple[int, Array, int]:
-        with self._own_lock:
-            if self._arenas and self._arenas[-1][0] >= needed:
-                return self._arenas.pop()
-        memory = np.empty(needed + ARENA_ALIGNMENT, np.uint8)
-        start = address_of(memory)
-        return needed, memory, start + -start % ARENA_ALIGNMENT
-
-    def _give_arena(self, arena: tuple[int, Array, int]) -> None:
-        """Keep one for the next call: fresh memory costs a page fault per page."""
-        with self._own_lock:
-            if arena[0] <= KEPT_ARENA and (not self._arenas or self._arenas[-1][0] < arena[0]):
-                self._arenas[:] = [arena]
-
-    def ir(self) -> str:
-        """The LLVM IR text that the code was made from."""
-        return emit(self.program, self.machine.target())
-
-    def assembly(self) -> str:
-        """The machine code as text."""
-        return compile_text(self.ir(), self.machine, assembly=True).decode()
+    def entry(
+        self, inputs: Sequence[Input], shareds: Sequence[Held], turns: Turns, kind: Any, limit: int
+    ) -> Entry | None:
+        """The native way in, described as Entry says; None where calls must take the way of bind and execute."""
+        code = self._entry_code
+        if not code.usable or (shareds and entry_tables.FREE_THREADED):
+            return None
+        entry = Entry(code, self, inputs, shareds, turns, kind, limit)
+        return entry if entry.scratch <= entry_tables.MOST_SCRATCH else None
 
 
 def fitting(name: str, dtype: np.dtype[Any], ndim: int, array: Array, written: bool) -> Array:
@@ -304,8 +303,8 @@ def address_of(array: Array) -> int:
 class CpuBackend:
     """This computer's processor, through LLVM.
 
-    store keeps the object code of the GEMM library from process to process (0.2 s to compile per dtype): any mapping of
-    texts to bytes. Without it the library is compiled at its first use in the process.
+    store keeps the object code of libraries from process to process (that of GEMM takes 0.1 s to compile per dtype): any
+    mapping of texts to bytes. Without it a library is compiled at its first use in the process.
     """
 
     name = "cpu"
@@ -315,14 +314,59 @@ class CpuBackend:
     ) -> None:
         self.machine, self.store = Machine(cpu, features), store
 
+    @property
+    def entry_code(self) -> EntryCode:
+        """The native way into functions."""
+        return entry_code(self.machine, self.store)
+
     def fingerprint(self) -> str:
         """LLVM and processor."""
         return f"cpu {self.machine.fingerprint()}"
 
-    def compile(self, program: Program, constants: Sequence[Array] = ()) -> CpuExecutable:
-        """Machine code for a verified Program."""
-        return self.load(program, compile_text(emit(program, self.machine.target()), self.machine), constants)
+    def compile(self, program: Program, constants: Sequence[Array] = (), timed: bool = False) -> CpuExecutable:
+        """Machine code for a verified Program. timed: with a clock around each step, for `clocks`."""
+        stages = Stages()
+        text = emit(program, self.machine.target(), timed)
+        stages.done("emit", lambda: f"{text.count(chr(10))} lines of LLVM IR")
+        code = compile_text(text, self.machine)
+        stages.done("machine code", lambda: f"{len(code)} bytes")
+        executable = self.load(Interface.of(program, libraries(program)), code, constants)
+        stages.done("load")
+        return executable
 
-    def load(self, program: Program, code: bytes, constants: Sequence[Array] = ()) -> CpuExecutable:
-        """The same from code that an earlier Executable of an equal Program had."""
-        return CpuExecutable(program, code, constants, self.machine, self.store)
+    @contextmanager
+    def preparing(self, dtypes: Collection[str]) -> Iterator[None]:
+        """While a Program is made inside, a thread loads the libraries, with products of these dtypes.
+
+        LLVM works without Python's lock: the first process of a machine, which has to compile them, hardly waits for
+        them.
+        """
+        machine, store = self.machine, self.store
+        served = sorted(d for d in dtypes if f"gemm_{d}" in RUNTIME)
+        tasks: list[Callable[[], object]] = [partial(gemm_address, d, machine, store) for d in served]
+        tasks += [partial(entry_code, machine, store), partial(threads_pool, machine, store)]
+        with _lock:
+            mine = machine.fingerprint()
+            new = [key for name in ("entry", *served) if (key := f"{name} {mine}") not in _prepared]
+            _prepared.update(new)
+        if not new:
+            yield
+            return
+        thread = threading.Thread(target=lambda: [task() for task in tasks], name="symdl-libraries")
+        thread.start()
+        try:
+            yield
+        finally:  # a child that is forked later must not find its locks taken
+            thread.join()
+
+    def load(self, interface: Interface, code: bytes, constants: Sequence[Array] = ()) -> CpuExecutable:
+        """The same from the interface and code of an earlier Executable of this or another process."""
+        return CpuExecutable(interface, code, constants, self.machine, self.store)
+
+    def text(self, program: Program) -> str:
+        """The LLVM IR text that the code is made from."""
+        return emit(program, self.machine.target())
+
+    def assembly(self, program: Program) -> str:
+        """The machine code as text."""
+        return compile_text(self.text(program), self.machine, assembly=True).decode()

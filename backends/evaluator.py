@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from symdl import form_arithmetic
 from symdl.backends.primitives import PRIMITIVES
 from symdl.errors import InternalError
 from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Ref, Value, View, is_value, parts
+from symdl.number_forms import WIDE, array_dtype, limbs_of
 from symdl.types import Extent
 
 MISSING = object()
@@ -38,9 +40,10 @@ class Memory:
 
 def typed(found: Any, dtype: str) -> Any:
     """A result as a NumPy scalar or array of the dtype, as C casts."""
-    if isinstance(found, np.generic | np.ndarray) and found.dtype == dtype:
+    wanted = array_dtype(dtype)
+    if isinstance(found, np.generic | np.ndarray) and found.dtype == wanted:
         return found
-    return np.asarray(found).astype(dtype)[()]
+    return np.asarray(found).astype(wanted)[()]
 
 
 class Evaluator:
@@ -113,11 +116,18 @@ class Evaluator:
             case Load(view, at):
                 return self.loaded(view, self.address(view, at))
             case Const(number, dtype):
+                if dtype in WIDE:
+                    return np.array(limbs_of(number, dtype), array_dtype(dtype))[()]
                 return np.dtype(dtype).type(number)
             case Position(extent, dtype):
+                if dtype in WIDE:
+                    return form_arithmetic.apply("cast", int, [self.extent(extent)], ["int64"], dtype)
                 return typed(self.extent(extent), dtype)
             case Apply(primitive, args, dtype):
-                return typed(PRIMITIVES[primitive].numpy(*map(self.operand, args)), dtype)
+                plain, operands = PRIMITIVES[primitive].numpy, [self.operand(a) for a in args]
+                if dtype in WIDE or any(a.dtype in WIDE for a in args):
+                    return form_arithmetic.apply(primitive, plain, operands, [a.dtype for a in args], dtype)
+                return typed(plain(*operands), dtype)
             case Guard():
                 return self.guard(item)
             case Checked(value, extent, code, dtype):

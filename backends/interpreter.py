@@ -17,6 +17,7 @@ from symdl.backends.evaluator import Evaluator, Failure, Memory
 from symdl.backends.lanes import Nest, NotIndependent, run_nest
 from symdl.errors import InternalError
 from symdl.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
+from symdl.number_forms import array_dtype, item_bytes
 from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step
 from symdl.types import Extent, Symbol, size_at
 
@@ -94,7 +95,7 @@ def allocate(program: Program, given: Mapping[str, np.ndarray], sizes: Mapping[S
         count = max(0, *(size_at(e, sizes) for e in program.slots[slot]))
         slots[slot] = poisoned(count, dtypes.pop()) if len(dtypes) == 1 else np.full(count, MIXED, np.uint8)
     for b in program.of_kind("output", "temp"):
-        bytes_ = math.prod(shape_at(b.shape, sizes)) * np.dtype(b.dtype).itemsize
+        bytes_ = math.prod(shape_at(b.shape, sizes)) * item_bytes(b.dtype)
         if b.name in program.offsets:
             whole = slots[program.offsets[b.name]]
             if bytes_ > whole.size:
@@ -102,15 +103,15 @@ def allocate(program: Program, given: Mapping[str, np.ndarray], sizes: Mapping[S
             home[b.name] = program.offsets[b.name]
         else:
             whole = poisoned(bytes_, b.dtype)
-        flat[b.name] = whole[:bytes_].view(b.dtype)
+        flat[b.name] = whole[:bytes_].view(array_dtype(b.dtype))
     return Memory(flat, home)
 
 
 def poisoned(count: int, dtype: str) -> np.ndarray:
     """count bytes of garbage that is easily known in results of this dtype."""
-    size = np.dtype(dtype).itemsize
     if dtype.startswith("float"):
-        return np.full(count // size, np.nan, dtype).view(np.uint8)
+        kind = dtype if dtype == "float32" else "float64"  # of the limbs of number forms, too
+        return np.full(count // np.dtype(kind).itemsize, np.nan, kind).view(np.uint8)
     return np.full(count, 1 if dtype == "bool" else POISON, np.uint8)
 
 
@@ -144,6 +145,8 @@ class Machine(Evaluator):
                     self.statements(body)
                 case Call(name, views):
                     call(name, [self.window(v) for v in views])
+                    self.names = {}
+                    self.statements(s.epilogue)
                 case Loop(counter, extent, body):
                     count = max(0, self.extent(extent))
                     for k in range(count):
@@ -193,7 +196,7 @@ class Machine(Evaluator):
         whole = self.memory.flat[view.buffer]
         shape = shape_at(view.shape, self.sizes)
         if 0 in shape:
-            return np.empty(shape, view.dtype)
+            return np.empty(shape, array_dtype(view.dtype))
         offset, strides = self.extent(view.offset), [self.extent(n) for n in view.strides]
         reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
         low, high = offset + sum(min(0, r) for r in reach), offset + sum(max(0, r) for r in reach)

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from symdl.philox import normal32, normal64, word32, word64
+
 Kind = Literal["float", "integer", "bool"]
 
 _FLOAT: frozenset[Kind] = frozenset({"float"})
@@ -26,7 +28,8 @@ class Primitive:
     """One row: the NumPy meaning, the number of operands, the kinds of dtype it accepts and the kind of its result.
 
     All operands have one dtype, except the condition of `where` (bool). result "same" is that dtype, "bool" a truth
-    value, "given" the dtype that the application states (cast).
+    value, "given" the dtype that the application states (cast, random numbers). accepts is empty for random numbers,
+    whose operands are uint64: a key, a count, a serial number and a place.
     """
 
     numpy: Callable[..., Any]
@@ -72,6 +75,11 @@ def integer_power(base: Any, exponent: Any) -> Any:
 
 def _power(base: Any, exponent: Any) -> Any:
     return np.power(base, exponent) if np.asarray(base).dtype.kind == "f" else integer_power(base, exponent)
+
+
+def _logistic_tail(x: Any) -> Any:
+    small = np.exp(-np.abs(x))  # in [0, 1]: cannot overflow
+    return small / (1 + small)
 
 
 def _cast(x: Any) -> Any:
@@ -130,10 +138,15 @@ PRIMITIVES: dict[str, Primitive] = {
     "arcsinh": Primitive(np.arcsinh, 1, _FLOAT),
     "arccosh": Primitive(np.arccosh, 1, _FLOAT),
     "arctanh": Primitive(np.arctanh, 1, _FLOAT),
+    "logistic_tail": Primitive(_logistic_tail, 1, _FLOAT),
     "erf": Primitive(_special("erf"), 1, _FLOAT),
     "erfc": Primitive(_special("erfc"), 1, _FLOAT),
     "erfcx": Primitive(_special("erfcx"), 1, _FLOAT),
     "erfinv": Primitive(_special("erfinv"), 1, _FLOAT),
     "gammaln": Primitive(_special("gammaln"), 1, _FLOAT),
     "digamma": Primitive(_special("digamma"), 1, _FLOAT),
+    "random_word32": Primitive(word32, 4, frozenset(), "given"),
+    "random_word64": Primitive(word64, 4, frozenset(), "given"),
+    "random_normal32": Primitive(normal32, 4, frozenset(), "given"),
+    "random_normal64": Primitive(normal64, 4, frozenset(), "given"),
 }

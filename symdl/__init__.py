@@ -14,10 +14,13 @@ from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.gradient import grad
 from symdl.inputs import In, Out
+from symdl.pictures import dot, picture, pydotprint
 from symdl.printing import debugprint, pp, pprint
+from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
 
 __version__ = "0.1.0"
 __all__ = [
-    "Expr", "Function", "In", "Out", "SharedVariable", "config", "debugprint", "function", "grad", "pp", "pprint", "shared",
+    "Expr", "Function", "In", "Out", "RandomStream", "SharedVariable", "config", "debugprint", "dot", "function",
+    "grad", "picture", "pp", "pprint", "pydotprint", "shared",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Steps that share no loops with others: scatters and matrix products."""
+"""Steps that share no loops with others: scatters, permutations and matrix products."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from symdl.expr import Expr
-from symdl.loops import Apply, Index, Load, Store, View
+from symdl.loops import Apply, Index, Load, Local, Position, Ref, Store, View
 from symdl.lower import Formulas, Read, indices
 from symdl.nests import nest
 from symdl.ops.contractions import parse
@@ -35,6 +35,17 @@ def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel
     return Kernel(
         (*copy, *nest(0, v.type.shape, (Store(out, spot, value),))), formulas.memory.sources(*formulas.covered(n))
     )
+
+
+def permutation(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:
+    """For i = 0, 1, ... along the last axis: out[i] = out[j], out[j] = i with j = chosen[i] <= i."""
+    (chosen,) = n.inputs
+    at = indices(out.shape)
+    name = formulas.memory.local()
+    there = Local(name, formulas.cast(formulas.operand(chosen, at, reads), "int64"))
+    spot = (*at[:-1], Ref(name, "int64"))
+    body = (there, Store(out, at, Load(out, spot)), Store(out, spot, Position(at[-1])))
+    return Kernel(nest(0, out.shape, body), formulas.memory.sources(*formulas.covered(n)))
 
 
 def matmul(n: Expr, views: tuple[View, ...], formulas: Formulas) -> Call:

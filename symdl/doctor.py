@@ -14,7 +14,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl import extras
-from symdl.config import CHOICES, config
+from symdl.cache import Cache
+from symdl.config import OPTIONS, config
 from symdl.errors import SymdlError
 from symdl.functions import function
 from symdl.gradient import grad
@@ -42,7 +43,8 @@ def examine() -> list[Finding]:
         _guarded("llvm", _llvm),
         _guarded("processor", _processor),
         *(_guarded(package, lambda package=package: _extra(package)) for package in extras.EXTRAS),  # type: ignore[misc]
-        *(Finding(f"config.{name}", str(getattr(config, name))) for name in CHOICES),
+        _guarded("cache", _cache),
+        *(Finding(f"config.{name}", str(getattr(config, name))) for name in OPTIONS),
         _guarded("self-check", _self_check),
     ]
 
@@ -91,12 +93,23 @@ def _processor() -> Finding:
     return Finding("processor", f"{binding.get_host_cpu_name()}: {' '.join(f for f in FEATURES if has.get(f))}")
 
 
+def _cache() -> Finding:
+    if not config.cache_dir:
+        return Finding("cache", "switched off")
+    kept = Cache(config.cache_dir, config.cache_size)
+    if trouble := kept.trouble():
+        return Finding("cache", f"not used: {trouble}", fine=False, remedy="SYMDL_CACHE_DIR names another folder.")
+    entries = kept.entries()
+    return Finding("cache", f"{len(entries)} entries, {sum(e.size for e in entries)} bytes")
+
+
 def _self_check() -> Finding:
     """Compile sum(tanh(x @ w)) with its gradient, and compare with NumPy."""
     x, w = T.matrix("x", dtype="float64"), T.matrix("w", dtype="float64")
     cost = T.tanh(x @ w).sum()
     started = time.perf_counter()
-    compiled = function([x, w], [cost, *grad(cost, [w])], name="self_check")
+    with config.change(cache_dir=""):  # the compiler is to be examined
+        compiled = function([x, w], [cost, *grad(cost, [w])], name="self_check")
     seconds = time.perf_counter() - started
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((5, 4)), rng.standard_normal((4, 3))

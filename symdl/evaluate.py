@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from symdl import form_arithmetic
 from symdl.errors import InternalError, ShapeError
 from symdl.expr import CONSTANT, VARIABLE, Expr, explained, topological
+from symdl.number_forms import WIDE
 from symdl.ops.extents import value_symbol
 from symdl.rewrite import expanded
-from symdl.types import Dim, Symbol, size_at, sole_symbol, symbols
+from symdl.types import Dim, Symbol, TensorType, size_at, sole_symbol, symbols
 
 
 def bind(values: Mapping[Expr, Any]) -> dict[Symbol, int]:
@@ -45,6 +47,12 @@ def check(node: Expr, sizes: Mapping[Symbol, int]) -> None:
             )
 
 
+def uses_number_forms(node: Expr) -> bool:
+    """Whether an operand or a result of a node is of a number form."""
+    types = (*(i.type for i in node.inputs), node.type)
+    return any(t.dtype in WIDE for t in types if isinstance(t, TensorType))
+
+
 def evaluate(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     """The outputs' arrays, given the leaves'. Composite ops are computed from their bodies, as compiled code does.
 
@@ -65,5 +73,10 @@ def evaluate(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
             if node.op is VARIABLE or node.op.reference is None:
                 raise InternalError(f"evaluate: no value for {node!r}")
             params = {k: concrete(v, sizes) for k, v in node.params.items()}
-            env[node] = node.op.reference(*(env[i] for i in node.inputs), **params)
+            arrays = [env[i] for i in node.inputs]
+            if uses_number_forms(node):
+                kinds = [i.type.dtype for i in node.inputs]
+                env[node] = form_arithmetic.computed(node.op, arrays, kinds, params, node.type)
+            else:
+                env[node] = node.op.reference(*arrays, **params)
     return [np.asarray(env[o]) for o in outputs]

@@ -21,6 +21,7 @@ import numpy as np
 
 from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
 from symdl.methods import FUNCTIONS, Methods
+from symdl.number_forms import WIDE, records
 from symdl.types import Fact, Results, TensorType, fresh_serial, fresh_symbol
 
 Kind = Literal[
@@ -36,6 +37,7 @@ Kind = Literal[
     "gather",  # elements at indices from data
     "scatter",  # elements written to indices from data
     "join",  # pieces laid side by side
+    "permutation",  # a serial loop of swaps
     "result",  # one of several results
 ]
 LeafType = TypeVar("LeafType", bound="Expr")
@@ -315,8 +317,8 @@ SUPPORTED = frozenset(
 
 
 def checked_dtype(dtype: Any) -> str:
-    """The name of a dtype that symdl has; raises DtypeError for others."""
-    if type(dtype) is str and dtype in SUPPORTED:
+    """The name of a dtype that symdl has; raises DtypeError for others. Number forms are for passes, not for users."""
+    if type(dtype) is str and (dtype in SUPPORTED or (dtype in WIDE and _tracing.origins is not None)):
         return dtype
     try:
         name = str(np.dtype(dtype).name)
@@ -332,6 +334,9 @@ def constant(value: Any, dtype: Any = None) -> Expr:
     """A constant leaf of a NumPy array, a number or a nested list, copied. Raises DtypeError for what is no number."""
     if isinstance(value, Expr):
         return value
+    if type(dtype) is str and dtype in WIDE and checked_dtype(dtype):
+        own = records(value, dtype)
+        return make(CONSTANT, (), value=Frozen(own), type=TensorType(dtype, own.shape))
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind in "USVMm":
         raise DtypeError(f"a constant holds numbers, not {kind_of(value)}")
@@ -356,8 +361,8 @@ def is_constant(expr: Expr) -> bool:
 
 
 def number_of(expr: Expr) -> Any:
-    """The Python number that a scalar constant holds, else None."""
-    if expr.op is CONSTANT and expr.params["value"].array.shape == ():
+    """The Python number that a scalar constant holds, else None (also for one of a number form)."""
+    if expr.op is CONSTANT and expr.params["value"].array.shape == () and not expr.params["value"].array.dtype.names:
         return expr.params["value"].array.item()
     return None
 

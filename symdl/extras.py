@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -46,7 +45,8 @@ def own_version() -> str:
 
 def version(package: str) -> str:
     """The installed version of an optional package's distribution, "" when it is not installed."""
+    metadata = importlib.import_module("importlib.metadata")  # slow: it loads the package email
     try:
-        return metadata.version(EXTRAS[package][0])
+        return str(metadata.version(EXTRAS[package][0]))
     except metadata.PackageNotFoundError:
         return ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from symdl.dims import Sizes
+from symdl.dims import Sizes, canonical_sizes
 from symdl.errors import IndexRangeError, InternalError, Part, ShapeError, SymdlError
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, described, place_of, short
@@ -19,10 +20,15 @@ class Blame:
     """What an error of a call is told from: the user's graph, and what its checks and failures are about."""
 
     leaves: tuple[Expr, ...]  # inputs, then shared values
+    fixed: frozenset[int]  # which leaves are shared values
     updates: Mapping[Expr, Expr]  # new value -> the shared value that it is for
     nodes: Sequence[Expr]  # the user's nodes by number
-    sizes: Sizes
     failures: Sequence[Failure]
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes and checks, as the compiler numbered them. Raises InputError where a size cannot be known."""
+        return canonical_sizes(self.leaves, self.fixed, self.nodes)
 
     def error(self, status: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
         """What a status other than 0 means for these sizes and arrays of the leaves."""

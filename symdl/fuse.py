@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.apart import matmul, scatter
+from symdl.apart import matmul, permutation, scatter
 from symdl.expr import Expr, results, topological
 from symdl.loops import View
 from symdl.lower import At, Formulas, Memory, Read, index, indices, is_window
@@ -21,9 +21,10 @@ from symdl.nests import Unit, columnwise, grouped
 from symdl.ops.reductions import FOLDS
 from symdl.program import Step
 from symdl.stored import Storage
-from symdl.types import Extent
+from symdl.types import Extent, at_most, product
 
 LARGEST = 150  # cheap ops in one kernel: machine code generation is worse than linear in the size of a function
+SMALL = 1024  # elements of an update that may wait for others to share a kernel with; larger ones wait for nobody
 TRIED = 8  # so many groups are asked whether a unit may join them: wide graphs stay linear
 
 
@@ -115,6 +116,9 @@ class Fusion:
             case "scatter":
                 reads: list[Read] = []
                 self.close(n, scatter(n, self.target_views(n)[0], reads, self.formulas), reads)
+            case "permutation":
+                reads = []
+                self.close(n, permutation(n, self.target_views(n)[0], reads, self.formulas), reads)
             case "join":
                 self.join(n)
             case _:
@@ -245,6 +249,13 @@ class Fusion:
                 return False
         elif not reads_it and u.space != g.space:
             return False
+        if (
+            u.late
+            and u.made
+            and not (reads_it or at_most(product(u.space), SMALL))
+            and all(_whole(u).isdisjoint(_whole(v)) for v in g.units)
+        ):
+            return False  # as soon as its gradient is there, the gradient's memory is free again
         here = [i for i in indices(prefix) if i != 0]
         for d, at in u.reads:
             if d in g.sealed:
@@ -254,6 +265,11 @@ class Fusion:
                 if at is None or not all(any(i is w is r for w, r in zip(written, at, strict=True)) for i in here):
                     return False
         return True
+
+
+def _whole(u: Unit) -> set[Expr]:
+    """What a unit reads all of."""
+    return {d for d, at in u.reads if at is not None and d.type.shape == u.space}
 
 
 def last(order: Sequence[Expr], updates: set[Expr], outputs: Iterable[Expr]) -> set[Expr]:

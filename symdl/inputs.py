@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,7 +118,9 @@ def plain(value: Any, what: str, parts: list[Part], wanted: Any) -> Array:
     """value as an array of bools, integers or floats of at most 64 bits. wanted is what messages say that it takes."""
     if isinstance(value, Expr) and type(value) is Expr:
         raise InputError(f"{what} takes a value, not the expression {value!r}", [*parts, described(value)])
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    # Asking for np.ma would load it, which is slow; who has a masked array has loaded it.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
         raise DtypeError(f"{what} takes {wanted}; the value is a masked array, some of whose entries have none", parts)
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):

@@ -9,17 +9,18 @@
 A View is a window on a buffer: offset and strides are extents too, so slices, transposes and rows of a scan are free.
 Values form a DAG. A Value is what it reads at the moment of its use: a machine may compute a shared one (identity decides)
 once per scope, and again where what it read has changed.
-A Guard evaluates only the side that it takes.
+A Guard evaluates only the side that it takes. The rounds of a For run in order, unless its schedule says more: of a
+"parallel" one in any order and at once, of a "vector" one in order, but sums of floats are added up in any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from symdl.errors import ProgramError
-from symdl.types import Extent, Symbol, product, symbols
+from symdl.types import Extent, Symbol, product, replace_symbols, symbols
 
 Schedule = Literal["serial", "parallel", "vector"]
 
@@ -142,6 +143,15 @@ Stmt = For | Local | Assign | Store | Barrier
 VALUES = frozenset([Load, Const, Position, Ref, Apply, Guard, Checked])
 
 
+def place_of(view: View, at: tuple[Index, ...]) -> Extent:
+    """The part of an element's place that is known without data."""
+    place = view.offset
+    for index, stride in zip(at, view.strides, strict=True):
+        if isinstance(index, Extent):
+            place = place + index * stride
+    return place
+
+
 def is_value(item: object) -> bool:
     """Whether an index is computed from data."""
     return type(item) in VALUES
@@ -157,8 +167,8 @@ _PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {  # a table, since every
     Assign: _of_value,
     Checked: _of_value,
     Guard: lambda item: (item.value, item.other),
-    Store: lambda item: (item.value, *filter(is_value, item.at)),
-    Load: lambda item: tuple(filter(is_value, item.at)),
+    Store: lambda item: (item.value, *[i for i in item.at if type(i) in VALUES]),
+    Load: lambda item: tuple([i for i in item.at if type(i) in VALUES]),
     Apply: lambda item: item.args,
 }
 
@@ -169,16 +179,19 @@ def parts(item: Any) -> tuple[Any, ...]:
     return inside(item) if inside else ()
 
 
-def walk(*items: Any) -> Iterator[Any]:
+def walk(*items: Any) -> list[Any]:
     """Every statement and value once, outer before inner."""
-    seen: set[int] = set()
+    found: dict[int, Any] = {}
     stack = list(reversed(items))
     while stack:
         item = stack.pop()
-        if id(item) not in seen:
-            seen.add(id(item))
-            yield item
-            stack.extend(reversed(parts(item)))
+        number = id(item)
+        if number not in found:
+            found[number] = item
+            inside = _PARTS.get(type(item))
+            if inside is not None:
+                stack.extend(inside(item)[::-1])
+    return list(found.values())
 
 
 def extents_in(item: Any) -> tuple[Extent, ...]:
@@ -196,6 +209,63 @@ def extents_in(item: Any) -> tuple[Extent, ...]:
             v = item.view
             return (v.offset, *v.strides, *(e for e in item.at if isinstance(e, Extent)))
     return ()
+
+
+def rewritten(
+    body: tuple[Stmt, ...], values: Mapping[Symbol, Extent], moved: Mapping[str, Callable[[View], View]]
+) -> tuple[Stmt, ...]:
+    """The statements with symbols replaced in every extent, and with other views of some buffers. What is shared stays
+    shared."""
+    done: dict[int, Any] = {}
+    known: dict[Extent, Extent] = {}
+
+    def extent(e: Extent) -> Extent:
+        if isinstance(e, int):
+            return e
+        if e not in known:
+            known[e] = replace_symbols(e, values)
+        return known[e]
+
+    def window(view: View) -> View:
+        if view.buffer in moved:
+            view = moved[view.buffer](view)
+        strides = tuple(map(extent, view.strides))
+        return View(view.buffer, view.dtype, tuple(map(extent, view.shape)), strides, extent(view.offset))
+
+    def place(item: Load | Store) -> tuple[Any, ...]:
+        return tuple(done[id(i)] if is_value(i) else extent(i) for i in item.at)  # type: ignore[arg-type]
+
+    stack: list[Any] = list(reversed(body))
+    while stack:
+        item = stack[-1]
+        if id(item) in done:
+            stack.pop()
+            continue
+        if missing := [p for p in parts(item) if id(p) not in done]:
+            stack += reversed(missing)
+            continue
+        stack.pop()
+        made: Any = item
+        match item:
+            case For(index, count, statements, schedule):
+                made = For(index, extent(count), tuple(done[id(s)] for s in statements), schedule)
+            case Local(name, value) | Assign(name, value):
+                made = type(item)(name, done[id(value)])
+            case Store(view, _, value):
+                made = Store(window(view), place(item), done[id(value)])
+            case Load(view, _):
+                made = Load(window(view), place(item))
+            case Position(e, dtype):
+                made = Position(extent(e), dtype)
+            case Apply(primitive, args, dtype):
+                made = Apply(primitive, tuple(done[id(a)] for a in args), dtype)
+            case Guard(bounds, value, other):
+                bounds = tuple((extent(i), extent(n)) for i, n in bounds)
+                made = Guard(bounds, done[id(value)], done[id(other)])
+            case Checked(value, limit, code, dtype):
+                made = Checked(done[id(value)], extent(limit), code, dtype)
+        done[id(item)] = made
+    return tuple(done[id(s)] for s in body)
 
 
 def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:

@@ -108,6 +108,9 @@ class Formulas:
                 value = self.value(x, where, reads)
                 return self.once(Guard(bounds, value, self.once(Const(p["fill"], dtype)))) if bounds else value
             case "position":
+                if n.op.name == "place":
+                    steps = contiguous("", dtype, n.type.shape).strides
+                    return self.once(Position(sum((i * s for i, s in zip(at, steps, strict=True)), 0), dtype))
                 return self.once(Position(p["extent"] if n.op.name == "extent" else at[p["axis"]]))
             case "gather":
                 return self._gather(n, at, reads)

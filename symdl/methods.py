@@ -49,6 +49,9 @@ class Methods:
     __slots__ = ()
     __array_priority__ = 1000.0
 
+    def _repr_latex_(self) -> str:
+        return FUNCTIONS["latex"](self)  # type: ignore[no-any-return]  # the one that returns text
+
     def __neg__(self) -> Expr:
         return _call("neg", self)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
+from symdl.columns import aligned
 from symdl.compilation import Lowered
 from symdl.errors import InputError, kind_of
 from symdl.expr import CONSTANT, VARIABLE, Expr, place_of, short, topological
@@ -95,13 +96,6 @@ def tree(
     return aligned(lines)
 
 
-def aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns side by side. A line much longer than the others pushes only its own columns aside."""
-    count = max((len(r) for r in rows), default=0)
-    wide = [min(60, max((len(r[k]) for r in rows if any(r[k + 1 :])), default=0)) for k in range(count)]
-    return "".join("  ".join(f"{c:<{w}}" for c, w in zip(r, wide, strict=True)).rstrip() + "\n" for r in rows)
-
-
 def letter(k: int) -> str:
     """A, B, ..., Z, AA, AB, ..."""
     out = ""
@@ -133,7 +127,7 @@ def _plain(value: Any) -> str:
 def _function(f: Function, print_type: bool, depth: int, limit: int, before: bool, after: bool, steps: bool) -> str:
     form = f.lowered
     sections = [f"function {f.name or ''}({', '.join(repr(one.variable) for one in f.ins)})".replace(" (", "(") + "\n"]
-    labels = list(_labels(f))
+    labels = list(root_labels(f))
     if before:
         roots = list(zip(labels, f.graph.roots, strict=True))
         sections.append("as written\n" + _indented(tree(roots, print_type, depth, limit)))
@@ -145,7 +139,7 @@ def _function(f: Function, print_type: bool, depth: int, limit: int, before: boo
     return "\n".join(sections)
 
 
-def _labels(f: Function) -> Iterator[str]:
+def root_labels(f: Function) -> Iterator[str]:
     """What each root of a function is."""
     kind = f.kind
     for k in range(len(f.graph.outputs)):

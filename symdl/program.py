@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from symdl import loops
 from symdl.errors import ProgramError
-from symdl.loops import Checked, Load, Stmt, Store, View, walk
-from symdl.types import Extent, Fact, Symbol, symbols
+from symdl.loops import Barrier, Checked, For, Guard, Load, Stmt, Store, View, walk
+from symdl.number_forms import WIDE
+from symdl.types import Extent, Fact, Symbol, polynomial, symbols
 
 Kind = Literal["input", "shared", "constant", "output", "temp"]
 CALLS = {"matmul": 3, "copy": 2}  # library calls and their numbers of views
@@ -53,11 +54,21 @@ class Call:
 
     matmul(a[..., m, k], b[..., k, n], c[..., m, n]): c = a @ b, any strides, equal leading axes (a stride may be 0);
     copy(a, c): c = a, of one shape.
+
+    epilogue is a loop nest over the rows and columns of c, which runs when c is there, or on each part of c that is; see
+    is_epilogue. A temp c that nothing else touches then needs no place in the arena.
     """
 
     name: str
     views: tuple[View, ...]
     sources: tuple[int, ...] = ()
+    epilogue: tuple[Stmt, ...] = ()
+
+    @cached_property
+    def accesses(self) -> tuple[tuple[View, bool], ...]:
+        """(view, is it written) of the call, then of its epilogue."""
+        own = tuple((v, k == len(self.views) - 1) for k, v in enumerate(self.views))  # one view may be read and written
+        return own + Kernel(self.epilogue).accesses
 
 
 @dataclass(frozen=True)
@@ -144,9 +155,8 @@ def show(steps: tuple[Step, ...], pad: str = "") -> str:
             case Kernel(body):
                 out += f"{pad}kernel\n" + "".join(loops.text(b, pad + "  ") for b in body)
             case Call(name, views):
-                out += (
-                    f"{pad}{name}({', '.join(v.buffer + ('' if v.offset == 0 else f'@{v.offset}') for v in views)})\n"
-                )
+                named = ", ".join(v.buffer + ("" if v.offset == 0 else f"@{v.offset}") for v in views)
+                out += f"{pad}{name}({named})\n" + "".join(loops.text(b, pad + "  ") for b in s.epilogue)
             case Loop(t, n, body):
                 out += f"{pad}loop {t} in 0:{n}\n" + show(body, pad + "  ")
             case If(c, a, b):
@@ -159,9 +169,8 @@ def accesses(step: Step) -> Iterator[tuple[View, bool]]:
     match step:
         case Kernel():
             yield from step.accesses
-        case Call(_, views):
-            for k, v in enumerate(views):
-                yield v, k == len(views) - 1  # by place: one view may be read and written
+        case Call():
+            yield from step.accesses
         case If(condition, _, _):
             yield condition, False
 
@@ -174,6 +183,45 @@ def inner(step: Step) -> tuple[tuple[Step, ...], ...]:
         case If(_, then, other):
             return (then, other)
     return ()
+
+
+def is_epilogue(call: Call) -> bool:
+    """Whether the epilogue may run on parts of the product, in any order or at once.
+
+    It is one nest over the rows and columns of a product of float matrices in C order; a round reads only its own element
+    of the product, and only its own element of what the epilogue writes, each of which belongs to one round and is no
+    operand. Nothing in it can fail.
+    """
+    *operands, c = call.views
+    if call.name != "matmul" or not c.dtype.startswith("float") or c != loops.contiguous(c.buffer, c.dtype, c.shape):
+        return False
+    match call.epilogue:
+        case (For(row, m, (For(column, n, body),)),) if (m, n) == c.shape:
+            own = tuple(polynomial([((s,), 1)]) for s in (row, column))
+        case _:
+            return False
+    places: dict[str, tuple[View, tuple[Any, ...]]] = {c.buffer: (c, own)}
+    loads: list[Load] = []
+    stored = {v.buffer for v in operands}
+    for x in walk(*body):
+        match x:
+            case Store(view, at, _):
+                if any(map(loops.is_value, at)) or view.buffer in stored:
+                    return False
+                if places.setdefault(view.buffer, (view, at)) != (view, at):
+                    return False
+                stored.add(view.buffer)
+                dense = view.strides == loops.contiguous(view.buffer, view.dtype, view.shape).strides
+                if not dense or sorted((i for i in at if i != 0), key=str) != sorted(own, key=str):
+                    return False
+            case Load():
+                loads.append(x)
+            case For() | Barrier() | Guard() | Checked():
+                return False
+    return all(
+        places.get(x.view.buffer, (x.view, x.at)) == (x.view, x.at) and not any(map(loops.is_value, x.at))
+        for x in loads
+    )
 
 
 def may_fail(step: Step) -> bool:
@@ -197,6 +245,8 @@ def verify(program: Program) -> None:
         if b.axis not in range(len(bound.shape)) if b.axis is not None else bound.shape or "int" not in bound.dtype:
             raise ProgramError(f"{b.symbol} is bound to axis {b.axis} of {b.buffer}")
     for name, buffer in buffers.items():
+        if buffer.kind != "temp" and buffer.dtype in WIDE:
+            raise ProgramError(f"{buffer.kind} {name} is {buffer.dtype}, which only temps may be")
         if name != buffer.name:
             raise ProgramError(f"{buffer.name} is listed as {name}")
         if unknown := {s for e in buffer.shape for s in symbols(e)} - sizes:
@@ -214,7 +264,7 @@ def verify(program: Program) -> None:
         """Whether a shared buffer is written in these steps."""
         return any(any(w and v.buffer in shared for v, w in accesses(s)) or any(map(commits, inner(s))) for s in steps)
 
-    def access(step: Step, view: View, writes: bool, known: set[Symbol], readable: set[str]) -> None:
+    def access(view: View, writes: bool, known: set[Symbol] | None, readable: set[str]) -> None:
         if view.buffer not in buffers:
             raise ProgramError(f"unknown buffer {view.buffer}")
         if view.dtype != buffers[view.buffer].dtype:
@@ -223,7 +273,7 @@ def verify(program: Program) -> None:
             raise ProgramError(f"{view.buffer} must not be written")
         if not writes and view.buffer not in readable:
             raise ProgramError(f"{view.buffer} is read before it is written")
-        if not isinstance(step, Kernel):
+        if known is not None:  # else in a loop nest, which has its own verifier
             if len(view.shape) != len(view.strides):
                 raise ProgramError(f"{len(view.strides)} strides for the {len(view.shape)} axes of {view.buffer}")
             for e in (view.offset, *view.strides, *view.shape):
@@ -240,6 +290,10 @@ def verify(program: Program) -> None:
             raise ProgramError(f"{step.name} of views of {[v.dtype for v in step.views]}")
         if step.name == "matmul" and any(v.buffer == result.buffer for v in operands):
             raise ProgramError(f"matmul writes {result.buffer}, which it reads")
+        if step.epilogue and not is_epilogue(step):
+            raise ProgramError(
+                f"{step.name} into {result.buffer} has an epilogue that depends on the order of its rounds"
+            )
 
     def block(steps: tuple[Step, ...], known: set[Symbol], written: set[str], committed: bool) -> set[str]:
         """The buffers written after the steps; committed: a shared value may have been written before them."""
@@ -247,8 +301,11 @@ def verify(program: Program) -> None:
         for s in steps:
             views = list(accesses(s))
             stores = {v.buffer for v, writes in views if writes}
-            for view, writes in views:
-                access(s, view, writes, known, written | stores if isinstance(s, Kernel) else written)
+            outer = () if isinstance(s, Kernel) else s.views if isinstance(s, Call) else views
+            for view, writes in views[: len(outer)]:
+                access(view, writes, known, written)
+            for view, writes in views[len(outer) :]:
+                access(view, writes, None, written | stores)
             match s:
                 case Kernel(body):
                     loops.verify(body, known)
@@ -260,6 +317,7 @@ def verify(program: Program) -> None:
                         raise ProgramError("a check that can fail comes after a shared value was written")
                 case Call():
                     call(s)
+                    loops.verify(s.epilogue, known)
                 case Loop(counter, extent, body):
                     if unknown := symbols(extent) - known:
                         raise ProgramError(f"{sorted(map(str, unknown))} unknown in the steps of loop {counter}")

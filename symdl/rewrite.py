@@ -14,6 +14,7 @@ import numpy as np
 
 from symdl.errors import RewriteError
 from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, Op, building, rebuilt, topological
+from symdl.number_forms import WIDE, array_dtype, records
 from symdl.ops.declare import filled_like
 
 Origins = dict[Expr, frozenset[int]]  # node of this function's graph -> numbers of the user's nodes
@@ -71,6 +72,9 @@ def _match(pairs: list[tuple[Expr, Expr]], bound: Bindings) -> Bindings | None:
 
 def _equal(wanted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> bool:
     """Whether all entries are the number of a pattern; 0 is not -0."""
+    if found.dtype.names:  # of a number form: as the limbs of the number
+        limbs = records(wanted, next(d for d in WIDE if array_dtype(d) == found.dtype))
+        return found.tobytes() == np.broadcast_to(limbs, found.shape).tobytes()
     if wanted == 0 and found.dtype.kind == "f" and np.any(np.signbit(found) != np.signbit(wanted)):
         return False
     return bool(np.all(found == wanted))

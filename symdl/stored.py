@@ -18,7 +18,7 @@ CHEAP = frozenset(
 DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurses far
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
 COSTLY = 12  # a transcendental function in cheap ops
-OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join")  # kinds that are no formulas
+OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join", "permutation")  # kinds that are no formulas
 
 
 class Storage:

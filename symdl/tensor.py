@@ -5,6 +5,7 @@
 # isort: off
 from __future__ import annotations
 
+from symdl import random, random as shared_randomstreams
 from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
 from symdl.gradient import grad
 from symdl.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
@@ -46,6 +47,7 @@ from symdl.ops.shaping import (
     pad, repeat, reshape, shape_padleft, shape_padright, split, squeeze, stack, swapaxes, tile, transpose,
     zeros, zeros_like,
 )
+from symdl.random import RandomStream
 from symdl.variables import (
     bcol, bcols, bmatrices, bmatrix, brow, brows, bscalar, bscalars, btensor3, btensor3s, btensor4, btensor4s,
     bvector, bvectors, col, cols, dcol, dcols, dmatrices, dmatrix, drow, drows, dscalar, dscalars, dtensor3,
@@ -59,7 +61,8 @@ from symdl.variables import (
 )
 
 __all__ = [  # noqa: RUF022  # sorted, but not one a line
-    "Lop", "Rop", "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_", "any",
+    "Lop", "RandomStream", "Rop", "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_",
+    "any",
     "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
     "as_tensor", "as_tensor_variable", "atleast_1d", "batched_dot", "batched_matmul", "bcol", "bcols",
     "binary_crossentropy", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrices", "bmatrix",
@@ -81,9 +84,10 @@ __all__ = [  # noqa: RUF022  # sorted, but not one a line
     "lscalars", "lt", "ltensor3", "ltensor3s", "ltensor4", "ltensor4s", "lvector", "lvectors", "matmul", "matrices",
     "matrix", "max", "max_and_argmax", "maximum", "mean", "min", "min_and_argmin", "minimum", "mod", "moveaxis",
     "mul", "multiply", "ne", "neg", "negative", "neq", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_",
-    "outer", "pad", "positive", "pow", "power", "prod", "psi", "ptp", "rad2deg", "ravel", "reciprocal", "relu",
+    "outer", "pad", "positive", "pow", "power", "prod", "psi", "ptp", "rad2deg", "random", "ravel", "reciprocal", "relu",
     "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "round", "round_half_even", "row", "rows",
-    "scalar", "scalars", "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright", "sigmoid",
+    "scalar", "scalars", "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright",
+    "shared_randomstreams", "sigmoid",
     "sign", "sin", "sinh", "size", "softmax", "softplus", "softsign", "split", "sqr", "sqrt", "square", "squeeze",
     "stack", "std", "sub", "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3",
     "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "to_one_hot", "trace", "transpose", "tri_gamma",

@@ -12,10 +12,10 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -29,7 +29,7 @@ _serials = itertools.count(1)
 def _fresh_start() -> None:
     """Serials begin at a random place, so that what another process pickled never meets what is made here."""
     global _serials
-    _serials = itertools.count(secrets.randbits(62))
+    _serials = itertools.count(int.from_bytes(os.urandom(8)) >> 2)
 
 
 _fresh_start()
@@ -56,7 +56,7 @@ class Symbol:
     def __str__(self) -> str:
         return self.name
 
-    @property
+    @cached_property
     def order(self) -> tuple[Any, ...]:
         return (0, self.name, self.serial, self.signed)
 
@@ -74,7 +74,7 @@ class Compound:
             return f"({self.left})//({self.right})"
         return f"{self.function}({self.left}, {self.right})"
 
-    @property
+    @cached_property
     def order(self) -> tuple[Any, ...]:
         return (1, self.function, _order(self.left), _order(self.right))  # not str: symbols may share a name
 
@@ -92,9 +92,13 @@ class Dim:
     terms: Terms
 
     def __add__(self, other: Extent) -> Extent:
+        if other == 0:
+            return self
         return _sum([(self, 1), (other, 1)])
 
     def __sub__(self, other: Extent) -> Extent:
+        if other is self or other == 0:
+            return 0 if other is self else self
         return _sum([(self, 1), (other, -1)])
 
     def __rsub__(self, other: Extent) -> Extent:
@@ -149,7 +153,8 @@ def polynomial(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Extent:
         return 0
     if len(kept) == 1 and kept[0][0] == ():
         return kept[0][1]
-    kept.sort(key=lambda t: (-len(t[0]), [a.order for a in t[0]]))
+    if len(kept) > 1:
+        kept.sort(key=lambda t: (-len(t[0]), [a.order for a in t[0]]))
     found = tuple(kept)
     with _lock:
         dim = _dims.get(found)
@@ -273,6 +278,20 @@ def replace_symbols(extent: Extent, values: Mapping[Symbol, Extent]) -> Extent:
 
 
 _COMBINE: dict[CompoundName, Callable[[int, int], int]] = {"floordiv": operator.floordiv, "max": max, "min": min}
+
+
+def slope(extent: Extent, index: Symbol) -> Extent | None:
+    """What one more of the index adds to the extent; None if that depends on the index."""
+    found = []
+    for atoms, k in terms_of(extent):
+        rest = list(atoms)
+        if index in rest:
+            rest.remove(index)
+            found.append((tuple(rest), k))
+        for atom in rest:
+            if atom == index or (isinstance(atom, Compound) and index in symbols(atom.left) | symbols(atom.right)):
+                return None
+    return polynomial(found)
 
 
 def size_at(extent: Extent, sizes: Mapping[Symbol, int]) -> int:

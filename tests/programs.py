@@ -25,7 +25,7 @@ def program_of(inputs: Sequence[Expr], outputs: Sequence[Expr], updates: Any = (
     """The Program as fusion makes it: formulas as written, without stage 3."""
     updates = tuple(updates)
     shareds = tuple(s for s, _ in updates)
-    return lowered(Graph(tuple(inputs), shareds, tuple(outputs), updates), stable=False).program
+    return lowered(Graph(tuple(inputs), shareds, tuple(outputs), updates), stable=False, blocks=False).program
 
 
 def kernels(program: Program) -> list[Kernel]:

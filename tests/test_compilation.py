@@ -129,7 +129,7 @@ def test_python_stages_are_near_linear_in_a_chain_with_its_gradient() -> None:
         graph = Graph((x,), (), (y, symdl.grad(y.sum(), x)), ())
         return lambda: lowered(graph, stable=False)
 
-    assert superlinear(stages, 45) == []  # several kernels in both
+    assert superlinear(stages, 90) == []  # several kernels in both
 
 
 def test_a_deep_chain_does_not_exhaust_the_stack() -> None:

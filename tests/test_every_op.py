@@ -47,6 +47,7 @@ INTEGRAL = [  # not those of floats alone, nor where, whose condition is no inte
     and op.name not in ("isnan", "isinf", "isfinite", "where")
 ]
 CASTS = "cast"  # declared by hand, with tests of its own below
+RANDOM = {f"random_{kind}" for kind in ("word32", "word64", "normal32", "normal64")} | {"place", "permutation"}
 
 # Ulps of the oracle itself, where it is not within 2.5: what scipy and the composed formulas lose, and where.
 ORACLE_ULPS = {
@@ -69,7 +70,9 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e
 
 def test_no_op_is_left_out() -> None:
     """Elementwise ops are tested from their declarations, the others from the table of cases."""
-    reached = {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard"}
+    reached = (
+        {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard"} | RANDOM
+    )  # tests/test_random.py
     for case in CASES:
         outputs, _, _, _ = run(case, "float64" if case.floats else "int64", known=False)
         reached.update(node.op.name for node in topological(*outputs))

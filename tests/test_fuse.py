@@ -13,8 +13,8 @@ from work import superlinear
 import symdl
 import symdl.tensor as T
 from symdl.expr import Expr
-from symdl.loops import Local, Store, walk
-from symdl.program import Call, Program
+from symdl.loops import Local
+from symdl.program import Call, Program, accesses
 from symdl.storage import SharedVariable
 
 Updates = list[tuple[SharedVariable, Expr]]
@@ -150,7 +150,7 @@ def test_layer_norm_is_one_row_kernel_without_temps() -> None:
 def test_an_mlp_step_writes_its_weights_in_place() -> None:
     program = mlp_step()
     assert calls(program).count("copy") == 0
-    written = {x.view.buffer for k in kernels(program) for x in walk(*k.body) if isinstance(x, Store)}
+    written = {v.buffer for s in program.steps for v, writes in accesses(s) if writes}
     assert {b.name for b in program.of_kind("shared")} <= written
 
 

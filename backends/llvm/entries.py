@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from symdl.backends.builder import Reg
+from symdl.backends.llvm.measures import extents_of, work
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
+from symdl.memory import LINE
 
-ARENA_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+ARENA_ALIGNMENT = LINE  # bytes: a cache line is as wide as the widest vector
 SLOTS_PER_FUNCTION = 64  # machine code generation is worse than linear in the size of a function
 
 
@@ -37,10 +39,11 @@ def place(module: Module, layout: Layout) -> None:
 
 
 def enter(module: Module, layout: Layout) -> None:
-    """i64 enter(shapes, buffers, sizes, arena_bytes): bind sizes, check facts, measure the arena.
+    """i64 enter(shapes, buffers, sizes, measures): bind sizes, check facts, measure what a run needs and gives.
 
     shapes holds the extents of the axes of all input and shared buffers, buffers the addresses of all that are not
-    temporary; sizes (one per binding) and arena_bytes are written. Returns 0, or 1 + k for check k that fails.
+    temporary. Written are sizes (one per binding) and measures: the bytes of the arena, the work of a run (see
+    `measures`), the extents of all outputs. Returns 0, or 1 + k for check k that fails.
     """
     program = layout.program
     writer = SizeWriter(module, layout)
@@ -67,11 +70,11 @@ def enter(module: Module, layout: Layout) -> None:
         relation = "eq" if check.fact.relation == "==" else "sle"
         writer.stop_unless(writer.emit(f"icmp {relation} {writer.word} {left}, {right}", "bool").text, str(1 + k))
     end = writer.emit(f"call {writer.word} @place(ptr %sizes, ptr null, ptr %temps)", "int64").text
-    if layout.needs_workspace:
-        end = writer.arithmetic("add", end, str(module.target.workspace))
-    writer.line(f"store {writer.word} {end}, ptr %arena_bytes")
+    measured = [end, *map(writer.size, (work(program), *extents_of(program)))]
+    for k, words in enumerate(measured):
+        writer.line(f"store {writer.word} {words}, ptr {writer.word_at('%measures', k)}")
     writer.line("ret i64 0")
-    signature = "(ptr %shapes, ptr %buffers, ptr %sizes, ptr %arena_bytes)"
+    signature = "(ptr %shapes, ptr %buffers, ptr %sizes, ptr %measures)"
     module.add(f"define i64 @enter{signature} nounwind {writer.finished()}", writer)
 
 
@@ -86,7 +89,6 @@ def run(module: Module, layout: Layout) -> None:
     writer.line("%work = alloca i64")
     writer.line("store i64 0, ptr %work")
     writer.line(f"%end = call {writer.word} @place(ptr %sizes, ptr %arena, ptr %temps)")
-    writer.line(f"%scratch = getelementptr inbounds i8, ptr %arena, {writer.word} %end")
     name = part(module, layout, layout.program.steps, quiet=False, attributes="nounwind")
     status = writer.emit(f"call i64 @{name}{PASSED}", "int64").text
     writer.line(f"ret i64 {status}")

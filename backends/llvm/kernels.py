@@ -1,5 +1,8 @@
 """One loop nest to one internal function: i64 kernel(addresses of its buffers, its sizes and counters) -> status.
 
+The function of a parallel loop runs some of its rounds: i64 kernel(context, first round, end of the rounds), the others
+standing in the context, one word each.
+
 The addresses are parameters that never alias one another, so that LLVM may keep what it has loaded: different
 buffers of a kernel are different memory, since a slot of the arena is shared only by buffers that never live together.
 Extents are hoisted out of every loop that does not change them, values out of the innermost. Sums of floats keep their
@@ -8,10 +11,13 @@ order.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from symdl.backends.llvm.chunks import is_spread
+from symdl.backends.llvm.draws import END, FIRST, DrawWriter, in_strips
 from symdl.backends.llvm.module import Module
-from symdl.backends.llvm.vectors import VectorWriter
+from symdl.backends.llvm.titles import title
 from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
 from symdl.types import Extent, Symbol, symbols
 
@@ -65,14 +71,37 @@ def signature(body: tuple[Stmt, ...], buffers: list[str]) -> tuple[Any, ...]:
     return tuple(rows)
 
 
+def chunked(buffers: Collection[str], sizes: Collection[Symbol], word: str) -> tuple[str, list[str]]:
+    """The parameters of a kernel that runs in chunks, and the lines that find its others in the context."""
+    names = [("ptr", f"%b{k}") for k in range(len(buffers))] + [(word, f"%s{k}") for k in range(len(sizes))]
+    lines = []
+    for k, (kind, name) in enumerate(names):
+        lines.append(f"  {name}.place = getelementptr inbounds ptr, ptr %context, i64 {k}")
+        lines.append(f"  {name} = load {kind}, ptr {name}.place")
+    if word == "i64":
+        return "(ptr %context, i64 %first, i64 %end)", lines
+    lines += [f"  %{name} = trunc i64 %{name}.wide to {word}" for name in ("first", "end")]
+    return "(ptr %context, i64 %first.wide, i64 %end.wide)", lines
+
+
 def _written(
     module: Module, body: tuple[Stmt, ...], buffers: dict[str, bool], sizes: list[Symbol], own: set[Symbol]
 ) -> str:
-    writer = VectorWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own)
+    in_chunks = is_spread(body)
+    stem = title(body)
+    body, strips = in_strips(body)
+    writer = DrawWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own | strips)
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
+    if in_chunks:
+        parameters, lines = chunked(buffers, sizes, writer.word)
+        writer.scopes[0].landing += lines
+        writer.scopes[0].symbols.update({FIRST: "%first", END: "%end"})
+        writer.spread = body[0] if is_spread(body) else None
     for statement in body:
         writer.statement(statement)
     writer.line("ret i64 0")
+    if in_chunks:
+        return module.share(stem, parameters, writer.finished(), writer)
     kinds = [f"ptr noalias{'' if written else ' readonly'} %b{k}" for k, written in enumerate(buffers.values())]
     kinds += [f"{writer.word} %s{k}" for k in range(len(sizes))]
-    return module.share("kernel", f"({', '.join(kinds)})", writer.finished(), writer)
+    return module.share(stem, f"({', '.join(kinds)})", writer.finished(), writer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symdl.loops import Apply, Const, For, Load, Stmt, Store, View
 from symdl.types import Extent, Symbol, symbol
 
@@ -29,7 +31,9 @@ def matmul_loops(a: View, b: View, c: View) -> tuple[Stmt, ...]:
     rows = list(zip(names[:-2], c.shape[:-1], strict=True))
     column, inner = (names[-2], c.shape[-1]), (names[-1], a.shape[-1])
     clear = nest([column], (Store(c, (*lead, i, j), Const(0, c.dtype)),))
-    return nest(rows, clear + nest([inner, column], (Store(c, (*lead, i, j), total),)))
+    (loop,) = nest(rows, clear + nest([inner, column], (Store(c, (*lead, i, j), total),)))
+    assert isinstance(loop, For)
+    return (replace(loop, schedule="parallel"),)
 
 
 def copy_loops(a: View, c: View) -> tuple[Stmt, ...]:

@@ -6,18 +6,26 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cache
 
-from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg
+from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg, vector_type
 from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
 
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
 ITEM_BYTES = {dtype: max(bits // 8, 1) for dtype, bits in BITS.items()}
-RUNTIME = ("poll", "gemm_float32", "gemm_float64")  # the order of addresses in the run-time table
+ALIGNED = {dtype: min(size, 8) for dtype, size in ITEM_BYTES.items()}  # where an element may begin
+RUNTIME = (
+    "poll",
+    "gemm_float32",
+    "gemm_float64",
+    "parallel",
+    "pool",
+    "spread",
+)  # the order of addresses in the run-time table
 
 
 @cache
 def types_of(lanes: int) -> dict[str, str]:
     """The IR type of a register, by dtype."""
-    return {dtype: f"<{lanes} x {kind}>" if lanes else kind for dtype, kind in LLVM_TYPE.items()}
+    return {dtype: vector_type(dtype, lanes) if lanes else kind for dtype, kind in LLVM_TYPE.items()}
 
 
 @dataclass(frozen=True)
@@ -25,14 +33,12 @@ class Target:
     """The machine that text is emitted for. No text depends on anything else than the Program and this.
 
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
-    workspace is the number of scratch bytes that one call of the GEMM library needs; vector_bytes is the width of the
-    vectors that inner loops are written for, 0 for none.
+    vector_bytes is the width of the vectors that inner loops are written for, 0 for none.
     """
 
     triple: str = ""
     data_layout: str = ""
     fma: bool = False
-    workspace: int = 0
     vector_bytes: int = 0
     size_type: str = "i64"
 
@@ -44,6 +50,7 @@ class Module:
     target: Target
     declarations: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
+    kernel_of: dict[int, str] = field(default_factory=dict)  # id of a loop nest -> its function
     kernels: dict[Hashable, str] = field(default_factory=dict)  # what a loop nest does -> the function that does it
     _names: dict[str, str] = field(default_factory=dict)
 
@@ -85,6 +92,7 @@ class Scope:
     marker: str
     symbols: dict[Symbol, str] = field(default_factory=dict)
     extents: dict[Extent, str] = field(default_factory=dict)
+    atoms: dict[Compound, str] = field(default_factory=dict)
     values: dict[int, Reg] = field(default_factory=dict)
     vectors: dict[int, Reg] = field(default_factory=dict)
     landing: list[str] = field(default_factory=list)
@@ -212,6 +220,14 @@ class Writer(Builder):
     def _atom(self, atom: Symbol | Compound) -> str:
         if isinstance(atom, Symbol):
             return self._symbol(atom)[1]
+        scope = self.scopes[max(self._depth(atom.left), self._depth(atom.right))]
+        found = scope.atoms.get(atom)
+        if found is None:
+            with Landing(self, scope):
+                found = scope.atoms[atom] = self._compound(atom)
+        return found
+
+    def _compound(self, atom: Compound) -> str:
         left, right = self.size(atom.left), self.size(atom.right)
         if atom.function != "floordiv":
             return self.extreme(atom.function, left, right)
@@ -252,13 +268,13 @@ class Writer(Builder):
     def load(self, pointer: str, dtype: str) -> Reg:
         """The value of a dtype in memory."""
         kind = MEMORY_TYPE[dtype]
-        found = self.emit(f"load {kind}, ptr {pointer}, align {ITEM_BYTES[dtype]}", dtype)
+        found = self.emit(f"load {kind}, ptr {pointer}, align {ALIGNED[dtype]}", dtype)
         return self.emit(f"icmp ne i8 {found.text}, 0", "bool") if dtype == "bool" else found
 
     def store(self, value: Reg, pointer: str) -> None:
         if value.dtype == "bool":
             value = self.emit(f"zext i1 {value.text} to i8", "uint8")
-        self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, ptr {pointer}, align {ITEM_BYTES[value.dtype]}")
+        self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, ptr {pointer}, align {ALIGNED[value.dtype]}")
 
     def entry(self, table: str, index: int) -> str:
         """Where entry `index` of a table of addresses stands."""

@@ -3,7 +3,7 @@
 A loop qualifies if its iterations do not depend on one another except through sums and the like: every store walks by 1
 per iteration, a buffer that is stored is touched at one place per iteration only, no check can stop it, and no guard
 depends on the iteration. Then whole vectors give the very numbers that one element after the other gives; sums of
-floats are still added up element by element, in order.
+floats are still added up element by element, in order, unless the loop is marked "vector".
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from symdl.loops import (
     Checked,
     For,
     Guard,
-    Index,
     Load,
     Local,
     Position,
     Ref,
     Store,
     Value,
-    View,
     extents_in,
     parts,
+    place_of,
     walk,
 )
-from symdl.types import Compound, Extent, Symbol, polynomial, symbols, terms_of
+from symdl.number_forms import WIDE
+from symdl.types import Extent, Symbol, slope, symbols
 
 MOST_LANES = 16
+SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
 FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
 IDENTITY = {"add": 0, "mul": 1, "bitwise_xor": 0}  # the others may begin with what the variable holds in every lane
@@ -48,10 +49,7 @@ class Sum:
     primitive: str
     value: Value
     dtype: str
-
-    @property
-    def ordered(self) -> bool:
-        return self.dtype in FLOATS and self.primitive in ORDERED
+    ordered: bool  # element by element
 
 
 @dataclass
@@ -65,29 +63,6 @@ class Plan:
     def undeclared(self, loop: For) -> set[str]:
         """Variables that the body declares, but has not yet."""
         return {s.name for s in loop.body if isinstance(s, Local)} - self.own
-
-
-def slope(extent: Extent, index: Symbol) -> Extent | None:
-    """What one more of the index adds to the extent; None if that depends on the index."""
-    found = []
-    for atoms, k in terms_of(extent):
-        rest = list(atoms)
-        if index in rest:
-            rest.remove(index)
-            found.append((tuple(rest), k))
-        for atom in rest:
-            if atom == index or (isinstance(atom, Compound) and index in symbols(atom.left) | symbols(atom.right)):
-                return None
-    return polynomial(found)
-
-
-def place_of(view: View, at: tuple[Index, ...]) -> Extent:
-    """The part of an element's place that is known without data."""
-    place = view.offset
-    for index, stride in zip(at, view.strides, strict=True):
-        if isinstance(index, Extent):
-            place = place + index * stride
-    return place
 
 
 def plan_for(loop: For, vector_bytes: int) -> Plan | None:
@@ -114,11 +89,16 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
                 return None
             if item.view.buffer in stored and (gathered or places.setdefault(item.view.buffer, place) is not place):
                 return None
-            bytes_ = max(bytes_, ITEM_BYTES[item.view.dtype])
+            bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
+        if isinstance(item, Apply) and item.dtype in WIDE:
+            bytes_ = 8
     if not _sums(loop, plan):
         return None
     plan.lanes = min(vector_bytes // bytes_, MOST_LANES)
-    return None if plan.lanes < 2 or (isinstance(loop.extent, int) and loop.extent < plan.lanes) else plan
+    few = loop.extent if isinstance(loop.extent, int) else MOST_LANES
+    if any(not s.ordered and s.primitive in ORDERED for s in plan.sums.values()) and 2 * plan.lanes <= min(few, SUMS):
+        plan.lanes *= 2  # two vectors: an addition starts before the one before it has ended
+    return None if plan.lanes < 2 or few < plan.lanes else plan
 
 
 def _changes(value: Value, index: Symbol, stored: set[str], loop: For) -> bool:
@@ -138,7 +118,7 @@ def _sums(loop: For, plan: Plan) -> bool:
     adding: set[int] = set()
     for statement in loop.body:
         if isinstance(statement, Assign) and statement.name not in plan.own:
-            found = _sum(statement)
+            found = _sum(statement, loop.schedule == "vector")
             if found is None or statement.name in plan.sums or uses[id(statement.value)] != 1:
                 return False
             plan.sums[statement.name] = found
@@ -155,11 +135,13 @@ def _sums(loop: For, plan: Plan) -> bool:
     return plan.own.isdisjoint(plan.sums)
 
 
-def _sum(statement: Assign) -> Sum | None:
-    """The statement as a sum, if it is one."""
+def _sum(statement: Assign, free: bool) -> Sum | None:
+    """The statement as a sum, if it is one. free: floats may be added up in any order, too."""
     match statement.value:
         case Apply(primitive, (Ref(name, dtype), value), _) if name == statement.name and primitive in FREE:
-            return Sum(name, primitive, value, dtype)
+            pass
         case Apply(primitive, (value, Ref(name, dtype)), _) if name == statement.name and primitive in FREE:
-            return Sum(name, primitive, value, dtype)
-    return None
+            pass
+        case _:
+            return None
+    return Sum(name, primitive, value, dtype, not free and dtype in FLOATS and primitive in ORDERED)

@@ -10,6 +10,7 @@ from typing import Any
 from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.module import Landing, Module, Scope, Writer
 from symdl.backends.vmath import EMIT
+from symdl.backends.wide import emit
 from symdl.errors import ProgramError
 from symdl.loops import (
     Apply,
@@ -31,6 +32,7 @@ from symdl.loops import (
     extents_in,
     parts,
 )
+from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, symbols
 
 Dependency = tuple[str, str]  # ("buffer", "variable" or "index", its name)
@@ -55,6 +57,7 @@ class KernelWriter(Writer):
         self.reads: dict[int, frozenset[Dependency]] = {}
         self.readers: dict[Dependency, list[tuple[Scope, int]]] = {}
         self.nests: list[Nest] = []
+        self.spread: Stmt | None = None  # the loop of which only the rounds from %first to %end are run
         self.arms = 0  # guards' sides that are open: what they compute may not be computed where they are not taken
 
     # statements
@@ -63,7 +66,7 @@ class KernelWriter(Writer):
         match statement:
             case For():
                 self.forget(changed_in(statement.body))
-                self.loop(statement, "0")
+                self.loop(statement, self.bounds(statement)[0])
             case Local(name, value) | Assign(name, value):
                 found = self.value(value)
                 if isinstance(statement, Local):
@@ -79,10 +82,15 @@ class KernelWriter(Writer):
             case Barrier():
                 pass
 
+    def bounds(self, loop: For) -> tuple[str, str]:
+        """The first round that is run here, and the end of the rounds."""
+        return ("%first", "%end") if loop is self.spread else ("0", self.size(loop.extent))
+
     def loop(self, loop: For, start: str) -> None:
         """The loop one element at a time, from a start on."""
-        certain = start == "0" and isinstance(loop.extent, int) and loop.extent > 0
-        opened = self.open_loop(self.size(loop.extent), start, certain=certain)
+        first, end = self.bounds(loop)
+        certain = first == start == "0" and isinstance(loop.extent, int) and loop.extent > 0
+        opened = self.open_loop(end, start, certain=certain)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         for inner in loop.body:
@@ -248,11 +256,13 @@ class KernelWriter(Writer):
             case Apply(primitive, args, dtype):
                 if primitive not in EMIT:
                     raise ProgramError(f"no machine code for the primitive {primitive}")
-                return EMIT[primitive](self, *map(self.value, args), dtype=dtype)
+                return emit(self, primitive, *map(self.value, args), dtype=dtype)
         raise ProgramError(f"not a value: {item!r}")
 
     def position(self, word: str, dtype: str) -> Reg:
         """A register of the size type as a value."""
+        if dtype in WIDE:
+            return emit(self, "cast", self.position(word, "int64"), dtype=dtype)
         have, want = self.word, LLVM_TYPE[dtype]
         if have == want:
             return Reg(word, dtype)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from symdl.backends.llvm.chunks import cost, is_spread, multiple
+from symdl.backends.llvm.clocks import now, passed
+from symdl.backends.llvm.epilogues import epilogue
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.library import copy_loops, is_block, matmul_loops, merged_axes
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Landing, Module, Writer
 from symdl.errors import ProgramError
 from symdl.loops import For, Stmt, View
 from symdl.program import INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, inner
-from symdl.types import Extent, Symbol, product, replace_symbols
+from symdl.types import Extent, Symbol, product
 
 STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function
-POLL_AFTER = 1 << 24  # element visits, some milliseconds of work
-PART = "(ptr %buffers, ptr %sizes, ptr %temps, ptr %counters, ptr %work, ptr %runtime, ptr %scratch)"
+POLL_AFTER = 1 << 28  # units of work (see `chunks`), some milliseconds
+PART = "(ptr %buffers, ptr %sizes, ptr %temps, ptr %counters, ptr %work, ptr %runtime)"
 PASSED = PART  # the names are the same in every function
 VISIT = """define internal i64 @visit(ptr %work, i64 %more, ptr %runtime) noinline nounwind {{
   %old = load i64, ptr %work
@@ -38,8 +41,9 @@ look:
 class Layout:
     """Where buffers, sizes and counters stand in the tables that every function of a Program receives."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, timed: bool = False) -> None:
         self.program = program
+        self.timed = {id(s): k for k, s in enumerate(all_steps(program.steps))} if timed else {}  # step -> its number
         given = program.of_kind("input", "shared", "constant", "output")
         self.given = {b.name: k for k, b in enumerate(given)}
         self.sizes = {b.symbol: k for k, b in enumerate(program.bindings)}
@@ -48,10 +52,6 @@ class Layout:
             if isinstance(step, Loop):
                 for symbol in (step.counter, step.slot, step.end):
                     self.counters.setdefault(symbol, len(self.counters))
-
-    @property
-    def needs_workspace(self) -> bool:
-        return any(isinstance(s, Call) and uses_library(s) for s in all_steps(self.program.steps))
 
 
 def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
@@ -91,13 +91,14 @@ class PartWriter(SizeWriter):
 
     def __init__(self, module: Module, layout: Layout, quiet: bool) -> None:
         super().__init__(module, layout)
+        self.context_words = 0
         self.quiet = quiet  # no polls: a shared value may have been written
 
     def steps(self, steps: tuple[Step, ...]) -> None:
         """Few steps in place, many as calls of functions of their own."""
         if len(steps) <= STEPS_PER_FUNCTION:
             for step in steps:
-                self.step(step)
+                self.clocked(step)
             return
         for at in range(0, len(steps), STEPS_PER_FUNCTION):
             group = steps[at : at + STEPS_PER_FUNCTION]
@@ -105,22 +106,29 @@ class PartWriter(SizeWriter):
             self.quiet = self.quiet or any(map(self.commits, group))
             self.stop_on(self.emit(f"call i64 @{name}{PASSED}", "int64").text)
 
+    def clocked(self, step: Step) -> None:
+        """The step, between two looks at the clock where it is to be profiled."""
+        start = now(self) if self.layout.timed else ""
+        self.step(step)
+        if start:
+            passed(self, start, self.layout.timed[id(step)])
+
     def step(self, step: Step) -> None:
         commits = self.commits(step)
         match step:
             case Kernel(body):
                 self.kernel(body)
-                self.poll(commits, work_of(body))
+                self.poll(commits, cost(body))
             case Call("matmul", (a, b, c)) if uses_library(step):
-                self.matmul(a, b, c)
-                self.poll(commits, product((*c.shape, a.shape[-1])), shift=5)  # 32 products cost like one visit
+                self.matmul(a, b, c, step.epilogue)
+                self.poll(commits, product((*c.shape, a.shape[-1])), shift=2)
             case Call("matmul", (a, b, c)):
                 loops = matmul_loops(a, b, c)
                 self.kernel(loops)
-                self.poll(commits, work_of(loops))
+                self.poll(commits, cost(loops))
             case Call("copy", (a, c)):
                 self.copy(a, c)
-                self.poll(commits, product(c.shape), shift=2)
+                self.poll(commits, product(c.shape) * 4)
             case Loop():
                 self.loop(step, commits)
             case If(condition, then, other):
@@ -156,11 +164,41 @@ class PartWriter(SizeWriter):
             raise ProgramError(f"{buffer} has no place in memory")
         return self.pointer_at("%temps", slot)
 
+    def is_passing(self, buffer: str) -> bool:
+        """Whether a product is used up by its epilogue, so that it has no place in memory."""
+        return buffer not in self.layout.given and buffer not in self.layout.program.offsets
+
     def kernel(self, body: tuple[Stmt, ...]) -> None:
         name, buffers, sizes = kernel(self.module, body)
+        self.module.kernel_of[id(body)] = name
         passed = [f"ptr {self.pointer(b)}" for b in buffers]
         passed += [f"{self.word} {self.register(s)}" for s in sizes]
-        self.stop_on(self.emit(f"call i64 @{name}({', '.join(passed)})", "int64").text)
+        if is_spread(body):
+            assert isinstance(body[0], For)
+            status = self.spread(body[0], name, passed)
+        else:
+            status = self.emit(f"call i64 @{name}({', '.join(passed)})", "int64").text
+        self.stop_on(status)
+
+    def spread(self, loop: For, name: str, passed: list[str]) -> str:
+        """The status of a parallel loop, run here or in chunks."""
+        context = self.context(len(passed))
+        for k, argument in enumerate(passed):
+            self.line(f"store {argument}, ptr {self.entry(context, k)}")
+        numbers = (
+            f"i64 {self.wide(self.size(loop.extent))}, i64 {self.wide(self.size(cost((loop,))))}, i64 {multiple(loop)}"
+        )
+        spread = self.pointer_at("%runtime", RUNTIME.index("spread"))
+        return self.emit(f"call i64 {spread}(ptr @{name}, ptr {context}, {numbers}, ptr %runtime)", "int64").text
+
+    def context(self, words: int) -> str:
+        """Memory for so many words, the same for all kernels of the function."""
+        landing = self.scopes[0].landing
+        if not self.context_words:
+            landing.insert(0, "")
+        self.context_words = max(self.context_words, words)
+        landing[0] = f"  %context = alloca [{self.context_words} x i64]"
+        return "%context"
 
     # control
 
@@ -207,7 +245,15 @@ class PartWriter(SizeWriter):
     def at(self, view: View, offset: Extent) -> str:
         return self.element(self.pointer(view.buffer), view.dtype, self.size(offset))
 
-    def matmul(self, a: View, b: View, c: View) -> None:
+    def matmul(self, a: View, b: View, c: View, body: tuple[Stmt, ...]) -> None:
+        last = "ptr null, ptr null"
+        if body:
+            name, buffers, sizes = epilogue(self.module, body, c)
+            words = [f"ptr {self.pointer(b)}" for b in buffers] + [f"i64 {self.wide(self.register(s))}" for s in sizes]
+            context = self.context(max(len(words), 1))
+            for k, word in enumerate(words):
+                self.line(f"store {word}, ptr {self.entry(context, k)}")
+            last = f"ptr @{name}, ptr {context}"
         a, b, c = stacked_rows(a, b, c)
         loops = [self.open_loop(self.size(n)) for n in c.shape[:-2]]
         offsets = []
@@ -219,11 +265,14 @@ class PartWriter(SizeWriter):
             offsets.append(place)
         passed = []
         for view, place in zip((a, b, c), offsets, strict=True):
-            passed.append(f"ptr {self.element(self.pointer(view.buffer), view.dtype, place)}")
+            nowhere = view is c and self.is_passing(view.buffer)
+            passed.append(
+                "ptr null" if nowhere else f"ptr {self.element(self.pointer(view.buffer), view.dtype, place)}"
+            )
             passed += [f"i64 {self.wide(self.size(s))}" for s in view.strides[-2:]]
         passed += [f"i64 {self.wide(self.size(n))}" for n in (c.shape[-2], c.shape[-1], a.shape[-1])]
         gemm = self.pointer_at("%runtime", RUNTIME.index(f"gemm_{c.dtype}"))
-        self.line(f"call void {gemm}({', '.join(passed)}, ptr %scratch)")
+        self.line(f"call void {gemm}({', '.join(passed)}, {last}, ptr %runtime)")
         for loop in reversed(loops):
             self.close_loop(loop)
 
@@ -254,21 +303,6 @@ def stacked_rows(a: View, b: View, c: View) -> tuple[View, View, View]:
         )
         b = View(b.buffer, b.dtype, (*b.shape[:-3], *b.shape[-2:]), (*b.strides[:-3], *b.strides[-2:]), b.offset)
     return a, b, c
-
-
-def work_of(body: tuple[Stmt, ...]) -> Extent:
-    """About how many elements a kernel visits: the product of the extents of its loops, nests added up."""
-
-    def visits(statements: tuple[Stmt, ...], full: dict[Symbol, Extent]) -> Extent:
-        total: Extent = 0
-        for s in statements:
-            if isinstance(s, For):
-                n = replace_symbols(s.extent, full)  # of an extent that varies in an outer loop, its value at the end
-                inside = visits(s.body, {**full, s.index: n})
-                total = total + n * (inside if inside != 0 else 1)
-        return total
-
-    return visits(body, {})
 
 
 def part(

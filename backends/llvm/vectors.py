@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from symdl.backends.builder import LLVM_TYPE, Reg
+import math
+from collections.abc import Callable, Sequence
+
+from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
-from symdl.backends.llvm.plans import IDENTITY, ORDERED, Plan, Sum, place_of, plan_for, slope
+from symdl.backends.llvm.plans import IDENTITY, ORDERED, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
-from symdl.backends.vmath import EMIT
-from symdl.loops import Assign, Const, For, Guard, Index, Load, Local, Position, Ref, Stmt, Store, Value, View, parts
-from symdl.types import Symbol
+from symdl.backends.wide import emit, numbers
+from symdl.loops import (
+    Assign,
+    Const,
+    For,
+    Guard,
+    Index,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    is_value,
+    parts,
+    place_of,
+)
+from symdl.number_forms import LIMBS, WIDE
+from symdl.types import Extent, Symbol, slope
 
 
 class VectorWriter(KernelWriter):
@@ -23,19 +44,39 @@ class VectorWriter(KernelWriter):
 
     def statement(self, statement: Stmt) -> None:
         """Emit one statement."""
+        if isinstance(statement, For) and len(statement.body) == 1 and clears(statement.body[0], statement.index):
+            self.clear(statement, statement.body[0])
+            return
         plan = plan_for(statement, self.target.vector_bytes) if isinstance(statement, For) else None
         if plan is None:
             super().statement(statement)
         else:
             assert isinstance(statement, For)
             self.forget(changed_in(statement.body))
-            self.loop(statement, self.whole_vectors(statement, plan))
+            rest = self.whole_vectors(statement, plan)
+            if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
+                self.loop(statement, rest)
+
+    def clear(self, loop: For, store: Stmt) -> None:
+        """A loop that writes zeros, as one call."""
+        assert isinstance(store, Store)
+        first, end = self.bounds(loop)
+        self.open_scope().symbols[loop.index] = first
+        place = self.address(store.view, store.at)
+        self.close_scope()
+        count = self.extreme("max", self.arithmetic("sub", end, first), "0")
+        bytes_ = self.arithmetic("mul", count, str(ITEM_BYTES[store.view.dtype]))
+        name = f"llvm.memset.p0.{self.word}"
+        self.declarations.add(f"declare void @{name}(ptr, i8, {self.word}, i1)")
+        self.line(f"call void @{name}(ptr {place}, i8 0, {self.word} {bytes_}, i1 false)")
+        self.forget({("buffer", store.view.buffer)})
 
     def whole_vectors(self, loop: For, plan: Plan) -> str:
         """The loop over all whole vectors of iterations; returns the register with the place where they end."""
-        count = self.size(loop.extent)
+        first, end = self.bounds(loop)
         partial = {s.variable: self.partial_sum(s, plan.lanes) for s in plan.sums.values() if not s.ordered}
-        opened = self.open_loop(self.arithmetic("sub", count, str(plan.lanes - 1)), step=plan.lanes)
+        certain = loop is not self.spread and isinstance(loop.extent, int)  # then a plan has a whole vector
+        opened = self.open_loop(self.arithmetic("sub", end, str(plan.lanes - 1)), first, plan.lanes, certain)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         self.own, self.index = {}, loop.index
@@ -54,9 +95,13 @@ class VectorWriter(KernelWriter):
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
-        for name, pointer in partial.items():
-            self.finish_sum(plan.sums[name], pointer, plan.lanes)
-        most = self.extreme("max", count, "0")
+        if partial:
+            self.finish_sums(plan, partial, first, end, certain)
+        if first != "0":  # of a chunk, which is not empty
+            return self.arithmetic(
+                "sub", end, self.arithmetic("urem", self.arithmetic("sub", end, first), str(plan.lanes))
+            )
+        most = self.extreme("max", end, "0")
         return self.arithmetic("sub", most, self.arithmetic("urem", most, str(plan.lanes)))
 
     # sums
@@ -73,7 +118,7 @@ class VectorWriter(KernelWriter):
 
     def partial_sum(self, sum_: Sum, lanes: int) -> str:
         """A variable of one partial sum per lane."""
-        pointer, kind = f"%{self.fresh('partial')}", f"<{lanes} x {LLVM_TYPE[sum_.dtype]}>"
+        pointer, kind = f"%{self.fresh('partial')}", vector_type(sum_.dtype, lanes)
         self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
         identity = IDENTITY.get(sum_.primitive)
         first = self.get(sum_.variable) if identity is None else self.const(identity, sum_.dtype)
@@ -94,25 +139,66 @@ class VectorWriter(KernelWriter):
             self.set(sum_.variable, total)
         else:
             before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
-            total = EMIT[sum_.primitive](self, before, found, dtype=sum_.dtype)
+            total = emit(self, sum_.primitive, before, found, dtype=sum_.dtype)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
 
+    def finish_sums(self, plan: Plan, partial: dict[str, str], first: str, end: str, certain: bool) -> None:
+        """The variables with all their partial sums, if there was a whole vector (it is certain that there was)."""
+        if certain:
+            for name, pointer in partial.items():
+                self.finish_sum(plan.sums[name], pointer, plan.lanes)
+            return
+        some, done = self.fresh("some"), self.fresh("done")
+        rounds = self.arithmetic("sub", end, first)
+        self.branch(self.emit(f"icmp sge {self.word} {rounds}, {plan.lanes}", "bool").text, some, done)
+        self.label(some)
+        for name, pointer in partial.items():
+            self.finish_sum(plan.sums[name], pointer, plan.lanes)
+        self.jump(done)
+        self.label(done)
+
     def finish_sum(self, sum_: Sum, pointer: str, lanes: int) -> None:
-        """The variable with all partial sums."""
-        found = self.emit(f"load <{lanes} x {LLVM_TYPE[sum_.dtype]}>, ptr {pointer}", sum_.dtype)
-        total = self.get(sum_.variable)
-        for k in range(lanes):
-            total = EMIT[sum_.primitive](self, total, self.lane(found, lanes, k), dtype=sum_.dtype)
-        self.set(sum_.variable, total)
+        """The variable with its partial sums, half of them being added to the other half again and again."""
+        found = self.emit(f"load {vector_type(sum_.dtype, lanes)}, ptr {pointer}", sum_.dtype)
+        while lanes > 2:
+            half = lanes // 2
+            halves = [self.some_lanes(found, lanes, range(at, at + half)) for at in (0, half)]
+            self.take(half)
+            found, lanes = emit(self, sum_.primitive, *halves, dtype=sum_.dtype), half
+            self.take(0)
+        total = emit(self, sum_.primitive, self.lane(found, 2, 0), self.lane(found, 2, 1), dtype=sum_.dtype)
+        self.set(sum_.variable, emit(self, sum_.primitive, self.get(sum_.variable), total, dtype=sum_.dtype))
 
     # lanes
 
+    def by_limbs(self, found: Reg, lanes: int, change: Callable[[Reg], Reg], to: int) -> Reg:
+        """A number form of so many lanes, each limb being changed to one of `to` lanes."""
+        before = self.take(lanes)
+        limbs = numbers.split(self, found)
+        self.take(to)
+        value = numbers.join(self, found.dtype, *map(change, limbs))
+        self.take(before)
+        return value
+
+    def some_lanes(self, found: Reg, lanes: int, chosen: Sequence[int]) -> Reg:
+        """A vector of some of the numbers of a vector."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, lanes, lambda limb: self.some_lanes(limb, lanes, chosen), len(chosen))
+        kind, order = vector_type(found.dtype, lanes), ", ".join(f"i32 {k}" for k in chosen)
+        return self.emit(
+            f"shufflevector {kind} {found.text}, {kind} poison, <{len(chosen)} x i32> <{order}>", found.dtype
+        )
+
     def lane(self, found: Reg, lanes: int, k: int) -> Reg:
         """One number of a vector."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, lanes, lambda limb: self.lane(limb, lanes, k), 0)
         return self.emit(f"extractelement <{lanes} x {LLVM_TYPE[found.dtype]}> {found.text}, i32 {k}", found.dtype)
 
     def every_lane(self, found: Reg, lanes: int) -> Reg:
         """A number in every lane."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, 0, lambda limb: self.every_lane(limb, lanes), lanes)
         kind = LLVM_TYPE[found.dtype]
         if not found.text.startswith("%"):
             return Reg(f"splat ({kind} {found.text})", found.dtype)
@@ -171,13 +257,15 @@ class VectorWriter(KernelWriter):
                 steps = self.every_lane(self.position(self.size(step), "int64"), lanes)
                 numbers = Reg(f"<{', '.join(f'i64 {k}' for k in range(lanes))}>", "int64")
                 found = self.add(first, self.mul(steps, numbers))
-                return found if dtype == "int64" else EMIT["cast"](self, found, dtype=dtype)
+                return found if dtype == "int64" else emit(self, "cast", found, dtype=dtype)
         return super().compute(item)
 
     def load_lanes(self, view: View, at: tuple[Index, ...]) -> Reg:
         """One element per iteration."""
         lanes, step, kind = self.lanes, slope(place_of(view, at), self.index), MEMORY_TYPE[view.dtype]
         assert step is not None
+        if view.dtype in WIDE:
+            return self.load_limbs(view.dtype, self.address(view, at), step)
         vector, size, first = f"<{lanes} x {kind}>", ITEM_BYTES[view.dtype], self.address(view, at)
         if step in (1, -1):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
@@ -197,7 +285,64 @@ class VectorWriter(KernelWriter):
     def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:
         """Store one element per iteration, side by side."""
         lanes, place = self.lanes, self.address(view, at)
+        if view.dtype in WIDE:
+            self.store_limbs(value, place)
+            return
         if view.dtype == "bool":
             value = self.emit(f"zext <{lanes} x i1> {value.text} to <{lanes} x i8>", "uint8")
         kind = f"<{lanes} x {MEMORY_TYPE[value.dtype]}>"
         self.line(f"store {kind} {value.text}, ptr {place}, align {ITEM_BYTES[view.dtype]}")
+
+    # number forms: the limbs of an element lie side by side in memory, and in vectors of their own in registers
+
+    def load_limbs(self, dtype: str, first: str, step: Extent) -> Reg:
+        """One element per iteration, step elements apart."""
+        lanes, count = self.lanes, len(LIMBS[dtype])
+        limbs = []
+        if step in (1, -1):
+            start = first if step == 1 else self.element(first, dtype, str(1 - lanes))
+            row = f"<{lanes * count} x double>"
+            found = self.emit(f"load {row}, ptr {start}, align 8", "float64").text
+            for k in range(count):
+                places = [k + count * lane for lane in range(lanes)][:: int(step)]
+                order = ", ".join(f"i32 {place}" for place in places)
+                limbs.append(
+                    self.emit(f"shufflevector {row} {found}, {row} poison, <{lanes} x i32> <{order}>", "float64")
+                )
+            return numbers.join(self, dtype, *limbs)
+        places_ = [self.element(first, dtype, self.size(step * k)) for k in range(lanes)]
+        for k in range(count):
+            limb = Reg("poison", "float64")
+            for lane, place in enumerate(places_):
+                one = self.load(self.element(place, "float64", str(k)), "float64").text
+                limb = self.emit(
+                    f"insertelement {self.type('float64')} {limb.text}, double {one}, i32 {lane}", "float64"
+                )
+            limbs.append(limb)
+        return numbers.join(self, dtype, *limbs)
+
+    def store_limbs(self, value: Reg, place: str) -> None:
+        """One element per iteration, side by side."""
+        lanes, limbs = self.lanes, numbers.split(self, value)
+        count = len(limbs)
+        both, kind = f"<{2 * lanes} x double>", self.type("float64")
+        whole = ", ".join(f"i32 {k}" for k in range(2 * lanes))
+        pairs = [(limbs[0].text, limbs[1].text), (limbs[2].text if count == 3 else "poison", "poison")]
+        left, right = (
+            self.emit(f"shufflevector {kind} {x}, {kind} {y}, <{2 * lanes} x i32> <{whole}>", "float64").text
+            for x, y in pairs
+        )
+        order = ", ".join(f"i32 {k * lanes + lane}" for lane in range(lanes) for k in range(count))
+        row = f"<{lanes * count} x double>"
+        found = self.emit(f"shufflevector {both} {left}, {both} {right}, <{lanes * count} x i32> <{order}>", "float64")
+        self.line(f"store {row} {found.text}, ptr {place}, align 8")
+
+
+def clears(statement: Stmt, index: Symbol) -> bool:
+    """Whether a loop over this statement writes zeros side by side."""
+    match statement:
+        case Store(view, at, Const(number, dtype)) if (
+            dtype not in WIDE and not number and not math.copysign(1, number) < 0
+        ):
+            return not any(map(is_value, at)) and slope(place_of(view, at), index) == 1
+    return False

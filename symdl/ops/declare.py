@@ -27,6 +27,7 @@ from symdl.expr import (
     register,
 )
 from symdl.methods import FUNCTIONS
+from symdl.number_forms import WIDE, common_form
 from symdl.types import Extent, TensorType, broadcast
 
 Derivative = Callable[..., Any] | None
@@ -50,7 +51,9 @@ def float_of(dtype: str, rule: DtypeRule = "float") -> str:
 
 @cache
 def _numpy_common(dtypes: tuple[str, ...]) -> str:
-    return dtypes[0] if len(dtypes) == 1 else str(np.result_type(*dtypes).name)
+    if len(dtypes) == 1:
+        return dtypes[0]
+    return str(np.result_type(*dtypes).name) if WIDE.isdisjoint(dtypes) else common_form(dtypes)
 
 
 def common_dtype(values: Sequence[Any]) -> str:

