@@ -45,7 +45,7 @@ def contiguous(buffer: str, dtype: str, shape: tuple[Extent, ...], offset: Exten
     return View(buffer, dtype, shape, tuple(product(shape[k + 1 :]) for k in range(len(shape))), offset)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Load:
     view: View
     at: tuple[Index, ...]
@@ -55,32 +55,32 @@ class Load:
         return self.view.dtype
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Const:
     number: Any
     dtype: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Position:
     extent: Extent
     dtype: str = "int64"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Ref:
     name: str
     dtype: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Apply:
     primitive: str
     args: tuple[Value, ...]
     dtype: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Guard:
     bounds: tuple[tuple[Extent, Extent], ...]  # (index, extent) each
     value: Value
@@ -91,7 +91,7 @@ class Guard:
         return self.value.dtype
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Checked:
     value: Value
     extent: Extent
@@ -103,7 +103,7 @@ Value = Load | Const | Position | Ref | Apply | Guard | Checked
 Index = Extent | Value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class For:
     index: Symbol
     extent: Extent
@@ -111,7 +111,7 @@ class For:
     schedule: Schedule = "serial"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Local:
     """Declare a scalar variable of the value's dtype and set it."""
 
@@ -119,20 +119,20 @@ class Local:
     value: Value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Assign:
     name: str
     value: Value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Store:
     view: View
     at: tuple[Index, ...]
     value: Value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Barrier:
     """All threads of a block meet here; nothing on a machine that runs one thread."""
 
@@ -173,6 +173,9 @@ _PARTS: dict[type, Callable[[Any], tuple[Any, ...]]] = {  # a table, since every
 }
 
 
+_SINGLE = frozenset([Const, Ref, Position])
+
+
 def parts(item: Any) -> tuple[Any, ...]:
     """The statements and values right inside a statement or value."""
     inside = _PARTS.get(type(item))
@@ -186,11 +189,14 @@ def walk(*items: Any) -> list[Any]:
     while stack:
         item = stack.pop()
         number = id(item)
-        if number not in found:
-            found[number] = item
-            inside = _PARTS.get(type(item))
-            if inside is not None:
-                stack.extend(inside(item)[::-1])
+        if number in found:
+            continue
+        found[number] = item
+        kind = type(item)
+        if kind is Apply:  # most of a body, and what a body is walked for most often: without a call
+            stack.extend(item.args[::-1])
+        elif kind not in _SINGLE and (inside := _PARTS.get(kind)) is not None:
+            stack.extend(inside(item)[::-1])
     return list(found.values())
 
 

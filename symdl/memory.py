@@ -94,6 +94,7 @@ def in_place(program: Program, commits: Sequence[Commit]) -> Program:
             and max(touching.get(shared.buffer, [-1])) <= makers[0]
         )
         made = overwriting(steps[makers[0]], new.buffer, shared.buffer) if legal else None
+        made = made and rename(made, {new.buffer: shared.buffer})
         if made is None:
             copies.append((new, shared))
             continue
@@ -143,17 +144,18 @@ def fresh_temp(like: View, buffers: dict[str, Buffer]) -> View:
 
 
 def overwriting(step: Step, new: str, old: str) -> Step | None:
-    """The step with the buffer new laid on the memory of old, or None where that could change what is computed.
+    """The step as it is once the buffer new lies on the memory of old, but for the name, or None where that could
+    change what is computed.
 
     It could not if old is read before the store that overwrites: by the loops that surround both, a round reads only
     elements that the same round writes. What a round reads of its own element after the store is kept in a variable.
     """
     if isinstance(step, Call):
-        return None if any(v.buffer == old for v, _ in accesses(step)) else rename(step, {new: old})
+        return None if any(v.buffer == old for v, _ in accesses(step)) else step
     if not isinstance(step, Kernel):
         return None
-    if not any(isinstance(x, Load | Store) and x.view.buffer == old for x in walk(*step.body)):
-        return rename(step, {new: old})
+    if not any(v.buffer == old for v, _ in accesses(step)):
+        return step
     stores: list[tuple[Store, tuple[For, ...]]] = []
     before: list[tuple[Load, tuple[For, ...]]] = []
     own: list[Load] = []  # in the store's statement, or later in the same round
@@ -202,7 +204,7 @@ def overwriting(step: Step, new: str, old: str) -> Step | None:
         name = unused("kept", {x.name for x in walk(*body) if isinstance(x, Local)})
         saved = (Local(name, Load(window, store.at)), {id(x): Ref(name, x.dtype) for x in own})
         body = with_saved(body, above, store, *saved)
-    return rename(Kernel(body, step.sources), {new: old})
+    return Kernel(body, step.sources) if body is not step.body else step
 
 
 def with_saved(
@@ -252,25 +254,27 @@ def reused(program: Program) -> Program:
                     makers.setdefault(name, []).append(k)
     renamed: dict[str, str] = {}
     for k, step in enumerate(steps):
-        if names := {b: renamed[b] for b in used_by[k] if b in renamed}:
-            steps[k] = step = rename(step, names)
-        if not isinstance(step, Kernel):
-            continue
-        dying = [renamed.get(b, b) for b in used_by[k] if last.get(b) == k and makers[b][-1] < k]
-        made = [b for b in used_by[k] if makers.get(b) == [k] and last[b] > k]
-        if not dying or not made:
-            continue
-        where = places(step)
-        for new in made:
-            kind = buffers[new].dtype, buffers[new].shape, where[new]
-            old = next((b for b in dying if (buffers[b].dtype, buffers[b].shape, where[b]) == kind), None)
-            over = overwriting(step, new, old) if old is not None and kind[-1] is not None else None
-            if old is not None and over is not None:
-                steps[k] = step = over
-                renamed[new] = old
-                dying.remove(old)
-                del buffers[new]
+        if isinstance(step, Kernel):
+            dying = [b for b in used_by[k] if last.get(b) == k and makers[b][-1] < k]
+            made = [b for b in used_by[k] if makers.get(b) == [k] and last[b] > k]
+            where = places(step) if dying and made else {}
+            for new in made:
+                like = program.buffers[new]
+                old = next((b for b in dying if alike(program.buffers[b], like) and where[b] == where[new]), None)
+                over = overwriting(step, new, old) if old is not None and where[new] is not None else None
+                if old is not None and over is not None:
+                    step = over
+                    renamed[new] = renamed.get(old, old)
+                    dying.remove(old)
+                    del buffers[new]
+        names = {b: renamed[b] for b in used_by[k] if b in renamed}
+        steps[k] = rename(step, names) if names else step
     return replace(program, buffers=buffers, steps=tuple(steps))
+
+
+def alike(one: Buffer, other: Buffer) -> bool:
+    """Whether two buffers hold arrays of one dtype and shape."""
+    return (one.dtype, one.shape) == (other.dtype, other.shape)
 
 
 def sorted_accesses(step: Step) -> list[tuple[View, bool]]:
@@ -282,7 +286,7 @@ def places(step: Kernel) -> dict[str, tuple[Index, ...] | None]:
     """For each buffer that a kernel touches, the indices of the one element that a round touches; None for several, or
     where the buffer is not seen as a whole, as a row is not that each round writes anew."""
     found: dict[str, tuple[Index, ...] | None] = {}
-    for x in walk(*step.body):
+    for x in step.items:
         if isinstance(x, Load | Store):
             plain = x.view == contiguous(x.view.buffer, x.view.dtype, x.view.shape)
             one = x.at if plain and not any(map(is_value, x.at)) else None
@@ -335,14 +339,14 @@ def rebuild(body: tuple[Stmt, ...], change: Callable[[View], View], replaced: Ma
         if id(item) in done:
             stack.pop()
             continue
-        if missing := [p for p in parts(item) if id(p) not in done]:
+        inside = parts(item)
+        if missing := [p for p in inside if id(p) not in done]:
             stack += reversed(missing)
             continue
         stack.pop()
         done[id(item)] = item
-        if all(done[id(p)] is p for p in parts(item)) and not (
-            isinstance(item, Load | Store) and change(item.view) != item.view
-        ):
+        moved = isinstance(item, Load | Store) and change(item.view) is not item.view
+        if not moved and all(done[id(p)] is p for p in inside):
             continue
         match item:
             case For(index, extent, statements, schedule):

@@ -45,7 +45,12 @@ class Kernel:
     @cached_property
     def accesses(self) -> tuple[tuple[View, bool], ...]:
         """(view, is it written), outer before inner."""
-        return tuple((x.view, isinstance(x, Store)) for x in walk(*self.body) if isinstance(x, Load | Store))
+        return tuple((x.view, isinstance(x, Store)) for x in self.items if isinstance(x, Load | Store))
+
+    @cached_property
+    def items(self) -> tuple[Any, ...]:
+        """Every statement and value once, outer before inner."""
+        return tuple(walk(*self.body))
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,7 @@ def is_epilogue(call: Call) -> bool:
 def may_fail(step: Step) -> bool:
     """Whether a step, or one inside it, has a check that can stop the run."""
     if isinstance(step, Kernel):
-        return any(isinstance(x, Checked) for x in walk(*step.body))
+        return any(isinstance(x, Checked) for x in step.items)
     return any(may_fail(s) for body in inner(step) for s in body)
 
 
@@ -309,7 +314,7 @@ def verify(program: Program) -> None:
             match s:
                 case Kernel(body):
                     loops.verify(body, known)
-                    codes = [item.code for item in walk(*body) if isinstance(item, Checked)]
+                    codes = [item.code for item in s.items if isinstance(item, Checked)]
                     for code in codes:
                         if code - FIRST_FAILURE not in range(len(program.failures)):
                             raise ProgramError(f"no failure has the code {code}")
