@@ -39,6 +39,7 @@ class Graph:
     shareds: tuple[Expr, ...]
     outputs: tuple[Expr, ...]
     updates: tuple[tuple[Expr, Expr], ...]  # (shared value, its new value)
+    precision: str = "plain"  # or "right": number forms where digits or range are at stake
 
     @property
     def roots(self) -> tuple[Expr, ...]:
@@ -72,7 +73,7 @@ def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     roots, places = renamed[: len(graph.roots)], renamed[len(graph.roots) :]
     stages.done("sizes", lambda: f"{len(nodes)} nodes")
     if stable:
-        roots = stabilized(roots, origins)
+        roots = stabilized(roots, origins, right=graph.precision == "right")
         stages.done("stabilize", lambda: _counted(roots))
     roots = simplified(roots, origins)
     roots = expanded(matrix_products(roots, origins), origins)
@@ -183,7 +184,13 @@ def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[
 
 def key_of(graph: Graph, nodes: Sequence[Expr], backend: CpuBackend) -> str | None:
     """All that the code of a graph depends on, as a text; None where a part of the graph has no text of its own."""
-    layout = len(graph.inputs), graph.outputs, graph.updates, config.floatX  # a composite's body may ask for floatX
+    layout = (
+        len(graph.inputs),
+        graph.outputs,
+        graph.updates,
+        graph.precision,
+        config.floatX,
+    )  # a composite's body may ask for floatX
     try:
         return f"function {digest((*graph.inputs, *graph.shareds), nodes, layout)} {backend.fingerprint()}"
     except NoDigest as reason:

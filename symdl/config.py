@@ -87,6 +87,7 @@ OPTIONS: dict[str, Option] = {
     # the dtype of constructors without a prefix, and of Python floats beside integers
     "floatX": choice("float64", "float32"),
     "on_unused_input": choice("raise", "warn", "ignore"),  # what `function` does with an input that nothing uses
+    "precision": choice("plain", "right"),  # of `function`: whether digits and range are kept by wider numbers too
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call
     "cache_size": Option(lambda _: 1 << 30, size_in_bytes, "bytes, such as 500M or 2G"),  # what may be kept there
@@ -98,6 +99,7 @@ class Config:
 
     floatX: str
     on_unused_input: str
+    precision: str
     cache_dir: str
     cache_size: int
     threads: int

@@ -6,6 +6,7 @@ import difflib
 import pickle
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from itertools import repeat
 from typing import Any
@@ -16,7 +17,7 @@ from symdl.backends.cpu import CpuBackend
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.backends.interpreter import interpret
 from symdl.cache import current
-from symdl.compilation import Graph, Lowered, found_or_compiled, lowered
+from symdl.compilation import Lowered, found_or_compiled, lowered
 from symdl.config import config
 from symdl.errors import InputError
 from symdl.evaluate import evaluate
@@ -51,6 +52,7 @@ def function(
     allow_input_downcast: bool | None = None,
     name: str | None = None,
     mode: str | None = None,
+    precision: str | None = None,
     no_default_updates: NoDefaults = False,
 ) -> Function:
     """Compile outputs and updates of inputs to one native function.
@@ -60,13 +62,16 @@ def function(
     are done. givens: (variable, expression to use in its place) pairs. on_unused_input: config.on_unused_input unless
     given. allow_input_downcast: let float64 go into float32 inputs, floats into integers. mode: "native" (LLVM),
     "interpreter" (the loops, one scalar at a time) or "numpy" (the oracle), the latter two for finding mistakes.
+    precision: config.precision unless given. "plain": formulas that are right in the inputs' own dtype. "right": what
+    they cannot keep is computed in wider numbers, double-double and an exponent beside the number, where an error is
+    magnified or a value may leave the range and come back; slower there, the same elsewhere.
     no_default_updates: True, or the shared values whose default_update is not to be made.
 
     Raises InputError, DtypeError or ShapeError where the parts do not fit together.
     """
     return Function(
         inputs, outputs, updates, givens, on_unused_input or config.on_unused_input, allow_input_downcast, name, mode,
-        no_default_updates,
+        no_default_updates, precision or config.precision,
     )  # fmt: skip
 
 
@@ -87,6 +92,7 @@ class Function(Callable):
     def __init__(
         self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
         allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,
+        precision: str,
     ) -> None:  # fmt: skip
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
@@ -94,18 +100,21 @@ class Function(Callable):
             raise InputError(
                 f"function: on_unused_input cannot be {on_unused_input!r}", (), "choices: raise, warn, ignore"
             )
+        if precision not in ("plain", "right"):
+            raise InputError(f"function: precision cannot be {precision!r}", (), "choices: plain, right")
         self.name, self.mode = name, MODES[mode]
-        self._options = (on_unused_input, allow_input_downcast, name, mode, no_default_updates)
+        self._options = (on_unused_input, allow_input_downcast, name, mode, no_default_updates, precision)
         self.ins = inputs_of(inputs)
         self.kind, self._chosen = outputs_of(outputs)
         self._updates, self._givens = pairs_of(updates, "updates"), pairs_of(givens, "givens")
         self._state = {k: _hidden(one) for k, one in enumerate(self.ins) if one.update is not None}
         kept = [(self.ins[k].variable, leaf) for k, leaf in self._state.items()]
         made = [(leaf, self.ins[k].update) for k, leaf in self._state.items()]
-        self.graph = graph_of(
+        graph = graph_of(
             self.ins, self._state, self._chosen, [*self._updates, *made], [*self._givens, *kept], no_default_updates,
             on_unused_input,
         )  # fmt: skip
+        self.graph = replace(graph, precision=precision)
         self._set_up_calls(bool(allow_input_downcast))
         self._compile()
         self.arm(native().entry_code, self._native_entry())
@@ -131,7 +140,7 @@ class Function(Callable):
         # New values of other sizes, and all new values of the oracle, come out as outputs and are swapped in; else
         # compiled code writes them in place.
         self._swapped = self.mode == "numpy" or resized
-        self._to_lower = Graph(self.graph.inputs, self.graph.shareds, self.graph.roots, ()) if resized else self.graph
+        self._to_lower = replace(self.graph, outputs=self.graph.roots, updates=()) if resized else self.graph
 
     def _compile(self) -> None:
         leaves = (*self.graph.inputs, *self.graph.shareds)

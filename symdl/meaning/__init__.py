@@ -10,15 +10,19 @@ from collections.abc import Sequence
 
 from symdl.expr import Expr
 from symdl.meaning.lowering import Lowering
+from symdl.meaning.precision import widened
 from symdl.rewrite import Origins
 
 __all__ = ["stabilized"]
 
 
-def stabilized(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+def stabilized(roots: Sequence[Expr], origins: Origins, right: bool = False) -> list[Expr]:
     """Graphs equal to the roots over the reals, of the same types, without overflow, underflow or cancellation in what
     the algebra knows; nodes that gain nothing are returned as they are.
 
     roots: all outputs, gradients and updates of one function. origins: the function's table, extended for what is made.
+    right: nodes whose errors are magnified, or that may leave the range and come back, are computed in number forms.
     """
-    return Lowering(roots, origins)()
+    lowering = Lowering(roots, origins)
+    out = lowering()
+    return widened(out, lowering.known, origins) if right else out

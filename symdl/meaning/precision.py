@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from symdl.expr import CONSTANT, Expr, make, rebuilt, topological
+from symdl.expr import CONSTANT, Expr, building, make, rebuilt, topological
 from symdl.meaning.bounds import MANY, Bounds, bounds_of
+from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import cast
+from symdl.rewrite import Origins
 from symdl.types import TensorType
 
 PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of float64
@@ -293,6 +295,9 @@ class Analysis:
 
     def _ask_range(self, n: Expr, name: str, data: list[Expr]) -> None:
         wide = n in self.over or n in self.under
+        shrunk = self._shrunk(n, name)
+        if shrunk is not None:
+            self.extend(shrunk, "a multiple that is smaller", True, False)
         if name in ("mul", "xlogy") and not wide:
             for x, y in zip(data, data[::-1], strict=True):
                 self.extend(x, name, self.small(y), self.big(y))
@@ -311,6 +316,17 @@ class Analysis:
         elif wide and name not in SATURATING:
             for x in data:
                 self.extend(x, self.why.get(n, name))
+
+    def _shrunk(self, n: Expr, name: str) -> Expr | None:
+        """What a node multiplies by a constant of at most a half: (a + b) / 2 is in range where a + b is not."""
+        if name not in ("mul", "true_div"):
+            return None
+        x, scale = n.inputs if n.inputs[1].op is CONSTANT else n.inputs[::-1]
+        low, high = self.bounds[scale]
+        if scale.op is not CONSTANT or low != high or low == 0 or (name == "true_div" and scale is n.inputs[0]):
+            return None
+        small = abs(low) <= 0.5 if name == "mul" else abs(low) >= 2
+        return x if small and x.op.name in ("add", "sub", "sum") else None
 
     def _is_root(self, n: Expr) -> bool:
         low, high = self.bounds[n.inputs[1]]
@@ -338,7 +354,7 @@ def form_of(dtype: str, need: Need) -> str:
     return (FORMS if dtype == "float64" else FORMS32).get((need.bits, need.range), dtype)
 
 
-def widened(roots: Sequence[Expr], known: Known) -> list[Expr]:
+def widened(roots: Sequence[Expr], known: Known, origins: Origins) -> list[Expr]:
     """The roots with every node in the number form that it needs, casts between them."""
     analysis = Analysis(roots, known)
     forms = {n: form_of(n.type.dtype, analysis.need(n)) for n in analysis.order if is_float(n.type.dtype)}
@@ -346,8 +362,11 @@ def widened(roots: Sequence[Expr], known: Known) -> list[Expr]:
         return list(roots)
     done: dict[Expr, Expr] = {}
     for n in topological(*roots):
-        done[n] = _in_form(n, forms.get(n, ""), forms, done)
-    return [plain(done[r], r) for r in roots]
+        with building(origins.get(n, frozenset()), origins):
+            done[n] = _in_form(n, forms.get(n, ""), done)
+            if n in analysis.stored:
+                done[n] = plain(done[n], n)
+    return [done[r] for r in roots]
 
 
 def plain(node: Expr, like: Expr) -> Expr:
@@ -355,20 +374,28 @@ def plain(node: Expr, like: Expr) -> Expr:
     return node if node.type == like.type else cast(node, like.type.dtype)
 
 
-def _in_form(n: Expr, form: str, forms: Mapping[Expr, str], done: Mapping[Expr, Expr]) -> Expr:
-    """n computed in its form, on its inputs in theirs."""
+def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr]) -> Expr:
+    """n in its form, computed in the widest of its inputs' and its own."""
     if not n.inputs:
         return n
-    if n.op.name in COMPARISONS:
-        form = widest([done[i].type.dtype for i in n.inputs])
-    if not form or form == n.type.dtype or n.op.name in CONTRACTIONS:
-        return rebuilt(n, tuple(plain(done[i], i) if isinstance(i.type, TensorType) else done[i] for i in n.inputs))
-    inputs = tuple(
-        cast(done[i], form) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else done[i] for i in n.inputs
-    )
+    inputs = tuple(done[i] for i in n.inputs)
+    floats = [i.type.dtype for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
+    wide = widest([form, *floats] if form else floats) if floats else ""
+    own_dtype = n.type.dtype if isinstance(n.type, TensorType) else ""
+    same = wide not in WIDE and (wide == own_dtype or (n.op.name in COMPARISONS and len(set(floats)) == 1))
+    if same or not wide or n.op.name not in WIDENED | COMPARISONS:
+        plain_inputs = (
+            plain(d, i) if isinstance(i.type, TensorType) else d for d, i in zip(inputs, n.inputs, strict=True)
+        )
+        out = rebuilt(n, tuple(plain_inputs))
+        return cast(out, form) if form in WIDE else out
     if n.op.name == "cast":
         return cast(inputs[0], form)
-    return make(n.op, inputs, **n.params)
+    if n.op.name in INDEX:
+        wide = inputs[0].type.dtype if n.op.name != "join" else wide
+    own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
+    out = make(n.op, tuple(own), **n.params)
+    return cast(out, form) if form else out
 
 
 def widest(dtypes: Sequence[str]) -> str:

@@ -1,0 +1,162 @@
+"""precision="right": formulas whose digits or range no formula in plain floats keeps, compiled, in ulp of the exact values."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from ulps import distance
+
+import symdl
+import symdl.tensor as T
+from symdl.errors import ConfigError, InputError
+from symdl.expr import variable
+from symdl.meaning.lowering import Lowering
+from symdl.meaning.precision import Analysis
+from symdl.number_forms import WIDE
+from symdl.ops.declare import is_float
+from symdl.verify import exact
+
+DIGITS = 700
+# Exact in float32 too, so that one truth serves both dtypes.
+NEAR = [1.5, 3.0, 1.25, 7.0, 0.75, 2.0**-20]
+CLOSE = [v * (1 + 2.0**-k) for v, k in zip(NEAR, (3, 9, 15, 18, 20, 12), strict=True)]
+HUGE = [2.0**100, 2.0**126, 3 * 2.0**90, 2.0**-100, 2.0**-125, 1.0]
+OTHER = [2.0**110, 2.0**125, 2.0**91, 2.0**-90, 2.0**-124, 2.0**-60]
+
+# name -> (formula, x, y)
+FORMULAS: dict[str, tuple[Callable[[Any, Any], Any], list[float], list[float]]] = {
+    "hypot": (lambda x, y: T.sqrt(x * x + y * y), HUGE, OTHER),
+    "log of a product": (lambda x, y: T.log(x * x * y * y), HUGE, OTHER),
+    "quotient of products": (lambda x, y: x * x * x / (y * y * y), HUGE, OTHER),
+    "geometric mean": (lambda x, y: T.sqrt(x * y), HUGE, OTHER),
+    "midpoint": (lambda x, y: (x + y) / 2, [2.0**127, 1.0, -(2.0**127), 4.0, 5.0, 6.0], [2.0**127, 3.0, -(2.0**127), 4.0, 5.0, 6.0]),
+    "difference of squares": (lambda x, y: x * x - y * y, NEAR, CLOSE),
+    "reciprocals": (lambda x, y: 1 / x - 1 / y, NEAR, CLOSE),
+    "squares of roots": (lambda x, y: (T.sqrt(x) - T.sqrt(y)) ** 2, NEAR, CLOSE),
+    "distance": (lambda x, y: T.sqrt(x * x + y * y - 2 * x * y), NEAR, CLOSE),
+    "exp of a log": (lambda x, y: T.exp(7 * T.log(x) + T.log(y)), NEAR, CLOSE),
+    "exp of a product": (lambda x, y: T.exp(x * x * 9), NEAR, CLOSE),
+    "log near 1": (lambda x, y: T.log(x * y / (y * y)), NEAR, CLOSE),
+    "product of sums": (lambda x, y: (x + y) * (x - y) / (x * x + y * y), HUGE, OTHER),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_within_4_ulp(name: str, dtype: str) -> None:
+    formula, first, second = FORMULAS[name]
+    if dtype == "float64" and first is HUGE:
+        first, second = [v**8 for v in first], [v**8 for v in second]
+    x, y = variable("x", (None,), dtype), variable("y", (None,), dtype)
+    out = formula(x, y)
+    values = {x: np.array(first, dtype), y: np.array(second, dtype)}
+    (truth,) = exact([out], values, DIGITS)
+    f = symdl.function([x, y], out, precision="right", on_unused_input="ignore")
+    got = f(values[x], values[y])
+    assert got.dtype == dtype
+    assert np.max(distance(got, truth)) <= 4
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_norm_of_rows_and_its_gradient(dtype: str) -> None:
+    m = variable("m", (None, 3), dtype)
+    y = T.sqrt((m * m).sum(axis=1))
+    big = 2.0**600 if dtype == "float64" else 2.0**80
+    value = np.array([[3.0, 4.0, 0.0], [3.0 * big, 4.0 * big, 0.0], [3.0 / big, 0.0, 4.0 / big]], dtype)
+    outputs = [y, symdl.grad(y.sum(), m)]
+    truth = exact(outputs, {m: value}, DIGITS)
+    got = symdl.function([m], outputs, precision="right")(value)
+    assert all(np.max(distance(g, t)) <= 4 for g, t in zip(got, truth, strict=True))
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_nan_and_infinity_come_through(name: str) -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+    out = FORMULAS[name][0](x, y)
+    values = np.array([math.nan, math.inf, 1.0]), np.array([1.0, math.inf, math.nan])
+    got = symdl.function([x, y], out, precision="right", on_unused_input="ignore")(*values)
+    with np.errstate(all="ignore"):
+        plain = symdl.function([x, y], out, precision="plain", on_unused_input="ignore")(*values)
+    assert (np.isnan(got) | ~np.isnan(plain)).all()
+
+
+def test_the_interpreter_agrees() -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+    out = T.sqrt(x * x + y * y) + T.log(x * y)
+    native, steps = (symdl.function([x, y], out, mode=mode, precision="right") for mode in ("native", "interpreter"))
+    values = np.array([3.0, 1e200, 1e-170]), np.array([4.0, 1e200, 1e-200])
+    np.testing.assert_allclose(native(*values), steps(*values), rtol=4e-16)
+
+
+# ---- who pays ----
+
+
+def forms(outputs: list[Any]) -> list[str]:
+    lowering = Lowering(outputs, {})
+    analysis = Analysis(lowering(), lowering.known)
+    return [n.op.name for n in analysis.order if is_float(n.type.dtype) and analysis.need(n).bits]
+
+
+def network() -> list[Any]:
+    x, t = T.fmatrix("x"), T.ivector("t")
+    w = symdl.shared(np.zeros((8, 6), np.float32), "w")
+    v = symdl.shared(np.zeros((6, 4), np.float32), "v")
+    p = T.softmax(T.tanh(x @ w) @ v)
+    loss = -T.log(p[T.arange(t.shape[0]), t]).mean()
+    return [loss, *symdl.grad(loss, [w, v])]
+
+
+def test_what_is_plain_stays_plain() -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+    for out in (x + y, T.exp(x), T.tanh(x) * 2, T.sigmoid(x), T.maximum(x, 0), T.sin(x)):
+        f = symdl.function([x, y], out, precision="right", on_unused_input="ignore")
+        assert not any(form in f.source("program") for form in WIDE)
+
+
+def test_products_of_matrices_take_no_form() -> None:
+    assert "contract" not in forms(network())
+
+
+def test_a_network_learns_alike() -> None:
+    losses = []
+    for precision in ("plain", "right"):
+        rng = np.random.default_rng(0)
+        x, t = T.dmatrix("x"), T.ivector("t")
+        w = symdl.shared(rng.standard_normal((8, 4)), "w")
+        loss = -T.log(T.softmax(x @ w)[T.arange(t.shape[0]), t]).mean()
+        step = symdl.function([x, t], loss, updates=[(w, w - 0.5 * symdl.grad(loss, w))], precision=precision)
+        data, labels = rng.standard_normal((32, 8)), rng.integers(0, 4, 32).astype(np.int32)
+        losses.append([float(step(data, labels)) for _ in range(10)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+    assert losses[0][-1] < losses[0][0]
+
+
+# ---- the option ----
+
+
+def test_the_option() -> None:
+    x = T.dvector("x")
+    out = T.sqrt(x * x + 1)
+    value = np.array([1e200])
+    assert symdl.function([x], out)(value) == math.inf
+    assert symdl.function([x], out, precision="right")(value) == pytest.approx(1e200)
+    symdl.config.precision = "right"
+    try:
+        f = symdl.function([x], out)
+    finally:
+        symdl.config.precision = "plain"
+    assert f(value) == pytest.approx(1e200)
+    assert pickle.loads(pickle.dumps(f))(value) == pytest.approx(1e200)
+
+
+def test_wrong_options() -> None:
+    x = T.dvector("x")
+    with pytest.raises(InputError, match="precision cannot be 'exact'"):
+        symdl.function([x], x, precision="exact")
+    with pytest.raises(ConfigError, match="precision"):
+        symdl.config.precision = "exact"
