@@ -92,7 +92,7 @@ class Function(Callable):
     def __init__(
         self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
         allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,
-        precision: str,
+        precision: str = "plain",
     ) -> None:  # fmt: skip
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
