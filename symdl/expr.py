@@ -253,8 +253,7 @@ def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
 def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     """The one Expr with these parts."""
     key = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
-    with _lock:
-        expr = _interned.get(key)
+    expr = _interned.get(key)  # without the lock: who misses asks again with it
     if expr is None:
         if any(i.type is ANY for i in inputs):
             inferred, facts = ANY, ()
@@ -373,17 +372,17 @@ def number_of(expr: Expr) -> Any:
 def topological(*roots: Expr) -> Iterator[Expr]:
     """Every node once, inputs before users. Iterative: deep graphs must not exhaust the stack."""
     seen: set[Expr] = set()
-    stack = [(root, False) for root in reversed(roots)]
+    stack = list(reversed(roots))
     while stack:
-        node, ready = stack.pop()
+        node = stack[-1]
         if node in seen:
-            continue
-        if ready:
+            stack.pop()
+        elif missing := [i for i in node.inputs if i not in seen]:
+            stack.extend(reversed(missing))
+        else:
+            stack.pop()
             seen.add(node)
             yield node
-        else:
-            stack.append((node, True))
-            stack.extend((i, False) for i in reversed(node.inputs) if i not in seen)
 
 
 def substitute(roots: Sequence[Expr], values: Mapping[Expr, Expr]) -> list[Expr]:

@@ -109,18 +109,19 @@ class Pass:
 
     def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
         done = self.done
-        stack = [(root, False) for root in reversed(roots)]
+        stack = list(reversed(roots))
         while stack:
-            node, ready = stack.pop()
+            node = stack[-1]
             if node in done:
+                stack.pop()
                 continue
-            if not ready:
-                stack.append((node, True))
-                stack.extend((i, False) for i in reversed(node.inputs) if i not in done)
+            if missing := [i for i in node.inputs if i not in done]:
+                stack.extend(reversed(missing))
                 continue
+            stack.pop()
             mine = self.origins.get(node, frozenset())
             with building(mine, self.origins):
-                new = self.change(rebuilt(node, tuple(done[i] for i in node.inputs)))
+                new = self.change(rebuilt(node, tuple([done[i] for i in node.inputs])))
             if new is not node and new.op.kind != "leaf":
                 self.origins[new] = self.origins.get(new, frozenset()) | mine
             done[node] = new

@@ -91,6 +91,10 @@ def cast_to(value: Any, dtype: str) -> Expr:
 
 def promoted(values: Sequence[Any], rule: DtypeRule, name: str, conditions: int = 0) -> tuple[Expr, ...]:
     """The operands of an elementwise op as Exprs of one dtype; leading conditions become bool and have no say."""
+    if not conditions and rule not in ("bits", "shift"):  # floats of one dtype, as nearly all are that rewriting makes
+        kinds = {getattr(v.type, "dtype", "") if isinstance(v, Expr) else "" for v in values}
+        if len(kinds) == 1 and is_float(*kinds):
+            return tuple(values)
     if any(isinstance(v, Expr) and v.type is ANY for v in values):
         return tuple(v if isinstance(v, Expr) else pattern_constant(v) for v in values)
     if conditions and type(values[0]) is bool:
