@@ -178,7 +178,7 @@ class EntryCode:
         of_capsule = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
             function_address("PyCapsule_GetPointer")
         )
-        numpy_functions = of_capsule(np._core._multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]
+        numpy_functions = of_capsule(np._core._multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]  # in no stub
         row = {
             "ARRAY_TYPE": id(np.ndarray), "NEW_ARRAY": word_at(numpy_functions + 8 * NEW_FROM_DESCR).value,
             "FLOAT_TYPE": id(float), "INT_TYPE": id(int), "BOOL_TYPE": id(bool), "TRUE": id(True), "NONE": id(None),

@@ -139,7 +139,7 @@ class Evaluator:
 
     def address(self, view: View, at: tuple[Index, ...]) -> Any:
         """Where in the buffer an element of a view lies; every index lies in its axis, the element in the buffer."""
-        places = [self.integer(self.value(i)) if is_value(i) else self.extent(i) for i in at]  # type: ignore[arg-type]
+        places = [self.integer(self.value(i)) if is_value(i) else self.extent(i) for i in at]  # type: ignore[arg-type]  # is_value says so
         if len(places) != len(view.shape):
             raise self.outside(view, places, f"has {len(view.shape)} axes")
         address = self.extent(view.offset)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,42 +114,42 @@ def _measured(machine: Machine, threads: int) -> Limits:
         own = max(size // threads // 2, 1)
         pairs = [(np.ones(own, np.uint8), np.ones(own, np.uint8)) for _ in range(threads)]
         places = [(address_of(to), address_of(source)) for to, source in pairs]
-        rate = _rate(threads, lambda k, n, own=own, places=places: copy(*places[k], own, n))  # type: ignore[misc]
-        copies.append((size, rate * 2 * own))
+        jobs = [partial(copy, *place, own) for place in places]
+        copies.append((size, _rate(jobs) * 2 * own))
     flops = {}
     for dtype in ("float32", "float64"):
         peak = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(engine.address(f"peak_{dtype}"))
         room = [np.full(machine.vector_bytes * (_chains(machine) + 1) // 4, 0.5, dtype) for _ in range(threads)]
-        rate = _rate(threads, lambda k, n, peak=peak, room=room: peak(address_of(room[k]), n))  # type: ignore[misc]
-        flops[dtype] = rate * peak_operations(machine, dtype)
+        jobs = [partial(peak, address_of(own)) for own in room]
+        flops[dtype] = _rate(jobs) * peak_operations(machine, dtype)
     return Limits(threads, tuple(copies), flops)
 
 
-def _rate(threads: int, work: Callable[[int, int], Any]) -> float:
-    """Rounds in a second of work(number of the thread, rounds), all threads together."""
+def _rate(jobs: Sequence[Callable[[int], Any]]) -> float:
+    """Rounds in a second, all together, of the jobs, each of which takes a number of rounds on a thread of its own."""
     rounds = 1
-    while (taken := _seconds(1, work, rounds)) < AT_ONCE / 4:
+    while (taken := _seconds(jobs[:1], rounds)) < AT_ONCE / 4:
         rounds *= 4 if taken < AT_ONCE / 16 else 2
     rounds = max(1, int(rounds * AT_ONCE / taken))
-    return max(threads * rounds / _seconds(threads, work, rounds) for _ in range(REPEATED))
+    return max(len(jobs) * rounds / _seconds(jobs, rounds) for _ in range(REPEATED))
 
 
-def _seconds(threads: int, work: Callable[[int, int], Any], rounds: int) -> float:
+def _seconds(jobs: Sequence[Callable[[int], Any]], rounds: int) -> float:
     """From the first thread's begin to the last one's end; the code lets go of the interpreter's lock."""
-    if threads == 1:
+    if len(jobs) == 1:
         start = time.perf_counter()
-        work(0, rounds)
+        jobs[0](rounds)
         return time.perf_counter() - start
     spans: list[tuple[float, float]] = []
-    together = threading.Barrier(threads)
+    together = threading.Barrier(len(jobs))
 
-    def one(k: int) -> None:
+    def one(job: Callable[[int], Any]) -> None:
         together.wait()
         start = time.perf_counter()
-        work(k, rounds)
+        job(rounds)
         spans.append((start, time.perf_counter()))
 
-    workers = [threading.Thread(target=one, args=(k,)) for k in range(threads)]
+    workers = [threading.Thread(target=one, args=(job,)) for job in jobs]
     for w in workers:
         w.start()
     for w in workers:

@@ -38,8 +38,8 @@ def total(*xs: Any) -> Any:
 
 
 def symdl_call(case: str, count: int) -> Call:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     if case == "update":
         w = symdl.shared(np.zeros(10))
@@ -59,7 +59,7 @@ def numpy_call(case: str, count: int) -> Call | None:
 
 
 def torch_call(case: str, count: int) -> Call | None:
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.set_num_threads(1)
     if case == "update":
@@ -69,7 +69,7 @@ def torch_call(case: str, count: int) -> Call | None:
 
 
 def torch_compiled(case: str, count: int) -> Call | None:
-    import torch  # noqa: PLC0415
+    import torch
 
     if case == "update":
         return None
@@ -78,7 +78,7 @@ def torch_compiled(case: str, count: int) -> Call | None:
 
 
 def jax_call(case: str, count: int) -> Call | None:
-    import jax  # noqa: PLC0415
+    import jax
 
     jax.config.update("jax_enable_x64", True)
     if case == "update":
@@ -93,8 +93,8 @@ def jax_of_numpy(case: str, count: int) -> Call | None:
 
 
 def pytensor_call(case: str, count: int) -> Call | None:
-    import pytensor  # noqa: PLC0415
-    import pytensor.tensor as pt  # noqa: PLC0415
+    import pytensor
+    import pytensor.tensor as pt
 
     if case == "update":
         w = pytensor.shared(np.zeros(10))
@@ -170,7 +170,7 @@ def main() -> None:
             rows.append(row)
             print(f"{row['case']:<8} {row['engine']:<18} {row['best_ns']:>9} {row['median_ns']:>10}", flush=True)
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("call", rows).name)
 

@@ -64,8 +64,8 @@ def operands(function: str, dtype: str, count: int = COUNT) -> list[Array]:
 
 
 def symdl_engine(function: str, dtype: str) -> Run | None:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     x, y = T.vector("x", dtype=dtype), T.vector("y", dtype=dtype)
     both = [x, y] if function in ("pow", "arctan2") else [x]
@@ -77,14 +77,14 @@ def numpy_engine(function: str, dtype: str) -> Run | None:
         return lambda x: np.logaddexp(x, np.asarray(0, dtype))
     found = getattr(np, function if function != "pow" else "power", None)
     if found is None or function in SCIPY:
-        from scipy import special  # noqa: PLC0415  # see above
+        from scipy import special
 
         found = getattr(special, SCIPY[function])
     return found
 
 
 def torch_engine(function: str, dtype: str) -> Run | None:
-    import torch  # noqa: PLC0415
+    import torch
 
     name = PEER_NAMES.get(function, (function, None))[0]
     torch.set_num_threads(1)
@@ -97,7 +97,7 @@ def torch_engine(function: str, dtype: str) -> Run | None:
 
 
 def jax_engine(function: str, dtype: str) -> Run | None:
-    import jax  # noqa: PLC0415
+    import jax
 
     jax.config.update("jax_enable_x64", True)
     path = PEER_NAMES.get(function, (None, f"jax.numpy.{function}"))[1]
@@ -123,7 +123,7 @@ def given(engine: str, arrays: Sequence[Array]) -> list[Array]:
     """The operands as an engine takes them; JAX would copy an array of NumPy at every call."""
     if engine != "jax":
         return list(arrays)
-    import jax  # noqa: PLC0415
+    import jax
 
     return [jax.numpy.asarray(a) for a in arrays]
 
@@ -170,7 +170,7 @@ def main() -> None:
             cells = "".join(f"{found[name]:9.3f}" if name in found else f"{'-':>9}" for name in ENGINES)
             print(f"{function:<12}{dtype:<8}{cells}{found['symdl'] / min(peers):13.2f}", flush=True)
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("elementwise", rows).name)
 

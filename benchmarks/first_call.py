@@ -12,6 +12,7 @@ that are not installed are left out; torch.compile and jax run without a cache o
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -27,116 +28,31 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.mlp_step import NETS, Net, Step, data, jax_step, symdl_step, torch_step
+
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = (784, 512, 128, 10)
-BATCH, RATE = 256, 1e-3
+NET = NETS["mnist"]
 SYMDL = ("symdl cold", "symdl new function", "symdl warm")
 
 
-def data() -> tuple[Any, Any, list[Any]]:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((BATCH, SIZES[0])).astype(np.float32)
-    y = rng.integers(0, SIZES[-1], BATCH).astype(np.int32)
-    weights = []
-    for a, b in zip(SIZES, SIZES[1:], strict=False):
-        weights += [(rng.standard_normal((a, b)) / np.sqrt(a)).astype(np.float32), np.zeros(b, np.float32)]
-    return x, y, weights
-
-
-# Each loads its engine and returns what is then timed: from data to the loss of the first step.
-First = Callable[[Any, Any, list[Any]], float]
-
-
-def symdl_first() -> First:
-    import symdl  # noqa: PLC0415  # each engine is loaded only in the process that measures it
-    import symdl.tensor as T  # noqa: PLC0415
-    from symdl.nn.optimizers import Adam  # noqa: PLC0415
-
-    def first(images: Any, labels: Any, weights: list[Any]) -> float:
-        x, y = T.fmatrix("x"), T.ivector("y")
-        params = [symdl.shared(w, f"w{k}") for k, w in enumerate(weights)]
-        h: Any = x
-        for k in range(0, len(params), 2):
-            h = h @ params[k] + params[k + 1]
-            h = T.softmax(h) if k == len(params) - 2 else T.where(h > 0, h, 0)
-        loss = -T.log(h[T.arange(y.shape[0]), y]).mean()
-        step = symdl.function([x, y], loss, updates=Adam(RATE).updates(loss, params))
-        return float(step(images, labels))
-
-    return first
-
-
-def torch_first(compiled: bool) -> First:
-    import torch  # noqa: PLC0415
-
-    def first(images: Any, labels: Any, weights: list[Any]) -> float:
-        x, y = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-        params = [torch.from_numpy(w.copy()).requires_grad_() for w in weights]
-        adam = torch.optim.Adam(params, RATE)
-
-        def forward(x: Any, y: Any, params: Any) -> Any:
-            h = x
-            for k in range(0, len(params), 2):
-                h = torch.addmm(params[k + 1], h, params[k])
-                if k < len(params) - 2:
-                    h = torch.relu(h)
-            return torch.nn.functional.cross_entropy(h, y)
-
-        loss = (torch.compile(forward) if compiled else forward)(x, y, params)
-        loss.backward()
-        adam.step()
-        return float(loss.detach())
-
-    return first
-
-
-def jax_first() -> First:
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
-
-    def loss_of(params: Any, x: Any, y: Any) -> Any:
-        h = x
-        for k in range(0, len(params), 2):
-            h = h @ params[k] + params[k + 1]
-            if k < len(params) - 2:
-                h = jax.nn.relu(h)
-        return -jnp.mean(jax.nn.log_softmax(h)[jnp.arange(y.shape[0]), y])
-
-    def update(state: Any, x: Any, y: Any) -> Any:
-        params, means, squares, t = state
-        loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
-        t = t + 1
-        rate = RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients, strict=True)]
-        squares = [0.999 * v + 0.001 * g * g for v, g in zip(squares, gradients, strict=True)]
-        params = [p - rate * m / (jnp.sqrt(v) + 1e-8) for p, m, v in zip(params, means, squares, strict=True)]
-        return loss, (params, means, squares, t)
-
-    def first(images: Any, labels: Any, weights: list[Any]) -> float:
-        params = [jnp.asarray(w) for w in weights]
-        zeros = [jnp.zeros_like(p) for p in params]
-        loss, _ = jax.jit(update)((params, zeros, zeros, jnp.float32(0)), jnp.asarray(images), jnp.asarray(labels))
-        return float(loss)
-
-    return first
-
-
-ENGINES: dict[str, Callable[[], First]] = {
-    **dict.fromkeys(SYMDL, symdl_first),
-    "torch eager": lambda: torch_first(False),
-    "torch.compile": lambda: torch_first(True),
-    "jax.jit": jax_first,
+# name -> (what it imports, how it makes the step)
+ENGINES: dict[str, tuple[str, Callable[[Net, str], Step]]] = {
+    **dict.fromkeys(SYMDL, ("symdl", symdl_step)),
+    "torch eager": ("torch", lambda net, optimizer: torch_step(net, optimizer, False)),
+    "torch.compile": ("torch", lambda net, optimizer: torch_step(net, optimizer, True)),
+    "jax.jit": ("jax", jax_step),
 }
 
 
 def measure(engine: str) -> dict[str, float]:
     """In the process of its own: seconds to import and to the first loss."""
+    module, build = ENGINES[engine]
     begin = time.perf_counter()
-    first = ENGINES[engine]()
+    importlib.import_module(module)
     imported = time.perf_counter() - begin
-    images, labels, weights = data()
+    images, labels, _ = data(NET)
     begin, used = time.perf_counter(), time.process_time()
-    loss = first(images, labels, weights)
+    loss = float(build(NET, "adam")(images, labels))
     return {
         "import_s": imported,
         "first_s": time.perf_counter() - begin,
@@ -175,8 +91,9 @@ def prepared(engine: str, folder: Path) -> str:
 
 def measured(repeats: int) -> list[dict[str, Any]]:
     """One row an engine."""
-    there = {name: name.split(".")[0].split()[0] for name in ENGINES}
-    runs: dict[str, list[dict[str, float]]] = {n: [] for n, module in there.items() if importlib.util.find_spec(module)}
+    runs: dict[str, list[dict[str, float]]] = {
+        name: [] for name, (module, _) in ENGINES.items() if importlib.util.find_spec(module)
+    }
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         in_a_process("symdl cold", str(folder / "full"))  # fills the cache, and Python's own of compiled modules
@@ -217,7 +134,7 @@ def main() -> None:
         print(f"{r['engine']:<20} {r['best_import_s']:>9.3f} {r['best_first_s']:>13.3f} {r['median_first_s']:>8.3f} "
               f"{r['best_first_cpu_s']:>12.3f}")  # fmt: skip
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("first_call", rows).name)
 

@@ -102,7 +102,7 @@ def main() -> None:
             f"{r['case']:<38} {r['batch']:>5} {numbers[0]:>9.3f} {numbers[1]:>9.3f} {numbers[2]:>6.3f} {numbers[3]:>10.3f}"
         )
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("memory", rows).name)
 

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,9 @@ NETS = {
 }
 
 
+@cache
 def data(net: Net = NETS["mnist"]) -> tuple[Any, Any, list[Any]]:
-    """Images, labels, and weights and biases in turn."""
+    """Images, labels, and weights and biases in turn: copy what is to change."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((net.rows, net.sizes[0]), np.float32)
     y = rng.integers(0, net.sizes[-1], net.rows).astype(np.int32)
@@ -56,8 +58,8 @@ def data(net: Net = NETS["mnist"]) -> tuple[Any, Any, list[Any]]:
 
 
 def symdl_step(net: Net, optimizer: str) -> Step:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     x, y = T.fmatrix("x"), T.ivector("y")
     params = [symdl.shared(w, f"w{k}") for k, w in enumerate(data(net)[2])]
@@ -82,7 +84,7 @@ def symdl_step(net: Net, optimizer: str) -> Step:
 
 
 def torch_step(net: Net, optimizer: str, compiled: bool) -> Step:
-    import torch  # noqa: PLC0415
+    import torch
 
     params = [torch.from_numpy(w.copy()).requires_grad_() for w in data(net)[2]]
     if optimizer == "sgd":
@@ -111,10 +113,10 @@ def torch_step(net: Net, optimizer: str, compiled: bool) -> Step:
 
 
 def jax_step(net: Net, optimizer: str) -> Step:
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
+    import jax
+    import jax.numpy as jnp
 
-    params = [jnp.asarray(w) for w in data(net)[2]]
+    params = [jnp.array(w) for w in data(net)[2]]
     state = [(params, [jnp.zeros_like(p) for p in params], [jnp.zeros_like(p) for p in params], jnp.float32(0))]
 
     def loss_of(params: Any, x: Any, y: Any) -> Any:
@@ -147,8 +149,8 @@ def jax_step(net: Net, optimizer: str) -> Step:
 
 
 def pytensor_step(net: Net, optimizer: str) -> Step:
-    import pytensor  # noqa: PLC0415
-    import pytensor.tensor as pt  # noqa: PLC0415
+    import pytensor
+    import pytensor.tensor as pt
 
     x, y = pt.fmatrix("x"), pt.ivector("y")
     params = [pytensor.shared(w) for w in data(net)[2]]
@@ -173,7 +175,7 @@ def pytensor_step(net: Net, optimizer: str) -> Step:
             scale = pt.sqrt(new_v) / pt.sqrt(one - np.float32(SECOND) ** t) + np.float32(TINY)
             new = p - np.float32(RATE) / (one - np.float32(FIRST) ** t) * new_m / scale
             updates += [(m, new_m), (v, new_v), (p, new.astype("float32"))]
-    return pytensor.function([x, y], loss, updates=updates)  # type: ignore[no-any-return]
+    return pytensor.function([x, y], loss, updates=updates)  # type: ignore[no-any-return]  # no types
 
 
 def engines() -> dict[str, Callable[[Net, str], Step]]:
@@ -197,11 +199,11 @@ def passes(net: Net, step: Step, images: Any, labels: Any) -> list[float]:
 
 def measured(name: str, threads: int, seconds: float, optimizer: str) -> Rows:
     """One row an engine: first call, best and median run in ms, losses of the first steps."""
-    import symdl  # noqa: PLC0415  # only in the process that measures
+    import symdl
 
     symdl.config.threads = threads
     if importlib.util.find_spec("torch"):
-        import torch  # noqa: PLC0415
+        import torch
 
         torch.set_num_threads(threads)
     net = NETS[name]
@@ -262,7 +264,7 @@ def main() -> None:
                 ratio = here["symdl"][kind] / min(r[kind] for r in peers)
                 print(f"{net}, threads {threads}: symdl / best peer, {kind}: {ratio:.2f}")
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("mlp_step", rows).name)
 

@@ -64,8 +64,8 @@ def formula(case: str, maximum: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def symdl_engine(case: str, dtype: str) -> Callable[..., Array]:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     leaves = [T.tensor(f"x{k}", dtype, (None,) * a.ndim) for k, a in enumerate(operands(case, dtype))]
     return symdl.function(leaves, formula(case, lambda h: T.maximum(h, 0))(*leaves))
@@ -76,7 +76,7 @@ def numpy_engine(case: str, dtype: str) -> Callable[..., Array]:
 
 
 def torch_engine(case: str, dtype: str) -> Callable[..., Array]:
-    import torch  # noqa: PLC0415
+    import torch
 
     run = formula(case, torch.relu_)
     if case.endswith("dense"):
@@ -94,11 +94,11 @@ def engines() -> dict[str, Engine]:
 
 def measured(threads: int, seconds: float, dtypes: list[str]) -> list[dict[str, Any]]:
     """One row a case and dtype: Gflop/s of the best call of each engine, the results being compared."""
-    import symdl  # noqa: PLC0415  # only in the process that measures
+    import symdl
 
     symdl.config.threads = threads
     if importlib.util.find_spec("torch"):
-        import torch  # noqa: PLC0415
+        import torch
 
         torch.set_num_threads(threads)
     rows = []
@@ -147,7 +147,7 @@ def main() -> None:
             f"{row['case']:<26}{row['dtype']:<9}{row['threads']:>7}" + "".join(f"{row[name]:>9.1f}" for name in names)
         )
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("products", rows).name)
 

@@ -23,8 +23,8 @@ KEEP = 0.75
 
 
 def symdl_engine(draw: str, dtype: str, count: int) -> Run:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     stream, n, x = symdl.RandomStream(1), T.lscalar("n"), T.vector("x", dtype=dtype)
     if draw == "dropout":
@@ -53,7 +53,7 @@ def numpy_engine(draw: str, dtype: str, count: int) -> Run:
 
 
 def torch_engine(draw: str, dtype: str, count: int) -> Run:
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.set_num_threads(1)
     kind = getattr(torch, dtype)
@@ -68,7 +68,7 @@ def torch_engine(draw: str, dtype: str, count: int) -> Run:
 
 
 def jax_engine(draw: str, dtype: str, count: int) -> Run:
-    import jax  # noqa: PLC0415
+    import jax
 
     jax.config.update("jax_enable_x64", True)
     x = jax.numpy.ones(count, dtype)
@@ -129,7 +129,7 @@ def main() -> None:
             cells = "".join(f"{ns:9.3f}" for ns in found.values())
             print(f"{draw:<12}{dtype:<8}{cells}{found['symdl'] / min(peers):13.2f}", flush=True)
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("random", rows).name)
 

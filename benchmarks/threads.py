@@ -47,8 +47,8 @@ def data(name: str) -> Any:
 
 
 def symdl_call(name: str, threads: int) -> Call:
-    import symdl  # noqa: PLC0415  # each engine is loaded only if it is measured
-    import symdl.tensor as T  # noqa: PLC0415
+    import symdl
+    import symdl.tensor as T
 
     symdl.config.threads = threads
     x = T.fmatrix("x") if len(CASES[name]) == 2 else T.fvector("x")
@@ -68,7 +68,7 @@ def numpy_call(name: str, threads: int) -> Call:
 
 
 def torch_call(name: str, threads: int) -> Call:
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.set_num_threads(threads)
     x = torch.from_numpy(data(name))
@@ -80,8 +80,8 @@ def torch_call(name: str, threads: int) -> Call:
 
 
 def jax_call(name: str, threads: int) -> Call:
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
+    import jax
+    import jax.numpy as jnp
 
     x = jnp.asarray(data(name))
     softmax = name.startswith("softmax")
@@ -157,7 +157,7 @@ def main() -> None:
     for row in sorted(rows, key=lambda r: list(CASES).index(r["case"])):
         print(f"{row['case']:<32}{row['threads']:>8}" + "".join(f"{row[n]:>10}" for n in names))
     if options.store:
-        from benchmarks.machine import store  # noqa: PLC0415  # loads symdl
+        from benchmarks.machine import store
 
         print("record:", store("threads", rows).name)
 

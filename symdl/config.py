@@ -148,7 +148,7 @@ class Config:
                     setattr(self, name, old)
 
     def __str__(self) -> str:
-        return "\n".join(f"{n:<16} {getattr(self, n)!s:<10} ({self._origin[n]})" for n in OPTIONS)  # type: ignore[attr-defined]
+        return "\n".join(f"{n:<16} {getattr(self, n)!s:<10} ({self._origin[n]})" for n in OPTIONS)  # type: ignore[attr-defined]  # likewise
 
     __repr__ = __str__
 

@@ -39,10 +39,10 @@ def examine() -> list[Finding]:
     return [
         Finding("symdl", extras.own_version()),
         Finding("python", f"{platform.python_version()} ({sys.implementation.name}, {platform.machine()})"),
-        *(_guarded(name, lambda name=name: _core(name)) for name in CORE),  # type: ignore[misc]
+        *(_guarded(name, lambda name=name: _core(name)) for name in CORE),  # type: ignore[misc]  # a lambda's defaults have no types
         _guarded("llvm", _llvm),
         _guarded("processor", _processor),
-        *(_guarded(package, lambda package=package: _extra(package)) for package in extras.EXTRAS),  # type: ignore[misc]
+        *(_guarded(package, lambda package=package: _extra(package)) for package in extras.EXTRAS),  # type: ignore[misc]  # likewise
         _guarded("cache", _cache),
         *(Finding(f"config.{name}", str(getattr(config, name))) for name in OPTIONS),
         _guarded("self-check", _self_check),

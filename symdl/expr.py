@@ -259,7 +259,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
             inferred, facts = ANY, ()
         else:
             try:
-                inferred, facts = op.infer(*(i.type for i in inputs), **params)  # type: ignore[assignment]
+                inferred, facts = op.infer(*(i.type for i in inputs), **params)  # type: ignore[assignment]  # ANY above is no TensorType
             except SymdlError as error:
                 raise explained(error, inputs) from None
         new = object.__new__(Expr)

@@ -84,8 +84,8 @@ class Function(Callable):
     everything else is brought to that form in Python first.
 
     Re-entrant: several threads may call it at once; calls that update one shared value take turns. A long call lets go
-    of the GIL and answers Ctrl-C between kernels with all shared values wholly old or wholly new, never changes an input, and
-    pickles (the graph is compiled again on loading; the shared values travel with it). copy.deepcopy gives a function
+    of the GIL and answers Ctrl-C between kernels, with all shared values wholly old or wholly new. No call changes an
+    input. It pickles: the graph is compiled again on loading, and the shared values travel with it. copy.deepcopy gives a function
     with shared values of its own. f["x"] is the value kept for an input that has an update.
     """
 

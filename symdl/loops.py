@@ -239,7 +239,7 @@ def rewritten(
         return View(view.buffer, view.dtype, tuple(map(extent, view.shape)), strides, extent(view.offset))
 
     def place(item: Load | Store) -> tuple[Any, ...]:
-        return tuple(done[id(i)] if is_value(i) else extent(i) for i in item.at)  # type: ignore[arg-type]
+        return tuple(done[id(i)] if is_value(i) else extent(i) for i in item.at)  # type: ignore[arg-type]  # is_value says so
 
     stack: list[Any] = list(reversed(body))
     while stack:
@@ -301,7 +301,7 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
             )
         for i in at:
             if is_value(i) and "int" not in i.dtype:  # type: ignore[union-attr]  # is_value says so
-                raise ProgramError(f"loop nest: {view.buffer} is indexed by a {i.dtype}")  # type: ignore[union-attr]
+                raise ProgramError(f"loop nest: {view.buffer} is indexed by a {i.dtype}")  # type: ignore[union-attr]  # likewise
 
     def value(root: Value, known: set[Symbol], declared: dict[str, str]) -> None:
         stack: list[Any] = [root]

@@ -180,4 +180,4 @@ def optimizer(choice: str | Optimizer, learning_rate: float | None = None) -> Op
     if choice not in OPTIMIZERS:
         raise ConfigError(f"there is no optimizer {choice!r}", (), f"optimizers: {', '.join(OPTIMIZERS)}")
     # every subclass has a default rate; the base, which is not in the table, has none
-    return OPTIMIZERS[choice](learning_rate) if learning_rate is not None else OPTIMIZERS[choice]()  # type: ignore[call-arg]
+    return OPTIMIZERS[choice](learning_rate) if learning_rate is not None else OPTIMIZERS[choice]()  # type: ignore[call-arg]  # each has a default
