@@ -1,4 +1,4 @@
-"""The CPU: IR text to an object file, the object file to code in memory, code called with NumPy arrays."""
+"""The CPU: object code in memory, called with NumPy arrays."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from symdl.backends import entry_tables, entry_text, gemm
+from symdl.backends import convolve, entry_tables, entry_text, gemm
+from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of
 from symdl.backends.base import Bound
 from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
-from symdl.backends.gemm_tiles import Tile, tile_for
 from symdl.backends.interface import Interface
 from symdl.backends.lifetime import when_freed
-from symdl.backends.llvm import RUNTIME, Target, emit
+from symdl.backends.llvm import RUNTIME, emit
 from symdl.backends.llvm.steps import all_steps, uses_library
 from symdl.backends.pool import DIGEST as POOL_DIGEST
 from symdl.backends.pool import Pool
 from symdl.backends.pool import module_text as pool_text
+from symdl.backends.routines import RAISED, Routine, Table
 from symdl.config import config
 from symdl.errors import ProgramError
 from symdl.events import Stages
@@ -34,63 +34,19 @@ Array = np.ndarray[Any, Any]
 REMEMBERED_SIZES = 64  # sets of sizes whose output shapes an Executable remembers
 _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
+_loading: dict[str, threading.Lock] = {}
 _prepared: set[str] = set()
 
 
-class Machine:
-    """The instruction set that code is made for; by default this computer's."""
-
-    def __init__(self, cpu: str = "", features: str | None = None) -> None:
-        with _lock:
-            if "native" not in _loaded:
-                llvm.initialize_native_target()
-                llvm.initialize_native_asmprinter()
-                _loaded["native"] = True
-            self.cpu = cpu or llvm.get_host_cpu_name()
-            known = llvm.get_host_cpu_features()
-            self.features = (known.flatten() if not cpu else "") if features is None else features
-            self.triple = llvm.get_process_triple()
-            self.layout = str(self.create().target_data)
-        has = set(self.features.split(","))
-        arm = self.triple.startswith(("aarch64", "arm64"))
-        self.fma = arm or {"+fma", "+avx2"} <= has
-        self.vector_bytes = 64 if "+avx512f" in has else 32 if self.fma and not arm else 16
-        self.registers = 32 if arm or self.vector_bytes == 64 else 16
-
-    def create(self) -> Any:
-        """A new llvmlite TargetMachine; an engine owns the one that it is given."""
-        return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=3, reloc="default", codemodel="jitdefault", jit=True
-        )
-
-    def fingerprint(self) -> str:
-        """What machine code depends on beside its IR text."""
-        version = ".".join(map(str, llvm.llvm_version_info))
-        return f"llvm {version} llvmlite {llvmlite.__version__} {self.triple} {self.cpu} {self.features}"
-
-    def target(self) -> Target:
-        """What the emitter must know."""
-        return Target(
-            triple=self.triple,
-            data_layout=self.layout,
-            fma=self.fma,
-            vector_bytes=self.vector_bytes,
-        )
-
-    def tile(self, dtype: str) -> Tile:
-        """The GEMM register tile for these vectors."""
-        return tile_for(dtype, self.vector_bytes, self.registers, self.fma)
-
-
 class Engine:
-    """Object code in memory."""
+    """Object code in memory: what `object_code` gave."""
 
     def __init__(self, code: bytes, machine: Machine) -> None:
-        with _lock:
-            holder = llvm.parse_assembly("", llvm.create_context())
-            self.engine = llvm.create_mcjit_compiler(holder, machine.create())
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-            self.engine.finalize_object()
+        holder = llvm.parse_assembly("", llvm.create_context())
+        self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+        for one in objects_in(code):
+            self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
+        self.engine.finalize_object()
         # Kept reachable until the end: a garbage collector that met the engine within a cycle would finalize its context
         # first, in no order, and crash.
         self._token = when_freed(self.engine.close)
@@ -100,37 +56,20 @@ class Engine:
         return found
 
 
-def compile_text(text: str, machine: Machine, assembly: bool = False) -> bytes:
-    """IR text to the bytes of an object file (or of the assembly text). Holds no addresses of this process.
-
-    Vectors and hoisting are in the text already, so only the passes that clean up run: LLVM's own vectoriser and
-    companions make code that is no quicker and take as long again as everything else.
-    """
-    with _lock:
-        module = llvm.parse_assembly(text, llvm.create_context())
-        module.verify()
-        target = machine.create()
-        builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        passes.run(module, builder)
-        return target.emit_assembly(module).encode() if assembly else bytes(target.emit_object(module))
-
-
 def library(name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None) -> Engine:
     """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store."""
     key = f"{name} {machine.fingerprint()}"
     with _lock:
-        if key not in _loaded:
+        own = _loading.setdefault(key, threading.Lock())
+    with own:
+        found = _loaded.get(key)
+        if found is None:
             code = None if store is None else store.get(key)
             if code is None:
-                code = compile_text(text(), machine)
+                code = object_code([text()], machine)
                 if store is not None:
                     store[key] = code
-            _loaded[key] = Engine(code, machine)
-        found: Engine = _loaded[key]
+            found = _loaded[key] = Engine(code, machine)
         return found
 
 
@@ -165,10 +104,18 @@ def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes]
     return library(f"gemm {tile}", text, machine, store).address(gemm.entry_name(dtype))
 
 
+def convolve_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
+    """Convolutions for a dtype."""
+    tile = machine.tile(dtype)
+    text = partial(convolve.module_text, tile, machine.triple, machine.layout)
+    return library(f"convolve {tile}", text, machine, store).address(convolve.entry_name(dtype))
+
+
 def libraries(program: Program) -> list[str]:
     """The entries of RUNTIME, beside poll, that the code of a Program calls."""
     calls = [s for s in all_steps(program.steps) if isinstance(s, Call) and uses_library(s)]
-    return sorted({f"gemm_{s.views[-1].dtype}" for s in calls})
+    products = {f"gemm_{s.views[-1].dtype}" for s in calls}  # convolutions call them, too
+    return sorted(products | {f"convolve_{s.views[-1].dtype}" for s in calls if s.name != "matmul"})
 
 
 class CpuExecutable:
@@ -181,20 +128,26 @@ class CpuExecutable:
         constants: Sequence[Array],
         machine: Machine,
         store: MutableMapping[str, bytes] | None = None,
+        routines: Sequence[Routine] = (),
     ) -> None:
         self.interface, self.code, self.machine = interface, code, machine
         self._engine = Engine(code, machine)
         self._enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(self._engine.address("enter"))
         self.enter_address, self.run_address = self._engine.address("enter"), self._engine.address("run")
+        pool = threads_pool(machine, store)  # first: it is what the thread of `preparing` comes to last
         self._entry_code, self.arena = entry_code(machine, store), Arena()
         self._runtime = (ctypes.c_void_p * len(RUNTIME))()
         self.runtime_address = ctypes.addressof(self._runtime)
         self._runtime[RUNTIME.index("poll")] = self._entry_code.poll
-        pool = threads_pool(machine, store)
         for name, address in (("parallel", pool.parallel), ("spread", pool.spread), ("pool", pool.address)):
             self._runtime[RUNTIME.index(name)] = address
+        self._routines = Table(routines, interface.routines)
+        if routines:
+            self._runtime[RUNTIME.index("routine")] = self._routines.address
         for name in interface.libraries:
-            self._runtime[RUNTIME.index(name)] = gemm_address(name.removeprefix("gemm_"), machine, store)
+            kind, dtype = name.split("_")
+            found = (gemm_address if kind == "gemm" else convolve_address)(dtype, machine, store)
+            self._runtime[RUNTIME.index(name)] = found
         self._expected = len(interface.of_kind("input")), len(interface.of_kind("shared"))
         self._symbols = tuple(b.symbol for b in interface.bindings)
         given = interface.of_kind("input", "shared", "constant", "output")
@@ -243,7 +196,10 @@ class CpuExecutable:
         return Bound(status, named, tuple(arrays), (table, sizes, measures[0], shapes))
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Array, ...]]:
-        """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed."""
+        """Run it: (0, new output arrays), or (status, ()) where a check in a kernel failed.
+
+        Raises RoutineRaised where a routine raises, and MemoryError.
+        """
         if bound.status:
             raise ProgramError(f"execute after check {bound.status - 1} has failed")
         table, sizes, arena_bytes, shapes = bound.machine
@@ -257,6 +213,8 @@ class CpuExecutable:
         )
         if status == entry_tables.NO_MEMORY:
             raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
+        if status == RAISED:
+            raise self._routines.raised()
         return status, tuple(outputs) if status == 0 else ()
 
     def _sizes_and_shapes(self, found: tuple[int, ...]) -> tuple[dict[Symbol, int], list[tuple[int, ...]]]:
@@ -276,7 +234,7 @@ class CpuExecutable:
     ) -> Entry | None:
         """The native way in, described as Entry says; None where calls must take the way of bind and execute."""
         code = self._entry_code
-        if not code.usable or (shareds and entry_tables.FREE_THREADED):
+        if not code.usable or (shareds and entry_tables.FREE_THREADED) or self.interface.routines:
             return None
         entry = Entry(code, self, inputs, shareds, turns, kind, limit)
         return entry if entry.scratch <= entry_tables.MOST_SCRATCH else None
@@ -323,14 +281,21 @@ class CpuBackend:
         """LLVM and processor."""
         return f"cpu {self.machine.fingerprint()}"
 
-    def compile(self, program: Program, constants: Sequence[Array] = (), timed: bool = False) -> CpuExecutable:
-        """Machine code for a verified Program. timed: with a clock around each step, for `clocks`."""
+    def compile(
+        self,
+        program: Program,
+        constants: Sequence[Array] = (),
+        timed: bool = False,
+        routines: Sequence[Routine] = (),
+    ) -> CpuExecutable:
+        """Machine code for a verified Program. timed: with a clock around each step, for `clocks`. routines: what Calls of
+        routines call, by number."""
         stages = Stages()
         text = emit(program, self.machine.target(), timed)
         stages.done("emit", lambda: f"{text.count(chr(10))} lines of LLVM IR")
-        code = compile_text(text, self.machine)
+        code = object_code(parts_of(text), self.machine)
         stages.done("machine code", lambda: f"{len(code)} bytes")
-        executable = self.load(Interface.of(program, libraries(program)), code, constants)
+        executable = self.load(Interface.of(program, libraries(program)), code, constants, routines)
         stages.done("load")
         return executable
 
@@ -352,16 +317,22 @@ class CpuBackend:
         if not new:
             yield
             return
-        thread = threading.Thread(target=lambda: [task() for task in tasks], name="symdl-libraries")
+        thread = threading.Thread(target=at_once, args=(tasks, config.threads - 1), name="symdl-libraries")
         thread.start()
         try:
             yield
         finally:  # a child that is forked later must not find its locks taken
             thread.join()
 
-    def load(self, interface: Interface, code: bytes, constants: Sequence[Array] = ()) -> CpuExecutable:
+    def load(
+        self,
+        interface: Interface,
+        code: bytes,
+        constants: Sequence[Array] = (),
+        routines: Sequence[Routine] = (),
+    ) -> CpuExecutable:
         """The same from the interface and code of an earlier Executable of this or another process."""
-        return CpuExecutable(interface, code, constants, self.machine, self.store)
+        return CpuExecutable(interface, code, constants, self.machine, self.store, routines)
 
     def text(self, program: Program) -> str:
         """The LLVM IR text that the code is made from."""
@@ -369,4 +340,4 @@ class CpuBackend:
 
     def assembly(self, program: Program) -> str:
         """The machine code as text."""
-        return compile_text(self.text(program), self.machine, assembly=True).decode()
+        return assembly(self.text(program), self.machine)

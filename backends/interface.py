@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from symdl.backends.routines import Signature, signatures
 from symdl.errors import ProgramError
 from symdl.program import Binding, Buffer, Failure, Kind, Program
 from symdl.types import Atom, Extent, Symbol, floor_divide, largest, polynomial, smallest, terms_of
@@ -24,12 +25,13 @@ class Interface:
     bindings: tuple[Binding, ...]
     failures: tuple[Failure, ...] = ()
     libraries: tuple[str, ...] = ()  # by the backend's own names
+    routines: tuple[Signature, ...] = ()
 
     @classmethod
     def of(cls, program: Program, libraries: Sequence[str] = ()) -> Interface:
         """The Interface of a Program whose code calls these routines."""
         given = tuple(program.of_kind("input", "shared", "constant", "output"))
-        return cls(given, program.bindings, program.failures, tuple(libraries))
+        return cls(given, program.bindings, program.failures, tuple(libraries), signatures(program))
 
     def of_kind(self, *kinds: Kind) -> list[Buffer]:
         return [b for b in self.buffers if b.kind in kinds]
@@ -41,6 +43,7 @@ class Interface:
             "bindings": [[b.symbol.name, b.symbol.serial, b.symbol.signed, b.buffer, b.axis] for b in self.bindings],
             "failures": [[f.text, f.source] for f in self.failures],
             "libraries": list(self.libraries),
+            "routines": [[s.views, s.results, s.source] for s in self.routines],
         }
 
     @classmethod
@@ -53,6 +56,7 @@ class Interface:
             tuple(Binding(Symbol(n, serial, signed), b, axis) for n, serial, signed, b, axis in data["bindings"]),
             tuple(Failure(text, source) for text, source in data["failures"]),
             tuple(data["libraries"]),
+            tuple(Signature(tuple(map(tuple, views)), count, source) for views, count, source in data["routines"]),
         )
 
 

@@ -1,4 +1,4 @@
-"""Steps that share no loops with others: scatters, permutations and matrix products."""
+"""Steps that share no loops with others: scatters, permutations, products, convolutions and routines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from symdl.expr import Expr
 from symdl.loops import Apply, Index, Load, Local, Position, Ref, Store, View
-from symdl.lower import Formulas, Read, indices
+from symdl.lower import Formulas, Memory, Read, indices
 from symdl.nests import nest
 from symdl.ops.contractions import parse
 from symdl.program import Call, Kernel
@@ -58,6 +58,19 @@ def matmul(n: Expr, views: tuple[View, ...], formulas: Formulas) -> Call:
     wanted = ([*batch, i, k], [*batch, k, j], [*batch, i, j])
     turned = (permuted(v, map(own.index, w)) for v, own, w in zip(views, (a, b, out), wanted, strict=True))
     return Call("matmul", tuple(turned), formulas.memory.sources(n))
+
+
+def convolution(n: Expr, views: tuple[View, ...], formulas: Formulas) -> Call:
+    """One of the three products of images, filters and results."""
+    p = n.params
+    return Call(n.op.name, views, formulas.memory.sources(n), window=(p["groups"], *p["steps"], *p["spacing"]))
+
+
+def routine(n: Expr, views: tuple[View, ...], memory: Memory) -> Call:
+    """A function that is not ours, of arrays as they lie in memory."""
+    memory.routines.append(n)
+    count = len(views) - len(n.inputs)
+    return Call("routine", views, memory.sources(n), routine=len(memory.routines) - 1, results=count)
 
 
 def permuted(v: View, order: Iterable[int]) -> View:

@@ -27,12 +27,13 @@ class Artifact:
     interface: Interface
     code: bytes
     constants: tuple[int | Array, ...]
+    routines: tuple[tuple[str, dict[str, Any]], ...] = ()  # (op, params) of each, by number
 
     def packed(self) -> bytes:
         """Lengths, a head that describes it, the code, the constants in C order."""
         arrays = [c for c in self.constants if not isinstance(c, int)]
         told = [c if isinstance(c, int) else [c.dtype.name, list(c.shape)] for c in self.constants]
-        head = json.dumps({"interface": self.interface.plain(), "constants": told}, separators=(",", ":")).encode()
+        head = json.dumps({"interface": self.interface.plain(), "constants": told, "routines": self.routines}, separators=(",", ":")).encode()
         return b"".join([LENGTHS.pack(len(head), len(self.code)), head, self.code, *(a.tobytes() for a in arrays)])
 
     @classmethod
@@ -54,8 +55,16 @@ class Artifact:
                 constants.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
                 at += count * dtype.itemsize
             interface = Interface.from_plain(head["interface"])
+            routines = tuple((name, {k: _param(v) for k, v in params.items()}) for name, params in head["routines"])
         except (LookupError, TypeError, ValueError, struct.error, ProgramError) as error:
             raise BadArtifact(str(error)) from error
         if at != len(data) or len(code) != code_bytes or len(constants) != len(interface.of_kind("constant")):
             raise BadArtifact("its parts do not add up")
-        return cls(interface, code, tuple(constants))
+        if len(routines) != len(interface.routines):
+            raise BadArtifact("its routines do not add up")
+        return cls(interface, code, tuple(constants), routines)
+
+
+def _param(value: Any) -> Any:
+    """A param as it was before it became JSON, which has no tuples."""
+    return tuple(map(_param, value)) if isinstance(value, list) else value

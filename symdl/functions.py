@@ -7,33 +7,31 @@ import pickle
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from symdl.backends.cpu import CpuBackend
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
-from symdl.backends.interpreter import interpret
-from symdl.cache import current
-from symdl.compilation import Lowered, found_or_compiled, lowered
+from symdl.compilation import Lowered
 from symdl.config import config
 from symdl.errors import InputError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, described, pack, short, topological, unpack_all
-from symdl.failures import Blame
+from symdl.expr import Expr, described, pack, short, unpack_all
 from symdl.inputs import Array, In, as_array
 from symdl.latex import page
 from symdl.methods import declared
+from symdl.nan_guard import NanGuard, guard_of, look
 from symdl.profile import Profile, profiled
+from symdl.runs import Run, Way, native
+from symdl.segments import Segment, segmented
 from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of
 from symdl.sources import assembly_text, llvm_text, program_text
+from symdl.stability_report import StabilityReport, reported
 from symdl.storage import SharedVariable, shared, swap
 from symdl.turns import Turn, queue, wake
-from symdl.types import size_at
 
-MODES = {
+MODES: dict[str | None, Way] = {
     None: "native", "native": "native", "FAST_RUN": "native", "FAST_COMPILE": "native",  # Theano's names; one compiler
     "interpreter": "interpreter", "numpy": "numpy",
 }  # fmt: skip
@@ -51,9 +49,11 @@ def function(
     on_unused_input: Unused | None = None,
     allow_input_downcast: bool | None = None,
     name: str | None = None,
-    mode: str | None = None,
+    mode: str | NanGuard | None = None,
     precision: str | None = None,
+    float_semantics: str | None = None,
     no_default_updates: NoDefaults = False,
+    nan_guard: bool | NanGuard | None = None,
 ) -> Function:
     """Compile outputs and updates of inputs to one native function.
 
@@ -65,13 +65,21 @@ def function(
     precision: config.precision unless given. "plain": formulas that are right in the inputs' own dtype. "right": what
     they cannot keep is computed in wider numbers, double-double and an exponent beside the number, where an error is
     magnified or a value may leave the range and come back; slower there, the same elsewhere.
+    float_semantics: config.float_semantics unless given. "mathematical": 0 log 0 is 0, and the other deviations that
+    symdl.semantics lists. "strict": NaN, infinities and signs of zeros come out as the formula says, as it is written.
     no_default_updates: True, or the shared values whose default_update is not to be made.
+    nan_guard: config.nan_guard unless given. True or a NanGuard: a call whose outputs or new values hold NaN or infinities
+    raises NanGuardError, which names the op that made the first, and changes no shared value. A NanGuard may stand as
+    the mode too, as in Theano.
 
     Raises InputError, DtypeError or ShapeError where the parts do not fit together.
     """
+    if isinstance(mode, NanGuard):
+        nan_guard, mode = nan_guard if nan_guard is not None else mode, None
     return Function(
         inputs, outputs, updates, givens, on_unused_input or config.on_unused_input, allow_input_downcast, name, mode,
-        no_default_updates, precision or config.precision,
+        no_default_updates, precision or config.precision, guard_of(nan_guard),
+        float_semantics or config.float_semantics,
     )  # fmt: skip
 
 
@@ -92,7 +100,7 @@ class Function(Callable):
     def __init__(
         self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
         allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,
-        precision: str = "plain",
+        precision: str = "plain", guard: NanGuard | None = None, float_semantics: str = "mathematical",
     ) -> None:  # fmt: skip
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
@@ -102,8 +110,15 @@ class Function(Callable):
             )
         if precision not in ("plain", "right"):
             raise InputError(f"function: precision cannot be {precision!r}", (), "choices: plain, right")
+        if float_semantics not in ("mathematical", "strict"):
+            raise InputError(
+                f"function: float_semantics cannot be {float_semantics!r}", (), "choices: mathematical, strict"
+            )
         self.name, self.mode = name, MODES[mode]
-        self._options = (on_unused_input, allow_input_downcast, name, mode, no_default_updates, precision)
+        self._options = (
+            on_unused_input, allow_input_downcast, name, mode, no_default_updates, precision, guard, float_semantics,
+        )  # fmt: skip
+        self.guard = guard
         self.ins = inputs_of(inputs)
         self.kind, self._chosen = outputs_of(outputs)
         self._updates, self._givens = pairs_of(updates, "updates"), pairs_of(givens, "givens")
@@ -114,9 +129,11 @@ class Function(Callable):
             self.ins, self._state, self._chosen, [*self._updates, *made], [*self._givens, *kept], no_default_updates,
             on_unused_input,
         )  # fmt: skip
-        self.graph = replace(graph, precision=precision)
+        segments, self.graph = segmented(replace(graph, precision=precision, float_semantics=float_semantics))
         self._set_up_calls(bool(allow_input_downcast))
-        self._compile()
+        way = MODES[mode]
+        self._segments = [Segment(s, way) for s in segments]
+        self._main = Run(self.graph, way, self._to_lower)
         self.arm(native().entry_code, self._native_entry())
 
     def _set_up_calls(self, downcast: bool) -> None:
@@ -137,36 +154,18 @@ class Function(Callable):
         self._alone = frozenset(s.claims for s in self._written)
         self._count = len(self.graph.outputs)
         resized = any(new.type.shape != old.type.shape for old, new in self.graph.updates)
-        # New values of other sizes, and all new values of the oracle, come out as outputs and are swapped in; else
-        # compiled code writes them in place.
-        self._swapped = self.mode == "numpy" or resized
-        self._to_lower = replace(self.graph, outputs=self.graph.roots, updates=()) if resized else self.graph
-
-    def _compile(self) -> None:
-        leaves = (*self.graph.inputs, *self.graph.shareds)
-        fixed = frozenset(range(len(self.graph.inputs), len(leaves)))
-        updates = {new: old for old, new in self.graph.updates}
-        self._executable = None
-        self._form: Lowered | None = None
-        if self.mode == "numpy":
-            nodes = tuple(topological(*self.graph.roots))
-            self._blame = Blame(leaves, fixed, updates, nodes, ())
-            self._blame.sizes  # noqa: B018  # raises InputError where one cannot be known
-            return
-        if self.mode == "interpreter":
-            form = self._form = lowered(self._to_lower)
-            self._blame = Blame(leaves, fixed, updates, form.nodes, form.program.failures)
-            return
-        backend = native()
-        made = found_or_compiled(self._to_lower, backend, backend.store)
-        self._executable, self._form = made.executable, made.form
-        self._blame = Blame(leaves, fixed, updates, made.nodes, made.executable.interface.failures)
+        # New values of other sizes, those that are looked at first, and all of the oracle, come out as outputs and are
+        # swapped in; else compiled code writes them in place.
+        guarded = self.guard is not None
+        self._swapped = self.mode == "numpy" or resized or guarded
+        self._to_lower = replace(self.graph, outputs=self.graph.roots, updates=()) if resized or guarded else self.graph
 
     # ---- calling ----
 
     def _native_entry(self) -> Entry | None:
         """What machine code must know to take calls by itself; None if it cannot."""
-        if self._executable is None or self._swapped:
+        executable = self._main.executable
+        if executable is None or self._swapped or self._segments:
             return None
         inputs = [Input(one.value, one.strict) for k, one in enumerate(self.ins) if k not in self._state]
         held = []
@@ -178,7 +177,7 @@ class Function(Callable):
         if held:
             own = [Turn(self._both, self._alone) for _ in range(OWN_TURNS)]
             turns = Turns(own, own[0].sets, queue, wake)
-        return self._executable.entry(inputs, held, turns, self.kind, min(self._state, default=len(self.ins)))
+        return executable.entry(inputs, held, turns, self.kind, min(self._state, default=len(self.ins)))
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
         """A call that machine code did not take, from its start."""
@@ -271,34 +270,18 @@ class Function(Callable):
                 swap([self._shareds[k]], [values[k]])
 
     def _run(self, arrays: list[Array], values: list[Array]) -> Sequence[Array]:
-        """The outputs, then the new values if they are not made in place, by one of the three ways."""
-        if self._executable is not None:
-            bound = self._executable.bind(arrays, values)
-            status, outputs = (bound.status, ()) if bound.status else self._executable.execute(bound)
-            if status:
-                raise self._blame.error(status, bound.sizes, [*arrays, *values])
-            return outputs
-        return self._by_numpy(arrays, values) if self._form is None else self._interpreted(self._form, arrays, values)
+        """The outputs, then the new values if they are not made in place."""
+        arrays = self._counted(arrays, values)
+        found = self._main(arrays, values)
+        if self.guard is not None:
+            look(self.guard, self._title(), self.graph, self._result_names(), arrays, values, found)
+        return found
 
-    def _by_numpy(self, arrays: list[Array], values: list[Array]) -> list[Array]:
-        given = [*arrays, *values]
-        bindings = self._blame.sizes.bindings
-        sizes = {b.symbol: int(given[b.leaf]) if b.axis is None else given[b.leaf].shape[b.axis] for b in bindings}
-        for k, (fact, _) in enumerate(self._blame.sizes.checks):
-            left, right = size_at(fact.left, sizes), size_at(fact.right, sizes)
-            if left > right or (fact.relation == "==" and left != right):
-                raise self._blame.error(1 + k, sizes, given)
-        found = evaluate(self.graph.roots, dict(zip(self._blame.leaves, given, strict=True)))
-        return [np.array(f, order="C") for f in found]
-
-    def _interpreted(self, form: Lowered, arrays: list[Array], values: list[Array]) -> list[Array]:
-        program = form.program
-        held = program.of_kind("input", "shared", "constant")
-        given = [*arrays, *values, *(c.params["value"].array for c in form.constants)]
-        result = interpret(program, {b.name: np.asarray(a, order="C") for b, a in zip(held, given, strict=True)})
-        if result.status:
-            raise self._blame.error(result.status, result.sizes, [*arrays, *values])
-        return [result.outputs[b.name] for b in program.of_kind("output")]
+    def _counted(self, arrays: list[Array], values: list[Array]) -> list[Array]:
+        """The inputs, and arrays whose sizes depend on data."""
+        for segment in self._segments:
+            arrays = [*arrays, *segment(arrays, values)]
+        return arrays
 
     def _shaped(self, outputs: Sequence[Array]) -> Any:
         kind = self.kind
@@ -344,9 +327,7 @@ class Function(Callable):
     @property
     def lowered(self) -> Lowered:
         """Every form of this function, from the user's graph to its Program."""
-        if self._executable is not None and self._form is None:  # its code was found in the cache
-            self._form = lowered(self._to_lower)
-        return self._form or lowered(self._to_lower)
+        return self._main.lowered
 
     def source(self, form: str = "llvm") -> str:
         """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR) or "asm" (assembly), with comments
@@ -372,10 +353,34 @@ class Function(Callable):
             for value, (_, _, leaf, strict, downcast) in zip(given, self._takes, strict=True)
         ]
         values = [states[k] if k in states else s.get_value() for k, s in enumerate(self._shareds)]
+        arrays = self._counted(arrays, values)
         status, sizes, found = profiled(self.lowered, native(), self._title(), arrays, values, calls)
         if found is None:
-            raise self._blame.error(status, sizes, [*arrays, *values])
+            raise self._main.blame.error(status, sizes, [*arrays, *values])
         return found
+
+    def stability_report(self, *args: Any, **kwargs: Any) -> StabilityReport:
+        """How right a call with these inputs is, node by node, in ulp, beside exact arithmetic: print(f.stability_report(x)).
+
+        Outputs and new values of shared ones are reported; nothing is updated. See symdl.stability_report.
+        """
+        given, states = self._ordered(args, kwargs)
+        arrays = [
+            as_array(value, leaf, strict, downcast)
+            for value, (_, _, leaf, strict, downcast) in zip(given, self._takes, strict=True)
+        ]
+        values = [states[k] if k in states else s.get_value() for k, s in enumerate(self._shareds)]
+        arrays = self._counted(arrays, values)
+        run = self._main
+        if self.mode != "native" or (self.graph.updates and not self._swapped):
+            run = Run(self.graph, "native", replace(self.graph, outputs=self.graph.roots, updates=()))
+        return reported(self._title(), self.graph, self._result_names(), [arrays], values, run)
+
+    def _result_names(self) -> list[str]:
+        """What messages and reports call outputs and new values."""
+        keys = self.kind if isinstance(self.kind, tuple) else range(self._count)
+        names = ["output" if self.kind == "one" else f"output {key!r}" for key in keys]
+        return names + [f"new value of {short(s)}" for s, _ in self.graph.updates]
 
     def get_shared(self) -> list[SharedVariable]:
         """The shared values that this function reads or updates."""
@@ -439,16 +444,6 @@ def _hidden(one: In) -> SharedVariable:
         )
     shape = [n if isinstance(n, int) else None for n in x.type.shape]
     return shared(as_array(one.value, x), one.name or x.name, shape=shape)
-
-
-def native() -> CpuBackend:
-    """The back end of this computer, with the cache that config names."""
-    return _native(config.cache_dir, config.cache_size)
-
-
-@cache
-def _native(folder: str, limit: int) -> CpuBackend:
-    return CpuBackend(store=current())
 
 
 @declared("eval")

@@ -11,13 +11,16 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from symdl.apart import matmul, permutation, scatter
+from symdl.apart import convolution, matmul, permutation, routine, scatter
+from symdl.errors import InternalError
 from symdl.expr import Expr, results, topological
 from symdl.loops import View
-from symdl.lower import At, Formulas, Memory, Read, index, indices, is_window
+from symdl.lower import At, Formulas, Lent, Memory, Read, index, indices, is_window
 from symdl.nests import Unit, columnwise, grouped
+from symdl.ops.contractions import CONTRACT
 from symdl.ops.reductions import FOLDS
 from symdl.program import Step
 from symdl.stored import Storage
@@ -45,25 +48,22 @@ class Group:
         return self.units[-1].space
 
 
-def steps(
-    roots: Sequence[tuple[Expr, View]],
-    views: Mapping[Expr, View],
-    memory: Memory,
-    late: frozenset[int] = frozenset(),
-) -> list[Step]:
-    """The steps that compute each root into its view. views: where leaves lie. late: numbers of roots to compute last."""
-    return Fusion(roots, views, memory, late).steps()
-
-
 class Fusion:
     """One graph being turned into steps."""
 
     def __init__(
-        self, roots: Sequence[tuple[Expr, View]], views: Mapping[Expr, View], memory: Memory, late: frozenset[int]
+        self,
+        roots: Sequence[tuple[Expr, View]],
+        views: Mapping[Expr, View],
+        memory: Memory,
+        late: frozenset[int],
+        lent: Mapping[Expr, Lent] = MappingProxyType({}),
     ) -> None:
+        """roots: what to compute, each into its view. views: where leaves lie. late: numbers of roots to compute last.
+        lent: leaves that stand for formulas of the graph around."""
         self.memory = memory
         self.views: dict[Expr, View] = dict(views)
-        self.formulas = Formulas(memory, self.views)
+        self.formulas = Formulas(memory, self.views, lent)
         self.groups: list[Group] = []
         self.place: dict[Expr, int] = {}  # stored node -> its (last) group
         self.readers: dict[Expr, set[int]] = {}  # stored node -> groups that read it; -1: as a window
@@ -108,11 +108,15 @@ class Fusion:
     def add(self, n: Expr) -> None:
         """Compute a stored node, all that it depends on having been added."""
         match n.op.kind:
-            case "contraction":
+            case "contraction" | "routine":
                 for x in n.inputs:
                     self.readers.setdefault(self.formulas.base(x), set()).add(-1)
                 views = *map(self.formulas.window, n.inputs), *self.target_views(n)
-                self.close(n, matmul(n, views, self.formulas), [])
+                if n.op.kind == "routine":
+                    step = routine(n, views, self.memory)
+                else:
+                    step = (matmul if n.op is CONTRACT else convolution)(n, views, self.formulas)
+                self.close(n, step, [])
             case "scatter":
                 reads: list[Read] = []
                 self.close(n, scatter(n, self.target_views(n)[0], reads, self.formulas), reads)
@@ -121,10 +125,16 @@ class Fusion:
                 self.close(n, permutation(n, self.target_views(n)[0], reads, self.formulas), reads)
             case "join":
                 self.join(n)
+            case "control":
+                self.control(n)
             case _:
                 unit = self.unit(n)
                 if unit is not None:
                     self.insert(unit)
+
+    def control(self, n: Expr) -> None:
+        """Compute a loop or a branch: `regions` does."""
+        raise InternalError(f"fuse: {n!r} has a body")
 
     def target_views(self, n: Expr) -> tuple[View, ...]:
         """Where the results of n go."""
@@ -176,9 +186,12 @@ class Fusion:
         """Each piece is written where it belongs in the whole."""
         (whole,) = self.target_views(n)
         axis, start = n.params["axis"], 0
-        for x in n.inputs:
-            offset = whole.offset + start * whole.strides[axis]
-            group = self.insert(self.piece(x, replace(whole, shape=x.type.shape, offset=offset)))
+        strides, turns = whole.strides, n.op.name == "interleave"
+        if turns:
+            strides = (*strides[:axis], strides[axis] * len(n.inputs), *strides[axis + 1 :])
+        for k, x in enumerate(n.inputs):
+            offset = whole.offset + (k if turns else start) * whole.strides[axis]
+            group = self.insert(self.piece(x, replace(whole, shape=x.type.shape, strides=strides, offset=offset)))
             self.groups[group].sealed.add(n)
             self.place[n] = max(group, self.place.get(n, group))
             start = start + x.type.shape[axis]

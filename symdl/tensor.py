@@ -5,12 +5,16 @@
 # isort: off
 from __future__ import annotations
 
-from symdl import random, random as shared_randomstreams
+from symdl import linalg, random, random as shared_randomstreams
 from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
 from symdl.gradient import grad
 from symdl.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
 from symdl.ops.contractions import (
     batched_dot, batched_dot as batched_matmul, dot, einsum, inner, matmul, outer, tensordot, vdot,
+)
+from symdl.ops.convolutions import (
+    causal_conv1d, conv1d, conv1d_transpose, conv2d, conv2d_transpose, conv3d, conv3d_transpose, correlate,
+    depthwise_conv2d, separable_conv2d,
 )
 from symdl.ops.elementwise import (
     abs, abs as abs_, abs as absolute, add, bitwise_and as and_, bitwise_and, bitwise_or, bitwise_or as or_,
@@ -23,10 +27,12 @@ from symdl.ops.elementwise import (
     where,
 )
 from symdl.ops.extents import shape, size
+from symdl.ops.facts import assume
 from symdl.ops.formulas import (
     allclose, binary_crossentropy, categorical_crossentropy, diag, diagonal, diff, elu, fill, hard_sigmoid,
     hstack, iround, isclose, linspace, logit, norm, positive, relu, roll, selu, softsign, to_one_hot, trace,
     tril, triu, vstack,
+    gelu, hard_tanh, leaky_relu, mish, relu6, sigmoid_binary_crossentropy, silu, silu as swish, ultra_fast_sigmoid,
 )
 from symdl.ops.functions import (
     arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, ceil, cos, cosh, deg2rad, digamma,
@@ -35,8 +41,15 @@ from symdl.ops.functions import (
     sqrt, tan, tanh, trigamma as tri_gamma, trigamma, trunc, xlogy,
 )
 from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad as consider_constant, zero_grad
-from symdl.ops.indexing import inc_subtensor, set_subtensor, take
+from symdl.ops.images import bilinear_upsampling, images2neibs, neibs2images, upsampling
+from symdl.ops.indexing import embedding, inc_subtensor, set_subtensor, take, take_along_axis
+from symdl.ops.normalization import (
+    batch_normalization, batch_normalization_test, batch_normalization_train, group_normalization,
+    instance_normalization, layer_normalization, local_response_normalization, maxout,
+)
+from symdl.ops.linear_algebra import kron
 from symdl.ops.normalized import log_softmax, log_softmax as logsoftmax, logsumexp, softmax
+from symdl.ops.pooling import pool_1d, pool_2d, pool_3d
 from symdl.ops.reductions import (
     all, any, argmax, argmin, cumsum, max as amax, max, max_and_argmax, mean, min as amin, min, min_and_argmin,
     prod, ptp, std, sum, var,
@@ -46,6 +59,10 @@ from symdl.ops.shaping import (
     flatten, flatten as ravel, flip, full, full_like, identity_like, join, moveaxis, one_hot, ones, ones_like,
     pad, repeat, reshape, shape_padleft, shape_padright, split, squeeze, stack, swapaxes, tile, transpose,
     zeros, zeros_like,
+)
+from symdl.ops.sorting import (
+    argsort, argtopk, bincount, flatnonzero, median, nonzero, nonzero_values, searchsorted, sort, topk, topk_and_argtopk,
+    unique,
 )
 from symdl.random import RandomStream
 from symdl.variables import (
@@ -61,37 +78,44 @@ from symdl.variables import (
 )
 
 __all__ = [  # noqa: RUF022  # sorted, but not one a line
-    "Lop", "RandomStream", "Rop", "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin", "and_",
-    "any",
-    "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "as_tensor", "as_tensor_variable", "atleast_1d", "batched_dot", "batched_matmul", "bcol", "bcols",
-    "binary_crossentropy", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrices", "bmatrix",
-    "broadcast_to", "brow", "brows", "bscalar", "bscalars", "btensor3", "btensor3s", "btensor4", "btensor4s",
-    "bvector", "bvectors", "cast", "categorical_crossentropy", "ceil", "clip", "col", "cols", "concatenate",
-    "consider_constant", "constant", "cos", "cosh", "cumsum", "dcol", "dcols", "deg2rad", "diag", "diagonal",
-    "diff", "digamma", "dimshuffle", "disconnected_grad", "divide", "dmatrices", "dmatrix", "dot", "drow", "drows",
-    "dscalar", "dscalars", "dtensor3", "dtensor3s", "dtensor4", "dtensor4s", "dvector", "dvectors", "einsum", "elu",
-    "eq", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expand_dims", "expm1", "eye", "fcol", "fcols",
-    "fill", "flatten", "flip", "floor", "floor_div", "floor_divide", "fmatrices", "fmatrix", "frow", "frows",
-    "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4", "ftensor4s", "full", "full_like", "fvector",
-    "fvectors", "gammaln", "ge", "grad", "grad_clip", "greater", "greater_equal", "gt", "hard_sigmoid", "hessian",
-    "hessian_vector_product", "hstack", "icol", "icols", "identity", "identity_like", "imatrices", "imatrix",
-    "inc_subtensor", "inner", "int_div", "inv", "invert", "iround", "irow", "irows", "iscalar", "iscalars",
+    "Lop", "RandomStream", "Rop", "abs", "abs_", "absolute", "add", "all", "allclose", "alloc", "amax", "amin",
+    "and_", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argsort", "argtopk", "as_tensor", "as_tensor_variable", "assume", "atleast_1d", "batch_normalization",
+    "batch_normalization_test", "batch_normalization_train", "batched_dot", "batched_matmul", "bcol", "bcols",
+    "bilinear_upsampling", "binary_crossentropy", "bincount", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "bmatrices", "bmatrix", "broadcast_to", "brow", "brows", "bscalar", "bscalars", "btensor3",
+    "btensor3s", "btensor4", "btensor4s", "bvector", "bvectors", "cast", "categorical_crossentropy",
+    "causal_conv1d", "ceil", "clip", "col", "cols", "concatenate", "consider_constant", "constant", "conv1d",
+    "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "correlate", "cos", "cosh",
+    "cumsum", "dcol", "dcols", "deg2rad", "depthwise_conv2d", "diag", "diagonal", "diff", "digamma", "dimshuffle",
+    "disconnected_grad", "divide", "dmatrices", "dmatrix", "dot", "drow", "drows", "dscalar", "dscalars",
+    "dtensor3", "dtensor3s", "dtensor4", "dtensor4s", "dvector", "dvectors", "einsum", "elu", "embedding", "eq",
+    "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expand_dims", "expm1", "eye", "fcol", "fcols",
+    "fill", "flatnonzero", "flatten", "flip", "floor", "floor_div", "floor_divide", "fmatrices", "fmatrix", "frow",
+    "frows", "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4", "ftensor4s", "full", "full_like",
+    "fvector", "fvectors", "gammaln", "ge", "gelu", "grad", "grad_clip", "greater", "greater_equal",
+    "group_normalization", "gt", "hard_sigmoid", "hard_tanh", "hessian", "hessian_vector_product", "hstack",
+    "icol", "icols", "identity", "identity_like", "images2neibs", "imatrices", "imatrix", "inc_subtensor", "inner",
+    "instance_normalization", "int_div", "inv", "invert", "iround", "irow", "irows", "iscalar", "iscalars",
     "isclose", "isfinite", "isinf", "isnan", "itensor3", "itensor3s", "itensor4", "itensor4s", "ivector",
-    "ivectors", "jacobian", "join", "lcol", "lcols", "le", "left_shift", "less", "less_equal", "linspace",
-    "lmatrices", "lmatrix", "log", "log10", "log1mexp", "log1p", "log2", "log_softmax", "logaddexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logsoftmax", "logsumexp", "lrow", "lrows", "lscalar",
-    "lscalars", "lt", "ltensor3", "ltensor3s", "ltensor4", "ltensor4s", "lvector", "lvectors", "matmul", "matrices",
-    "matrix", "max", "max_and_argmax", "maximum", "mean", "min", "min_and_argmin", "minimum", "mod", "moveaxis",
-    "mul", "multiply", "ne", "neg", "negative", "neq", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_",
-    "outer", "pad", "positive", "pow", "power", "prod", "psi", "ptp", "rad2deg", "random", "ravel", "reciprocal", "relu",
-    "remainder", "repeat", "reshape", "right_shift", "rint", "roll", "round", "round_half_even", "row", "rows",
-    "scalar", "scalars", "selu", "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright",
-    "shared_randomstreams", "sigmoid",
-    "sign", "sin", "sinh", "size", "softmax", "softplus", "softsign", "split", "sqr", "sqrt", "square", "squeeze",
-    "stack", "std", "sub", "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3",
-    "tensor3s", "tensor4", "tensor4s", "tensordot", "tile", "to_one_hot", "trace", "transpose", "tri_gamma",
-    "trigamma", "tril", "triu", "true_div", "trunc", "var", "vdot", "vector", "vectors", "vstack", "wcol", "wcols",
-    "where", "wmatrices", "wmatrix", "wrow", "wrows", "wscalar", "wscalars", "wtensor3", "wtensor3s", "wtensor4",
-    "wtensor4s", "wvector", "wvectors", "xlogy", "xor", "zero_grad", "zeros", "zeros_like",
+    "ivectors", "jacobian", "join", "kron", "layer_normalization", "lcol", "lcols", "le", "leaky_relu",
+    "left_shift", "less", "less_equal", "linalg", "linspace", "lmatrices", "lmatrix",
+    "local_response_normalization", "log", "log10", "log1mexp", "log1p", "log2", "log_softmax", "logaddexp",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsoftmax", "logsumexp", "lrow", "lrows",
+    "lscalar", "lscalars", "lt", "ltensor3", "ltensor3s", "ltensor4", "ltensor4s", "lvector", "lvectors", "matmul",
+    "matrices", "matrix", "max", "max_and_argmax", "maximum", "maxout", "mean", "median", "min", "min_and_argmin",
+    "minimum", "mish", "mod", "moveaxis", "mul", "multiply", "ne", "neg", "negative", "neibs2images", "neq",
+    "nonzero", "nonzero_values", "norm", "not_equal", "one_hot", "ones", "ones_like", "or_", "outer", "pad",
+    "pool_1d", "pool_2d", "pool_3d", "positive", "pow", "power", "prod", "psi", "ptp", "rad2deg", "random",
+    "ravel", "reciprocal", "relu", "relu6", "remainder", "repeat", "reshape", "right_shift", "rint", "roll",
+    "round", "round_half_even", "row", "rows", "scalar", "scalars", "searchsorted", "selu", "separable_conv2d",
+    "set_subtensor", "sgn", "shape", "shape_padleft", "shape_padright", "shared_randomstreams", "sigmoid",
+    "sigmoid_binary_crossentropy", "sign", "silu", "sin", "sinh", "size", "softmax", "softplus", "softsign",
+    "sort", "split", "sqr", "sqrt", "square", "squeeze", "stack", "std", "sub", "subtract", "sum", "swapaxes",
+    "swish", "switch", "take", "take_along_axis", "tan", "tanh", "tensor", "tensor3", "tensor3s", "tensor4",
+    "tensor4s", "tensordot", "tile", "to_one_hot", "topk", "topk_and_argtopk", "trace", "transpose", "tri_gamma",
+    "trigamma", "tril", "triu", "true_div", "trunc", "ultra_fast_sigmoid", "unique", "upsampling", "var", "vdot",
+    "vector", "vectors", "vstack", "wcol", "wcols", "where", "wmatrices", "wmatrix", "wrow", "wrows", "wscalar",
+    "wscalars", "wtensor3", "wtensor3s", "wtensor4", "wtensor4s", "wvector", "wvectors", "xlogy", "xor",
+    "zero_grad", "zeros", "zeros_like",
 ]

@@ -20,30 +20,23 @@ from symdl.errors import RewriteError
 from symdl.evaluate import bind, concrete
 from symdl.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, topological, variable
 from symdl.gradient import pull
+from symdl.interop.sympy import constants, formula, symbolic
 from symdl.ops.declare import is_float
 from symdl.rewrite import Rule, instantiated
 
 LIMIT = 20_000  # bits of precision past which a value counts as undecided
-# A float that is the double next to one of these stands for it in a derivative: x * math.log(2) means x log 2.
-NAMED = {
-    float(sympy.N(value, 40)): value
-    for value in (
-        sympy.log(2), 1 / sympy.log(2), sympy.log(10), 1 / sympy.log(10), sympy.pi, sympy.pi / 180, 180 / sympy.pi,
-        2 / sympy.sqrt(sympy.pi), sympy.sqrt(sympy.pi) / 2, sympy.sqrt(2), 1 / sympy.sqrt(2),
-    )
-}  # fmt: skip
+DECIDED = (160, 320, 1400, 2500)  # bits of precision at which one element among many is tried
+SMALLEST = 1200  # two values that differ by less than 2^-1200 round to the same float
+GREATEST_POWER = 1 << 45  # an exponent of 2 past which no number form goes
+GREATEST_ANGLE = 4000  # ... and one past which exp, sin and their like would need as many bits, and are left out
+ARITHMETIC = frozenset("add sub mul true_div neg abs sign maximum minimum sqr reciprocal where sqrt log log2 log10 log1p".split())
+# Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
+STEPS = frozenset("add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split())
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
-
+# Ops that make a number of what is none, or, dividing by 0, an infinity whose sign is that of a zero.
+UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod".split())
 
 # ---- meanings ----
-
-
-@cache
-def formula(op: Op) -> Any:
-    """An elementwise op's meaning as a sympy expression of its arguments."""
-    if op.meaning is None:
-        raise ValueError(f"{op} states no meaning")
-    return sympy.sympify(op.meaning, locals={a: sympy.Symbol(a, real=True) for a in op.arguments})
 
 
 @cache
@@ -52,33 +45,6 @@ def meaning(op: Op) -> Callable[..., Any]:
     symbols = [sympy.Symbol(a, real=True) for a in op.arguments]
     function: Callable[..., Any] = sympy.lambdify(symbols, formula(op), modules="mpmath", cse=False)
     return function
-
-
-def symbolic(root: Expr, names: Mapping[Expr, Any]) -> Any:
-    """A graph of elementwise ops on scalars as one sympy expression. names: sympy expression of each leaf."""
-    done: dict[Expr, Any] = dict(names)
-    for node in topological(root):
-        if node in done:
-            continue
-        if node.op is CONSTANT:
-            done[node] = _number(node.params["value"].array.item(), named=True)
-        elif node.op.name == "spread":  # a scalar stretched to a scalar's peers
-            done[node] = done[node.inputs[0]]
-        else:
-            f = formula(node.op)
-            at = {sympy.Symbol(a, real=True): done[i] for a, i in zip(node.op.arguments, node.inputs, strict=True)}
-            done[node] = f.subs(at, simultaneous=True)
-    return done[root]
-
-
-def _number(value: Any, named: bool) -> Any:
-    if isinstance(value, bool):
-        return sympy.true if value else sympy.false
-    if isinstance(value, int):
-        return sympy.Integer(value)
-    if named and abs(value) in NAMED:
-        return NAMED[abs(value)] * (1 if value > 0 else -1)
-    return sympy.Rational(value) if math.isfinite(value) else sympy.Float(value)
 
 
 # ---- exact values ----
@@ -102,19 +68,115 @@ def exact(outputs: Sequence[Expr], values: Mapping[Expr, Any], digits: int = 30,
         before = now
 
 
-def _settled(before: Any, now: Any, digits: int) -> bool:
+def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
+    """As `exact`, to 25 digits, element by element along the first axis, which all leaves share: NaN where 2,500 bits do
+    not settle an element, where a number on the way leaves every number form, and where the way leads through a quotient by
+    0 or a comparison of NaN.
+
+    A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only
+    when 1,400 bits say the same as 2,500. Numbers of derivatives that stand for pi, log 2, ... are taken as those.
+    """
+    count = next(len(v) for v in values.values())
+    doubtful: set[int] = set()
+
+    undefined: set[int] = set()
+
+    def watch(node: Expr, inputs: list[Any], result: Any) -> None:
+        if np.shape(result)[:1] == (count,):
+            if node.op.name in STEPS:
+                doubtful.update(_doubtful(node.op.name, inputs, result))
+            if node.op.name in UNDEFINED:
+                undefined.update(_undefined(node.op.name, inputs, result))
+        if isinstance(result, np.ndarray) and result.dtype == object:
+            flat = result.reshape(-1)
+            for k, v in enumerate(flat):
+                if isinstance(v, mpmath.mpf) and abs(v._mpf_[2] + v._mpf_[3]) > GREATEST_POWER:
+                    flat[k] = mpmath.nan
+
+    arrays = {x: np.array(v, x.type.dtype) for x, v in values.items()}
+    found: list[Any] = []
+    before: list[Any] = []
+    open_ = set(range(count))
+    for bits in DECIDED:
+        doubtful.clear()
+        now = _evaluated(outputs, arrays, bits, True, watch)
+        found = found or [np.full(np.shape(o), mpmath.nan, object) for o in now]
+        open_ -= undefined
+        for k in sorted(open_) if before else ():
+            pairs = [(b[k], a[k]) for b, a in zip(before, now, strict=True)]
+            if (k not in doubtful or bits == DECIDED[-1]) and all(_settled(b, a, 25, SMALLEST) for b, a in pairs):
+                open_.discard(k)
+                for out, (_, a) in zip(found, pairs, strict=True):
+                    out[k] = a
+        if not open_:
+            break
+        for array in arrays.values():  # what is settled costs nothing more
+            if is_float(str(array.dtype)):
+                array[[k for k in range(count) if k not in open_]] = np.nan
+        before = now
+    return found
+
+
+def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
+    """The rows in which what is no number is lost again: a NaN that is compared or not the largest, a quotient by 0."""
+    operands = np.broadcast_arrays(*inputs)
+    for at in np.ndindex(operands[0].shape):
+        given = [o[at] for o in operands]
+        if any(isinstance(v, mpmath.mpf) and mpmath.isnan(v) for v in given):
+            odd = True
+        elif name in ("true_div", "reciprocal"):
+            odd = given[-1] == 0
+        elif name == "pow":
+            odd = given[0] == 0 and given[1] < 0
+        else:
+            odd = name in ("floor_div", "mod") and not all(mpmath.isfinite(v) for v in given)
+        if odd:
+            yield at[0]
+
+
+def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
+    """The rows in which a step's outcome hangs on a last bit."""
+    operands = np.broadcast_arrays(*inputs)
+    for at in np.ndindex(np.shape(result)):
+        given = [o[at] for o in operands]
+        if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in given):
+            continue
+        match name, given:
+            case ("add" | "sub"), [a, b]:
+                odd = result[at] == 0 and a != 0
+            case ("log" | "log2" | "log10" | "log1p"), _:
+                odd = result[at] == 0
+            case ("floor_div" | "mod"), [a, b]:
+                odd = b != 0 and mpmath.isint(a / b)
+            case ("floor" | "ceil" | "trunc" | "sign"), [a]:
+                odd = mpmath.isint(a)
+            case "round_half_even", [a]:
+                odd = mpmath.isint(2 * a)
+            case _:
+                odd = given[0] == given[-1]
+        if odd:
+            yield at[0]
+
+
+def _settled(before: Any, now: Any, digits: int, smallest: int | None = None) -> bool:
     for a, b in zip(np.ravel(before), np.ravel(now), strict=True):
         if isinstance(b, mpmath.mpf):
             if mpmath.isnan(a) and mpmath.isnan(b):
                 continue
             if a != b and not abs(a - b) <= abs(b) * mpmath.mpf(10) ** -digits:
-                return False
+                if smallest is None or not abs(a - b) < mpmath.ldexp(1, -smallest):
+                    return False
         elif a != b:
             return False
     return True
 
 
-def _evaluated(outputs: Sequence[Expr], values: Mapping[Expr, Any], bits: int, named: bool) -> list[Any]:
+Watch = Callable[[Expr, list[Any], Any], None]
+
+
+def _evaluated(
+    outputs: Sequence[Expr], values: Mapping[Expr, Any], bits: int, named: bool, watch: Watch | None = None
+) -> list[Any]:
     with mpmath.workprec(bits):
         env: dict[Expr, Any] = {}
         arrays = {leaf: np.asarray(v, leaf.type.dtype) for leaf, v in values.items()}
@@ -124,7 +186,10 @@ def _evaluated(outputs: Sequence[Expr], values: Mapping[Expr, Any], bits: int, n
         for node in topological(*outputs):
             if node not in env:
                 params = {k: concrete(v, sizes) for k, v in node.params.items()}
-                env[node] = _array(_step(node, [env[i] for i in node.inputs], params, values, bits, named))
+                inputs = [env[i] for i in node.inputs]
+                env[node] = _array(_step(node, inputs, params, values, bits, named))
+                if watch is not None:
+                    watch(node, inputs, env[node])
         return [env[o] for o in outputs]
 
 
@@ -186,6 +251,8 @@ def _scalar(op: Op, arguments: tuple[Any, ...]) -> Any:
         return mpmath.nan if op.infer is not None and op.name not in COMPARISONS else op.name == "ne"
     if op.name == "isnan":
         return bool(mpmath.isnan(arguments[0]))
+    if op.name not in ARITHMETIC and any(isinstance(a, mpmath.mpf) and a._mpf_[2] + a._mpf_[3] > GREATEST_ANGLE for a in arguments):
+        return mpmath.nan if op.name not in COMPARISONS else meaning(op)(*arguments)
     try:
         found = meaning(op)(*arguments)
     except ZeroDivisionError:
@@ -212,7 +279,7 @@ def _quotient(op: Op, arguments: tuple[Any, ...]) -> Any:
 def _reals(array: Any, named: bool = False) -> Any:
     def real(v: Any) -> Any:
         f = float(v)
-        meant = NAMED.get(abs(f)) if named else None
+        meant = constants().get(abs(f)) if named else None
         return mpmath.mpf(f) if meant is None else mpmath.sign(f) * meant._to_mpmath(mpmath.mp.prec)
 
     out = np.empty(np.shape(array), object)

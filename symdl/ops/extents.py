@@ -12,6 +12,7 @@ from symdl.errors import ShapeError, kind_of
 from symdl.errors import axes as counted_axes
 from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, make, register
 from symdl.methods import declared
+from symdl.ops.counted import extent_from_data
 from symdl.types import Dim, Extent, Shape, TensorType, floor_divide, largest, product, smallest, symbol
 
 EXTENT = register(
@@ -69,15 +70,13 @@ def extent_or_none(value: Any) -> Extent | None:
 
 
 def as_extent(value: Any, what: str) -> Extent:
-    """value as an extent; raises ShapeError where it is none or is known only from data."""
+    """value as an extent; raises ShapeError where it is none. One that is computed from data counts as 0 if it is below."""
     found = extent_or_none(value)
     if found is None:
         if isinstance(value, Expr):
-            raise ShapeError(
-                f"{what}: a size must follow from shapes and integer inputs",
-                [described(value)],
-                "Sizes that are computed from data are not supported yet.",
-            )
+            if value.type.shape == () and value.type.dtype[0] in "iu":
+                return extent_from_data(value)
+            raise ShapeError(f"{what}: a size must be an integer scalar, not {value.type}", [described(value)])
         raise ShapeError(f"{what}: {kind_of(value)} is not a size")
     return found
 

@@ -1,7 +1,8 @@
-"""Indexing as NumPy has it: integers, slices, None, Ellipsis and integer arrays; and its pure assignments.
+"""Indexing as NumPy has it: integers, slices, None, Ellipsis, integer arrays and masks; and its pure assignments.
 
 Basic indexing becomes views. Integer arrays become one gather, whose leading batch axes are those on which the index
-array is just 0, 1, 2, ... (x[arange(n), y] picks one entry a row).
+array is just 0, 1, 2, ... (x[arange(n), y] picks one entry a row). A mask becomes the places where it is True, whose number data
+decide.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
 from symdl.errors import axes as counted_axes
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
+from symdl.expr import OPS, RESULT, Expr, Inferred, Op, as_expr, constant, described, make, register, results
 from symdl.methods import declared
+from symdl.ops.counted import NONZERO, extent_from_data, nonzero_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
 from symdl.ops.elementwise import where
 from symdl.ops.extents import axis_of, expr_of, exprs_of, extent_or_none
@@ -146,7 +148,7 @@ def wrapped(index: Expr, n: Extent) -> Expr:
 
 # ---- reading an index ----
 
-_BOOL = "T.where(mask, x, other) chooses elementwise."
+_BOOL = "A mask is an array; T.where(condition, x, other) chooses elementwise."
 _indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = (
     WeakKeyDictionary()
 )  # x[i] -> (x, i), for set_subtensor
@@ -170,8 +172,6 @@ def _item(x: Expr, item: Any) -> Any:
     if isinstance(item, list | tuple) and any(isinstance(v, Expr) for v in item):
         item = stack(item)
     expr = as_expr(np.asarray(item, np.int64) if isinstance(item, list) and not item else item)
-    if expr.type.dtype == "bool":
-        raise DtypeError("getitem: boolean masks are not supported yet", [described(x), described(expr)], _BOOL)
     if is_float(expr.type.dtype):
         raise DtypeError(
             f"getitem: an index must be an integer, not {expr.type.dtype}", [described(x), described(expr)]
@@ -182,6 +182,8 @@ def _item(x: Expr, item: Any) -> Any:
 def _items(x: Expr, index: Any) -> list[Any]:
     """The index as a list with one entry an axis of x, and None for each new axis."""
     items = [_item(x, i) for i in (index if isinstance(index, tuple) else (index,))]
+    if any(isinstance(i, Expr) and i.type.dtype == "bool" for i in items):
+        items = _unmasked(x, items)
     if sum(i is Ellipsis for i in items) > 1:
         raise IndexRangeError(f"getitem: {x!r} is indexed with two ellipses", [described(x)])
     n = x.type.ndim
@@ -192,12 +194,56 @@ def _items(x: Expr, index: Any) -> list[Any]:
     return [*items[:at], *[slice(None)] * (n - used), *items[at + 1 :]]
 
 
+def _unmasked(x: Expr, items: list[Any]) -> list[Any]:
+    """The index with the places of each mask in its stead: an array for each of its axes."""
+    used = sum(i.type.ndim if _is_mask(i) else 1 for i in items if i is not None and i is not Ellipsis)
+    out: list[Any] = []
+    for item in items:
+        if not _is_mask(item):
+            out.append(item)
+            continue
+        if item.type.ndim == 0:
+            raise DtypeError(f"getitem: {x!r} is indexed with the scalar {item!r}", [described(x), described(item)], _BOOL)
+        ellipsis = any(i is Ellipsis for i in out)
+        before = sum(i is not None and i is not Ellipsis for i in out)
+        axis = x.type.ndim - used + before if ellipsis else before
+        if axis + item.type.ndim > x.type.ndim:
+            raise IndexRangeError(
+                f"getitem: the mask {item!r} has {counted_axes(item.type.ndim)}, more than are left of {x!r}",
+                [described(x), described(item)],
+            )
+        shape = x.type.shape[axis : axis + item.type.ndim]
+        for k, (n, m) in enumerate(zip(shape, item.type.shape, strict=True)):
+            if isinstance(n, int) and isinstance(m, int) and n != m:
+                raise ShapeError(
+                    f"getitem: axis {k} of the mask {item!r} is {m}, axis {axis + k} of {x!r} is {n}",
+                    [described(x), described(item)],
+                )
+        out += nonzero_of(spread(item, shape, tuple(range(item.type.ndim))))
+    return out
+
+
+def _is_mask(item: Any) -> bool:
+    return isinstance(item, Expr) and item.type.dtype == "bool"
+
+
+def _mask_of(items: Sequence[Any], x: Expr) -> Expr | None:
+    """The mask, over leading axes of x, whose places are all that an index asks for."""
+    places = [i for i in items if not (isinstance(i, slice) and i == slice(None))]
+    if not places or any(not isinstance(i, Expr) or i.op is not RESULT for i in places) or items[: len(places)] != places:
+        return None
+    whole = places[0].inputs[0]
+    return whole.inputs[0] if whole.op is NONZERO and list(results(whole)) == places else None
+
+
 def _bound(value: Any, n: Extent, low: Extent, high: Extent) -> Extent:
     """A slice bound, counted from the front and cut off to low..high."""
     e = extent_or_none(value)
+    if e is None and isinstance(value, Expr) and value.type.shape == () and value.type.dtype[0] in "iu":
+        e = extent_from_data(value, signed=True)
     if e is None:
         parts = [described(value)] if isinstance(value, Expr) else []
-        raise ShapeError(f"getitem: the slice bound {value!r} does not follow from shapes and integer inputs", parts)
+        raise ShapeError(f"getitem: the slice bound {value!r} is no integer", parts)
     if isinstance(e, int):
         e = e if e >= 0 else n + e
     elif not nonnegative(e):
@@ -322,10 +368,11 @@ def planned(x: Expr, items: list[Any]) -> Plan:
 
 @declared("getitem")
 def getitem(x: Any, index: Any) -> Expr:
-    """x[index]: integers, slices, None, Ellipsis and integer arrays, as NumPy has them.
+    """x[index]: integers, slices, None, Ellipsis, integer arrays and masks, as NumPy has them.
 
     x[arange(n), y] pairs rows with labels: extents unknown while building must be equal when called.
-    Raises IndexRangeError for an index outside its axis: while building where the extent is known, else when called.
+    A mask of bools stands for the places where it is True, in C order. Raises IndexRangeError for an index outside its axis:
+    while building where the extent is known, else when called.
     """
     x = as_expr(x)
     items = _items(x, index)
@@ -347,6 +394,36 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
         x, axis = flatten(x) if x.type.ndim != 1 else x, 0
     k = axis_of(axis, x.type.ndim, f"take: {x!r}")
     return getitem(x, (*[slice(None)] * k, indices if isinstance(indices, Expr) else as_expr(indices)))
+
+
+@declared("take_along_axis")
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
+    """out[.., j, ..] = x[.., indices[.., j, ..], ..], j standing on the axis: NumPy's take_along_axis.
+
+    indices are integers with as many axes as x; other axes are equal or stretch. axis None: both flattened.
+    """
+    x, indices = as_expr(x), as_expr(indices)
+    if axis is None:
+        x, indices, axis = flatten(x), flatten(indices), 0
+    if indices.type.ndim != x.type.ndim:
+        raise ShapeError(
+            f"take_along_axis: {indices!r} must have as many axes as {x!r}, {x.type.ndim}", [described(x), described(indices)]
+        )
+    k = axis_of(axis, x.type.ndim, f"take_along_axis: {x!r}")
+    shape, _ = broadcast("take_along_axis", [(*t[:k], 1, *t[k + 1 :]) for t in (x.type.shape, indices.type.shape)])
+    whole = (*shape[:k], indices.type.shape[k], *shape[k + 1 :])
+    wide = indices if indices.type.shape == whole else broadcast_to(indices, whole)
+    return getitem(x, tuple(wide if j == k else _along(x, whole, j) for j in range(len(whole))))
+
+
+def _along(x: Expr, shape: Shape, axis: int) -> Expr:
+    """The places along an axis, of which x has perhaps one."""
+    return zeros_of(shape, "int64") if x.type.shape[axis] == 1 else iota(shape, axis)
+
+
+def embedding(indices: Any, weights: Any) -> Expr:
+    """out[...] = weights[indices[...]]: the row of a table for each integer. Its gradient adds up what falls on one row."""
+    return getitem(weights, indices if isinstance(indices, Expr) else as_expr(indices))
 
 
 # ---- pure assignment ----
@@ -380,8 +457,11 @@ def _assigned(name: str, place: Any, value: Any, mode: str) -> Expr:
         raise DtypeError(
             f"{name}: {value.type.dtype} values do not go into {x.type.dtype}", [described(x), described(value)]
         )
-    plan = planned(x, list(items))
     value = cast_to(value, x.type.dtype)
+    if value.type.ndim == 0 and (mask := _mask_of(items, x)) is not None:  # no need to know where
+        mask = dimshuffle(mask, [*range(mask.type.ndim), *["x"] * (x.type.ndim - mask.type.ndim)])
+        return where(mask, x + value if mode == "add" else value, x)
+    plan = planned(x, list(items))
     try:
         v = broadcast_to(value, exprs_of(place.type.shape))
     except ShapeError as error:
