@@ -9,7 +9,7 @@ of S is read.
 
 from __future__ import annotations
 
-from symdl.backends.gemm_tiles import WIDEST, Tile
+from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, Module
@@ -23,7 +23,9 @@ PACK = "(ptr noalias readonly %S, i64 %rs, i64 %cs, ptr noalias %packed, i64 %wi
 
 def packing(module: Module, tile: Tile) -> None:
     """pack and what it calls."""
-    counts = [1 << k for k in range(WIDEST.bit_length())]
+    counts = [
+        1 << k for k in range(tile.vectors.bit_length())
+    ]  # wider panels are packed only if they have a partial vector
     for vectors in counts:
         whole_rows(module, tile, vectors)
     partial_rows(module, tile)

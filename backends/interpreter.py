@@ -7,7 +7,7 @@ of one arena slot share memory, so that a wrong memory plan shows in the results
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from symdl.backends.evaluator import Evaluator, Failure, Memory
 from symdl.backends.lanes import Nest, NotIndependent, run_nest
+from symdl.backends.routines import Routine, run
+from symdl.convolution import PRODUCTS
 from symdl.errors import InternalError
 from symdl.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
 from symdl.number_forms import array_dtype, item_bytes
@@ -34,12 +36,15 @@ class Interpreted:
     sizes: dict[Symbol, int]
 
 
-def interpret(program: Program, arrays: Mapping[str, np.ndarray], scalar: bool = False) -> Interpreted:
+def interpret(
+    program: Program, arrays: Mapping[str, np.ndarray], scalar: bool = False, routines: Sequence[Routine] = ()
+) -> Interpreted:
     """Run the program on the arrays of its inputs, shared buffers (updated in place) and constants.
 
     scalar: one scalar at a time everywhere, the slow and plain way; else loops whose iterations turn out to be
-    independent run as NumPy arrays, with the same results. Raises InternalError on an access out of bounds, naming
-    view and index, and on arrays that do not fit the program.
+    independent run as NumPy arrays, with the same results. routines: what Calls of routines call, by number. Raises
+    InternalError on an access out of bounds, naming view and index, and on arrays that do not fit the program;
+    RoutineRaised where a routine raises.
     """
     given = {b.name: array_for(b, arrays) for b in program.of_kind("input", "shared", "constant")}
     sizes = {
@@ -54,7 +59,7 @@ def interpret(program: Program, arrays: Mapping[str, np.ndarray], scalar: bool =
         if array.shape != (declared := shape_at(program.buffers[name].shape, sizes)):
             raise InternalError(f"{name} has shape {array.shape}, and by the program's sizes {declared}")
     memory = allocate(program, given, sizes)
-    machine = Machine(memory, dict(sizes), scalar)
+    machine = Machine(memory, dict(sizes), scalar, routines)
     try:
         with np.errstate(all="ignore"):
             machine.steps(program.steps)
@@ -118,9 +123,11 @@ def poisoned(count: int, dtype: str) -> np.ndarray:
 class Machine(Evaluator):
     """One scalar at a time, but for nests that run_nest can do at once."""
 
-    def __init__(self, memory: Memory, sizes: dict[Symbol, int], scalar: bool) -> None:
+    def __init__(
+        self, memory: Memory, sizes: dict[Symbol, int], scalar: bool, routines: Sequence[Routine] = ()
+    ) -> None:
         super().__init__(memory)
-        self.sizes, self.scalar = sizes, scalar
+        self.sizes, self.scalar, self.routines = sizes, scalar, routines
         self.nests: dict[int, Nest | None] = {}  # by id of a For; None: it was not independent
 
     def extent(self, extent: Extent) -> int:
@@ -143,8 +150,11 @@ class Machine(Evaluator):
                 case Kernel(body):
                     self.names = {}
                     self.statements(body)
+                case Call("routine", views):
+                    made = [self.window(v) for v in views[len(s.operands) :]]
+                    run(self.routines[s.routine], list(map(self.window, s.operands)), made, min(s.sources, default=-1))
                 case Call(name, views):
-                    call(name, [self.window(v) for v in views])
+                    call(name, [self.window(v) for v in views], s.window)
                     self.names = {}
                     self.statements(s.epilogue)
                 case Loop(counter, extent, body):
@@ -208,13 +218,19 @@ class Machine(Evaluator):
         return np.lib.stride_tricks.as_strided(whole[offset:], shape, [n * whole.itemsize for n in strides])
 
 
-def call(name: str, windows: list[np.ndarray]) -> None:
-    """A library call; the last window is written. Operands are read before anything is."""
+def call(name: str, windows: list[np.ndarray], sliding: tuple[int, ...] = ()) -> None:
+    """A library call; the last window is written. Operands are read before anything is. sliding: the window of a
+    convolution."""
     *operands, target = windows
     if name == "copy":
         found = operands[0].copy()
     elif name == "matmul":
         found = np.matmul(*operands)
+    elif name in PRODUCTS:
+        groups, *rest = sliding
+        axes = len(rest) // 2
+        shape = () if name == "convolve" else (target.shape[2:],)
+        found = PRODUCTS[name](*operands, rest[:axes], rest[axes:], groups, *shape)
     else:
         raise InternalError(f"no library call {name}")
     if found.shape != target.shape:

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from symdl.backends.assembler import Machine, object_code
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.cpu import Engine, Machine, address_of, compile_text
+from symdl.backends.cpu import Engine, address_of
 
 SIZES = (32 << 10, 512 << 10, 4 << 20, 16 << 20, 64 << 20)  # bytes read and written by a copy
 AT_ONCE = 2e-3  # seconds of one measurement, about
@@ -106,7 +107,7 @@ def _measured(machine: Machine, threads: int) -> Limits:
     if key not in _engines:
         head = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.layout}"\n'
         text = head + COPY + peak_text(machine, "float32") + peak_text(machine, "float64")
-        _engines[key] = Engine(compile_text(text, machine), machine)
+        _engines[key] = Engine(object_code([text], machine), machine)
     engine = _engines[key]
     copy = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)(engine.address("copy"))
     copies = []

@@ -1,4 +1,4 @@
-"""Nanoseconds per element of the elementwise functions, beside NumPy (with SciPy), torch and JAX.
+"""Nanoseconds per element of the elementwise functions, beside NumPy (with SciPy), torch, JAX and PyTensor.
 
     python -m benchmarks.elementwise [FUNCTION ...] [--dtype float32] [--rounds 40] [--store]
 
@@ -107,9 +107,19 @@ def jax_engine(function: str, dtype: str) -> Run | None:
     return jax.jit(getattr(importlib.import_module(module), name))
 
 
+def pytensor_engine(function: str, dtype: str) -> Run | None:
+    import pytensor
+    import pytensor.tensor as pt
+
+    found = getattr(pt, function, None)
+    both = [pt.vector(dtype=dtype) for _ in range(2 if function in ("pow", "arctan2") else 1)]
+    return None if found is None else pytensor.function(both, found(*both), trust_input=True)  # type: ignore[no-any-return]  # no types
+
+
 ENGINES: dict[str, Callable[[str, str], Run | None]] = {"symdl": symdl_engine, "numpy": numpy_engine}
 ENGINES |= {"torch": torch_engine} if importlib.util.find_spec("torch") else {}
 ENGINES |= {"jax": jax_engine} if importlib.util.find_spec("jax") else {}
+ENGINES |= {"pytensor": pytensor_engine} if importlib.util.find_spec("pytensor") else {}
 
 
 def one_thread() -> None:

@@ -6,7 +6,8 @@ Each measurement is a process of its own: it imports the engine, makes the data,
 the loss of the first step (model, gradients, optimizer, compilation, the step itself). symdl runs with an empty cache
 ("cold"), with a cache that holds its libraries but not this function ("new function"), and with a cache that holds all
 ("warm"). Engines take turns; reported are the best and the median, in seconds by the clock and of processor time. Peers
-that are not installed are left out; torch.compile and jax run without a cache on disk.
+that are not installed are left out; torch.compile, jax and pytensor run without a cache on disk, pytensor with the linker
+that it chooses (numba's).
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.mlp_step import NETS, Net, Step, data, jax_step, symdl_step, torch_step
+from benchmarks.mlp_step import NETS, Net, Step, data, jax_step, pytensor_step, symdl_step, torch_step
 
 ROOT = Path(__file__).resolve().parent.parent
 NET = NETS["mnist"]
 SYMDL = ("symdl cold", "symdl new function", "symdl warm")
+FEW = {"torch.compile": 2, "pytensor": 1}  # runs: half a minute each, and some minutes
 
 
 # name -> (what it imports, how it makes the step)
@@ -41,6 +43,7 @@ ENGINES: dict[str, tuple[str, Callable[[Net, str], Step]]] = {
     "torch eager": ("torch", lambda net, optimizer: torch_step(net, optimizer, False)),
     "torch.compile": ("torch", lambda net, optimizer: torch_step(net, optimizer, True)),
     "jax.jit": ("jax", jax_step),
+    "pytensor": ("pytensor", pytensor_step),
 }
 
 
@@ -64,6 +67,7 @@ def measure(engine: str) -> dict[str, float]:
 def in_a_process(engine: str, cache: str) -> dict[str, float]:
     """One measurement; cache is the folder that symdl keeps its code in."""
     environment = {**os.environ, "SYMDL_CACHE_DIR": cache, "SYMDL_FLAGS": "", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+    environment["PYTENSOR_FLAGS"] = f"base_compiledir={cache}"
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is imported is what an installation would have
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.first_call", "--measure", engine],
@@ -99,8 +103,8 @@ def measured(repeats: int) -> list[dict[str, Any]]:
         in_a_process("symdl cold", str(folder / "full"))  # fills the cache, and Python's own of compiled modules
         for k in range(repeats):
             for engine in list(runs):
-                if engine == "torch.compile" and k >= 2:
-                    continue  # half a minute each
+                if k >= FEW.get(engine, repeats):
+                    continue
                 try:
                     runs[engine].append(in_a_process(engine, prepared(engine, folder)))
                 except RuntimeError as error:  # a peer that does not run here is reported, not fatal

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import store
+from symdl.backends.assembler import Machine, object_code
 from symdl.backends.builder import Builder
-from symdl.backends.cpu import Engine, Machine, compile_text
+from symdl.backends.cpu import Engine
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.primitives import EMIT
@@ -84,7 +85,7 @@ class Measured:
         best = float("inf")
         for _ in range(3):
             before = time.process_time()
-            self.code = compile_text(written, machine)
+            self.code = object_code([written], machine)
             best = min(best, time.process_time() - before)
         self.compiled, self.lines = best, written.count("\n")
         self.engine = Engine(self.code, machine)

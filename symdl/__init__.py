@@ -10,17 +10,23 @@ if importlib.util.find_spec("symdl.backends") is None:
     )
 
 from symdl.config import config
+from symdl.control import foldl, foldr, ifelse, map, reduce, scan, until
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.gradient import grad
 from symdl.inputs import In, Out
+from symdl.interop.sympy import from_sympy, to_sympy
+from symdl.nan_guard import NanGuard, NanGuardMode
+from symdl.ops.facts import assume
 from symdl.pictures import dot, picture, pydotprint
 from symdl.printing import debugprint, pp, pprint
 from symdl.random import RandomStream
+from symdl.stability_report import StabilityReport, stability_report
 from symdl.storage import SharedVariable, shared
 
 __version__ = "0.1.0"
 __all__ = [
-    "Expr", "Function", "In", "Out", "RandomStream", "SharedVariable", "config", "debugprint", "dot", "function",
-    "grad", "picture", "pp", "pprint", "pydotprint", "shared",
+    "Expr", "Function", "In", "NanGuard", "NanGuardMode", "Out", "RandomStream", "SharedVariable", "StabilityReport",
+    "assume", "config", "debugprint", "dot", "foldl", "foldr", "from_sympy", "function", "grad", "ifelse", "map", "picture", "pp", "pprint",
+    "pydotprint", "reduce", "scan", "shared", "stability_report", "to_sympy", "until",
 ]  # fmt: skip

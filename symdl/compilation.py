@@ -5,24 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
+from typing import Any
 
 from symdl.artifact import Artifact, BadArtifact
 from symdl.backends.cpu import CpuBackend, CpuExecutable
+from symdl.backends.routines import Routine
+from symdl.bodies import every_node
 from symdl.collector import collector_paused
 from symdl.config import config
 from symdl.digest import NoDigest, digest
 from symdl.dims import Sizes, canonical_sizes, with_sizes
 from symdl.epilogues import with_epilogues
 from symdl.events import Stages, logger
-from symdl.expr import CONSTANT, Expr, place_of, topological
-from symdl.fuse import steps
+from symdl.expr import CONSTANT, OPS, Expr, Op, place_of
 from symdl.loops import View
 from symdl.lower import Memory
-from symdl.meaning import stabilized
+from symdl.meaning import Record, stabilized
 from symdl.memory import in_place, plan, reused
+from symdl.motion import has_loops, improved, in_bodies, in_every_body
 from symdl.parallel import parallel
 from symdl.program import Binding, Check, Program, verify
+from symdl.regions import steps
 from symdl.rewrite import Origins, expanded
 from symdl.rules.folding import folded
 from symdl.rules.masks import masks_of_results
@@ -40,6 +45,7 @@ class Graph:
     outputs: tuple[Expr, ...]
     updates: tuple[tuple[Expr, Expr], ...]  # (shared value, its new value)
     precision: str = "plain"  # or "right": number forms where digits or range are at stake
+    float_semantics: str = "mathematical"  # or "strict": no deviation from IEEE arithmetic as written
 
     @property
     def roots(self) -> tuple[Expr, ...]:
@@ -57,6 +63,71 @@ class Lowered:
     source: Mapping[Expr, Expr]  # a node as it is run -> the user's node that it comes from, the first of several
     program: Program
     constants: tuple[Expr, ...]  # array constants, arguments of the code
+    routines: tuple[Expr, ...] = ()  # what its Calls of routines compute, by number
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A function's graph as it is run, each node still an expression."""
+
+    nodes: tuple[Expr, ...]  # the user's
+    sizes: Sizes
+    roots: tuple[Expr, ...]
+    written: tuple[Expr, ...]  # the roots before they were rewritten
+    places: tuple[Expr, ...]  # inputs and shared values as they stand in the graph
+    origins: Origins
+
+    @property
+    def source(self) -> dict[Expr, Expr]:
+        """A node as it is run -> the user's node that it comes from, the first of several."""
+        found = ((n, min(self.origins.get(n) or (len(self.nodes),))) for n in every_node(*self.roots))
+        return {n: self.nodes[k] for n, k in found if k < len(self.nodes)}  # larger numbers are a Record's
+
+
+def rewritten(
+    graph: Graph, stable: bool = True, stages: Stages | None = None, record: Record | None = None
+) -> Rewritten:
+    """The stages that are mathematics: sizes, stabilization, simplification. record: is told what stabilization did."""
+    stages = stages or Stages()
+    nodes = tuple(every_node(*graph.roots))
+    origins: Origins = {n: frozenset([k]) for k, n in enumerate(nodes)}
+    leaves = [*graph.inputs, *graph.shareds]
+    fixed = frozenset(range(len(graph.inputs), len(leaves)))  # a shared value keeps its own shape
+    sizes = canonical_sizes(leaves, fixed, nodes)
+    renamed = with_sizes([*graph.roots, *leaves], sizes.table, {}, origins)
+    written, places = renamed[: len(graph.roots)], renamed[len(graph.roots) :]
+    roots = written
+    stages.done("sizes", lambda: f"{len(nodes)} nodes")
+    if stable:
+        strict = graph.float_semantics == "strict"
+        roots = stable_everywhere(roots, origins, graph.precision == "right", record, strict)
+        stages.done("stabilize", lambda: _counted(roots))
+    if has_loops(roots):
+        roots = improved(in_every_body(roots, origins, lambda r: expanded(simplified(r, origins), origins)), origins)
+        stages.done("loops", lambda: _counted(roots))
+    roots = simple_everywhere(roots, origins)
+    stages.done("simplify", lambda: _counted(roots))
+    return Rewritten(nodes, sizes, tuple(roots), tuple(written), tuple(places), origins)
+
+
+def stable_everywhere(
+    roots: Sequence[Expr],
+    origins: Origins,
+    right: bool = False,
+    record: Record | None = None,
+    strict: bool = False,
+) -> list[Expr]:
+    """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own."""
+    roots = in_bodies(roots, origins, lambda outputs: stable_everywhere(outputs, origins, right, record, strict))
+    return stabilized(roots, origins, right=right, record=record, strict=strict)
+
+
+def simple_everywhere(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+    """Stage 4's rules on a graph and on the bodies in it."""
+    roots = in_bodies(roots, origins, lambda outputs: simple_everywhere(outputs, origins))
+    roots = simplified(roots, origins)
+    roots = expanded(matrix_products(roots, origins), origins)
+    return masks_of_results(folded(simplified(roots, origins), origins), origins)
 
 
 @collector_paused()
@@ -64,30 +135,17 @@ def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     """The stages from the user's graph to a verified Program. stable=False leaves stage 3 out: the formulas as written;
     blocks=False leaves the loops as fusion makes them, none of them parallel."""
     stages = Stages()
-    nodes = tuple(topological(*graph.roots))
-    origins: Origins = {n: frozenset([k]) for k, n in enumerate(nodes)}
-    leaves = [*graph.inputs, *graph.shareds]
-    fixed = frozenset(range(len(graph.inputs), len(leaves)))  # a shared value keeps its own shape
-    sizes = canonical_sizes(leaves, fixed, nodes)
-    renamed = with_sizes([*graph.roots, *leaves], sizes.table, {}, origins)
-    roots, places = renamed[: len(graph.roots)], renamed[len(graph.roots) :]
-    stages.done("sizes", lambda: f"{len(nodes)} nodes")
-    if stable:
-        roots = stabilized(roots, origins, right=graph.precision == "right")
-        stages.done("stabilize", lambda: _counted(roots))
-    roots = simplified(roots, origins)
-    roots = expanded(matrix_products(roots, origins), origins)
-    roots = masks_of_results(folded(simplified(roots, origins), origins), origins)
-    stages.done("simplify", lambda: _counted(roots))
-    constants = tuple(n for n in topological(*roots) if n.op is CONSTANT and n.type.shape)
-    program = _program(graph, roots, places, constants, sizes, origins, blocks)
+    form = rewritten(graph, stable, stages)
+    roots, origins = form.roots, form.origins
+    constants = tuple(n for n in every_node(*roots) if n.op is CONSTANT and n.type.shape)
+    memory = Memory(origins)
+    program = _program(graph, roots, form.places, constants, form.sizes, memory, blocks)
     stages.done("fuse and order", lambda: f"{len(program.steps)} steps, {len(program.offsets)} temporary values")
-    source = {n: nodes[min(origins[n])] for n in topological(*roots) if origins.get(n)}
-    return Lowered(graph, nodes, sizes, tuple(roots), source, program, constants)
+    return Lowered(graph, form.nodes, form.sizes, roots, form.source, program, constants, tuple(memory.routines))
 
 
 def _counted(roots: Sequence[Expr]) -> str:
-    return f"{sum(1 for _ in topological(*roots))} nodes"
+    return f"{sum(1 for _ in every_node(*roots))} nodes"
 
 
 def _program(
@@ -96,10 +154,9 @@ def _program(
     places: Sequence[Expr],
     constants: Sequence[Expr],
     sizes: Sizes,
-    origins: Origins,
+    memory: Memory,
     blocks: bool,
 ) -> Program:
-    memory = Memory(origins)
     count, outputs, news = len(graph.inputs), roots[: len(graph.outputs)], roots[len(graph.outputs) :]
     at = [
         memory.buffer("input" if k < count else "shared", leaf.type.dtype, leaf.type.shape)
@@ -134,7 +191,19 @@ def _program(
 @collector_paused()
 def compiled(form: Lowered, backend: CpuBackend) -> CpuExecutable:
     """Machine code for a lowered function."""
-    return backend.compile(form.program, [c.params["value"].array for c in form.constants])
+    constants = [c.params["value"].array for c in form.constants]
+    return backend.compile(form.program, constants, routines=routines_of(form))
+
+
+def routines_of(form: Lowered) -> list[Routine]:
+    """What Calls of routines call, by number."""
+    return [routine(n.op, n.params) for n in form.routines]
+
+
+def routine(op: Op, params: Mapping[str, Any]) -> Routine:
+    """What a Call of a routine calls for this op."""
+    assert op.reference is not None, op  # ops of this kind are their reference
+    return partial(op.reference, **params)
 
 
 @dataclass(frozen=True)
@@ -164,7 +233,7 @@ def found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[s
 
 
 def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[str, bytes] | None) -> Compiled:
-    nodes = tuple(topological(*graph.roots))
+    nodes = tuple(every_node(*graph.roots))
     key = None if store is None else key_of(graph, nodes, backend)
     data = None if store is None or key is None else store.get(key)
     if data is not None:
@@ -178,7 +247,8 @@ def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[
     if store is not None and key is not None:
         number = {n: k for k, n in enumerate(nodes)}
         constants = tuple(number.get(c, c.params["value"].array) for c in form.constants)
-        store[key] = Artifact(executable.interface, executable.code, constants).packed()
+        routines = tuple((n.op.name, dict(n.params)) for n in form.routines)
+        store[key] = Artifact(executable.interface, executable.code, constants, routines).packed()
     return Compiled(executable, nodes, form)
 
 
@@ -189,6 +259,7 @@ def key_of(graph: Graph, nodes: Sequence[Expr], backend: CpuBackend) -> str | No
         graph.outputs,
         graph.updates,
         graph.precision,
+        graph.float_semantics,
         config.floatX,
     )  # a composite's body may ask for floatX
     try:
@@ -212,4 +283,9 @@ def loaded(kept: Artifact, graph: Graph, nodes: Sequence[Expr], backend: CpuBack
                 raise BadArtifact(f"node {c} is no constant")
             c = nodes[c].params["value"].array
         constants.append(c)
-    return backend.load(interface, kept.code, constants)
+    routines = []
+    for name, params in kept.routines:
+        if name not in OPS or OPS[name].kind != "routine":
+            raise BadArtifact(f"{name} is no routine")
+        routines.append(routine(OPS[name], params))
+    return backend.load(interface, kept.code, constants, routines)

@@ -87,7 +87,9 @@ OPTIONS: dict[str, Option] = {
     # the dtype of constructors without a prefix, and of Python floats beside integers
     "floatX": choice("float64", "float32"),
     "on_unused_input": choice("raise", "warn", "ignore"),  # what `function` does with an input that nothing uses
+    "float_semantics": choice("mathematical", "strict"),  # of `function`: see symdl.semantics
     "precision": choice("plain", "right"),  # of `function`: whether digits and range are kept by wider numbers too
+    "nan_guard": choice("off", "results", "all"),  # of `function`: what is looked at for NaN and infinities
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call
     "cache_size": Option(lambda _: 1 << 30, size_in_bytes, "bytes, such as 500M or 2G"),  # what may be kept there
@@ -99,7 +101,9 @@ class Config:
 
     floatX: str
     on_unused_input: str
+    float_semantics: str
     precision: str
+    nan_guard: str
     cache_dir: str
     cache_size: int
     threads: int

@@ -14,7 +14,7 @@ from typing import Any
 
 from symdl.loops import Apply, For, Load, Stmt, Store, View, extents_in, is_value, parts, walk
 from symdl.number_forms import item_bytes
-from symdl.program import Call, Kernel, Program, Step
+from symdl.program import CONVOLUTIONS, Call, Kernel, Program, Step, by_role
 from symdl.types import Extent, Symbol, size_at, symbols
 
 FUNCTION = 12  # a transcendental function in operations, about
@@ -42,8 +42,15 @@ def cost_of(step: Step, program: Program, sizes: Mapping[Symbol, int]) -> Cost:
             flops = {c.dtype: work} if c.dtype.startswith("float") else {}
             out = Cost(_bytes(a, sizes) + _bytes(b, sizes), _bytes(c, sizes), flops)
             return _with_epilogue(out, step, program, sizes) if step.epilogue else out
-        case Call(_, (*operands, result)):
-            return Cost(sum(_bytes(v, sizes) for v in operands), _bytes(result, sizes))
+        case Call(name, views) if name in CONVOLUTIONS:
+            _, f, y = by_role(step)
+            moved = Cost(sum(_bytes(v, sizes) for v in step.operands), _bytes(views[-1], sizes))
+            if y.dtype.startswith("float"):
+                moved.flops[y.dtype] = 2 * prod(size_at(n, sizes) for n in (*y.shape, *f.shape[1:]))
+            return moved
+        case Call():
+            made = step.views[len(step.operands) :]
+            return Cost(sum(_bytes(v, sizes) for v in step.operands), sum(_bytes(v, sizes) for v in made))
     return Cost()
 
 

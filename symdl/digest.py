@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen
+from symdl.bodies import Body
+from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, topological
 from symdl.types import Compound, Dim, Results, Symbol, TensorType, terms_of
 
 PLAIN = (int, str, bool, type(None), float)
@@ -82,6 +83,10 @@ class Telling:
             return ("results", *map(self.told, value.types))
         if isinstance(value, Frozen):
             return content(value)
+        if isinstance(value, Body):
+            for node in topological(*value.outputs):
+                self.node(node)
+            return "body", self.told(value.parameters), self.told(value.outputs)
         if isinstance(value, Expr) and value in self.numbers:
             return "node", self.numbers[value]
         raise NoDigest(f"a {type(value).__name__} has no text of its own")

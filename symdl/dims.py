@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from symdl.bodies import Body, every_node
 from symdl.errors import InputError
-from symdl.expr import VARIABLE, Expr, described, make, topological
+from symdl.expr import VARIABLE, Expr, described, make, new_extents
 from symdl.ops.extents import value_symbol
 from symdl.rewrite import Origins, Pass
 from symdl.types import (
@@ -21,7 +22,6 @@ from symdl.types import (
     Dim,
     Extent,
     Fact,
-    Results,
     Symbol,
     TensorType,
     at_most,
@@ -193,6 +193,10 @@ def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr],
         if type(v) is tuple:
             new = tuple(map(change, v))
             return v if all(map(operator.is_, new, v)) else new
+        if isinstance(v, Body):
+            types, outputs = change(v.parameters), tuple(whole(v.outputs))
+            same = types is v.parameters and all(map(operator.is_, outputs, v.outputs))
+            return v if same else Body(types, outputs)
         return v
 
     def renamed(node: Expr) -> Expr:
@@ -204,7 +208,8 @@ def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr],
             out.name = node.name
         return out
 
-    return Pass(renamed, origins)(roots)
+    whole = Pass(renamed, origins)
+    return whole(roots)
 
 
 def substituted(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
@@ -226,23 +231,4 @@ def substituted(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Ori
 def used_symbols(roots: Sequence[Expr]) -> set[Symbol]:
     """Every symbol that a type or parameter of the graph names."""
     seen: set[Any] = set()
-    return {s for node in topological(*roots) for extent in new_extents(node, seen) for s in symbols(extent)}
-
-
-def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
-    """The unknown extents in the type and parameters of a node that are not in seen yet, which they enter."""
-    found: list[Dim] = []
-    stack: list[Any] = [*node.params.values(), node.type]
-    while stack:
-        v = stack.pop()
-        if isinstance(v, Dim):
-            if v not in seen:
-                seen.add(v)
-                found.append(v)
-        elif isinstance(v, TensorType):
-            stack += v.shape
-        elif isinstance(v, Results):
-            stack += v.types
-        elif type(v) is tuple:
-            stack += v
-    return found
+    return {s for node in every_node(*roots) for extent in new_extents(node, seen) for s in symbols(extent)}

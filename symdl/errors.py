@@ -53,6 +53,10 @@ class InputError(SymdlError, TypeError):
     """A compiled function was declared or called with the wrong inputs."""
 
 
+class NanGuardError(SymdlError, FloatingPointError):
+    """A function with a NanGuard computed a NaN, an infinity or a number larger than it may."""
+
+
 class SymbolicError(SymdlError, TypeError):
     """A symbolic expression was used where a value is needed, as in `if x > 0`."""
 

@@ -22,7 +22,7 @@ import numpy as np
 from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
 from symdl.methods import FUNCTIONS, Methods
 from symdl.number_forms import WIDE, records
-from symdl.types import Fact, Results, TensorType, fresh_serial, fresh_symbol
+from symdl.types import Dim, Extent, Fact, Results, Symbol, TensorType, fresh_serial, fresh_symbol, sole_symbol, symbols
 
 Kind = Literal[
     "leaf",  # variable, constant
@@ -38,6 +38,9 @@ Kind = Literal[
     "scatter",  # elements written to indices from data
     "join",  # pieces laid side by side
     "permutation",  # a serial loop of swaps
+    "routine",  # whole arrays to whole arrays by a library, or by the user's Python
+    "control",  # a loop or a branch, whose body is a graph
+    "counted",  # arrays whose sizes depend on data, computed between two parts of a graph
     "result",  # one of several results
 ]
 LeafType = TypeVar("LeafType", bound="Expr")
@@ -264,6 +267,8 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
                 raise explained(error, inputs) from None
         new = object.__new__(Expr)
         _fill(new, op, inputs, params, inferred, facts, set(), None)
+        if op.kind == "counted":
+            _count_of(params).__dict__.setdefault("node", new)
         with _lock:  # another thread may have been first
             expr = _interned.setdefault(key, new)
     origins = _tracing.origins
@@ -277,6 +282,18 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
         else:
             _tracing.table[expr] = _tracing.table.get(expr, frozenset()) | origins
     return expr
+
+
+def _count_of(params: Mapping[str, Any]) -> Symbol:
+    """The symbol of a counted node: it stands for the node where nothing else does."""
+    found = sole_symbol(params["count"])
+    assert found is not None
+    return found
+
+
+def counted_nodes(extent: Extent) -> list[Expr]:
+    """The nodes whose results decide an extent, where data do."""
+    return [s.__dict__["node"] for s in symbols(extent) if "node" in s.__dict__]
 
 
 def rebuilt(expr: Expr, inputs: tuple[Expr, ...]) -> Expr:
@@ -383,6 +400,46 @@ def topological(*roots: Expr) -> Iterator[Expr]:
             stack.pop()
             seen.add(node)
             yield node
+
+
+def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
+    """The unknown extents in the type and parameters of a node that are not in seen yet, which they enter."""
+    found: list[Dim] = []
+    stack: list[Any] = [*node.params.values(), node.type]
+    while stack:
+        v = stack.pop()
+        if isinstance(v, Dim):
+            if v not in seen:
+                seen.add(v)
+                found.append(v)
+        elif isinstance(v, TensorType):
+            stack += v.shape
+        elif isinstance(v, Results):
+            stack += v.types
+        elif type(v) is tuple:
+            stack += v
+    return found
+
+
+def levels(*roots: Expr) -> dict[Expr, int]:
+    """Every node, operands before users, and how many counted nodes stand above one another up to it.
+
+    Counted nodes are entered, too, of which only the sizes are in the graph.
+    """
+    found: dict[Expr, int] = {}
+    stack = list(reversed(roots))
+    while stack:
+        n = stack[-1]
+        if n in found:
+            stack.pop()
+            continue
+        before = [*n.inputs, *(m for e in new_extents(n, set()) for m in counted_nodes(e) if m is not n)]
+        if missing := [i for i in before if i not in found]:
+            stack += reversed(missing)
+        else:
+            stack.pop()
+            found[n] = max((found[i] for i in before), default=0) + (n.op.kind == "counted")
+    return found
 
 
 def substitute(roots: Sequence[Expr], values: Mapping[Expr, Expr]) -> list[Expr]:

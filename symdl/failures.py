@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from symdl.backends.routines import RoutineRaised
+from symdl.bodies import PARAMETER
 from symdl.dims import Sizes, canonical_sizes
 from symdl.errors import IndexRangeError, InternalError, Part, ShapeError, SymdlError
 from symdl.evaluate import evaluate
-from symdl.expr import Expr, described, place_of, short
+from symdl.expr import Expr, described, place_of, short, topological
 from symdl.inputs import Array
 from symdl.program import FIRST_FAILURE, Failure
 from symdl.types import Symbol, size_at, symbols
@@ -37,6 +39,14 @@ class Blame:
         if 0 <= status - FIRST_FAILURE < len(self.failures):
             return self._failed(self.failures[status - FIRST_FAILURE], arrays)
         return InternalError(f"function: the compiled code returned the unknown status {status}")
+
+    def noted(self, raised: RoutineRaised) -> BaseException:
+        """What a routine raised, with a note that tells which of the user's nodes it is."""
+        error = raised.error
+        if raised.source >= 0:
+            node = self.nodes[raised.source]
+            error.add_note(f"symdl: in {short(node, 2)}" + (f", {place}" if (place := place_of(node)) else ""))
+        return error
 
     def _unmet(self, number: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
         """A fact about sizes that does not hold."""
@@ -74,7 +84,7 @@ class Blame:
             return IndexRangeError(found.text)
         node = self.nodes[found.source]
         parts = tuple(dict.fromkeys([described(node), *map(described, node.inputs)]))
-        if node.op.kind in ("gather", "scatter"):
+        if node.op.kind in ("gather", "scatter") and not any(n.op is PARAMETER for n in topological(node)):
             x, *rest = evaluate(node.inputs, dict(zip(self.leaves, arrays, strict=True)))
             indices = rest[node.op.kind == "scatter" :]  # the values of a scatter come first
             for axis, index in zip(node.params["axes"], indices, strict=True):

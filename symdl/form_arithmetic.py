@@ -10,6 +10,7 @@ import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def apply(name: str, plain: Callable[..., Any], operands: Sequence[Any], dtypes:
     columns = np.broadcast_arrays(*(elements(x, d) for x, d in zip(operands, dtypes, strict=True)))
     out = np.empty(columns[0].shape, object)
     for at in np.ndindex(out.shape):
-        out[at] = _number(name, plain, [c[at] for c in columns])
+        out[at] = number(name, plain, [c[at] for c in columns])
     return array_of(out, dtype)[()]
 
 
@@ -178,7 +179,8 @@ def _extreme(name: str) -> Callable[[Any, int], Any]:
 ANGLES = frozenset(["arctan", "arctan2", "arcsin", "arccos"])
 
 
-def _number(name: str, plain: Callable[..., Any], operands: list[Any]) -> Any:
+def number(name: str, plain: Callable[..., Any], operands: list[Any], bits: int = ROUNDED) -> Any:
+    """A primitive at exact numbers, right to at least so many bits. Raises KeyError for a name that is no primitive."""
     mp = _mp()
     if name == "cast":
         return operands[0]
@@ -198,7 +200,7 @@ def _number(name: str, plain: Callable[..., Any], operands: list[Any]) -> Any:
             with mp.workprec(ROUNDED):
                 return round(found / (math.pi / 4)) * mp.pi / 4
         return found
-    return _on_numbers(name, operands)
+    return _on_numbers(name, operands, bits)
 
 
 def _standing_for(x: Any) -> float:
@@ -221,14 +223,14 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _on_numbers(name: str, operands: list[Any]) -> Any:
+def _on_numbers(name: str, operands: list[Any], least: int) -> Any:
     """A primitive on finite numbers, not all 0."""
     mp = _mp()
     if name in COMPARISONS:
         return float(COMPARISONS[name](*operands))
     operands = [mp.mpf(x) if type(x) is float else x for x in operands]
     bits = max(x._mpf_[3] for x in operands)  # the last of them may be all that counts
-    with mp.workprec(EXACT if name in FEW else max(ROUNDED, bits + 200)):
+    with mp.workprec(EXACT if name in FEW else max(least, bits + 200)):
         try:
             found = _table()[name](*operands)
         except ValueError:  # a pole
@@ -300,6 +302,7 @@ def _inverse_erf(x: Any) -> Any:
     return mp.nan if abs(x) > 1 else math.copysign(math.inf, x) if abs(x) == 1 else mp.erfinv(x)
 
 
+@cache
 def _table() -> dict[str, Callable[..., Any]]:
     """The functions of mpmath by the names of the primitives."""
     mp = _mp()

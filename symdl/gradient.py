@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
 from symdl.errors import GradientError, kind_of
-from symdl.expr import RESULT, Expr, as_expr, building, constant, described, topological, warn
+from symdl.expr import RESULT, Expr, as_expr, building, constant, described, make, topological, warn
 from symdl.ops.declare import cast_to, filled_like, is_float, spread
+from symdl.ops.shaping import JOIN
+from symdl.ops.views import PAD
 from symdl.types import Extent, Results
 
 
@@ -27,7 +29,7 @@ def pull(
     for node in nodes:
         if node not in stop and any(i in needed for i in node.inputs):
             needed.add(node)
-    upstream: dict[Expr, Expr] = {}
+    upstream: dict[Expr, list[Expr]] = {}  # what flows to a node, from each of its users
     several: dict[Expr, list[Expr | None]] = {}  # for a node with several results, one gradient each
 
     def add(node: Expr, g: Expr) -> None:
@@ -37,7 +39,7 @@ def pull(
             before = slots[node.params["index"]]
             slots[node.params["index"]] = g if before is None else before + g
         else:
-            upstream[node] = upstream[node] + g if node in upstream else g
+            upstream.setdefault(node, []).append(g)
 
     for out, g in zip(outputs, gradients, strict=True):
         if g is not None and out in needed:
@@ -47,7 +49,7 @@ def pull(
             continue
         if node not in upstream and node not in several:
             continue
-        seed: Any = tuple(several[node]) if isinstance(node.type, Results) else upstream[node]
+        seed: Any = tuple(several[node]) if isinstance(node.type, Results) else total(upstream[node])
         if node.op.pullback is None:
             raise GradientError(f"{node.op} has no gradient", [described(node)])
         with building(node.origins):  # a gradient's origin is what it is the gradient of
@@ -55,7 +57,38 @@ def pull(
             for operand, h in zip(node.inputs, pulled, strict=True):
                 if h is not None and operand in needed:
                     add(operand, h)
-    return [upstream.get(w) for w in wrt]
+    return [total(upstream[w]) if w in upstream else None for w in wrt]
+
+
+def total(parts: list[Expr]) -> Expr:
+    """The sum. Pieces that fill an array, as the gradients of all its slices do, are laid side by side."""
+    whole = _pieces_joined(parts) if len(parts) > 1 else None
+    if whole is None:
+        whole = parts[0]
+        for g in parts[1:]:
+            whole = whole + g
+    parts[:] = [whole]  # once, if it is asked again
+    return whole
+
+
+def _pieces_joined(parts: Sequence[Expr]) -> Expr | None:
+    """The pieces along one axis, if each part is a piece in zeros and together they fill it."""
+    if any(g.op is not PAD or g.params["fill"] != 0 or set(g.params["steps"]) != {1} for g in parts):
+        return None
+    cut = {k for g in parts for k, (n, m) in enumerate(zip(g.inputs[0].type.shape, g.type.shape, strict=True)) if n != m}
+    if len(cut) != 1 or len({g.type for g in parts}) != 1:
+        return None
+    (axis,) = cut
+    if any(s != 0 for g in parts for k, s in enumerate(g.params["starts"]) if k != axis):
+        return None
+    at = {g.params["starts"][axis]: g.inputs[0] for g in parts}
+    order: list[Expr] = []
+    end: Extent = 0
+    while (piece := at.pop(end, None)) is not None:
+        order.append(piece)
+        end = end + piece.type.shape[axis]
+    full = len(order) == len(parts) and end == parts[0].type.shape[axis]
+    return make(JOIN, tuple(order), axis=axis) if full else None
 
 
 @overload

@@ -7,6 +7,7 @@ indices), so what a kernel needs twice at one place it computes once.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from symdl.errors import InternalError
@@ -16,6 +17,7 @@ from symdl.program import FIRST_FAILURE, Buffer, Failure, Kind
 from symdl.types import Extent, Symbol, symbol
 
 At = tuple[Extent, ...]
+Lent = tuple["Formulas", Expr, At]  # a node of the graph around, and its first indices
 Read = tuple[Expr, At | None]  # a stored node and where it is read; None: anywhere
 BOOL_FORM = {"add": "bitwise_or", "mul": "bitwise_and", "maximum": "bitwise_or", "minimum": "bitwise_and"}
 STRIDED = ("spread", "slice", "squeeze")  # views that are windows on a buffer
@@ -27,9 +29,10 @@ class Memory:
     def __init__(self, origins: Mapping[Expr, frozenset[int]]) -> None:
         self.buffers: dict[str, Buffer] = {}
         self.failures: list[Failure] = []
+        self.routines: list[Expr] = []  # what Calls of routines compute, by number
         self.origins = origins
         self._codes: dict[Failure, int] = {}
-        self._made = self._locals = 0
+        self._made = self._locals = self._counters = 0
 
     def buffer(self, kind: Kind, dtype: str, shape: tuple[Extent, ...]) -> View:
         name = f"{kind[0]}{self._made}"
@@ -40,6 +43,11 @@ class Memory:
     def local(self) -> str:
         self._locals += 1
         return f"acc{self._locals}"
+
+    def counter(self) -> Symbol:
+        """A name for the counter of a Loop."""
+        self._counters += 1
+        return Symbol(f"t{self._counters - 1}")
 
     def failure(self, text: str, node: Expr) -> int:
         """The status for an index of node that data may put outside its axis."""
@@ -74,8 +82,10 @@ class Formulas:
     Equal formulas are one Value, also where they come from different nodes: what is stored is written once.
     """
 
-    def __init__(self, memory: Memory, views: dict[Expr, View]) -> None:
-        self.memory, self.views = memory, views
+    def __init__(self, memory: Memory, views: dict[Expr, View], lent: Mapping[Expr, Lent] = MappingProxyType({})) -> None:
+        """lent: leaves that stand for formulas of the graph around."""
+        self.memory, self.views, self.lent = memory, views, lent
+        self.lent_reads: list[Read] = []  # what those read
         self.twins: dict[Expr, Expr] = {}  # a stored node -> the one that was stored first with its value
         self._memo: dict[Any, tuple[Value, tuple[Read, ...]]] = {}
         self._known: dict[Any, Value] = {}
@@ -101,6 +111,9 @@ class Formulas:
         match n.op.kind:
             case "leaf" if n.op is CONSTANT and not n.type.shape:
                 return self.once(Const(p["value"].array.item(), dtype))
+            case "leaf" if n in self.lent:
+                outer, x, lead = self.lent[n]
+                return outer.value(x, (*lead, *at), self.lent_reads)
             case "view":
                 assert n.op.index_map is not None, n.op  # every view declares one
                 (x,) = n.inputs
@@ -210,6 +223,23 @@ class Formulas:
         for node in reversed(chain):
             view = windowed(node, view)
         return view
+
+
+LENT_NODES = 8  # of a formula that a body computes anew in each round
+
+
+def is_lendable(n: Expr) -> bool:
+    """Whether n is a small formula of its indices alone, which needs no memory."""
+    stack, seen = [n], {n}
+    while stack:
+        x = stack.pop()
+        is_number = x.op is CONSTANT and not x.type.shape
+        if not is_number and x.op.kind not in ("view", "position") and x.op.name != "cast":
+            return False
+        new = [i for i in x.inputs if i not in seen]
+        stack += new
+        seen.update(new)
+    return len(seen) <= LENT_NODES
 
 
 def is_window(n: Expr) -> bool:

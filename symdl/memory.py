@@ -243,11 +243,11 @@ def reused(program: Program) -> Program:
     """The program with temps laid on temps of their type that the step which makes them is the last to use, where each
     element is read before it is overwritten."""
     steps, buffers = list(program.steps), dict(program.buffers)
-    used_by = [{v.buffer: writes for s in within(step) for v, writes in sorted_accesses(s)} for step in steps]
+    used_by = [used(step) for step in steps]
     last: dict[str, int] = {}
     makers: dict[str, list[int]] = {}
-    for k, used in enumerate(used_by):
-        for name, writes in used.items():
+    for k, touched in enumerate(used_by):
+        for name, writes in touched.items():
             if buffers[name].kind == "temp":
                 last[name] = k
                 if writes:
@@ -277,9 +277,13 @@ def alike(one: Buffer, other: Buffer) -> bool:
     return (one.dtype, one.shape) == (other.dtype, other.shape)
 
 
-def sorted_accesses(step: Step) -> list[tuple[View, bool]]:
-    """The accesses of a step, the writes last."""
-    return sorted(accesses(step), key=lambda access: access[1])
+def used(step: Step) -> dict[str, bool]:
+    """The buffers that a step and those inside it touch, and whether they write them."""
+    found: dict[str, bool] = {}
+    for s in within(step):
+        for v, writes in accesses(s):
+            found[v.buffer] = found.get(v.buffer, False) or writes
+    return found
 
 
 def places(step: Kernel) -> dict[str, tuple[Index, ...] | None]:
@@ -315,9 +319,9 @@ def rename(step: Step, names: Mapping[str, str]) -> Step:
     match step:
         case Kernel(body, sources):
             return Kernel(rebuild(body, lambda v: renamed_view(v, names), {}), sources)
-        case Call(name, views, sources, epilogue):
-            epilogue = rebuild(epilogue, lambda v: renamed_view(v, names), {})
-            return Call(name, tuple(renamed_view(v, names) for v in views), sources, epilogue)
+        case Call():
+            epilogue = rebuild(step.epilogue, lambda v: renamed_view(v, names), {})
+            return replace(step, views=tuple(renamed_view(v, names) for v in step.views), epilogue=epilogue)
         case Loop(counter, extent, steps):
             return Loop(counter, extent, tuple(rename(s, names) for s in steps))
         case If(condition, then, other):

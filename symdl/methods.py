@@ -330,3 +330,12 @@ class Methods:
 
     def cumsum(self, axis: int | None = None) -> Expr:
         return _call("cumsum", self, axis=axis)
+
+    def argsort(self, axis: int | None = -1) -> Expr:
+        return _call("argsort", self, axis=axis)
+
+    def sort(self, axis: int | None = -1) -> Expr:
+        return _call("sort", self, axis=axis)
+
+    def nonzero(self) -> tuple[Expr, ...]:
+        return _call("nonzero", self)

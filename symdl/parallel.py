@@ -307,14 +307,19 @@ def independent(index: Symbol, uses: list[Load | Store]) -> bool:
     """Whether no two rounds touch one element of a buffer: the index counts an axis whose step leads beyond all that a
     round can touch."""
     here = symbol(index.name)
-    same = all(u.view == uses[0].view for u in uses)
     step: Extent | None = None
+    base = uses[0].view.offset
+    apart = [d for u in uses if isinstance(d := u.view.offset - base, int)]
+    if len(apart) == len(uses):  # places in a row of a larger buffer, which may lie anywhere in it
+        base = base + min(apart)
+    elif any(u.view.offset != base for u in uses):
+        base = 0
     for u in uses:
         axis = next((k for k, i in enumerate(u.at) if not is_value(i) and i == here), None)
         if axis is None or (step is not None and u.view.strides[axis] != step):
             return False
         step = u.view.strides[axis]
-        end: Extent = 1 if same else u.view.offset + 1
+        end: Extent = u.view.offset - base + 1
         for k, (i, n, stride) in enumerate(zip(u.at, u.view.shape, u.view.strides, strict=True)):
             if k == axis or n == 1:
                 continue

@@ -19,7 +19,7 @@ from symdl.expr import CONSTANT, SHOWN, VARIABLE, Expr, number_of, place_of, sho
 from symdl.functions import Function
 from symdl.layout import HEIGHT, layered
 from symdl.printing import root_labels
-from symdl.program import Step, accesses, inner
+from symdl.program import CONVOLUTIONS, Step, accesses, inner
 from symdl.storage import SharedVariable
 from symdl.titles import lines, title
 
@@ -31,7 +31,7 @@ MARGIN = 10.0
 COLORS = {
     "input": "#d6e9ff", "shared": "#d9f2d9", "constant": "#eeeeee", "result": "#ffe2c6", "elementwise": "#ffffff",
     "composite": "#ffffff", "reduction": "#fdf0b8", "accumulation": "#fdf0b8", "contraction": "#f6d5e5",
-    "kernel": "#ffffff", "matmul": "#f6d5e5", "copy": "#eeeeee", "loop": "#e6dcf5", "if": "#e6dcf5",
+    "kernel": "#ffffff", "matmul": "#f6d5e5", **dict.fromkeys(CONVOLUTIONS, "#f6d5e5"), "copy": "#eeeeee", "loop": "#e6dcf5", "if": "#e6dcf5",
 }  # fmt: skip
 VIEW_COLOR = "#f3f3f3"
 STYLE = (

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from symdl.columns import aligned
-from symdl.compilation import Lowered
+from symdl.compilation import Graph, Lowered
+from symdl.config import config
 from symdl.errors import InputError, kind_of
 from symdl.expr import CONSTANT, VARIABLE, Expr, place_of, short, topological
 from symdl.formulas import pprint
 from symdl.functions import Function
 from symdl.program import Call, If, Kernel, Loop, Step, inner
+from symdl.reasons import reasons
+from symdl.signature import graph_of_expressions
 
 __all__ = ["debugprint", "dprint", "pp", "pprint"]
 Root = tuple[str, Expr]  # what a tree is the value of ("" for nothing to say), and its root
@@ -30,21 +33,27 @@ def debugprint(
     before: bool = True,
     after: bool = True,
     steps: bool = True,
+    why: bool = False,
 ) -> str | None:
     """Print an expression, a list of them, or a function as trees: each node with its letter, type and the user's line.
 
     A node met again shows only its letter. depth: levels of a tree; limit: lines of it; what is cut off is counted. Of
     a function: the graph as the user wrote it (before), as it is run (after), and the steps of its program with the
     user's nodes that they compute (steps). file: sys.stdout unless given; "str" returns the text instead.
+
+    why=True prints, in place of the trees, what was rewritten, in order: the user's line, the mechanism, the formula as it
+    was meant and as it is run; then which nodes are computed in number forms, why, and what knowledge would free them.
     """
-    if isinstance(thing, Function):
+    if why:
+        text = str(reasons(graph_to_explain(thing)))
+    elif isinstance(thing, Function):
         text = _function(thing, print_type, depth, limit, before, after, steps)
     elif isinstance(thing, Expr):
         text = tree([("", thing)], print_type, depth, limit)
     elif isinstance(thing, list | tuple) and all(isinstance(e, Expr) for e in thing):
         text = tree([("", e) for e in thing], print_type, depth, limit)
     else:
-        raise InputError(f"debugprint: takes an expression, a list of them or a function, not {kind_of(thing)}")
+        raise _not_printable(thing)
     if file == "str":
         return text
     print(text, end="", file=file or sys.stdout)
@@ -53,6 +62,20 @@ def debugprint(
 
 dprint = debugprint
 pp = pprint
+
+
+def _not_printable(thing: Any) -> InputError:
+    return InputError(f"debugprint: takes an expression, a list of them or a function, not {kind_of(thing)}")
+
+
+def graph_to_explain(thing: Any) -> Graph:
+    """The graph of a function, or that a function of these expressions and all their variables would have."""
+    if isinstance(thing, Function):
+        return thing.graph
+    exprs = [thing] if isinstance(thing, Expr) else thing
+    if not isinstance(exprs, list | tuple) or not all(isinstance(e, Expr) for e in exprs):
+        raise _not_printable(thing)
+    return graph_of_expressions(list(exprs), config.precision)
 
 
 def tree(
@@ -167,7 +190,11 @@ def _steps(steps: Sequence[Step], form: Lowered, names: Mapping[str, str]) -> It
                 yield "kernel", _computed(step.sources, form)
             case Call():
                 views = [names.get(v.buffer, v.buffer) for v in step.views]
-                yield f"{step.name}({', '.join(views[:-1])}) -> {views[-1]}", _computed(step.sources, form)
+                count = len(step.operands)
+                yield (
+                    f"{step.name}({', '.join(views[:count])}) -> {', '.join(views[count:])}",
+                    _computed(step.sources, form),
+                )
             case Loop():
                 yield f"loop {step.counter} in 0:{step.steps}", ""
             case If():

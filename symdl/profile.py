@@ -22,7 +22,7 @@ from symdl.backends.cpu import CpuBackend, threads_pool
 from symdl.backends.limits import Limits, measured
 from symdl.backends.llvm.steps import all_steps
 from symdl.columns import aligned
-from symdl.compilation import Lowered
+from symdl.compilation import Lowered, routines_of
 from symdl.costs import Cost, cost_of
 from symdl.expr import short
 from symdl.memory import arena_bytes, live_bytes
@@ -191,7 +191,8 @@ def profiled(
     shareds: copies, which are put back before each call, so that all calls do the same work.
     """
     steps = list(all_steps(form.program.steps))
-    executable = backend.compile(form.program, [c.params["value"].array for c in form.constants], timed=True)
+    constants = [c.params["value"].array for c in form.constants]
+    executable = backend.compile(form.program, constants, timed=True, routines=routines_of(form))
     clocks = Clocks(executable, max(len(steps), 1))
     first = [a.copy() for a in shareds]
     begin, began = clocks.now(), time.perf_counter()

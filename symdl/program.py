@@ -4,7 +4,7 @@
 
 Sizes are Symbols of serial 0, bound at entry from the axes (or the values) of inputs and shared buffers. Symbols of
 extents are such sizes, loop indices inside a kernel, and the counter t of an enclosing Loop with t.slot (t mod 2).
-After the Loop t.end is its steps mod 2. The last view of a Call is the one that it writes.
+After the Loop t.end is its steps mod 2. A Call writes its last views, one where it does not say how many.
 Numbers of the user's nodes ("sources") stand for names and lines, which live beside the Program, never in it.
 """
 
@@ -16,13 +16,16 @@ from functools import cached_property
 from typing import Any, Literal
 
 from symdl import loops
+from symdl.convolution import PRODUCTS
 from symdl.errors import ProgramError
 from symdl.loops import Barrier, Checked, For, Guard, Load, Stmt, Store, View, walk
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Fact, Symbol, polynomial, symbols
 
 Kind = Literal["input", "shared", "constant", "output", "temp"]
-CALLS = {"matmul": 3, "copy": 2}  # library calls and their numbers of views
+CONVOLUTIONS = tuple(PRODUCTS)
+ROLES = {"convolve": "xfy", "convolve_filters": "xyf", "convolve_images": "fyx"}  # of their views: images, filters, results
+CALLS = {"matmul": 3, "copy": 2, **dict.fromkeys(CONVOLUTIONS, 3)}  # library calls and their numbers of views
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,11 @@ class Call:
     """A library call with a NumPy meaning.
 
     matmul(a[..., m, k], b[..., k, n], c[..., m, n]): c = a @ b, any strides, equal leading axes (a stride may be 0);
-    copy(a, c): c = a, of one shape.
+    copy(a, c): c = a, of one shape;
+    routine(a, ..., c, ...): the function that is number `routine` of those given beside the constants, of arrays of any
+    shapes, which stand in the views, to `results` of them. It may fail;
+    convolve(x, f, y), convolve_filters(x, y, f), convolve_images(f, y, x): as symdl.convolution says, of views in C order of
+    one to three spatial axes, window being (groups, a step an axis, a spacing an axis).
 
     epilogue is a loop nest over the rows and columns of c, which runs when c is there, or on each part of c that is; see
     is_epilogue. A temp c that nothing else touches then needs no place in the arena.
@@ -68,11 +75,20 @@ class Call:
     views: tuple[View, ...]
     sources: tuple[int, ...] = ()
     epilogue: tuple[Stmt, ...] = ()
+    routine: int = -1
+    results: int = 1
+    window: tuple[int, ...] = ()
+
+    @property
+    def operands(self) -> tuple[View, ...]:
+        """What it reads."""
+        return self.views[: len(self.views) - self.results]
 
     @cached_property
     def accesses(self) -> tuple[tuple[View, bool], ...]:
         """(view, is it written) of the call, then of its epilogue."""
-        own = tuple((v, k == len(self.views) - 1) for k, v in enumerate(self.views))  # one view may be read and written
+        first = len(self.views) - self.results
+        own = tuple((v, k >= first) for k, v in enumerate(self.views))  # one view may be read and written
         return own + Kernel(self.epilogue).accesses
 
 
@@ -190,6 +206,12 @@ def inner(step: Step) -> tuple[tuple[Step, ...], ...]:
     return ()
 
 
+def by_role(call: Call) -> tuple[View, View, View]:
+    """(images, filters, results) of a convolution."""
+    views = dict(zip(ROLES[call.name], call.views, strict=True))
+    return views["x"], views["f"], views["y"]
+
+
 def is_epilogue(call: Call) -> bool:
     """Whether the epilogue may run on parts of the product, in any order or at once.
 
@@ -233,6 +255,8 @@ def may_fail(step: Step) -> bool:
     """Whether a step, or one inside it, has a check that can stop the run."""
     if isinstance(step, Kernel):
         return any(isinstance(x, Checked) for x in step.items)
+    if isinstance(step, Call):
+        return step.name == "routine"
     return any(may_fail(s) for body in inner(step) for s in body)
 
 
@@ -286,15 +310,27 @@ def verify(program: Program) -> None:
                     raise ProgramError(f"{sorted(map(str, unknown))} unknown in a view of {view.buffer}")
 
     def call(step: Call) -> None:
+        if step.name == "routine":
+            if not 0 <= step.results <= len(step.views) or step.routine < 0 or step.epilogue:
+                raise ProgramError(f"routine {step.routine} with {step.results} of {len(step.views)} views as results")
+            written = {v.buffer for v in step.views[len(step.operands) :]}
+            if len(written) < step.results or written & {v.buffer for v in step.operands}:
+                raise ProgramError(f"routine {step.routine} writes what it reads, or one buffer twice")
+            return
         *operands, result = step.views
         if CALLS.get(step.name) != len(step.views):
             raise ProgramError(f"no library call {step.name} of {len(step.views)} views")
         if len({len(v.shape) for v in step.views}) > 1 or (step.name == "matmul" and len(result.shape) < 2):
             raise ProgramError(f"{step.name} of views of {[len(v.shape) for v in step.views]} axes")
+        if step.name in CONVOLUTIONS:
+            if len(result.shape) not in (3, 4, 5) or len(step.window) != 2 * len(result.shape) - 3:
+                raise ProgramError(f"{step.name} of {len(result.shape)} axes with the window {step.window}")
+            if any(v != loops.contiguous(v.buffer, v.dtype, v.shape, v.offset) for v in step.views):
+                raise ProgramError(f"{step.name} of views that are not in C order")
         if len({v.dtype for v in step.views}) > 1:
             raise ProgramError(f"{step.name} of views of {[v.dtype for v in step.views]}")
-        if step.name == "matmul" and any(v.buffer == result.buffer for v in operands):
-            raise ProgramError(f"matmul writes {result.buffer}, which it reads")
+        if step.name != "copy" and any(v.buffer == result.buffer for v in operands):
+            raise ProgramError(f"{step.name} writes {result.buffer}, which it reads")
         if step.epilogue and not is_epilogue(step):
             raise ProgramError(
                 f"{step.name} into {result.buffer} has an epilogue that depends on the order of its rounds"
@@ -321,6 +357,8 @@ def verify(program: Program) -> None:
                     if codes and (committed or stores & shared):
                         raise ProgramError("a check that can fail comes after a shared value was written")
                 case Call():
+                    if may_fail(s) and (committed or stores & shared):
+                        raise ProgramError("a routine, which can fail, comes after a shared value was written")
                     call(s)
                     loops.verify(s.epilogue, known)
                 case Loop(counter, extent, body):

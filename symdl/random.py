@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from symdl.clock import clocks
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, ShapeError, axes, kind_of
 from symdl.expr import Expr, as_expr, checked_dtype, constant, described, make
@@ -268,7 +269,11 @@ class RandomStream:
             raise InputError(
                 f"RandomStream: more than 2^{SERIALS} draws", (), "Make another stream, with another seed."
             )
-        return draw(kind, self.state[0], self.state[1], serial, shape)
+        round_ = None  # of the loops that are being written
+        for clock in clocks():
+            round_ = clock.index if round_ is None else round_ * expr_of(clock.steps) + clock.index
+            clock.drawn[self.state] = None
+        return draw(kind, self.state[0], self.state[1], serial, shape, round_)
 
     def _unit(self, dtype: str, shape: Shape) -> Expr:
         """u in [0, 1), a multiple of 2^-24 (float32) or 2^-53 (float64)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -126,6 +127,13 @@ def graph_of(
     return Graph(
         live, tuple(shareds), tuple(roots[: len(outputs)]), tuple(zip(told, roots[len(outputs) :], strict=True))
     )
+
+
+def graph_of_expressions(outputs: Sequence[Expr], precision: str) -> Graph:
+    """The Graph of a function of these expressions and of all their variables, in the order in which they occur."""
+    variables = [n for n in topological(*outputs) if n.op is VARIABLE and not isinstance(n, SharedVariable)]
+    graph = graph_of([In(v) for v in variables], {}, list(outputs), [], [], True, "ignore")
+    return replace(graph, precision=precision)
 
 
 def new_value(target: SharedVariable, new: Any) -> Expr:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 
 from symdl.expr import Expr
-from symdl.lower import is_window
+from symdl.lower import is_lendable, is_window
+from symdl.program import CONVOLUTIONS
 from symdl.types import product
 
 CHEAP = frozenset(
@@ -18,7 +19,7 @@ CHEAP = frozenset(
 DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurses far
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
 COSTLY = 12  # a transcendental function in cheap ops
-OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join", "permutation")  # kinds that are no formulas
+OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join", "permutation", "routine", "control")  # kinds that are no formulas
 
 
 class Storage:
@@ -48,9 +49,13 @@ class Storage:
     def _operands(self, n: Expr) -> None:
         """Store what n needs in memory, and what it would compute more often than once an element."""
         match n.op.kind:
-            case "contraction":
+            case "contraction" | "routine":
                 for x in n.inputs:
-                    self._window(x, strided=True)
+                    self._window(x, strided=n.op.name not in CONVOLUTIONS)
+            case "control":
+                for x in n.inputs:
+                    if x in self.given or not is_lendable(x):
+                        self._window(x, strided=True)
             case "gather":
                 x, *positions = n.inputs
                 self._window(x, strided=True)

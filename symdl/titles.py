@@ -38,6 +38,8 @@ def title(step: Step, form: Lowered) -> str:
             known = f" {kinds[0] or '...'} @ {kinds[1] or '...'}" if any(kinds) else ""
             then = f", {_ops(step.sources, form)}" if step.epilogue else ""
             return f"matmul{known}{then}" + _written(step, form, names)
+        case Call("routine", _):
+            return form.routines[step.routine].op.name + _written(step, form, names)
         case Call(name, _):
             return name + _written(step, form, names)
     return _ops(step.sources, form) + (" rows" if by_rows(step) else "") + _written(step, form, names)

@@ -56,6 +56,9 @@ class Symbol:
     def __str__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Symbol, (self.name, self.serial, self.signed)  # not what is known of it beside
+
     @cached_property
     def order(self) -> tuple[Any, ...]:
         return (0, self.name, self.serial, self.signed)

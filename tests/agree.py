@@ -10,11 +10,12 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.backends.interpreter import interpret
-from symdl.compilation import Graph, compiled, lowered
+from symdl.compilation import Graph, compiled, lowered, routines_of
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, constant, variable
-from symdl.functions import native
 from symdl.gradient import pull
+from symdl.runs import native
+from symdl.segments import Segment, segmented
 from symdl.types import Results
 
 FLOATS = ("float32", "float64")
@@ -134,7 +135,10 @@ def three_ways(outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool
     """The outputs by the oracle, by the loops' interpreter and by machine code; stable=False leaves stage 3 out."""
     inputs = tuple(values)
     arrays = [np.asarray(v, leaf.type.dtype) for leaf, v in values.items()]
-    form = lowered(Graph(inputs, (), tuple(outputs), ()), stable=stable)
+    cuts, graph = segmented(Graph(inputs, (), tuple(outputs), ()))
+    for cut in cuts:
+        arrays += Segment(cut, "numpy")(arrays, [])
+    form = lowered(graph, stable=stable)
     executable = compiled(form, native())
     bound = executable.bind(arrays, [])
     status, machine = bound.status, tuple[Any, ...]()
@@ -143,7 +147,8 @@ def three_ways(outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool
     assert status == 0, form.program.failures
     held = form.program.of_kind("input", "constant")
     given = [*arrays, *(c.params["value"].array for c in form.constants)]
-    result = interpret(form.program, {b.name: np.asarray(a, order="C") for b, a in zip(held, given, strict=True)})
+    named = {b.name: np.asarray(a, order="C") for b, a in zip(held, given, strict=True)}
+    result = interpret(form.program, named, routines=routines_of(form))
     assert result.status == 0
     interpreted = [result.outputs[b.name] for b in form.program.of_kind("output")]
     return [evaluate(outputs, values), interpreted, list(machine)]

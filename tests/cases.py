@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 from agree import Case
+from cases_linalg import LINALG
 
+import symdl
 import symdl.tensor as T
+from symdl import convolution
+from symdl.expr import OPS, make
 
 
 def _accumulated(x: Any) -> Any:
@@ -155,7 +159,111 @@ CONTRACTIONS = [
 ]  # fmt: skip
 IDENTITIES = [
     Case("disconnected_grad", lambda x: x + T.disconnected_grad(x) * 0, lambda x: x + x * 0, M),
+    Case("assume", lambda x: T.assume(x, lower=-1e9, finite=True) * 2, lambda x: x * 2, M),
     Case("zero_grad", lambda x: x + T.zero_grad(x) * 0, lambda x: x + x * 0, M),
     Case("grad_clip", lambda x: T.grad_clip(x, -9, 9) * 2, lambda x: x * 2, M),
 ]
-CASES = IDENTITIES + VIEWS + JOINS + POSITIONS + INDEXED + REDUCTIONS + CONTRACTIONS
+SORTED = [
+    Case("sort", lambda x: [x.sort(), T.sort(x, 0), T.sort(x, None)], lambda x: [np.sort(x), np.sort(x, 0), np.sort(x, None)], M),
+    Case("argsort", lambda x: x.argsort(0), lambda x: np.argsort(x, 0, kind="stable"), M),
+    Case("topk", lambda x: T.topk_and_argtopk(x, 2, 0), lambda x: (np.sort(x, 0)[:-3:-1], np.flip(np.argsort(x, 0), 0)[:2]), M),
+    Case("smallest", lambda x: T.topk(x, -2), lambda x: np.sort(x)[:, :2], M),
+    Case("median", lambda x: [T.median(x), T.median(x, 1, True)], lambda x: [np.median(x), np.median(x, 1, keepdims=True)], M,
+         exact=False),
+    Case("searchsorted", lambda x, v: T.searchsorted(T.sort(x), v, "right"), lambda x, v: np.searchsorted(np.sort(x), v, "right"),
+         [(5,), (2, 3)]),
+    Case("take_along_axis", lambda x, n: T.take_along_axis(x, n, 0), lambda x, n: np.take_along_axis(x, n, 0), [(3, 4), (2, 4)],
+         integers=(1,)),
+]  # fmt: skip
+COUNTED = [
+    Case("nonzero", lambda x: [*T.nonzero(x > 0), T.flatnonzero(x > 0)], lambda x: [*np.nonzero(x > 0), np.flatnonzero(x > 0)], M),
+    Case("nonzero_values", lambda x: T.nonzero_values(x), lambda x: x[np.nonzero(x)], M),
+    Case("mask", lambda x: [x[x > 0], x[1, x[1] > 0], x[None, :, x[1] > 0]],
+         lambda x: [x[x > 0], x[1, x[1] > 0], x[None, :, x[1] > 0]], M),
+    Case("mask set", lambda x, v: [T.set_subtensor(x[x > 0], v), T.inc_subtensor(x[x[:, 0] > 0], v)],
+         lambda x, v: [np.where(x > 0, v, x), np.where(x[:, :1] > 0, x + v, x)], [(3, 4), ()]),
+    Case("mask inc", lambda x: T.inc_subtensor(x[x > 0], x[x > 0]), lambda x: np.where(x > 0, x + x, x), M),
+    Case("unique", lambda x: T.unique(x, True, True, True), lambda x: np.unique(x, True, True, True), [(5,)]),
+    Case("bincount", lambda n, w: [T.bincount(n), T.bincount(n, w, 5)], lambda n, w: [np.bincount(n), np.bincount(n, w * 1.0, 5)],
+         [(6,), (6,)], integers=(0,), exact=False),
+    Case("sizes from data", lambda x, n: [x[: n.sum() - 1], x[-n[0] - 1 :], T.zeros((n.max(), 2)) + x[0]],
+         lambda x, n: [x[: n.sum() - 1], x[-n[0] - 1 :], np.zeros((n.max(), 2)) + x[0]], [(5,), (3,)], integers=(1,)),
+]  # fmt: skip
+
+
+def _running(x: Any) -> Any:
+    rows, state = [], np.zeros_like(x[0])
+    for row in x:
+        state = row - state
+        rows.append(state)
+    return np.stack(rows)
+
+
+CONTROL = [
+    Case("scan", lambda x: symdl.scan(lambda row, s: row - s, x, T.zeros_like(x[0]))[0], _running, M),
+    Case("ifelse", lambda x: symdl.ifelse(x[0, 0] > 0, x * 2, x + 1), lambda x: x * 2 if x[0, 0] > 0 else x + 1, M),
+]
+
+
+def _pooled(x: Any, fold: Any) -> Any:
+    """Windows of 2 x 3 side by side."""
+    rows, columns = x.shape[-2] // 2, x.shape[-1] // 3
+    cut = x[..., : 2 * rows, : 3 * columns].reshape(*x.shape[:-2], rows, 2, columns, 3)
+    return fold(cut, axis=(-3, -1))
+
+
+def _sliding(x: Any, size: int) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, size, -1)
+
+
+def _twice(x: Any) -> Any:
+    """Twice as many places along the last two axes, linearly between them."""
+    x = x * 1.0
+    for axis in (2, 3):
+        after = np.concatenate([np.delete(x, 0, axis), np.take(x, [-1], axis)], axis)
+        x = np.stack([x, (x + after) / 2], axis + 1).reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :])
+    return x
+
+
+def _around(x: Any) -> Any:
+    """x with one place of 0 on either side of its last two axes."""
+    return np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+
+
+CONVOLVED = [
+    Case("convolve", lambda x, f: T.conv2d(x, f, border_mode=1, subsample=(2, 1), num_groups=2),
+         lambda x, f: convolution.convolve(_around(x), f, (2, 1), (-1, -1), 2), [(2, 4, 4, 3), (2, 2, 3, 2)]),
+    Case("convolve_filters", lambda x, y: make(OPS["convolve_filters"], (x, y), steps=(1,), spacing=(1,), groups=1, shape=(2,)),
+         lambda x, y: convolution.convolve_filters(x, y, (1,), (1,), 1, (2,)), [(2, 2, 4), (2, 3, 3)]),
+    Case("convolve_images", lambda y, f: T.conv1d_transpose(y, f, input_dilation=2, filter_flip=False),
+         lambda y, f: convolution.convolve_images(f, y, (2,), (1,), 1, (6,)), [(2, 3, 3), (3, 2, 2)]),
+    Case("unshared", lambda x, f: T.conv1d(x, f, unshared=True, filter_flip=False),
+         lambda x, f: np.einsum("ncyu,oycu->noy", _sliding(x, 2), f), [(2, 2, 4), (2, 3, 2, 2)], exact=False),
+    Case("pool", lambda x: [T.pool_2d(x, (2, 3)), T.pool_2d(x, (2, 3), mode="sum")],
+         lambda x: [_pooled(x, np.max), _pooled(x, np.sum)], [(2, 5, 6)], exact=False),
+    Case("pool overlapping", lambda x: T.pool_1d(x, 3, stride=1, pad=1),
+         lambda x: np.stack([x[:, :2].max(1), x[:, :3].max(1), x[:, 1:].max(1), x[:, 2:].max(1)], 1), [(2, 4)]),
+    Case("pool of large windows", lambda x: [T.pool_1d(x, 17, stride=2), T.pool_1d(x, 17, stride=2, mode="sum")],
+         lambda x: [_sliding(x, 17)[:, ::2].max(-1), _sliding(x, 17)[:, ::2].sum(-1)], [(2, 20)], exact=False),
+    Case("covering", lambda w: make(OPS["covering"], (w,), axis=0, start=-1, step=1, spacing=1, extent=4, fill=0),
+         lambda w: np.array([[w[1, 0], w[0, 1]], [w[2, 0], w[1, 1]], [0, w[2, 1]], [0, 0]], w.dtype), [(3, 2)]),
+    Case("interleave", lambda x, y: make(OPS["interleave"], (x, y), axis=1, extent=5),
+         lambda x, y: np.insert(x, (1, 2), y, axis=1), [(2, 3), (2, 2)]),
+    Case("images2neibs", lambda x: T.images2neibs(x, (1, 2), (1, 1)),
+         lambda x: _sliding(x, 2).reshape(-1, 2), [(2, 1, 3, 4)]),
+    Case("bilinear_upsampling", lambda x: T.bilinear_upsampling(x, 2), _twice, [(1, 2, 2, 3)], exact=False),
+]  # fmt: skip
+CASES = (
+    CONTROL
+    + CONVOLVED
+    + IDENTITIES
+    + VIEWS
+    + JOINS
+    + POSITIONS
+    + INDEXED
+    + REDUCTIONS
+    + CONTRACTIONS
+    + SORTED
+    + COUNTED
+    + LINALG
+)

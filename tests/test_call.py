@@ -18,15 +18,16 @@ import pytest
 import symdl.tensor as T
 from symdl import Function, In, function, shared
 from symdl.backends import entry_tables, entry_text
-from symdl.backends.cpu import Machine
+from symdl.backends.assembler import Machine
 from symdl.backends.entry import layouts_hold
 from symdl.backends.llvm.chunks import cost
 from symdl.backends.llvm.measures import COPIED, MOST, MOST_TERMS, ROUND, work
 from symdl.backends.pool import WORTH
 from symdl.errors import IndexRangeError, InputError, SymdlError
-from symdl.functions import OWN_TURNS, native
+from symdl.functions import OWN_TURNS
 from symdl.loops import Const, For, Stmt, Store, View
 from symdl.program import Binding, Buffer, Call, Kernel, Loop, Program
+from symdl.runs import native
 from symdl.storage import SharedVariable
 from symdl.types import Symbol, replace_symbols, symbol
 
@@ -425,7 +426,7 @@ def test_a_function_is_freed_with_its_last_reference(plus_one: Function) -> None
     x, s = T.dvector("x"), shared(np.zeros(3), "s")
     f = function([x], {"y": x + s}, updates=[(s, s + x)])
     f(np.ones(3))
-    dead, entry, executable = weakref.ref(f), sys.getrefcount(f._entry), weakref.ref(f._executable)
+    dead, entry, executable = weakref.ref(f), sys.getrefcount(f._entry), weakref.ref(f._main.executable)
     gc.disable()
     try:
         del f

@@ -19,10 +19,10 @@ from symdl.backends.interpreter import interpret
 from symdl.compilation import Graph, lowered
 from symdl.epilogues import with_epilogues
 from symdl.errors import ProgramError
-from symdl.functions import native
 from symdl.loops import Apply, Const, For, Load, Store, contiguous
 from symdl.memory import passing, plan
 from symdl.program import Binding, Buffer, Call, Kernel, Program, is_epilogue, verify
+from symdl.runs import native
 from symdl.types import Symbol, symbol
 
 m, n, k, i, j = map(symbol, "mnkij")

@@ -119,7 +119,7 @@ MISTAKES: dict[str, str] = {
     "an index past the end": 'a = shared(np.zeros((3, 4)), "a")\nb = a[3]',
     "too many indices": 'x = T.dvector("x")\ny = x[0, 1]',
     "a float as an index": 'x = T.dvector("x")\ny = x[1.0]',
-    "a mask as an index": 'x = T.dvector("x")\ny = x[x > 0]',
+    "a mask of too many axes": 'x = T.dvector("x")\nm = T.tensor("m", "bool", (None, 3))\ny = x[m]',
     "a text as an index": 'x = T.dvector("x")\ny = x["a"]',
     "two ellipses": 'x = T.dtensor3("x")\ny = x[..., 0, ...]',
     "a slice step of zero": 'x = T.dvector("x")\ny = x[::0]',
@@ -141,7 +141,7 @@ MISTAKES: dict[str, str] = {
     "split into unequal parts": 'a = shared(np.zeros(5), "a")\nb = T.split(a, 2)',
     "set_subtensor of what is not indexed": 'x = T.dvector("x")\ny = T.set_subtensor(x, 0.0)',
     "set_subtensor of the wrong length": 'a = shared(np.zeros(5), "a")\nb = T.set_subtensor(a[:2], np.zeros(3))',
-    "a size from data": 'x = T.dvector("x")\ny = T.zeros((x.sum(),))',
+    "a size that is no integer": 'x = T.dvector("x")\ny = T.zeros((x.sum(),))',
     "a size that is a float": "y = T.zeros((2.5, 3))",
     # ---- building: dtypes ----
     "a text in arithmetic": 'x = T.dscalar("x")\ny = x ** "2"',
@@ -169,6 +169,15 @@ MISTAKES: dict[str, str] = {
     "a package that is not installed": 'from unittest.mock import patch\nimport symdl.extras\nwith patch("symdl.extras.installed", return_value=False): symdl.extras.load("sklearn.datasets", "the digits")',
     "an option that is not there": 'symdl.config.floatx = "float32"',
     "a value that an option does not take": 'symdl.config.floatX = "float16"',
+    # ---- NaN guards and stability reports ----
+    "a NaN that a guard finds": 'x = T.dvector("x")\nf = function([x], T.log(x - 3).sum() * 2, name="loss", nan_guard=True)\nf([4.0, 2.5])',
+    "an infinity in an update": 'x = T.dmatrix("x")\nW = shared(np.ones((2, 2)), "W")\nf = function([x], updates={W: W - T.exp(x @ W)}, nan_guard=True)\nf([[1.0, 2.0], [500.0, 300.0]])',
+    "an infinity that becomes a NaN": 'x, y = T.dvectors("x", "y")\nf = function([x, y], T.exp(x) * T.log(y), nan_guard=True)\nf([800.0], [1.0])',
+    "a value that is lost on the way": 'x = T.dvector("x")\nf = function([x], T.sqrt(x * x[::-1]), nan_guard=True)\nf([2.0**600, 2.0**500])',
+    "a NaN in an input": 'x = T.dvector("x")\nf = function([x], x * 2, nan_guard=True)\nf([1.0, np.nan])',
+    "a guard that is none": 'x = T.dvector("x")\nf = function([x], x * 2, nan_guard="yes")',
+    "a range that ends before it begins": 'x = T.dscalar("x")\nsymdl.stability_report(T.exp(x), {x: (1, 0)})',
+    "a variable without a range": 'x, y = T.dscalars("x", "y")\nsymdl.stability_report(x * y, {x: (0, 1)})',
 }
 SECRETS = re.compile(r"0x[0-9a-f]{6,}|/(?:work|tmp|home|root|usr)/|site-packages|<symdl|\b\d{12,}\b")
 

@@ -17,7 +17,7 @@ from scipy import special
 import symdl.tensor as T
 from symdl.errors import DtypeError, GradientError
 from symdl.evaluate import evaluate
-from symdl.expr import OPS, Expr, Op, topological, variable
+from symdl.expr import OPS, Expr, Op, levels, variable
 from symdl.gradient import pull
 from symdl.ops.declare import is_float
 from symdl.verify import derivative_error, exact, points
@@ -71,11 +71,11 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e
 def test_no_op_is_left_out() -> None:
     """Elementwise ops are tested from their declarations, the others from the table of cases."""
     reached = (
-        {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard"} | RANDOM
+        {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard", "parameter", "argument"} | RANDOM
     )  # tests/test_random.py
     for case in CASES:
         outputs, _, _, _ = run(case, "float64" if case.floats else "int64", known=False)
-        reached.update(node.op.name for node in topological(*outputs))
+        reached.update(node.op.name for node in levels(*outputs))
     assert set(OPS) - reached == set()
 
 

@@ -18,7 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 from symdl.backends import gemm
-from symdl.backends.cpu import Engine, Machine, compile_text, threads_pool
+from symdl.backends.assembler import Machine, object_code
+from symdl.backends.cpu import Engine, threads_pool
 from symdl.backends.gemm import module_text
 from symdl.backends.gemm_tiles import WIDEST, Tile, tile_for
 from symdl.backends.llvm import RUNTIME
@@ -39,7 +40,7 @@ def product(dtype: str, width: str = "") -> Product:
     """C = A B by the library for a width, by default this machine's."""
     vector_bytes, registers, fma = WIDTHS.get(width, (MACHINE.vector_bytes, MACHINE.registers, MACHINE.fma))
     tile = tile_for(dtype, vector_bytes, registers, fma and MACHINE.fma)
-    engine = Engine(compile_text(module_text(tile, MACHINE.triple, MACHINE.layout), MACHINE), MACHINE)
+    engine = Engine(object_code([module_text(tile, MACHINE.triple, MACHINE.layout)], MACHINE), MACHINE)
     native = KIND(engine.address(gemm.entry_name(dtype)))
 
     def call(a: Array, b: Array, c: Array | None, epilogue: Any = None, runtime: Any = None) -> None:

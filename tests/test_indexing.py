@@ -230,7 +230,9 @@ def test_errors_while_building() -> None:
         ("a", DtypeError, "indexed with the text 'a'"),
         (True, DtypeError, "indexed with the bool True"),
         (1.5, DtypeError, "an index must be an integer, not float64"),
-        (x > 0, DtypeError, "boolean masks are not supported yet"),
+        (T.gt(x[0, 0], 0), DtypeError, "indexed with the scalar"),
+        (T.bvector("m").astype("bool")[:, None, None] & True, IndexRangeError, "has 3 axes, more than are left of x"),
+        (np.ones((3, 5), bool), ShapeError, "axis 1 of the mask constant.3, 5. is 5, axis 1 of x is 4"),
         (slice(None, None, 0), ShapeError, "a slice step must be a nonzero int"),
     ):
         with pytest.raises(error, match=text):

@@ -16,7 +16,6 @@ from symdl.compilation import Graph, compiled, lowered
 from symdl.evaluate import evaluate
 from symdl.expr import Expr
 from symdl.flat import flat
-from symdl.functions import native
 from symdl.loops import (
     Apply,
     Assign,
@@ -36,6 +35,7 @@ from symdl.loops import (
 from symdl.memory import plan
 from symdl.parallel import parallel
 from symdl.program import Binding, Buffer, Kernel, Program, verify
+from symdl.runs import native
 from symdl.types import Symbol, symbol
 
 I, J = Symbol("i"), Symbol("j")

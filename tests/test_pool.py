@@ -21,7 +21,8 @@ import symdl
 import symdl.tensor as T
 from symdl import config, function, parallel
 from symdl.backends import pool as pool_module
-from symdl.backends.cpu import CpuExecutable, Engine, Machine, compile_text, threads_pool
+from symdl.backends.assembler import Machine, object_code
+from symdl.backends.cpu import CpuExecutable, Engine, threads_pool
 from symdl.backends.llvm import chunks
 from symdl.backends.pool import Pool, module_text
 from symdl.compilation import Graph as Whole
@@ -29,7 +30,7 @@ from symdl.compilation import compiled, lowered
 from symdl.config import Config, thread_count, usable_processors
 from symdl.errors import ConfigError
 from symdl.evaluate import evaluate
-from symdl.functions import native
+from symdl.runs import native
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not pool_module.can_sleep(), reason="every job runs on its caller here")
@@ -57,7 +58,7 @@ define void @nested(ptr %context, i64 %chunk) {
 @pytest.fixture(scope="module")
 def bodies() -> Engine:
     machine = Machine()
-    return Engine(compile_text(BODIES, machine), machine)
+    return Engine(object_code([BODIES], machine), machine)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def pool() -> Iterator[Pool]:
 def another_pool() -> Pool:
     """A pool of 4 threads beside that of the process."""
     machine = Machine()
-    code = Engine(compile_text(module_text(machine.triple, machine.layout), machine), machine)
+    code = Engine(object_code([module_text(machine.triple, machine.layout)], machine), machine)
     return Pool(code, code.address, threads=4)
 
 
@@ -165,7 +166,8 @@ SCRIPT = """
 import os, sys, threading
 import numpy as np
 import symdl, symdl.tensor as T
-from symdl.backends.cpu import Machine, threads_pool
+from symdl.backends.assembler import Machine
+from symdl.backends.cpu import threads_pool
 x = T.dvector("x")
 f = symdl.function([x], [T.tanh(x), (x * x).sum()])
 data = np.linspace(-3, 3, 400_000)

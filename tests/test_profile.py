@@ -19,11 +19,12 @@ from symdl.backends.llvm import Target, emit
 from symdl.compilation import lowered
 from symdl.costs import cost_of
 from symdl.errors import IndexRangeError, InputError, ShapeError
-from symdl.functions import Function, native
+from symdl.functions import Function
 from symdl.loops import contiguous
 from symdl.memory import arena_bytes, live_bytes
 from symdl.profile import size_text, time_text
 from symdl.program import Binding, Buffer, Call, Kernel, Loop, Program
+from symdl.runs import native
 from symdl.types import Symbol, symbol
 
 LIMITS = Limits(1, ((1 << 20, 1e10), (1 << 30, 5e9)), {"float32": 1e11, "float64": 5e10})

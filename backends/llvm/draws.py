@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from symdl.backends.llvm.attempts import AttemptWriter
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.statements import Dependency, changed_in
-from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.philox import DRAWS, filling
 from symdl.loops import (
     Apply,
@@ -201,8 +201,8 @@ def _moved(body: tuple[Stmt, ...], values: dict[Symbol, Extent], instead: dict[i
     return tuple(done[id(s)] for s in body)
 
 
-class DrawWriter(VectorWriter):
-    """A VectorWriter that also writes Fills."""
+class DrawWriter(AttemptWriter):
+    """An AttemptWriter that also writes Fills."""
 
     def statement(self, statement: Any) -> None:
         """Emit one statement."""

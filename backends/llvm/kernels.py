@@ -17,6 +17,7 @@ from typing import Any
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.draws import END, FIRST, DrawWriter, in_strips
 from symdl.backends.llvm.module import Module
+from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
 from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
 from symdl.types import Extent, Symbol, symbols
@@ -89,6 +90,7 @@ def _written(
 ) -> str:
     in_chunks = is_spread(body)
     stem = title(body)
+    body = thinned(body)
     body, strips = in_strips(body)
     writer = DrawWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own | strips)
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symdl.loops import Apply, Const, For, Load, Stmt, Store, View
-from symdl.types import Extent, Symbol, symbol
+from symdl.program import ROLES, Call, by_role
+from symdl.types import Extent, Symbol, floor_divide, product, symbol
 
 
 def indices(prefix: str, count: int) -> tuple[list[Symbol], list[Extent]]:
@@ -34,6 +35,38 @@ def matmul_loops(a: View, b: View, c: View) -> tuple[Stmt, ...]:
     (loop,) = nest(rows, clear + nest([inner, column], (Store(c, (*lead, i, j), total),)))
     assert isinstance(loop, For)
     return (replace(loop, schedule="parallel"),)
+
+
+def convolution_loops(call: Call) -> tuple[Stmt, ...]:
+    """The three products of a convolution of integers: every number of a window once, added to what is made."""
+    x, f, y = by_role(call)
+    made = call.views[-1]
+    groups, *rest = call.window
+    axes = len(rest) // 2
+    steps, spacing = rest[:axes], rest[axes:]
+    names, at = indices("_q", 4 + 2 * axes)
+    n, g, o, *place = at[: 3 + axes]
+    c, *u = at[3 + axes :]
+    outputs, channels = floor_divide(f.shape[0], groups), f.shape[1]
+    spots = [
+        p * k + (v * d if d > 0 else (m - 1 - v) * -d)
+        for p, v, k, d, m in zip(place, u, steps, spacing, f.shape[2:], strict=True)
+    ]
+    output = g * outputs + o
+    where = {"x": (n, g * channels + c, *spots), "f": (output, c, *u), "y": (n, output, *place)}
+    left, right, last = (where[role] for role in ROLES[call.name])
+    term = Apply("mul", (Load(call.views[0], left), Load(call.views[1], right)), made.dtype)
+    total = Apply("add", (Load(made, last), term), made.dtype)
+    extents = (x.shape[0], groups, outputs, *y.shape[2:], channels, *f.shape[2:])
+    own, zeros = indices("_z", len(made.shape))
+    clear = nest(list(zip(own, made.shape, strict=True)), (Store(made, tuple(zeros), Const(0, made.dtype)),))
+    return (*clear, *nest(list(zip(names, extents, strict=True)), (Store(made, last, total),)))
+
+
+def convolution_work(call: Call) -> Extent:
+    """How many numbers a convolution multiplies."""
+    _, f, y = by_role(call)
+    return product((*y.shape, *f.shape[1:]))
 
 
 def copy_loops(a: View, c: View) -> tuple[Stmt, ...]:

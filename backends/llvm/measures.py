@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.backends.llvm.chunks import cost
-from symdl.backends.llvm.library import matmul_loops
+from symdl.backends.llvm.library import convolution_loops, convolution_work, matmul_loops
 from symdl.backends.llvm.steps import uses_library
-from symdl.program import Call, If, Kernel, Loop, Program, Step
+from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step
 from symdl.types import Extent, Symbol, product, replace_symbols, terms_of
 
 ROUND = 32  # of a Loop, beside its steps; in units of `chunks`, as all work
@@ -36,6 +36,8 @@ def _work(steps: Sequence[Step], full: dict[Symbol, Extent]) -> Extent:
                 here = cost(body)
             case Call("matmul", (a, b, c)):
                 here = product((*c.shape, a.shape[-1])) if uses_library(step) else cost(matmul_loops(a, b, c))
+            case Call(name, _) if name in CONVOLUTIONS:
+                here = convolution_work(step) if uses_library(step) else cost(convolution_loops(step))
             case Call(_, views):
                 here = product(views[-1].shape) * COPIED
             case Loop(counter, count, body):

@@ -19,6 +19,9 @@ RUNTIME = (
     "parallel",
     "pool",
     "spread",
+    "routine",
+    "convolve_float32",
+    "convolve_float64",
 )  # the order of addresses in the run-time table
 
 

@@ -1,7 +1,7 @@
 """Which innermost loops can be taken several elements at a time, by which steps memory is walked, and what sums up.
 
-A loop qualifies if its iterations do not depend on one another except through sums and the like: every store walks by 1
-per iteration, a buffer that is stored is touched at one place per iteration only, no check can stop it, and no guard
+A loop qualifies if its iterations do not depend on one another except through sums and the like: every store walks by a
+constant per iteration, a buffer that is stored is touched at one place per iteration, or at several that never meet, no check can stop it, and no guard
 depends on the iteration. Then whole vectors give the very numbers that one element after the other gives; sums of
 floats are still added up element by element, in order, unless the loop is marked "vector".
 """
@@ -32,7 +32,7 @@ from symdl.loops import (
     walk,
 )
 from symdl.number_forms import WIDE
-from symdl.types import Extent, Symbol, slope, symbols
+from symdl.types import Extent, Symbol, at_most, slope, symbols
 
 MOST_LANES = 16
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
@@ -71,7 +71,7 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
     bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
-    places: dict[str, Extent] = {}
+    places: dict[str, list[Extent]] = {}
     for item in walk(*loop.body):
         if isinstance(item, For | Barrier | Checked):
             return None
@@ -83,12 +83,15 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
             place = place_of(item.view, item.at)
             step = slope(place, index)
             gathered = [i for i in item.at if not isinstance(i, Extent)]
-            if step is None or (isinstance(item, Store) and step != 1):
+            if step is None or (isinstance(item, Store) and step != 1 and not _strided(item, step)):
                 return None
             if any(_changes(i, index, stored, loop) for i in gathered):
                 return None
-            if item.view.buffer in stored and (gathered or places.setdefault(item.view.buffer, place) is not place):
-                return None
+            if item.view.buffer in stored:
+                known = places.setdefault(item.view.buffer, [])
+                if gathered or not all(place is p or _apart(place - p, step, loop.extent) for p in known):
+                    return None
+                known.append(place)
             bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
         if isinstance(item, Apply) and item.dtype in WIDE:
             bytes_ = 8
@@ -99,6 +102,18 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
     if any(not s.ordered and s.primitive in ORDERED for s in plan.sums.values()) and 2 * plan.lanes <= min(few, SUMS):
         plan.lanes *= 2  # two vectors: an addition starts before the one before it has ended
     return None if plan.lanes < 2 or few < plan.lanes else plan
+
+
+def _strided(store: Store, step: Extent) -> bool:
+    """Whether a store, whose elements lie so far apart, is written lane by lane."""
+    return isinstance(step, int) and step > 1 and store.view.dtype not in WIDE
+
+
+def _apart(gap: Extent, step: Extent, rounds: Extent) -> bool:
+    """Whether two places that move on by so much in each round, this far from one another, never meet."""
+    if isinstance(gap, int) and isinstance(step, int) and step > 1 and gap % step != 0:
+        return True
+    return at_most(0, step) and (at_most(step * rounds, gap) or at_most(step * rounds, -gap))
 
 
 def _changes(value: Value, index: Symbol, stored: set[str], loop: For) -> bool:

@@ -51,6 +51,7 @@ class KernelWriter(Writer):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module.target)
+        self.module = module
         self.pointers, self.indices = pointers, indices
         self.variables: dict[tuple[str, str], str] = {}
         self.dtypes: dict[str, str] = {}
@@ -93,10 +94,14 @@ class KernelWriter(Writer):
         opened = self.open_loop(end, start, certain=certain)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
-        for inner in loop.body:
-            self.statement(inner)
+        self.round(loop)
         self.nests.pop()
         self.close_loop(opened)
+
+    def round(self, loop: For) -> None:
+        """The body of a loop, one element."""
+        for inner in loop.body:
+            self.statement(inner)
 
     def variable(self, name: str) -> str:
         """The address of a scalar variable (LLVM turns it into registers)."""

@@ -8,12 +8,19 @@ from symdl.backends.llvm.chunks import cost, is_spread, multiple
 from symdl.backends.llvm.clocks import now, passed
 from symdl.backends.llvm.epilogues import epilogue
 from symdl.backends.llvm.kernels import kernel
-from symdl.backends.llvm.library import copy_loops, is_block, matmul_loops, merged_axes
+from symdl.backends.llvm.library import (
+    convolution_loops,
+    convolution_work,
+    copy_loops,
+    is_block,
+    matmul_loops,
+    merged_axes,
+)
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Landing, Module, Writer
 from symdl.errors import ProgramError
 from symdl.loops import For, Stmt, View
-from symdl.program import INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, inner
-from symdl.types import Extent, Symbol, product
+from symdl.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
+from symdl.types import Extent, Symbol, floor_divide, product
 
 STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function
 POLL_AFTER = 1 << 28  # units of work (see `chunks`), some milliseconds
@@ -65,8 +72,8 @@ def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 def uses_library(call: Call) -> bool:
-    """Whether the call is served by the GEMM library, not by loops of its own."""
-    return call.name == "matmul" and call.views[-1].dtype in ("float32", "float64")
+    """Whether the call is served by a library of ours, not by loops of its own."""
+    return call.name in ("matmul", *CONVOLUTIONS) and call.views[-1].dtype in ("float32", "float64")
 
 
 class SizeWriter(Writer):
@@ -126,9 +133,19 @@ class PartWriter(SizeWriter):
                 loops = matmul_loops(a, b, c)
                 self.kernel(loops)
                 self.poll(commits, cost(loops))
+            case Call(name, _) if name in CONVOLUTIONS and uses_library(step):
+                self.convolution(step)
+                self.poll(commits, convolution_work(step), shift=2)
+            case Call(name, _) if name in CONVOLUTIONS:
+                loops = convolution_loops(step)
+                self.kernel(loops)
+                self.poll(commits, cost(loops))
             case Call("copy", (a, c)):
                 self.copy(a, c)
                 self.poll(commits, product(c.shape) * 4)
+            case Call("routine", views):
+                self.routine(step)
+                self.poll(commits, product(views[-1].shape) * 4 if views else 1)
             case Loop():
                 self.loop(step, commits)
             case If(condition, then, other):
@@ -278,6 +295,39 @@ class PartWriter(SizeWriter):
 
     def wide(self, word: str) -> str:
         return word if self.word == "i64" else self.emit(f"zext {self.word} {word} to i64", "int64").text
+
+    def convolution(self, step: Call) -> None:
+        """A call of the library of convolutions, with all sizes as words; missing axes count one place."""
+        x, f, y = by_role(step)
+        groups, *rest = step.window
+        axes = len(rest) // 2
+        ones = (1,) * (3 - axes)
+        extents = (x.shape[0], groups, f.shape[1], floor_divide(f.shape[0], groups))
+        spatial = [n for v in (x, f, y) for n in (*ones, *v.shape[2:])]
+        words = [*extents, *spatial, *ones, *rest[:axes], *ones, *rest[axes:]]
+        context = self.context(len(words))
+        for k, n in enumerate(words):
+            self.line(f"store i64 {self.signed(self.size(n))}, ptr {self.entry(context, k)}")
+        passed = ", ".join(f"ptr {self.at(v, v.offset)}" for v in step.views)
+        function = self.pointer_at("%runtime", RUNTIME.index(f"convolve_{y.dtype}"))
+        number = CONVOLUTIONS.index(step.name)
+        self.line(f"call void {function}(i64 {number}, {passed}, ptr {context}, ptr %runtime)")
+
+    def routine(self, step: Call) -> None:
+        """A call back, with the address, extents and strides of each view."""
+        words = []
+        for v in step.views:
+            words.append(f"ptr {self.at(v, v.offset)}")
+            words += [f"i64 {self.signed(self.size(n))}" for n in (*v.shape, *v.strides)]
+        context = self.context(max(len(words), 1))
+        for k, word in enumerate(words):
+            self.line(f"store {word}, ptr {self.entry(context, k)}")
+        function = self.pointer_at("%runtime", RUNTIME.index("routine"))
+        self.stop_on(self.emit(f"call i64 {function}(i64 {step.routine}, ptr {context})", "int64").text)
+
+    def signed(self, word: str) -> str:
+        """A word that may be below 0 as 64 bits."""
+        return word if self.word == "i64" else self.emit(f"sext {self.word} {word} to i64", "int64").text
 
     def copy(self, a: View, c: View) -> None:
         a, c = merged_axes(a, c)

@@ -81,17 +81,7 @@ class VectorWriter(KernelWriter):
         self.scopes[-1].symbols[loop.index] = opened.index
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
-        for statement in loop.body:
-            match statement:
-                case Assign(name, _) if name in plan.sums:
-                    self.add_up(plan.sums[name], partial.get(name, ""))
-                case Local(name, value) | Assign(name, value):
-                    self.own[name] = self.value(value)
-                    self.dtypes[name] = value.dtype
-                    self.forget({("variable", name)})
-                case Store(view, at, value):
-                    self.store_lanes(view, at, self.value(value))
-                    self.forget({("buffer", view.buffer)})
+        self.vector_round(loop, plan, partial)
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
@@ -103,6 +93,20 @@ class VectorWriter(KernelWriter):
             )
         most = self.extreme("max", end, "0")
         return self.arithmetic("sub", most, self.arithmetic("urem", most, str(plan.lanes)))
+
+    def vector_round(self, loop: For, plan: Plan, partial: dict[str, str]) -> None:
+        """The body of a loop, one element in each lane."""
+        for statement in loop.body:
+            match statement:
+                case Assign(name, _) if name in plan.sums:
+                    self.add_up(plan.sums[name], partial.get(name, ""), self.value(plan.sums[name].value))
+                case Local(name, value) | Assign(name, value):
+                    self.own[name] = self.value(value)
+                    self.dtypes[name] = value.dtype
+                    self.forget({("variable", name)})
+                case Store(view, at, value):
+                    self.store_lanes(view, at, self.value(value))
+                    self.forget({("buffer", view.buffer)})
 
     # sums
 
@@ -125,9 +129,9 @@ class VectorWriter(KernelWriter):
         self.line(f"store {kind} {self.every_lane(first, lanes).text}, ptr {pointer}")
         return pointer
 
-    def add_up(self, sum_: Sum, pointer: str) -> None:
+    def add_up(self, sum_: Sum, pointer: str, found: Reg) -> None:
         """Add the lanes to a sum: in their order to the variable, or each to its partial sum."""
-        found, kind = self.value(sum_.value), self.type(sum_.dtype)
+        kind = self.type(sum_.dtype)
         if sum_.ordered:
             scalar, name = (
                 LLVM_TYPE[sum_.dtype],
@@ -283,7 +287,7 @@ class VectorWriter(KernelWriter):
         return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
 
     def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:
-        """Store one element per iteration, side by side."""
+        """Store one element per iteration."""
         lanes, place = self.lanes, self.address(view, at)
         if view.dtype in WIDE:
             self.store_limbs(value, place)
@@ -291,6 +295,14 @@ class VectorWriter(KernelWriter):
         if view.dtype == "bool":
             value = self.emit(f"zext <{lanes} x i1> {value.text} to <{lanes} x i8>", "uint8")
         kind = f"<{lanes} x {MEMORY_TYPE[value.dtype]}>"
+        step = slope(place_of(view, at), self.index)
+        if step != 1:
+            assert isinstance(step, int)
+            for k in range(lanes):
+                one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
+                there = self.element(place, view.dtype, str(step * k))
+                self.line(f"store {MEMORY_TYPE[value.dtype]} {one}, ptr {there}, align {ITEM_BYTES[view.dtype]}")
+            return
         self.line(f"store {kind} {value.text}, ptr {place}, align {ITEM_BYTES[view.dtype]}")
 
     # number forms: the limbs of an element lie side by side in memory, and in vectors of their own in registers

@@ -177,6 +177,8 @@ def ordinary(b: Builder, x: Number) -> Pair:
 def rounded(b: Builder, x: Number) -> Reg:
     """The nearest float64, rounded once: where it is subnormal, a tie of the high limb is decided by the low one."""
     x = normal(b, x)
+    if is_nothing(x.low):
+        return times_power(b, x.high, x.exponent)
     deep = b.compare("lt", x.exponent, -1022.0)
     limit = b.select(b.compare("gt", x.exponent, -1080.0), x.exponent, -1080.0)
     unit = power_of_two(b, b.sub(-1074.0, b.select(deep, limit, -1022.0)))  # the last place, in units of high

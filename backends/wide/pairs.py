@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.arithmetic import round_half_even
 from symdl.backends.vmath.forms import Pair, fast_two_sum, two_product, two_sum
+from symdl.backends.wide.numbers import is_nothing
 
 Constant = tuple[float, float]
 
@@ -21,6 +22,9 @@ def constant(b: Builder, number: Constant) -> Pair:
 
 def plus(b: Builder, x: Pair, y: Pair) -> Pair:
     """x + y, 3 u^2 of the result even where it cancels."""
+    if is_nothing(x[1]) or is_nothing(y[1]):
+        x, y = (y, x) if is_nothing(x[1]) else (x, y)
+        return plus_float(b, x, y[0])
     s, t = two_sum(b, x[0], y[0])
     u, v = two_sum(b, x[1], y[1])
     s, t = fast_two_sum(b, s, b.add(t, u))
@@ -30,7 +34,7 @@ def plus(b: Builder, x: Pair, y: Pair) -> Pair:
 def plus_float(b: Builder, x: Pair, y: Reg) -> Pair:
     """x + y for a single float, 2 u^2."""
     s, t = two_sum(b, x[0], y)
-    return fast_two_sum(b, s, b.add(t, x[1]))
+    return (s, t) if is_nothing(x[1]) else fast_two_sum(b, s, b.add(t, x[1]))
 
 
 def negative(b: Builder, x: Pair) -> Pair:
@@ -40,6 +44,9 @@ def negative(b: Builder, x: Pair) -> Pair:
 
 def times(b: Builder, x: Pair, y: Pair) -> Pair:
     """x y, 5 u^2."""
+    if is_nothing(x[1]) or is_nothing(y[1]):
+        x, y = (y, x) if is_nothing(x[1]) else (x, y)
+        return times_float(b, x, y[0])
     p, e = two_product(b, x[0], y[0])
     return fast_two_sum(b, p, b.fma(x[0], y[1], b.fma(x[1], y[0], e)))
 
@@ -47,7 +54,7 @@ def times(b: Builder, x: Pair, y: Pair) -> Pair:
 def times_float(b: Builder, x: Pair, y: Reg) -> Pair:
     """x y for a single float, 2 u^2."""
     p, e = two_product(b, x[0], y)
-    return fast_two_sum(b, p, b.fma(x[1], y, e))
+    return (p, e) if is_nothing(x[1]) else fast_two_sum(b, p, b.fma(x[1], y, e))
 
 
 def scaled(b: Builder, x: Pair, power: Reg | float) -> Pair:
@@ -59,7 +66,8 @@ def over(b: Builder, x: Pair, y: Pair) -> Pair:
     """x / y, 10 u^2; the rest of the first quotient is divided again, so that the low limb floats."""
     q = b.div(x[0], y[0])
     p, e = two_product(b, q, y[0])
-    rest = b.add(b.sub(b.sub(x[0], p), e), b.fma(b.fneg(q), y[1], x[1]))
+    rest = b.sub(b.sub(x[0], p), e)
+    rest = b.add(rest, x[1] if is_nothing(y[1]) else b.fma(b.fneg(q), y[1], x[1]))
     return fast_two_sum(b, q, b.div(rest, y[0]))
 
 

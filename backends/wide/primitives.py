@@ -18,6 +18,7 @@ from symdl.backends.wide import (
     gamma,
     inverse_trigonometric,
     logarithm,
+    mixed,
     numbers,
     pairs,
     power,
@@ -74,7 +75,12 @@ def _row(
         forms = {dtype: outlined(name, emit) for dtype, emit in forms.items()}
 
     def call(b: Builder, *args: Reg, dtype: str) -> Reg:
-        return forms[dtype](b, *args)
+        source = args[0].dtype
+        if source == dtype:
+            return forms[dtype](b, *args)
+        if source == "float64x2":
+            return mixed.emit(b, name, args[0])
+        return a.cast(b, forms[source](b, *args), dtype)
 
     return call
 

@@ -9,20 +9,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.expr import Expr
+from symdl.meaning.decided import decided
+from symdl.meaning.exactness import Known
 from symdl.meaning.lowering import Lowering
-from symdl.meaning.precision import widened
+from symdl.meaning.record import Record, RecordedLowering
+from symdl.meaning.widening import widened
 from symdl.rewrite import Origins
 
-__all__ = ["stabilized"]
+__all__ = ["Record", "stabilized"]
 
 
-def stabilized(roots: Sequence[Expr], origins: Origins, right: bool = False) -> list[Expr]:
+def stabilized(
+    roots: Sequence[Expr],
+    origins: Origins,
+    right: bool = False,
+    record: Record | None = None,
+    strict: bool = False,
+) -> list[Expr]:
     """Graphs equal to the roots over the reals, of the same types, without overflow, underflow or cancellation in what
     the algebra knows; nodes that gain nothing are returned as they are.
 
     roots: all outputs, gradients and updates of one function. origins: the function's table, extended for what is made.
     right: nodes whose errors are magnified, or that may leave the range and come back, are computed in number forms.
+    record: is told what was done, and why. strict: no deviation from IEEE arithmetic as written.
     """
-    lowering = Lowering(roots, origins)
-    out = lowering()
-    return widened(out, lowering.known, origins) if right else out
+    roots = decided(roots, origins, Known())
+    lowering = Lowering(roots, origins) if record is None else RecordedLowering(roots, origins, record)
+    lowering.right, lowering.strict = right, strict
+    out = decided(lowering(), origins, lowering.known)
+    if right:
+        out = widened(out, lowering.known, origins, None if record is None else record.forms)
+    return lowering.as_written.put_in(out, origins) if strict else out

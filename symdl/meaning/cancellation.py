@@ -313,6 +313,8 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
         c = c**p0.denominator
     powers = {a: quotient(p, p0) for a, p in m.factors.items()}
     for expo, outside in ((m.expo.scale(quotient(1, p0)), forms.zero), (forms.zero, m.expo)):
+        if outside.terms and c == 1 and all(logistic(a) is not None for a in m.factors):
+            return _log_of_sigmoids(m)  # else what is outside would cancel the logarithm
         found = combine([(forms.mono(expo, powers), c), (forms.unit, -1)])
         if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _vanishes(found[0]))):
             u = over(found[0], found[1])
@@ -320,6 +322,18 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
         if not m.expo.terms:
             break
     return None
+
+
+def _log_of_sigmoids(m: Mono) -> Poly:
+    """log(exp(E) (1 + exp F)^p ...): the exponents that make sigmoids of the sums are in their logarithms."""
+    expo, out = m.expo, m.forms.zero
+    for a, p in m.factors.items():
+        e = logistic(a)
+        assert e is not None
+        q, expo = taken(expo, e, -p)
+        soft = e.forms.function("softplus", e.negated).scale(-q) + e.forms.function("softplus", e).scale(p + q)
+        out = out + soft
+    return expo + out
 
 
 def _near_power(m: Mono) -> Poly | None:
@@ -380,3 +394,16 @@ def _unit_and_exp(atom: Atom) -> tuple[Poly, Rational, Rational] | None:
         return None
     ((m, c),) = [t for t in poly.terms.items() if not t[0].bare]
     return (m.expo, k, c) if not m.factors and abs(c) == 1 else None
+
+
+def taken(expo: Poly, e: Poly, most: Rational) -> tuple[Rational, Poly]:
+    """(q, expo - q e) with q between 0 and most as near as can be to how often e is in expo."""
+    if not e.terms:
+        return 0, expo
+    low, high = min(0, most), max(0, most)
+    shares = {
+        min(max(quotient(expo.terms.get(t, 0), k), low), high)
+        for t, k in e.terms.items()
+        if not t.bare or len(e.terms) == 1
+    }
+    return min(((q, expo - e.scale(q)) for q in sorted(shares)), key=lambda found: (len(found[1].terms), abs(found[0])))

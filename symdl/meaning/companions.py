@@ -1,7 +1,7 @@
 """Companions: what is left of a function beside the number that it nears, known without cancellation.
 
     erf(u) - 1 = -erfc(u)        cos(u) - 1 = -2 sin(u/2)^2        sin(u)^2 + cos(u)^2 = 1
-    erf(u) + 1 = erfc(-u)        cos(u) + 1 = 2 cos(u/2)^2         sin(u) cos(v) - cos(u) sin(v) = sin(u - v)
+    erf(u) + 1 = erfc(-u)        cos(u) + 1 = 2 cos(u/2)^2
 
 Each is an identity on the whole real line, for whatever stands beside both terms.
 """
@@ -49,10 +49,6 @@ def companion(poly: Poly) -> Poly | None:
                 found = _squares(poly, m, c, a)
                 if found is not None:
                     return found
-            elif a.op == "sin" and p == 1:
-                found = _tangents(poly, m, c, a) if m.factors.get(_cosine(a)) == -1 else _angle_sum(poly, m, c, a)
-                if found is not None:
-                    return found
     return None
 
 
@@ -70,42 +66,6 @@ def _squares(poly: Poly, m: Mono, c: Rational, a: Atom) -> Poly | None:
     if d == -c and a.op == "cos":
         twice = known("cos", a.args[0].scale(2))
         return _replaced(poly, {m: c, mate: -c}, multiply(twice, forms.term(rest, c)))
-    return None
-
-
-def _cosine(a: Atom) -> Atom:
-    return a.forms.atom("cos", a.args)
-
-
-def _tangents(poly: Poly, m: Mono, c: Rational, a: Atom) -> Poly | None:
-    """c R (tan u - tan v) as c R sin(u - v) / (cos u cos v)."""
-    forms = poly.forms
-    rest = m.without(a).without(_cosine(a), -1)
-    for n, d in poly.terms.items():
-        if d != -c:
-            continue
-        left = dict((n * rest.inverse).factors)
-        b = next((b for b, q in left.items() if b.op == "sin" and q == 1), None)
-        if b is None or b is a or left != {b: 1, _cosine(b): -1} or (n * rest.inverse).expo.terms:
-            continue
-        below = forms.mono(forms.zero, {_cosine(a): -1, _cosine(b): -1})
-        apart = known("sin", a.args[0] - b.args[0])
-        return _replaced(poly, {m: c, n: d}, multiply(apart, forms.term(rest * below, c)))
-    return None
-
-
-def _angle_sum(poly: Poly, m: Mono, c: Rational, a: Atom) -> Poly | None:
-    """c R (sin(u) cos(v) - cos(u) sin(v)) as c R sin(u - v), where u - v is no longer than u or v."""
-    forms = poly.forms
-    for b, q in m.factors.items():
-        if b.op != "cos" or q != 1:
-            continue
-        rest = m.without(a).without(b)
-        mate = rest * forms.mono(forms.zero, {forms.atom("cos", a.args): 1, forms.atom("sin", b.args): 1})
-        if poly.terms.get(mate) == -c and mate is not m:
-            apart = a.args[0] - b.args[0]
-            if len(apart.terms) <= max(2, len(a.args[0].terms), len(b.args[0].terms)):
-                return _replaced(poly, {m: c, mate: -c}, multiply(known("sin", apart), forms.term(rest, c)))
     return None
 
 

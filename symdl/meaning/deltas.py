@@ -3,6 +3,8 @@
     log A - log B       = log(A / B)                            where A/B nears 1 and A, B are positive
     sin A - sin B       = 2 cos((A + B)/2) sin((A - B)/2)       where A - B is small for the size of A and B
     cos A - cos B       = -2 sin((A + B)/2) sin((A - B)/2)      likewise
+    tan A - tan B       = sin(A - B) / (cos A cos B)            where A - B is small, or exact since A and B are near
+    sin A cos B - cos A sin B = sin(A - B)                      likewise
     arctan A - arctan B = arctan((A - B) / (1 + A B))           where -1/2 < A B, and A B is in range
     erf A - erf B       = erfc B - erfc A                       where both are above 1/2, mirrored below -1/2
 
@@ -18,6 +20,7 @@ from symdl.meaning.cancellation import near_log
 from symdl.meaning.companions import known
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor
 from symdl.meaning.rationals import HALF, Rational, quotient
+from symdl.meaning.terms import even_root
 from symdl.meaning.written_logs import Writer
 from symdl.ops import elementwise as ew
 
@@ -26,13 +29,15 @@ FUNCTIONS = frozenset(["log", "sin", "cos", "arctan", "erf"])
 
 @dataclass(frozen=True)
 class Delta:
-    """scale * rest * (f(a) - f(b))."""
+    """scale * rest * (f(a) - f(b)) = scale * (first - second)."""
 
     function: str
     a: Poly
     b: Poly
     rest: Mono
     scale: Rational
+    first: Mono
+    second: Mono
 
 
 def delta_of(m: Mono, c: Rational, n: Mono, d: Rational) -> Delta | None:
@@ -45,11 +50,35 @@ def delta_of(m: Mono, c: Rational, n: Mono, d: Rational) -> Delta | None:
         rest = m.without(a)
         b = _mate(n, rest)
         if b is None or b.op != a.op:
+            if a.op == "sin" and (angles := _of_angles(m, n, a, c)) is not None:
+                return angles
             continue
-        found = Delta(a.op, a.args[0], b.args[0], rest, c)
+        found = Delta(a.op, a.args[0], b.args[0], rest, c, m, n)
         if a.op != "log" or _near(found) is not None:
             return found
     return None
+
+
+def _of_angles(m: Mono, n: Mono, a: Atom, c: Rational) -> Delta | None:
+    """tan A - tan B, or sin A cos B - cos A sin B."""
+    tangent = m.factors.get(_cosine(a)) == -1
+    for b, p in (n if tangent else m).factors.items():
+        if b.op != ("sin" if tangent else "cos") or p != 1 or b.args[0] is a.args[0]:
+            continue
+        other = b.args[0]
+        if tangent:
+            rest = m.without(a).without(_cosine(a), -1)
+            mate = rest * m.forms.mono(m.forms.zero, {b: 1, _cosine(b): -1})
+        else:
+            rest = m.without(a).without(b)
+            mate = rest * m.forms.mono(m.forms.zero, {_cosine(a): 1, m.forms.atom("sin", (other,)): 1})
+        if mate is n and (tangent or (m.order > n.order)):
+            return Delta("tan" if tangent else "sin of", a.args[0], other, rest, c, m, n)
+    return None
+
+
+def _cosine(a: Atom) -> Atom:
+    return a.forms.atom("cos", a.args)
 
 
 def _mate(n: Mono, rest: Mono) -> Atom | None:
@@ -73,14 +102,8 @@ def _near(delta: Delta) -> Poly | None:
 def written_delta(write: Writer, delta: Delta) -> Expr:
     """The nodes for a Delta."""
     a, b = write(delta.a), write(delta.b)
-    forms = delta.rest.forms
     plain = write.known.calmed(
-        write.total(
-            [
-                write.term(delta.rest * forms.mono(forms.zero, {forms.atom(delta.function, (u,)): 1}), k)
-                for u, k in ((delta.a, delta.scale), (delta.b, -delta.scale))
-            ]
-        )
+        write.total([write.term(delta.first, delta.scale), write.term(delta.second, -delta.scale)])
     )
 
     def whole(difference: Expr) -> Expr:
@@ -96,6 +119,8 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             assert near is not None
             (m, c), (n, d) = as_factor(delta.a), as_factor(delta.b)
             close = ew.bitwise_and(write.close(write.term(m * n.inverse, quotient(c, d))), ew.gt(b, write.number(0)))
+            if (positive := even_root(near)) is not None:
+                close = ew.bitwise_and(close, ew.gt(write(positive), write.number(-1)))
             return ew.where(close, whole(write(near)), plain)
         case "sin" | "cos":
             apart, middle = delta.a - delta.b, (delta.a + delta.b).scale(HALF)
@@ -104,6 +129,15 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             size = ew.add(ew.add(ew.abs(a), ew.abs(b)), write.number(1))
             near_enough = ew.lt(ew.mul(ew.abs(write(apart)), size), write.number(1))
             return ew.where(near_enough, whole(write.scaled(product, sign)), plain)
+        case "tan" | "sin of":
+            apart = write(delta.a - delta.b)
+            size = ew.add(ew.add(ew.abs(a), ew.abs(b)), write.number(1))
+            small = ew.lt(ew.mul(ew.abs(apart), size), write.number(1))
+            exact = ew.le(ew.mul(write.number(2), ew.abs(apart)), ew.abs(a))
+            sine = write(known("sin", delta.a - delta.b))
+            if delta.function == "tan":
+                sine = ew.true_div(sine, ew.mul(write(known("cos", delta.a)), write(known("cos", delta.b))))
+            return ew.where(ew.bitwise_or(small, exact), whole(sine), plain)
         case "arctan":
             product = ew.mul(a, b)
             ratio = ew.true_div(write(delta.a - delta.b), ew.add(write.number(1), product))

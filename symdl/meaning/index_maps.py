@@ -133,6 +133,25 @@ def leaf(forms: Forms, node: Expr) -> Poly:
     return forms.function("leaf", param=node, shape=node.type.shape)
 
 
+def view_of(node: Expr) -> View | None:
+    """What an index map does to its one operand's elements; None for other ops."""
+    params = node.params
+    match node.op.name:
+        case "spread":
+            own = node.inputs[0].type.shape
+            place: list[int | None] = [None] * len(params["shape"])
+            for k, target in enumerate(params["axes"]):
+                place[target] = k if own[k] != 1 else None
+            return Place(tuple(place))
+        case "squeeze":
+            return Place(tuple(k for k in range(node.inputs[0].type.ndim) if k not in params["axes"]))
+        case "slice":
+            return Cut(params["starts"], params["steps"], params["lengths"])
+        case "reshape":
+            return Reshape(node.inputs[0].type.shape, node.type.shape)
+    return None
+
+
 def local(view: View, rank: int, shape: Shape) -> View | None:
     """The view as it acts on an array of this shape that stands at the right of the source's rank axes; None if not
     at all."""

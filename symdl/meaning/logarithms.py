@@ -6,7 +6,7 @@ cancellation, 1 + exp(E) (softplus) and sums of exponentials less their largest.
 
 from __future__ import annotations
 
-from symdl.meaning.cancellation import grown, logistic, near_log
+from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.masks import chosen
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power
 from symdl.meaning.rationals import Rational, quotient
@@ -136,16 +136,3 @@ def logarithm(poly: Poly) -> Poly:
 
 def _one_softplus(m: Mono, c: Rational, logistics: dict[Atom, Poly]) -> bool:
     return c == 1 and len(logistics) == len(m.factors) and len(set(logistics.values())) == 1
-
-
-def taken(expo: Poly, e: Poly, most: Rational) -> tuple[Rational, Poly]:
-    """(q, expo - q e) with q between 0 and most as near as can be to how often e is in expo."""
-    if not e.terms:
-        return 0, expo
-    low, high = min(0, most), max(0, most)
-    shares = {
-        min(max(quotient(expo.terms.get(t, 0), k), low), high)
-        for t, k in e.terms.items()
-        if not t.bare or len(e.terms) == 1
-    }
-    return min(((q, expo - e.scale(q)) for q in sorted(shares)), key=lambda found: (len(found[1].terms), abs(found[0])))

@@ -147,6 +147,8 @@ def product(a: Poly, b: Poly) -> Poly:
     """a * b; a mask takes the other factor inside."""
     if a.number is not None or b.number is not None:
         return multiply(a, b)
+    if a.forms.strict:
+        return multiply(a, b, lenient=True)
     for x, y in ((a, b), (b, a)):
         if len(x.terms) > 1 and any(masked(m) for m in x.terms):
             out = x.forms.zero

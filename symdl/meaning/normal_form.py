@@ -8,6 +8,7 @@ are dropped, and a reduction keeps its axes as 1. So a scalar, a row and a matri
 
 from __future__ import annotations
 
+import math
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from math import gcd, isqrt, lcm
@@ -90,6 +91,8 @@ class Atom:
     def nonneg(self) -> bool:
         if self.op in ("abs", "softplus", "others", "erfc", "erfcx"):
             return True
+        if self.op == "leaf":
+            return lower_of(self.param) >= 0
         if self.op in ("sum_of", "sum", "max", "view", "pick"):
             return self.args[0].nonneg
         if self.op == "pow":
@@ -108,7 +111,7 @@ class Atom:
         if self.op in ("sum", "view", "pick", "where", "join"):
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
         return self.op in ("softplus", "erfc", "erfcx") or (
-            self.op == "leaf" and base_of(self.param).op.kind == "position"
+            self.op == "leaf" and (base_of(self.param).op.kind == "position" or lower_of(self.param) > 0)
         )
 
     @once
@@ -351,7 +354,10 @@ class Forms:
         self._births = itertools.count()
         self.memo: dict[Hashable, Any] = {}
         self.bases: dict[Expr, frozenset[Expr]] = {}  # of leaves that are functions: on what they depend
+        self.strict = False  # whether a mask leaves what stands beside it alone, and 0 log 0 is NaN
         self.risk: set[Atom] = set()  # what was cancelled though it may be 0
+        self.slopes: set[Atom] = set()  # what the derivative of a logarithm divides by
+        self.divided: set[Atom] = set()  # what the formula itself divides by
         self.found = 0  # how often the algebra did more than write down what it read
         self.zero = self.poly({})
         self.unit = self.mono(self.zero, {})
@@ -397,6 +403,12 @@ class Forms:
         return self.term(self.mono(expo, {}))
 
 
+def lower_of(node: Expr) -> float:
+    """What the user said that no element of a node lies below."""
+    lower: float = base_of(node).params.get("lower", -math.inf) if base_of(node).op.name == "assumed" else -math.inf
+    return lower
+
+
 def base_of(node: Expr) -> Expr:
     """The node that views rearrange."""
     while node.inputs and (node.op.kind in ("view", "reshape", "gather") or node.op.name == "cast"):
@@ -436,18 +448,6 @@ def leaf_atoms(poly: Poly) -> frozenset[Atom]:
                     out |= leaf_atoms(p)
         memo[key] = frozenset(out)
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
-
-
-def plain_leaves(poly: Poly) -> set[Atom]:
-    """The leaves that a form holds as factors, outside every function."""
-    out: set[Atom] = set()
-    for m in poly.terms:
-        for a in m.factors:
-            if a.op == "leaf":
-                out.add(a)
-            elif a.op == "sum_of":
-                out |= plain_leaves(a.args[0])
-    return out
 
 
 def divisors_of(poly: Poly) -> frozenset[Atom]:

@@ -1,34 +1,22 @@
 """Precision: which nodes of a lowered graph need a second limb, and which an exponent beside the number.
 
-Forward over the graph: is a node exact (does it carry no rounding error), what bounds its value, what leaves is it made
-of. Backward: who magnifies its error (a sum that may cancel, a logarithm near 1, an exponential of a large argument), and
-who may bring a value that has left the range back into it (logarithms, roots, quotients, products). A node gets the least
-number form that its users ask for. Results of contractions, full reductions, and what is stored count as exact: nobody
-pays for digits that are not there.
+Backward over the graph: who magnifies an error (a sum that may cancel, a logarithm near 1, an exponential of a large
+argument), and who may bring a value that has left the range back into it (logarithms, roots, quotients, products), and
+how far away that value may be. A node gets the least number form that its users ask for.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from symdl.expr import CONSTANT, Expr, building, make, rebuilt, topological
-from symdl.meaning.bounds import MANY, Bounds, bounds_of
-from symdl.number_forms import WIDE
+from symdl.expr import CONSTANT, Expr
+from symdl.meaning.bounds import FLOATS, INF
+from symdl.meaning.exactness import CONTRACTIONS, INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known
 from symdl.ops.declare import is_float
-from symdl.ops.elementwise import cast
-from symdl.rewrite import Origins
-from symdl.types import TensorType
 
 PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of float64
-INDEX = frozenset(["spread", "squeeze", "slice", "reshape", "gather", "join", "pad", "tile_axis", "repeat_each"])
-EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimum", "floor", "ceil", "trunc"}
-EXACT |= {"round_half_even", "clip_between"}
-PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between"}
-CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
 EXPONENTIALS = frozenset(["exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "erfc", "sigmoid", "softplus"])
 EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
@@ -38,184 +26,84 @@ SATURATING = frozenset(
     ["exp", "exp2", "sigmoid", "tanh", "softplus", "erfc", "cosh", "sinh", "logistic_tail", "softmax"]
 )
 WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "tanh", "erf", "sign", "xlogy"}
-MODERATE = 1e29
-TINY, HUGE = 1e-30, 1e30  # between them a product of two stays in the range of both dtypes' doubles
-LEAVES = 16  # of how many leaves a node is known to be made; more are too many to tell apart
-COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
+WIDENED |= {"erfcx"}
+FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
+CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
+DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
+PAIR = (-900, 985)  # ... and two of them twice as many
+NORMAL = {"float32": -126, "float64": -1022}
 
-Leaves = frozenset[Expr] | None  # None: not known
 FORMS = {  # (bits, exponent) -> dtype, for float64
     (PLAIN, True): "float64e", (TWICE, False): "float64x2", (BOTH, False): "float64x2",
     (TWICE, True): "float64x2e", (BOTH, True): "float64x2e",
 }  # fmt: skip
 FORMS32 = FORMS | {(TWICE, False): "float64", (TWICE, True): "float64e"}
-
-
-@dataclass
-class Known:
-    """What writing knows of its nodes and no analysis could find out."""
-
-    calm: set[Expr] = field(default_factory=set)  # sums and logarithms used only where nothing is magnified
-    bounds: dict[Expr, Bounds] = field(default_factory=dict)
-
-    def within(self, node: Expr, low: float, high: float) -> Expr:
-        """The node, whose value is known to lie there."""
-        self.bounds[node] = low, high
-        return node
-
-    def calmed(self, node: Expr) -> Expr:
-        """The node, a sum or a logarithm, or a negation or multiple of one, that is used only where it loses nothing."""
-        inner = node
-        while inner.op.name in ("neg", "mul") and inner.inputs:
-            inner = inner.inputs[-1]
-        self.calm.add(inner)
-        return node
+NEAR32 = {(PLAIN, True): "float64", (TWICE, True): "float64", (BOTH, True): "float64x2"}
 
 
 @dataclass(frozen=True)
 class Need:
-    """The form that a node needs, and the first reason for it."""
+    """The form that a node needs, and the first reason for it. near: the range of a float64 will do for a float32."""
 
     bits: int = PLAIN
     range: bool = False
     why: str = ""
+    near: bool = False
 
 
-class Analysis:
-    """Needs of the nodes of one function's lowered graph."""
+class Analysis(Exactness):
+    """Needs of the nodes of one function's lowered graph.
+
+    bits: what is asked of a node. over, under: binary logarithms of the largest and the least magnitude of it that can
+    matter, where that lies outside its dtype. asking: the inputs of which a node asks something; of all others it takes
+    what their dtype holds.
+    """
 
     def __init__(self, roots: Sequence[Expr], known: Known) -> None:
-        self.order = [n for n in topological(*roots) if isinstance(n.type, TensorType)]
-        self.known, self.stored = known, set(roots)
-        self.bounds: dict[Expr, Bounds] = {}
-        self.exact: dict[Expr, bool] = {}
-        self.whole: set[Expr] = set()  # whole numbers that a float holds
-        self.noisy: dict[Expr, bool] = {}
-        self.leaves: dict[Expr, Leaves] = {}
-        self.shapes: dict[Expr, int] = {}
-        self._shape_table: dict[object, int] = {}
-        self.users: dict[Expr, list[Expr]] = {}
+        super().__init__(roots, known)
         self.bits: dict[Expr, int] = {}
-        self.over: set[Expr] = set()
-        self.under: set[Expr] = set()
+        self.over: dict[Expr, float] = {}
+        self.under: dict[Expr, float] = {}
+        self.asking: dict[Expr, set[Expr]] = {}
         self.why: dict[Expr, str] = {}
-        for n in self.order:
-            self._forward(n)
-        self.summed: set[Expr] = set()  # what only sums and contractions read, views and scales between
+        self._needs: dict[Expr, Need] = {}
+        self.summed: set[Expr] = set()  # what only sums and contractions read, views, scales and sums between
         for n in reversed(self.order):
             users = self.users.get(n)
             if users and n not in self.stored and all(self._sums(u, n) for u in users):
                 self.summed.add(n)
             if is_float(n.type.dtype):
                 self._backward(n)
+        for n in self.order:
+            self._needs[n] = self._need(n)
 
-    # ---- forward ----
+    def need(self, n: Expr) -> Need:
+        """The least form that a node needs."""
+        return self._needs[n]
 
-    def _forward(self, n: Expr) -> None:
-        name, inputs = n.op.name, [i for i in n.inputs if i in self.bounds]
-        bounds = bounds_of(n, [self.bounds[i] for i in inputs])
-        if name in CONTRACTIONS:  # sums of stored numbers: their digits and their range are what they are
-            bounds = max(bounds[0], -MODERATE), min(bounds[1], MODERATE)
-        if n in self.known.bounds:
-            low, high = self.known.bounds[n]
-            bounds = max(bounds[0], low), min(bounds[1], high)
-        self.bounds[n] = bounds
-        for i in inputs:
-            self.users.setdefault(i, []).append(n)
-        data = [i for i in inputs if is_float(i.type.dtype)]
-        if name in INDEX:
-            data = data[: len(data) if name == "join" else 1]
-        if self._is_whole(n, data):
-            self.whole.add(n)
-        self.exact[n] = self._is_exact(n, data)
-        contraction = name in CONTRACTIONS or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
-        own = not data or contraction or n in self.stored
-        self.leaves[n] = frozenset([n] if n.op is not CONSTANT else []) if own else self._joined(data)
-        varying = [i for i in data if self.leaves[i] is None or self.leaves[i]]
-        self.noisy[n] = contraction or (
-            any(self.noisy[i] for i in data)
-            and (
-                name in PASSING
-                or (
-                    all(self.exact[i] for i in varying)
-                    and (name in ("add", "sub") or (name in ("mul", "true_div") and len(varying) < len(data)))
-                )
-            )
-        )
-        if self.noisy[n] and name in ("slice", "add", "sub"):
-            self.leaves[n] = frozenset([n])
-        self.exact[n] = self.exact[n] or contraction or self.noisy[n] or n in self.stored
-        self.shapes[n] = self._shape(n, data)
-
-    def _is_exact(self, n: Expr, data: list[Expr]) -> bool:
-        name = n.op.name
-        if not data or n in self.whole:
-            return True
-        if name in ("mul", "true_div"):
-            scale = n.inputs[1] if name == "true_div" or n.inputs[1].op is CONSTANT else n.inputs[0]
-            other = n.inputs[0] if scale is n.inputs[1] else n.inputs[1]
-            low, high = self.bounds[scale]
-            power = scale.op is CONSTANT and low == high and low != 0 and abs(math.frexp(low)[0]) == 0.5
-            return power and self.exact[other]
-        if name == "cast":
-            source, target = n.inputs[0].type.dtype, n.type.dtype
-            return self.exact[n.inputs[0]] and (source == target or target == "float64")
-        return name in EXACT and all(self.exact[i] for i in data)
-
-    def _is_whole(self, n: Expr, data: list[Expr]) -> bool:
-        low, high = self.bounds[n]
-        if n.op is CONSTANT:
-            return bool(np.all(np.mod(n.params["value"].array, 1) == 0))
-        if n.op.name == "cast":
-            return not is_float(n.inputs[0].type.dtype) or n.inputs[0] in self.whole
-        if n.op.name not in EXACT | {"add", "sub", "mul", "sum"} or not data or not all(i in self.whole for i in data):
-            return False
-        return n.op.name in EXACT or (low >= -MANY and high <= MANY)
-
-    def _joined(self, data: list[Expr]) -> Leaves:
-        out: frozenset[Expr] = frozenset()
-        for i in data:
-            more = self.leaves[i]
-            if more is None or len(out | more) > LEAVES:
-                return None
-            out |= more
-        return out
-
-    def _shape(self, n: Expr, data: list[Expr]) -> int:
-        """What a node does to its leaves, whichever they are, and signs left out: f(x) and -f(y) have one shape."""
-        name = n.op.name
-        if name in INDEX or name == "neg":
-            return self.shapes[data[0]] if data else 0
-        if name == "mul" and len(data) == 2 and self.bounds[data[0]] == (-1, -1):
-            return self.shapes[data[1]]
-        leaves = self.leaves[n]
-        key: object
-        if n.op is CONSTANT:
-            low, high = self.bounds[n]
-            key = ("constant", abs(low), abs(high))
-        elif leaves is not None and leaves <= {n}:
-            key = "leaf"
-        else:
-            key = (name, *(self.shapes[i] for i in data))
-        return self._shape_table.setdefault(key, len(self._shape_table) + 1)
-
-    # ---- backward ----
-
-    def ask(self, node: Expr, bits: int, why: str) -> None:
+    def ask(self, user: Expr, node: Expr, bits: int, why: str) -> None:
         """node should carry so many bits, unless it carries no error."""
-        if not self.exact[node] and bits > self.bits.get(node, PLAIN):
+        if self.exact[node]:
+            return
+        if bits == BOTH and node.type.dtype == "float32" and self.digits[node] <= 53:
+            bits = TWICE  # all of its digits
+        self.asking.setdefault(user, set()).add(node)
+        if bits > self.bits.get(node, PLAIN):
             self.bits[node] = bits
             self.why.setdefault(node, why)
 
-    def extend(self, node: Expr, why: str, over: bool = True, under: bool = True) -> None:
-        """node should not leave the range upwards, or downwards."""
+    def extend(self, user: Expr, node: Expr, why: str, over: float = -INF, under: float = INF) -> None:
+        """node should not leave the range up to 2**over, and down to 2**under."""
         if node in self.stored:
             return
-        if over:
-            self.over.add(node)
-        if under:
-            self.under.add(node)
-        if over or under:
+        (least, most), x = FLOATS[node.type.dtype], self.bounds[node]
+        above, below = over > most and x.most > most, under < least and x.least < NORMAL[node.type.dtype]
+        if above:
+            self.over[node] = max(over, self.over.get(node, over))
+        if below:
+            self.under[node] = min(under, self.under.get(node, under))
+        if above or below:
+            self.asking.setdefault(user, set()).add(node)
             self.why.setdefault(node, why)
 
     def _backward(self, n: Expr) -> None:
@@ -226,181 +114,204 @@ class Analysis:
         self._ask_bits(n, name, data)
         if n in self.bits:
             for i in data:
-                self.ask(i, self.bits[n], self.why[n])
+                self.ask(n, i, self.bits[n], self.why[n])
         self._ask_range(n, name, data)
 
-    def _ask_bits(self, n: Expr, name: str, data: list[Expr]) -> None:
+    # ---- bits ----
+
+    def _ask_bits(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
         if name in ("add", "sub"):
             if self._cancels(n, *data):
                 for i in data:
-                    self.ask(i, BOTH, "a sum that may cancel")
+                    self.ask(n, i, BOTH, "a sum that may cancel")
         elif name in EXPONENTIALS:
-            low, high = self.bounds[data[0]]
-            if not (low >= -2 and high <= 2):
-                self.ask(data[0], TWICE, f"{name} of a large argument")
+            x = self.bounds[data[0]]
+            if not (x.low >= -2 and x.high <= 2):
+                self.ask(n, data[0], TWICE, f"{name} of a large argument")
         elif name in LOGARITHMS and n not in self.known.calm:
             for i in data:
-                self.ask(i, BOTH, f"{name} near its zero")
-        elif name == "log1p" and self.bounds[data[0]][0] < -0.5:
-            self.ask(data[0], BOTH, "log1p near -1")
+                self.ask(n, i, BOTH, f"{name} near its zero")
+        elif name == "log1p" and self.bounds[data[0]].low < -0.5:
+            self.ask(n, data[0], BOTH, "log1p near -1")
+        elif name == "erfcx" and self.bounds[data[0]].low < -2:  # it grows as exp(x^2) there
+            self.ask(n, data[0], TWICE, "erfcx of a large negative argument")
         elif name == "pow":
-            low, high = self.bounds[data[1]] if len(data) > 1 else (0.0, 0.0)
-            if max(abs(low), abs(high)) > 4:
-                self.ask(data[0], TWICE, "a high power")
-                self.ask(data[1], TWICE, "a high power")
+            p = self.bounds[data[1]]
+            if max(abs(p.low), abs(p.high)) > 4:
+                self.ask(n, data[0], TWICE, "a high power")
+                self.ask(n, data[1], TWICE, "a high power")
 
     def _cancels(self, n: Expr, x: Expr, y: Expr) -> bool:
         """Whether a sum or difference may lose digits that its operands' errors reach."""
         if n in self.known.calm or (self.noisy[n] and self.exact[n]):
             return False
-        (a, b), (c, d) = self.bounds[x], self.bounds[y]
+        (a, b), (c, d) = self.bounds[x][:2], self.bounds[y][:2]
         if n.op.name == "sub":
             c, d = -d, -c
         if (a >= 0 and c >= 0) or (b <= 0 and d <= 0):
             return False
-        if n in self.summed:
+        if n in self.summed or self.bounds[x].number == 0 or self.bounds[y].number == 0:
             return False  # what a sum makes of it is no more exact than its largest term
-        limited = any(not self.exact[p] and any(0 < abs(v) < 1e3 for v in self.bounds[p]) for p in (x, y))
         mine, other = self.leaves[x], self.leaves[y]
-        if limited or mine is None or other is None or not mine or not other:
+        if not mine or not other or self.shapes[x] == self.shapes[y]:
             return True
-        if self.shapes[x] == self.shapes[y]:
+        if self._meets_limit(x, y) or self._meets_limit(y, x):
             return True
-        return bool(mine & other) and not (mine - other and other - mine)
+        return bool(mine & other) and not (mine & ~other and other & ~mine)
+
+    def _meets_limit(self, x: Expr, y: Expr) -> bool:
+        """Whether x is computed and nears a number that y may be: a probability beside a label."""
+        return not self.exact[x] and self.exact[y] and any(0 < abs(v) < 1e3 for v in self.bounds[x][:2])
 
     def _sums(self, user: Expr, n: Expr) -> bool:
         """Whether a user adds a node up, or hands a multiple of it on to who does."""
         name = user.op.name
         if name in ("sum", "contract"):
             return True
-        linear = name in INDEX or name == "neg" or (name == "true_div" and user.inputs[0] is n) or name == "mul"
+        linear = name in INDEX or name in ("neg", "mul", "add", "sub") or (name == "true_div" and user.inputs[0] is n)
         return linear and user in self.summed
+
+    # ---- range ----
 
     def small(self, n: Expr) -> bool:
         """Whether a node may be near 0."""
-        low, high = self.bounds[n]
-        return not (low > TINY or high < -TINY)
+        return self.bounds[n].least < -MODERATE_BITS
 
     def big(self, n: Expr) -> bool:
         """Whether a node may be large."""
-        low, high = self.bounds[n]
-        return not (high < HUGE and low > -HUGE)
+        return self.bounds[n].most > MODERATE_BITS
+
+    def lifts(self, n: Expr, other: Expr) -> bool:
+        """Whether a node may be so large that times it what fell below the range counts. Data in float32 is not, beside
+        what fades as an exponential does."""
+        return self.big(n) and not (n.type.dtype == "float32" and self.affine[n] and self.fading[other])
+
+    def vanishes(self, n: Expr) -> bool:
+        """Whether a node may be 0."""
+        return self.bounds[n].low <= 0 <= self.bounds[n].high
 
     def covered(self, n: Expr, x: Expr) -> bool:
-        """Whether n = x + y, y of one sign with x and away from 0: the low digits of a tiny x do not matter."""
+        """Whether n = x + y, y of one sign with x and away from 0: the low digits of a tiny x do not matter. So in a sum
+        of terms of one sign that is away from 0."""
+        if n.op.name == "sum":
+            return self.bounds[x].low >= 0 and self.bounds[n].low > 2**-MODERATE_BITS
         if n.op.name != "add":
             return False
         y = n.inputs[1] if n.inputs[0] is x else n.inputs[0]
-        return self.bounds[x][0] >= 0 and self.bounds[y][0] > TINY
+        return self.bounds[x].low >= 0 and self.bounds[y].low > 2**-MODERATE_BITS
 
-    def _ask_range(self, n: Expr, name: str, data: list[Expr]) -> None:
+    def _ask_range(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
         wide = n in self.over or n in self.under
-        shrunk = self._shrunk(n, name)
-        if shrunk is not None:
-            self.extend(shrunk, "a multiple that is smaller", True, False)
-        if name in ("mul", "xlogy") and not wide:
-            for x, y in zip(data, data[::-1], strict=True):
-                self.extend(x, name, self.small(y), self.big(y))
-        elif name == "true_div" and not wide:
-            x, y = data
-            self.extend(x, name, self.big(y), self.small(y))
-            self.extend(y, name, self.big(x), self.small(x))
-        elif name in ("log", "log2", "log10", "prod", "sqrt") or (name == "pow" and self._is_root(n)):
-            soft = bool(self.users.get(n)) and all(self.covered(u, n) for u in self.users[n])
-            self.extend(data[0], name, True, not soft)
+        least, most = FLOATS[n.type.dtype]
+        low, high = self.under.get(n, least), self.over.get(n, most)
+        if name in ("mul", "true_div") and not wide:
+            self._ask_of_multiple(n, name, high)
+        if name in ("mul", "xlogy"):
+            self._ask_factors(n, name, data, low, high, wide)
+        elif name == "true_div":
+            self._ask_quotient(n, data, low, high, wide)
+        elif name in ("log", "log2", "log10", "prod") or (name == "pow" and self._is_root(n)):
+            self.extend(n, data[0], name, INF, INF if self._soft(n) else -INF)
+        elif name == "sqrt":
+            self.extend(n, data[0], name, 2 * high, INF if self._soft(n) else 2 * low)
         elif name == "log1p":
-            self.extend(data[0], name, True, n in self.under)
-        elif name == "add" and wide:
+            self.extend(n, data[0], name, INF, low if n in self.under else INF)
+        elif name == "expm1":
+            self.extend(n, data[0], name, -INF, low if n in self.under else INF)
+        elif not wide or name in SATURATING:
+            return
+        else:
+            over, under, why = high if n in self.over else -INF, low if n in self.under else INF, self.why[n]
+            if name in ("add", "sub", "sum"):
+                over += 1 if self._of_one_sign(n, data) else CANCELLED
+            elif name not in PASSING:
+                over, under = INF, -INF
             for x in data:
-                self.extend(x, self.why.get(n, name), n in self.over, n in self.under and not self.covered(n, x))
-        elif wide and name not in SATURATING:
-            for x in data:
-                self.extend(x, self.why.get(n, name))
+                self.extend(n, x, why, over, INF if self.covered(n, x) else under)
 
-    def _shrunk(self, n: Expr, name: str) -> Expr | None:
-        """What a node multiplies by a constant of at most a half: (a + b) / 2 is in range where a + b is not."""
-        if name not in ("mul", "true_div"):
-            return None
+    def _ask_factors(self, n: Expr, name: str, data: Sequence[Expr], low: float, high: float, wide: bool) -> None:
+        x, y = data
+        if x is y and not wide:
+            return
+        for a, b in ((x, y), (y, x)):
+            other = self.bounds[b]
+            over = high - min(other.least, 0) if wide or self.small(b) else -INF
+            if self.vanishes(b) and not wide and self.bounds[a].most > FLOATS[n.type.dtype][1] + FAR:
+                over = INF  # infinity times 0 is no number
+            under = low - max(other.most, 0) if wide or (self.lifts(b, a) and not self._drives(b, a)) else INF
+            self.extend(n, a, name, over, under)
+
+    def _ask_quotient(self, n: Expr, data: Sequence[Expr], low: float, high: float, wide: bool) -> None:
+        x, y = data
+        top, below = self.bounds[x], self.bounds[y]
+        over = high + max(below.most, 0) if wide or self.big(y) else -INF
+        under = low + min(below.least, 0) if wide or self.small(y) else INF
+        self.extend(n, x, "true_div", over, under)
+        over = max(top.most, 0) - low if wide or self.big(x) else -INF
+        self.extend(n, y, "true_div", over, -INF if wide or self.small(x) else INF)
+
+    def _ask_of_multiple(self, n: Expr, name: str, high: float) -> None:
+        """A constant of at most a half times a sum: (a + b) / 2 is in range where a + b is not."""
         x, scale = n.inputs if n.inputs[1].op is CONSTANT else n.inputs[::-1]
-        low, high = self.bounds[scale]
-        if scale.op is not CONSTANT or low != high or low == 0 or (name == "true_div" and scale is n.inputs[0]):
-            return None
-        small = abs(low) <= 0.5 if name == "mul" else abs(low) >= 2
-        return x if small and x.op.name in ("add", "sub", "sum") else None
+        factor = self.bounds[scale].number
+        if scale.op is not CONSTANT or not factor or (name == "true_div" and scale is n.inputs[0]):
+            return
+        by = math.log2(abs(factor)) * (1 if name == "mul" else -1)
+        if by <= -1 and x.op.name in ("add", "sub", "sum"):
+            self.extend(n, x, "a multiple that is smaller", high - by)
+
+    def _soft(self, n: Expr) -> bool:
+        """Whether all who use a node add it to something larger."""
+        return bool(self.users.get(n)) and all(self.covered(u, n) for u in self.users[n])
+
+    def _of_one_sign(self, n: Expr, data: Sequence[Expr]) -> bool:
+        signs = [(self.bounds[x].low >= 0, self.bounds[x].high <= 0) for x in data]
+        if n.op.name == "sub":
+            signs[1] = signs[1][::-1]
+        return all(s[0] for s in signs) or all(s[1] for s in signs)
+
+    def _drives(self, x: Expr, y: Expr) -> bool:
+        """Whether y = f(E) vanishes faster than any power of x, E being x up to scale and powers: then x is moderate
+        wherever y is tiny and counts."""
+        if y.op.name not in VANISHING:
+            return False
+        e = y.inputs[0]
+        for _ in range(8):
+            if e is x:
+                return True
+            parts = [i for i in e.inputs if i.op is not CONSTANT]
+            if e.op.name not in ("neg", "mul", "add", "sub", "true_div", "cast", "sqr") or len(set(parts)) != 1:
+                return False
+            if e.op.name == "true_div" and e.inputs[0] is not parts[0]:
+                return False
+            e = parts[0]
+        return False
 
     def _is_root(self, n: Expr) -> bool:
-        low, high = self.bounds[n.inputs[1]]
-        return low == high and abs(low) < 1
+        p = self.bounds[n.inputs[1]].number
+        return p is not None and abs(p) < 1
 
-    def need(self, n: Expr) -> Need:
-        """The least form that a node needs."""
-        if not is_float(n.type.dtype) or n.op.name not in WIDENED | {"erfcx"}:
-            return Need()
+    # ---- forms ----
+
+    def _need(self, n: Expr) -> Need:
         name = n.op.name
-        high, low = n in self.over and self.big(n), n in self.under and self.small(n)
-        wild = (high or low) and name in RANGING
-        wild = wild or (name in PASSING and (n in self.over or n in self.under) and not self._tame(n))
-        return Need(self.bits.get(n, PLAIN), wild, self.why.get(n, ""))
-
-    def _tame(self, n: Expr) -> bool:
-        """Whether what a node passes on cannot have left the range."""
-        return all(
-            (not self.big(i) and not self.small(i)) or not i.inputs or not is_float(i.type.dtype) for i in n.inputs
-        )
+        if not is_float(n.type.dtype) or name not in WIDENED:
+            return Need()
+        bits, x = self.bits.get(n, PLAIN), self.bounds[n]
+        least, most = FLOATS[n.type.dtype]
+        high = min(x.most, self.over.get(n, most))
+        low = max(x.least, self.under.get(n, least))
+        wild = (high > most or (low < NORMAL[n.type.dtype] and n in self.under and x.grain < least)) and name in RANGING
+        if name in PASSING and (n in self.over or n in self.under):
+            wild = any(i in self._needs and self._needs[i].range for i in n.inputs)
+        deepest, highest = PAIR if bits == BOTH else DOUBLE
+        near = (n not in self.over or x.most <= highest) and (low >= deepest or x.grain >= deepest - 26)
+        return Need(bits, wild, self.why.get(n, ""), near)
 
 
 def form_of(dtype: str, need: Need) -> str:
     """The dtype in which a node of this dtype is computed."""
-    return (FORMS if dtype == "float64" else FORMS32).get((need.bits, need.range), dtype)
-
-
-def widened(roots: Sequence[Expr], known: Known, origins: Origins) -> list[Expr]:
-    """The roots with every node in the number form that it needs, casts between them."""
-    analysis = Analysis(roots, known)
-    forms = {n: form_of(n.type.dtype, analysis.need(n)) for n in analysis.order if is_float(n.type.dtype)}
-    if all(forms[n] == n.type.dtype for n in forms):
-        return list(roots)
-    done: dict[Expr, Expr] = {}
-    for n in topological(*roots):
-        with building(origins.get(n, frozenset()), origins):
-            done[n] = _in_form(n, forms.get(n, ""), done)
-            if n in analysis.stored:
-                done[n] = plain(done[n], n)
-    return [done[r] for r in roots]
-
-
-def plain(node: Expr, like: Expr) -> Expr:
-    """A node in the dtype that it has for the user."""
-    return node if node.type == like.type else cast(node, like.type.dtype)
-
-
-def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr]) -> Expr:
-    """n in its form, computed in the widest of its inputs' and its own."""
-    if not n.inputs:
-        return n
-    inputs = tuple(done[i] for i in n.inputs)
-    floats = [i.type.dtype for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
-    wide = widest([form, *floats] if form else floats) if floats else ""
-    own_dtype = n.type.dtype if isinstance(n.type, TensorType) else ""
-    same = wide not in WIDE and (wide == own_dtype or (n.op.name in COMPARISONS and len(set(floats)) == 1))
-    if same or not wide or n.op.name not in WIDENED | COMPARISONS:
-        plain_inputs = (
-            plain(d, i) if isinstance(i.type, TensorType) else d for d, i in zip(inputs, n.inputs, strict=True)
-        )
-        out = rebuilt(n, tuple(plain_inputs))
-        return cast(out, form) if form in WIDE else out
-    if n.op.name == "cast":
-        return cast(inputs[0], form)
-    if n.op.name in INDEX:
-        wide = inputs[0].type.dtype if n.op.name != "join" else wide
-    own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
-    out = make(n.op, tuple(own), **n.params)
-    return cast(out, form) if form else out
-
-
-def widest(dtypes: Sequence[str]) -> str:
-    """The form that holds all values of these."""
-    bits, exponent = any("x2" in d for d in dtypes), any(d.endswith("e") for d in dtypes)
-    if bits or exponent:
-        return "float64" + ("x2" if bits else "") + ("e" if exponent else "")
-    return "float64" if "float64" in dtypes else dtypes[0]
+    if dtype == "float64":
+        return FORMS.get((need.bits, need.range), dtype)
+    key = (need.bits, need.range)
+    return NEAR32.get(key, FORMS32.get(key, dtype)) if need.near else FORMS32.get(key, dtype)

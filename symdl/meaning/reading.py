@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from symdl.expr import CONSTANT, Expr, topological
-from symdl.meaning.index_maps import leaf
-from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe
+from symdl.meaning.index_maps import leaf, view_of, viewed
+from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, joined, stripped
 from symdl.meaning.rationals import Rational, quotient, rational
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
@@ -46,7 +46,8 @@ class Reading:
     """The forms of a graph's float nodes.
 
     polys: node -> form, as its users see it. uncut: the form of a node that its users see as a leaf. risk: what a node cancelled though it
-    may be 0. dirty: nodes whose form differs from what they are as written. named: form -> (node, factor), the user's own node for factor * form.
+    may be 0. dirty: nodes whose form differs from what they are as written. slopes, divided: what derivatives of logarithms and what
+    the formula itself divide by, in a node or below it. named: form -> (node, factor), the user's own node for factor * form.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,8 @@ class Reading:
         self.polys: dict[Expr, Poly] = {}
         self.uncut: dict[Expr, Poly] = {}
         self.risk: dict[Expr, frozenset[Atom]] = {}
+        self.slopes: dict[Expr, frozenset[Atom]] = {}
+        self.divided: dict[Expr, frozenset[Atom]] = {}
         self.dirty: set[Expr] = set()
         self.named: dict[Poly, tuple[Expr, Rational]] = {}
 
@@ -77,6 +80,7 @@ class Reading:
         if reader is None or not all(i in self.polys for i in node.inputs if is_float_node(i)):
             return self.as_leaf(node)
         before, self.forms.risk = self.forms.found, set()
+        self.forms.slopes, self.forms.divided = set(), set()
         inputs = [self.polys.get(i, self.forms.zero) for i in node.inputs]
         try:
             poly = reader(self, node, inputs)
@@ -88,7 +92,9 @@ class Reading:
         if poly.atom is not None and poly is self.as_leaf(node):
             self.forms.found = before
             return poly  # a leaf after all: as written, above inputs that are lowered for themselves
+        self._note_divisors(node)
         found = self.forms.found > before and node.op.name not in STABLE
+        found = found or self._zero_over_zero(node, poly)
         if found or any(i in self.dirty and i not in self.uncut for i in node.inputs):
             self.dirty.add(node)
         if self.forms.risk:
@@ -102,6 +108,28 @@ class Reading:
             self._name(node, poly)
         return poly
 
+    def _note_divisors(self, node: Expr) -> None:
+        for own, table in ((self.forms.slopes, self.slopes), (self.forms.divided, self.divided)):
+            for i in node.inputs:
+                if (below := table.get(i)) and i not in self.uncut:
+                    own |= laid_as(node, below)
+            if own:
+                table[node] = frozenset(own)
+
+    def safe(self, node: Expr) -> frozenset[Atom]:
+        """What only derivatives of logarithms divide by: an exact 0 over it is 0 where it is 0 too."""
+        slopes = self.slopes.get(node) if not self.forms.strict else None
+        return slopes - self.divided.get(node, frozenset()) if slopes else frozenset()
+
+    def _zero_over_zero(self, node: Expr, poly: Poly) -> bool:
+        """Whether a term divides what may be 0 by what only derivatives of logarithms divide by."""
+        safe = self.safe(node)
+        return bool(safe) and any(
+            any(p < 0 and a in safe for a, p in m.factors.items())
+            and any(p > 0 and not a.positive for a, p in m.factors.items())
+            for m in poly.terms
+        )
+
     def _name(self, node: Expr, poly: Poly) -> None:
         if poly.terms and poly.atom is None and poly.number is None and tuple(node.type.shape) == poly.shape:
             key, k = primitive(poly)
@@ -112,6 +140,22 @@ class Reading:
         if array.size and np.all(array == array.flat[0]) and math.isfinite(array.flat[0]):
             return self.forms.constant(rational(float(array.flat[0])))
         return self.as_leaf(node)
+
+
+def laid_as(node: Expr, atoms: frozenset[Atom]) -> frozenset[Atom]:
+    """Atoms of a node's operand as they lie in the node, where that is a view of it. What stands below a reduction is
+    left as it is."""
+    view = view_of(node)
+    if view is None:
+        return atoms
+    x = node.inputs[0]
+    shape, out = stripped(x.type.shape), set()
+    for a in sorted(atoms, key=lambda a: a.order):
+        fits = joined([a.shape, shape]) == shape
+        moved = viewed(a.forms.of_atom(a), view, x.type.ndim).atom if fits else a
+        if moved is not None:
+            out.add(moved)
+    return frozenset(out)
 
 
 def is_float_node(node: Expr) -> bool:

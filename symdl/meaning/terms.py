@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from symdl.meaning.cancellation import grown, logistic
-from symdl.meaning.logarithms import taken
+from symdl.expr import Expr
+from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, exponents, multiply, power, tamed
 from symdl.meaning.rationals import Rational
 
@@ -121,8 +121,56 @@ def maximum_of(a: Atom) -> Atom | None:
     return a if a.op == "max" else None
 
 
+def viewed_by(m: Mono) -> tuple[str, frozenset[Expr]] | None:
+    """What a lone factor is a view of, or nearly that: its function and on what it depends."""
+    a = lone(m)
+    while a is not None and a.op in ("view", "pick"):
+        a = a.args[0].atom
+    return (a.op, a.bases) if a is not None and a.bases else None
+
+
+def element_of(whole: Poly, rest: Poly, k: Rational) -> Poly | None:
+    """What stands k times in rest and is a view of the whole of a sum: a term for each of its terms."""
+    forms, left, out = whole.forms, dict(rest.terms), whole.forms.zero
+    for m, c in whole.terms.items():
+        own = viewed_by(m)
+        found = next((t for t, q in left.items() if own and q == c * k and viewed_by(t) == own), None)
+        if found is None:
+            return None
+        del left[found]
+        out = out + forms.term(found, c)
+    return out if out.terms else None
+
+
+def even_root(near: Poly) -> Poly | None:
+    """u where log f is known as an even multiple of log1p(u) and u may be below -1; None where that cannot be."""
+    for m, c in near.terms.items():
+        a = lone(m)
+        if a is not None and a.op == "log1p" and c.numerator % 2 == 0 and not (near.forms.one + a.args[0]).nonneg:
+            return a.args[0]
+    return None
+
+
 def softmax_argument(a: Atom) -> Poly | None:
     """E if a is the sum of exp(E - max E) over the axes of that maximum."""
+    found = _softmax_parts(a)
+    return found[0] if found else None
+
+
+def largest_of(a: Atom) -> Poly | None:
+    """max E if a is the sum of exp(E - max E) over its axes, or a view of that."""
+    if a.op == "view":
+        inner = a.args[0].atom
+        top = largest_of(inner) if inner is not None else None
+        if top is None or top.single is None or (own := lone(top.single[0])) is None:
+            return None
+        return a.forms.function("view", a.forms.of_atom(own), param=a.param, shape=a.shape).scale(top.single[1])
+    found = _softmax_parts(a)
+    return found[1] if found else None
+
+
+def _softmax_parts(a: Atom) -> tuple[Poly, Poly] | None:
+    """(E, max E) if a is the sum of exp(E - max E) over the axes of that maximum."""
     found = a.args[0].single if a.op == "sum" else None
     if not found or found[1] != 1 or found[0].factors:
         return None
@@ -132,5 +180,5 @@ def softmax_argument(a: Atom) -> Poly | None:
         if top is not None and top.op == "max" and c < 0 and len(top.args) == 1 and top.param == a.param:
             e = expo - m.forms.term(m, c)
             if e is top.args[0].scale(-c):
-                return e
+                return e, m.forms.term(m, -c)
     return None

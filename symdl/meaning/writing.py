@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 from symdl.expr import OPS, Expr, constant, make
 from symdl.meaning.bounds import MANY
-from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify
+from symdl.meaning.cancellation import combine, grown, logistic, near_log, over, simplify, taken
 from symdl.meaning.deltas import delta_of, written_delta
+from symdl.meaning.exactness import Known
 from symdl.meaning.index_maps import settled, stretched, with_indices
-from symdl.meaning.logarithms import taken
 from symdl.meaning.masks import assume, masked, pick_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
-from symdl.meaning.precision import Known
 from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
 from symdl.meaning.taylor import REACH, series_of, small
 from symdl.meaning.terms import (
     absorbs,
+    element_of,
+    even_root,
     exponent_of,
     halved,
     is_coth,
     is_mixed,
+    largest_of,
     lone,
     maximum_of,
     scaled_erfc,
@@ -37,11 +40,11 @@ from symdl.meaning.terms import (
     whole,
     wild,
 )
-from symdl.meaning.written_logs import log_add, log_cosh, written_log
+from symdl.meaning.written_logs import log_add, log_cosh, log_sum_exp, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
-from symdl.ops.normalized import SOFTMAX
-from symdl.ops.reductions import MAX, SUM, keep
+from symdl.ops.normalized import SOFTMAX, finite_row, shifted
+from symdl.ops.reductions import MAX, SUM, along, keep
 from symdl.ops.shaping import JOIN
 
 Term = tuple[Mono, Rational]
@@ -49,11 +52,13 @@ WHOLE = 1 << 24  # integers below are exact in both dtypes
 
 
 class Writing:
-    """Nodes for forms, in one dtype.
+    """Nodes for forms, in one dtype. right: nodes may get number forms. strict: 0 times infinity is NaN.
 
     lowered: the node that runs in place of a node of the meaning. named: forms that the user's own nodes are. known:
-    takes what is known of the nodes written.
+    takes what is known of the nodes written. safe: what only derivatives of logarithms divide by.
     """
+
+    right = strict = False
 
     def __init__(
         self,
@@ -61,7 +66,9 @@ class Writing:
         lowered: Callable[[Expr], Expr],
         named: dict[Poly, tuple[Expr, Rational]],
         known: Known,
+        safe: frozenset[Atom] = frozenset(),
     ) -> None:
+        self.safe = safe
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
         self.known = known
@@ -136,6 +143,9 @@ class Writing:
         gap, rest = self.gap(poly)
         if gap is not None:
             return self.total([gap, self(rest)]) if rest.terms else gap
+        whole, rest = log_sum_exp(self, poly)
+        if whole is not None:
+            return self.total([whole, self(rest)]) if rest.terms else whole
         return self.differences(list(poly.terms.items()))
 
     def like_signs(self, poly: Poly) -> list[Expr]:
@@ -168,9 +178,9 @@ class Writing:
             rest = poly - forms.term(m, c)
             if inner is top and all(rest.terms.get(t) == -c * k for t, k in top.args[0].terms.items()):
                 return self.scaled(self.distance(top.args[0], top), -c), rest + top.args[0].scale(c)
-            for t, k in rest.terms.items():
-                if k == -c and not t.expo.terms and len(t.factors) == 1 and forms.term(t).bases <= top.bases:
-                    return self.scaled(self.distance(forms.term(t), top), k), rest - forms.term(t, k)
+            element = element_of(inner.args[0], rest, -c)
+            if element is not None:
+                return self.scaled(self.distance(element, top), -c), rest - element.scale(-c)
         return None, poly
 
     def distance(self, x: Poly, top: Atom) -> Expr:
@@ -183,6 +193,30 @@ class Writing:
         return self.known.within(ew.where(ew.eq(a, b), self.number(0), ew.sub(a, b)), -math.inf, 0)
 
     def differences(self, items: list[Term]) -> Expr:
+        """A sum of terms of both signs. Beside exp(E) - 1, or t exp(E) - t, other terms may cancel what it leaves where
+        E is not small: there those without functions are added up first, which is often exact."""
+        close = self.paired(list(items))
+        gap = self.gap_of_exponential(items)
+        if gap is None:
+            return close
+        rows = [*(x for x in items if not x[0].special), *(x for x in items if x[0].special)]
+        far = self.total(
+            [
+                self.total([self.term(*x) for x in rows if not x[0].special]),
+                *(self.term(*x) for x in rows if x[0].special),
+            ]
+        )
+        return ew.where(ew.lt(ew.abs(self(gap)), self.number(1)), close, far)
+
+    def gap_of_exponential(self, items: list[Term]) -> Poly | None:
+        """E of c R (exp(E) - 1), R without functions, in a sum of three or four terms of which others have none either."""
+        plain = [x for x in items if not x[0].special]
+        if not 3 <= len(items) <= 4 or len(plain) < 2 or len(plain) == len(items):
+            return None
+        found = [m.expo for m, c in items for n, d in plain if c == -d and m * n.inverse is m.forms.mono(m.expo, {})]
+        return found[0] if len(found) == 1 and found[0].terms else None
+
+    def paired(self, items: list[Term]) -> Expr:
         parts: list[Expr] = []
         number = next((c for m, c in items if m.bare), None)
         grows = next(((m, c) for m, c in items if not m.factors and m.expo.terms and c + (number or 0) == 0), None)
@@ -226,8 +260,13 @@ class Writing:
                 return None
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
-        plain = self.known.calmed(self.total([self.term(m, c), self.term(n, d)]))
+        plain = self.total([self.term(m, c), self.term(n, d)])
         close = self.close(self.term(ratio, quotient(-c, d)))
+        positive = even_root(near)
+        if positive is None:
+            plain = self.known.calmed(plain)
+        else:  # the root of the ratio may be near -1 too, of which the logarithm says nothing
+            close = ew.bitwise_and(close, ew.gt(self(positive), self.number(-1)))
         for a in ratio.factors:
             if a.op == "pow":  # of a negative base there is no logarithm
                 close = ew.bitwise_and(close, ew.gt(self(a.args[0]), self.number(0)))
@@ -274,11 +313,21 @@ class Writing:
                     zero = self.number(0)
                     return ew.where(ew.ne(self.term(w, 1), zero), self._term(m, c), zero)
         both = vanishing_log(m)
-        if both is not None:
+        if both is not None and not self.strict:
             zero = self.number(0)
             vanish = ew.bitwise_and(ew.eq(self.term(both[0], 1), zero), ew.eq(self(both[1].args[0]), zero))
             return ew.where(vanish, zero, self._term(m, c))
-        return self._term(m, c)
+        vanish = self.zero_over_zero(m)
+        return self._term(m, c) if vanish is None else ew.where(vanish, self.number(0), self._term(m, c))
+
+    def zero_over_zero(self, m: Mono) -> Expr | None:
+        """Whether a term is 0 / 0 by what only derivatives of logarithms divide by; None if it cannot be."""
+        zero = self.number(0)
+        below = [ew.eq(self.atom(a), zero) for a, p in m.factors.items() if p < 0 and a in self.safe]
+        above = [ew.eq(self.atom(a), zero) for a, p in m.factors.items() if p > 0 and not a.positive] if below else []
+        if not above:
+            return None
+        return ew.bitwise_and(reduce(ew.bitwise_or, below), reduce(ew.bitwise_or, above))
 
     def _term(self, m: Mono, c: Rational) -> Expr:
         for a, p in m.factors.items():
@@ -307,7 +356,8 @@ class Writing:
         elif expo.terms:
             top.append(fn.exp(self(expo)))
         for a, p in factors.items():
-            (top if p > 0 else below).append(self.raised(self.atom(a), magnitude(p)))
+            x = self.atom(a) if p > 0 or a.op != "sum" else self.finite_row(self.atom(a), a)
+            (top if p > 0 else below).append(self.raised(x, magnitude(p)))
         if not top:
             if not below:
                 return self.number(c)
@@ -462,11 +512,22 @@ class Writing:
             expo = left
             x = self(e)
             axes = tuple(k + x.type.ndim for k in a.param)
-            top.append(self.raised(make(SOFTMAX, (x,), axes=axes), q))
+            top.append(self.raised(self.softmax(x, axes), q))
             factors[a] += q
             if not factors[a]:
                 del factors[a]
         return expo
+
+    def softmax(self, x: Expr, axes: tuple[int, ...]) -> Expr:
+        """softmax of x; step by step where its digits may be asked for: what is rounded in x less its largest, an
+        exponential magnifies."""
+        if not self.right:
+            return make(SOFTMAX, (x,), axes=axes)
+        known = self.known
+        top, gap = shifted(x, axes)
+        part = known.within(fn.exp(known.within(gap, -math.inf, 0)), 0, 1)
+        total = known.within(make(SUM, (part,), axes=axes), 1, MANY)
+        return known.within(ew.true_div(part, along(finite_row(total, top), x, axes)), 0, 1)
 
     def shifted(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr]) -> Expr | None:
         """Takes powers of sums of exponentials less their largest exponent: gives the exponential of what that leaves
@@ -531,7 +592,8 @@ class Writing:
             case "where":
                 return ew.where(self.lowered(a.param), self(a.args[0]), self(a.args[1]))
             case "sum":
-                return self.reduced(SUM, self(a.args[0]), a.param)
+                out = self.reduced(SUM, self(a.args[0]), a.param)
+                return out if softmax_argument(a) is None else self.known.within(out, 1, MANY)
             case "max":
                 return self.reduced(MAX, self.candidates(a), a.param)
             case "others":
@@ -592,6 +654,11 @@ class Writing:
         gap = self(exponent_of(total))
         rest = self.known.within(self.known.calmed(ew.sub(all_of, x)), 0, MANY)  # x is at most half of the sum
         return self.known.within(ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), rest), 0, MANY)
+
+    def finite_row(self, x: Expr, total: Atom) -> Expr:
+        """x, of a row of exponentials less their largest; NaN where that is infinite."""
+        top = largest_of(total)
+        return finite_row(x, self(top)) if top is not None else x
 
     def rest_of(self, total: Atom) -> Expr:
         """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from symdl.expr import Expr
-from symdl.meaning.cancellation import grown, logistic, near_log
+from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS
+from symdl.meaning.exactness import Known
 from symdl.meaning.index_maps import settled
-from symdl.meaning.logarithms import is_shifted_sum, rest_and_total, taken
+from symdl.meaning.logarithms import is_shifted_sum, rest_and_total
 from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply
-from symdl.meaning.precision import Known
 from symdl.meaning.rationals import HALF, Rational, magnitude
-from symdl.meaning.terms import is_mixed, lone, may_overflow, softmax_argument, squared
+from symdl.meaning.terms import even_root, is_mixed, largest_of, lone, may_overflow, softmax_argument, squared
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 
@@ -36,13 +36,13 @@ class Writer(Protocol):
     def function(self, name: str, x: Expr, /) -> Expr: ...
     def unshifted(self, poly: Poly, /) -> tuple[Expr, Expr]: ...
     def rest_of(self, total: Atom, /) -> Expr: ...
+    def finite_row(self, x: Expr, total: Atom, /) -> Expr: ...
 
 
 def written_log(write: Writer, f: Poly) -> Expr:
     """log(f)."""
     if f.number is not None:
-        k = float(f.number)
-        return write.number(math.log(k) if k > 0 else -math.inf if k == 0 else math.nan)
+        return write.number(log_of_number(f.number))
     a = f.atom
     if a is not None and is_shifted_sum(a):
         return log_of_sum(write, a)
@@ -64,18 +64,51 @@ def written_log(write: Writer, f: Poly) -> Expr:
             and not any(q.op in COMPANIONS or (q.op == "sum_of" and is_mixed(q.args[0])) for q in m.factors)
         ):
             return write(near)  # log1p serves everywhere
-    return ew.where(write.close(write.term(m, c)), write(near), write.known.calmed(far_log(write, m, c)))
+    far, close, positive = far_log(write, m, c), write.close(write.term(m, c)), even_root(near)
+    if positive is None:
+        far = write.known.calmed(far)
+    else:  # f is a square of what may be near -1
+        close = ew.bitwise_and(close, ew.gt(write(positive), write.number(-1)))
+    return ew.where(close, write(near), far)
 
 
-def log_of_sum(write: Writer, a: Atom) -> Expr:
-    """log of a sum of exponentials less their largest, which is at least 1."""
+def log_of_number(k: Rational) -> float:
+    """The logarithm of a number that is exact: 1 - 1e-7 is rounded no more than its logarithm."""
+    if k <= 0:
+        return -math.inf if k == 0 else math.nan
+    return math.log1p(float(k - 1)) if HALF < k < 2 else math.log(k)
+
+
+def log_of_sum(write: Writer, a: Atom, beside_largest: bool = False) -> Expr:
+    """log of a sum of exponentials less their largest, which is at least 1; NaN where the largest is infinite, unless
+    it stands beside that."""
     if a.op == "view":
         inner = a.args[0].atom
         assert inner is not None
-        return settled(a.param.apply(log_of_sum(write, inner)))
+        return settled(a.param.apply(log_of_sum(write, inner, beside_largest)))
     if softmax_argument(a) is None:
         return fn.log(write.atom(a))
-    return fn.log1p(write.rest_of(a))
+    log = fn.log1p(write.rest_of(a))
+    return log if beside_largest else write.finite_row(log, a)
+
+
+def log_sum_exp(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
+    """(k (max E + log sum exp(E - max E)), the rest of poly): an infinity where the largest is one."""
+    forms = poly.forms
+    for m, c in poly.terms.items():
+        a = next((a for a, p in m.factors.items() if a.op == "log" and p == 1), None)
+        total = a.args[0].atom if a is not None else None
+        if a is None or total is None or not is_shifted_sum(total) or (top := largest_of(total)) is None:
+            continue
+        rest = m.without(a)
+        (largest, k), *others = multiply(forms.term(rest, c), top).terms.items()
+        left = poly - forms.poly({m: c, largest: k})
+        if others or poly.terms.get(largest) != k or not left.bases.isdisjoint(top.bases):
+            continue  # beside another maximum the two largest may cancel
+        log = log_of_sum(write, total, beside_largest=True)
+        log = write.scaled(log, c) if rest.bare else ew.mul(write.term(rest, c), log)
+        return write.total([write.term(largest, k), log]), left
+    return None, poly
 
 
 def log_rest(write: Writer, m: Mono, c: Rational) -> Expr | None:
@@ -118,7 +151,7 @@ def log_grown(write: Writer, m: Mono, c: Rational) -> Expr | None:
         small = fn.log(fn.expm1(x))
         small = ew.add(write(beside), small) if beside.terms else small
         out = ew.where(ew.gt(x, write.number(1)), grows, small)
-    return out if abs(c) == 1 else ew.add(out, write.number(math.log(magnitude(c))))
+    return out if abs(c) == 1 else ew.add(out, write.number(log_of_number(magnitude(c))))
 
 
 def far_log(write: Writer, m: Mono, c: Rational) -> Expr:

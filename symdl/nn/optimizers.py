@@ -18,6 +18,7 @@ import symdl.tensor as T
 from symdl.errors import ConfigError, GradientError
 from symdl.expr import Expr
 from symdl.gradient import grad
+from symdl.ops.facts import assume
 from symdl.storage import SharedVariable, shared
 
 Updates = list[tuple[SharedVariable, Expr]]
@@ -151,7 +152,7 @@ class Adam(Optimizer):
 
     def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
         count = shared(np.int64(0), "adam.step")
-        t = (count + 1).astype("float64")
+        t = assume(count + 1, lower=1).astype("float64")
         first = 1 - self.beta1**t
         second = T.sqrt(1 - self.beta2**t)
         updates: Updates = [(count, count + 1)]

@@ -25,7 +25,7 @@ from symdl.ops.elementwise import (
     where,
 )
 from symdl.ops.extents import as_extent, axis_of, exprs_of
-from symdl.ops.functions import expm1, log, round_half_even, sqrt
+from symdl.ops.functions import erfc, expm1, log, round_half_even, sigmoid, softplus, sqrt, tanh
 from symdl.ops.indexing import getitem
 from symdl.ops.reductions import all, sum
 from symdl.ops.shaping import arange, concatenate, eye, iota, one_hot, pad
@@ -74,6 +74,58 @@ def hard_sigmoid(x: Any) -> Expr:
     return clip(0.2 * _floating(x) + 0.5, 0, 1)
 
 
+def ultra_fast_sigmoid(x: Any) -> Expr:
+    """Theano's approximation of sigmoid by a fraction, a line and a constant; wrong by up to 0.03."""
+    x = _floating(x)
+    far = 0.5 * abs(x)
+    line = 0.935409070603099 + 0.0458812946797165 * (far - 1.7)
+    rise = where(far < 1.7, 1.5 * far / (1 + far), where(far < 3, line, 0.99505475368673))
+    out: Expr = 0.5 * (where(x >= 0, rise, -rise) + 1)
+    return out
+
+
+def leaky_relu(x: Any, alpha: Any = 0.01) -> Expr:
+    """x above 0, else alpha * x (Maas, Hannun and Ng, 2013)."""
+    return relu(x, alpha)
+
+
+def gelu(x: Any, approximate: bool = False) -> Expr:
+    """x times the normal distribution function at x (Hendrycks and Gimpel, 2016).
+
+    approximate: x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) instead.
+    """
+    x = _floating(x)
+    share = erfc(-0.7071067811865476 * x)
+    if approximate:
+        share = 1 + tanh(0.7978845608028654 * (x + 0.044715 * x * sqr(x)))
+    out: Expr = 0.5 * x * share
+    return out
+
+
+def silu(x: Any) -> Expr:
+    """x * sigmoid(x), also called swish (Elfwing, Uchibe and Doya, 2017)."""
+    x = _floating(x)
+    out: Expr = x * sigmoid(x)
+    return out
+
+
+def mish(x: Any) -> Expr:
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    x = _floating(x)
+    out: Expr = x * tanh(softplus(x))
+    return out
+
+
+def hard_tanh(x: Any) -> Expr:
+    """x cut off to [-1, 1]."""
+    return clip(_floating(x), -1, 1)
+
+
+def relu6(x: Any) -> Expr:
+    """x cut off to [0, 6]."""
+    return clip(_floating(x), 0, 6)
+
+
 def logit(p: Any) -> Expr:
     """log(p / (1 - p)), the inverse of sigmoid."""
     p = _floating(p)
@@ -104,6 +156,13 @@ def binary_crossentropy(p: Any, target: Any) -> Expr:
     """-(t log p + (1 - t) log(1 - p)), in nats, for each element; target is 0, 1 or in between."""
     q, t = as_expr(p), as_expr(target)
     return -(t * log(q) + (1 - t) * log(1 - q))
+
+
+def sigmoid_binary_crossentropy(z: Any, target: Any) -> Expr:
+    """binary_crossentropy of sigmoid(z), in nats, for each element: softplus(z) - target * z."""
+    z = _floating(z)
+    out: Expr = softplus(z) - as_expr(target) * z
+    return out
 
 
 # ---- comparing ----

@@ -25,25 +25,31 @@ def _total(x: Expr, axes: Axes) -> Expr:
     return make(SUM, (x,), axes=axes)
 
 
-def _shifted(x: Expr, axes: Axes) -> tuple[Expr, Expr]:
-    """(largest of x, x less its largest): 0 where both are one infinity, so that its row stays right."""
+def shifted(x: Expr, axes: Axes) -> tuple[Expr, Expr]:
+    """(largest of x, x less its largest): 0 where both are one infinity, so that logsumexp is that infinity."""
     top = make(MAX, (x,), axes=axes)
     wide = along(top, x, axes)
     return top, where(eq(x, wide), constant(0, x.type.dtype), sub(x, wide))
 
 
+def finite_row(total: Expr, top: Expr) -> Expr:
+    """total; NaN where the row's largest is infinite, so that inf / inf and 0 / 0 are what they are."""
+    return total + top * constant(0, top.type.dtype)
+
+
 def _softmax(x: Expr, *, axes: Axes) -> Expr:
-    e = exp(_shifted(x, axes)[1])
-    return e / along(_total(e, axes), x, axes)
+    top, gap = shifted(x, axes)
+    e = exp(gap)
+    return e / along(finite_row(_total(e, axes), top), x, axes)
 
 
 def _log_softmax(x: Expr, *, axes: Axes) -> Expr:
-    gap = _shifted(x, axes)[1]
-    return gap - along(log(_total(exp(gap), axes)), x, axes)
+    top, gap = shifted(x, axes)
+    return gap - along(finite_row(log(_total(exp(gap), axes)), top), x, axes)
 
 
 def _logsumexp(x: Expr, *, axes: Axes) -> Expr:
-    top, gap = _shifted(x, axes)
+    top, gap = shifted(x, axes)
     return top + log(_total(exp(gap), axes))
 
 
@@ -93,19 +99,22 @@ def _prepared(x: Any, axis: Any, name: str) -> tuple[Expr, Axes]:
 
 
 def softmax(x: Any, axis: Any = -1) -> Expr:
-    """exp(x) / sum of exp(x) along axis (the last by default; None for all): positive, adding up to 1."""
+    """exp(x) / sum of exp(x) along axis (the last by default; None for all): positive, adding up to 1.
+
+    0 for a logit of -inf; NaN for a row with inf, and for one of -inf alone.
+    """
     x, axes = _prepared(x, axis, "softmax")
     return make(SOFTMAX, (x,), axes=axes)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Expr:
-    """log(softmax(x)) along axis, without underflow."""
+    """log(softmax(x)) along axis, without underflow; NaN for a row with inf, and for one of -inf alone."""
     x, axes = _prepared(x, axis, "log_softmax")
     return make(LOG_SOFTMAX, (x,), axes=axes)
 
 
 @declared("logsumexp")
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
-    """log of the sum of exp(x) over axes (all by default), without overflow."""
+    """log of the sum of exp(x) over axes (all by default), without overflow; -inf of -inf alone, inf beside inf."""
     x, axes = _prepared(x, axis, "logsumexp")
     return keep(make(LOGSUMEXP, (x,), axes=axes) if axes else x, x, axes, keepdims)

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from symdl.expr import Expr, Inferred, Op, constant, make, register
+from symdl.ops.elementwise import cast
+from symdl.ops.extents import expr_of
 from symdl.ops.views import sized
 from symdl.philox import normal32, normal64, word32, word64
-from symdl.types import Shape, TensorType, broadcast
+from symdl.types import Shape, TensorType, broadcast, product
 
 ARGUMENTS = ("key", "count", "serial", "place")
 
@@ -50,15 +52,18 @@ DRAWS = {
 }
 
 
-def draw(kind: str, key: Expr, count: Expr, serial: int, shape: Shape) -> Expr:
+def draw(kind: str, key: Expr, count: Expr, serial: int, shape: Shape, round_: Expr | None = None) -> Expr:
     """Random words (kind "uint32" or "uint64") or standard normal numbers ("float32", "float64") of a shape.
 
-    key and count are uint64 scalars; draws of one key and count and of different serials share nothing.
+    key and count are uint64 scalars; draws of one key and count and of different serials share nothing. round_: which of
+    many draws of this shape it is, an integer scalar; together they are one draw with an axis of rounds.
     """
     if not shape:
         place = constant(0, "uint64")
     else:
         place = make(PLACE, (), shape=shape)
+    if round_ is not None:
+        place = place + cast(round_, "uint64") * cast(expr_of(product(shape)), "uint64")
     return make(DRAWS[kind], (key, count, constant(serial, "uint64"), place))
 
 

@@ -229,6 +229,51 @@ JOIN = register(
 )  # fmt: skip
 
 
+# ---- interleaving ----
+
+
+def interleaved(extent: Extent, count: int, k: int) -> Extent:
+    """How many of so many places belong to the k-th of count pieces that take turns."""
+    return floor_divide(extent - k + (count - 1), count)
+
+
+def _interleave_infer(*types: TensorType, axis: int, extent: Extent) -> Inferred:
+    facts: list[Fact] = []
+    shape = list(types[0].shape)
+    shape[axis] = extent
+    for j, t in enumerate(types):
+        for k, n in enumerate(t.shape):
+            want = interleaved(extent, len(types), j) if k == axis else shape[k]
+            equal(want, n, f"interleave: axis {k} of {{{j}}} has {{right}} entries, not {{left}}", facts)
+    return TensorType(types[0].dtype, tuple(shape)), tuple(facts)
+
+
+def _interleave_numpy(*xs: Any, axis: int, extent: int) -> Any:
+    out = np.empty((*xs[0].shape[:axis], extent, *xs[0].shape[axis + 1 :]), xs[0].dtype)
+    for k, x in enumerate(xs):
+        out[(*[slice(None)] * axis, slice(k, None, len(xs)))] = x
+    return out
+
+
+def _interleave_pullback(g: Expr, y: Expr, *inputs: Expr, axis: int, extent: Extent) -> tuple[Expr | None, ...]:
+    count, n = len(inputs), len(g.type.shape)
+    steps = tuple(count if k == axis else 1 for k in range(n))
+    return tuple(
+        make(SLICE, (g,), starts=tuple(j if k == axis else 0 for k in range(n)), steps=steps, lengths=x.type.shape)
+        if differentiable(x)
+        else None
+        for j, x in enumerate(inputs)
+    )
+
+
+INTERLEAVE = register(
+    Op(
+        "interleave", "join", ("*xs",), _interleave_infer, "Pieces that take turns along an axis.",
+        reference=_interleave_numpy, pullback=_interleave_pullback,
+    )
+)  # fmt: skip
+
+
 @declared("concatenate")
 def concatenate(arrays: Any, axis: int = 0) -> Expr:
     """Pieces laid side by side along an existing axis."""

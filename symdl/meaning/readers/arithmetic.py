@@ -21,15 +21,28 @@ from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
 from symdl.meaning.taylor import small
-from symdl.meaning.terms import scaled_erfc, vanishing_log
+from symdl.meaning.terms import lone, scaled_erfc, vanishing_log
 
 
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
-    out = simplify(merged(flattened(poly)))
+    out = _number_inside(simplify(merged(flattened(poly))))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
+
+
+def _number_inside(poly: Poly) -> Poly:
+    """k + c where(..., u, v) as where(..., k + c u, k + c v): 1 - p of a p that is clipped."""
+    forms = poly.forms
+    if len(poly.terms) != 2 or forms.unit not in poly.terms:
+        return poly
+    ((m, c),) = [t for t in poly.terms.items() if not t[0].bare]
+    a = lone(m)
+    if a is None or a.op != "where" or not poly.special or not all(b.terms for b in a.args):
+        return poly
+    k = forms.constant(poly.terms[forms.unit])
+    return chosen(a.param, *(_number_inside(simplify(flattened(k + b.scale(c)))) for b in a.args))
 
 
 def _gains_under_mask(poly: Poly) -> bool:
@@ -117,7 +130,13 @@ def _hazard(poly: Poly) -> bool:
 
 @reads("mul")
 def _mul(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return times(reading, args[0], args[1])
+    out = times(reading, args[0], args[1])
+    return out if out.terms or not _hides(args) else reading.as_leaf(node)
+
+
+def _hides(args: Sequence[Poly]) -> bool:
+    """Whether 0 over or times it is more than 0: NaN where it is infinite or NaN."""
+    return any(a.number is None for a in args)
 
 
 def to_power(reading: Reading, a: Poly, p: Rational) -> Poly:
@@ -136,6 +155,8 @@ def to_power(reading: Reading, a: Poly, p: Rational) -> Poly:
             if w.op == "join":
                 return product(outer, rejoined(w, inside))
             return product(outer, chosen(w.param, *inside))
+    if p < 0:
+        reading.forms.divided.update(q for q, k in whole.factors.items() if k > 0 and not q.positive)
     return power(a, p)
 
 
@@ -144,12 +165,21 @@ def _div(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     k = args[1].number
     if k is not None and k:
         return args[0].scale(quotient(1, k))
+    if not args[0].terms and k is None:
+        return reading.as_leaf(node)
     return times(reading, args[0], to_power(reading, args[1], -1))
 
 
 @reads("reciprocal")
 def _reciprocal(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return to_power(reading, args[0], -1)
+
+
+@reads("log_slope")
+def _log_slope(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    forms = reading.forms
+    out, forms.slopes, forms.divided = to_power(reading, args[0], -1), forms.divided, set()
+    return out
 
 
 @reads("sqr")

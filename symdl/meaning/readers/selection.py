@@ -11,6 +11,7 @@ from symdl.meaning.masks import (
 from symdl.meaning.normal_form import Poly, as_factor
 from symdl.meaning.rationals import magnitude
 from symdl.meaning.reading import Reading, is_float_node, reads
+from symdl.ops.elementwise import gt, lt
 
 
 @reads("where")
@@ -35,28 +36,53 @@ def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("maximum")
 def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    a, b = node.inputs
     return (
-        _bounded(reading, node, args[0], args[1], None)
-        or _bounded(reading, node, args[1], args[0], None)
+        _bounded(reading, args[0], args[1], None)
+        or _bounded(reading, args[1], args[0], None)
+        or _branches(args[0], a, args[1], b, None, None)
+        or _branches(args[1], b, args[0], a, None, None)
         or reading.as_leaf(node)
     )
 
 
 @reads("minimum")
 def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    a, b = node.inputs
     return (
-        _bounded(reading, node, args[0], None, args[1])
-        or _bounded(reading, node, args[1], None, args[0])
+        _bounded(reading, args[0], None, args[1])
+        or _bounded(reading, args[1], None, args[0])
+        or _branches(args[0], a, None, None, args[1], b)
+        or _branches(args[1], b, None, None, args[0], a)
         or reading.as_leaf(node)
     )
 
 
 @reads("clip_between")
 def _clip(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return _bounded(reading, node, args[0], args[1], args[2]) or reading.as_leaf(node)
+    x, low, high = node.inputs
+    return (
+        _bounded(reading, args[0], args[1], args[2])
+        or _branches(args[0], x, args[1], low, args[2], high)
+        or reading.as_leaf(node)
+    )
 
 
-def _bounded(reading: Reading, node: Expr, x: Poly, low: Poly | None, high: Poly | None) -> Poly | None:
+def _branches(
+    form: Poly, x: Expr, low: Poly | None, low_node: Expr | None, high: Poly | None, high_node: Expr | None
+) -> Poly | None:
+    """x between two numbers as a choice: inside them it is x itself, of which the algebra knows the logarithm."""
+    if not form.special or any(p is not None and p.number is None for p in (low, high)):
+        return None
+    out = form
+    if high is not None and high_node is not None:
+        out = chosen(gt(x, high_node), high, out)
+    if low is not None and low_node is not None:
+        out = chosen(lt(x, low_node), low, out)
+    return out
+
+
+def _bounded(reading: Reading, x: Poly, low: Poly | None, high: Poly | None) -> Poly | None:
     """x where clipping it to these numbers changes nothing: a product of sigmoids, tanhs or softmaxes lies within 0 and 1."""
     a, b = (low.number if low is not None else -1), (high.number if high is not None else 2)
     if a is None or b is None or not x.special or not within_unit(x):
@@ -82,8 +108,17 @@ def within_unit(poly: Poly) -> bool:
     return any(not e.terms for e in tops)
 
 
+@reads("assumed")
+def _assumed(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    """What the user knows stays with a leaf; of what the algebra sees through it knows more itself."""
+    return args[0] if is_float_node(node) and args[0].special else reading.as_leaf(node)
+
+
 @reads("cast")
 def _cast(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    if is_float_node(node.inputs[0]) and args[0].special:
+    x = node.inputs[0]
+    if not node.type.shape and node.type.dtype < x.type.dtype:
+        return reading.as_leaf(node)  # a number rounded by the user: arrays that use it stay of their own dtype
+    if is_float_node(x) and args[0].special:
         return args[0]
     return reading.as_leaf(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.expr import Expr
-from symdl.meaning.index_maps import Cut, Gathered, Place, Put, Reshape, View, viewed
+from symdl.meaning.index_maps import Cut, Gathered, Put, view_of, viewed
 from symdl.meaning.masks import (
     dropped_last,
     is_label_pick,
@@ -14,25 +14,6 @@ from symdl.meaning.masks import (
 )
 from symdl.meaning.normal_form import Atom, Poly
 from symdl.meaning.reading import Reading, reads
-
-
-def view_of(node: Expr) -> View | None:
-    """What an index map does to its one operand's elements; None for other ops."""
-    params = node.params
-    match node.op.name:
-        case "spread":
-            own = node.inputs[0].type.shape
-            place: list[int | None] = [None] * len(params["shape"])
-            for k, target in enumerate(params["axes"]):
-                place[target] = k if own[k] != 1 else None
-            return Place(tuple(place))
-        case "squeeze":
-            return Place(tuple(k for k in range(node.inputs[0].type.ndim) if k not in params["axes"]))
-        case "slice":
-            return Cut(params["starts"], params["steps"], params["lengths"])
-        case "reshape":
-            return Reshape(node.inputs[0].type.shape, node.type.shape)
-    return None
 
 
 @reads("spread", "squeeze", "slice", "reshape")

@@ -1,0 +1,333 @@
+"""Loops that hold numbers with an exponent, tried without: each vector computed in plain numbers, and where some of its
+lanes have left the range, these again in full by a function out of line, one lane at a time.
+
+So no number depends on the lanes beside it. A loop that adds up numbers with an exponent is tried as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial as bound
+
+from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.llvm.module import ITEM_BYTES, Module
+from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
+from symdl.backends.llvm.plans import Plan, Sum, plan_for
+from symdl.backends.llvm.statements import changed_in
+from symdl.backends.llvm.vectors import VectorWriter
+from symdl.backends.vmath.forms import any_lane
+from symdl.backends.wide import emit, numbers
+from symdl.backends.wide.ranges import Attempt
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
+from symdl.number_forms import LIMBS, WIDE
+from symdl.types import Symbol, symbols
+
+RARE = "cold noinline nounwind"
+EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
+
+
+class AttemptWriter(VectorWriter):
+    """A VectorWriter that tries loops without exponents first."""
+
+    def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
+        super().__init__(module, pointers, indices)
+        self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
+        self.kept: list[Whole] = []  # a writer knows values by their ids
+
+    def statement(self, statement: Stmt) -> None:
+        """Emit one statement."""
+        tried = self.as_whole(statement) if isinstance(statement, For) else None
+        if tried is None:
+            super().statement(statement)
+        else:
+            assert isinstance(statement, For)
+            self.whole(statement, tried)
+
+    # one round
+
+    def attempt(self, loop: For) -> Narrowed | None:
+        """The attempt at each round of a loop."""
+        found = self.attempts.get(id(loop))
+        if found is None:
+            made = narrowed(loop, self.target.fma)
+            found = self.attempts[id(loop)] = made, loop
+        made = found[0]
+        return None if made is None or made.sums else made
+
+    def round(self, loop: For) -> None:
+        tried = self.attempt(loop)
+        if tried is None:
+            super().round(loop)
+            return
+        for place, found in self.computed(loop, tried).items():
+            statement = loop.body[place]
+            if isinstance(statement, Store):
+                self.store(found, self.address(statement.view, statement.at))
+            else:
+                assert isinstance(statement, Assign)
+                assert isinstance(statement.value, Apply)
+                before = self.get(statement.name)
+                self.set(statement.name, emit(self, statement.value.primitive, before, found, dtype=found.dtype))
+        self.forget(changed_in(loop.body))
+
+    def vector_round(self, loop: For, plan: Plan, partial: dict[str, str]) -> None:
+        tried = self.attempt(loop)
+        if tried is None:
+            super().vector_round(loop, plan, partial)
+            return
+        for place, found in self.computed(loop, tried).items():
+            statement = loop.body[place]
+            if isinstance(statement, Store):
+                self.store_lanes(statement.view, statement.at, found)
+            else:
+                assert isinstance(statement, Assign)
+                self.add_up(plan.sums[statement.name], partial.get(statement.name, ""), found)
+        self.forget(changed_in(loop.body))
+
+    def computed(self, loop: For, tried: Narrowed) -> dict[int, Reg]:
+        """What a round stores and adds up: the attempt, and where it has failed, what is right."""
+        found = {place: self.value(value) for place, value in tried.values.items()}
+        if tried.failed is None:
+            return found
+        failed = self.value(tried.failed)
+        room = Room.of([(place, found[place].dtype) for place in tried.wide], self.lanes or 1)
+        area = f"%{self.fresh('area')}"
+        self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")
+        again, join, plain = self.fresh("again"), self.fresh("join"), self.block
+        some = any_lane(self, failed)
+        call = self.again(loop, tried, room, area)
+        self.branch(some.text, again, join)
+        self.label(again)
+        for place in tried.wide:
+            self.spill(found[place], area, room.offsets[place])
+        if self.lanes:
+            self.lanes_again(failed, call)
+        else:
+            self.line(call("0", self.register(loop.index)))
+        redone = {place: self.refill(found[place].dtype, area, room.offsets[place]) for place in tried.wide}
+        behind = self.block
+        self.jump(join)
+        self.label(join)
+        for place in tried.wide:
+            found[place] = self.either(found[place], plain, redone[place], behind)
+        return found
+
+    def lanes_again(self, failed: Reg, call: Calling) -> None:
+        """Call for each lane that has failed."""
+        lanes, before = self.lanes, self.block
+        bits = self.emit(f"bitcast <{lanes} x i1> {failed.text} to i{lanes}", "int64").text
+        word = (
+            self.word
+            if lanes == int(self.word[1:])
+            else self.emit(f"zext i{lanes} {bits} to {self.word}", "int64").text
+        )
+        each, left, rest = self.fresh("each"), f"%{self.fresh('left')}", f"%{self.fresh('rest')}"
+        done = self.fresh("done")
+        self.jump(each)
+        self.label(each)
+        self.line(f"{left} = phi {self.word} [ {word}, %{before} ], [ {rest}, %{each} ]")
+        name = f"llvm.cttz.{self.word}"
+        self.declarations.add(f"declare {self.word} @{name}({self.word}, i1)")
+        lane = self.emit(f"call {self.word} @{name}({self.word} {left}, i1 true)", "int64").text
+        self.line(call(lane, self.arithmetic("add", self.register(self.index), lane)))
+        self.line(f"{rest} = and {self.word} {left}, {self.arithmetic('sub', left, '1')}")
+        more = self.emit(f"icmp ne {self.word} {rest}, 0", "bool").text
+        self.branch(more, each, done)
+        self.label(done)
+
+    def separate(self, value: Reg) -> tuple[Reg, ...]:
+        return numbers.split(self, value) if value.dtype in WIDE else (value,)
+
+    def spill(self, value: Reg, area: str, offset: int) -> None:
+        """Store every lane of a value in the area, limb after limb."""
+        for limb in self.separate(value):
+            if limb.dtype == "bool":
+                limb = self.convert("zext", limb, "int8")
+            place = self.at_byte(area, str(offset))
+            self.line(f"store {self.type(limb.dtype)} {limb.text}, ptr {place}, align {ITEM_BYTES[limb.dtype]}")
+            offset += ITEM_BYTES[limb.dtype] * (self.lanes or 1)
+
+    def refill(self, dtype: str, area: str, offset: int) -> Reg:
+        """The value that stands there."""
+        limbs = []
+        for one in ("float64",) * len(LIMBS.get(dtype, ())) or (dtype,):
+            kept = "int8" if one == "bool" else one
+            place = self.at_byte(area, str(offset))
+            found = self.emit(f"load {self.type(kept)}, ptr {place}, align {ITEM_BYTES[kept]}", kept)
+            limbs.append(self.compare("ne", found, 0) if one == "bool" else found)
+            offset += ITEM_BYTES[kept] * (self.lanes or 1)
+        return numbers.join(self, dtype, *limbs) if dtype in WIDE else limbs[0]
+
+    def at_byte(self, area: str, offset: str) -> str:
+        return self.emit(f"getelementptr inbounds i8, ptr {area}, {self.word} {offset}", "int64").text
+
+    def either(self, value: Reg, block: str, other: Reg, behind: str) -> Reg:
+        """The one or the other, by the block that control came from."""
+        kind = self.type(value.dtype)
+        return self.emit(f"phi {kind} [ {value.text}, %{block} ], [ {other.text}, %{behind} ]", value.dtype)
+
+    def again(self, loop: For, tried: Narrowed, room: Room, area: str) -> Calling:
+        """The function that computes one element in full and stores it in its lane of the area."""
+        buffers: dict[str, None] = {}
+        sizes: dict[Symbol, None] = {}
+        outside: dict[str, str] = {}
+        own = {s.name for s in loop.body if isinstance(s, Local)}
+        roots = [s if isinstance(s, Local) else summand(s) for s in loop.body]
+        for item in walk(*roots):
+            if isinstance(item, Load):
+                buffers[item.view.buffer] = None
+            if isinstance(item, Ref) and item.name not in own:
+                outside[item.name] = item.dtype
+            for extent in extents_in(item):
+                sizes.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
+        sizes.pop(loop.index, None)
+        pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
+        w = type(self)(self.module, pointers, self.indices)
+        w.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)} | {loop.index: "%index"})
+        for k, (name, dtype) in enumerate(outside.items()):
+            w.dtypes[name] = dtype
+            w.line(f"store {LLVM_TYPE[dtype]} %v{k}.given, ptr {w.variable(name)}")
+        for place, statement in enumerate(loop.body):
+            if isinstance(statement, Local):
+                w.statement(statement)
+            elif place in tried.wide:
+                value, offset = w.value(summand(statement)), room.offsets[place]
+                for limb in w.separate(value):
+                    size = ITEM_BYTES[limb.dtype]
+                    at = w.arithmetic("add", w.arithmetic("mul", "%lane", str(size)), str(offset))
+                    w.store(limb, w.at_byte("%area", at))
+                    offset += size * room.lanes
+        w.line("ret i64 0")
+        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *(f"ptr {p}" for p in pointers.values())]
+        kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
+        kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
+        name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)
+        lanes = self.take(0)
+        passed = [f"ptr {self.pointers[b]}" for b in buffers] + [f"{self.word} {self.register(s)}" for s in sizes]
+        for variable, dtype in outside.items():
+            found = self.get(variable)
+            passed.append(f"{LLVM_TYPE[dtype]} {found.text}")
+        self.take(lanes)
+        return bound(_call, name, area, self.word, passed)
+
+    # whole loops
+
+    def as_whole(self, loop: For) -> Whole | None:
+        """A loop that adds up numbers with an exponent, as one that does not; None for others, and where what it reads
+        may be gone afterwards."""
+        if not any(isinstance(s, Assign) and s.value.dtype in NARROW for s in loop.body):
+            return None
+        plan = plan_for(loop, self.target.vector_bytes)
+        tried = narrowed(loop, self.target.fma) if plan is not None and loop.schedule == "vector" else None
+        stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
+        loaded = {item.view.buffer for item in walk(*loop.body) if isinstance(item, Load)}
+        if plan is None or tried is None or stored & loaded or not all(map(begins, plan.sums.values())):
+            return None
+        return Whole.of(loop, tried, self.target.fma)
+
+    def whole(self, loop: For, tried: Whole) -> None:
+        """The attempt at all rounds, then, if it has failed, all rounds in full."""
+        self.kept.append(tried)
+        for nest in self.nests:  # no loop around knows of the variables of the attempt
+            nest.varying.update(changed_in((*tried.before, tried.loop, *tried.after)))
+        for statement in tried.before:
+            super().statement(statement)
+        self.attempts[id(tried.loop)] = None, tried.loop
+        super().statement(tried.loop)
+        failed = self.value(tried.failed)
+        again, good, join = self.fresh("again"), self.fresh("good"), self.fresh("join")
+        self.branch(failed.text, again, good)
+        for label, statements in ((again, (loop,)), (good, tried.after)):
+            self.label(label)
+            self.open_scope()
+            for statement in statements:
+                super().statement(statement)
+            self.close_scope()
+            self.jump(join)
+        self.label(join)
+        self.forget(changed_in(loop.body))
+
+
+def begins(sum_: Sum) -> bool:
+    """Whether it is known what a sum without summands is."""
+    return sum_.primitive in EMPTY and (sum_.dtype.startswith("float") or sum_.primitive == "add")
+
+
+def _call(name: str, area: str, word: str, passed: Sequence[str], lane: str, index: str) -> str:
+    arguments = ", ".join([f"ptr {area}", f"{word} {lane}", f"{word} {index}", *passed])
+    return f"call i64 @{name}({arguments})"
+
+
+Calling = bound[str]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where the lanes of some values stand in memory while some of them are computed again."""
+
+    offsets: dict[int, int]
+    bytes: int
+    lanes: int
+
+    @staticmethod
+    def of(values: Sequence[tuple[int, str]], lanes: int) -> Room:
+        offsets, total = {}, 0
+        for place, dtype in values:
+            offsets[place] = total
+            total += -(-lanes * ITEM_BYTES[dtype] // 64) * 64
+        return Room(offsets, total, lanes)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A loop without exponents: what stands before it, itself, whether it has failed, and what stands after if not."""
+
+    before: tuple[Stmt, ...]
+    loop: For
+    failed: Value
+    after: tuple[Stmt, ...]
+
+    @staticmethod
+    def of(loop: For, tried: Narrowed, fused: bool) -> Whole:
+        before: list[Stmt] = []
+        body: list[Stmt] = []
+        after: list[Stmt] = []
+        check = Attempt(fused)
+        nothing = Const(0, "int64")
+
+        def flag(name: str, value: Value | None) -> Value | None:
+            """Whether the value holds in any round, as a word: as wide as the numbers that it is about."""
+            if value is None:
+                return None
+            before.append(Local(name, nothing))
+            found = Ref(name, "int64")
+            word = Apply("cast", (value,), "int64")
+            body.append(Assign(name, Apply("bitwise_or", (found, word), "int64")))
+            return Apply("ne", (found, nothing), "bool")
+
+        failed = flag("failed", tried.failed)
+        if failed is not None:
+            check.troubles.append(failed)
+        for place, statement in enumerate(loop.body):
+            if isinstance(statement, Store):
+                body.append(Store(statement.view, statement.at, tried.values[place]))
+            elif isinstance(statement, Assign):
+                assert isinstance(statement.value, Apply)
+                value, dtype, primitive = tried.values[place], statement.value.dtype, statement.value.primitive
+                name = f"tried {statement.name}"
+                start = EMPTY[primitive] if dtype.startswith("float") else 0
+                before.append(Local(name, Const(start, value.dtype)))
+                total = Ref(name, value.dtype)
+                body.append(Assign(name, Apply(primitive, (total, value), value.dtype)))
+                result = total if value.dtype == dtype else Apply("cast", (total,), dtype)
+                after.append(Assign(statement.name, Apply(primitive, (Ref(statement.name, dtype), result), dtype)))
+                if place in tried.sums:
+                    reach = tried.sums[place]
+                    size = Apply("abs", (check.high_limb(total),), "float64")
+                    check.troubles.append(check.beyond(size, check.most(reach)))
+                    if reach.under:
+                        check.troubles.append(check.lost(size, flag(f"{name} is not 0", reach.nonzero)))
+        condition = check.failed()
+        assert condition is not None
+        return Whole(tuple(before), For(loop.index, loop.extent, tuple(body), loop.schedule), condition, tuple(after))

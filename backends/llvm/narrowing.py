@@ -1,0 +1,253 @@
+"""The body of a loop computed without exponents: an attempt, with the condition under which its numbers are wrong.
+
+Loop IR to Loop IR: float64e becomes float64 and float64x2e float64x2, variables of the body are replaced by their values,
+and what `wide.ranges` asks for is collected into one condition.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from symdl.backends.llvm.plans import FREE
+from symdl.backends.wide.mixed import MIXED
+from symdl.backends.wide.ranges import DEEPEST, ENDLESS, RANGES, Attempt, Reach, compared, not_zero
+from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
+from symdl.number_forms import limbs_of
+
+EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
+    "bool": (0, 0), "float32": (-149, 127), "float64": (DEEPEST, 1023), "float64x2": (DEEPEST, 1023),
+    **{f"{u}int{n}": (0, n) for u in ("", "u") for n in (8, 16, 32, 64)},
+}  # fmt: skip
+NARROW = {"float64e": "float64", "float64x2e": "float64x2"}
+COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
+
+
+@dataclass
+class Narrowed:
+    """What a round of a loop stores and adds up, by the statement's place in the body.
+
+    values: of the attempt, in the dtypes of the statements. failed: whether those of `wide` are wrong (those are the
+    places whose values depend on an exponent), None if they never are.
+    """
+
+    values: dict[int, Value] = field(default_factory=dict)
+    wide: list[int] = field(default_factory=list)
+    failed: Value | None = None
+    sums: dict[int, Reach] = field(default_factory=dict)  # of sums with an exponent, whose values are without
+
+
+def narrowed(loop: For, fused: bool) -> Narrowed | None:
+    """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
+
+    That is one without loops, that declares variables, adds to those around it, and reads no buffer after having stored in
+    it.
+    """
+    if not any(isinstance(item, Apply) and item.dtype in NARROW for item in walk(*loop.body)) or not _simple(loop):
+        return None
+    writer, out = _Narrowing(fused), Narrowed()
+    for place, statement in enumerate(loop.body):
+        if isinstance(statement, Local):
+            value = writer.value(statement.value)
+            if value is None:
+                return None
+            writer.declare(statement.name, value)
+            continue
+        assert isinstance(statement, Assign | Store)
+        summed = isinstance(statement, Assign)
+        root = summand(statement)
+        found = writer.value(root)
+        if found is None:
+            return None
+        wide = root.dtype in NARROW
+        if wide:
+            reach = writer.attempt.reaches[id(found)]
+            if summed:
+                out.sums[place] = reach
+            else:
+                reach = writer.attempt.within(reach)
+                found = Apply("cast", (found,), root.dtype)
+        out.values[place] = found
+        if wide or id(found) in writer.touched:
+            out.wide.append(place)
+    out.failed = writer.attempt.failed()
+    return out
+
+
+def summand(statement: Stmt) -> Value:
+    """What a statement v = f(v, x) adds to its variable, or what it stores."""
+    if isinstance(statement, Store):
+        return statement.value
+    assert isinstance(statement, Assign)
+    assert isinstance(statement.value, Apply)
+    first, second = statement.value.args
+    return second if isinstance(first, Ref) and first.name == statement.name else first
+
+
+def _simple(loop: For) -> bool:
+    own: set[str] = set()
+    stored: set[str] = set()
+    summed: set[str] = set()
+    for statement in loop.body:
+        if not isinstance(statement, Local | Assign | Store):
+            return False
+        inside = walk(statement)
+        if any(isinstance(item, Load) and item.view.buffer in stored for item in inside):
+            return False
+        if isinstance(statement, Store):
+            stored.add(statement.view.buffer)
+        elif isinstance(statement, Local):
+            own.add(statement.name)
+        elif statement.name in own:
+            return False
+        else:
+            match statement.value:
+                case Apply(f, (Ref(name), _)) | Apply(f, (_, Ref(name))) if name == statement.name and f in FREE:
+                    summed.add(name)
+                case _:
+                    return False
+    roots = [s.value if isinstance(s, Local) else summand(s) for s in loop.body]
+    return not any(isinstance(item, Ref) and item.name in summed for item in walk(*roots))
+
+
+class _Narrowing:
+    """Values of a body, each with its counterpart of the attempt."""
+
+    def __init__(self, fused: bool) -> None:
+        self.attempt = Attempt(fused)
+        self.variables: dict[str, Value] = {}
+        self.done: dict[int, Value] = {}
+        self.names: dict[int, frozenset[str]] = {}  # of variables of the body that a value reads
+        self.touched: set[int] = set()  # ids of values of the attempt that depend on one that had an exponent
+
+    def declare(self, name: str, value: Value) -> None:
+        """Set a variable; what read an older one of that name is another value from here on."""
+        if name in self.variables:
+            for stale in [k for k, names in self.names.items() if name in names]:
+                self.done.pop(stale, None)
+        self.variables[name] = value
+
+    def value(self, root: Value) -> Value | None:
+        """The counterpart; None for what cannot be attempted."""
+        stack: list[Value] = [root]
+        while stack:
+            item = stack[-1]
+            if id(item) in self.done:
+                stack.pop()
+                continue
+            missing = [x for x in item.args if id(x) not in self.done] if isinstance(item, Apply) else []
+            if missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            found = self.applied(item) if isinstance(item, Apply) else self.leaf(item)
+            if found is None:
+                return None
+            self.done[id(item)] = found
+            if isinstance(item, Ref) and item.name in self.variables:
+                self.names[id(item)] = frozenset([item.name])
+            elif isinstance(item, Apply):
+                self.names[id(item)] = frozenset[str]().union(*(self.names.get(id(x), ()) for x in item.args))
+        return self.done[id(root)]
+
+    def leaf(self, item: Value) -> Value | None:
+        if isinstance(item, Ref) and item.name in self.variables:
+            return self.variables[item.name]
+        if isinstance(item, Const) and item.dtype in NARROW:
+            return self.constant(item)
+        if any(isinstance(x, Ref) and x.name in self.variables for x in walk(item)):
+            return None  # inside a guard, or an index
+        if isinstance(item, Guard | Load) and any(_has_exponent(x) for x in walk(*parts(item))):
+            return None
+        return self.entering(item, item, NARROW[item.dtype]) if item.dtype in NARROW else item
+
+    def constant(self, item: Const) -> Value | None:
+        """A constant of a number form, if the attempt can hold it."""
+        *limbs, exponent = limbs_of(item.number, item.dtype)
+        if limbs[0] == 0 or not math.isfinite(limbs[0]):
+            exponent = 0.0
+        elif not -600 < exponent < 900:
+            return None
+        number: Any = tuple(math.ldexp(limb, int(exponent)) for limb in limbs)
+        found = Const(number if len(limbs) > 1 else number[0], NARROW[item.dtype])
+        sign = int(math.copysign(1, limbs[0]))
+        zero = limbs[0] == 0
+        self.attempt.noted(
+            Reach(found, exponent, exponent, sign, nonzero=self.attempt.constant(0, "bool") if zero else None)
+        )
+        self.touched.add(id(found))
+        return found
+
+    def entering(self, original: Value, value: Value, dtype: str) -> Value:
+        """A value that becomes one of the attempt: exact, but where it comes from a form, which may be out of range."""
+        found = value if value.dtype == dtype else Apply("cast", (value,), dtype)
+        a, form = self.attempt, original.dtype in NARROW
+        nonzero = Apply("ne", (original, Const(0, original.dtype)), "bool") if form else not_zero(a, value)
+        low, high = (-ENDLESS, ENDLESS) if form else EXPONENTS[original.dtype]
+        sign = 1 if original.dtype.startswith(("uint", "bool")) else 0
+        reach = a.noted(Reach(found, low, high, sign, under=form, hidden=form, nonzero=nonzero))
+        if form and dtype == "float64x2":
+            a.within(reach)
+        self.touched.add(id(found))
+        return found
+
+    def applied(self, item: Apply) -> Value | None:
+        args = tuple(self.done[id(x)] for x in item.args)
+        before = [x.dtype for x in item.args]
+        if item.primitive == "cast":
+            return self.cast(item, args[0])
+        wide = [x for x in item.args if x.dtype in NARROW]
+        if item.dtype not in NARROW and not wide:
+            same = all(x is y for x, y in zip(args, item.args, strict=True))
+            found: Value = item if same else Apply(item.primitive, args, item.dtype)
+            if any(id(x) in self.touched for x in args):
+                self.touched.add(id(found))
+            return found
+        operands = args[1:] if item.primitive == "where" else args
+        forms = set(before[1:] if item.primitive == "where" else before)
+        mixed = forms == {"float64x2e"} and item.dtype == "float64e" and item.primitive in MIXED
+        if len(forms) != 1 or (item.dtype in NARROW and forms != {item.dtype} and not mixed):
+            return None
+        reaches = [self.attempt.reaches[id(x)] for x in operands]
+        dtype = NARROW.get(item.dtype, item.dtype)
+        found = Apply(item.primitive, args, dtype)
+        if item.primitive in COMPARISONS:
+            compared(self.attempt, reaches[0], reaches[1])
+        elif item.primitive == "isnan":
+            self.attempt.within(reaches[0], under=False)
+        elif item.primitive in RANGES:
+            self.attempt.made(item.primitive, found, tuple(reaches))
+        else:
+            return None
+        self.touched.add(id(found))
+        return found
+
+    def cast(self, item: Apply, value: Value) -> Value | None:
+        """Into the attempt, within it, or out of it, where a number beyond its dtype is what it would be anyway."""
+        source = item.args[0]
+        if item.dtype in NARROW and source.dtype not in NARROW:
+            if source.dtype == "float64x2" and item.dtype == "float64e":
+                return None
+            return self.entering(source, value, NARROW[item.dtype])
+        if source.dtype not in NARROW:
+            found: Value = item if value is source else Apply("cast", (value,), item.dtype)
+            if id(value) in self.touched:
+                self.touched.add(id(found))
+            return found
+        reach, dtype = self.attempt.reaches[id(value)], NARROW.get(item.dtype, item.dtype)
+        if item.dtype not in NARROW:
+            discrete = "int" in item.dtype or item.dtype == "bool"
+            if reach.hidden or discrete:
+                self.attempt.within(reach, under=discrete)
+        found = value if value.dtype == dtype else Apply("cast", (value,), dtype)
+        if item.dtype in NARROW and found is not value:
+            if dtype == "float64x2":
+                reach = self.attempt.within(reach)
+            self.attempt.noted(replace(reach, value=found))
+        self.touched.add(id(found))
+        return found
+
+
+def _has_exponent(item: Any) -> bool:
+    return getattr(item, "dtype", "") in NARROW

@@ -1,0 +1,104 @@
+"""Functions of two limbs whose result is wanted in one: f(high) by the function of float64, and f'(high) low.
+
+So what magnifies the error of its argument costs little more than the plain function. With an exponent they are the full
+functions, rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from symdl.backends import vmath
+from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath.forms import Pair
+from symdl.backends.wide import numbers
+
+Mixed = Callable[[Builder, Pair], Reg]
+
+
+def _plain(b: Builder, name: str, x: Reg) -> Reg:
+    return vmath.EMIT[name](b, x, dtype="float64")
+
+
+def _corrected(b: Builder, value: Reg, slope: Reg, low: Reg) -> Reg:
+    """value + slope low; value itself where it is infinite, or low is 0 beside an infinite slope."""
+    found = b.fma(slope, low, value)
+    return b.select(b.compare("lt", b.fabs(found), float("inf")), found, value)
+
+
+def exp(b: Builder, x: Pair) -> Reg:
+    """e^x."""
+    value = _plain(b, "exp", x[0])
+    return _corrected(b, value, value, x[1])
+
+
+def exp2(b: Builder, x: Pair) -> Reg:
+    """2^x."""
+    value = _plain(b, "exp2", x[0])
+    return _corrected(b, value, b.mul(value, math.log(2)), x[1])
+
+
+def expm1(b: Builder, x: Pair) -> Reg:
+    """e^x - 1."""
+    value = _plain(b, "expm1", x[0])
+    return _corrected(b, value, b.add(value, 1.0), x[1])
+
+
+def sin(b: Builder, x: Pair) -> Reg:
+    """sin x."""
+    return _corrected(b, _plain(b, "sin", x[0]), _plain(b, "cos", x[0]), x[1])
+
+
+def cos(b: Builder, x: Pair) -> Reg:
+    """cos x."""
+    return _corrected(b, _plain(b, "cos", x[0]), b.fneg(_plain(b, "sin", x[0])), x[1])
+
+
+def tan(b: Builder, x: Pair) -> Reg:
+    """tan x."""
+    value = _plain(b, "tan", x[0])
+    return _corrected(b, value, b.fma(value, value, 1.0), x[1])
+
+
+def erfc(b: Builder, x: Pair) -> Reg:
+    """erfc x."""
+    slope = b.mul(_plain(b, "exp", b.fneg(b.mul(x[0], x[0]))), -2 / math.sqrt(math.pi))
+    return _corrected(b, _plain(b, "erfc", x[0]), slope, x[1])
+
+
+def logistic_tail(b: Builder, x: Pair) -> Reg:
+    """1/(1 + e^|x|)."""
+    value = _plain(b, "logistic_tail", x[0])
+    sign = b.and_(b.bits(x[0]), -(1 << 63))
+    low = b.unbits(b.xor(b.bits(x[1]), sign))
+    return _corrected(b, value, b.mul(value, b.sub(value, 1.0)), low)
+
+
+def _logarithm(name: str, unit: float) -> Mixed:
+    """The logarithm to a base whose natural logarithm is 1/unit."""
+
+    def call(b: Builder, x: Pair) -> Reg:
+        return _corrected(b, _plain(b, name, x[0]), b.div(b.const(unit, "float64"), x[0]), x[1])
+
+    return call
+
+
+MIXED: dict[str, Mixed] = {
+    "exp": exp,
+    "exp2": exp2,
+    "expm1": expm1,
+    "sin": sin,
+    "cos": cos,
+    "tan": tan,
+    "erfc": erfc,
+    "logistic_tail": logistic_tail,
+    "log": _logarithm("log", 1.0),
+    "log2": _logarithm("log2", 1 / math.log(2)),
+    "log10": _logarithm("log10", 1 / math.log(10)),
+}
+
+
+def emit(b: Builder, name: str, x: Reg) -> Reg:
+    """The function of a float64x2 as a float64."""
+    return MIXED[name](b, numbers.pair(b, x))

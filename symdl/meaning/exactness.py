@@ -1,0 +1,196 @@
+"""What is known of each node of a lowered graph, forward: its bounds, whether it is exact, and of what leaves it is made.
+
+Exact is what carries no rounding error. Results of contractions, full reductions and what is stored count as exact:
+nobody pays for digits that are not there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from symdl.expr import CONSTANT, Expr, topological
+from symdl.meaning.bounds import Bounds, between, bounds_of, of_dtype
+from symdl.ops.declare import is_float
+from symdl.types import TensorType
+
+INDEX = frozenset(["spread", "squeeze", "slice", "reshape", "gather", "join", "pad", "tile_axis", "repeat_each"])
+EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimum", "floor", "ceil", "trunc"}
+EXACT |= {"round_half_even", "clip_between", "assumed"}
+PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
+CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
+MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
+MODERATE_BITS = math.log2(1e30)  # a factor within 1e-30 and 1e30 brings nothing back
+VANISHING = frozenset(["exp", "exp2", "sigmoid", "erfc", "logistic_tail"])  # faster than any power of their argument
+LEAVES = 512  # of how many leaves a node is known to be made; more are too many to tell apart
+DIGITS = {"float32": 24, "float64": 53}
+MANY_DIGITS = 10**6
+
+Leaves = int | None  # a set of leaves, a bit each; None: not known
+
+
+@dataclass
+class Known:
+    """What writing knows of its nodes and no analysis could find out."""
+
+    calm: set[Expr] = field(default_factory=set)  # sums and logarithms used only where nothing is magnified
+    bounds: dict[Expr, Bounds] = field(default_factory=dict)
+
+    def within(self, node: Expr, low: float, high: float) -> Expr:
+        """The node, whose value is known to lie there."""
+        inner = node
+        while inner.op.name in ("spread", "squeeze"):
+            self.bounds[inner] = between(low, high)
+            inner = inner.inputs[0]
+        self.bounds[inner] = between(low, high)
+        return node
+
+    def calmed(self, node: Expr) -> Expr:
+        """The node, a sum or a logarithm, or a negation or multiple of one, that is used only where it loses nothing."""
+        inner = node
+        while inner.op.name in ("neg", "mul") and inner.inputs:
+            inner = inner.inputs[-1]
+        self.calm.add(inner)
+        return node
+
+
+class Exactness:
+    """The forward analysis of one function's lowered graph."""
+
+    def __init__(self, roots: Sequence[Expr], known: Known) -> None:
+        self.order = [n for n in topological(*roots) if isinstance(n.type, TensorType)]
+        self.known, self.stored = known, set(roots)
+        self.users: dict[Expr, list[Expr]] = {}
+        self.bounds: dict[Expr, Bounds] = {}
+        self.exact: dict[Expr, bool] = {}
+        self.digits: dict[Expr, int] = {}  # how many binary digits the exact value takes
+        self.noisy: dict[Expr, bool] = {}
+        self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
+        self.leaves: dict[Expr, Leaves] = {}
+        self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
+        self.shapes: dict[Expr, int] = {}
+        self._shape_table: dict[object, int] = {}
+        self._leaf_count = 0
+        for n in self.order:
+            self._look_at(n)
+
+    def _look_at(self, n: Expr) -> None:
+        name, inputs = n.op.name, [i for i in n.inputs if i in self.bounds]
+        for i in inputs:
+            self.users.setdefault(i, []).append(n)
+        data = [i for i in inputs if is_float(i.type.dtype)]
+        if name in INDEX:
+            data = data[: len(data) if name == "join" else 1]
+        self.bounds[n] = self._bounds(n, inputs)
+        contraction = name in CONTRACTIONS or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
+        self.digits[n] = self._digits(n, data)
+        exact = not data or self._is_exact(n, data)
+        if not data or contraction or n in self.stored:
+            self.leaves[n] = self._leaf() if n.op is not CONSTANT else 0
+        else:
+            self.leaves[n] = self._joined(data)
+        self.noisy[n] = contraction or (any(self.noisy[i] for i in data) and self._is_linear(n, name, data))
+        if self.noisy[n] and name in ("slice", "add", "sub"):
+            self.leaves[n] = self._leaf()
+        self.exact[n] = exact or contraction or self.noisy[n] or n in self.stored
+        scaled = name in ("mul", "true_div") and n.inputs[-1 if name == "true_div" else 0].op is CONSTANT
+        self.affine[n] = not data or (
+            (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
+        )
+        self.fading[n] = self._is_fading(n, name, data)
+        self.shapes[n] = self._shape(n, data)
+
+    def _bounds(self, n: Expr, inputs: Sequence[Expr]) -> Bounds:
+        given = [self.bounds[i] for i in inputs]
+        if n.type.shape:  # numbers that a call computes once are what they are: no array pays for their range
+            given = [
+                b.meet(Bounds(least=MODERATE.least, most=MODERATE.most)) if i.inputs and not i.type.shape else b
+                for i, b in zip(inputs, given, strict=True)
+            ]
+        out = bounds_of(n, given)
+        if n.op.name.startswith("random"):  # so small a draw is not seen
+            out = out.meet(Bounds(least=-24))
+        moderate = n.op.name in CONTRACTIONS or (n.op.name == "sum" and given[0].most <= MODERATE.most)
+        if moderate and is_float(n.type.dtype):  # of stored numbers: their range is what it is
+            out = out.meet(MODERATE if n.op.name != "sum" else Bounds(most=MODERATE.most))
+        if n in self.stored:
+            out = out.meet(of_dtype(n.type.dtype))
+        if n in self.known.bounds:
+            out = out.meet(self.known.bounds[n])
+        return out
+
+    def _digits(self, n: Expr, data: Sequence[Expr]) -> int:
+        """How many binary digits hold every value of a node exactly, from its leaves on."""
+        x, name = self.bounds[n], n.op.name
+        width = x.most - x.grain + 1
+        own = int(width) if -math.inf < width < MANY_DIGITS else MANY_DIGITS
+        if not data:
+            return min(own, DIGITS.get(n.type.dtype, own))
+        parts = [self.digits[i] for i in data]
+        if name in ("mul", "sqr"):
+            first, second = (parts * 2)[:2]
+            return min(own, first + second - (1 if 1 in (first, second) else 0))
+        if name in EXACT or (name == "cast" and is_float(n.type.dtype)):
+            return min(own, max(parts))
+        return own
+
+    def _is_exact(self, n: Expr, data: Sequence[Expr]) -> bool:
+        name = n.op.name
+        if not all(self.exact[i] for i in data):
+            return False
+        if name == "true_div":
+            scale = self.bounds[n.inputs[1]].number
+            return scale is not None and abs(math.frexp(scale)[0]) == 0.5
+        if name == "cast" and not is_float(n.inputs[0].type.dtype):
+            return True
+        if name in ("add", "sub", "mul", "sqr", "sum", "cast"):
+            return self.digits[n] <= DIGITS.get(n.type.dtype, 0)
+        return name in EXACT
+
+    def _is_linear(self, n: Expr, name: str, data: Sequence[Expr]) -> bool:
+        """Whether a node is a sum or a multiple of exact parts, or hands one on."""
+        if name in PASSING:
+            return True
+        varying = [i for i in data if self.leaves[i] != 0]
+        scaled = name in ("add", "sub") or (name in ("mul", "true_div") and len(varying) < len(data))
+        return scaled and all(self.exact[i] for i in varying)
+
+    def _is_fading(self, n: Expr, name: str, data: Sequence[Expr]) -> bool:
+        if name in VANISHING or name in ("softplus", "softmax") or self.bounds[n].least >= -MODERATE_BITS:
+            return True
+        if name == "true_div":
+            return self.fading[data[0]] and self.bounds[data[1]].most <= MODERATE_BITS
+        return (name in PASSING or name == "mul") and all(self.fading[i] for i in data)
+
+    def _leaf(self) -> Leaves:
+        if self._leaf_count >= LEAVES:
+            return None
+        self._leaf_count += 1
+        return 1 << (self._leaf_count - 1)
+
+    def _joined(self, data: Sequence[Expr]) -> Leaves:
+        out = 0
+        for i in data:
+            more = self.leaves[i]
+            if more is None:
+                return None
+            out |= more
+        return out
+
+    def _shape(self, n: Expr, data: Sequence[Expr]) -> int:
+        """What a node does to its leaves, whichever they are, and signs left out: f(x) and -f(y) have one shape."""
+        name = n.op.name
+        if name in INDEX or name == "neg":
+            return self.shapes[data[0]] if data else 0
+        if name == "mul" and len(data) == 2 and self.bounds[data[0]].number == -1:
+            return self.shapes[data[1]]
+        leaves = self.leaves[n]
+        key: object
+        if n.op is CONSTANT:
+            key = ("constant", abs(self.bounds[n].low), abs(self.bounds[n].high))
+        elif not data or n in self.stored or (leaves is not None and leaves.bit_count() == 1 and self.noisy[n]):
+            key = "leaf"
+        else:
+            key = (name, *(self.shapes[i] for i in data))
+        return self._shape_table.setdefault(key, len(self._shape_table) + 1)

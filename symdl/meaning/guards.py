@@ -1,0 +1,296 @@
+"""Guards: what a region loses on its way to a form, and what must be added so that nothing that came in is hidden.
+
+A form is right for all finite numbers. What it no longer depends on may have been NaN, infinite or a zero divisor, a
+root or a logarithm that it lost may have been NaN: such an atom is added as 0 times itself, or its NaN is handed on. A
+node of which that cannot be said, since what was lost has no place in its result, stays as written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+
+from symdl.expr import Expr
+from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
+from symdl.meaning.normal_form import Atom, Poly, as_factor, base_of, divisors_of, joined, leaf_atoms, stripped
+from symdl.meaning.rationals import Rational, quotient
+from symdl.meaning.reading import Reading
+
+Atoms = frozenset[Atom]
+NOTHING: Atoms = frozenset()
+SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "min", "gather", "join"])
+PARTIAL = frozenset(["log", "pow"])  # functions that are NaN for some numbers
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a region is made of, as it lies in the region's result.
+
+    leaves; partials: logarithms, powers and roots that may be NaN; above, below: those of them that stand outside every
+    function, as factors or divisors; divisors: what was cancelled though it may be 0. adrift: what lies below a join, a
+    reduction or the like, which has no place in the result, so that no guard can speak of it.
+    """
+
+    leaves: Atoms = NOTHING
+    partials: Atoms = NOTHING
+    above: Atoms = NOTHING
+    below: Atoms = NOTHING
+    divisors: Atoms = NOTHING
+    adrift_leaves: Atoms = NOTHING
+    adrift_partials: Atoms = NOTHING
+    adrift_divisors: Atoms = NOTHING
+
+    def __or__(self, other: Reached) -> Reached:
+        return Reached(*(getattr(self, f.name) | getattr(other, f.name) for f in fields(self)))
+
+    def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
+        """All of it as the region's next node has it."""
+        atoms = sorted(self.leaves | self.partials | self.divisors, key=lambda a: a.order)
+        moved = {a: move(a) for a in atoms}  # in order: moving makes atoms, which are numbered by birth
+
+        def here(atoms: Atoms) -> Atoms:
+            return frozenset(b for a in atoms if (b := moved[a]) is not None)
+
+        def lost(atoms: Atoms) -> Atoms:
+            return frozenset(a for a in atoms if moved[a] is None)
+
+        return Reached(
+            here(self.leaves),
+            here(self.partials),
+            here(self.above),
+            here(self.below),
+            here(self.divisors),
+            self.adrift_leaves | lost(self.leaves),
+            self.adrift_partials | lost(self.partials),
+            self.adrift_divisors | lost(self.divisors),
+        )
+
+
+@dataclass(frozen=True)
+class Guards:
+    """Atoms that a form lost: divisors, which must be neither 0 nor infinite; those that must be finite; those that must
+    not be 0; those that must not be NaN."""
+
+    divisors: Sequence[Atom] = ()
+    finite: Sequence[Atom] = ()
+    nonzero: Sequence[Atom] = ()
+    numbers: Sequence[Atom] = ()
+
+    @property
+    def all(self) -> list[Atom]:
+        return [*self.divisors, *self.finite, *self.nonzero, *self.numbers]
+
+
+def carried(node: Expr, child: Expr) -> Callable[[Atom], Atom | None] | None:
+    """How an atom that lies as a node's input does lies in the node, None where it has no place; None if all lie alike."""
+    view = view_of(node)
+    if view is not None:
+        return lambda a: viewed(a.forms.of_atom(a), view, child.type.ndim).atom
+    if node.op.kind in ("elementwise", "composite") and node.type.shape == child.type.shape:
+        return None
+    return lambda a: a if not a.shape else None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The leaves and partial functions of a form: placed as they lie in it, or adrift below a reduction or a view."""
+
+    leaves: Atoms
+    partials: Atoms
+    adrift_leaves: Atoms
+    adrift_partials: Atoms
+
+
+def parts_of(poly: Poly) -> Parts:
+    """The leaves and partial functions of a form."""
+    memo, key = poly.forms.memo, ("parts", poly)
+    if key not in memo:
+        sets: list[set[Atom]] = [set(), set(), set(), set()]
+        for m in poly.terms:
+            inner = [(parts_of(m.expo), True)] if m.expo.terms else []
+            for a, p in m.factors.items():
+                if a.op == "leaf":
+                    sets[0].add(a)
+                elif a.op in PARTIAL and not a.args[0].nonneg:
+                    sets[1].add(a)
+                if p.denominator != 1 and not a.nonneg:
+                    sets[1].add(root_of(a, p))
+                inner += [(parts_of(q), a.op in ELEMENTWISE) for q in a.args]
+            for part, placed in inner:
+                sets[0 if placed else 2] |= part.leaves
+                sets[1 if placed else 3] |= part.partials
+                sets[2] |= part.adrift_leaves
+                sets[3] |= part.adrift_partials
+        memo[key] = Parts(*map(frozenset, sets))
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def root_of(a: Atom, p: Rational) -> Atom:
+    """An atom that is a root of a, of the degree that the power p has."""
+    return a.forms.atom("sum_of", (a.forms.of_atom(a, quotient(1, p.denominator)),))
+
+
+def domain(a: Atom) -> Hashable:
+    """What must hold for a partial function not to be NaN: equal for all that ask the same."""
+    if a.op == "pow":
+        return a
+    m, c = as_factor(a.args[0]) if a.args[0].terms else (a.forms.unit, 0)
+    if a.op == "sum_of":
+        return (1, *m.factors)
+    odd = [(b, q) for b, q in m.factors.items() if not (b.nonneg or (q.denominator == 1 and q.numerator % 2 == 0))]
+    return (1 if c > 0 else -1, odd[0][0]) if len(odd) == 1 and odd[0][1].denominator == 1 and c else a
+
+
+def outside(poly: Poly) -> tuple[set[Atom], set[Atom]]:
+    """The leaves and partial functions that a form holds outside every function: as factors, and as divisors."""
+    above: set[Atom] = set()
+    below: set[Atom] = set()
+    for m in poly.terms:
+        for a, p in m.factors.items():
+            if a.op == "sum_of" and p > 0:
+                inner = outside(a.args[0])
+                above |= inner[0]
+                below |= inner[1]
+            elif a.op == "leaf" or a.op in PARTIAL:
+                (above if p > 0 else below).add(a)
+            if p.denominator != 1 and not a.nonneg:
+                (above if p > 0 else below).add(root_of(a, p))
+    return above, below
+
+
+def bases_of(atoms: Atoms) -> frozenset[Expr]:
+    """On what atoms depend."""
+    return frozenset().union(*(a.bases for a in atoms))
+
+
+class Losses:
+    """What the dirty nodes of one reading lose, each node once."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.found: dict[Expr, Guards | None] = {}
+        self.reach: dict[Expr, Reached] = {}
+
+    def guards(self, node: Expr) -> Guards | None:
+        """What must be added to a form so that no NaN, infinity or zero divisor that came in is hidden; None if the
+        node is best left as written."""
+        if node not in self.found:
+            self.found[node] = self._guards(node)
+        return self.found[node]
+
+    def form(self, node: Expr) -> Poly:
+        return self.reading.uncut.get(node) or self.reading.polys[node]
+
+    def _guards(self, node: Expr) -> Guards | None:
+        reached, form = self.reached(node), self.form(node)
+        kept = divisors_of(form) | self.reading.safe(node)
+        divisors = reached.divisors - kept
+        seen, parts = form.bases | bases_of(divisors), parts_of(form)
+        if reached.adrift_divisors - kept or any(not a.bases <= seen for a in reached.adrift_leaves):
+            return None
+        partials = parts.partials | parts.adrift_partials
+        if not bases_of(reached.adrift_partials - partials) <= bases_of(partials):
+            return None
+        domains = {domain(a) for a in partials}
+        lost = frozenset(a for a in reached.partials if domain(a) not in domains)
+        selects = any(n.op.name in SELECTIONS for n in self.whole_region(node))
+        if selects:  # an atom may be left out since its branch is
+            lost = frozenset(a for a in lost if not a.bases <= bases_of(partials))
+            lost |= frozenset(a for a in reached.leaves if not a.bases <= seen)
+        else:
+            here = parts.leaves.union(*(leaf_atoms(a.forms.of_atom(a)) for a in divisors))
+            below = bases_of(parts.adrift_leaves)
+            lost |= frozenset(a for a in reached.leaves - here if not a.bases <= below)
+        if not divisors and not lost:
+            return Guards()
+        shape = stripped(node.type.shape)
+        if selects or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
+            return None  # a branch that is not taken must not poison
+        return self._sorted(divisors, lost, reached)
+
+    def _sorted(self, divisors: Atoms, lost: Atoms, reached: Reached) -> Guards:
+        """Guards for what is lost; none for a leaf alone that another one shows."""
+        finite, nonzero = lost & reached.above, (lost & reached.below) - reached.above
+        shown: set[Atom] = set()
+        for a in (*divisors, *(lost & reached.partials)):
+            shown |= leaf_atoms(a.forms.of_atom(a)) - {a}
+        numbers = lost - finite - nonzero - shown
+        rows = (sorted(atoms, key=lambda a: a.order) for atoms in (divisors, finite, nonzero, numbers))
+        return Guards(*rows)
+
+    def reached(self, node: Expr) -> Reached:
+        """The leaves of a dirty node's region, whose values must not get lost, and the divisors cancelled there."""
+        stack = [node]
+        while stack:
+            n = stack[-1]
+            if n in self.reach:
+                stack.pop()
+                continue
+            inner = self.region(n)
+            missing = [i for i in inner if i not in self.reach and i not in self.reading.uncut]
+            if missing:
+                stack.extend(missing)
+                continue
+            self.reach[n] = self._reached(n, inner) if inner else self.own(n)
+            stack.pop()
+        return self.reach[node]
+
+    def _reached(self, node: Expr, inner: list[Expr]) -> Reached:
+        out = Reached()
+        for child in dict.fromkeys(inner):
+            part = self.own(child) if child in self.reading.uncut else self.reach[child]
+            move = carried(node, child)
+            out |= part if move is None else part.through(move)
+        poly = self.reading.polys[node]
+        above, below = outside(poly)
+        parts = parts_of(poly)
+        partials = out.partials | parts.partials
+        known = out.leaves | partials
+        risk = self.reading.risk.get(node, NOTHING)
+        shape = stripped(node.type.shape)
+        placed = frozenset(a for a in risk if node.op.kind == "elementwise" and joined([a.shape, shape]) == shape)
+        return out | Reached(
+            partials=partials,
+            above=known & above,
+            below=known & below,
+            divisors=placed,
+            adrift_partials=parts.adrift_partials,
+            adrift_divisors=risk - placed,
+        )
+
+    def own(self, node: Expr) -> Reached:
+        """What a node is made of whose own form is all that is asked."""
+        poly = self.reading.polys[node]
+        parts = parts_of(poly)
+        placed, adrift = (
+            frozenset(a for a in atoms if base_of(a.param).op.kind != "position")
+            for atoms in (parts.leaves, parts.adrift_leaves)
+        )
+        above, below = outside(poly)
+        known = placed | parts.partials
+        return Reached(
+            placed,
+            parts.partials,
+            known & above,
+            known & below,
+            adrift_leaves=adrift - placed,
+            adrift_partials=parts.adrift_partials,
+        )
+
+    def region(self, node: Expr) -> list[Expr]:
+        """The float inputs of a node that its form is made of; none for a node that is a leaf or clean."""
+        if node not in self.reading.dirty:
+            return []
+        return [i for i in node.inputs if i in self.reading.polys]
+
+    def whole_region(self, node: Expr) -> list[Expr]:
+        """The nodes that a written node stands for, and those that they are made of."""
+        seen: dict[Expr, None] = {}
+        stack = [node]
+        while stack:
+            n = stack.pop()
+            if n not in seen:
+                seen[n] = None
+                if n is node or n not in self.reading.uncut:
+                    stack += self.region(n)
+        return list(seen)

@@ -1,0 +1,84 @@
+"""Widening: the graph with every node in the number form that it needs, casts between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from symdl.expr import Expr, building, make, rebuilt, topological
+from symdl.meaning.exactness import INDEX, Known
+from symdl.meaning.normal_form import base_of
+from symdl.meaning.precision import WIDENED, Analysis, form_of
+from symdl.number_forms import WIDE
+from symdl.ops.declare import is_float
+from symdl.ops.elementwise import cast
+from symdl.rewrite import Origins
+from symdl.types import TensorType
+
+COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
+
+
+def widened(
+    roots: Sequence[Expr],
+    known: Known,
+    origins: Origins,
+    told: Callable[[Analysis, Mapping[Expr, str]], None] | None = None,
+) -> list[Expr]:
+    """The roots with every node in the number form that it needs, casts between them. told: is given the analysis and
+    the forms that it chose."""
+    analysis = Analysis(roots, known)
+    forms = {n: form_of(n.type.dtype, analysis.need(n)) for n in analysis.order if is_float(n.type.dtype)}
+    if told is not None:
+        told(analysis, forms)
+    if all(forms[n] == n.type.dtype for n in forms):
+        return list(roots)
+    done: dict[Expr, Expr] = {}
+    for n in topological(*roots):
+        with building(origins.get(n, frozenset()), origins):
+            done[n] = _in_form(n, forms.get(n, ""), done, analysis)
+            if n in analysis.stored:
+                done[n] = plain(done[n], n)
+    return [done[r] for r in roots]
+
+
+def plain(node: Expr, like: Expr) -> Expr:
+    """A node in the dtype that it has for the user."""
+    return node if node.type == like.type else cast(node, like.type.dtype)
+
+
+def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) -> Expr:
+    """n in its form, computed in the widest of its own and those of the inputs of which it asks more than their dtype."""
+    if not n.inputs:
+        return n
+    asked = analysis.asking.get(n, ())
+    inputs = tuple(
+        done[i] if i in asked or n.op.name in COMPARISONS or not isinstance(i.type, TensorType) else plain(done[i], i)
+        for i in n.inputs
+    )
+    if n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs):
+        inputs = tuple(plain(d, i) for d, i in zip(inputs, n.inputs, strict=True))  # one is among the other's, as rounded
+    floats = [i.type.dtype for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
+    wide = widest([form, *floats] if form else floats) if floats else ""
+    own_dtype = n.type.dtype if isinstance(n.type, TensorType) else ""
+    same = wide not in WIDE and (wide == own_dtype or (n.op.name in COMPARISONS and len(set(floats)) == 1))
+    elsewhere = n.op.name not in WIDENED | COMPARISONS or (n.op.name == "cast" and not form)
+    if same or not wide or elsewhere:
+        plain_inputs = (
+            plain(d, i) if isinstance(i.type, TensorType) else d for d, i in zip(inputs, n.inputs, strict=True)
+        )
+        out = rebuilt(n, tuple(plain_inputs))
+        return cast(out, form) if form in WIDE else out
+    if n.op.name == "cast":
+        return cast(inputs[0], form)
+    if n.op.name in INDEX:
+        wide = inputs[0].type.dtype if n.op.name != "join" else wide
+    own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
+    out = make(n.op, tuple(own), **n.params)
+    return cast(out, form) if form else out
+
+
+def widest(dtypes: Sequence[str]) -> str:
+    """The form that holds all values of these."""
+    bits, exponent = any("x2" in d for d in dtypes), any(d.endswith("e") for d in dtypes)
+    if bits or exponent:
+        return "float64" + ("x2" if bits else "") + ("e" if exponent else "")
+    return "float64" if "float64" in dtypes else dtypes[0]

@@ -1,0 +1,462 @@
+"""Work moved out of loops, or from one loop to another: what a body need not do in each round is done once.
+
+For every scan, users before what they use, so that what the way back needs of the way there is known in time:
+
+1. results, states, sequences that nobody reads are dropped;
+2. what the way back would compute again, and the way there computes anyway, becomes a further output of the way there;
+3. what is the same in all rounds is computed before the loop, and products of rows of sequences for all rows at once;
+4. products that no state needs are taken for all rows at once after the loop. So the gradient of a weight is one product:
+   the sum over steps of a[t].T @ d[t] is the product of all rows of a with all rows of d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from symdl.batching import ROWS, VIEWS, Batching, whole_rows
+from symdl.bodies import Body, argument, bodies_of, dependent, every_node, parameter, result, with_bodies
+from symdl.expr import CONSTANT, RESULT, Expr, building, make, topological
+from symdl.ops.contractions import CONTRACT, parse, written
+from symdl.ops.declare import spread
+from symdl.ops.reductions import SUM
+from symdl.ops.scan import SCAN, layout_of, rows_of, scan_node
+from symdl.ops.views import SLICE
+from symdl.rewrite import Origins, Pass
+from symdl.types import Extent, TensorType, at_most, product
+
+LIGHT = frozenset(  # elementwise ops that cost no more than to load a number
+    "add sub mul neg abs where eq ne lt le gt ge maximum minimum cast bitwise_and bitwise_or bitwise_xor invert isnan".split()
+)
+
+
+def in_bodies(
+    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
+) -> list[Expr]:
+    """The roots with the outputs of every body changed."""
+    if not any(bodies_of(n) for n in topological(*roots)):
+        return list(roots)
+
+    def changed(body: Body) -> Body:
+        outputs = tuple(change(body.outputs))
+        same = all(a is b for a, b in zip(outputs, body.outputs, strict=True))
+        return body if same else Body(body.parameters, outputs)
+
+    return Pass(lambda n: with_bodies(n, changed) if bodies_of(n) else n, origins, final=True)(roots)
+
+
+def in_every_body(
+    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
+) -> list[Expr]:
+    """A change of a graph made in it and in the bodies in it, the inner ones first."""
+    return list(change(in_bodies(roots, origins, lambda outputs: in_every_body(outputs, origins, change))))
+
+
+def has_loops(roots: Sequence[Expr]) -> bool:
+    """Whether there is a scan in the graph, or in a body in it."""
+    return any(n.op is SCAN for n in every_node(*roots))
+
+
+def improved(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+    """The roots, equal but for rounding, with the work of their loops moved; inner loops before those around them."""
+    roots = in_bodies(roots, origins, lambda outputs: improved(outputs, origins))
+    motion = Motion(roots, origins)
+    while motion.pending:
+        node = motion.without_idle_work(motion.pending.pop())
+        if node is not None:
+            motion.split(motion.with_residuals(node))
+    return summed(motion.roots, origins)
+
+
+def replaced(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
+    """The roots with nodes replaced; lines travel in the table."""
+    walk = Pass(lambda n: n, origins, final=True)
+    walk.done.update(values)
+    return walk(roots)
+
+
+# ---- loops taken apart and put together ----
+
+
+@dataclass
+class State:
+    """initial: the first rows. leaves: what stands for the state in the body, one a lag."""
+
+    initial: Expr
+    lags: tuple[int, ...]
+    leaves: list[Expr]
+    new: Expr
+    last: bool
+
+
+@dataclass
+class Loop:
+    """A scan taken apart: its body on leaves of its own. rows and others: leaf -> what it is given."""
+
+    rows: dict[Expr, Expr]
+    states: list[State]
+    others: dict[Expr, Expr]
+    made: list[Expr]
+    stop: Expr | None
+    steps: Extent
+    reverse: bool
+    truncate: int
+    mine: frozenset[int] = field(default_factory=frozenset)  # the user's nodes that it comes from
+
+    @classmethod
+    def of(cls, node: Expr, origins: Origins) -> Loop:
+        """The parts of a scan."""
+        p, layout = node.params, layout_of(node)
+        leaves = [argument(t) for t in p["body"].parameters]
+        with building((), None):
+            outputs = replaced(p["body"].outputs, dict(zip(p["body"].leaves, leaves, strict=True)), origins)
+        seqs, inits, others = layout.inputs(node.inputs)
+        x, h, w = layout.parameters(leaves)
+        new, made, stop = layout.outputs(outputs)
+        states = [
+            State(i, lags, list(own), n, last)
+            for i, lags, own, n, last in zip(inits, layout.taps, h, new, p["last"], strict=True)
+        ]
+        mine = origins.get(node, frozenset())
+        return cls(
+            dict(zip(x, seqs, strict=True)), states, dict(zip(w, others, strict=True)), list(made), stop, p["steps"],
+            p["reverse"], p["truncate"], mine,
+        )  # fmt: skip
+
+    @property
+    def outputs(self) -> list[Expr]:
+        """The body's outputs."""
+        return [*(s.new for s in self.states), *self.made, *([] if self.stop is None else [self.stop])]
+
+    @property
+    def state_leaves(self) -> list[Expr]:
+        return [leaf for s in self.states for leaf in s.leaves]
+
+    def substituted(self, values: Mapping[Expr, Expr], origins: Origins) -> None:
+        """Replace nodes of the body."""
+        new = replaced(self.outputs, values, origins)
+        for s in self.states:
+            s.new = new.pop(0)
+        self.made = [new.pop(0) for _ in self.made]
+        self.stop = new[0] if new else None
+
+    def node(self, origins: Origins) -> Expr:
+        """The scan, without what its body does not read."""
+        used = set(topological(*self.outputs))
+        rows = {leaf: x for leaf, x in self.rows.items() if leaf in used}
+        others = {leaf: x for leaf, x in self.others.items() if leaf in used}
+        leaves = [*rows, *self.state_leaves, *others]
+        places = {leaf: parameter(k, leaf.type) for k, leaf in enumerate(leaves)}
+        body = Body(tuple(leaf.type for leaf in leaves), tuple(replaced(self.outputs, places, origins)))
+        with building(self.mine, origins):
+            node = scan_node(
+                body, list(rows.values()), [s.initial for s in self.states], list(others.values()), self.steps,
+                [s.lags for s in self.states], self.reverse, self.stop is not None, self.truncate,
+                [s.last for s in self.states],
+            )  # fmt: skip
+        origins[node] = origins.get(node, frozenset()) | self.mine
+        return node
+
+    def before(self, trace: Expr, state: State, lag: int) -> Expr:
+        """The rows of a trace that a leaf of the state stands for."""
+        return rows_of(trace, lag if self.reverse else max(state.lags) - lag, self.steps)
+
+    def after(self, trace: Expr, state: State) -> Expr:
+        """The rows of a trace that the steps make."""
+        return rows_of(trace, 0 if self.reverse else max(state.lags), self.steps)
+
+
+class Motion:
+    """One graph. pending: the scans that are still to be looked at, the last of them first."""
+
+    def __init__(self, roots: Sequence[Expr], origins: Origins) -> None:
+        self.roots, self.origins = list(roots), origins
+        self.pending = [n for n in topological(*roots) if n.op is SCAN]
+
+    def replace(self, values: Mapping[Expr, Expr]) -> Mapping[Expr, Expr]:
+        """Replace nodes everywhere; tells what became of each node."""
+        walk = Pass(lambda n: n, self.origins, final=True)
+        walk.done.update(values)
+        self.roots = walk(self.roots)
+        self.pending = [walk.done.get(n, n) for n in self.pending]
+        return walk.done
+
+    # 1. what nobody reads
+
+    def without_idle_work(self, node: Expr) -> Expr | None:
+        """The scan without states and outputs that nobody reads, None if it is not read at all; equal sequences are one."""
+        origins = self.origins
+        used = [n for n in topological(*self.roots) if n.op is RESULT and n.inputs[0] is node]
+        if not used:
+            return None
+        loop = Loop.of(node, origins)
+        count = len(loop.states)
+        wanted = {r.params["index"] for r in used}
+        alive = {k for k in wanted if k < count}
+        rows = [k - count for k in sorted(wanted) if k >= count]
+        while True:  # a state lives if one that lives, or an output, reads it
+            kept = [*(loop.states[k].new for k in sorted(alive)), *(loop.made[k] for k in rows)]
+            below = set(topological(*kept, *([] if loop.stop is None else [loop.stop])))
+            more = {k for k, s in enumerate(loop.states) if any(leaf in below for leaf in s.leaves)} - alive
+            if not more:
+                break
+            alive |= more
+        order = sorted(alive)
+        place = {k: j for j, k in enumerate(order)} | {count + k: len(order) + j for j, k in enumerate(rows)}
+        loop.states = [loop.states[k] for k in order]
+        loop.made = [loop.made[k] for k in rows]
+        same: dict[Expr, Expr] = {}
+        for given in (loop.rows, loop.others):
+            first: dict[Expr, Expr] = {}
+            for leaf, x in given.items():
+                if first.setdefault(x, leaf) is not leaf:
+                    same[leaf] = first[x]
+        if same:
+            loop.substituted(same, origins)
+        new = loop.node(origins)
+        self.replace({r: result(new, place[r.params["index"]]) for r in used})
+        return new
+
+    # 2. what another loop computes anyway
+
+    def with_residuals(self, node: Expr) -> Expr:
+        """The scan, reading what costs much and is computed in a loop whose traces it reads."""
+        tried: set[Expr] = set()
+        while True:
+            found = {_source(x) for x in layout_of(node).inputs(node.inputs)[0]} - tried
+            sources = [n for n in topological(node) if n in found and n.params["steps"] == node.params["steps"]]
+            if not sources:
+                return node
+            node, source = self._with_residuals(node, sources[-1])
+            tried.add(source)
+
+    def _with_residuals(self, node: Expr, source: Expr) -> tuple[Expr, Expr]:
+        """Both scans, changed or not."""
+        origins = self.origins
+        loop, there = Loop.of(node, origins), Loop.of(source, origins)
+        given = {x: leaf for leaf, x in there.rows.items()}
+        count = len(there.states)
+        for k, s in enumerate(there.states):
+            trace = result(source, k)
+            given |= {there.before(trace, s, lag): leaf for lag, leaf in zip(s.lags, s.leaves, strict=True)}
+            given.setdefault(there.after(trace, s), s.new)
+        given |= {result(source, count + k): o for k, o in enumerate(there.made)}
+        shared = {x: leaf for leaf, x in there.others.items()}
+        twins = {leaf: given[x] for leaf, x in loop.rows.items() if x in given}  # what stands in both: here -> there
+        twins |= {leaf: shared[x] for leaf, x in loop.others.items() if x in shared}
+        known = set(topological(*there.outputs))
+        for n in topological(*loop.outputs):
+            if n in twins or (n.op.kind == "leaf" and n.op is not CONSTANT) or not all(i in twins for i in n.inputs):
+                continue
+            with building(origins.get(n, frozenset()), origins):
+                twins[n] = make(n.op, tuple(twins[i] for i in n.inputs), **n.params) if n.inputs else n
+        candidates = {n for n, t in twins.items() if t in known and t.inputs and isinstance(n.type, TensorType)}
+        chosen = _cut(loop, candidates)
+        if not chosen:
+            return node, source
+        place = {o: k for k, o in enumerate(there.made)}
+        for n in chosen:
+            if twins[n] not in place:
+                place[twins[n]] = len(there.made)
+                there.made.append(twins[n])
+        new = there.node(origins)
+        fresh = {n: argument(n.type) for n in chosen}
+        loop.rows |= {leaf: result(new, count + place[twins[n]]) for n, leaf in fresh.items()}
+        loop.substituted(fresh, origins)
+        mixed = loop.node(origins)  # it reads results of the old source, too
+        self.replace({result(node, k): result(mixed, k) for k in range(len(node.type))})
+        done = self.replace({source: new} | {result(source, k): result(new, k) for k in range(len(source.type))})
+        return done.get(mixed, mixed), new
+
+    # 3 and 4. before and after the loop
+
+    def split(self, node: Expr) -> None:
+        """The scan without what can be done before and after it."""
+        origins = self.origins
+        loop = Loop.of(node, origins)
+        ahead(loop, origins)
+        count = len(loop.states)
+        later = behind(loop, origins)
+        outputs = list(loop.made)
+        kept = [k for k in range(len(outputs)) if k not in later.outputs]
+        loop.made = [outputs[k] for k in kept] + later.frontier
+        new = loop.node(origins)
+        values = {result(node, k): result(new, k) for k in range(count)}
+        values |= {result(node, count + k): result(new, count + j) for j, k in enumerate(kept)}
+        if later.outputs:
+            known: dict[Expr, tuple[Expr, bool]] = {}
+            for leaf, x in loop.rows.items():
+                known[leaf] = rows_of(x, 0, loop.steps), True
+            known |= {leaf: (x, False) for leaf, x in loop.others.items()}
+            for k, s in enumerate(loop.states):
+                for leaf, lag in zip(s.leaves, s.lags, strict=True):
+                    known[leaf] = loop.before(result(new, k), s, lag), True
+                known[s.new] = loop.after(result(new, k), s), True
+            for j, o in enumerate(loop.made):
+                known[o] = result(new, count + j), True
+            batch = Batching(known, loop.steps, origins)
+            for k, value in zip(later.outputs, batch([outputs[k] for k in later.outputs]), strict=True):
+                values[result(node, count + k)] = whole_rows(value, loop.steps)
+        self.replace(values)
+
+
+def _source(x: Expr) -> Expr | None:
+    """The scan whose rows a sequence is."""
+    if x.op is SLICE:
+        (x,) = x.inputs
+    return x.inputs[0] if x.op is RESULT and x.inputs[0].op is SCAN else None
+
+
+def _cut(loop: Loop, candidates: set[Expr]) -> list[Expr]:
+    """Which candidates to read instead of computing them: those that cost, and instead of several of these a light one
+    above them that is no larger."""
+    below: dict[Expr, dict[Expr, None]] = {}  # candidate -> what would be read for it
+    for n in topological(*loop.outputs):
+        if n not in candidates:
+            continue
+        if _costs(n):
+            below[n] = {n: None}
+            continue
+        needed: dict[Expr, None] = {}
+        for i in n.inputs:
+            needed.update(below.get(i, {}))
+        products = any(m.op.kind == "contraction" for m in needed)
+        fits = at_most(product(n.type.shape), sum((product(m.type.shape) for m in needed), 0))
+        below[n] = {n: None} if products and n.op.kind == "elementwise" and fits else needed
+    chosen: dict[Expr, None] = {}
+    stack, seen = list(loop.outputs), set(loop.outputs)
+    while stack:
+        n = stack.pop()
+        if n in candidates:
+            chosen.update(below[n])
+            continue
+        stack += [i for i in n.inputs if i not in seen]
+        seen.update(n.inputs)
+    return [n for n in topological(*loop.outputs) if n in chosen]
+
+
+def _costs(n: Expr) -> bool:
+    """Whether a node costs more than to read its value."""
+    if n.op.kind in ("elementwise", "composite"):
+        return n.op.name not in LIGHT
+    return n.op.kind not in ("view", "reshape", "position", "leaf", "result", "gather")
+
+
+def ahead(loop: Loop, origins: Origins) -> None:
+    """What is the same in all rounds, and products that need no state, become others and rows."""
+    varying = dependent(loop.outputs, [*loop.rows, *loop.state_leaves])
+    by_state = dependent(loop.outputs, loop.state_leaves)
+    order = list(topological(*loop.outputs))
+    fixed = {n for n in order if n not in varying and n.inputs and n.op.kind != "position"}
+    needs = dependent(loop.outputs, loop.others)  # made of what the loop is given, not of constants alone
+    edge = {i: None for n in order if n not in fixed for i in n.inputs if i in fixed and i in needs}
+    edge |= {o: None for o in loop.outputs if o in fixed and o in needs}
+    hoisted = [n for n in edge if isinstance(n.type, TensorType)]
+    if hoisted:
+        leaves = [argument(n.type) for n in hoisted]
+        values = replaced(hoisted, loop.others, origins)
+        loop.others |= dict(zip(leaves, values, strict=True))
+        loop.substituted(dict(zip(hoisted, leaves, strict=True)), origins)
+        varying = dependent(loop.outputs, [*loop.rows, *loop.state_leaves])
+        by_state = dependent(loop.outputs, loop.state_leaves)
+    known: dict[Expr, tuple[Expr, bool]] = {leaf: (rows_of(x, 0, loop.steps), True) for leaf, x in loop.rows.items()}
+    known |= {leaf: (x, False) for leaf, x in loop.others.items()}
+    batch = Batching(known, loop.steps, origins)
+    early = [
+        n
+        for n in topological(*loop.outputs)
+        if n.op.kind == "contraction" and n in varying and n not in by_state and batch.can([n])
+    ]
+    if early:
+        leaves = [argument(n.type) for n in early]
+        for leaf, value in zip(leaves, batch(early), strict=True):
+            loop.rows[leaf] = whole_rows(value, loop.steps)
+        loop.substituted(dict(zip(early, leaves, strict=True)), origins)
+
+
+@dataclass
+class Later:
+    """outputs: numbers of rows that are made after the loop. frontier: what the loop must give for them besides."""
+
+    outputs: list[int]
+    frontier: list[Expr]
+
+
+def behind(loop: Loop, origins: Origins) -> Later:
+    """Which outputs can be made for all rows after the loop."""
+    if loop.stop is not None:
+        return Later([], [])
+    core = set(topological(*(s.new for s in loop.states)))
+    order = [n for n in topological(*loop.made) if n not in core]
+    varying = dependent(loop.made, [*loop.rows, *loop.state_leaves])
+    at_hand = {*loop.rows, *loop.others, *loop.state_leaves, *(s.new for s in loop.states)}
+    out: set[Expr] = {n for n in order if n.op.kind == "contraction" and n in varying}
+    if not out:
+        return Later([], [])
+    frontier: dict[Expr, None] = {}
+
+    def needed(roots: Iterable[Expr]) -> None:
+        """Enter what must be read to make these."""
+        stack = list(roots)
+        while stack:
+            n = stack.pop()
+            if n in at_hand or n in out or n in frontier or n not in varying:
+                stack += n.inputs if n in out else ()
+            elif n.op.name in VIEWS:
+                stack += n.inputs
+            else:
+                frontier[n] = None
+
+    needed(i for n in order if n in out for i in n.inputs)
+    for n in order:  # what is made of such products, and sums of what is at hand then
+        if n not in out and any(i in out for i in n.inputs):
+            out.add(n)
+            needed(n.inputs)
+        elif n.op is SUM and n in varying and all(i in frontier or i in at_hand for i in n.inputs):
+            out.add(n)
+    outputs = [k for k, o in enumerate(loop.made) if o in out]
+    stand_in = {n: (n, True) for n in (*at_hand, *frontier)} | {leaf: (x, False) for leaf, x in loop.others.items()}
+    batch = Batching(stand_in, loop.steps, origins)
+    if not outputs or not batch.can([loop.made[k] for k in outputs]):
+        return Later([], [])
+    staying = [o for k, o in enumerate(loop.made) if k not in outputs]
+    if any(n in out for n in topological(*staying)):
+        return Later([], [])
+    return Later(outputs, [n for n in frontier if n not in staying])
+
+
+# ---- sums over steps of products: one product ----
+
+
+def summed(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
+    """The roots with sums over all rows taken into the products that were made for all rows."""
+
+    def change(n: Expr) -> Expr:
+        if n.op is not SUM or 0 not in n.params["axes"]:
+            return n
+        inner = _summed(n.inputs[0])
+        if inner is None:
+            return n
+        rest = tuple(k - 1 for k in n.params["axes"] if k != 0)
+        return make(SUM, (inner,), axes=rest) if rest else inner
+
+    return Pass(change, origins, final=True)(roots)
+
+
+def _summed(x: Expr) -> Expr | None:
+    """The sum of x over its first axis, if that ends in products of rows; formulas are small here, a few levels."""
+    if x.op is CONTRACT:
+        operands, out = parse(x.params["notation"])
+        if out[0] != ROWS or not all(ROWS in o for o in operands):
+            return None
+        return make(CONTRACT, x.inputs, notation=written(operands, out[1:]))
+    if x.op.name in ("add", "sub") and all(i.type.shape == x.type.shape for i in x.inputs):
+        parts = [_summed(i) for i in x.inputs]
+        if all(p is None for p in parts):
+            return None
+        sums = [p if p is not None else make(SUM, (i,), axes=(0,)) for p, i in zip(parts, x.inputs, strict=True)]
+        return make(x.op, tuple(sums))
+    if x.op.name == "spread" and x.params["axes"][:1] == (0,) and x.inputs[0].type.shape[0] == x.type.shape[0]:
+        inner = _summed(x.inputs[0])
+        return None if inner is None else spread(inner, x.type.shape[1:], tuple(k - 1 for k in x.params["axes"][1:]))
+    return None

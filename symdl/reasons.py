@@ -1,0 +1,130 @@
+"""Why a graph is run as it is: which mechanisms rewrote what, and which nodes are computed in which number form, and why.
+
+symdl.debugprint(f, why=True)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from symdl.columns import aligned
+from symdl.compilation import Graph, Rewritten, rewritten
+from symdl.expr import Expr, place_of, short, topological
+from symdl.formulas import pprint
+from symdl.meaning import Record
+from symdl.meaning.record import Fact, freeing
+
+WIDTH = 100  # of a formula
+PART = 60  # of a part of one, beyond which it is "..."
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """A part of the graph that was written anew. mechanisms: what chose its formulas, or what was found in it. place:
+    the user's line. before, after: the formula as it was meant and as it is run."""
+
+    mechanisms: tuple[str, ...]
+    place: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class NumberForm:
+    """A node that is computed in a number form. why: the first reason. frees: facts of which any would make it plain."""
+
+    node: str
+    form: str
+    why: str
+    place: str
+    frees: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What stage 3 did to a graph. str() is the table that debugprint(why=True) prints."""
+
+    rewritings: tuple[Rewriting, ...]
+    forms: tuple[NumberForm, ...]
+    precision: str
+
+    def __str__(self) -> str:
+        parts = ["rewritten\n" + (_rewritings(self.rewritings) or "  nothing: every formula is run as written\n")]
+        if self.forms:
+            head = ("node", "number form", "why", "line", "freed by")
+            rows = [(f.node, f.form, f.why, f.place, " or ".join(f.frees) or "-") for f in self.forms]
+            parts.append("number forms\n" + "".join(f"  {line}\n" for line in aligned([head, *rows]).splitlines()))
+        elif self.precision == "right":
+            parts.append("number forms\n  none: plain numbers are enough everywhere\n")
+        else:
+            parts.append('number forms\n  none, as always with precision="plain"\n')
+        return "\n".join(parts)
+
+
+def recorded(graph: Graph) -> tuple[Rewritten, Record]:
+    """A graph as it is run, and the record of how that came about. Nothing is compiled."""
+    record = Record(sum(1 for _ in topological(*graph.roots)))
+    return rewritten(graph, record=record), record
+
+
+def reasons(graph: Graph) -> Reasons:
+    """What stage 3 does to a function's graph, and why."""
+    form, record = recorded(graph)
+    rewritings = [
+        Rewriting(f.mechanisms, _place(f.before, form), formula_text(f.before), formula_text(f.after))
+        for f in record.firings
+    ]
+    facts = freeing(record)
+    forms = [
+        NumberForm(formula_text(w.node, 40), w.form, w.why, _place(w.node, form), tuple(map(fact_text, facts[w.node])))
+        for w in record.widened
+    ]
+    return Reasons(tuple(rewritings), tuple(forms), graph.precision)
+
+
+def fact_text(fact: Fact) -> str:
+    """A fact as an inequality: x >= 0, -1e+06 <= x <= 1e+06."""
+    name, low, high = short(fact.variable), fact.lower, fact.upper
+    if math.isinf(high):
+        return f"{name} >= {low:g}"
+    return f"{name} <= {high:g}" if math.isinf(low) else f"{low:g} <= {name} <= {high:g}"
+
+
+def _place(node: Expr, form: Rewritten) -> str:
+    """The user's line that a node comes from."""
+    known = [k for k in form.origins.get(node, ()) if k < len(form.nodes)]
+    return place_of(form.nodes[min(known)]) if known else place_of(node)
+
+
+def formula_text(node: Expr, width: int = WIDTH) -> str:
+    """A node as a formula of about so many letters, its longest parts left out."""
+    for part in (PART, 45, 30, 22, 15, 8):
+        text = pprint(node, part)
+        if len(text) <= width:
+            break
+    return text
+
+
+def _rewritings(rewritings: Sequence[Rewriting]) -> str:
+    """Each in three lines, what is the same several times once."""
+    count: dict[Rewriting, int] = {}
+    for r in rewritings:
+        count[r] = count.get(r, 0) + 1
+    return "".join(_shown(r, n) for r, n in count.items())
+
+
+def _shown(r: Rewriting, count: int) -> str:
+    place = f"{r.place}: " if r.place else ""
+    times = f" ({count} times)" if count > 1 else ""
+    return f"  {place}{'; '.join(r.mechanisms) or 'algebra'}{times}\n       {r.before}\n    -> {r.after}\n"
+
+
+def mechanisms_of(form: Rewritten, record: Record) -> Mapping[Expr, tuple[str, ...]]:
+    """The mechanisms that made each node as it is run; none for a node that is as the user wrote it."""
+    written = set(topological(*form.written))
+    return {
+        n: () if n in written else record.mechanisms(form.origins.get(n, frozenset())) or ("simplified",)
+        for n in topological(*form.roots)
+    }

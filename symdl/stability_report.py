@@ -1,0 +1,518 @@
+"""What rounding does to a graph: each node beside its exact shadow, in ulp, and whether a better formula could help.
+
+print(f.stability_report(x, y))
+print(symdl.stability_report(sqrt(x + 1) - sqrt(x), {x: (0, 1e20)}))
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from symdl.columns import aligned
+from symdl.compilation import Graph, Rewritten
+from symdl.config import config
+from symdl.demand import MOVING, Places
+from symdl.double_double import DoubleDouble
+from symdl.errors import InputError, kind_of
+from symdl.evaluate import bind, evaluate
+from symdl.exact_numbers import ExactNumbers
+from symdl.expr import Expr, place_of, topological
+from symdl.formulas import pprint
+from symdl.meaning import Record
+from symdl.meaning.record import Widened
+from symdl.number_forms import WIDE
+from symdl.reasons import formula_text, mechanisms_of, recorded
+from symdl.rewrite import expanded
+from symdl.runs import Run
+from symdl.sampling import samples
+from symdl.segments import Segment, segmented
+from symdl.shadow import Arithmetic, Shadow, is_real, plain_dtype, shadow, work
+from symdl.signature import graph_of_expressions, outputs_of
+from symdl.storage import SharedVariable
+
+Array = np.ndarray[Any, Any]
+GOOD = 4.0  # ulp: no more is asked of a node
+SHOWN = 20  # rows of a table that is printed whole
+TOLD = 8  # nodes of which it says what could be done
+FEW = 16  # elements of a result that are looked at where all are too many
+EXACTLY = 40_000  # elements that mpmath takes on
+AT_ONCE = 60_000_000  # elements that double-double takes on
+WRITTEN_BITS = 4000  # of the formula as written, which loses digits on its way
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node as it is run. Errors are of its worst element, in ulp of the dtype that the user gave it.
+
+    ulps: how far it is from its value without any rounding; median: of all elements; propagated: the part that its operands' errors make;
+    created: what its own op adds. condition: |sum of df/dx x| / |f| over the inputs, the errors in ulp that a formula
+    of exact arithmetic would make of inputs that are off by one. mechanisms: what of stage 3 made it; none if it is as
+    written. form, why: its number form, and the first reason for it. value, exact: as computed, and as it should be.
+    """
+
+    formula: str
+    ulps: float
+    median: float
+    propagated: float
+    created: float
+    condition: float
+    mechanisms: tuple[str, ...]
+    form: str
+    why: str
+    place: str
+    index: tuple[int, ...]
+    value: float
+    exact: str
+    advice: str
+
+    @property
+    def bad(self) -> bool:
+        """Whether the error is more than 4 ulp."""
+        return not self.ulps <= GOOD
+
+
+@dataclass(frozen=True)
+class Result:
+    """An output, or the new value of a shared one: of machine code (value, ulps) and of the formula run as it is written
+    (naive, naive_ulps), against the truth."""
+
+    name: str
+    ulps: float
+    naive_ulps: float
+    condition: float
+    index: tuple[int, ...]
+    value: float
+    naive: float
+    exact: str
+    place: str
+    elements: int
+    looked_at: int
+
+    @property
+    def bad(self) -> bool:
+        """Whether the error is more than 4 ulp."""
+        return not self.ulps <= GOOD
+
+
+@dataclass(frozen=True)
+class StabilityReport:
+    """What stability_report found. print() it, or take results, nodes (worst first), as_dict() or json().
+
+    arithmetic: what the shadow was computed with. points: how many sets of inputs were tried. opaque: nodes that no
+    exact formula is known of, such as scans: they were taken as they came out, and their errors are not seen.
+    """
+
+    title: str
+    precision: str
+    arithmetic: str
+    points: int
+    results: tuple[Result, ...]
+    nodes: tuple[Node, ...]
+    opaque: tuple[str, ...] = ()
+
+    @property
+    def worst(self) -> Node | None:
+        """The node with the largest error."""
+        return self.nodes[0] if self.nodes else None
+
+    @property
+    def bad(self) -> tuple[Node, ...]:
+        """The nodes that are off by more than 4 ulp."""
+        return tuple(n for n in self.nodes if n.bad)
+
+    def table(self, limit: int | None = SHOWN) -> str:
+        """The nodes, worst first."""
+        head = ("ulp", "median", "propagated", "created", "condition", "node", "made by", "form", "line")
+        rows = self.nodes[:limit]
+        more = f"and {len(self.nodes) - len(rows)} nodes with smaller errors\n" if len(rows) < len(self.nodes) else ""
+        return aligned([head, *map(_cells, rows)], range(5)) + more
+
+    def results_table(self) -> str:
+        """The results: as run, and as written."""
+        head = ("ulp", "as written", "condition", "result", "value", "exact", "line")
+        return aligned([head, *map(_result_cells, self.results)], range(3))
+
+    def __str__(self) -> str:
+        parts = [self._head(), self.results_table(), self.table()]
+        makers = [n for n in self.bad if n.created > GOOD or n.created > 0.1 * n.propagated or math.isinf(n.ulps)]
+        if told := [f"  {n.formula}  ({n.place})\n    {n.advice}\n" for n in (makers or self.bad)[:TOLD]]:
+            parts.append("where more than 4 ulp come from\n" + "".join(told))
+        return "\n".join(parts)
+
+    def _head(self) -> str:
+        looked = sum(r.looked_at for r in self.results)
+        every = sum(r.elements for r in self.results)
+        seen = "all" if looked == every else f"{looked} of"
+        sets = f"{self.points} sets of inputs" if self.points > 1 else "one set of inputs"
+        return (
+            f'{self.title}, precision="{self.precision}", {sets}\n'
+            f"errors of {seen} {every} elements of results, and of what they are made of; shadow in {self.arithmetic}\n"
+            + (f"taken as they came out: {', '.join(self.opaque)}\n" if self.opaque else "")
+        )
+
+    def _repr_html_(self) -> str:
+        def table(head: Sequence[str], rows: Iterable[Sequence[str]], bad: Iterable[bool]) -> str:
+            top = "".join(f"<th>{html.escape(h)}</th>" for h in head)
+            body = "".join(
+                f"<tr{' style=background:#fde2e2' if b else ''}>"
+                + "".join(f"<td>{html.escape(c)}</td>" for c in row)
+                + "</tr>"
+                for row, b in zip(rows, bad, strict=True)
+            )
+            return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+        nodes = self.nodes[:SHOWN]
+        results = table(
+            ("ulp", "as written", "condition", "result", "value", "exact", "line"),
+            map(_result_cells, self.results), [r.bad for r in self.results],
+        )  # fmt: skip
+        rows = table(
+            ("ulp", "median", "propagated", "created", "condition", "node", "made by", "form", "line", "advice"),
+            [(*_cells(n), n.advice) for n in nodes], [n.bad for n in nodes],
+        )  # fmt: skip
+        return f"<div><p>{html.escape(self._head()).replace(chr(10), '<br>')}</p>{results}{rows}</div>"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers, texts and lists."""
+        return asdict(self)
+
+    def json(self) -> str:
+        """as_dict as text; what is not finite is a text too."""
+        return json.dumps(_plain(self.as_dict()), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cells(n: Node) -> tuple[str, ...]:
+    made = "; ".join(n.mechanisms) or "as written"
+    form = f"{n.form}: {n.why}" if n.why else n.form
+    return *map(ulp_text, (n.ulps, n.median, n.propagated, n.created, n.condition)), n.formula, made, form, n.place
+
+
+def _result_cells(r: Result) -> tuple[str, ...]:
+    at = str(list(r.index)) if r.index else ""
+    return (
+        *map(ulp_text, (r.ulps, r.naive_ulps, r.condition)), f"{r.name}{at}", f"{r.value:.17g}", r.exact, r.place
+    )  # fmt: skip
+
+
+def ulp_text(x: float) -> str:
+    """A number of ulp or a condition number."""
+    if math.isnan(x):
+        return "?"
+    return f"{x:.2f}" if x < 100 else f"{x:.2g}"
+
+
+# ---- what a user calls ----
+
+
+def stability_report(
+    outputs: Any, where: Any, *, precision: str | None = None, points: int = 32, title: str = "stability_report"
+) -> StabilityReport:
+    """How right expressions are where their variables lie: node by node, beside exact arithmetic.
+
+    outputs: an expression, a list or a dictionary of them; gradients too. where: {variable: (low, high)} for ranges, or
+    {variable: array} for values, or these in the order in which the variables occur. From ranges so many points are
+    taken (points): the edges, then log-spaced; those of arrays of unknown size fill them. precision: config.precision
+    unless given. Shared values are those of now; nothing is updated.
+
+        >>> x = T.dscalar("x")
+        >>> print(symdl.stability_report(T.sqrt(x + 1) - T.sqrt(x), {x: (0, 1e20)}))
+
+    The errors of inner nodes are of NumPy's arithmetic on the graph that is compiled, those of results of the machine
+    code itself. Raises InputError where `where` does not fit the variables.
+    """
+    try:
+        kind, chosen = outputs_of(outputs)
+    except InputError:
+        raise InputError(f"stability_report: takes expressions, not {kind_of(outputs)}") from None
+    precision = precision or config.precision
+    if precision not in ("plain", "right"):
+        raise InputError(f"stability_report: precision cannot be {precision!r}", (), "choices: plain, right")
+    if not isinstance(points, int) or points < 1:
+        raise InputError(f"stability_report: {points!r} points cannot be taken", (), "points must be at least 1.")
+    if not chosen:
+        raise InputError(f"stability_report: takes expressions, not {kind_of(outputs)}")
+    graph = graph_of_expressions(chosen, precision)
+    if isinstance(kind, tuple):
+        names = [str(k) for k in kind]
+    else:
+        names = [pprint(e, 30) for e in chosen]
+    rounds = samples(where, graph.inputs, points)
+    shareds = [s.get_value() for s in graph.shareds if isinstance(s, SharedVariable)]
+    parts, graph = segmented(graph)
+    for segment in [Segment(part, "native") for part in parts]:  # sizes that depend on data
+        rounds = [[*arrays, *segment(arrays, shareds)] for arrays in rounds]
+    return reported(title, graph, names, rounds, shareds, Run(graph, "native"))
+
+
+def reported(
+    title: str,
+    graph: Graph,
+    names: Sequence[str],
+    rounds: Sequence[Sequence[Array]],
+    shareds: Sequence[Array],
+    run: Any,
+) -> StabilityReport:
+    """The report of a graph, whose results have these names, at some sets of inputs. run(inputs, shared values) gives
+    the results as machine code computes them."""
+    form, record = recorded(graph)
+    watched = _Watched(graph, form, record, list(names))
+    for arrays in rounds:
+        watched.look(list(arrays), list(shareds), run(list(arrays), list(shareds)))
+    return watched.report(title, len(rounds))
+
+
+# ---- one set of inputs after the other ----
+
+
+@dataclass
+class _Watched:
+    """A graph under observation: the worst of each node and result so far."""
+
+    graph: Graph
+    form: Rewritten
+    record: Record
+    names: list[str]
+    nodes: dict[Expr, Node] = field(default_factory=dict)
+    results: dict[int, Result] = field(default_factory=dict)
+    arithmetics: dict[str, None] = field(default_factory=dict)
+    opaque: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.source = self.form.source
+        self.mechanisms = mechanisms_of(self.form, self.record)
+        self.reasons = {(w.node.op, w.form, self.form.origins.get(w.node)): w.why for w in self.record.widened}
+        self.why: dict[str, str] = {w.form: w.why for w in reversed(self.record.widened)}
+        plain = self.graph.precision == "plain"
+        self.widened: list[tuple[Widened, frozenset[int]]] = []
+        if plain:
+            other, told = recorded(replace(self.graph, precision="right"))
+            self.widened = [(w, other.origins.get(w.node, frozenset())) for w in reversed(told.widened)]
+
+    def look(self, arrays: list[Array], shareds: list[Array], found: Sequence[Array]) -> None:
+        """One set of inputs, and the results that machine code made of them."""
+        user = dict(zip([*self.graph.inputs, *self.graph.shareds], [*arrays, *shareds], strict=True))
+        values = dict(zip(self.form.places, user.values(), strict=True))
+        sizes = bind(values)
+        naive = [np.asarray(x) for x in evaluate(self.graph.roots, user)]
+        with np.errstate(all="ignore"):
+            self._look(user, values, sizes, found, naive)
+
+    def _look(
+        self, user: Mapping[Expr, Any], values: Mapping[Expr, Any], sizes: Mapping[Any, int], found: Sequence[Array],
+        naive: Sequence[Array],
+    ) -> None:  # fmt: skip
+        arithmetic, wanted = self._chosen(found, naive, sizes)
+        self.arithmetics[arithmetic.name] = None
+        shadowed = shadow(wanted, values, sizes, arithmetic, _moves(values, arithmetic))
+        truth = self._written(user, wanted, arithmetic)
+        for n in shadowed.opaque:
+            place = place_of(self.source.get(n, n))
+            self.opaque[f"{n.op} ({place})" if place else str(n.op)] = None
+        for n in topological(*wanted):
+            if n.inputs and is_real(n) and n.op.kind not in MOVING and n in shadowed.exact:
+                self._node(n, shadowed)
+        for k, root in enumerate(self.form.roots):
+            if is_real(root):
+                self._result(k, root, np.asarray(found[k]), naive[k], shadowed, truth)
+
+    def _chosen(
+        self, found: Sequence[Array], naive: Sequence[Array], sizes: Mapping[Any, int]
+    ) -> tuple[Arithmetic, dict[Expr, Places]]:
+        """The arithmetic of the shadow, and the elements of the roots to look at: as many as time allows."""
+        roots = [r for r in self.form.roots if is_real(r)]
+        some: dict[Expr, Places] = {
+            r: _few(np.asarray(found[k]), naive[k]) for k, r in enumerate(self.form.roots) if is_real(r)
+        }
+        ways: list[tuple[Callable[[], Arithmetic], dict[Expr, Places], float]] = [
+            (ExactNumbers, dict.fromkeys(roots), EXACTLY), (ExactNumbers, some, EXACTLY),
+            (DoubleDouble, dict.fromkeys(roots), AT_ONCE),
+        ]  # fmt: skip
+        for make, wanted, most in ways:
+            if work(wanted, sizes) <= most:
+                return make(), wanted
+        return DoubleDouble(), some
+
+    def _written(self, user: Mapping[Expr, Any], wanted: Mapping[Expr, Any], arithmetic: Arithmetic) -> Shadow | None:
+        """The formulas as written, with digits enough for what cancels in them: the truth, if that is not too much."""
+        roots = expanded([self.graph.roots[self.form.roots.index(r)] for r in wanted])
+        places = dict(zip(roots, wanted.values(), strict=True))
+        sizes = bind(user)
+        if not isinstance(arithmetic, ExactNumbers) or work(places, sizes) > EXACTLY:
+            return None
+        found = shadow(places, user, sizes, ExactNumbers(WRITTEN_BITS), created=False)
+        return None if found.opaque else found
+
+    def _node(self, n: Expr, shadowed: Shadow) -> None:
+        used = shadowed.used[n].reshape(-1)
+        if not used.any():
+            return
+        total = np.where(used, shadowed.total(n).reshape(-1), np.nan)
+        at = _worst(total)
+        before = self.nodes.get(n)
+        if before is not None and not _above(total[at], before.ulps):
+            return
+        middle = float(np.nanmedian(total)) if not np.isnan(total).all() else math.nan
+        dtype = n.type.dtype
+        condition = float(shadowed.condition(n).reshape(-1)[at])
+        exact = tuple(limb.reshape(-1) for limb in shadowed.exact[n])
+        source = self.source.get(n, n)
+        node = Node(
+            formula=formula_text(n, 50),
+            ulps=float(total[at]),
+            median=middle,
+            propagated=float(shadowed.propagated(n).reshape(-1)[at]),
+            created=float(shadowed.created(n).reshape(-1)[at]),
+            condition=condition,
+            mechanisms=self.mechanisms.get(n, ()),
+            form=dtype,
+            why=self._why(n) if dtype in WIDE else "",
+            place=place_of(source),
+            index=shadowed.index(n, at),
+            value=float(np.asarray(shadowed.run[n]).reshape(-1)[at]),
+            exact=shadowed.arithmetic.text(exact, at),
+            advice="",
+        )
+        self.nodes[n] = replace(node, advice=self._advice(n, node))
+
+    def _why(self, n: Expr) -> str:
+        """The first reason for a node's number form."""
+        exact = self.reasons.get((n.op, n.type.dtype, self.form.origins.get(n)))
+        return exact or self.why.get(n.type.dtype, "beside what needs it")
+
+    def _advice(self, n: Expr, node: Node) -> str:
+        """What could be done about an error."""
+        if not node.bad:
+            return ""
+        said = []
+        plain = self.graph.precision == "plain"
+        if not math.isfinite(node.value) and node.exact.strip("+-") not in ("inf", "nan"):
+            said.append(f"Its value, {node.exact}, is lost: what it is made of leaves the range of {plain_dtype(n)}.")
+        elif node.ulps <= 10 * node.condition + GOOD:
+            said.append(
+                f"No formula can help where the inputs are rounded: known to half an ulp, they leave {node.condition / 2:.2g} "
+                f"ulp open (condition number {node.condition:.2g})."
+            )
+        else:
+            said.append(
+                f"The condition number is only {node.condition:.2g}: the digits are lost on the way, not in the inputs."
+            )
+        wider = self._wider(n) if plain else None
+        if wider is not None:
+            exactly = "If the inputs are exact, " if said[0].startswith("No formula") else ""
+            said.append(f'{exactly}precision="right" carries what this is made of in {wider.form}: {wider.why}.')
+        elif n.op.kind == "contraction":
+            said.append("Products of matrices are summed in the dtype of their operands.")
+        elif not plain and n.op.kind == "reduction":
+            said.append("Sums over all elements count as exact, as do values that are stored.")
+        return " ".join(said)
+
+    def _wider(self, n: Expr) -> Widened | None:
+        """What precision="right" would do to a node or its operands."""
+        near = [n, *(j for i in n.inputs for j in (i, *i.inputs))]
+        mine = {k for i in near for k in self.form.origins.get(i, ()) if k < len(self.form.nodes)}
+        return next((w for w, numbers in self.widened if not mine.isdisjoint(numbers)), None)
+
+    def _result(self, k: int, root: Expr, found: Array, naive: Array, shadowed: Shadow, truth: Shadow | None) -> None:
+        places = shadowed.places[root]
+        written = self.graph.roots[k]
+        use, key = shadowed, root
+        if truth is not None:
+            (key,) = expanded([written])
+            use = truth
+        mine, other = (x.reshape(-1) if places is None else x.reshape(-1)[places] for x in (found, naive))
+        if not mine.size:
+            return
+        arithmetic, dtype = use.arithmetic, plain_dtype(written)
+        exact = tuple(limb.reshape(-1) for limb in use.exact[key])
+        ulps = arithmetic.distance(exact, arithmetic.lift(mine), dtype)
+        at = _worst(ulps)
+        naive_ulps = arithmetic.distance(exact, arithmetic.lift(other), dtype)
+        worst_naive = float(naive_ulps[_worst(naive_ulps)])
+        before = self.results.get(k)
+        result = Result(
+            name=self.names[k],
+            ulps=float(ulps[at]),
+            naive_ulps=worst_naive,
+            condition=float(shadowed.condition(root).reshape(-1)[at]),
+            index=shadowed.index(root, at),
+            value=float(mine[at]),
+            naive=float(other[at]),
+            exact=arithmetic.text(exact, at),
+            place=place_of(written),
+            elements=found.size,
+            looked_at=mine.size,
+        )
+        if before is not None:
+            worse = worst_naive if _above(worst_naive, before.naive_ulps) else before.naive_ulps
+            kept = result if _above(result.ulps, before.ulps) else before
+            result = replace(
+                kept, naive_ulps=worse, elements=before.elements + found.size, looked_at=before.looked_at + mine.size
+            )
+        self.results[k] = result
+
+    def report(self, title: str, points: int) -> StabilityReport:
+        """All that was seen."""
+        order = {n: k for k, n in enumerate(self.nodes)}
+        nodes = sorted(self.nodes, key=lambda n: (-_size(self.nodes[n].ulps), order[n]))
+        results = tuple(self.results[k] for k in sorted(self.results))
+        arithmetic = " and ".join(self.arithmetics) or "nothing: no result is a float"
+        return StabilityReport(
+            title, self.graph.precision, arithmetic, points, results, tuple(self.nodes[n] for n in nodes),
+            tuple(sorted(self.opaque)),
+        )  # fmt: skip
+
+
+def _size(ulps: float) -> float:
+    return -1.0 if math.isnan(ulps) else ulps
+
+
+def _above(a: float, b: float) -> bool:
+    return _size(float(a)) > _size(b)
+
+
+def _worst(ulps: Array) -> int:
+    """The largest; what is not known does not count."""
+    return int(np.argmax(np.where(np.isnan(ulps), -1.0, ulps)))
+
+
+def _few(found: Array, naive: Array) -> Array:
+    """Elements worth looking at: those that are no numbers, those where the formula as written says something else, the
+    largest and the smallest, and some in between."""
+    flat, other = found.reshape(-1), naive.reshape(-1)
+    if flat.size <= FEW:
+        return np.arange(flat.size)
+    with np.errstate(all="ignore"):
+        gap = np.abs(flat - other) / np.abs(flat)
+    odd = np.flatnonzero(~np.isfinite(flat))[: FEW // 4]
+    far = np.argsort(np.where(np.isfinite(gap), -gap, 0.0))[: FEW // 4]
+    ends = [
+        int(np.argmax(np.where(np.isnan(flat), 0, np.abs(flat)))),
+        int(np.argmin(np.where(np.isnan(flat), np.inf, np.abs(flat)))),
+    ]
+    between = np.linspace(0, flat.size - 1, FEW // 2).astype(int)
+    return np.unique(np.concatenate([odd, far, np.array(ends), between]))
+
+
+def _moves(values: Mapping[Expr, Any], arithmetic: Arithmetic) -> list[dict[Expr, Array]]:
+    """How the inputs are moved for condition numbers: each by itself if they are few, arrays by random signs."""
+    rng = np.random.default_rng(0)
+    real = [v for v in values if is_real(v)]
+    signs = {v: rng.choice([-1.0, 1.0], size=np.shape(values[v])) if np.ndim(values[v]) else np.ones(()) for v in real}
+    if len(real) <= 4 and isinstance(arithmetic, ExactNumbers):
+        return [{v: signs[v]} for v in real]
+    return [signs] if real else []

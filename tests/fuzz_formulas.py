@@ -1,0 +1,255 @@
+"""Random formulas and their gradients, compiled with precision="right", against their exact values.
+
+    python tests/fuzz_formulas.py [--count 10000] [--first 0] [--log FILE] [--show 10] [--optimized] [--precision right]
+
+Two batches of formulas in three are float64, one is float32. A batch is one function, compiled by
+tests/quick_code.py unless --optimized. An element counts where
+mpmath settles it as a finite number (symdl.verify.decided). Exits with 1 unless at least 99.5 % of the elements are within
+4 ulp and none is catastrophic (NaN, infinite, or more than half of its bits wrong) that the formula as written, in NumPy,
+has within 4 ulp. --log keeps what is done, a batch a line, and a run with the same file goes on where the last one ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+from quick_code import quickly
+from random_formulas import CANDIDATES, POINTS, Formula, formula
+from ulps import distance
+
+import symdl
+from symdl.evaluate import evaluate
+from symdl.expr import Expr
+from symdl.verify import decided
+
+BATCH = 20
+GOOD, SHARE = 4.0, 0.995
+HALF_THE_BITS = {"float64": 2.0**26, "float32": 2.0**12}  # in ulp
+PATIENCE = 20  # seconds for the exact values of a formula
+Array = Any
+
+
+def dtype_of(batch: int) -> str:
+    """Of a batch's leaves."""
+    return "float32" if batch % 3 == 2 else "float64"
+
+
+def compiled(formulas: Sequence[Formula], precision: str, optimized: bool) -> Callable[[Sequence[Array]], list[Array]]:
+    """One function of all leaves, which gives all outputs."""
+    leaves = [x for f in formulas for x in f.leaves]
+    outputs = [y for f in formulas for y in f.outputs]
+    if not optimized:
+        return quickly(leaves, outputs, precision)
+    made = symdl.function(leaves, outputs, precision=precision)
+    return lambda arrays: list(made(*arrays))
+
+
+def points(one: Formula) -> dict[Expr, Array]:
+    """Values of the leaves: candidates at which NumPy has a finite value, but for the last, which may be any."""
+    finite: list[int] = []
+    rest: list[int] = []
+    for start in range(0, CANDIDATES, POINTS):
+        rows = list(range(start, start + POINTS))
+        for k, value in zip(rows, evaluate(one.outputs[:1], one.at(rows))[0], strict=True):
+            (finite if np.isfinite(value) else rest).append(k)
+        if len(finite) >= POINTS - 1 and rest:
+            break
+    return one.at((finite[: POINTS - 1] + rest + finite[POINTS - 1 :])[:POINTS])
+
+
+@contextmanager
+def patience(seconds: int) -> Iterator[None]:
+    """TimeoutError after so many seconds, where the system has alarms."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict[str, Any]:
+    """What became of a batch's formulas: counts of outputs and elements, and each failure with what reproduces it."""
+    warnings.simplefilter("ignore")
+    dtype = dtype_of(batch)
+    formulas = [formula(BATCH * batch + k, dtype) for k in range(BATCH)]
+    clock = [time.process_time()]
+
+    def lap() -> float:
+        clock.append(time.process_time())
+        return clock[-1] - clock[-2]
+
+    count: Counter[str] = Counter(formulas=BATCH)
+    spent: dict[str, float] = {}
+    failures: list[dict[str, Any]] = []
+    with np.errstate(all="ignore"):
+        at = [points(f) for f in formulas]
+        spent["points"] = lap()
+        try:
+            results = compiled(formulas, precision, optimized)([a[x] for f, a in zip(formulas, at, strict=True) for x in f.leaves])
+        except Exception as error:  # noqa: BLE001  # which formula it was is what a fuzzer is for
+            results = []
+            for f, a in zip(formulas, at, strict=True):
+                try:
+                    results += compiled([f], precision, optimized)([a[x] for x in f.leaves])
+                except Exception as alone:  # noqa: BLE001  # the same
+                    results += [None] * len(f.outputs)
+                    failures.append({"seed": f.seed, "kind": "crash", "error": f"{type(alone).__name__}: {alone}"[:300]})
+                    count["crash"] += 1
+            if not count["crash"]:
+                failures.append({"seed": batch * BATCH, "kind": "crash", "error": f"only together: {error}"[:300]})
+                count["crash"] += 1
+        spent["compiled"] = lap()
+        left = iter(results)
+        for f, a in zip(formulas, at, strict=True):
+            got = [next(left) for _ in f.outputs]
+            if got[0] is None:
+                continue
+            _judged(f, a, got, dtype, count, failures)
+        spent["truth"] = lap()
+    return {"batch": batch, "count": dict(count), "spent": spent, "failures": failures}
+
+
+def _judged(
+    f: Formula, at: dict[Expr, Array], got: list[Array], dtype: str, count: Counter[str], failures: list[dict[str, Any]]
+) -> None:
+    """Count the elements of one formula's outputs."""
+    try:
+        with patience(PATIENCE):
+            truth = decided(f.outputs, at)
+    except (TimeoutError, OverflowError, MemoryError, ArithmeticError, ValueError, mpmath.libmp.NoConvergence):
+        count["no truth"] += 1
+        return
+    written = evaluate(f.outputs, at)
+    for k, (g, w, t) in enumerate(zip(got, written, truth, strict=True)):
+        known = np.array([bool(mpmath.isfinite(v)) and abs(v) <= float(np.finfo(dtype).max) for v in t.reshape(-1)])
+        count["outputs"] += bool(known.any())
+        count["elements"] += int(known.sum())
+        count["undecided"] += int((~known).sum())
+        if not known.any():
+            continue
+        gap = np.where(known, distance(g, t).reshape(-1), 0.0)
+        gap_written = distance(w, t).reshape(-1)
+        bad = gap > GOOD
+        lost = gap > HALF_THE_BITS[dtype]
+        worse = lost & (gap_written <= GOOD)
+        count["elements within 4 ulp"] += int((known & ~bad).sum())
+        count["as written within 4 ulp"] += int((known & (gap_written <= GOOD)).sum())
+        count["outputs within 4 ulp"] += not bad.any()
+        count["catastrophic"] += int(lost.sum())
+        count["as written catastrophic"] += int((known & (gap_written > HALF_THE_BITS[dtype])).sum())
+        count["catastrophic, as written right"] += int(worse.sum())
+        if bad.any():
+            j = int(np.argmax(np.where(worse, np.inf, gap)))
+            row = np.unravel_index(j, g.shape)[0]
+            failures.append(
+                {
+                    "seed": f.seed,
+                    "kind": "worse" if worse.any() else "lost" if lost.any() else "inexact",
+                    "output": k,
+                    "ulp": float(gap[j]) if np.isfinite(gap[j]) else str(gap[j]),
+                    "at": {str(x.name)[:1]: at[x][row].tolist() for x in f.leaves},
+                    "got": float(g.reshape(-1)[j]),
+                    "written": float(w.reshape(-1)[j]),
+                    "true": mpmath.nstr(t.reshape(-1)[j], 20),
+                }
+            )
+
+
+def seen_before(log: Path | None) -> dict[int, dict[str, Any]]:
+    """The batches that a log holds; a line that an interrupted run left half written is no batch."""
+    done: dict[int, dict[str, Any]] = {}
+    if log is not None and log.exists():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            done[row["batch"]] = row
+    return done
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
+    """The counts as text, and whether the two promises are kept."""
+    count: Counter[str] = Counter()
+    spent: Counter[str] = Counter()
+    for row in rows:
+        count.update(row["count"])
+        spent.update(row["spent"])
+    total, outputs = max(count["elements"], 1), max(count["outputs"], 1)
+    share = count["elements within 4 ulp"] / total
+    text = [
+        f"{count['formulas']} formulas, {outputs} values and gradients, {total} elements with a settled finite truth "
+        f"({count['undecided']} without, {count['no truth']} formulas beyond patience)",
+        f"within 4 ulp: {100 * share:.3f} % of the elements, {100 * count['outputs within 4 ulp'] / outputs:.3f} % of the "
+        f"values and gradients; as written in NumPy {100 * count['as written within 4 ulp'] / total:.2f} % of the elements",
+        f"catastrophic: {count['catastrophic']} elements (as written {count['as written catastrophic']}), of which NumPy has "
+        f"{count['catastrophic, as written right']} right; crashes: {count['crash']}",
+        "processor seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in spent.items()),
+    ]
+    return "\n".join(text), share >= SHARE and not count["catastrophic, as written right"] and not count["crash"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--show", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--optimized", action="store_true")
+    parser.add_argument("--precision", choices=("plain", "right"), default="right")
+    options = parser.parse_args(arguments)
+    batches = range(options.first // BATCH, (options.first + options.count) // BATCH)
+    done = {k: row for k, row in seen_before(options.log).items() if k in batches}
+    todo = [k for k in batches if k not in done]
+    start, log = time.perf_counter(), options.log and options.log.open("a", encoding="utf-8")
+    tasks = [(k, options.precision, options.optimized) for k in todo]
+    with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=50) as pool:
+        for n, row in enumerate(pool.imap_unordered(_one, tasks), 1):
+            done[row["batch"]] = row
+            if log:
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+            if n % 25 == 0:
+                bad = sum(len(r["failures"]) for r in done.values())
+                print(f"{n} of {len(todo)} batches, {time.perf_counter() - start:.0f} s, {bad} failures", file=sys.stderr)
+    rows = [done[k] for k in sorted(done)]
+    text, kept = summary(rows)
+    order = {"crash": 0, "worse": 1, "lost": 2, "inexact": 3}
+    failures = sorted((f for row in rows for f in row["failures"]), key=lambda f: order[f["kind"]])
+    for f in failures[: options.show]:
+        print(f)
+    print(text)
+    print(f"{time.perf_counter() - start:.0f} s")
+    return 0 if kept else 1
+
+
+def _one(task: tuple[int, str, bool]) -> dict[str, Any]:
+    return tried(*task)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

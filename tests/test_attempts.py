@@ -1,0 +1,268 @@
+"""Loops of numbers with an exponent, tried without: the same numbers as in full, whatever leaves the range on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdl
+import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
+from symdl.backends.llvm import attempts, emit
+from symdl.backends.primitives import PRIMITIVES
+from symdl.backends.wide.primitives import EMIT
+from symdl.backends.wide.ranges import RANGES
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous
+from symdl.program import Binding, Buffer, Kernel, Program, verify
+from symdl.types import Symbol, symbol
+
+n, i = symbol("n"), symbol("i")
+N, I = Symbol("n"), Symbol("i")
+FORMS = {"float64e": "float64", "float64x2e": "float64x2"}
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+LANES = 37  # whole vectors and a rest, on every machine
+EDGES = (0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, -1e-310, 1.7e308, -1.7e308, 1.0, -1.0, 2.0**-1022)
+CPU = CpuBackend()
+
+
+def op(name: str, dtype: str, *args: Value) -> Apply:
+    return Apply(name, args, dtype)
+
+
+def elementwise(values: list[Value], names: str, dtype: str = "float64", schedule: Any = "serial") -> Program:
+    """A Program that stores values of the round i of one loop in outputs o0, o1, ...; its inputs have these names."""
+    stores = tuple(Store(contiguous(f"o{k}", v.dtype, (n,)), (i,), v) for k, v in enumerate(values))
+    buffers = {name: Buffer(name, dtype, (n,), "input") for name in names}
+    buffers |= {f"o{k}": Buffer(f"o{k}", v.dtype, (n,), "output") for k, v in enumerate(values)}
+    made = Program(buffers, (Binding(N, names[0], 0),), (), (Kernel((For(I, n, stores, schedule),)),), ())
+    verify(made)
+    return made
+
+
+def loaded(name: str, form: str, dtype: str = "float64") -> Apply:
+    return op("cast", form, Load(contiguous(name, dtype, (n,)), (i,)))
+
+
+Runner = Callable[..., list[Any]]
+
+
+def compiled(made: Program, backend: CpuBackend = CPU) -> Runner:
+    executable = backend.compile(made)
+
+    def call(*arrays: Any) -> list[Any]:
+        status, outputs = executable.execute(executable.bind(list(arrays)))
+        assert status == 0
+        return list(outputs)
+
+    return call
+
+
+@pytest.fixture
+def in_full(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
+    """Compiles a Program without attempts."""
+
+    def call(made: Program, backend: CpuBackend = CPU) -> Runner:
+        with monkeypatch.context() as patch:
+            patch.setattr(attempts, "narrowed", lambda loop, fused: None)
+            return compiled(made, backend)
+
+    return call
+
+
+def numbers(rng: np.random.Generator, size: int, widest: float) -> Any:
+    """Numbers whose exponents are spread this far, special ones among them."""
+    found = rng.uniform(1, 2, size) * rng.choice([-1.0, 1.0], size) * 2.0 ** rng.uniform(-widest, widest, size)
+    found[rng.random(size) < 0.1] = rng.choice(EDGES)
+    found[: len(EDGES)] = EDGES
+    return rng.permutation(found)
+
+
+def agree(got: Any, expected: Any, ulps: float) -> None:
+    """Equal but for so many ulps; infinities, NaN and signs alike."""
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    with np.errstate(all="ignore"):
+        unit = np.spacing(np.abs(np.where(np.isfinite(expected), expected, 1.0)))
+        same = (got == expected) | np.isnan(expected) | (np.abs(got - expected) <= ulps * unit)
+    np.testing.assert_array_equal(same, True, err_msg=f"{got[~same][:3]} {expected[~same][:3]}")
+
+
+def test_every_primitive_has_a_rule() -> None:
+    assert set(RANGES) | {"cast", "isnan", *COMPARISONS} == set(EMIT)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("name", sorted(set(RANGES) - {"where"}))
+def test_a_primitive_between_others(name: str, form: str, in_full: Any) -> None:
+    """f of products, which leave the range, divided by a number, compared and chosen by; small and huge exponents."""
+    rng = np.random.default_rng(sorted(RANGES).index(name))
+    x, y, z = (loaded(name_, form) for name_ in "xyz")
+    first = op("mul", form, x, y)
+    args = (first,) if PRIMITIVES[name].arity == 1 else (first, op("true_div", form, y, z))
+    found = op(name, form, *args)
+    chosen = op("where", form, op("lt", "bool", found, z), op("mul", form, found, z), op("true_div", form, found, z))
+    values: list[Value] = [op("cast", "float64", v) for v in (found, op("sqrt", form, chosen))]
+    made = elementwise(values, "xyz")
+    tried, full = compiled(made), in_full(made)
+    for widest in (3.0, 60.0, 1000.0):
+        data = [numbers(rng, 300, widest) for _ in "xyz"]
+        if name in ("gammaln", "digamma", "sin", "cos", "tan"):  # their reference is no better for huge arguments
+            data[0] = np.clip(data[0], -(2.0**20), 2.0**20)
+            data[1] = np.clip(data[1], -(2.0**20), 2.0**20)
+        if name in ("mod", "floor_div"):  # of huge quotients neither way knows the fraction
+            with np.errstate(all="ignore"):
+                usual = np.abs(data[0] * data[2]) < 2.0**30
+            data = [d[usual] for d in data]
+        for got, expected in zip(tried(*data), full(*data), strict=True):
+            agree(got, expected, LOOSE.get(name, 16))
+
+
+LOOSE = {"pow": 1e6, "mod": 1e12, "floor_div": 1e3, "gammaln": 1e6, "digamma": 1e6, "erfinv": 1e3}
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_one_lane_in_trouble_leaves_the_others_alone(form: str) -> None:
+    rng = np.random.default_rng(1)
+    x = loaded("x", form)
+    made = elementwise([op("cast", "float64", op("sqrt", form, op("exp", form, op("mul", form, x, x))))], "x")
+    benign = rng.normal(size=LANES)
+    tried = compiled(made)
+    alone = tried(benign)[0]
+    for place in range(LANES):
+        mixed = benign.copy()
+        mixed[place] = 30.0  # e^900
+        found = tried(mixed)[0]
+        np.testing.assert_array_equal(np.delete(found, place), np.delete(alone, place))
+        np.testing.assert_allclose(found[place], math.exp(450), rtol=1e-14)
+
+
+def test_the_second_limb_stays_right(in_full: Any) -> None:
+    """What an attempt in two limbs leaves beyond a float64 is what it leaves in full."""
+    form = "float64x2e"
+    x, y = loaded("x", form), loaded("y", form)
+    for name in ("add", "mul", "true_div", "exp", "log", "log1p", "sqrt", "erfc", "sin"):
+        args = (op("mul", form, x, y), y) if PRIMITIVES[name].arity == 2 else (op("mul", form, x, y),)
+        found = op(name, form, *args)
+        high = op("cast", "float64", found)
+        rest = op("cast", "float64", op("sub", form, found, op("cast", form, high)))
+        made = elementwise([high, rest], "xy")
+        tried, full = compiled(made), in_full(made)
+        rng = np.random.default_rng(5)
+        for widest in (2.0, 500.0):
+            data = [np.abs(numbers(rng, 200, widest)) for _ in "xy"]
+            if name == "sin":
+                data = [np.minimum(d, 1e5) for d in data]
+            got, expected = tried(*data), full(*data)
+            with np.errstate(all="ignore"):
+                apart = np.abs((got[0] - expected[0]) + (got[1] - expected[1]))
+                near = apart <= 2.0**-97 * np.abs(expected[0]) + 2.0**-1073
+            assert np.all(near | ~np.isfinite(expected[0])), name
+            np.testing.assert_array_equal(np.isfinite(got[0]), np.isfinite(expected[0]))
+
+
+# ---- sums ----
+
+
+def total(primitive: str, form: str, value: Value, schedule: Any) -> Program:
+    """A loop that adds up a value, and stores it in a row, too; the sum is the one element of a second output."""
+    start: Value = Const({"add": 0, "maximum": -math.inf, "minimum": math.inf}[primitive], form)
+    body = (
+        Assign("s", op(primitive, form, Ref("s", form), value)),
+        Store(contiguous("row", "float64", (n,)), (i,), op("cast", "float64", value)),
+    )
+    out = Store(contiguous("o", "float64", (1,)), (0,), op("cast", "float64", op("sqrt", form, Ref("s", form))))
+    buffers = {
+        "x": Buffer("x", "float64", (n,), "input"),
+        "row": Buffer("row", "float64", (n,), "output"),
+        "o": Buffer("o", "float64", (1,), "output"),
+    }
+    made = Program(buffers, (Binding(N, "x", 0),), (), (Kernel((Local("s", start), For(I, n, body, schedule), out)),), ())
+    verify(made)
+    return made
+
+
+@pytest.mark.parametrize("schedule", ["serial", "vector"])
+@pytest.mark.parametrize("primitive", ["add", "maximum", "minimum"])
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_sums(form: str, primitive: str, schedule: str, in_full: Any) -> None:
+    """Of squares: zeros, squares beyond the range on both sides, a sum that is beyond only at its end, infinities, NaN."""
+    x = loaded("x", form)
+    made = total(primitive, form, op("mul", form, x, x), schedule)
+    rng = np.random.default_rng(2)
+    rows = [rng.normal(size=LANES), np.zeros(LANES), rng.normal(size=LANES) * 1e-170, rng.normal(size=LANES) * 1e170]
+    rows += [np.full(LANES, 1.3e154), np.array([3.0, 4e-200]), np.array([]), np.r_[rng.normal(size=LANES), 1e200, 1e-200]]
+    rows += [np.array([math.inf, 1.0]), np.array([math.nan, 1.0]), numbers(rng, 99, 900)]
+    tried, full = compiled(made), in_full(made)
+    for row in rows:
+        for got, expected in zip(tried(row), full(row), strict=True):
+            agree(got, expected, 16)
+
+
+def test_sums_of_what_is_plain_again(in_full: Any) -> None:
+    """A float64 sum of values that had an exponent: lanes in trouble are mended before they are added."""
+    x = loaded("x", "float64e")
+    value = op("cast", "float64", op("sqrt", "float64e", op("mul", "float64e", x, x)))
+    body = (Assign("s", op("add", "float64", Ref("s", "float64"), value)),)
+    out = Store(contiguous("o", "float64", (1,)), (0,), Ref("s", "float64"))
+    buffers = {"x": Buffer("x", "float64", (n,), "input"), "o": Buffer("o", "float64", (1,), "output")}
+    steps = Kernel((Local("s", Const(0, "float64")), For(I, n, body, "vector"), out))
+    made = Program(buffers, (Binding(N, "x", 0),), (), (steps,), ())
+    verify(made)
+    data = np.random.default_rng(3).normal(size=LANES)
+    data[5] = 1e200
+    found = compiled(made)(data)[0]
+    np.testing.assert_allclose(found, np.sum(np.abs(data)), rtol=1e-15)
+    np.testing.assert_array_equal(found, in_full(made)(data)[0])
+
+
+# ---- what the writer must not do ----
+
+
+def test_in_place() -> None:
+    """The second computation of a lane reads what was there before the first."""
+    start = np.linspace(-3, 3, LANES)
+    start[[3, 36]] = 1e200, 1e-200
+    s = symdl.shared(start, "s")
+    step = symdl.function([], [], updates=[(s, T.sqrt(s * s + 2.0**-1060))], precision="right")
+    step()
+    np.testing.assert_allclose(s.get_value(), np.maximum(np.abs(start), 2.0**-530), rtol=1e-15)
+
+
+def test_no_number_depends_on_its_place_or_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = T.dvector("x")
+    f = symdl.function([x], T.sqrt(T.exp(x) * T.exp(x / 2)) / T.exp(x), precision="right")
+    rng = np.random.default_rng(4)
+    data = rng.normal(size=50_001) * np.where(rng.random(50_001) < 0.02, 500, 1)
+    whole = f(data)
+    assert np.all(np.isfinite(whole))
+    for at in (*range(40), 49_999, 50_000):
+        assert f(data[at : at + 1])[0] == whole[at]
+    monkeypatch.setattr(symdl.config, "threads", 1)
+    np.testing.assert_array_equal(f(data), whole)
+    np.testing.assert_array_equal(f(data[7:]), whole[7:])
+
+
+@pytest.mark.parametrize(("cpu", "features"), [("x86-64", ""), ("x86-64-v3", "+avx2,+fma")], ids=["sse2", "avx2"])
+def test_on_other_machines(cpu: str, features: str, in_full: Any) -> None:
+    backend = CpuBackend(cpu, features)
+    for form in FORMS:
+        x, y = loaded("x", form), loaded("y", form)
+        value = op("log", form, op("add", form, op("mul", form, x, y), op("exp", form, x)))
+        made = elementwise([op("cast", "float64", value)], "xy")
+        tried, full = compiled(made, backend), in_full(made, backend)
+        rng = np.random.default_rng(6)
+        for widest in (3.0, 700.0):
+            data = [np.abs(numbers(rng, 100, widest)) for _ in "xy"]
+            agree(tried(*data)[0], full(*data)[0], 4)
+
+
+def test_what_fits_is_computed_once() -> None:
+    """Squares of float32 fit into a float64: there is nothing to look at, and no second text."""
+    for dtype, again in (("float32", False), ("float64", True)):
+        x = loaded("x", "float64e", dtype)
+        value = op("cast", dtype, op("sqrt", "float64e", op("add", "float64e", op("mul", "float64e", x, x), Const(1, "float64e"))))
+        made = elementwise([value], "x", dtype)
+        assert ("@again" in emit(made, CPU.machine.target())) == again

@@ -1,0 +1,54 @@
+"""Random formulas: the generator reaches every elementwise op on floats and repeats itself; a few batches are right.
+
+`python tests/fuzz_formulas.py` tries 10,000; .ci/run runs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fuzz_formulas import dtype_of, summary, tried
+from random_formulas import BINARY, COMPARISON, UNARY, formula
+from test_every_op import WITH_NUMBERS
+
+from symdl.expr import topological
+
+NOT_FORMULAS = {
+    "where",  # written by the author itself
+    "trigamma",  # has no derivative
+    "log_slope",  # only a derivative
+}
+
+
+def test_the_table_is_whole() -> None:
+    assert {op.name for op in WITH_NUMBERS} - NOT_FORMULAS == {*UNARY, *BINARY}
+
+
+def test_every_op_is_drawn() -> None:
+    """But for the tail of sigmoid, which nobody writes."""
+    seen: set[str] = set()
+    for seed in range(700):
+        seen |= {n.op.name for n in topological(formula(seed, "float64").outputs[0])}
+    wanted = {*UNARY, *BINARY, *COMPARISON, "where", "sum", "max", "min", "prod"} - {"logistic_tail"}
+    assert wanted - seen == set()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_seed_is_a_formula(dtype: str) -> None:
+    for seed in range(5):
+        a, b = formula(seed, dtype), formula(seed, dtype)
+        assert repr(a.outputs) == repr(b.outputs)
+        assert all(np.array_equal(p, q) for p, q in zip(a.candidates, b.candidates, strict=True))
+
+
+def test_a_few_batches() -> None:
+    """Enough to see that the machinery works; what it promises is .ci/run's to say."""
+    rows: list[Any] = [tried(batch) for batch in (1, 2)]
+    assert {dtype_of(1), dtype_of(2)} == {"float64", "float32"}
+    text, _ = summary(rows)
+    assert text.startswith("40 formulas")
+    count = {name: sum(row["count"].get(name, 0) for row in rows) for name in ("crash", "elements", "elements within 4 ulp")}
+    assert count["crash"] == 0
+    assert count["elements within 4 ulp"] >= 0.9 * count["elements"] > 100

@@ -1,0 +1,157 @@
+"""Pooling against plain NumPy, its ties and its gradients, by every machine."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from agree import FLOATS, agree, check_gradient, leaf, same, value
+from programs import golden
+from scipy import ndimage
+
+import symdl
+import symdl.tensor as T
+from symdl.errors import ShapeError, SymdlError
+from symdl.expr import variable
+
+FOLDS: dict[str, Any] = {"max": np.max, "sum": np.sum, "average_inc_pad": np.mean, "average_exc_pad": np.mean}
+
+
+def numbers(*shape: int, dtype: str = "float64") -> Any:
+    return np.random.default_rng(list(shape)).normal(size=shape).astype(dtype)
+
+
+def by_windows(x: Any, ws: Any, step: Any, pad: Any, ignore: bool, mode: str) -> Any:
+    """Window by window over the last two axes."""
+    counts = []
+    for n, w, k, p in zip(x.shape[-2:], ws, step, pad, strict=True):
+        if ignore:
+            counts.append((n + 2 * p - w) // k + 1)
+        else:  # windows that begin inside, and of overlapping ones none that lies within the one before
+            counts.append(-(-n // k) if k >= w else max(0, -(-(n - w) // k)) + 1)
+    out = np.empty((*x.shape[:-2], *counts))
+    for i, j in np.ndindex(*counts):
+        spans = []
+        for at, n, w, k, p in zip((i, j), x.shape[-2:], ws, step, pad, strict=True):
+            first = at * k - p
+            spans.append((max(first, 0), min(first + w, n), min(first + w, n + p) - first))
+        (a, b, high), (c, d, wide) = spans
+        piece = x[..., a:b, c:d]
+        total = FOLDS[mode](piece, axis=(-2, -1))
+        if mode == "average_inc_pad":
+            total = piece.sum((-2, -1)) / (math.prod(ws) if ignore else high * wide)
+        out[..., i, j] = total
+    return out
+
+
+KINDS = [
+    ((2, 2), None, (0, 0), True), ((3, 2), None, (0, 0), True), ((3, 3), (2, 2), (1, 1), True), ((2, 3), (3, 1), (0, 2), True),
+    ((3, 2), None, (0, 0), False), ((3, 3), (2, 1), (0, 0), False), ((2, 2), (3, 3), (0, 0), False), ((5, 5), (1, 2), (2, 0), True),
+    ((1, 1), (2, 1), (0, 0), True), ((6, 7), None, (0, 0), True), ((6, 7), (1, 1), (3, 3), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("mode", FOLDS)
+def test_pooling_is_what_its_windows_say(mode: str, known: bool) -> None:
+    x = numbers(2, 3, 6, 7)
+    a = leaf("x", x, known)
+    outputs = []
+    for ws, step, pad, ignore in KINDS:
+        y = T.pool_2d(a, ws, ignore, step, pad, mode)
+        expected = by_windows(x, ws, step or ws, pad, ignore, mode)
+        np.testing.assert_allclose(
+            value(y, {a: x}), expected, rtol=1e-13, atol=1e-14, err_msg=f"{ws} {step} {pad} {ignore}"
+        )
+        outputs.append(y)
+    agree(outputs, {a: np.abs(x)}, ulps=16)  # without cancellation, for sums run in another order
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_gradients_on_every_machine(dtype: str) -> None:
+    x = numbers(2, 6, 7, dtype=dtype)
+    a = leaf("x", x)
+    outputs = []
+    for ws, step, pad, ignore in KINDS:
+        for mode in ("max", "average_exc_pad"):
+            outputs += T.grad(T.sum(T.sqr(T.pool_2d(a, ws, ignore, step, pad, mode))), [a])
+    agree(outputs, {a: x}, ulps=16)
+
+
+@pytest.mark.parametrize("mode", FOLDS)
+def test_gradients_are_slopes_also_the_second(mode: str) -> None:
+    x = numbers(2, 6, 7)
+    a = leaf("x", x)
+    for ws, step, pad, ignore in KINDS:
+        y = T.pool_2d(a, ws, ignore, step, pad, mode)
+        check_gradient([y], {a: x}, [a])
+        (first,) = T.grad(T.sum(T.sqr(y) * y), [a])
+        check_gradient([first], {a: x}, [a], rtol=1e-5)
+
+
+def test_places_that_tie_share_the_gradient() -> None:
+    x = np.array([[1.0, 1, 0, 2], [1, 0, 2, 2], [3, 3, 3, 3], [3, 3, 3, 3]])
+    a = leaf("x", x)
+    (g,) = T.grad(T.sum(T.pool_2d(a, 2)), [a])
+    expected = np.array([[1 / 3, 1 / 3, 0, 1 / 3], [1 / 3, 0, 1 / 3, 1 / 3], *np.full((2, 4), 0.25)])
+    np.testing.assert_allclose(value(g, {a: x}), expected, rtol=1e-15)
+    (g,) = T.grad(T.sum(T.pool_2d(a, 4, stride=1)), [a])  # a window of many places is a reduction, and agrees
+    np.testing.assert_allclose(value(g, {a: x}), np.where(x == 3, 1 / 8, 0), rtol=1e-15)
+    (g,) = T.grad(T.sum(T.pool_2d(T.pad(a, ((0, 1), (0, 1))), 5, stride=1)), [a])
+    np.testing.assert_allclose(value(g, {a: x}), np.where(x == 3, 1 / 8, 0), rtol=1e-15)
+
+
+def test_nan_and_infinities_come_through() -> None:
+    x = np.array([[np.nan, 1, -np.inf, -np.inf], [2, 3, -np.inf, -np.inf]])
+    a = leaf("x", x)
+    y = T.pool_2d(a, 2)
+    same(value(y, {a: x}), np.array([[np.nan, -np.inf]]))
+    same(symdl.function([a], y)(x), np.array([[np.nan, -np.inf]]))
+
+
+def test_pooling_is_scipys_filter() -> None:
+    x = numbers(9, 8)
+    a = leaf("x", x)
+    found = value(T.pool_2d(a, 3, stride=1, pad=1), {a: x})
+    same(found, ndimage.maximum_filter(x, 3, mode="constant", cval=-np.inf))
+    mean = value(T.pool_2d(a, 3, stride=1, pad=1, mode="average_inc_pad"), {a: x})
+    np.testing.assert_allclose(mean, ndimage.uniform_filter(x, 3, mode="constant"), rtol=1e-12, atol=1e-13)
+
+
+def test_other_numbers_of_axes_and_empty_batches() -> None:
+    x = numbers(2, 3, 4, 5, 6)
+    a = leaf("x", x)
+    three = value(T.pool_3d(a, (2, 2, 3)), {a: x})
+    same(three, x[:, :, :, :4].reshape(2, 3, 2, 2, 2, 2, 2, 3).max((3, 5, 7)))
+    same(value(T.pool_1d(a, 3), {a: x}), x.reshape(2, 3, 4, 5, 2, 3).max(-1))
+    run = symdl.function([a], [T.pool_3d(a, 2), *T.grad(T.sum(T.pool_3d(a, 2)), [a])])
+    found = run(np.zeros((0, 3, 4, 5, 6)))
+    assert [v.shape for v in found] == [(0, 3, 2, 2, 3), (0, 3, 4, 5, 6)]
+    n = leaf("n", np.arange(16).reshape(4, 4))
+    assert symdl.function([n], T.pool_2d(n, 2))(np.arange(16).reshape(4, 4)).tolist() == [[5, 7], [13, 15]]
+
+
+def test_what_is_refused() -> None:
+    x = variable("x", (2, 3, 4), "float32")
+    refused = [
+        lambda: T.pool_2d(x[0, 0], 2),
+        lambda: T.pool_2d(x > 0, 2),
+        lambda: T.pool_2d(x, 2, mode="median"),
+        lambda: T.pool_2d(x, (2, 0)),
+        lambda: T.pool_2d(x, 2, stride=(1, 1, 1)),
+        lambda: T.pool_2d(x, 2, pad=2),
+        lambda: T.pool_2d(x, 2, ignore_border=False, pad=1),
+        lambda: T.pool_2d(x, (4, 2)),
+    ]
+    lines = []
+    for k, call in enumerate(refused):
+        with pytest.raises(SymdlError) as found:
+            call()
+        lines.append(f"[{k}] {type(found.value).__name__}: {str(found.value).splitlines()[0]}")
+    golden("pooling_refusals", "\n".join(lines) + "\n")
+    y = T.dtensor3("y")
+    run = symdl.function([y], T.pool_2d(y, 2))
+    with pytest.raises(ShapeError, match="windows of 2 places do not fit the 1 of axis 2"):
+        run(np.ones((1, 5, 1)))

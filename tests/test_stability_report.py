@@ -1,0 +1,291 @@
+"""stability_report: errors in ulp that are known beforehand, what it says of them, and what a new user may hand it."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+import symdl
+import symdl.tensor as T
+from symdl import function, grad, shared, stability_report
+from symdl.errors import InputError, ShapeError
+from symdl.sampling import grid
+
+x, a, b = T.dscalars("x", "a", "b")
+v, X, labels = T.dvector("v"), T.dmatrix("X"), T.ivector("labels")
+
+
+def only(report: symdl.StabilityReport) -> Any:
+    (result,) = report.results
+    return result
+
+
+# ---- errors that are known ----
+
+
+def test_the_errors_of_a_difference_of_squares() -> None:
+    """x*x - y*y: each square is off by its rounding, which the difference magnifies; itself it adds nothing."""
+    p, q = 1 + 1e-9, 1.0 + 2e-9
+    report = stability_report(a * a - b * b, {a: np.asarray(p), b: np.asarray(q)}, precision="plain")
+    with mpmath.workprec(200):
+        true = mpmath.mpf(p) ** 2 - mpmath.mpf(q) ** 2
+        wrong = float(abs(mpmath.mpf(p * p - q * q) - true) / math.ulp(float(true)))
+        left = float(abs(2 * p * p / true) + abs(2 * q * q / true))
+    assert only(report).ulps == pytest.approx(wrong) and wrong > 1e5
+    node = report.worst
+    assert node is not None and node.formula == "a * a - b * b" and node.bad
+    assert node.created == 0 and node.propagated == pytest.approx(wrong)
+    assert node.condition == pytest.approx(left, rel=1e-3)
+    assert "No formula can help" in node.advice and 'precision="right"' in node.advice
+    squares = [n for n in report.nodes if n.formula in ("a * a", "b * b")]
+    assert len(squares) == 2 and all(n.propagated == 0 and n.created <= 0.5 and n.condition == 2 for n in squares)
+
+
+def test_with_number_forms_nothing_is_left_of_the_error() -> None:
+    given = {a: np.asarray(1 + 1e-9), b: np.asarray(1 + 2e-9)}
+    report = stability_report(a * a - b * b, given, precision="right")
+    assert only(report).ulps <= 0.5 < 1e5 < only(report).naive_ulps
+    wide = [n for n in report.nodes if n.form == "float64x2"]
+    assert wide and all(n.why == "a sum that may cancel" and n.ulps < 1e-6 for n in wide)
+
+
+def test_what_was_gained_over_the_formula_as_written() -> None:
+    y = T.log(1 + T.exp(v))
+    report = stability_report([y, grad(y.sum(), v)], {v: (-800, 800)})
+    for result in report.results:
+        assert result.ulps <= 2 and math.isinf(result.naive_ulps)
+        assert result.looked_at == result.elements
+    assert {m for n in report.nodes for m in n.mechanisms} >= {"softplus, recovered", "sigmoid or tanh, recovered"}
+    assert report.bad == ()
+
+
+def test_a_branch_that_is_not_taken_does_not_count() -> None:
+    """sqrt(x + 1) - sqrt(x) cancels where the other branch is taken."""
+    report = stability_report(T.sqrt(x + 1) - T.sqrt(x), {x: (1, 1e20)}, points=8)
+    assert only(report).ulps <= 4 and only(report).naive_ulps > 1e9
+    assert report.bad == ()
+
+
+def test_a_created_error_is_told_from_a_propagated_one() -> None:
+    """A sum of terms that cancel, from exact inputs: all of its error is its own."""
+    values = np.array([1e16, 1.0, -1e16, 0.1, 0.7])
+    report = stability_report(T.cos(v).sum(), {v: values})
+    total = next(n for n in report.nodes if n.formula.startswith("sum"))
+    cosines = next(n for n in report.nodes if n.formula == "cos(v)")
+    assert cosines.propagated == 0 and cosines.created <= 2
+    assert total.ulps <= total.created + total.propagated + 1e-9
+
+
+def test_numbers_out_of_range() -> None:
+    product = stability_report(T.sqrt(a * b), {a: np.asarray(1e300), b: np.asarray(1e200)}, precision="plain")
+    assert only(product).value == math.inf and float(only(product).exact) == pytest.approx(1e250)
+    assert math.isinf(only(product).ulps)
+    assert any("leaves the range of float64" in n.advice for n in product.bad)
+    rescued = stability_report(T.sqrt(a * b), {a: np.asarray(1e300), b: np.asarray(1e200)}, precision="right")
+    assert only(rescued).ulps <= 1 and rescued.bad == ()
+
+
+def test_float32_is_measured_in_its_own_ulps() -> None:
+    t = T.fvector("t")
+    report = stability_report(T.log(T.sigmoid(t)), {t: (-80, 80)}, points=16)
+    assert 0 < only(report).ulps <= 4 and all(n.form == "float32" for n in report.nodes)
+
+
+def test_an_overflow_that_is_right_is_no_error() -> None:
+    report = stability_report(T.exp(x), {x: np.asarray(1e3)})
+    assert only(report).value == math.inf and only(report).ulps == 0
+    nothing = stability_report(T.sqrt(x), {x: np.asarray(-1.0)})
+    assert math.isnan(only(nothing).value) and only(nothing).ulps == 0
+
+
+# ---- whole models ----
+
+
+def model(dtype: str, batch: int) -> tuple[Any, np.ndarray[Any, Any], np.ndarray[Any, Any], Any]:
+    rng = np.random.default_rng(1)
+    images, y = T.tensor("images", dtype, shape=(None, 60)), T.ivector("y")
+    W, U = (shared((rng.normal(size=s) / 8).astype(dtype), n) for n, s in (("W", (60, 40)), ("U", (40, 10))))
+    c = shared(np.zeros(10, dtype), "c")
+    p = T.softmax(T.tanh(images @ W) @ U + c)
+    loss = -T.log(p)[T.arange(y.shape[0]), y].mean()
+    step = function([images, y], loss, updates=[(w, w - 0.1 * g) for w, g in zip([W, U, c], grad(loss, [W, U, c]), strict=True)])
+    return step, rng.normal(size=(batch, 60)).astype(dtype), rng.integers(0, 10, batch).astype("int32"), W
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_training_step(dtype: str) -> None:
+    step, images, y, W = model(dtype, 64)
+    before = W.get_value()
+    report = step.stability_report(images, y)
+    assert report.arithmetic == "double-double"
+    assert [r.name for r in report.results] == ["output", "new value of W", "new value of U", "new value of c"]
+    assert report.results[0].ulps <= 4
+    np.testing.assert_array_equal(W.get_value(), before)  # nothing is trained by looking
+    products = [n for n in report.nodes if "@" in n.formula.split("+")[0] and n.condition > 1]
+    assert products and all(n.ulps <= 30 * n.condition + 8 for n in products)
+
+
+def test_double_double_says_what_mpmath_says() -> None:
+    step, images, y, _ = model("float64", 3)
+    small = step.stability_report(images[:1], y[:1])
+    assert small.arithmetic == "mpmath"
+    large, images, y, _ = model("float64", 64)
+    rows = large.stability_report(np.repeat(images[:1], 64, 0), np.repeat(y[:1], 64))
+    assert rows.arithmetic == "double-double"
+    one, many = (next(n for n in r.nodes if n.formula == "tanh(images @ W)") for r in (small, rows))
+    assert many.exact[:15] == one.exact[:15]  # of equal rows the forward pass is that of one row
+    assert many.ulps == pytest.approx(one.ulps, rel=0.5, abs=1)
+
+
+def test_of_many_elements_some_are_looked_at() -> None:
+    f = function([v], T.expm1(v) - v)
+    report = f.stability_report(np.linspace(-2, 2, 50_000))
+    assert report.arithmetic == "mpmath" and only(report).elements == 50_000 > only(report).looked_at
+    assert f"of {only(report).elements}" in str(report)
+
+
+# ---- ops of every kind ----
+
+
+def test_views_gathers_joins_maxima_and_running_sums() -> None:
+    report = stability_report(
+        {
+            "row maxima": T.exp(X.max(axis=1)), "by argmax": T.max_and_argmax(X, axis=1)[0] * 2,
+            "backwards": v[::-1] / 3, "joined": T.concatenate([v, v * 3]), "chosen": v[labels] / 7, "running": T.cumsum(v),
+            "padded": T.pad(v, 1) * 1.1, "product": T.prod(v),
+        },
+        {X: (-2, 2), v: (1, 2), labels: np.array([1, 0, 1], "int32")}, points=4,
+    )  # fmt: skip
+    assert {r.name for r in report.results} >= {"row maxima", "padded"}
+    assert all(r.ulps <= 2 for r in report.results)
+    assert any(o.startswith("cumsum") for o in report.opaque) and "taken as they came out: cumsum" in str(report)
+
+
+def test_random_draws_are_what_they_are() -> None:
+    stream = symdl.RandomStream(5)
+    f = function([v], stream.normal(size=(4,)) * T.exp(v))
+    first = f.stability_report(np.ones(4))
+    assert first.results[0].ulps <= 2 and f.stability_report(np.ones(4)) == first  # and no draw is used up
+
+
+def test_second_derivatives() -> None:
+    slope = grad(grad(T.log(1 + T.exp(x)), x), x)
+    assert only(stability_report(slope, {x: (-30, 30)}, points=8)).ulps <= 4
+
+
+# ---- functions ----
+
+
+def test_of_a_pickled_function_and_of_one_from_the_cache() -> None:
+    def made() -> symdl.Function:
+        t = T.dvector("t")
+        return function([t], T.sin(t) * 3, name="three")
+
+    here, cached = made(), made()
+    reports = [f.stability_report([1.0, 2.0]) for f in (here, cached, pickle.loads(pickle.dumps(here)))]
+    assert reports[0] == reports[1] == reports[2]
+    assert reports[0].title == "three" and reports[0].nodes[0].place.startswith("test_stability_report.py:")
+
+
+def test_in_other_modes_machine_code_is_measured() -> None:
+    f = function([v], T.exp(v), mode="numpy")
+    assert f.stability_report(v=[1.0]).results[0].ulps <= 2
+
+
+def test_inputs_with_updates_and_by_name() -> None:
+    f = function([symdl.In(x, name="start", value=2.0, update=x * x / 3), a], a * x)
+    assert [r.name for r in f.stability_report(a=3.0).results] == ["output", "new value of start"]
+    assert f["start"] == 2.0
+
+
+# ---- what it looks like ----
+
+
+def test_the_text() -> None:
+    report = stability_report(a * a - b * b, [np.asarray(1.1), np.asarray(1.05)], precision="plain", title="squares")
+    lines = str(report).splitlines()
+    assert lines[0] == 'squares, precision="plain", one set of inputs'
+    assert lines[1] == "errors of all 1 elements of results, and of what they are made of; shadow in mpmath"
+    assert lines[3].split() == ["ulp", "as", "written", "condition", "result", "value", "exact", "line"]
+    assert lines[6].split() == ["ulp", "median", "propagated", "created", "condition", "node", "made", "by", "form", "line"]
+    assert "<table>" in report._repr_html_() and "a * a - b * b" in report._repr_html_()
+    assert json.loads(report.json())["results"][0]["name"] == "a * a - b * b"
+    assert report.as_dict()["nodes"][0]["formula"] == report.nodes[0].formula
+
+
+def test_nodes_come_worst_first() -> None:
+    ulps = [n.ulps for n in stability_report(T.exp(T.sin(x) * 30), {x: (0, 6)}, points=8).nodes]
+    assert ulps == sorted(ulps, reverse=True) and ulps[0] > ulps[-1]
+
+
+def test_what_is_not_finite_is_a_text_in_json() -> None:
+    report = stability_report(T.log(1 + T.exp(x)), {x: np.asarray(1e3)})
+    assert json.loads(report.json())["results"][0]["naive_ulps"] == "inf"
+
+
+# ---- what a new user may hand it ----
+
+
+def test_ranges_and_values_in_order_by_name_and_alone() -> None:
+    by_pair, by_list = stability_report(x * 3, (1, 2), points=4), stability_report(x * 3, [(1, 2)], points=4)
+    assert by_pair == by_list == stability_report(x * 3, {"x": (1, 2)}, points=4)
+    assert only(stability_report(v.sum(), [[1.0, 2.0]])).value == 3
+    assert only(stability_report(T.exp(T.constant(1.0)), {})).ulps <= 1
+
+
+def test_integers_and_empty_arrays() -> None:
+    n = T.iscalar("n")
+    assert stability_report(x * n, {x: (0, 1), n: (1, 5)}, points=4).points == 4
+    assert stability_report(labels.sum(), {labels: (0, 5)}).results == ()
+    assert stability_report(v * 2, {v: np.zeros(0)}).results == ()
+    assert only(stability_report(v.sum(), {v: np.zeros(0)})).value == 0
+
+
+@pytest.mark.parametrize(
+    ("outputs", "where", "message"),
+    [
+        (x * 2, {x: (3, 1)}, "the range of x ends before it begins: 3 > 1"),
+        (x * 2, {x: (0, math.inf)}, "Its edges must be finite"),
+        (x * 2, {x: (0, 1, 2)}, r"A range is \(low, high\)"),
+        (x * v, {x: (0, 1)}, "no range or value is given for v"),
+        (x * 2, {v: (0, 1)}, "v is no variable of the expressions"),
+        (x * 2, {"y": (0, 1)}, "'y' is no variable of the expressions"),
+        (x * 2, [(0, 1), (0, 1)], "2 ranges or values for 1 variables"),
+        (x * 2, "everywhere", "ranges or values must be a list or a dictionary"),
+        (labels.sum(), {labels: (0.2, 0.8)}, "no int32 lies between 0.2 and 0.8"),
+        ("x * 2", {}, "takes expressions, not the text 'x \\* 2'"),
+        ([], {}, "takes expressions"),
+    ],
+)
+def test_what_does_not_fit(outputs: Any, where: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        stability_report(outputs, where)
+
+
+def test_other_mistakes() -> None:
+    with pytest.raises(ShapeError, match="1 axis"):
+        stability_report(v * 2, {v: np.ones((2, 2))})
+    with pytest.raises(InputError, match="precision cannot be 'high'"):
+        stability_report(x * 2, {x: (0, 1)}, precision="high")
+    with pytest.raises(InputError, match="0 points"):
+        stability_report(x * 2, {x: (0, 1)}, points=0)
+    f = function([v], v * 2, name="twice")
+    with pytest.raises(InputError, match="no value is given for v"):
+        f.stability_report()
+    with pytest.raises(InputError, match="takes 1 inputs, not 2"):
+        f.stability_report([1.0], [2.0])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1e20), (-5, 5), (1, 2), (-3, -1), (0, 0), (-1e-300, 1e300), (5e-324, 1)])
+def test_points_of_a_range(low: float, high: float) -> None:
+    points = grid(low, high, 33)
+    assert len(points) == 33 and min(points) == low and max(points) == high
+    assert all(low <= p <= high for p in points)
+    if low < 0 < high:
+        assert 0 in points and sum(p < 0 for p in points) >= 15
