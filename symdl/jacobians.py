@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+
+from symdl.vectorized import NotBatched, vectorize_graph
 from symdl.errors import GradientError
-from symdl.expr import Expr, as_expr, described, substitute, variable
+from symdl.expr import Expr, as_expr, constant, described, substitute, variable
 from symdl.gradient import grad, pull
-from symdl.ops.declare import cast_to, filled_like, is_float
+from symdl.ops.declare import cast_to, filled_like, is_float, spread
+from symdl.ops.extents import expr_of, exprs_of
 from symdl.ops.reductions import sum
-from symdl.ops.shaping import stack
+from symdl.ops.shaping import eye, stack, zeros
+from symdl.ops.views import reshape_to
+from symdl.types import product
 
 
 def _zero_if_none(g: Expr | None, w: Expr) -> Expr:
@@ -44,27 +50,63 @@ def Rop(f: Expr, wrt: Expr | Sequence[Expr], eval_points: Any) -> Expr:
     return found
 
 
-def jacobian(expression: Expr, wrt: Expr | Sequence[Expr]) -> Expr | list[Expr]:
-    """out[i, ...] = d expression[i] / d w[...] for each w. expression has one axis, of known extent.
+def jacobian(
+    expression: Expr,
+    wrt: Expr | Sequence[Expr],
+    consider_constant: Sequence[Expr] = (),
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = "raise",
+) -> Expr | list[Expr]:
+    """d expression / d w for each w: the axes of the expression, then those of w.
 
-    Each row is a gradient of its own: for long vectors ask for Lop or Rop instead. Raises GradientError otherwise.
+    One batch of pulls, for all elements of the expression at once; where an op has no batched form (a loop) and the size
+    is known, one pull an element. See grad for the rest. Raises GradientError where neither can be.
     """
     targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
-    if expression.type.ndim != 1 or not isinstance(expression.type.shape[0], int):
-        remedy = "Lop and Rop give products with the Jacobian without its rows."
-        raise GradientError(
-            f"jacobian: takes a vector of known length, not {expression.type}", [described(expression)], remedy
-        )
-    rows = [grad(expression[k], targets, disconnected_inputs="ignore") for k in range(expression.type.shape[0])]
-    found = [stack([r[k] for r in rows]) for k in range(len(targets))]
+    y = expression
+    if not isinstance(y, Expr) or not is_float(y.type.dtype):
+        raise GradientError(f"jacobian: {y!r} is no float expression", [described(y)] if isinstance(y, Expr) else [])
+    n = product(y.type.shape)
+    flat = reshape_to(y, (n,))
+    u = variable("u", flat.type.shape, flat.type.dtype)
+    known = {flat: u}
+    pulled = grad(None, targets, consider_constant, disconnected_inputs, known_grads=known)
+    try:
+        rows = vectorize_graph(pulled, {u: eye(expr_of(n), dtype=y.type.dtype)})
+    except NotBatched:
+        if not isinstance(n, int):
+            raise
+        each = [grad(None, targets, consider_constant, "ignore", known_grads={flat: _unit(n, k, y)}) for k in range(n)]
+        rows = [
+            stack([r[k] for r in each]) if n else zeros((0, *exprs_of(w.type.shape)), w.type.dtype)
+            for k, w in enumerate(targets)
+        ]
+    found = []
+    for r, w in zip(rows, targets, strict=True):
+        if r.type.ndim == w.type.ndim:  # it depends on no element
+            r = spread(r, (n, *r.type.shape), tuple(range(1, r.type.ndim + 1)))
+        found.append(reshape_to(r, (*y.type.shape, *w.type.shape)))
     return found[0] if isinstance(wrt, Expr) else found
 
 
-def hessian(cost: Expr, wrt: Expr) -> Expr:
-    """out[i, j] = d^2 cost / d wrt[i] d wrt[j] of a scalar cost and a vector of known length."""
-    found = jacobian(grad(cost, wrt), wrt)
-    assert isinstance(found, Expr)  # wrt is one
-    return found
+def _unit(n: int, k: int, like: Expr) -> Expr:
+    return constant(np.eye(1, n, k)[0], like.type.dtype)
+
+
+def hessian(
+    cost: Expr,
+    wrt: Expr | Sequence[Expr],
+    consider_constant: Sequence[Expr] = (),
+    disconnected_inputs: Literal["raise", "warn", "ignore"] = "raise",
+) -> Expr | list[Expr]:
+    """d^2 cost / d w d w of a scalar cost for each w: the axes of w twice."""
+    targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
+    found = []
+    for w in targets:
+        g = grad(cost, w, consider_constant, disconnected_inputs)
+        one = jacobian(g, w, consider_constant, "ignore")
+        assert isinstance(one, Expr)  # w is one
+        found.append(one)
+    return found[0] if isinstance(wrt, Expr) else found
 
 
 def hessian_vector_product(cost: Expr, wrt: Expr, vector: Any) -> Expr:

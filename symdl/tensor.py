@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from symdl import linalg, random, random as shared_randomstreams
+from symdl.vectorized import vectorize_graph
 from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
 from symdl.gradient import grad
 from symdl.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
@@ -115,7 +116,7 @@ __all__ = [  # noqa: RUF022  # sorted, but not one a line
     "swish", "switch", "take", "take_along_axis", "tan", "tanh", "tensor", "tensor3", "tensor3s", "tensor4",
     "tensor4s", "tensordot", "tile", "to_one_hot", "topk", "topk_and_argtopk", "trace", "transpose", "tri_gamma",
     "trigamma", "tril", "triu", "true_div", "trunc", "ultra_fast_sigmoid", "unique", "upsampling", "var", "vdot",
-    "vector", "vectors", "vstack", "wcol", "wcols", "where", "wmatrices", "wmatrix", "wrow", "wrows", "wscalar",
+    "vector", "vectorize_graph", "vectors", "vstack", "wcol", "wcols", "where", "wmatrices", "wmatrix", "wrow", "wrows", "wscalar",
     "wscalars", "wtensor3", "wtensor3s", "wtensor4", "wtensor4s", "wvector", "wvectors", "xlogy", "xor",
     "zero_grad", "zeros", "zeros_like",
 ]

@@ -51,10 +51,8 @@ def test_hessians() -> None:
 
 def test_errors() -> None:
     x = T.dvector("x")
-    with pytest.raises(
-        GradientError, match=r"(?s)jacobian: takes a vector of known length, not float64\[\?\].*Lop and Rop"
-    ):
-        T.jacobian(x * 2, x)
+    with pytest.raises(GradientError, match=r"jacobian: argmax.* is no float expression"):
+        T.jacobian(T.argmax(x), x)
     with pytest.raises(GradientError, match=r"Rop: .* is int64"):
         T.Rop(T.argmax(x), x, x)
     with pytest.raises(GradientError, match="2 expressions in wrt, but 1 in eval_points"):

@@ -1,0 +1,281 @@
+"""Batching: the graph that computes for a batch what a graph computes for one, without a loop.
+
+vectorize_graph puts expressions with leading axes in the place of some nodes; every op above them takes these axes along
+by a rule of its kind. A Jacobian is one batch of pulls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from symdl.errors import GradientError, ShapeError
+from symdl.expr import RESULT, Expr, as_expr, building, described, make, rebuilt, variable
+from symdl.ops.contractions import parse, written
+from symdl.ops.declare import cast_to, spread
+from symdl.ops.views import reshape_to
+from symdl.types import Dim, Extent, Shape, Symbol, product, replace_symbols, sole_symbol
+
+ALONG = frozenset(["sort", "argsort"])  # routines that act along an axis of one operand
+MATRICES = frozenset(
+    "solve solve_triangular matrix_inverse cholesky_lower slogdet_of det_of eigh_of svd_of singular_values qr_of "
+    "pseudo_inverse expm_of".split()
+)
+IDENTITIES = frozenset(["disconnected_grad", "zero_grad", "grad_clip", "assumed"])
+
+
+class NotBatched(GradientError):
+    """An op has no batched form."""
+
+
+@overload
+def vectorize_graph(outputs: Expr, replace: Mapping[Expr, Any]) -> Expr: ...
+@overload
+def vectorize_graph(outputs: Sequence[Expr], replace: Mapping[Expr, Any]) -> list[Expr]: ...
+def vectorize_graph(outputs: Expr | Sequence[Expr], replace: Mapping[Expr, Any]) -> Expr | list[Expr]:
+    """The outputs with expressions of more axes in the place of nodes, the axes in front being a batch.
+
+    out[b, ...] is what the graph gives for replace[x][b, ...]. All replacements have the same leading axes, one or more;
+    what does not depend on them gets none. Random numbers are the same for the whole batch. Raises ShapeError where the
+    axes do not fit, GradientError where an op (a loop, sizes that data decide) has no batched form.
+    """
+    single = isinstance(outputs, Expr)
+    roots = [outputs] if isinstance(outputs, Expr) else list(outputs)
+    lead: Shape | None = None
+    given: dict[Expr, Expr] = {}
+    for node, value in replace.items():
+        new = cast_to(as_expr(value), node.type.dtype)
+        extra = new.type.ndim - node.type.ndim
+        if extra < 1:
+            raise ShapeError(
+                f"vectorize_graph: what replaces {node!r} must have axes in front of its {node.type.ndim}",
+                [described(node), described(new)],
+            )
+        if lead is not None and len(lead) != extra:
+            raise ShapeError(f"vectorize_graph: {extra} leading axes, and {len(lead)} of another", [described(new)])
+        lead = lead or new.type.shape[:extra]
+        given[node] = new
+    if lead is None:
+        return outputs if isinstance(outputs, Expr) else roots
+    ones = {x: variable(x.name, new.type.shape[len(lead) :], x.type.dtype) for x, new in given.items()}
+    found = Batch(lead, {ones[x]: new for x, new in given.items()}).of(_renamed(roots, ones))
+    return found[0] if single else found
+
+
+def _renamed(roots: Sequence[Expr], ones: Mapping[Expr, Expr]) -> list[Expr]:
+    """The roots with variables for the nodes to be replaced, whose extents may be others than theirs."""
+    table: dict[Symbol, Extent] = {}
+    for x, one in ones.items():
+        for old, new in zip(x.type.shape, one.type.shape, strict=True):
+            if (s := sole_symbol(old)) is not None:
+                table[s] = new
+
+    def change(value: Any) -> Any:
+        if isinstance(value, Dim):
+            return replace_symbols(value, table)
+        return tuple(map(change, value)) if type(value) is tuple else value
+
+    done = dict(ones)
+    stack = list(reversed(roots))
+    while stack:
+        n = stack[-1]
+        if n in done:
+            stack.pop()
+        elif missing := [i for i in n.inputs if i not in done]:
+            stack += reversed(missing)
+        else:
+            stack.pop()
+            params = {k: change(v) for k, v in n.params.items()} if n.op.kind != "leaf" else n.params
+            inputs = tuple(done[i] for i in n.inputs)
+            with building(n.origins):
+                done[n] = n if inputs == n.inputs and params == n.params else make(n.op, inputs, **params)
+    return [done[r] for r in roots]
+
+
+@dataclass
+class Batch:
+    """Nodes and their batched forms, which have the axes `lead` in front; nodes that are in no batch have none."""
+
+    lead: Shape
+    done: dict[Expr, Expr]
+
+    def __post_init__(self) -> None:
+        self.single: set[Expr] = set()
+
+    @property
+    def extra(self) -> int:
+        return len(self.lead)
+
+    def of(self, roots: Sequence[Expr]) -> list[Expr]:
+        """The batched forms of these nodes, or the nodes where no replaced one is below."""
+        stack = list(reversed(roots))
+        while stack:
+            node = stack[-1]
+            if node in self.done or node in self.single:
+                stack.pop()
+            elif missing := [i for i in node.inputs if i not in self.done and i not in self.single]:
+                stack += reversed(missing)
+            elif not any(i in self.done for i in node.inputs):
+                self.single.add(stack.pop())
+            else:
+                with building(node.origins):
+                    body = self.body(node)
+                    if body is not None and body not in self.done and body not in self.single:
+                        stack.append(body)
+                        continue
+                    self.done[stack.pop()] = self.done.get(body, body) if body is not None else self.node(node)
+        return [self.done.get(r, r) for r in roots]
+
+    def body(self, node: Expr) -> Expr | None:
+        """What a composite op stands for, where its own rule is not that of an elementwise op."""
+        op = node.op
+        if op.kind != "composite" or op.prepare is not None or op.name in IDENTITIES or "axes" in node.params:
+            return None
+        assert op.expand is not None, op
+        return op.expand(*node.inputs, **node.params)
+
+    def node(self, node: Expr) -> Expr:
+        """The batched form of a node, some of whose operands are batched."""
+        kind, name = node.op.kind, node.op.name
+        if node.op is RESULT:
+            return rebuilt(node, (self.done[node.inputs[0]],))
+        rule = RULES.get(name) or RULES.get(kind)
+        if rule is None or (kind == "routine" and name not in MATRICES | ALONG):
+            raise NotBatched(f"vectorize_graph: {node.op} has no batched form", [described(node)])
+        return rule(self, node)
+
+    def wide(self, x: Expr) -> Expr:
+        """An operand with the batch's axes, repeated along them if it is in no batch."""
+        if x in self.done:
+            return self.done[x]
+        return spread(x, (*self.lead, *x.type.shape), tuple(range(self.extra, self.extra + x.type.ndim)))
+
+    def aligned(self, x: Expr, ndim: int) -> Expr:
+        """A batched operand with axes of 1 behind the batch's, so that it has ndim of its own."""
+        new = self.done.get(x)
+        if new is None or x.type.ndim == ndim:
+            return x if new is None else new
+        b, gap = self.extra, ndim - x.type.ndim
+        shape = (*new.type.shape[:b], *(1,) * gap, *new.type.shape[b:])
+        return spread(new, shape, (*range(b), *range(b + gap, b + ndim)))
+
+    def moved(self, x: Expr, back: int) -> Expr:
+        """A batched operand with the batch's axes behind `back` axes of its own."""
+        new, b = self.wide(x), self.extra
+        return permuted(new, (*range(b, b + back), *range(b), *range(b + back, new.type.ndim)))
+
+    def front(self, y: Expr, back: int) -> Expr:
+        """A result with the batch's axes, which stand behind `back` others, in front."""
+        b = self.extra
+        return permuted(y, (*range(back, back + b), *range(back), *range(back + b, y.type.ndim)))
+
+
+def permuted(x: Expr, order: Sequence[int]) -> Expr:
+    """Axis k of the result is axis order[k] of x."""
+    shape = tuple(x.type.shape[k] for k in order)
+    return spread(x, shape, tuple(order.index(k) for k in range(len(order))))
+
+
+# ---- rules ----
+
+
+def _elementwise(batch: Batch, node: Expr) -> Expr:
+    return make(node.op, tuple(batch.aligned(i, node.type.ndim) for i in node.inputs), **node.params)
+
+
+def _along(batch: Batch, node: Expr) -> Expr:
+    """Ops whose axes are counted in params; other operands than the batch's get its axes, too."""
+    b, params = batch.extra, dict(node.params)
+    for name in ("axis", "axes"):
+        if name in params:
+            value = params[name]
+            params[name] = value + b if isinstance(value, int) else tuple(k + b for k in value)
+    return make(node.op, tuple(map(batch.wide, node.inputs)), **params)
+
+
+def _spread(batch: Batch, node: Expr) -> Expr:
+    b, p = batch.extra, node.params
+    return spread(batch.wide(node.inputs[0]), (*batch.lead, *p["shape"]), (*range(b), *(k + b for k in p["axes"])))
+
+
+def _slice(batch: Batch, node: Expr) -> Expr:
+    b, p = batch.extra, dict(node.params)
+    p |= {"starts": (*(0,) * b, *p["starts"]), "steps": (*(1,) * b, *p["steps"])}
+    for name in ("lengths", "shape"):
+        if name in p:
+            p[name] = (*batch.lead, *p[name])
+    if "single" in p:
+        p["single"] = tuple(k + b for k in p["single"])
+    return make(node.op, (batch.wide(node.inputs[0]),), **p)
+
+
+def _reshape(batch: Batch, node: Expr) -> Expr:
+    return reshape_to(batch.wide(node.inputs[0]), (*batch.lead, *node.params["shape"]))
+
+
+def _contract(batch: Batch, node: Expr) -> Expr:
+    operands, result = parse(node.params["notation"])
+    used = {letter for o in operands for letter in o}
+    letters = tuple(f"b{k}" for k in range(len(used) + batch.extra) if f"b{k}" not in used)[: batch.extra]
+    new = tuple((*letters, *o) if i in batch.done else o for i, o in zip(node.inputs, operands, strict=True))
+    inputs = tuple(batch.done.get(i, i) for i in node.inputs)
+    return make(node.op, inputs, notation=written(new, (*letters, *result)))
+
+
+def _gather(batch: Batch, node: Expr) -> Expr:
+    x, *indices = node.inputs
+    b, axes, first = batch.extra, node.params["axes"], node.params["batch"]
+    if not any(i in batch.done for i in indices):
+        y = make(node.op, (batch.moved(x, first), *indices), axes=tuple(k + b for k in axes), batch=first)
+        return batch.front(y, indices[0].type.ndim)
+    wide = tuple(map(batch.wide, indices))
+    if x not in batch.done and not first:
+        return make(node.op, (x, *wide), axes=axes, batch=0)
+    return make(node.op, (batch.wide(x), *wide), axes=tuple(k + b for k in axes), batch=first + b)
+
+
+def _scatter(batch: Batch, node: Expr) -> Expr:
+    x, v, *indices = node.inputs
+    b, p = batch.extra, node.params
+    axes, first = tuple(k + b for k in p["axes"]), p["batch"]
+    if not any(i in batch.done for i in indices):
+        inputs = (batch.moved(x, first), batch.moved(v, indices[0].type.ndim), *indices)
+        return batch.front(make(node.op, inputs, axes=axes, batch=first, mode=p["mode"]), first)
+    return make(node.op, tuple(map(batch.wide, node.inputs)), axes=axes, batch=first + b, mode=p["mode"])
+
+
+def _routine(batch: Batch, node: Expr) -> Expr:
+    if node.op.name in ALONG:
+        return _along(batch, node)
+    ndim = max(i.type.ndim for i in node.inputs)
+    return make(node.op, tuple(batch.aligned(batch_like(batch, i), ndim) for i in node.inputs), **node.params)
+
+
+def batch_like(batch: Batch, x: Expr) -> Expr:
+    """x, entered as repeated along the batch, as some routines need all operands to be."""
+    if x not in batch.done:
+        batch.done[x] = batch.wide(x)
+    return x
+
+
+def _permutation(batch: Batch, node: Expr) -> Expr:
+    return make(node.op, (batch.wide(node.inputs[0]),), **node.params)
+
+
+def _convolve(batch: Batch, node: Expr) -> Expr:
+    """Images of all batches are images; batches of filters have no such form."""
+    images, filters = node.inputs if node.op.name == "convolve" else node.inputs[::-1]
+    if filters in batch.done:
+        raise NotBatched(f"vectorize_graph: {node.op} of batched filters has no batched form", [described(node)])
+    flat = reshape_to(batch.done[images], (product((*batch.lead, images.type.shape[0])), *images.type.shape[1:]))
+    y = make(node.op, (flat, filters) if node.op.name == "convolve" else (filters, flat), **node.params)
+    return reshape_to(y, (*batch.lead, *node.type.shape))
+
+
+RULES: dict[str, Callable[[Batch, Expr], Expr]] = {
+    "elementwise": _elementwise, "composite": _elementwise, "reduction": _along, "accumulation": _along, "join": _along,
+    "view": _along, "spread": _spread, "slice": _slice, "pad": _slice, "reshape": _reshape, "contract": _contract,
+    "convolve": _convolve, "convolve_images": _convolve, "gather": _gather, "scatter": _scatter, "routine": _routine, "permutation": _permutation,
+    "softmax": _along, "log_softmax": _along, "logsumexp": _along,
+}  # fmt: skip
