@@ -8,6 +8,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+
 NAME = re.compile(r"@([\w.]+)")
 R = TypeVar("R")
 _lock = threading.Lock()
+_cleaners: dict[str, list[tuple[Any, Any]]] = {}  # by machine: those that no thread is using
 _initialized = False
 
 
@@ -109,13 +111,33 @@ def _translated(text: str, machine: Machine, readable: bool) -> bytes:
     combining instructions and the levels above 1 another fifth, and the code is no quicker for them (elementwise
     functions, number forms, products and training steps, Zen 3).
     """
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.verify()
-    target = machine.create()
-    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_simplify_cfg_pass()
+    context = llvm.create_context()
+    with llvm.parse_assembly(text, context) as module:  # closed here: a garbage collector might free the context first
+        module.verify()
+        with _cleaner(machine) as (passes, builder):
+            return _emitted(module, machine.create(), passes, builder, readable)
+
+
+@contextmanager
+def _cleaner(machine: Machine) -> Iterator[tuple[Any, Any]]:
+    """The passes that run, and their builder, for one thread at a time. They are kept, since LLVM does not free all of a
+    builder: 1.7 KB would be lost at each compilation."""
+    with _lock:
+        kept = _cleaners.setdefault(machine.fingerprint(), [])
+        found = kept.pop() if kept else None
+    if found is None:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        tuning = llvm.create_pipeline_tuning_options(speed_level=1)
+        found = passes, llvm.create_pass_builder(machine.create(), tuning)
+    try:
+        yield found
+    finally:
+        kept.append(found)
+
+
+def _emitted(module: Any, target: Any, passes: Any, builder: Any, readable: bool) -> bytes:
     free = _without_lock()
     if not free:
         passes.run(module, builder)
@@ -173,8 +195,11 @@ def at_once(calls: Sequence[Callable[[], R]], threads: int) -> list[R]:
     work()
     for other in others:  # a child that is forked later must not find their locks taken
         other.join()
-    if errors:
-        raise errors[0]
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        errors.clear()  # or the error would hold itself, by way of `work`
     return [results[k] for k in range(len(calls))]
 
 

@@ -16,7 +16,7 @@ from benchmarks.machine import store
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # where tests import each other from
 
-from mechanisms import TABLE, WAYS, measured  # noqa: E402  # found there
+from mechanisms import TABLE, WAYS, measured  # found there
 
 
 def main() -> int:
@@ -31,8 +31,18 @@ def main() -> int:
             fails = [way for way in ("plain", "right") if not found.holds(way)]
             broken += bool(fails)
             errors = "".join(f"{found.worst[way]:12.3g}" for way in WAYS)
-            print(f"{found.row.mechanism:20} {found.row.text:40} {dtype:8} {found.what:9}{errors}  {' '.join(['worse:', *fails]) if fails else ''}")
-            rows.append({"mechanism": found.row.mechanism, "formula": found.row.text, "dtype": dtype, "of": found.what, **{way: float(f"{e:.3g}") for way, e in found.worst.items()}})
+            print(
+                f"{found.row.mechanism:20} {found.row.text:40} {dtype:8} {found.what:9}{errors}  {' '.join(['worse:', *fails]) if fails else ''}"
+            )
+            rows.append(
+                {
+                    "mechanism": found.row.mechanism,
+                    "formula": found.row.text,
+                    "dtype": dtype,
+                    "of": found.what,
+                    **{way: float(f"{e:.3g}") for way, e in found.worst.items()},
+                }
+            )
     print(f"{len(rows)} rows, {broken} worse than as written by more than an ulp and beyond 4")
     if options.store:
         print(store("never_worse", rows))

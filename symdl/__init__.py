@@ -10,23 +10,28 @@ if importlib.util.find_spec("symdl.backends") is None:
     )
 
 from symdl.config import config
-from symdl.control import foldl, foldr, ifelse, map, reduce, scan, until
+from symdl.control import foldl, foldr, ifelse, map, reduce, scan, scan_checkpoints, until
 from symdl.expr import Expr
+from symdl.extending import OpFromGraph, as_op, elementwise
 from symdl.functions import Function, function
 from symdl.gradient import grad
+from symdl.gradient_check import verify_grad
 from symdl.inputs import In, Out
 from symdl.interop.sympy import from_sympy, to_sympy
 from symdl.nan_guard import NanGuard, NanGuardMode
 from symdl.ops.facts import assume
+from symdl.ops.own import custom_gradient
 from symdl.pictures import dot, picture, pydotprint
 from symdl.printing import debugprint, pp, pprint
 from symdl.random import RandomStream
+from symdl.replacing import clone, graph_replace
 from symdl.stability_report import StabilityReport, stability_report
 from symdl.storage import SharedVariable, shared
 
 __version__ = "0.1.0"
 __all__ = [
-    "Expr", "Function", "In", "NanGuard", "NanGuardMode", "Out", "RandomStream", "SharedVariable", "StabilityReport",
-    "assume", "config", "debugprint", "dot", "foldl", "foldr", "from_sympy", "function", "grad", "ifelse", "map", "picture", "pp", "pprint",
-    "pydotprint", "reduce", "scan", "shared", "stability_report", "to_sympy", "until",
+    "Expr", "Function", "In", "NanGuard", "NanGuardMode", "OpFromGraph", "Out", "RandomStream", "SharedVariable",
+    "StabilityReport", "as_op", "assume", "clone", "config", "custom_gradient", "debugprint", "dot", "elementwise",
+    "foldl", "foldr", "from_sympy", "function", "grad", "graph_replace", "ifelse", "map", "picture", "pp", "pprint",
+    "pydotprint", "reduce", "scan", "scan_checkpoints", "shared", "stability_report", "to_sympy", "until", "verify_grad",
 ]  # fmt: skip

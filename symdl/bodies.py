@@ -139,7 +139,8 @@ def branch_of(outputs: Sequence[Expr], common: set[Expr]) -> tuple[Body, list[Ex
     while stack:
         node = stack.pop()
         plain = node.op is CONSTANT or (not node.inputs and node.op.kind == "position")
-        shared = node in common or (node.op is RESULT and node.inputs[0] in common)
+        whole = node.inputs[0] if node.op is RESULT else node
+        shared = node in common or whole in common or whole.op.kind == "counted"  # sizes from data are known before
         if not plain and (not node.inputs or (shared and is_single(node))):
             captured[node] = None
             continue

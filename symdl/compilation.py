@@ -20,11 +20,12 @@ from symdl.dims import Sizes, canonical_sizes, with_sizes
 from symdl.epilogues import with_epilogues
 from symdl.events import Stages, logger
 from symdl.expr import CONSTANT, OPS, Expr, Op, place_of
+from symdl.loop_parts import has_bodies, in_bodies, in_every_body
 from symdl.loops import View
 from symdl.lower import Memory
 from symdl.meaning import Record, stabilized
 from symdl.memory import in_place, plan, reused
-from symdl.motion import has_loops, improved, in_bodies, in_every_body
+from symdl.motion import improved
 from symdl.parallel import parallel
 from symdl.program import Binding, Check, Program, verify
 from symdl.regions import steps
@@ -102,7 +103,7 @@ def rewritten(
         strict = graph.float_semantics == "strict"
         roots = stable_everywhere(roots, origins, graph.precision == "right", record, strict)
         stages.done("stabilize", lambda: _counted(roots))
-    if has_loops(roots):
+    if has_bodies(roots):
         roots = improved(in_every_body(roots, origins, lambda r: expanded(simplified(r, origins), origins)), origins)
         stages.done("loops", lambda: _counted(roots))
     roots = simple_everywhere(roots, origins)
@@ -119,6 +120,7 @@ def stable_everywhere(
 ) -> list[Expr]:
     """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own."""
     roots = in_bodies(roots, origins, lambda outputs: stable_everywhere(outputs, origins, right, record, strict))
+    roots = expanded(roots, origins, foreign=True)
     return stabilized(roots, origins, right=right, record=record, strict=strict)
 
 

@@ -11,21 +11,23 @@ from typing import Any
 import numpy as np
 
 from symdl import loop_gradients  # noqa: F401  # the gradients of these ops
-from symdl.bodies import argument, branch_of, closed, moved
+from symdl.bodies import argument, branch_of, closed, dependent, moved
 from symdl.clock import Clock, ticking
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
 from symdl.expr import VARIABLE, Expr, as_expr, described, make, results, topological
+from symdl.ops.counted import extent_from_data
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread, stacked
 from symdl.ops.elementwise import ne
 from symdl.ops.extents import as_extent, extent_or_none
-from symdl.ops.scan import IF, rows_of, scan_node
+from symdl.ops.scan import IF, ended, rows_of, scan_node
 from symdl.ops.shaping import broadcast_to, expand_dims, flip, iota
+from symdl.ops.views import PAD, reshape_to
 from symdl.storage import SharedVariable
-from symdl.types import Extent, TensorType, broadcast, smallest
+from symdl.types import Extent, TensorType, broadcast, floor_divide, smallest
 
-__all__ = ["Until", "foldl", "foldr", "ifelse", "map", "reduce", "scan", "until"]
-Updates = dict[SharedVariable, Expr]
+__all__ = ["Until", "foldl", "foldr", "ifelse", "map", "reduce", "scan", "scan_checkpoints", "until"]
+Updates = dict[Expr, Expr]  # shared value -> its next value
 WIDENINGS = 6  # so many times fn is called until the types of the states stay the same
 
 
@@ -64,7 +66,8 @@ class Sequenced:
     def length(self) -> Extent:
         """So many steps it serves."""
         low, high = self.reach
-        return self.whole.type.shape[0] - (high - low)
+        whole: Extent = self.whole.type.shape[0]
+        return whole - (high - low)
 
     def rows(self, steps: Extent, backwards: bool) -> list[Expr]:
         """One sequence a tap, each with a row for every step, or more."""
@@ -376,10 +379,20 @@ class Trial:
                 "Pass what it uses in non_sequences.",
             )  # fmt: skip
 
+    def check_sizes(self, outputs: Sequence[Expr]) -> None:
+        """Raises ShapeError where a size in the step depends on the step's data."""
+        own = dependent(outputs, [*self.rows, *itertools.chain.from_iterable(self.before), self.clock.index])
+        for n in topological(*outputs):
+            if n in own and n.op.kind == "counted":
+                raise ShapeError(
+                    "scan: a size that the data of a step decide cannot change from step to step", [described(n)],
+                    "The last row of a loop that `until` ends is out[-1], which has no such size.",
+                )  # fmt: skip
+
     def loop(self, backwards: bool, truncate: int) -> tuple[list[Expr], Updates]:
         """(the outputs, one entry a step; the updates)."""
         hidden = list(dict(self.returned.updates).items())
-        stand_ins = {s: argument(s.type, s.name) for s, _ in hidden}
+        stand_ins: dict[Expr, Expr] = {s: argument(s.type, s.name) for s, _ in hidden}
         firsts = [s.rows() for s in self.states] + [expand_dims(s, 0) for s, _ in hidden]
         lags = [s.lags for s in self.states] + [(1,)] * len(hidden)
         kinds = [s.type for s in self.states] + [s.type for s, _ in hidden]
@@ -388,6 +401,7 @@ class Trial:
         new = [_in_type(o, kind, k) for k, (o, kind) in enumerate(zip(ends, kinds, strict=True))]
         plain = [o for info, o in pairs if info is None]
         stop = [] if self.returned.stop is None else [self.returned.stop]
+        self.check_sizes([*new, *plain, *stop])
         outputs = moved([*new, *plain, *stop], stand_ins)
         before = [*itertools.chain.from_iterable(self.before), *stand_ins.values()]
         rows, seqs = list(self.rows), []
@@ -404,10 +418,11 @@ class Trial:
         out = []
         for info, _ in pairs:
             if info is None:
-                out.append(next(collected))
+                rows_made = next(collected)
             else:
                 trace, own = next(traces)
-                out.append(rows_of(trace, max(own), self.steps))
+                rows_made = rows_of(trace, max(own), self.steps)
+            out.append(ended(rows_made, extent_from_data(made[-1])) if stop else rows_made)
         updates: Updates = {s: rows_of(t, self.steps, 1)[0] for (s, _), (t, _) in zip(hidden, traces, strict=True)}
         for stream_state in self.clock.drawn:
             if stream_state not in updates and stream_state.default_update is not None:
@@ -481,6 +496,42 @@ def foldr(
 ) -> tuple[Any, Updates]:  # fmt: skip
     """A fold from the last entry to the first."""
     return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
+
+
+def scan_checkpoints(
+    fn: Callable[..., Any], sequences: Any = None, outputs_info: Any = None, non_sequences: Any = None,
+    name: str | None = None, n_steps: Any = None, save_every_N: int = 10, padding: bool = True,
+) -> tuple[Any, Updates]:  # fmt: skip
+    """scan that gives every save_every_N-th step and keeps only these: the way back computes the steps between anew.
+
+    So the gradient of n steps takes memory for n / save_every_N + save_every_N of them, and one more run of the loop. The
+    outputs have ceil(n / save_every_N) rows, the last after the last step. With padding, sequences are filled up with zeros
+    to a multiple of save_every_N, so that steps on zeros follow; without it, their length must be one. No taps.
+    """
+    every = operator.index(save_every_N)
+    if every < 1:
+        raise InputError(f"scan_checkpoints: save_every_N is {every}")
+    wholes = [as_expr(stacked(s)) for s in _listed(sequences)]
+    infos = _listed(outputs_info)
+    steps, _ = _steps(n_steps, [_sequence(s, k) for k, s in enumerate(wholes)], False)
+    count = floor_divide(steps + (every - 1), every) if padding else floor_divide(steps, every)
+    parts = []
+    for x in wholes:
+        rest = x.type.shape[1:]
+        rows = rows_of(x, 0, steps)
+        if padding:
+            shape, origin = (count * every, *rest), (0,) * x.type.ndim
+            rows = make(PAD, (rows,), starts=origin, steps=(1,) * x.type.ndim, shape=shape, fill=0)
+        parts.append(reshape_to(rows, (count, every, *rest)))
+    states = sum(info is not None for info in infos)
+
+    def segment(*args: Any) -> tuple[list[Expr], Updates]:
+        rows, before, others = args[: len(parts)], iter(args[len(parts) :][:states]), args[len(parts) + states :]
+        inner = [None if info is None else next(before) for info in infos]
+        out, updates = scan(fn, list(rows), inner, list(others), n_steps=every, return_list=True)
+        return [o[-1] for o in out], updates
+
+    return scan(segment, parts, infos, non_sequences, n_steps=count, name=name)
 
 
 # ---- ifelse ----

@@ -13,6 +13,7 @@ from typing import Any
 
 from symdl.bodies import Body
 from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, topological
+from symdl.ops.own import GradientRule
 from symdl.types import Compound, Dim, Results, Symbol, TensorType, terms_of
 
 PLAIN = (int, str, bool, type(None), float)
@@ -65,6 +66,11 @@ class Telling:
             raise NoDigest("a variable is no input")
         else:
             told = tuple((name, self.told(value)) for name, value in sorted(node.params.items()))
+            if op.foreign:  # its name does not tell what it computes
+                assert op.expand is not None
+                for inner in topological(op.expand(*node.inputs, **node.params)):
+                    self.node(inner)
+                told = (*told, ("body", len(self.numbers)))
             row = op.name, tuple([self.numbers[i] for i in node.inputs]), told
         self.numbers[node] = len(self.numbers)
         self.rows.append(row)
@@ -73,6 +79,8 @@ class Telling:
         """A param or type in numbers, texts and tuples, of which different ones have different texts."""
         if type(value) in PLAIN:
             return value
+        if isinstance(value, GradientRule):  # it has done its work when code is made
+            return "gradient rule"
         if type(value) is tuple:
             return ("tuple", *map(self.told, value))
         if isinstance(value, Dim):

@@ -7,7 +7,7 @@ without rounding (Ozaki, Ogita, Oishi and Rump 2012); other functions are compil
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from symdl.runs import native
 Array = np.ndarray[Any, Any]
 Limbs = tuple[Array, ...]
 FORM = "float64x2e"
+PAIR = np.dtype([("high", np.float64), ("low", np.float64)])
 SLICES = 4  # of a matrix in a product: some 84 bits of its rows
 MOVED = 40  # `moved` moves a number by so many binary places below it
 
@@ -205,6 +206,31 @@ class DoubleDouble:
             folded = fold(tuple(r[:half] for r in rows), tuple(r[half : 2 * half] for r in rows))
             rows = tuple(np.concatenate([f, r[2 * half :]]) for f, r in zip(folded, rows, strict=True))
         return tuple(r[0] for r in rows)
+
+    def cumsum(self, x: Limbs, axis: int) -> Limbs:
+        """Running sums along an axis, in as many steps as the length has bits."""
+        rows = tuple(np.moveaxis(limb, axis, 0) for limb in x)
+        by = 1
+        while by < len(rows[0]):
+            more = added(tuple(r[by:] for r in rows), tuple(r[:-by] for r in rows))
+            rows = tuple(np.concatenate([r[:by], m]) for r, m in zip(rows, more, strict=True))
+            by *= 2
+        return tuple(np.moveaxis(r, 0, axis) for r in rows)
+
+    def referred(self, op: Op, operands: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        """What an op's reference makes of arrays of numbers: references know no pairs, so KeyError."""
+        raise KeyError(op.name)
+
+    def packed(self, x: Limbs) -> Array:
+        """Pairs as one array, whose rows may be stacked."""
+        out = np.empty(x[0].shape, PAIR)
+        out["high"], out["low"] = x
+        return out
+
+    def unpacked(self, array: Any) -> Limbs | None:
+        """The pairs of a packed array; None for an array of something else."""
+        array = np.asarray(array)
+        return (array["high"], array["low"]) if array.dtype == PAIR else None
 
     def contract(self, notation: str, operands: Sequence[Limbs], dtype: str = "float64") -> Limbs:
         """A sum of products over indices, good for the ulps of a dtype. Raises KeyError for one that is no product of two

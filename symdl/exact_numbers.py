@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,33 @@ class ExactNumbers:
                 if x[0].size
                 else self.lift(np.prod(np.empty(x[0].shape), axes))
             )
+
+    def cumsum(self, x: Limbs, axis: int) -> Limbs:
+        """Running sums along an axis."""
+        with self.mp.workprec(self.bits):
+            return (self._objects(np.cumsum(x[0], axis=axis)),)
+
+    def referred(self, op: Op, operands: Sequence[Array], params: Mapping[str, Any]) -> Array:
+        """What an op's reference makes of arrays, those of numbers among them. Raises KeyError where it needs floats."""
+        if op.reference is None:
+            raise KeyError(op.name)
+        with self.mp.workprec(self.bits):
+            try:
+                made = op.reference(*operands, **params)
+            except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                raise KeyError(op.name) from error
+        if not isinstance(made, np.ndarray) or made.dtype != object:
+            raise KeyError(op.name)  # it has rounded
+        return self._objects(made)
+
+    def packed(self, x: Limbs) -> Array:
+        """Numbers as one array, whose rows may be stacked."""
+        return x[0]
+
+    def unpacked(self, array: Any) -> Limbs | None:
+        """The numbers of a packed array; None for an array of something else."""
+        array = np.asarray(array)
+        return (array,) if array.dtype == object else None
 
     def contract(self, notation: str, operands: Sequence[Limbs], dtype: str = "float64") -> Limbs:
         """A sum of products over indices."""

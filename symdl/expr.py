@@ -90,6 +90,11 @@ class Op:
     commutative: bool = False
     domain: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def foreign(self) -> bool:
+        """Whether a user declared it, so that its name does not tell what it computes."""
+        return self.expand is not None and not self.expand.__module__.startswith("symdl.")
+
     def __call__(self, *inputs: Any, **params: Any) -> Expr:
         ready = self.prepare(*inputs) if self.prepare else tuple(map(as_expr, inputs))
         return make(self, ready, **params)
@@ -115,8 +120,8 @@ def op_named(name: str) -> Op:
 
 
 def register(op: Op) -> Op:
-    """Enter a new op in the table. Each is declared once."""
-    if op.name in OPS:
+    """Enter a new op in the table. Each is declared once, but a user may declare an own one anew."""
+    if op.name in OPS and not (op.foreign and OPS[op.name].foreign):
         raise ValueError(f"op {op.name!r} is declared twice")
     OPS[op.name] = op
     return op
@@ -268,7 +273,8 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
         new = object.__new__(Expr)
         _fill(new, op, inputs, params, inferred, facts, set(), None)
         if op.kind == "counted":
-            _count_of(params).__dict__.setdefault("node", new)
+            for s in _counts_of(params):
+                s.__dict__.setdefault("node", new)
         with _lock:  # another thread may have been first
             expr = _interned.setdefault(key, new)
     origins = _tracing.origins
@@ -284,11 +290,10 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     return expr
 
 
-def _count_of(params: Mapping[str, Any]) -> Symbol:
-    """The symbol of a counted node: it stands for the node where nothing else does."""
-    found = sole_symbol(params["count"])
-    assert found is not None
-    return found
+def _counts_of(params: Mapping[str, Any]) -> list[Symbol]:
+    """The symbols of a counted node: each stands for the node where nothing else does."""
+    count = params["count"]
+    return [s for n in (count if type(count) is tuple else (count,)) if (s := sole_symbol(n)) is not None]
 
 
 def counted_nodes(extent: Extent) -> list[Expr]:

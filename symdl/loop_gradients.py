@@ -8,15 +8,14 @@ written that takes memory for every step, but `motion` makes one product of the 
 from __future__ import annotations
 
 from symdl.bodies import Body, argument, closed
-from symdl.errors import GradientError
-from symdl.expr import Expr, described, make, results
+from symdl.expr import Expr, make, results
 from symdl.gradient import pull
 from symdl.ops.declare import cast_to, is_float, spread
-from symdl.ops.elementwise import ge, where
+from symdl.ops.elementwise import ge, lt, where
 from symdl.ops.extents import expr_of
 from symdl.ops.reductions import sum as total
 from symdl.ops.scan import IF, PULLBACKS, Layout, row_of, rows_of, scan_node, unpadded
-from symdl.ops.shaping import concatenate, expand_dims
+from symdl.ops.shaping import concatenate, expand_dims, iota
 from symdl.ops.views import PAD, dropped, zeros_of
 from symdl.types import Extent, TensorType, at_most, smallest
 
@@ -53,15 +52,18 @@ def scan_pullback(
     taps: tuple[tuple[int, ...], ...], last: tuple[bool, ...], reverse: bool, stops: bool, truncate: int,
 ) -> Gradients:  # fmt: skip
     """The gradients of a scan's inputs."""
-    if stops:
-        raise GradientError("scan: a loop that ends on a condition has no gradient yet", [described(y)])
     layout = Layout(sequences, taps, stops)
     seqs, _, others = layout.inputs(inputs)
     traces, count = results(y)[: len(taps)], len(taps)
+    made_count = len(body.outputs) - count - stops
+    gradients = gradients[: count + made_count]  # the number of steps has none
     depths = layout.depths
     leaves = [argument(t) for t in body.parameters]
     x, h, w = layout.parameters(leaves)
     new, made, _ = layout.outputs(body(*leaves))
+    round_ = argument(TensorType("int64"), "t")  # looked at where a condition may have ended the loop
+    ran = argument(TensorType("int64"))
+    active = lt(round_, ran) if stops else None
     flowing = [k for k in range(count) if is_float(new[k].type.dtype)]
 
     # what flows in: gradients of the traces' new rows and of the output rows, one row a step
@@ -69,6 +71,7 @@ def scan_pullback(
     slots: list[tuple[Expr, Expr]] = []  # (leaf, the rows that it stands for)
     cotangents: list[Expr | None] = []
     carried: dict[int, list[Expr]] = {}
+    passed: dict[int, Expr | None] = {}  # what goes on to the row before as it is
     run = steps if truncate < 0 else smallest(steps, truncate)
     skipped = steps - run  # steps at the beginning that the gradient does not reach
 
@@ -87,12 +90,22 @@ def scan_pullback(
             leaf = argument(new[k].type)
             slots.append((leaf, within(rest, 0 if reverse else depths[k])))
             own = own + leaf
-        cotangents.append(own)
-    for o, g in zip(made, gradients[count:], strict=True):
-        leaf = argument(o.type) if g is not None else None
-        if leaf is not None and g is not None:
-            slots.append((leaf, within(g, 0)))
-        cotangents.append(leaf)
+        passed[k] = None if active is None else where(active, _zero(own.type), own)
+        cotangents.append(own if active is None else where(active, own, _zero(own.type)))
+    held: list[tuple[Expr, Expr]] = []  # for output rows that repeat those of the last step: (gradient so far, next)
+    for o, g in zip(made, gradients[count:], strict=False):
+        if g is None or not is_float(o.type.dtype):
+            cotangents.append(None)
+            continue
+        leaf = argument(o.type)
+        slots.append((leaf, within(g, 0)))
+        if active is None:
+            cotangents.append(leaf)
+            continue
+        before_ = argument(o.type)
+        whole_ = before_ + leaf
+        held.append((before_, where(active, _zero(o.type), whole_)))
+        cotangents.append(where(active, whole_, _zero(o.type)))
     outs = [*(new[k] for k in flowing), *made]
     wanted = [v for v in (*x, *(v for lags in h for v in lags), *w) if is_float(v.type.dtype)]
     found = zip(wanted, pull(outs, cotangents, wanted), strict=True)
@@ -105,20 +118,27 @@ def scan_pullback(
         by_lag = {lag: pulled.get(v) for lag, v in zip(taps[k], h[k], strict=True)}
         for lag in range(1, depths[k] + 1):
             later = carried[k][lag] if lag < depths[k] else None
-            g = _sum(later, by_lag.get(lag))
+            g = _sum(_sum(later, by_lag.get(lag)), passed[k] if lag == 1 else None)
             after.append(g if g is not None else _zero(new[k].type))
             first = seeds.get(k) if lag == 1 else None
             starts.append(expand_dims(first if first is not None else _zero(new[k].type), 0))
+    starts += [expand_dims(_zero(g.type), 0) for g, _ in held]
     d_rows = [g for v in x if (g := pulled.get(v)) is not None]
     d_shared = [g for v in w if (g := pulled.get(v)) is not None]
-    states = [v for k in flowing for v in carried[k]]
+    states = [v for k in flowing for v in carried[k]] + [g for g, _ in held]
     before = []
     for k, lags in enumerate(taps):
         before += [within(traces[k], lag if reverse else depths[k] - lag) for lag in lags]
     rows = [*x, *(v for lags in h for v in lags), *(leaf for leaf, _ in slots)]
-    new_body, captured = closed([*after, *d_rows, *d_shared], [*rows, *states, *w])
     given = [*(within(s, 0) for s in seqs), *before, *(g for _, g in slots)]
-    node = scan_node(new_body, given, starts, [*others, *captured], run, reverse=not reverse)
+    shared, lent = list(w), list(others)
+    if stops:
+        rows.append(round_)
+        given.append(within(iota((steps,), 0), 0))
+        shared.append(ran)
+        lent.append(results(y)[-1])
+    new_body, captured = closed([*after, *(g for _, g in held), *d_rows, *d_shared], [*rows, *states, *shared])
+    node = scan_node(new_body, given, starts, [*lent, *captured], run, reverse=not reverse)
     back = list(results(node))
     ends = back[: len(states)]
     made_rows = iter(back[len(states) :])

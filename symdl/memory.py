@@ -323,7 +323,8 @@ def rename(step: Step, names: Mapping[str, str]) -> Step:
             epilogue = rebuild(step.epilogue, lambda v: renamed_view(v, names), {})
             return replace(step, views=tuple(renamed_view(v, names) for v in step.views), epilogue=epilogue)
         case Loop(counter, extent, steps):
-            return Loop(counter, extent, tuple(rename(s, names) for s in steps))
+            stop = None if step.stop is None else renamed_view(step.stop, names)
+            return Loop(counter, extent, tuple(rename(s, names) for s in steps), stop)
         case If(condition, then, other):
             branches = [tuple(rename(s, names) for s in branch) for branch in (then, other)]
             return If(renamed_view(condition, names), *branches)

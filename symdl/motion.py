@@ -6,164 +6,43 @@ For every scan, users before what they use, so that what the way back needs of t
 2. what the way back would compute again, and the way there computes anyway, becomes a further output of the way there;
 3. what is the same in all rounds is computed before the loop, and products of rows of sequences for all rows at once;
 4. products that no state needs are taken for all rows at once after the loop. So the gradient of a weight is one product:
-   the sum over steps of a[t].T @ d[t] is the product of all rows of a with all rows of d.
+   the sum over steps of a[t].T @ d[t] is the product of all rows of a with all rows of d;
+5. rows that are then still only added up become a sum that is carried along;
+6. of states of which only the end is read no trace is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from symdl.batching import ROWS, VIEWS, Batching, whole_rows
-from symdl.bodies import Body, argument, bodies_of, dependent, every_node, parameter, result, with_bodies
-from symdl.expr import CONSTANT, RESULT, Expr, building, make, topological
+from symdl.bodies import argument, dependent, result
+from symdl.branches import lifted
+from symdl.expr import CONSTANT, RESULT, Expr, building, make, rebuilt, topological
+from symdl.loop_parts import Loop, State, costs, in_bodies
 from symdl.ops.contractions import CONTRACT, parse, written
 from symdl.ops.declare import spread
-from symdl.ops.reductions import SUM
-from symdl.ops.scan import SCAN, layout_of, rows_of, scan_node
-from symdl.ops.views import SLICE
+from symdl.ops.elementwise import cast
+from symdl.ops.reductions import FOLDS, SUM
+from symdl.ops.scan import SCAN, layout_of, rows_of
+from symdl.ops.views import SLICE, zeros_of
 from symdl.rewrite import Origins, Pass
 from symdl.types import Extent, TensorType, at_most, product
-
-LIGHT = frozenset(  # elementwise ops that cost no more than to load a number
-    "add sub mul neg abs where eq ne lt le gt ge maximum minimum cast bitwise_and bitwise_or bitwise_xor invert isnan".split()
-)
-
-
-def in_bodies(
-    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
-) -> list[Expr]:
-    """The roots with the outputs of every body changed."""
-    if not any(bodies_of(n) for n in topological(*roots)):
-        return list(roots)
-
-    def changed(body: Body) -> Body:
-        outputs = tuple(change(body.outputs))
-        same = all(a is b for a, b in zip(outputs, body.outputs, strict=True))
-        return body if same else Body(body.parameters, outputs)
-
-    return Pass(lambda n: with_bodies(n, changed) if bodies_of(n) else n, origins, final=True)(roots)
-
-
-def in_every_body(
-    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
-) -> list[Expr]:
-    """A change of a graph made in it and in the bodies in it, the inner ones first."""
-    return list(change(in_bodies(roots, origins, lambda outputs: in_every_body(outputs, origins, change))))
-
-
-def has_loops(roots: Sequence[Expr]) -> bool:
-    """Whether there is a scan in the graph, or in a body in it."""
-    return any(n.op is SCAN for n in every_node(*roots))
 
 
 def improved(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """The roots, equal but for rounding, with the work of their loops moved; inner loops before those around them."""
     roots = in_bodies(roots, origins, lambda outputs: improved(outputs, origins))
-    motion = Motion(roots, origins)
+    motion = Motion(lifted(roots, origins), origins)
     while motion.pending:
         node = motion.without_idle_work(motion.pending.pop())
         if node is not None:
             motion.split(motion.with_residuals(node))
-    return summed(motion.roots, origins)
-
-
-def replaced(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
-    """The roots with nodes replaced; lines travel in the table."""
-    walk = Pass(lambda n: n, origins, final=True)
-    walk.done.update(values)
-    return walk(roots)
-
-
-# ---- loops taken apart and put together ----
-
-
-@dataclass
-class State:
-    """initial: the first rows. leaves: what stands for the state in the body, one a lag."""
-
-    initial: Expr
-    lags: tuple[int, ...]
-    leaves: list[Expr]
-    new: Expr
-    last: bool
-
-
-@dataclass
-class Loop:
-    """A scan taken apart: its body on leaves of its own. rows and others: leaf -> what it is given."""
-
-    rows: dict[Expr, Expr]
-    states: list[State]
-    others: dict[Expr, Expr]
-    made: list[Expr]
-    stop: Expr | None
-    steps: Extent
-    reverse: bool
-    truncate: int
-    mine: frozenset[int] = field(default_factory=frozenset)  # the user's nodes that it comes from
-
-    @classmethod
-    def of(cls, node: Expr, origins: Origins) -> Loop:
-        """The parts of a scan."""
-        p, layout = node.params, layout_of(node)
-        leaves = [argument(t) for t in p["body"].parameters]
-        with building((), None):
-            outputs = replaced(p["body"].outputs, dict(zip(p["body"].leaves, leaves, strict=True)), origins)
-        seqs, inits, others = layout.inputs(node.inputs)
-        x, h, w = layout.parameters(leaves)
-        new, made, stop = layout.outputs(outputs)
-        states = [
-            State(i, lags, list(own), n, last)
-            for i, lags, own, n, last in zip(inits, layout.taps, h, new, p["last"], strict=True)
-        ]
-        mine = origins.get(node, frozenset())
-        return cls(
-            dict(zip(x, seqs, strict=True)), states, dict(zip(w, others, strict=True)), list(made), stop, p["steps"],
-            p["reverse"], p["truncate"], mine,
-        )  # fmt: skip
-
-    @property
-    def outputs(self) -> list[Expr]:
-        """The body's outputs."""
-        return [*(s.new for s in self.states), *self.made, *([] if self.stop is None else [self.stop])]
-
-    @property
-    def state_leaves(self) -> list[Expr]:
-        return [leaf for s in self.states for leaf in s.leaves]
-
-    def substituted(self, values: Mapping[Expr, Expr], origins: Origins) -> None:
-        """Replace nodes of the body."""
-        new = replaced(self.outputs, values, origins)
-        for s in self.states:
-            s.new = new.pop(0)
-        self.made = [new.pop(0) for _ in self.made]
-        self.stop = new[0] if new else None
-
-    def node(self, origins: Origins) -> Expr:
-        """The scan, without what its body does not read."""
-        used = set(topological(*self.outputs))
-        rows = {leaf: x for leaf, x in self.rows.items() if leaf in used}
-        others = {leaf: x for leaf, x in self.others.items() if leaf in used}
-        leaves = [*rows, *self.state_leaves, *others]
-        places = {leaf: parameter(k, leaf.type) for k, leaf in enumerate(leaves)}
-        body = Body(tuple(leaf.type for leaf in leaves), tuple(replaced(self.outputs, places, origins)))
-        with building(self.mine, origins):
-            node = scan_node(
-                body, list(rows.values()), [s.initial for s in self.states], list(others.values()), self.steps,
-                [s.lags for s in self.states], self.reverse, self.stop is not None, self.truncate,
-                [s.last for s in self.states],
-            )  # fmt: skip
-        origins[node] = origins.get(node, frozenset()) | self.mine
-        return node
-
-    def before(self, trace: Expr, state: State, lag: int) -> Expr:
-        """The rows of a trace that a leaf of the state stands for."""
-        return rows_of(trace, lag if self.reverse else max(state.lags) - lag, self.steps)
-
-    def after(self, trace: Expr, state: State) -> Expr:
-        """The rows of a trace that the steps make."""
-        return rows_of(trace, 0 if self.reverse else max(state.lags), self.steps)
+    motion.roots = summed(motion.roots, origins)
+    motion.add_up()
+    motion.keep_last()
+    return motion.roots
 
 
 class Motion:
@@ -193,7 +72,7 @@ class Motion:
         count = len(loop.states)
         wanted = {r.params["index"] for r in used}
         alive = {k for k in wanted if k < count}
-        rows = [k - count for k in sorted(wanted) if k >= count]
+        rows = [k - count for k in sorted(wanted) if count <= k < len(node.type) - (loop.stop is not None)]
         while True:  # a state lives if one that lives, or an output, reads it
             kept = [*(loop.states[k].new for k in sorted(alive)), *(loop.made[k] for k in rows)]
             below = set(topological(*kept, *([] if loop.stop is None else [loop.stop])))
@@ -214,6 +93,7 @@ class Motion:
         if same:
             loop.substituted(same, origins)
         new = loop.node(origins)
+        place[len(node.type) - 1 if loop.stop is not None else -1] = len(new.type) - 1
         self.replace({r: result(new, place[r.params["index"]]) for r in used})
         return new
 
@@ -264,8 +144,8 @@ class Motion:
         loop.rows |= {leaf: result(new, count + place[twins[n]]) for n, leaf in fresh.items()}
         loop.substituted(fresh, origins)
         mixed = loop.node(origins)  # it reads results of the old source, too
-        self.replace({result(node, k): result(mixed, k) for k in range(len(node.type))})
-        done = self.replace({source: new} | {result(source, k): result(new, k) for k in range(len(source.type))})
+        self.replace(_same_results(node, mixed))
+        done = self.replace({source: new} | _same_results(source, new))
         return done.get(mixed, mixed), new
 
     # 3 and 4. before and after the loop
@@ -283,6 +163,8 @@ class Motion:
         new = loop.node(origins)
         values = {result(node, k): result(new, k) for k in range(count)}
         values |= {result(node, count + k): result(new, count + j) for j, k in enumerate(kept)}
+        if loop.stop is not None:
+            values[result(node, len(node.type) - 1)] = result(new, len(new.type) - 1)
         if later.outputs:
             known: dict[Expr, tuple[Expr, bool]] = {}
             for leaf, x in loop.rows.items():
@@ -299,6 +181,105 @@ class Motion:
                 values[result(node, count + k)] = whole_rows(value, loop.steps)
         self.replace(values)
 
+    # 5. rows that are only added up
+
+    def add_up(self) -> None:
+        """Output rows that nothing but a sum over all of them reads become a state to which each step adds."""
+        self.pending = [n for n in topological(*self.roots) if n.op is SCAN]
+        while self.pending:
+            node = self.pending.pop()
+            users: dict[Expr, list[Expr]] = {}
+            for n in topological(*self.roots):
+                for i in dict.fromkeys(n.inputs):
+                    users.setdefault(i, []).append(n)
+            loop = Loop.of(node, self.origins)
+            count = len(loop.states)
+            chosen = []
+            for k in range(len(loop.made) if loop.stop is None else 0):
+                read = users.get(result(node, count + k), [])
+                if (
+                    result(node, count + k) not in self.roots
+                    and read
+                    and all(n.op is SUM and 0 in n.params["axes"] for n in read)
+                ):
+                    chosen.append(k)
+            if chosen:
+                self._add_up(node, loop, chosen, users)
+
+    def _add_up(self, node: Expr, loop: Loop, chosen: Sequence[int], users: Mapping[Expr, Sequence[Expr]]) -> None:
+        count, outputs = len(loop.states), list(loop.made)
+        kept = [k for k in range(len(outputs)) if k not in chosen]
+        for k in chosen:
+            row = outputs[k]
+            wide = FOLDS["sum"].accumulator(row.type.dtype)  # as sums are taken everywhere
+            leaf = argument(TensorType(wide, row.type.shape))
+            with building(loop.mine, self.origins):
+                start = zeros_of((1, *row.type.shape), wide)
+                loop.states.append(State(start, (1,), [leaf], leaf + cast(row, wide), last=True))
+        loop.made = [outputs[k] for k in kept]
+        new = loop.node(self.origins)
+        values = {result(node, k): result(new, k) for k in range(count)}
+        values |= {result(node, count + k): result(new, len(loop.states) + j) for j, k in enumerate(kept)}
+        for j, k in enumerate(chosen):
+            total = cast(result(new, count + j), outputs[k].type.dtype)
+            for n in users[result(node, count + k)]:
+                rest = tuple(a - 1 for a in n.params["axes"] if a != 0)
+                values[n] = make(SUM, (total,), axes=rest) if rest else total
+        self.replace(values)
+
+    # 6. traces of which only the end is read
+
+    def keep_last(self) -> None:
+        """No trace for states of which nothing but the last row is read."""
+        order = list(topological(*self.roots))
+        users: dict[Expr, list[Expr]] = {}
+        for n in order:
+            for i in dict.fromkeys(n.inputs):
+                users.setdefault(i, []).append(n)
+        ends: dict[Expr, tuple[bool, ...]] = {}  # scan -> of which states the last row is all that is read
+        alone: set[Expr] = set()  # their results
+        for node in [n for n in order if n.op is SCAN]:
+            p, found = node.params, []
+            for k, lags in enumerate(p["taps"]):
+                trace, at = result(node, k), 0 if p["reverse"] else p["steps"] + max(lags) - 1
+                read = users.get(trace, [])
+                found.append(p["last"][k] or (trace not in self.roots and all(is_row(n, at) for n in read)))
+                if found[k] and not p["last"][k]:
+                    alone.add(trace)
+            ends[node] = tuple(found)
+        if not alone:
+            return
+        done: dict[Expr, Expr] = {}
+        for n in order:
+            inputs = tuple(done[i] for i in n.inputs)
+            mine = self.origins.get(n, frozenset())
+            with building(mine, self.origins):
+                if n in ends:
+                    new = make(SCAN, inputs, **{**n.params, "last": ends[n]})
+                elif n.op is SLICE and n.inputs[0] in alone:
+                    (row,) = inputs
+                    row = spread(row, (1, *row.type.shape), tuple(range(1, 1 + row.type.ndim)))
+                    lead = {"starts": (0, *n.params["starts"][1:]), "single": ()}
+                    new = make(SLICE, (row,), **{**n.params, **lead})
+                else:
+                    new = rebuilt(n, inputs)
+            if new is not n and new.op.kind != "leaf":
+                self.origins[new] = self.origins.get(new, frozenset()) | mine
+            done[n] = new
+        self.roots = [done[r] for r in self.roots]
+
+
+def is_row(n: Expr, at: Extent) -> bool:
+    """Whether a node is one row of what it looks at."""
+    return n.op is SLICE and n.params["starts"][0] == at and n.params["lengths"][0] == 1
+
+
+def _same_results(old: Expr, new: Expr) -> dict[Expr, Expr]:
+    """The results of one scan as those of another that may have more rows."""
+    stops = old.params["stops"]
+    values = {result(old, k): result(new, k) for k in range(len(old.type) - stops)}
+    return values | ({result(old, len(old.type) - 1): result(new, len(new.type) - 1)} if stops else {})
+
 
 def _source(x: Expr) -> Expr | None:
     """The scan whose rows a sequence is."""
@@ -314,7 +295,7 @@ def _cut(loop: Loop, candidates: set[Expr]) -> list[Expr]:
     for n in topological(*loop.outputs):
         if n not in candidates:
             continue
-        if _costs(n):
+        if costs(n):
             below[n] = {n: None}
             continue
         needed: dict[Expr, None] = {}
@@ -333,13 +314,6 @@ def _cut(loop: Loop, candidates: set[Expr]) -> list[Expr]:
         stack += [i for i in n.inputs if i not in seen]
         seen.update(n.inputs)
     return [n for n in topological(*loop.outputs) if n in chosen]
-
-
-def _costs(n: Expr) -> bool:
-    """Whether a node costs more than to read its value."""
-    if n.op.kind in ("elementwise", "composite"):
-        return n.op.name not in LIGHT
-    return n.op.kind not in ("view", "reshape", "position", "leaf", "result", "gather")
 
 
 def ahead(loop: Loop, origins: Origins) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from symdl.exact_numbers import ExactNumbers
 from symdl.expr import Expr, described, place_of, topological
 from symdl.formulas import pprint
 from symdl.ops.contractions import parse
-from symdl.reasons import recorded
+from symdl.reasons import as_user_wrote, recorded
 from symdl.rewrite import expanded
 from symdl.shadow import Shadow, is_real, shadow, work
 from symdl.storage import SharedVariable
@@ -166,8 +166,11 @@ class _Search:
                 if bad.any():
                     at = int(np.flatnonzero(bad)[0])
                     value, index = run.run[n].reshape(-1)[at], run.index(n, at)
-                    last: Part = pprint(n, 30), f"{_typed(n, run)}{_at(value, index)}", place_of(self.source.get(n, n))
+                    last: Part = self._shown(n), f"{_typed(n, run)}{_at(value, index)}", place_of(self.source.get(n, n))
                     raise self._error(run, _Spot(n, at), f"a node is {_number(value)}{_index(index)}", last, "")
+
+    def _shown(self, node: Expr) -> str:
+        return pprint(as_user_wrote(node, self.source), 30)
 
     def _is_bad(self, run: Shadow, spot: _Spot) -> bool:
         return bool(self.guard.bad(np.asarray(run.run[spot.node]).reshape(-1)[spot.at]))
@@ -183,7 +186,7 @@ class _Search:
             )
         own = self.source.get(node, node)
         parts: list[Part] = [
-            (pprint(node, 30), f"{_typed(node, run)}{_at(value, run.index(node, spot.at))}", place_of(own))
+            (self._shown(node), f"{_typed(node, run)}{_at(value, run.index(node, spot.at))}", place_of(own))
         ]
         operands = [self._telling(run, spot, k) for k, i in enumerate(node.inputs) if is_real(i)]
         numbers: list[float] = []
@@ -195,14 +198,14 @@ class _Search:
             if at.node.inputs or at.node in self.leaf_of:  # constants stand in the formula
                 place = place_of(self.source.get(at.node, self.leaf_of.get(at.node, at.node)))
                 shown = f"{_typed(at.node, run)}{_at(number, run.index(at.node, at.at))}"
-                parts.append((pprint(at.node, 30), shown, place))
+                parts.append((self._shown(at.node), shown, place))
                 if np.isnan(value) and not np.isfinite(number):  # who made the infinity
                     before = self._origin(run, at)
                     if before != at:
                         there = np.asarray(run.run[before.node]).reshape(-1)[before.at]
                         shown = f"{_typed(before.node, run)}{_at(there, run.index(before.node, before.at))}"
                         origin = self.source.get(before.node, self.leaf_of.get(before.node, before.node))
-                        parts.append((pprint(before.node, 30), shown, place_of(origin)))
+                        parts.append((self._shown(before.node), shown, place_of(origin)))
         if last[0] != parts[0][0]:
             parts.append(last)
         line = f", {place_of(own)}" if place_of(own) else ""
@@ -310,8 +313,20 @@ class _Search:
             return f"The formula's value there is {text}, which {found.dtype} cannot hold."
         if self.guard.big is not None and abs(number) > self.guard.big:
             return f"The formula's value there is {text}."
-        hint = ' Try precision="right".' if self.graph.precision == "plain" else ""
+        hint = ' precision="right" keeps it.' if self._right_keeps(k, first, found) else ""
         return f"The formula's value there is {text}: it is lost on the way.{hint}"
+
+    def _right_keeps(self, k: int, first: int, found: Array) -> bool:
+        """Whether number forms would give a value that passes."""
+        if self.graph.precision == "right":
+            return False
+        form = recorded(replace(self.graph, precision="right"))[0]
+        values = dict(zip(form.places, self.user.values(), strict=True))
+        root = form.roots[k]
+        wanted = {root: np.array([first]) if found.size > 2 else None}
+        run = shadow(wanted, values, bind(values), ExactNumbers(), exact=False)
+        at = 0 if run.places[root] is not None else first
+        return not self.guard.bad(np.asarray(run.run[root]).reshape(-1)[at]).any()
 
 
 def _op(node: Expr) -> str:

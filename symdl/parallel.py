@@ -88,8 +88,8 @@ class Cutter:
             match step:
                 case Kernel():
                     out += self.kernels(step)
-                case Loop(counter, count, body):
-                    out.append(Loop(counter, count, self.steps(body)))
+                case Loop():
+                    out.append(replace(step, body=self.steps(step.body)))
                 case If(condition, then, other):
                     out.append(If(condition, self.steps(then), self.steps(other)))
                 case _:

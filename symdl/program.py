@@ -97,6 +97,7 @@ class Loop:
     counter: Symbol
     steps: Extent
     body: tuple[Step, ...]
+    stop: View | None = None  # one bool that the body writes: the Loop ends after a round in which it is True
 
     @property
     def slot(self) -> Symbol:
@@ -179,7 +180,8 @@ def show(steps: tuple[Step, ...], pad: str = "") -> str:
                 named = ", ".join(v.buffer + ("" if v.offset == 0 else f"@{v.offset}") for v in views)
                 out += f"{pad}{name}({named})\n" + "".join(loops.text(b, pad + "  ") for b in s.epilogue)
             case Loop(t, n, body):
-                out += f"{pad}loop {t} in 0:{n}\n" + show(body, pad + "  ")
+                until = f" until {s.stop.buffer}" if s.stop is not None else ""
+                out += f"{pad}loop {t} in 0:{n}{until}\n" + show(body, pad + "  ")
             case If(c, a, b):
                 out += f"{pad}if {c.buffer}\n{show(a, pad + '  ')}{pad}else\n{show(b, pad + '  ')}"
     return out
@@ -194,6 +196,8 @@ def accesses(step: Step) -> Iterator[tuple[View, bool]]:
             yield from step.accesses
         case If(condition, _, _):
             yield condition, False
+        case Loop() if step.stop is not None:
+            yield step.stop, False
 
 
 def inner(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -343,7 +347,7 @@ def verify(program: Program) -> None:
             views = list(accesses(s))
             stores = {v.buffer for v, writes in views if writes}
             outer = () if isinstance(s, Kernel) else s.views if isinstance(s, Call) else views
-            for view, writes in views[: len(outer)]:
+            for view, writes in () if isinstance(s, Loop) else views[: len(outer)]:
                 access(view, writes, known, written)
             for view, writes in views[len(outer) :]:
                 access(view, writes, None, written | stores)
@@ -368,6 +372,10 @@ def verify(program: Program) -> None:
                         raise ProgramError(f"counter {counter} is already in use")
                     # a later round comes after the writes of an earlier one
                     written |= block(body, known | {counter, s.slot}, written, committed or commits(body))
+                    if s.stop is not None:
+                        access(s.stop, False, known, written)
+                        if any(n != 1 for n in s.stop.shape) or s.stop.dtype != "bool":
+                            raise ProgramError(f"the condition {s.stop.buffer} to end a loop is not one bool")
                     known.add(s.end)
                 case If(condition, then, other):
                     if any(n != 1 for n in condition.shape) or condition.dtype != "bool":

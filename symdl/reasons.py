@@ -73,7 +73,7 @@ def reasons(graph: Graph) -> Reasons:
     """What stage 3 does to a function's graph, and why."""
     form, record = recorded(graph)
     rewritings = [
-        Rewriting(f.mechanisms, _place(f.before, form), formula_text(f.before), formula_text(f.after))
+        Rewriting(f.mechanisms, _place(f.before, form), formula_text(_user(f.before, form)), formula_text(f.after))
         for f in record.firings
     ]
     facts = freeing(record)
@@ -85,17 +85,25 @@ def reasons(graph: Graph) -> Reasons:
 
 
 def fact_text(fact: Fact) -> str:
-    """A fact as an inequality: x >= 0, -1e+06 <= x <= 1e+06."""
-    name, low, high = short(fact.variable), fact.lower, fact.upper
-    if math.isinf(high):
-        return f"{name} >= {low:g}"
-    return f"{name} <= {high:g}" if math.isinf(low) else f"{low:g} <= {name} <= {high:g}"
+    """A fact as a user states it."""
+    bounds = [f"{name}={v:g}" for name, v in (("lower", fact.lower), ("upper", fact.upper)) if math.isfinite(v)]
+    return f"symdl.assume({short(fact.variable)}, {', '.join(bounds)})"
+
+
+def _user(node: Expr, form: Rewritten) -> Expr:
+    """The user's node that a node comes from."""
+    known = [k for k in form.origins.get(node, ()) if k < len(form.nodes)]
+    return form.nodes[min(known)] if known else node
 
 
 def _place(node: Expr, form: Rewritten) -> str:
-    """The user's line that a node comes from."""
-    known = [k for k in form.origins.get(node, ()) if k < len(form.nodes)]
-    return place_of(form.nodes[min(known)]) if known else place_of(node)
+    return place_of(_user(node, form))
+
+
+def as_user_wrote(node: Expr, source: Mapping[Expr, Expr]) -> Expr:
+    """The user's own node if it is the same op, whose formula has no internal names of sizes; else the node itself."""
+    own = source.get(node, node)
+    return own if own.op is node.op and len(own.inputs) == len(node.inputs) else node
 
 
 def formula_text(node: Expr, width: int = WIDTH) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 from symdl.bodies import Body
 from symdl.expr import CONSTANT, Expr, results
 from symdl.fuse import Fusion, Group
-from symdl.loops import View
-from symdl.lower import Lent, Memory, is_lendable
-from symdl.memory import all_within, rebuild
+from symdl.loops import Apply, Const, Load, Position, Store, View
+from symdl.lower import Lent, Memory, indices, is_lendable
+from symdl.memory import all_within, overwriting, rebuild, rename, within
+from symdl.nests import nest
 from symdl.ops.scan import IF, layout_of
 from symdl.program import Call, If, Kernel, Loop, Step, accesses
 from symdl.types import Extent, symbol
@@ -56,7 +57,7 @@ class Regions(Fusion):
         views = {n: v for n, v in self.views.items() if n.op is CONSTANT} | dict(leaves)
         inner = Regions(list(zip(body.outputs, targets, strict=True)), views, self.memory, frozenset(), lent)
         made = inner.steps()
-        for n in inner.formulas.lent_reads:
+        for n, _ in inner.formulas.lent_reads:
             self.readers.setdefault(n, set()).add(-1)
         return made
 
@@ -114,7 +115,7 @@ class Regions(Fusion):
             if p["last"][k]:
                 moves += [(home.row(j + 1), home.row(j), False) for j in range(depth - 1)]
             moves.append((new, home.row(row_at(depth, depth, count, t, k, p)), not p["last"][k]))
-        outs = made[len(homes) :]
+        outs = made[len(homes) : len(made) - layout.stops]
         targets += [v.row(row) for v in self.result_views(outs)]
         stop = None
         if layout.stops:
@@ -122,7 +123,20 @@ class Regions(Fusion):
             targets.append(stop)
         inner = self.inside(body, leaves, lent, targets)
         inner = self.settled(inner, moves)
-        self.close(n, Loop(counter, count, tuple(inner)), [])
+        if stop is None:
+            self.close(n, Loop(counter, count, tuple(inner)), [])
+        else:
+            (ran,) = self.result_views(made[-1:])
+            counted = Kernel((Store(ran, (), Position(t + 1)),), self.memory.sources(n))
+            none = Kernel((Store(ran, (), Const(0, "int64")),), self.memory.sources(n))
+            self.groups.append(Group([], step=none))
+            self.close(n, Loop(counter, count, (*inner, counted), stop), [])
+            whole = [(h, lags) for h, lags, alone in zip(homes, layout.taps, p["last"], strict=True) if not alone]
+            rows_made = [
+                replace(h, shape=(count, *h.shape[1:]), offset=h.offset + max(lags) * h.strides[0]) for h, lags in whole
+            ]
+            for view in (*rows_made, *self.result_views(outs)):
+                self.groups.append(Group([], step=held(view, ran, self.memory.sources(n))))
         self.finish(n, homes)
 
     def home(self, n: Expr, made: Expr, init: Expr, depth: int, count: Extent, params: Mapping[str, Any]) -> View:
@@ -157,7 +171,12 @@ class Regions(Fusion):
         both = [{v.buffer for v, _ in accesses(s)} for s in all_within(inner)]
         left = []
         for new, home, own_row in moves:
-            if own_row and not any(new.buffer in used and home.buffer in used for used in both):
+            apart = not any(new.buffer in used and home.buffer in used for used in both)
+            over = None if own_row else laid_over(inner, new, home)
+            if over is not None:
+                inner = over
+                del self.memory.buffers[new.buffer]
+            elif own_row and apart:
                 inner = [moved_to(s, new, home) for s in inner]
                 del self.memory.buffers[new.buffer]
             else:
@@ -176,6 +195,39 @@ class Regions(Fusion):
                 self.place[r] = len(self.groups) - 1
             else:
                 self.views[r] = row
+
+
+def laid_over(inner: list[Step], new: View, home: View) -> list[Step] | None:
+    """The steps of a round with a new state made over the old one, if the kernel that makes it reads of the old only what
+    it is about to write and no step reads that later; None otherwise."""
+    if home.shape != new.shape or home.offset != 0:
+        return None
+    makers = [k for k, s in enumerate(inner) if any(v.buffer == new.buffer and w for v, w in touched(s))]
+    if len(makers) != 1 or not isinstance(inner[makers[0]], Kernel):
+        return None
+    (k,) = makers
+    if any(v.buffer == home.buffer for s in inner[k + 1 :] for v, _ in touched(s)):
+        return None
+    if any(v.buffer == new.buffer for s in inner[:k] for v, _ in touched(s)):
+        return None
+    made = overwriting(inner[k], new.buffer, home.buffer)
+    if made is None:
+        return None
+    names = {new.buffer: home.buffer}
+    return [rename(made if j == k else s, names) for j, s in enumerate(inner)]
+
+
+def touched(step: Step) -> list[tuple[View, bool]]:
+    """What a step and those inside it read and write."""
+    return [access for s in within(step) for access in accesses(s)]
+
+
+def held(rows: View, ran: View, sources: tuple[int, ...]) -> Kernel:
+    """Rows after the last round repeat what that made."""
+    at = indices(rows.shape)
+    last = Apply("sub", (Load(ran, ()), Const(1, "int64")), "int64")
+    source = (Apply("minimum", (Position(at[0]), last), "int64"), *at[1:])
+    return Kernel(nest(0, rows.shape, (Store(rows, at, Load(rows, source)),)), sources)
 
 
 def row_at(p: int, depth: int, count: Extent, t: Extent, k: int, params: Mapping[str, Any]) -> Extent:
@@ -197,7 +249,8 @@ def moved_to(step: Step, old: View, new: View) -> Step:
         case Call():
             return replace(step, views=tuple(map(there, step.views)), epilogue=rebuild(step.epilogue, there, {}))
         case Loop(counter, count, body):
-            return Loop(counter, count, tuple(moved_to(s, old, new) for s in body))
+            stop = None if step.stop is None else there(step.stop)
+            return Loop(counter, count, tuple(moved_to(s, old, new) for s in body), stop)
         case If(condition, then, other):
             sides = [tuple(moved_to(s, old, new) for s in side) for side in (then, other)]
             return If(there(condition), *sides)

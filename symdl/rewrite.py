@@ -202,17 +202,30 @@ def applied(rule: Rule | Change, node: Expr) -> Expr | None:
     return new
 
 
-class Expansion(Pass):
-    """Every composite op replaced by its body, until only what backends supply is left."""
+GUIDES = frozenset(
+    ["custom_gradient", "disconnected_grad", "grad_clip", "zero_grad"]
+)  # ops that only say what gradients do
 
-    def __init__(self, origins: Origins | None = None) -> None:
+
+class Expansion(Pass):
+    """Every composite op replaced by its body, until only what backends supply is left.
+
+    foreign: only those that users declared, and those that only say what gradients do, so that the algebra sees what they are made of.
+    """
+
+    def __init__(self, origins: Origins | None = None, foreign: bool = False) -> None:
         super().__init__(self.body, origins, final=True)
+        self.foreign = foreign
 
     def body(self, node: Expr) -> Expr:
-        # Bodies nest a few levels deep, never as deep as the graph.
-        return self([node.op.expand(*node.inputs, **node.params)])[0] if node.op.expand else node
+        op = node.op
+        if op.expand is None or (self.foreign and not (op.foreign or op.name in GUIDES)):
+            return node
+        return self([op.expand(*node.inputs, **node.params)])[
+            0
+        ]  # they nest a few levels deep, never as deep as the graph
 
 
-def expanded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
-    """The roots without composite ops."""
-    return Expansion(origins)(roots)
+def expanded(roots: Sequence[Expr], origins: Origins | None = None, foreign: bool = False) -> list[Expr]:
+    """The roots without composite ops; foreign: without those of users alone."""
+    return Expansion(origins, foreign)(roots)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from symdl.bodies import Body
 from symdl.demand import MOVING, Array, Places, demanded, moved_places, places_below, shapes_of
 from symdl.double_double import DoubleDouble
 from symdl.evaluate import Evaluation, concrete
@@ -20,7 +21,8 @@ from symdl.exact_numbers import ExactNumbers
 from symdl.expr import CONSTANT, Expr, topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
-from symdl.types import Results, Symbol, TensorType
+from symdl.rewrite import expanded
+from symdl.types import Results, Symbol, TensorType, size_at
 
 Limbs = tuple[Array, ...]
 Arithmetic = ExactNumbers | DoubleDouble
@@ -99,17 +101,19 @@ def shadow(
     moves: Sequence[Mapping[Expr, Array]] = (),
     created: bool = True,
     exact: bool = True,
+    known: Mapping[Expr, Limbs] | None = None,
 ) -> Shadow:
     """The nodes that the wanted elements of some roots depend on. values: the leaves' arrays. moves: how much leaves are
     moved, in steps of the arithmetic, for the condition numbers. created: whether errors are told apart, and unused
-    elements marked. exact: whether there is a shadow at all, or the run alone."""
+    elements marked. exact: whether there is a shadow at all, or the run alone. known: what leaves are exactly, where that is
+    not what their arrays hold."""
     order = list(topological(*wanted))
     shapes = shapes_of(order, sizes)
     out = Shadow(arithmetic, shapes, demanded(wanted, shapes, sizes), moved=[{} for _ in moves])
-    walk = _Walk(out, dict(sizes), exact)
+    walk = _Walk(out, dict(sizes), exact, known or {}, created)
     with np.errstate(all="ignore"):
         for n in order:
-            walk.leaf(n, values, moves) if n in values or n.op is CONSTANT else walk.step(n, created)
+            walk.leaf(n, values, moves) if n in values or n.op is CONSTANT else walk.step(n)
         if created:
             walk.mark_used(wanted, order)
     return out
@@ -122,7 +126,10 @@ class _Walk:
     out: Shadow
     sizes: dict[Symbol, int]
     exact: bool
+    known: Mapping[Expr, Limbs]
+    created: bool
     product: tuple[Expr, list[Limbs], Limbs] | None = None  # the last contraction, of its operands as run
+    loops: dict[Expr, Any] = field(default_factory=dict)  # exact results of loops of their operands as run
 
     def leaf(self, n: Expr, values: Mapping[Expr, Any], moves: Sequence[Mapping[Expr, Array]]) -> None:
         out, places = self.out, self.out.places[n]
@@ -133,7 +140,7 @@ class _Walk:
         else:
             out.run[n] = array if places is None else array.reshape(-1)[places]
             if is_real(n) and self.exact:
-                out.exact[n] = out.arithmetic.lift(out.run[n])
+                out.exact[n] = self.known[n] if n in self.known else out.arithmetic.lift(out.run[n])
         for m, scale in zip(out.moved, moves, strict=True):
             if n in scale and is_real(n):
                 own = np.broadcast_to(scale[n], array.shape)
@@ -141,7 +148,7 @@ class _Walk:
             elif is_real(n):
                 m[n] = out.exact[n]
 
-    def step(self, n: Expr, created: bool) -> None:
+    def step(self, n: Expr) -> None:
         """A node that has operands, or is a formula of indices."""
         out = self.out
         real = [i for i in n.inputs if is_real(i) or i in out.exact]
@@ -170,8 +177,10 @@ class _Walk:
             for m in out.moved:
                 m[n] = out.exact[n]
             return
-        if created and n.op.kind not in MOVING and n.op.kind != "result" and n.op.name not in ("max", "min"):
+        if self.created and n.op.kind not in MOVING and n.op.kind != "result" and n.op.name not in ("max", "min"):
             out.local[n] = self.computed(n, {i: out.found(i) for i in n.inputs if is_real(i)})
+        elif self.created and n.op.kind == "result" and n.inputs[0] in self.loops:
+            out.local[n] = self.computed(n, self.loops)
         for m in out.moved:
             m[n] = self.computed(n, m)
 
@@ -227,12 +236,29 @@ class _Walk:
             for env in (out.exact, *out.moved):
                 env[n] = (tuple(_chosen(x, at, axis) for x in env[n.inputs[0]]), None)
             return
+        if n.op.kind == "control":
+            try:
+                for env in (out.exact, *out.moved):
+                    env[n] = self._looped(n, env)
+                if self.created:
+                    self.loops[n] = self._looped(n, {i: out.found(i) for i in n.inputs if is_real(i)})
+                return
+            except KeyError:
+                pass
         out.opaque.add(n)
         lifted = tuple(
             out.arithmetic.lift(x) if is_float(t.dtype) else None for x, t in zip(out.run[n], n.type.types, strict=True)
         )
         for env in (out.exact, *out.moved):
             env[n] = lifted
+
+    def _looped(self, n: Expr, env: Mapping[Expr, Any]) -> tuple[Limbs | None, ...]:
+        """The results of a loop or branch whose bodies are computed exactly; None for those that are no floats."""
+        out, arithmetic, reference = self.out, self.out.arithmetic, n.op.reference
+        assert reference is not None, n.op
+        arrays = [arithmetic.packed(self._limbs(i, env)) if is_real(i) else out.run[i] for i in n.inputs]
+        made = reference(*arrays, **{**self.params, "run": ExactBodies(arithmetic, self.sizes)})
+        return tuple(arithmetic.unpacked(x) for x in made)
 
     def computed(self, n: Expr, env: Mapping[Expr, Any]) -> Limbs:
         """A node from its operands' exact numbers. Raises KeyError where no formula is known."""
@@ -259,7 +285,10 @@ class _Walk:
             return tuple(self._cut(x, places) for x in self._extreme(n, env[n.inputs[0]]))
         if n.op.kind == "contraction":
             return tuple(self._cut(x, places) for x in self._contracted(n, [self._limbs(i, env) for i in n.inputs]))
-        raise KeyError(name)
+        if n.op.kind == "accumulation" and name == "cumsum":
+            return tuple(self._cut(x, places) for x in arithmetic.cumsum(env[n.inputs[0]], self.params["axis"]))
+        arrays = [self._limbs(i, env)[0] if is_real(i) else out.run[i] for i in n.inputs]
+        return (self._cut(arithmetic.referred(n.op, arrays, self.params), places),)
 
     def _contracted(self, n: Expr, operands: Sequence[Limbs]) -> Limbs:
         """A product: of the operands as they were run once and for all, of others by what differs."""
@@ -375,6 +404,37 @@ class _Walk:
         return array if places is None else array.reshape(-1)[places]
 
 
+@dataclass
+class ExactBodies:
+    """Who computes the bodies of loops and branches for their references: exactly, on packed arrays."""
+
+    arithmetic: Arithmetic
+    sizes: Mapping[Symbol, int]
+
+    def __call__(self, body: Body, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs of a body. Raises KeyError where it holds what no formula is known of."""
+        known, values = {}, {}
+        for leaf, array in zip(body.leaves, arrays, strict=True):
+            limbs = self.arithmetic.unpacked(array)
+            if limbs is not None:
+                known[leaf] = limbs
+            values[leaf] = np.asarray(array) if limbs is None else self.arithmetic.rounded(limbs)
+        outputs = expanded(body.outputs)
+        found = shadow(dict.fromkeys(outputs), values, self.sizes, self.arithmetic, created=False, known=known)
+        if found.opaque:
+            raise KeyError("opaque")
+        return [self.arithmetic.packed(found.exact[o]) if is_real(o) else found.run[o] for o in outputs]
+
+    def empty(self, kind: TensorType) -> Any:
+        """No rows of a type."""
+        shape = (0, *(size_at(n, self.sizes) for n in kind.shape))
+        return (
+            self.arithmetic.packed(self.arithmetic.lift(np.empty(shape)))
+            if is_float(kind.dtype)
+            else np.empty(shape, kind.dtype)
+        )
+
+
 def _chosen(x: Array, at: Array, axis: Any) -> Array:
     """The element at an index along an axis."""
     (k,) = axis if isinstance(axis, tuple) else (axis,)
@@ -388,7 +448,9 @@ def work(wanted: Mapping[Expr, Places], sizes: Mapping[Any, int]) -> float:
     places = demanded(wanted, shapes, sizes)
     work = 0.0
     for n in order:
-        if is_real(n) and n.inputs:
+        if n.op.kind == "control":
+            work += _work_of_loop(n, sizes)
+        elif is_real(n) and n.inputs:
             own = places.get(n)
             count = math.prod(shapes[n]) if own is None else len(own)
             if n.op.kind == "contraction":
@@ -397,3 +459,14 @@ def work(wanted: Mapping[Expr, Places], sizes: Mapping[Any, int]) -> float:
             elif n.op.kind not in MOVING:
                 work += count
     return work
+
+
+def _work_of_loop(n: Expr, sizes: Mapping[Symbol, int]) -> float:
+    """As many elements as the nodes of the bodies have, all steps together, taken to be as large as the largest result."""
+    bodies = [v for v in n.params.values() if isinstance(v, Body)]
+    steps = size_at(n.params["steps"], sizes) if "steps" in n.params else 1
+    nodes = sum(1 for body in bodies for _ in topological(*body.outputs))
+    largest = max(
+        (math.prod(size_at(k, sizes) for k in o.type.shape) for body in bodies for o in body.outputs), default=1
+    )
+    return float(steps) * nodes * largest

@@ -28,7 +28,7 @@ from symdl.formulas import pprint
 from symdl.meaning import Record
 from symdl.meaning.record import Widened
 from symdl.number_forms import WIDE
-from symdl.reasons import formula_text, mechanisms_of, recorded
+from symdl.reasons import as_user_wrote, formula_text, mechanisms_of, recorded
 from symdl.rewrite import expanded
 from symdl.runs import Run
 from symdl.sampling import samples
@@ -372,7 +372,7 @@ class _Watched:
         exact = tuple(limb.reshape(-1) for limb in shadowed.exact[n])
         source = self.source.get(n, n)
         node = Node(
-            formula=formula_text(n, 50),
+            formula=formula_text(as_user_wrote(n, self.source), 50),
             ulps=float(total[at]),
             median=middle,
             propagated=float(shadowed.propagated(n).reshape(-1)[at]),

@@ -15,7 +15,8 @@ from symdl.expr import RESULT, Expr, as_expr, building, described, make, rebuilt
 from symdl.ops.contractions import parse, written
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.views import reshape_to
-from symdl.types import Dim, Extent, Shape, Symbol, product, replace_symbols, sole_symbol
+from symdl.replacing import replaced
+from symdl.types import Shape, product
 
 ALONG = frozenset(["sort", "argsort"])  # routines that act along an axis of one operand
 MATRICES = frozenset(
@@ -59,38 +60,8 @@ def vectorize_graph(outputs: Expr | Sequence[Expr], replace: Mapping[Expr, Any])
     if lead is None:
         return outputs if isinstance(outputs, Expr) else roots
     ones = {x: variable(x.name, new.type.shape[len(lead) :], x.type.dtype) for x, new in given.items()}
-    found = Batch(lead, {ones[x]: new for x, new in given.items()}).of(_renamed(roots, ones))
+    found = Batch(lead, {ones[x]: new for x, new in given.items()}).of(replaced(roots, ones))
     return found[0] if single else found
-
-
-def _renamed(roots: Sequence[Expr], ones: Mapping[Expr, Expr]) -> list[Expr]:
-    """The roots with variables for the nodes to be replaced, whose extents may be others than theirs."""
-    table: dict[Symbol, Extent] = {}
-    for x, one in ones.items():
-        for old, new in zip(x.type.shape, one.type.shape, strict=True):
-            if (s := sole_symbol(old)) is not None:
-                table[s] = new
-
-    def change(value: Any) -> Any:
-        if isinstance(value, Dim):
-            return replace_symbols(value, table)
-        return tuple(map(change, value)) if type(value) is tuple else value
-
-    done = dict(ones)
-    stack = list(reversed(roots))
-    while stack:
-        n = stack[-1]
-        if n in done:
-            stack.pop()
-        elif missing := [i for i in n.inputs if i not in done]:
-            stack += reversed(missing)
-        else:
-            stack.pop()
-            params = {k: change(v) for k, v in n.params.items()} if n.op.kind != "leaf" else n.params
-            inputs = tuple(done[i] for i in n.inputs)
-            with building(n.origins):
-                done[n] = n if inputs == n.inputs and params == n.params else make(n.op, inputs, **params)
-    return [done[r] for r in roots]
 
 
 @dataclass

@@ -29,9 +29,13 @@ DECIDED = (160, 320, 1400, 2500)  # bits of precision at which one element among
 SMALLEST = 1200  # two values that differ by less than 2^-1200 round to the same float
 GREATEST_POWER = 1 << 45  # an exponent of 2 past which no number form goes
 GREATEST_ANGLE = 4000  # ... and one past which exp, sin and their like would need as many bits, and are left out
-ARITHMETIC = frozenset("add sub mul true_div neg abs sign maximum minimum sqr reciprocal where sqrt log log2 log10 log1p".split())
+ARITHMETIC = frozenset(
+    "add sub mul true_div neg abs sign maximum minimum sqr reciprocal where sqrt log log2 log10 log1p".split()
+)
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
-STEPS = frozenset("add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split())
+STEPS = frozenset(
+    "add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
+)
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
 # Ops that make a number of what is none, or, dividing by 0, an infinity whose sign is that of a zero.
 UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod".split())
@@ -122,6 +126,7 @@ def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
     operands = np.broadcast_arrays(*inputs)
     for at in np.ndindex(operands[0].shape):
         given = [o[at] for o in operands]
+        odd: Any
         if any(isinstance(v, mpmath.mpf) and mpmath.isnan(v) for v in given):
             odd = True
         elif name in ("true_div", "reciprocal"):
@@ -141,14 +146,15 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
         given = [o[at] for o in operands]
         if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in given):
             continue
+        odd: Any
         match name, given:
-            case ("add" | "sub"), [a, b]:
+            case (("add" | "sub"), [a, b]):
                 odd = result[at] == 0 and a != 0
-            case ("log" | "log2" | "log10" | "log1p"), _:
+            case (("log" | "log2" | "log10" | "log1p"), _):
                 odd = result[at] == 0
-            case ("floor_div" | "mod"), [a, b]:
+            case (("floor_div" | "mod"), [a, b]):
                 odd = b != 0 and mpmath.isint(a / b)
-            case ("floor" | "ceil" | "trunc" | "sign"), [a]:
+            case (("floor" | "ceil" | "trunc" | "sign"), [a]):
                 odd = mpmath.isint(a)
             case "round_half_even", [a]:
                 odd = mpmath.isint(2 * a)
@@ -251,7 +257,9 @@ def _scalar(op: Op, arguments: tuple[Any, ...]) -> Any:
         return mpmath.nan if op.infer is not None and op.name not in COMPARISONS else op.name == "ne"
     if op.name == "isnan":
         return bool(mpmath.isnan(arguments[0]))
-    if op.name not in ARITHMETIC and any(isinstance(a, mpmath.mpf) and a._mpf_[2] + a._mpf_[3] > GREATEST_ANGLE for a in arguments):
+    if op.name not in ARITHMETIC and any(
+        isinstance(a, mpmath.mpf) and a._mpf_[2] + a._mpf_[3] > GREATEST_ANGLE for a in arguments
+    ):
         return mpmath.nan if op.name not in COMPARISONS else meaning(op)(*arguments)
     try:
         found = meaning(op)(*arguments)

@@ -108,7 +108,9 @@ def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict
         at = [points(f) for f in formulas]
         spent["points"] = lap()
         try:
-            results = compiled(formulas, precision, optimized)([a[x] for f, a in zip(formulas, at, strict=True) for x in f.leaves])
+            results = compiled(formulas, precision, optimized)(
+                [a[x] for f, a in zip(formulas, at, strict=True) for x in f.leaves]
+            )
         except Exception as error:  # noqa: BLE001  # which formula it was is what a fuzzer is for
             results = []
             for f, a in zip(formulas, at, strict=True):
@@ -116,7 +118,9 @@ def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict
                     results += compiled([f], precision, optimized)([a[x] for x in f.leaves])
                 except Exception as alone:  # noqa: BLE001  # the same
                     results += [None] * len(f.outputs)
-                    failures.append({"seed": f.seed, "kind": "crash", "error": f"{type(alone).__name__}: {alone}"[:300]})
+                    failures.append(
+                        {"seed": f.seed, "kind": "crash", "error": f"{type(alone).__name__}: {alone}"[:300]}
+                    )
                     count["crash"] += 1
             if not count["crash"]:
                 failures.append({"seed": batch * BATCH, "kind": "crash", "error": f"only together: {error}"[:300]})
@@ -235,7 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 log.flush()
             if n % 25 == 0:
                 bad = sum(len(r["failures"]) for r in done.values())
-                print(f"{n} of {len(todo)} batches, {time.perf_counter() - start:.0f} s, {bad} failures", file=sys.stderr)
+                print(
+                    f"{n} of {len(todo)} batches, {time.perf_counter() - start:.0f} s, {bad} failures", file=sys.stderr
+                )
     rows = [done[k] for k in sorted(done)]
     text, kept = summary(rows)
     order = {"crash": 0, "worse": 1, "lost": 2, "inexact": 3}

@@ -62,6 +62,11 @@ def sometimes(value: float, other: Sampler) -> Sampler:
     return lambda rng: value if rng.random() < 0.1 else other(rng)
 
 
+def label(rng: random.Random) -> int:
+    """A place in a row."""
+    return rng.randrange(ROW)
+
+
 exp, log, sig, sqrt = T.exp, T.log, T.sigmoid, T.sqrt
 LOGIT, REAL, UNIT, POSITIVE, WIDE = lin(-800, 800), geo(-1e-6, 40), lin(0, 1), geo(1e-6, 1e6), geo(1e-30, 1e30)
 
@@ -96,7 +101,7 @@ TABLE: list[Row] = [
     Row("softmax", "log(sum(exp(m)))", lambda m: log(T.sum(exp(m), axis=1)), (rows(-900, 900, 30),)),
     Row("softmax", "exp(m_0) / sum(exp(m))", lambda m: exp(m)[:, 0] / T.sum(exp(m), axis=1), (rows(-900, 900, 30),)),
     Row("label cross-entropy", "-log(softmax(m))_0", lambda m: -log(T.softmax(m, axis=1))[:, 0], (rows(-900, 900, 30),)),
-    Row("label cross-entropy", "-log(softmax(m)_k), k = argmax", lambda m: -log(T.softmax(m, axis=1)[T.arange(m.shape[0]), T.argmax(m, axis=1)]), (rows(-5, 5, 3),)),
+    Row("label cross-entropy", "-log(softmax(m)_k)", lambda m, k: -log(T.softmax(m, axis=1)[T.arange(m.shape[0]), k]), (rows(-5, 5, 3), label)),
     Row("0 log 0", "-x log(x) - (1 - x) log(1 - x)", lambda x: -x * log(x) - (1 - x) * log(1 - x), (UNIT,)),
     Row("0 log 0", "xlogy(x, y)", lambda x, y: T.xlogy(x, y), (sometimes(0, UNIT), POSITIVE)),
     Row("exponents", "sqrt(x^2 + y^2)", lambda x, y: sqrt(x * x + y * y), (WIDE, WIDE)),
@@ -143,12 +148,13 @@ def _measured(table: Sequence[Row], start: int, dtype: str, count: int, seed: in
     outputs: list[list[Expr]] = []
     for k, row in enumerate(table, start):
         rng = random.Random(f"{row.text} {seed}")
-        drawn = [np.array([draw(rng) for _ in range(count)], dtype) for draw in row.draw]
-        own = [variable(f"v{k}_{j}", (count, *a.shape[1:]), dtype) for j, a in enumerate(drawn)]
+        drawn = [np.array([draw(rng) for _ in range(count)]) for draw in row.draw]
+        drawn = [a.astype("int32" if a.dtype.kind == "i" else dtype) for a in drawn]
+        own = [variable(f"v{k}_{j}", (count, *a.shape[1:]), str(a.dtype)) for j, a in enumerate(drawn)]
         y = row.formula(*own)
         leaves.append(own)
         arrays.append(drawn)
-        outputs.append([y, *symdl.grad(y.sum(), own)])
+        outputs.append([y, *symdl.grad(y.sum(), [x for x in own if x.type.dtype == dtype])])
     flat = [y for some in outputs for y in some]
     given = [a for some in arrays for a in some]
     results: dict[str, list[Any]] = {}

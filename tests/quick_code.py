@@ -8,7 +8,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from symdl.backends.cpu import CpuBackend, Machine
+from symdl.backends.assembler import Machine
+from symdl.backends.cpu import CpuBackend
 from symdl.compilation import Graph, compiled, lowered
 from symdl.expr import Expr
 

@@ -20,7 +20,7 @@ from symdl.expr import Expr, topological, variable
 from symdl.ops.declare import is_float
 
 CANDIDATES, POINTS, ROW = 24, 4, 3
-LARGEST = 24  # operations of a formula
+LARGEST = 16  # operations of a formula
 NUMBERS = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5, 10.0, 0.1)
 
 # What formulas are made of, the common ones several times. `tests/test_formulas.py` keeps the table of ops whole.
@@ -56,11 +56,11 @@ def _drawn(rng: random.Random, table: dict[str, tuple[int, Any]]) -> Callable[..
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula, its gradients, and candidates for the points, one a row."""
+    """A formula, one of its gradients, and candidates for the points."""
 
     seed: int
     leaves: list[Expr]
-    outputs: list[Expr]  # the value, then the gradient of its sum in each leaf
+    outputs: list[Expr]  # the value, then the gradient of its sum in one of the leaves
     candidates: list[Any]
 
     def at(self, rows: list[int]) -> dict[Expr, Any]:
@@ -129,21 +129,23 @@ class _Author:
             case _:
                 return -(10 ** rng.uniform(-12, 4))
 
+    def near(self, first: float) -> float:
+        """Sometimes the same number, or one close to it."""
+        if self.rng.random() < 0.3:
+            return first * (1 + self.rng.choice([0, 1e-9, 0.3, -1e-5, 1e-14]))
+        return self.number()
+
     def points(self) -> dict[Expr, Any]:
         """Candidates: some leaves equal others, exactly or nearly."""
-        rng = self.rng
-        table: dict[Expr, Any] = {}
-        for k in range(CANDIDATES):
+        table: dict[Expr, list[Any]] = {x: [] for x in (*self.scalars, self.row)}
+        for _ in range(CANDIDATES):
             first = self.number()
-            for x in (*self.scalars, self.row):
-                def one() -> float:
-                    if rng.random() < 0.3:
-                        return first * (1 + rng.choice([0, 1e-9, 0.3, -1e-5, 1e-14]))
-                    return self.number()
-
-                value = [one() for _ in range(ROW)] if x is self.row else one()
-                table.setdefault(x, []).append(first if x is self.scalars[0] and k >= 0 else value)
-        return {x: np.array(rows, x.type.dtype) for x, rows in table.items()}
+            for x, column in table.items():
+                if x is self.row:
+                    column.append([self.near(first) for _ in range(ROW)])
+                else:
+                    column.append(first if x is self.scalars[0] else self.near(first))
+        return {x: np.array(column, x.type.dtype) for x, column in table.items()}
 
 
 def formula(seed: int, dtype: str) -> Formula:
@@ -158,8 +160,8 @@ def formula(seed: int, dtype: str) -> Formula:
             leaves = [x for x in topological(value) if x in author.scalars or x is author.row]
             if not leaves or not is_float(value.type.dtype):
                 continue
-            gradients = symdl.grad(value.sum(), leaves)
+            gradient = symdl.grad(value.sum(), author.rng.choice(leaves))
         except SymdlError:  # of trigamma, or of two numbers
             continue
         points = author.points()
-        return Formula(seed, leaves, [value, *gradients], [points[x] for x in leaves])
+        return Formula(seed, leaves, [value, gradient], [points[x] for x in leaves])

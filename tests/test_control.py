@@ -10,10 +10,12 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl import foldl, foldr, function, grad, ifelse, reduce, scan
+from symdl import foldl, foldr, function, grad, ifelse, reduce, scan, until
 from symdl import map as scan_map
 from symdl.errors import DtypeError, InputError, ShapeError
 from symdl.expr import Expr
+from symdl.memory import all_within
+from symdl.program import Call, inner
 
 MODES = ("numpy", "interpreter", "native")
 
@@ -80,7 +82,7 @@ def test_sequence_taps_in_the_past_and_the_future() -> None:
 
 
 def test_the_order_of_arguments() -> None:
-    seen = []
+    seen: list[Any] = []
 
     def step(*args: Any) -> Any:
         seen[:] = [a.name for a in args]
@@ -158,7 +160,7 @@ def test_shared_values_are_found_and_updated() -> None:
 def test_a_loop_in_a_loop() -> None:
     a, n = T.dmatrix("a"), T.lscalar("n")
 
-    def powers(i: Expr) -> Expr:
+    def powers(i: Expr) -> Any:
         out, _ = scan(lambda p, a: T.dot(p, a), outputs_info=a, non_sequences=a, n_steps=2)
         return out[-1] * (i + 1)
 
@@ -248,18 +250,13 @@ def lstm(x: Expr, h: Expr, c: Expr, w: Expr, u: Expr, b: Expr, n: int) -> Any:
     return scan(step, x, [h, c])[0]
 
 
+def lstm_variables() -> list[Expr]:
+    shapes = {"x": (None, None, 2), "h": (None, 3), "c": (None, 3), "w": (2, 12), "u": (3, 12), "b": (12,)}
+    return [T.tensor(name, "float64", shape) for name, shape in shapes.items()]
+
+
 def test_gradient_of_an_lstm() -> None:
-    x, h, c, w, u, b = (
-        T.tensor(k, "float64", s)
-        for k, s in {
-            "x": (None, None, 2),
-            "h": (None, 3),
-            "c": (None, 3),
-            "w": (2, 12),
-            "u": (3, 12),
-            "b": (12,),
-        }.items()
-    )
+    x, h, c, w, u, b = lstm_variables()
     hs, cs = lstm(x, h, c, w, u, b, 3)
     values = rand(4, 2, 2), rand(2, 3), rand(2, 3), rand(2, 12), rand(3, 12), rand(12)
     check_gradient([x, h, c, w, u, b], (hs**2).sum() + cs[-1].sum(), *values)
@@ -321,6 +318,106 @@ def test_gradient_through_shapes_that_the_loop_makes() -> None:
     check_gradient([x], (out**2).sum(), rand(3, 4))
 
 
+# ---- loops that a condition ends ----
+
+
+def test_until_cuts_the_outputs_off() -> None:
+    m = T.dscalar("m")
+    out, _ = scan(lambda p, m: (p * 2, until(p * 2 > m)), outputs_info=T.constant(1.0), non_sequences=m, n_steps=1024)
+    for mode in MODES:
+        f = function([m], [out, out[-1]], mode=mode)
+        np.testing.assert_array_equal(f(45.0)[0], [2, 4, 8, 16, 32, 64])
+        assert f(1000.0)[1] == 1024
+        assert f(0.0)[0].shape == (1,)
+
+
+def test_bisection_in_a_map_keeps_no_trace() -> None:
+    a = T.dvector("a")
+
+    def root(c: Expr) -> Any:
+        def halve(low: Expr, high: Expr) -> Any:
+            middle = (low + high) / 2
+            above = middle * middle > c
+            low, high = T.where(above, low, middle), T.where(above, middle, high)
+            return [low, high], until(high - low < 1e-12)
+
+        (low, _), _ = scan(halve, outputs_info=[T.constant(0.0), T.constant(10.0)], n_steps=100)
+        return low[-1]
+
+    out, _ = scan_map(root, a)
+    np.testing.assert_allclose(three_ways([a], out, np.array([2.0, 9.0, 50.0]))[0], np.sqrt([2, 9, 50]), atol=1e-11)
+
+
+def test_gradient_of_a_loop_that_a_condition_ends() -> None:
+    x, a = T.dscalar("x"), T.dvector("a")
+
+    def step(r: Expr, s: Expr) -> Any:
+        n = T.sin(s * r) + s
+        return [n, n * r], until(n > 1.5)
+
+    (states, rows), _ = scan(step, a, [x, None])
+    cost = (states**2).sum() + rows[-1] + states[-1] ** 3
+    for end in (0.9, 0.5):
+        check_gradient([x, a], cost, np.array(0.4), np.linspace(0.3, end, 8))
+    check_gradient([x, a], states[-1] + rows[-1], np.array(0.4), np.linspace(0.3, 0.9, 8))
+
+
+# ---- checkpoints ----
+
+
+@pytest.mark.parametrize("length", [12, 10])
+def test_checkpoints_give_every_nth_step_and_the_same_gradient(length: int) -> None:
+    x, h = T.dmatrix("x"), T.dvector("h")
+    every = symdl.scan_checkpoints(lambda r, s: T.tanh(r + s), x, h, save_every_N=4)[0]
+    plain = scan(lambda r, s: T.tanh(r + s), x, h)[0]
+    v, w = rand(length, 3), rand(3)
+    found = three_ways([x, h], [every, *grad((every[:2] ** 2).sum(), [x, h])], v, w)
+    wanted = function([x, h], [plain, *grad((plain[3::4][:2] ** 2).sum(), [x, h])])(v, w)
+    np.testing.assert_allclose(found[0][:2], wanted[0][3::4][:2], rtol=1e-12)
+    assert found[0].shape == (3, 3)
+    for a, b in zip(found[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+
+
+# ---- what is moved out of loops ----
+
+
+def programs_of(inputs: Sequence[Expr], outputs: Any) -> tuple[list[Any], list[Any]]:
+    """(steps outside all loops, steps inside one) of a function, Calls by their name."""
+    outside: list[Any] = []
+    inside: list[Any] = []
+    for step in function(inputs, outputs).lowered.program.steps:
+        within = [s for body in inner(step) for s in all_within(body)]
+        outside += [] if within else [step.name if isinstance(step, Call) else "kernel"]
+        inside += [s.name if isinstance(s, Call) else "kernel" for s in within]
+    return outside, inside
+
+
+def test_products_leave_the_loops() -> None:
+    """Forward: rows of x by w at once, h by u in each step; backward: one product a step, one for each weight."""
+    x, h, c, w, u, b = lstm_variables()
+    hs, _ = lstm(x, h, c, w, u, b, 3)
+    outside, inside = programs_of([x, h, c, w, u, b], grad((hs**2).sum(), [w, u, b]))
+    assert outside.count("matmul") == 3
+    assert inside.count("matmul") == 2
+
+
+def test_what_never_changes_is_computed_once() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    out, _ = scan(lambda r, s: T.dot(s, T.dot(w, w)) + T.exp(w).sum(0) * r, x, T.zeros((3,)))
+    outside, inside = programs_of([x, w], out)
+    assert outside.count("matmul") == 1
+    assert "matmul" not in inside
+    assert len(inside) == 2  # the kernel of a step, and what moves the state home
+
+
+def test_only_the_last_states_are_kept() -> None:
+    x = T.fmatrix("x")
+    out, _ = scan(lambda r, s: T.tanh(r + s), x, T.zeros_like(x[0]))
+    program = function([x], out[-1]).lowered.program
+    assert all(len(b.shape) == 1 or b.shape[0] == 1 for b in program.of_kind("temp"))
+
+
 # ---- ifelse ----
 
 
@@ -355,6 +452,18 @@ def test_ifelse_of_lists_and_in_loops() -> None:
     check_gradient([s], (out**2).sum(), np.array(1.3))
     nested = ifelse(s > 0, ifelse(s > 1, s * 2, s * 3), -s)
     assert [float(three_ways([s], nested, q)[0]) for q in (2.0, 0.5, -1.0)] == [4.0, 1.5, 1.0]
+
+
+def test_what_a_branch_shares_with_the_outside_is_computed_once() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    h = T.dot(x, w)
+    y = ifelse(T.gt(x[0, 0], 0), T.exp(h).sum(), x.sum())
+    outside, inside = programs_of([x, w], [y, (h**2).sum()])
+    assert outside.count("matmul") == 1
+    assert "matmul" not in inside
+    outside, inside = programs_of([x, w], y)
+    assert "matmul" in inside
+    check_gradient([x, w], y + (h**2).sum(), rand(3, 3), rand(3, 2))
 
 
 # ---- messages ----

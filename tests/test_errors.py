@@ -224,6 +224,7 @@ WITHOUT_PARTS = {  # no expression takes part
     "a size that is a float", "sum of ==", "float16", "complex", "a dtype that is none", "a cast to object",
     "a shape where the name should be", "a negative extent", "shared of a text", "shared of None", "shared of float16",
     "shared of another shape", "a package that is not installed", "an option that is not there", "a value that an option does not take",
+    "a guard that is none",
 }  # fmt: skip
 
 

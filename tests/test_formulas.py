@@ -49,6 +49,8 @@ def test_a_few_batches() -> None:
     assert {dtype_of(1), dtype_of(2)} == {"float64", "float32"}
     text, _ = summary(rows)
     assert text.startswith("40 formulas")
-    count = {name: sum(row["count"].get(name, 0) for row in rows) for name in ("crash", "elements", "elements within 4 ulp")}
+    count = {
+        name: sum(row["count"].get(name, 0) for row in rows) for name in ("crash", "elements", "elements within 4 ulp")
+    }
     assert count["crash"] == 0
     assert count["elements within 4 ulp"] >= 0.9 * count["elements"] > 100

@@ -51,7 +51,7 @@ def test_hessians() -> None:
 
 def test_errors() -> None:
     x = T.dvector("x")
-    with pytest.raises(GradientError, match=r"jacobian: argmax.* is no float expression"):
+    with pytest.raises(GradientError, match="is no float expression"):
         T.jacobian(T.argmax(x), x)
     with pytest.raises(GradientError, match=r"Rop: .* is int64"):
         T.Rop(T.argmax(x), x, x)

@@ -37,6 +37,14 @@ EXPECTED: dict[str, Any] = {
     "relu": lambda z: np.maximum(z, 0),
     "softplus": lambda z: np.logaddexp(z, 0),
     "softmax": lambda z: special.softmax(z, axis=-1),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(z)),
+    "selu": lambda z: 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(z)),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "gelu": lambda z: z * special.ndtr(z),
+    "silu": lambda z: z * special.expit(z),
+    "mish": lambda z: z * np.tanh(np.logaddexp(z, 0)),
+    "softsign": lambda z: z / (1 + np.abs(z)),
+    "hard_sigmoid": lambda z: np.clip(0.2 * z + 0.5, 0, 1),
 }
 
 

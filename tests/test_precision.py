@@ -136,6 +136,70 @@ def test_a_network_learns_alike() -> None:
     assert losses[0][-1] < losses[0][0]
 
 
+def test_the_range_of_float32_is_float64() -> None:
+    x, y = T.fvector("x"), T.fvector("y")
+    for out in (T.sqrt(x * x + 1), x * x * y / (y * y), T.sqrt(x * x + y * y), T.log(x * x * y)):
+        f = symdl.function([x, y], out, precision="right", on_unused_input="ignore")
+        assert "float64" in f.source("program")
+        assert not any(form in f.source("program") for form in WIDE)
+
+
+def test_training_steps_carry_nothing_on_arrays() -> None:
+    w, b = (symdl.shared(np.zeros(shape, np.float32)) for shape in ((8, 4), (4,)))
+    x, t = T.fmatrix("x"), T.ivector("t")
+    labels = -T.log(T.softmax(x @ w + b)[T.arange(t.shape[0]), t]).mean()
+    pixels = T.binary_crossentropy(T.sigmoid(T.tanh(x @ w + b) @ w.T), x).sum(axis=1).mean()
+    for loss in (labels, pixels):
+        gradients = symdl.grad(loss, [w, b])
+        updates = [(p, p - 0.1 * g) for p, g in zip((w, b), gradients, strict=True)]
+        f = symdl.function([x, t], loss, updates=updates, precision="right", on_unused_input="ignore")
+        assert not any(form in f.source("program") for form in WIDE)
+
+
+def test_a_number_of_a_call_stays_out_of_the_arrays() -> None:
+    x, t = T.dvector("x"), T.dscalar("t")
+    f = symdl.function([x, t], x * (1 - 0.999**t), precision="right")
+    wide = [line for line in f.source("program").splitlines() if any(form in line for form in WIDE)]
+    assert wide
+    assert not any("x[" in line for line in wide)
+
+
+def test_a_difference_that_loses_one_bit_asks_nothing() -> None:
+    x = T.dvector("x")
+    s = T.sigmoid(x)
+    assert not forms([symdl.grad(s.sum(), x)])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "softplus"])
+def test_functions_of_large_arguments(name: str, dtype: str) -> None:
+    x = variable("x", (None,), dtype)
+    out = getattr(T, name)(7.7 * x - 0.3)
+    value = np.concatenate([np.linspace(-9, 9, 50), [-1e-30, 0.0, 1e-3]]).astype(dtype)
+    (truth,) = exact([out], {x: value}, 60)
+    f = symdl.function([x], out, precision="right")
+    assert np.max(distance(f(value), truth)) <= 2
+    ends = np.array([math.inf, -math.inf, math.nan, 1e30], dtype)
+    np.testing.assert_array_equal(f(ends), symdl.function([x], out, precision="plain")(ends))
+
+
+def test_integers_of_wide_numbers() -> None:
+    x = T.dvector("x")
+    y = T.sqrt(x * x + 1)
+    out = T.cast(y, "int64") + T.cast(T.log(x * x * y), "int64")
+    np.testing.assert_array_equal(symdl.function([x], out, precision="right")(np.array([3.0, 10.0])), [3 + 3, 10 + 6])
+
+
+@pytest.mark.parametrize("precision", ["plain", "right"])
+def test_labels_beside_a_bias(precision: str) -> None:
+    x, t = T.dmatrix("x"), T.ivector("t")
+    w, b = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]]), np.array([1e9, 1e9 + 1, 1e9 - 3])
+    loss = -T.log(T.softmax(x @ w + b)[T.arange(t.shape[0]), t])
+    values = {x: np.array([[1.0, 2.0], [-0.5, 0.125]]), t: np.array([1, 0], np.int32)}
+    (truth,) = exact([loss], values, 60)
+    assert np.max(distance(symdl.function([x, t], loss, precision=precision)(*values.values()), truth)) <= 4
+
+
 # ---- the option ----
 
 

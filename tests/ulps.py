@@ -23,7 +23,8 @@ def distance(got: Any, exact: Any) -> Any:
 
 
 def _one(got: Any, exact: Any, limits: Any) -> float:
-    exact = mpmath.mpf(exact)
+    if not isinstance(exact, mpmath.mpf):  # which mpf() would round to the precision of the moment
+        exact = mpmath.mpf(exact)
     if mpmath.isnan(exact) or np.isnan(got):
         return 0.0 if mpmath.isnan(exact) and np.isnan(got) else np.inf
     if abs(exact) > float(limits.max):

@@ -44,6 +44,12 @@ class AttemptWriter(VectorWriter):
             assert isinstance(statement, For)
             self.whole(statement, tried)
 
+    def plan_of(self, loop: For) -> Plan | None:
+        """As many lanes as float32 has, where that is what is tried."""
+        tried = self.attempt(loop)
+        forms = any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
+        return plan_for(loop, self.target.vector_bytes * (2 if forms and tried is not None and tried.single else 1))
+
     # one round
 
     def attempt(self, loop: For) -> Narrowed | None:

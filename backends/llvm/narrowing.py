@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.plans import FREE
+from symdl.backends.llvm.thinning import single
 from symdl.backends.wide.mixed import MIXED
-from symdl.backends.wide.ranges import DEEPEST, ENDLESS, RANGES, Attempt, Reach, compared, not_zero
+from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
 from symdl.number_forms import limbs_of
 
@@ -20,7 +21,8 @@ EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
     "bool": (0, 0), "float32": (-149, 127), "float64": (DEEPEST, 1023), "float64x2": (DEEPEST, 1023),
     **{f"{u}int{n}": (0, n) for u in ("", "u") for n in (8, 16, 32, 64)},
 }  # fmt: skip
-NARROW = {"float64e": "float64", "float64x2e": "float64x2"}
+NARROW = {"float64e": "float64", "float64x2e": "float64x2", "float32e": "float32"}
+MIXTURES = {"float64e": ("float64x2e",), "float32e": ("float64", "float64e")}  # results of functions of more digits
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 
@@ -36,6 +38,7 @@ class Narrowed:
     wide: list[int] = field(default_factory=list)
     failed: Value | None = None
     sums: dict[int, Reach] = field(default_factory=dict)  # of sums with an exponent, whose values are without
+    single: bool = False  # tried in float32
 
 
 def narrowed(loop: For, fused: bool) -> Narrowed | None:
@@ -44,8 +47,18 @@ def narrowed(loop: For, fused: bool) -> Narrowed | None:
     That is one without loops, that declares variables, adds to those around it, and reads no buffer after having stored in
     it.
     """
-    if not any(isinstance(item, Apply) and item.dtype in NARROW for item in walk(*loop.body)) or not _simple(loop):
+    if not _simple(loop):
         return None
+    in_single = single(loop)
+    found = None if in_single is None else _attempted(in_single, fused)
+    if found is not None:
+        found.single = True
+    if found is None and any(isinstance(item, Apply) and item.dtype in NARROW for item in walk(*loop.body)):
+        found = _attempted(loop, fused)
+    return found
+
+
+def _attempted(loop: For, fused: bool) -> Narrowed | None:
     writer, out = _Narrowing(fused), Narrowed()
     for place, statement in enumerate(loop.body):
         if isinstance(statement, Local):
@@ -164,18 +177,26 @@ class _Narrowing:
 
     def constant(self, item: Const) -> Value | None:
         """A constant of a number form, if the attempt can hold it."""
+        if item.dtype == "float32e":
+            limbs, exponent = [float(item.number)], 0.0
+            if limbs[0] and math.isfinite(limbs[0]):
+                exponent = math.frexp(limbs[0])[1] - 1
+                if not LEAST32 < exponent < MOST32:
+                    return None
+            found = Const(item.number, "float32")
+            return self.known(found, limbs[0], exponent)
         *limbs, exponent = limbs_of(item.number, item.dtype)
         if limbs[0] == 0 or not math.isfinite(limbs[0]):
             exponent = 0.0
         elif not -600 < exponent < 900:
             return None
         number: Any = tuple(math.ldexp(limb, int(exponent)) for limb in limbs)
-        found = Const(number if len(limbs) > 1 else number[0], NARROW[item.dtype])
-        sign = int(math.copysign(1, limbs[0]))
-        zero = limbs[0] == 0
-        self.attempt.noted(
-            Reach(found, exponent, exponent, sign, nonzero=self.attempt.constant(0, "bool") if zero else None)
-        )
+        return self.known(Const(number if len(limbs) > 1 else number[0], NARROW[item.dtype]), limbs[0], exponent)
+
+    def known(self, found: Const, high: float, exponent: float) -> Const:
+        """A constant of the attempt."""
+        sign, zero = int(math.copysign(1, high)), self.attempt.constant(0, "bool") if high == 0 else None
+        self.attempt.noted(Reach(found, exponent, exponent, sign, nonzero=zero))
         self.touched.add(id(found))
         return found
 
@@ -184,7 +205,8 @@ class _Narrowing:
         found = value if value.dtype == dtype else Apply("cast", (value,), dtype)
         a, form = self.attempt, original.dtype in NARROW
         nonzero = Apply("ne", (original, Const(0, original.dtype)), "bool") if form else not_zero(a, value)
-        low, high = (-ENDLESS, ENDLESS) if form else EXPONENTS[original.dtype]
+        form = form or (dtype == "float32" and original.dtype != "float32")
+        low, high = (-ENDLESS, ENDLESS) if form and original.dtype in NARROW else EXPONENTS[original.dtype]
         sign = 1 if original.dtype.startswith(("uint", "bool")) else 0
         reach = a.noted(Reach(found, low, high, sign, under=form, hidden=form, nonzero=nonzero))
         if form and dtype == "float64x2":
@@ -206,9 +228,12 @@ class _Narrowing:
             return found
         operands = args[1:] if item.primitive == "where" else args
         forms = set(before[1:] if item.primitive == "where" else before)
-        mixed = forms == {"float64x2e"} and item.dtype == "float64e" and item.primitive in MIXED
+        mixed = forms <= {*MIXTURES.get(item.dtype, ())} and item.primitive in MIXED
         if len(forms) != 1 or (item.dtype in NARROW and forms != {item.dtype} and not mixed):
             return None
+        for x in operands:
+            if id(x) not in self.attempt.reaches:  # a float64 whose function is wanted as a float32
+                self.attempt.noted(Reach(x, *EXPONENTS[x.dtype], nonzero=not_zero(self.attempt, x)))
         reaches = [self.attempt.reaches[id(x)] for x in operands]
         dtype = NARROW.get(item.dtype, item.dtype)
         found = Apply(item.primitive, args, dtype)

@@ -228,6 +228,11 @@ class PartWriter(SizeWriter):
             self.define(symbol, register)
         self.steps(step.body)
         self.poll(False, 1)
+        if step.stop is not None:
+            place = self.element(self.pointer(step.stop.buffer), "bool", self.size(step.stop.offset))
+            more = self.fresh("more")
+            self.branch(self.load(place, "bool").text, loop.after, more)
+            self.label(more)
         self.close_loop(loop)
         self.quiet = outside
         self.define(step.end, self.odd(self.size(step.steps)))

@@ -7,45 +7,123 @@ to Loop IR; with an exponent beside the limbs likewise.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from symdl.backends.wide.mixed import MIXED
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Store, Value, parts, walk
+from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Store, Value, parts, walk
 from symdl.number_forms import limbs_of
 
 THIN = {"float64x2": "float64", "float64x2e": "float64e"}
-STEADY = frozenset(["neg", "abs", "maximum", "minimum", "where", "mul", "true_div", "sqrt", "tanh", "arctan", "erf", "arcsinh"])
+STEADY = frozenset(
+    ["neg", "abs", "maximum", "minimum", "where", "mul", "true_div", "sqrt", "tanh", "arctan", "erf", "arcsinh"]
+)
+SINGLE = {"float64": "float32e", "float64e": "float32e"}
+MIXED32 = frozenset(["exp", "exp2", "expm1", "erfc", "logistic_tail"])  # right, too, of what is infinite as a float32
 SIGNS: dict[str, int] = {"exp": 1, "exp2": 1, "abs": 1, "sqrt": 1, "erfc": 1, "erfcx": 1, "logistic_tail": 1, "cosh": 1}
 
 
 def thinned(body: tuple[Any, ...]) -> tuple[Any, ...]:
     """Statements that compute the same with fewer second limbs; the same object where there is nothing to gain."""
-    items = walk(*body)
-    wanted = [x for x in items if _leaves(x)]
-    if not wanted:
+    if not any(_leaves(x, THIN) for x in walk(*body)):
         return body
-    uses = Counter(id(part) for item in items for part in parts(item))
-    casts = Counter(id(x.args[0]) for x in wanted)
-    pass_ = _Thinning(uses, casts)
+    pass_ = _Thinning(body, THIN)
     return tuple(pass_.statement(s) for s in body)
 
 
-def _leaves(item: Any) -> bool:
-    """Whether a value goes from two limbs to one."""
-    if not isinstance(item, Apply) or item.primitive != "cast" or item.args[0].dtype not in THIN:
+def _leaves(item: Any, forms: Mapping[str, str]) -> bool:
+    """Whether a value goes from two limbs to one, or from float64 to float32."""
+    if not isinstance(item, Apply) or item.primitive != "cast" or item.args[0].dtype not in forms:
         return False
+    if forms is SINGLE:
+        return item.dtype == "float32"
     return item.dtype in ("float32", "float64", "float64e") and not (
         item.args[0].dtype == "float64x2" and item.dtype == "float64e"
     )
 
 
+def single(loop: For) -> For | None:
+    """The loop with float32 results of float64 computed in "float32e", where that is as good but for its range; None where
+    nothing is. This dtype exists in attempts only: it stands for a float64 that shall be tried as a float32."""
+    body = inlined(loop.body)
+    if not any(_leaves(x, SINGLE) for x in walk(*body)):
+        return None
+    found: For = _Thinning(body, SINGLE).statement(For(loop.index, loop.extent, body, loop.schedule))
+    gained = (x for x in walk(*found.body) if isinstance(x, Apply) and x.dtype == "float32e" and x.primitive != "cast")
+    return found if any(gained) else None
+
+
+def inlined(body: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Statements without loops, their variables replaced by values; what declared them declares a trifle."""
+    values: dict[str, Any] = {}
+    out: list[Any] = []
+    done: dict[int, Any] = {}
+    reading: dict[str, list[int]] = {}  # ids of values that read a variable
+    for statement in body:
+        stack = [statement]
+        while stack:
+            item = stack[-1]
+            if missing := [p for p in parts(item) if id(p) not in done] if id(item) not in done else []:
+                stack += missing
+                continue
+            stack.pop()
+            if id(item) in done:
+                continue
+            done[id(item)] = values.get(item.name, item) if isinstance(item, Ref) else _replaced(item, done)
+            if done[id(item)] is not item:
+                for name in values:
+                    reading.setdefault(name, []).append(id(item))
+        made = done[id(statement)]
+        if isinstance(made, Local):
+            for stale in reading.pop(made.name, ()):
+                done.pop(stale, None)
+            values[made.name] = made.value
+            made = Local(made.name, Const(0, "bool"))
+        out.append(made)
+    return tuple(out)
+
+
+def _replaced(item: Any, done: Mapping[int, Any]) -> Any:
+    """An item with what has become of its parts."""
+    if all(done[id(p)] is p for p in parts(item)):
+        return item
+    match item:
+        case Apply(primitive, args, dtype):
+            return Apply(primitive, tuple(done[id(a)] for a in args), dtype)
+        case For(index, extent, body, schedule):
+            return For(index, extent, tuple(done[id(s)] for s in body), schedule)
+        case Local(name, value) | Assign(name, value):
+            return type(item)(name, done[id(value)])
+        case Store(view, at, value):
+            return Store(view, tuple(done.get(id(i), i) for i in at), done[id(value)])
+        case Load(view, at):
+            return Load(view, tuple(done.get(id(i), i) for i in at))
+        case Guard(bounds, value, other):
+            return Guard(bounds, done[id(value)], done[id(other)])
+    return type(item)(done[id(item.value)], item.extent, item.code, item.dtype)  # Checked
+
+
+def _as_float(item: Const) -> float:
+    """A constant of float64 or float64e; beyond the range of float64 some number near its ends, which no float32 is."""
+    if item.dtype == "float64":
+        return float(item.number)
+    high, exponent = limbs_of(item.number, item.dtype)
+    if not high or not math.isfinite(high):
+        return high
+    return math.ldexp(high, int(min(max(exponent, -1000), 1000)))
+
+
 class _Thinning:
-    def __init__(self, uses: Counter[int], casts: Counter[int]) -> None:
-        self.uses, self.casts = uses, casts
+    def __init__(self, body: tuple[Any, ...], forms: Mapping[str, str]) -> None:
+        self.forms = forms
+        self.mixed = MIXED if forms is THIN else MIXED32
+        self.free: set[int] = set()  # ids of values that nobody wants with more digits
+        self.through: set[int] = set()  # of those that are computed from parts with fewer
         self.done: dict[int, Any] = {}
         self.thin: dict[int, Value] = {}
         self.signs: dict[int, int] = {}
+        self.find(body)
 
     def statement(self, root: Any) -> Any:
         """A statement or value with what is in it thinned, innermost first."""
@@ -55,39 +133,20 @@ class _Thinning:
             if id(item) in self.done:
                 stack.pop()
                 continue
-            inside = (*parts(item),)
-            if missing := [p for p in inside if id(p) not in self.done]:
+            if missing := [p for p in parts(item) if id(p) not in self.done]:
                 stack += missing
                 continue
             stack.pop()
-            self.done[id(item)] = self.rebuilt(item, inside)
+            self.done[id(item)] = self.rebuilt(item)
         return self.done[id(root)]
 
-    def rebuilt(self, item: Any, inside: tuple[Any, ...]) -> Any:
-        if _leaves(item):
+    def rebuilt(self, item: Any) -> Any:
+        if _leaves(item, self.forms):
             source = item.args[0]
-            dtype = THIN[source.dtype]
+            dtype = self.forms[source.dtype]
             found = self.in_one(source)
             return found if item.dtype == dtype else Apply("cast", (found,), item.dtype)
-        if all(self.done[id(p)] is p for p in inside):
-            return item
-        match item:
-            case Apply(primitive, args, dtype):
-                return Apply(primitive, tuple(self.done[id(a)] for a in args), dtype)
-            case For(index, extent, body, schedule):
-                return For(index, extent, tuple(self.done[id(s)] for s in body), schedule)
-            case Local(name, value) | Assign(name, value):
-                return type(item)(name, self.done[id(value)])
-            case Store(view, at, value):
-                return Store(view, self.at(at), self.done[id(value)])
-            case Load(view, at):
-                return Load(view, self.at(at))
-            case Guard(bounds, value, other):
-                return Guard(bounds, self.done[id(value)], self.done[id(other)])
-        return type(item)(self.done[id(item.value)], item.extent, item.code, item.dtype)  # Checked
-
-    def at(self, indices: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(self.done.get(id(i), i) for i in indices)
+        return _replaced(item, self.done)
 
     def in_one(self, root: Value) -> Value:
         """A value of two limbs, its parts being done, in one."""
@@ -97,8 +156,8 @@ class _Thinning:
             if id(item) in self.thin:
                 stack.pop()
                 continue
-            through = item.args if self.steady(item) else ()
-            missing = [x for x in through if x.dtype in THIN and id(x) not in self.thin]  # type: ignore[attr-defined]  # an Apply
+            through = item.args if isinstance(item, Apply) and id(item) in self.through else ()
+            missing = [x for x in through if x.dtype in self.forms and id(x) not in self.thin]
             if missing:
                 stack += missing
                 continue
@@ -107,34 +166,68 @@ class _Thinning:
         return self.thin[id(root)]
 
     def one(self, item: Value, through: bool) -> Value:
-        dtype = THIN[item.dtype]
+        dtype = self.forms[item.dtype]
+        if isinstance(item, Const) and dtype == "float32e":
+            return Const(_as_float(item), dtype)
         if isinstance(item, Const):
             limbs = limbs_of(item.number, item.dtype)
             return Const(limbs[0] if len(limbs) == 2 else (limbs[0], limbs[2]), dtype)
         if isinstance(item, Apply):
+            if through and item.primitive == "cast":
+                return self.thin[id(item.args[0])]
             if through:
-                args = tuple(self.thin[id(x)] if x.dtype in THIN else self.done[id(x)] for x in item.args)
+                args = tuple(self.thin[id(x)] if x.dtype in self.forms else self.done[id(x)] for x in item.args)
                 return Apply(item.primitive, args, dtype)
             if item.primitive == "cast" and item.args[0].dtype == dtype:
                 return self.done[id(item.args[0])]  # type: ignore[no-any-return]  # a value
-            if item.primitive in MIXED and self.alone(item):
+            if item.primitive == "cast" and dtype == "float32e" and item.args[0].dtype == "float32":
+                return Apply("cast", (self.done[id(item.args[0])],), dtype)
+            if item.primitive in self.mixed and id(item) in self.free:
                 return Apply(item.primitive, (self.done[id(item.args[0])],), dtype)
         return Apply("cast", (self.done[id(item)],), dtype)
 
-    def alone(self, item: Value) -> bool:
-        """Whether nobody wants both limbs of a value that is wanted in one."""
-        return self.uses[id(item)] <= max(self.casts[id(item)], 1)
+    def find(self, body: tuple[Any, ...]) -> None:
+        """Users before what they use: who is free, and who is computed from thinner parts."""
+        order: list[Any] = []
+        users: dict[int, list[Any]] = {}
+        stack = [(s, False) for s in body]
+        seen: set[int] = set()
+        while stack:
+            item, left = stack.pop()
+            if left:
+                order.append(item)
+            elif id(item) not in seen:
+                seen.add(id(item))
+                stack.append((item, True))
+                for part in parts(item):
+                    users.setdefault(id(part), []).append(item)
+                    stack.append((part, False))
+        for item in reversed(order):
+            if getattr(item, "dtype", "") in self.forms and all(
+                id(u) in self.through or _leaves(u, self.forms) for u in users.get(id(item), ())
+            ):
+                self.free.add(id(item))
+                if self.steady(item):
+                    self.through.add(id(item))
 
     def steady(self, item: Value) -> bool:
-        """Whether the value is as well computed from its operands in one limb, and not needed in two anyway."""
-        if not isinstance(item, Apply) or not self.alone(item):
+        """Whether the value is as well computed from its operands in one limb."""
+        if not isinstance(item, Apply):
             return False
         if item.primitive in ("add", "sub"):
             x, y = map(self.sign, item.args)
-            return x * y == (1 if item.primitive == "add" else -1)
+            return x * y == (1 if item.primitive == "add" else -1) or all(map(self.exact, item.args))
+        if item.primitive == "cast":
+            return item.args[0].dtype in self.forms and item.dtype in self.forms
         if item.primitive == "log1p":
             return self.sign(item.args[0]) > 0
         return item.primitive in STEADY
+
+    def exact(self, item: Value) -> bool:
+        """Whether the value has no more digits than one limb, or a float32."""
+        if not isinstance(item, Apply) or item.primitive != "cast":
+            return False
+        return item.args[0].dtype == "float32" or (self.forms is THIN and item.args[0].dtype == "float64")
 
     def sign(self, root: Value) -> int:
         """1 for what is never below 0, -1 for what is never above, else 0."""
@@ -155,7 +248,7 @@ class _Thinning:
     def sign_of(self, item: Value) -> int:
         if isinstance(item, Const) and item.dtype != "bool":
             number = item.number[0] if isinstance(item.number, tuple) else item.number
-            return (number >= 0) - (number < 0)
+            return 1 if number >= 0 else -1
         if not isinstance(item, Apply):
             return 0
         if item.primitive in SIGNS:

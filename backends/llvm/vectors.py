@@ -47,7 +47,7 @@ class VectorWriter(KernelWriter):
         if isinstance(statement, For) and len(statement.body) == 1 and clears(statement.body[0], statement.index):
             self.clear(statement, statement.body[0])
             return
-        plan = plan_for(statement, self.target.vector_bytes) if isinstance(statement, For) else None
+        plan = self.plan_of(statement) if isinstance(statement, For) else None
         if plan is None:
             super().statement(statement)
         else:
@@ -56,6 +56,10 @@ class VectorWriter(KernelWriter):
             rest = self.whole_vectors(statement, plan)
             if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
                 self.loop(statement, rest)
+
+    def plan_of(self, loop: For) -> Plan | None:
+        """How the loop is taken in vectors, if it is."""
+        return plan_for(loop, self.target.vector_bytes)
 
     def clear(self, loop: For, store: Stmt) -> None:
         """A loop that writes zeros, as one call."""

@@ -1,6 +1,6 @@
 """Functions of two limbs whose result is wanted in one: f(high) by the function of float64, and f'(high) low.
 
-So what magnifies the error of its argument costs little more than the plain function. With an exponent they are the full
+A float64 whose function is wanted as a float32 is such a pair of float32, too. So what magnifies the error of its argument costs little more than the plain function. With an exponent they are the full
 functions, rounded.
 """
 
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from symdl.backends import vmath
-from symdl.backends.builder import Builder, Reg
+from symdl.backends.builder import BITS, Builder, Reg
 from symdl.backends.vmath.forms import Pair
 from symdl.backends.wide import numbers
 
@@ -18,7 +18,7 @@ Mixed = Callable[[Builder, Pair], Reg]
 
 
 def _plain(b: Builder, name: str, x: Reg) -> Reg:
-    return vmath.EMIT[name](b, x, dtype="float64")
+    return vmath.EMIT[name](b, x, dtype=x.dtype)
 
 
 def _corrected(b: Builder, value: Reg, slope: Reg, low: Reg) -> Reg:
@@ -70,7 +70,7 @@ def erfc(b: Builder, x: Pair) -> Reg:
 def logistic_tail(b: Builder, x: Pair) -> Reg:
     """1/(1 + e^|x|)."""
     value = _plain(b, "logistic_tail", x[0])
-    sign = b.and_(b.bits(x[0]), -(1 << 63))
+    sign = b.and_(b.bits(x[0]), -(1 << (BITS[x[0].dtype] - 1)))
     low = b.unbits(b.xor(b.bits(x[1]), sign))
     return _corrected(b, value, b.mul(value, b.sub(value, 1.0)), low)
 
@@ -79,7 +79,7 @@ def _logarithm(name: str, unit: float) -> Mixed:
     """The logarithm to a base whose natural logarithm is 1/unit."""
 
     def call(b: Builder, x: Pair) -> Reg:
-        return _corrected(b, _plain(b, name, x[0]), b.div(b.const(unit, "float64"), x[0]), x[1])
+        return _corrected(b, _plain(b, name, x[0]), b.div(b.const(unit, x[0].dtype), x[0]), x[1])
 
     return call
 
@@ -100,5 +100,9 @@ MIXED: dict[str, Mixed] = {
 
 
 def emit(b: Builder, name: str, x: Reg) -> Reg:
-    """The function of a float64x2 as a float64."""
-    return MIXED[name](b, numbers.pair(b, x))
+    """The function of a float64x2 as a float64, or of a float64 as a float32."""
+    if x.dtype == "float64x2":
+        return MIXED[name](b, numbers.pair(b, x))
+    high = b.convert("fptrunc", x, "float32")
+    rest = b.sub(x, b.convert("fpext", high, "float64"))
+    return MIXED[name](b, (high, b.convert("fptrunc", rest, "float32")))

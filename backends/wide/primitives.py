@@ -78,7 +78,7 @@ def _row(
         source = args[0].dtype
         if source == dtype:
             return forms[dtype](b, *args)
-        if source == "float64x2":
+        if source in ("float64x2", "float64"):
             return mixed.emit(b, name, args[0])
         return a.cast(b, forms[source](b, *args), dtype)
 

@@ -1,7 +1,8 @@
 """What an attempt without exponents has to look at: of every primitive, how far its results reach, by how far its operands
 do, and which operands must be in range for it to be right.
 
-An attempt computes float64e in float64 and float64x2e in float64x2. It is right until a value leaves their range. A value
+An attempt computes float64e in float64 and float64x2e in float64x2, and in float32 what wants the range of a float64
+alone. It is right until a value leaves their range. A value
 that became infinite mostly stays so until the end; one that fell below the normal numbers is off by a few 2^-1074 at
 most, which matters to what divides by it, magnifies it or takes its logarithm, not to what adds it to something larger.
 So a value is looked at late, where it would be lost, or not at all; pairs are looked at at once, since a low limb is lost
@@ -16,12 +17,13 @@ from dataclasses import dataclass, replace
 from symdl.loops import Apply, Const, Value
 
 LEAST, MOST = -900, 1023  # exponents of results between which nothing is lost
+LEAST32, MOST32, DEEPEST32 = -100, 127, -149  # likewise of float32
 PAIR, SPLIT_PAIR = (
     1022,
     985,
 )  # MOST of pairs; without a fused multiply-add their limbs are split, which overflows earlier
 DEEPEST, ENDLESS = -1074, 1e9  # the least exponent of a float64; one beyond all
-LARGEST_FLOAT = 1.7976931348623157e308
+LARGEST_FLOAT, LARGEST_FLOAT32 = 1.7976931348623157e308, 3.4028234663852886e38
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,26 @@ class Attempt:
         if found is None:
             found = self.high_limb(x.value)
             if x.sign <= 0:
-                found = Apply("abs", (found,), "float64")
+                found = Apply("abs", (found,), found.dtype)
             self._sizes[id(x.value)] = found
         return found
 
     def most(self, x: Reach) -> int:
         """The largest exponent of a result that has lost nothing."""
+        if x.value.dtype == "float32":
+            return MOST32
         return MOST if x.value.dtype != "float64x2" else PAIR if self.fused else SPLIT_PAIR
 
     def beyond(self, size: Value, most: int) -> Value:
         """Whether a value of this size is beyond the largest exponent, or not a number."""
-        limit = self.constant(LARGEST_FLOAT if most == MOST else 2.0**most, "float64")
+        largest = LARGEST_FLOAT if size.dtype == "float64" else LARGEST_FLOAT32
+        limit = self.constant(largest if most in (MOST, MOST32) else 2.0**most, size.dtype)
         return Apply("invert", (Apply("le", (size, limit), "bool"),), "bool")
 
     def factor(self, x: Reach, under: bool = False) -> Reach:
         """An operand whose products with others must be exact in two limbs."""
         if x.value.dtype == "float64x2":
-            if under and x.low < LEAST:
+            if under and x.low < least(x.value):
                 x = self.within(replace(x, under=True), over=False)
             if not self.fused:
                 x = self.within(x, under=False)
@@ -88,7 +93,7 @@ class Attempt:
 
     def lost(self, size: Value, nonzero: Value | None) -> Value:
         """Whether a value of this size is below the least exponent, and not 0 either."""
-        small = Apply("lt", (size, self.constant(2.0**LEAST, "float64")), "bool")
+        small = Apply("lt", (size, self.constant(2.0 ** least(size), size.dtype)), "bool")
         return both(small, nonzero) or small
 
     def noted(self, x: Reach) -> Reach:
@@ -103,7 +108,7 @@ class Attempt:
             x = replace(x, high=min(x.high, self.most(x)), hidden=False)
         if under and x.under:
             self.troubles.append(self.lost(x.size or self.size(x), x.nonzero))
-            x = replace(x, low=max(x.low, LEAST), under=False, size=None)
+            x = replace(x, low=max(x.low, least(x.value)), under=False, size=None)
         return self.noted(x)
 
     def made(self, name: str, value: Value, operands: tuple[Reach, ...]) -> Reach:
@@ -121,6 +126,11 @@ class Attempt:
         for condition in self.troubles:
             found = condition if found is None else Apply("bitwise_or", (found, condition), "bool")
         return found
+
+
+def least(value: Value) -> int:
+    """The least exponent of a result of this dtype that has lost nothing."""
+    return LEAST32 if value.dtype == "float32" else LEAST
 
 
 def both(x: Value | None, y: Value | None) -> Value | None:
@@ -145,11 +155,13 @@ Rule = Callable[..., Reach]
 def _add(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
     under = x.under or y.under
     for one in (x, y):
-        under = under and not (one.nonzero is None and one.low >= LEAST and not one.under)
+        under = under and not (one.nonzero is None and one.low >= least(value) and not one.under)
     size = None
     if under and not (x.sign * y.sign > 0):
-        size = Apply("add", (a.size(x), a.size(y)), "float64")  # the sum may cancel: the error is one of its terms'
-    low = max(min(x.low, y.low) - 53, DEEPEST)
+        size = Apply(
+            "add", (a.size(x), a.size(y)), a.size(x).dtype
+        )  # the sum may cancel: the error is one of its terms'
+    low = max(min(x.low, y.low) - 53, DEEPEST32 if value.dtype == "float32" else DEEPEST)
     sign = x.sign if x.sign == y.sign else 0
     hidden = a.open(x) or a.open(y)
     return Reach(value, low, max(x.high, y.high) + 1, sign, under, hidden, either(x.nonzero, y.nonzero), size)
@@ -176,7 +188,7 @@ def _mul(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
     low, high = x.low + y.low, x.high + y.high + 1
     sign = 1 if x.value is y.value else x.sign * y.sign
     hidden = a.open(x) or a.open(y)
-    return Reach(value, low, high, sign, low < LEAST or x.under or y.under, hidden, both(x.nonzero, y.nonzero))
+    return Reach(value, low, high, sign, low < least(value) or x.under or y.under, hidden, both(x.nonzero, y.nonzero))
 
 
 def _div(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
@@ -184,7 +196,7 @@ def _div(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
     if x.under and y.low < 0:
         x = a.within(x, over=False)
     low, high = x.low - y.high - 1, x.high - y.low
-    return Reach(value, low, high, x.sign * y.sign, low < LEAST or x.under, a.open(x), x.nonzero)
+    return Reach(value, low, high, x.sign * y.sign, low < least(value) or x.under, a.open(x), x.nonzero)
 
 
 def _sqrt(a: Attempt, value: Value, x: Reach) -> Reach:
@@ -200,14 +212,15 @@ def _growth(x: Reach) -> float:
 def _exp(a: Attempt, value: Value, x: Reach) -> Reach:
     x = a.within(x, under=False)
     low, high = (0 if x.sign > 0 else -_growth(x)), (0 if x.sign < 0 else _growth(x))
-    nonzero = Apply("gt", (a.high_limb(x.value), a.constant(float("-inf"), "float64")), "bool") if low < LEAST else None
-    return Reach(value, low, high, 1, low < LEAST, False, nonzero)
+    first = a.high_limb(x.value)
+    nonzero = Apply("gt", (first, a.constant(float("-inf"), first.dtype)), "bool") if low < least(value) else None
+    return Reach(value, low, high, 1, low < least(value), False, nonzero)
 
 
 def _expm1(a: Attempt, value: Value, x: Reach) -> Reach:
     x = a.within(x, under=False)
     low, high = min(x.low, 0) - 1, 0 if x.sign < 0 else _growth(x)
-    return Reach(value, low, high, x.sign, x.under or low < LEAST, False, x.nonzero)
+    return Reach(value, low, high, x.sign, x.under or low < least(value), False, x.nonzero)
 
 
 def _log(a: Attempt, value: Value, x: Reach) -> Reach:
@@ -218,7 +231,7 @@ def _log(a: Attempt, value: Value, x: Reach) -> Reach:
 
 def _log1p(a: Attempt, value: Value, x: Reach) -> Reach:
     low = min(x.low, 0) - 1
-    return Reach(value, low, 11, x.sign, x.under or low < LEAST, a.open(x), x.nonzero)
+    return Reach(value, low, 11, x.sign, x.under or low < least(value), a.open(x), x.nonzero)
 
 
 def _odd(high: float | None = None, steep: bool = False) -> Rule:
@@ -230,7 +243,7 @@ def _odd(high: float | None = None, steep: bool = False) -> Rule:
         if steep:  # periodic: next to a zero, however large x is
             low, sign = min(low, DEEPEST if value.dtype == "float64x2" else -62), 0
         most = _growth(x) if high is None else high
-        return Reach(value, low, most, sign, x.under or low < LEAST, False, x.nonzero)
+        return Reach(value, low, most, sign, x.under or low < least(value), False, x.nonzero)
 
     return rule
 
@@ -253,7 +266,8 @@ def _tail(high: float) -> Rule:
 
     def rule(a: Attempt, value: Value, x: Reach) -> Reach:
         x = a.within(x, under=False)
-        finite = Apply("lt", (a.high_limb(x.value), a.constant(float("inf"), "float64")), "bool")
+        first = a.high_limb(x.value)
+        finite = Apply("lt", (first, a.constant(float("inf"), first.dtype)), "bool")
         return Reach(value, -ENDLESS, high, 1, True, False, finite)
 
     return rule
@@ -261,7 +275,7 @@ def _tail(high: float) -> Rule:
 
 def _logistic_tail(a: Attempt, value: Value, x: Reach) -> Reach:
     x = a.within(x, under=False)
-    finite = Apply("lt", (a.size(x), a.constant(float("inf"), "float64")), "bool")
+    finite = Apply("lt", (a.size(x), a.constant(float("inf"), a.size(x).dtype)), "bool")
     return Reach(value, -_growth(x) - 2, -1, 1, True, False, finite)
 
 
@@ -330,7 +344,7 @@ def compared(a: Attempt, x: Reach, y: Reach) -> None:
     for one, other in ((x, y), (y, x)):
         if one.hidden or (a.open(one) and a.open(other)):
             a.within(one, under=False)
-        if one.under and not (other.nonzero is None and other.low > LEAST and not other.under):
+        if one.under and not (other.nonzero is None and other.low > least(other.value) and not other.under):
             a.within(one, over=False)
 
 

@@ -205,7 +205,7 @@ def _div(node: Expr, i: Sequence[Bounds]) -> Bounds:
     least, most = a.least - b.most, a.most - b.least
     if b.low > 0 or b.high < 0:
         low, high = _times(a, (1 / b.high, 1 / b.low))
-    elif b.low >= 0 and (a.low >= 0 or a.high <= 0):
+    elif b.high > b.low >= 0 and (a.low >= 0 or a.high <= 0):
         low, high = (a.low / b.high, INF) if a.low >= 0 else (-INF, a.high / b.high)
     else:
         low, high = -INF, INF

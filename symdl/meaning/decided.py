@@ -13,7 +13,21 @@ from symdl.ops.facts import ASSUMED
 from symdl.rewrite import Origins
 from symdl.types import TensorType
 
-TOTAL = PASSING | {"add", "sub", "mul", "exp", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "arctan", "cast"}
+TOTAL = PASSING | {
+    "add",
+    "sub",
+    "mul",
+    "exp",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "erfc",
+    "sin",
+    "cos",
+    "arctan",
+    "cast",
+}
 
 
 def decided(roots: Sequence[Expr], origins: Origins, known: Known) -> list[Expr]:
@@ -62,9 +76,7 @@ def _is_number(n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr]) -> bool:
     return n.op.name in ("sqrt", "log") and bounds[n.inputs[0]].low >= 0
 
 
-def _truth(
-    n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr], truth: dict[Expr, bool]
-) -> bool | None:
+def _truth(n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr], truth: dict[Expr, bool]) -> bool | None:
     """The value of a condition, if it is the same everywhere."""
     name = n.op.name
     if n.type.dtype != "bool":
@@ -90,9 +102,7 @@ def _truth(
     return None
 
 
-def _taken(
-    n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr], truth: dict[Expr, bool]
-) -> Expr | None:
+def _taken(n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr], truth: dict[Expr, bool]) -> Expr | None:
     """The input that a node equals everywhere."""
     name, out = n.op.name, None
     if name == "where" and n.inputs[0] in truth:

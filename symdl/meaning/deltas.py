@@ -72,7 +72,7 @@ def _of_angles(m: Mono, n: Mono, a: Atom, c: Rational) -> Delta | None:
         else:
             rest = m.without(a).without(b)
             mate = rest * m.forms.mono(m.forms.zero, {_cosine(a): 1, m.forms.atom("sin", (other,)): 1})
-        if mate is n and (tangent or (m.order > n.order)):
+        if mate is n:
             return Delta("tan" if tangent else "sin of", a.args[0], other, rest, c, m, n)
     return None
 
@@ -137,6 +137,8 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             sine = write(known("sin", delta.a - delta.b))
             if delta.function == "tan":
                 sine = ew.true_div(sine, ew.mul(write(known("cos", delta.a)), write(known("cos", delta.b))))
+            if (delta.a - delta.b).single:
+                return whole(sine)  # known without subtracting
             return ew.where(ew.bitwise_or(small, exact), whole(sine), plain)
         case "arctan":
             product = ew.mul(a, b)

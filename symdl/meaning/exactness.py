@@ -67,6 +67,7 @@ class Exactness:
         self.digits: dict[Expr, int] = {}  # how many binary digits the exact value takes
         self.noisy: dict[Expr, bool] = {}
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
+        self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
         self.leaves: dict[Expr, Leaves] = {}
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
         self.shapes: dict[Expr, int] = {}
@@ -97,6 +98,12 @@ class Exactness:
         scaled = name in ("mul", "true_div") and n.inputs[-1 if name == "true_div" else 0].op is CONSTANT
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
+        )
+        both_signs = self.bounds[n].low < 0 < self.bounds[n].high
+        self.mixed[n] = (name == "sum" and both_signs) or (
+            bool(data)
+            and (name in INDEX or name in ("neg", "add", "sub") or scaled)
+            and all(self.mixed[i] or i.op is CONSTANT for i in data)
         )
         self.fading[n] = self._is_fading(n, name, data)
         self.shapes[n] = self._shape(n, data)

@@ -224,14 +224,14 @@ def _into(w: Atom, factor: Poly) -> Poly:
 
 
 def merged(poly: Poly) -> Poly:
-    """Masks with one condition as one."""
+    """Masks with one condition as one, and other choices by it that have a function in them."""
     groups: dict[Expr, list[tuple[Mono, Atom]]] = {}
     for m in poly.terms:
-        w = masked(m)
-        if w is not None and len(m.factors) == 1 and not m.expo.terms:
+        w = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+        if w is not None and w.op == "where" and m.factors[w] == 1:
             groups.setdefault(w.param, []).append((m, w))
     for condition, group in groups.items():
-        if len(group) < 2:
+        if len(group) < 2 or not (any(w.special for _, w in group) or all(masked(m) for m, _ in group)):
             continue
         yes = no = poly.forms.zero
         for m, w in group:

@@ -152,6 +152,11 @@ class Analysis(Exactness):
             return False
         if n in self.summed or self.bounds[x].number == 0 or self.bounds[y].number == 0:
             return False  # what a sum makes of it is no more exact than its largest term
+        if self.mixed[x] and self.mixed[y]:
+            return False  # one sum, over two axes
+        (low, high), size = self.bounds[n][:2], max(-a, b, -c, d)
+        if max(low, -high) * 2 >= size:
+            return False  # at most a bit is lost
         mine, other = self.leaves[x], self.leaves[y]
         if not mine or not other or self.shapes[x] == self.shapes[y]:
             return True

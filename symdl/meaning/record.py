@@ -118,9 +118,7 @@ class Record:
                 self.told.add(before)
                 self._tell(before, written[before], [before] if inner else region, ends, table)
 
-    def _tell(
-        self, before: Expr, after: Expr, region: Sequence[Expr], ends: Sequence[Expr], table: Origins
-    ) -> None:
+    def _tell(self, before: Expr, after: Expr, region: Sequence[Expr], ends: Sequence[Expr], table: Origins) -> None:
         found = dict.fromkeys(self.found[n] for n in reversed(region) if n in self.found)
         seen, stack, numbers = set(ends), [after], frozenset[int]()
         while stack:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-from symdl.expr import Expr, building, make, rebuilt, topological
+from symdl.expr import Expr, building, constant, make, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
-from symdl.ops.elementwise import cast
+from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, where
+from symdl.ops.functions import exp, log1p, logistic_tail
 from symdl.rewrite import Origins
 from symdl.types import TensorType
 
@@ -55,7 +57,9 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
         for i in n.inputs
     )
     if n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs):
-        inputs = tuple(plain(d, i) for d, i in zip(inputs, n.inputs, strict=True))  # one is among the other's, as rounded
+        inputs = tuple(
+            plain(d, i) for d, i in zip(inputs, n.inputs, strict=True)
+        )  # one is among the other's, as rounded
     floats = [i.type.dtype for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
     wide = widest([form, *floats] if form else floats) if floats else ""
     own_dtype = n.type.dtype if isinstance(n.type, TensorType) else ""
@@ -69,11 +73,49 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
         return cast(out, form) if form in WIDE else out
     if n.op.name == "cast":
         return cast(inputs[0], form)
+    if form == own_dtype and n.op.name in COMPENSATED and wide in ("float64", "float64x2"):
+        return COMPENSATED[n.op.name](inputs[0], form)
     if n.op.name in INDEX:
         wide = inputs[0].type.dtype if n.op.name != "join" else wide
     own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
     out = make(n.op, tuple(own), **n.params)
     return cast(out, form) if form else out
+
+
+def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:
+    """(high, low) with x = high + low: x as the dtype holds it, and what that leaves; 0 beside infinities."""
+    high = cast(x, dtype)
+    low = cast(sub(x, cast(high, x.type.dtype)), dtype)
+    return high, where(lt(abs(high), constant(math.inf, dtype)), low, constant(0, dtype))
+
+
+def exp_of(x: Expr, dtype: str) -> Expr:
+    """exp(x) of an x with more digits than the result, by one exponential in the result's dtype: e^h + l e^h."""
+    high, low = parts(x, dtype)
+    e = exp(high)
+    inside = bitwise_and(gt(e, constant(0, dtype)), lt(e, constant(math.inf, dtype)))
+    return where(inside, add(e, mul(e, low)), e)
+
+
+def tail_of(x: Expr, dtype: str) -> Expr:
+    """logistic_tail(x) likewise: its derivative is t (t - 1), away from 0."""
+    high, low = parts(abs(x), dtype)
+    t = logistic_tail(high)
+    return sub(t, mul(mul(t, sub(constant(1, dtype), t)), low))
+
+
+def sigmoid_of(x: Expr, dtype: str) -> Expr:
+    """sigmoid(x) likewise."""
+    t = tail_of(x, dtype)
+    return where(lt(cast(x, dtype), constant(0, dtype)), t, sub(constant(1, dtype), t))
+
+
+def softplus_of(x: Expr, dtype: str) -> Expr:
+    """softplus(x) likewise."""
+    return add(maximum(cast(x, dtype), constant(0, dtype)), log1p(exp_of(neg(abs(x)), dtype)))
+
+
+COMPENSATED = {"exp": exp_of, "logistic_tail": tail_of, "sigmoid": sigmoid_of, "softplus": softplus_of}
 
 
 def widest(dtypes: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ from symdl.meaning.terms import (
     whole,
     wild,
 )
-from symdl.meaning.written_logs import log_add, log_cosh, log_sum_exp, written_log
+from symdl.meaning.written_logs import log_add, log_cosh, log_of_number, log_sum_exp, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX, finite_row, shifted
@@ -75,6 +75,10 @@ class Writing:
 
     def number(self, c: float | Rational) -> Expr:
         return constant(float(c), self.dtype)
+
+    def log_of_number(self, k: Rational) -> Expr:
+        """log k: a number, or where digits may be asked for a logarithm that has them."""
+        return fn.log(self.number(k)) if self.right and k > 0 and float(k) == k else self.number(log_of_number(k))
 
     def __call__(self, poly: Poly) -> Expr:
         if poly not in self.done:

@@ -26,6 +26,7 @@ class Writer(Protocol):
 
     def __call__(self, poly: Poly, /) -> Expr: ...
     def number(self, c: float | Rational, /) -> Expr: ...
+    def log_of_number(self, k: Rational, /) -> Expr: ...
     def scaled(self, x: Expr, c: Rational, /) -> Expr: ...
     def raised(self, x: Expr, p: Rational, /) -> Expr: ...
     def product(self, nodes: Sequence[Expr], /) -> Expr: ...
@@ -42,7 +43,7 @@ class Writer(Protocol):
 def written_log(write: Writer, f: Poly) -> Expr:
     """log(f)."""
     if f.number is not None:
-        return write.number(log_of_number(f.number))
+        return write.log_of_number(f.number)
     a = f.atom
     if a is not None and is_shifted_sum(a):
         return log_of_sum(write, a)
@@ -151,7 +152,7 @@ def log_grown(write: Writer, m: Mono, c: Rational) -> Expr | None:
         small = fn.log(fn.expm1(x))
         small = ew.add(write(beside), small) if beside.terms else small
         out = ew.where(ew.gt(x, write.number(1)), grows, small)
-    return out if abs(c) == 1 else ew.add(out, write.number(log_of_number(magnitude(c))))
+    return out if abs(c) == 1 else ew.add(out, write.log_of_number(magnitude(c)))
 
 
 def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
@@ -228,7 +229,7 @@ def log_cosh_of(write: Writer, x: Expr) -> Expr:
     size = ew.abs(x)
     s = fn.sinh(ew.mul(write.number(HALF), x))
     small = fn.log1p(ew.mul(write.number(2), ew.mul(s, s)))
-    large = ew.sub(ew.add(size, fn.log1p(fn.exp(ew.mul(write.number(-2), size)))), write.number(math.log(2)))
+    large = ew.sub(ew.add(size, fn.log1p(fn.exp(ew.mul(write.number(-2), size)))), write.log_of_number(2))
     return ew.where(ew.lt(size, write.number(1)), small, large)
 
 

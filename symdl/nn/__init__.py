@@ -3,6 +3,7 @@
 from symdl.nn.activations import ACTIVATIONS, activation
 from symdl.nn.callbacks import Callback, Checkpoint, EarlyStopping, LambdaCallback
 from symdl.nn.history import EpochRecord, History
+from symdl.nn.images import Conv2D, Flatten, Pool2D
 from symdl.nn.initializers import INITIALIZERS, initializer
 from symdl.nn.layers import Dense, Dropout, Layer, Sequential
 from symdl.nn.losses import (
@@ -29,14 +30,17 @@ __all__ = [
     "Adam",
     "Callback",
     "Checkpoint",
+    "Conv2D",
     "Dense",
     "Dropout",
     "EarlyStopping",
     "EpochRecord",
+    "Flatten",
     "History",
     "LambdaCallback",
     "Layer",
     "Optimizer",
+    "Pool2D",
     "Progress",
     "RMSprop",
     "Sequential",

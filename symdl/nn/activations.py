@@ -28,6 +28,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": T.relu,
     "softplus": T.softplus,
     "softmax": softmax,
+    "elu": T.elu,
+    "selu": T.selu,
+    "leaky_relu": T.leaky_relu,
+    "gelu": T.gelu,
+    "silu": T.silu,
+    "mish": T.mish,
+    "softsign": T.softsign,
+    "hard_sigmoid": T.hard_sigmoid,
 }
 
 

@@ -1,6 +1,7 @@
 """How weights begin: functions of a random generator and a shape, drawn in float64 and rounded by the layer.
 
-The fans of a weight matrix W[inputs, units] are its two extents; fan_in + fan_out sets the Glorot family, fan_in the
+The fans of a weight matrix W[inputs, units] are its two extents, those of filters W[outputs, channels, ...] the numbers that
+each output and each channel meets; fan_in + fan_out sets the Glorot family, fan_in the
 He and LeCun families.
 """
 
@@ -73,10 +74,16 @@ def lecun_normal(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight matrix: how many numbers each unit reads, how many units read each number."""
-    if len(shape) != 2 or 0 in shape:
-        raise ShapeError(f"initializer: weights of shape {shape} have no fans: a matrix (inputs, units) is needed")
-    return shape[0], shape[1]
+    """(fan_in, fan_out) of a weight matrix [inputs, units], or of filters [outputs, channels, ...]: how many numbers each
+    unit reads, how many units read each number."""
+    if len(shape) < 2 or 0 in shape:
+        raise ShapeError(
+            f"initializer: weights of shape {shape} have no fans: a matrix (inputs, units) or filters are needed"
+        )
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    places = math.prod(shape[2:])
+    return shape[1] * places, shape[0] * places
 
 
 def _uniform(rng: np.random.Generator, shape: Shape, variance: float) -> Array:

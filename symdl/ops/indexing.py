@@ -22,6 +22,7 @@ from symdl.ops.counted import NONZERO, extent_from_data, nonzero_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
 from symdl.ops.elementwise import where
 from symdl.ops.extents import axis_of, expr_of, exprs_of, extent_or_none
+from symdl.ops.scan import with_last_row
 from symdl.ops.shaping import IOTA, broadcast_to, dimshuffle, expand_dims, flatten, iota, stack, transpose
 from symdl.ops.views import PAD, SLICE, dropped, zeros_of
 from symdl.types import Extent, Fact, Shape, TensorType, broadcast, equal, floor_divide, largest, nonnegative, smallest
@@ -376,6 +377,8 @@ def getitem(x: Any, index: Any) -> Expr:
     """
     x = as_expr(x)
     items = _items(x, index)
+    if items and type(items[0]) is int and items[0] == -1:
+        x = with_last_row(x)
     plan = planned(x, items)
     narrow = dropped(plan.window(x), plan.single)
     if plan.arrays:

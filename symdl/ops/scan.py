@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from symdl.bodies import Body
 from symdl.errors import InternalError, ShapeError
-from symdl.expr import Expr, Inferred, Op, make, register, results
+from symdl.expr import Expr, Inferred, Op, make, register
 from symdl.ops.views import PAD, SLICE, dropped
 from symdl.types import Extent, Fact, Results, TensorType, equal, require_at_most
 
@@ -36,7 +37,8 @@ class Layout:
     """How a scan's inputs, and its body's parameters and outputs, are divided.
 
     taps: for each state, how many steps back it is read, each at least 1. stops: the body's last output is a bool, and
-    the loop ends after the step in which it holds; the rows of the steps that are left repeat those of the last.
+    the loop ends after the step in which it holds; the rows of the steps that are left repeat those of the last. One more
+    result, an int64, then tells how many steps were run.
     """
 
     sequences: int
@@ -101,6 +103,8 @@ def _infer(
     if stop is not None and (stop.dtype != "bool" or stop.shape):
         raise ShapeError(f"scan: the condition to stop is {stop}, not one bool")
     out = [*traces, *(TensorType(t.dtype, (steps, *t.shape)) for t in made)]
+    if stops:
+        out.append(TensorType("int64"))
     return Results(tuple(out)), tuple(facts)
 
 
@@ -121,6 +125,7 @@ def _reference(
     types = [o.type for o in body.outputs]
     histories = [list(i) if not reverse else list(i[::-1]) for i in inits]
     collected: list[list[Any]] = [[] for _ in types[len(taps) : len(types) - stops]]
+    rounds = steps
     for j in range(steps):
         r = steps - 1 - j if reverse else j
         states = [h[-lag] for h, lags in zip(histories, taps, strict=True) for lag in lags]
@@ -130,13 +135,14 @@ def _reference(
         if stop is not None and stop:
             for rows in (*histories, *collected):
                 rows += [rows[-1]] * (steps - 1 - j)
+            rounds = j + 1
             break
     out = []
     for history, alone in zip(histories, last, strict=True):
         out.append(history[-1] if alone else np.stack(history[::-1] if reverse else history))
-    for rows, t in zip(collected, types[len(taps) :], strict=False):
+    for rows, t in zip(collected, types[len(taps) :], strict=False):  # behind them the condition to stop
         out.append(np.stack(rows[::-1] if reverse else rows) if rows else run.empty(t))
-    return tuple(out)
+    return (*out, np.int64(rounds)) if stops else tuple(out)
 
 
 def _pullback(gradients: tuple[Expr | None, ...], y: Expr, *inputs: Expr, **params: Any) -> tuple[Expr | None, ...]:
@@ -204,13 +210,22 @@ def scan_node(
     )  # fmt: skip
 
 
-def scan_results(node: Expr) -> tuple[tuple[Expr, ...], tuple[Expr, ...]]:
-    """(traces, rows) of a scan."""
-    out, n = results(node), len(node.params["taps"])
-    return out[:n], out[n:]
-
-
 # ---- rows ----
+
+
+_held: WeakKeyDictionary[Expr, Expr] = WeakKeyDictionary()
+
+
+def ended(rows: Expr, count: Extent) -> Expr:
+    """The first `count` rows, after which all repeat the last of these."""
+    out = rows_of(rows, 0, count)
+    _held[out] = rows
+    return out
+
+
+def with_last_row(x: Expr) -> Expr:
+    """x, or rows that end with the same row and whose number does not depend on data."""
+    return _held.get(x, x)
 
 
 def rows_of(x: Expr, start: Extent, length: Extent) -> Expr:

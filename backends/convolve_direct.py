@@ -1,0 +1,240 @@
+"""Convolutions without a copy of the windows, for results of whole vectors along the last axis and neighbours side by side.
+
+Tables, made once a call, say how far from the start of an image each number of a filter stands (`table`), and where each
+vector of results begins in the image and in the results (`spots`). The last vector of a row may overlap the one before it:
+where results are summed, the numbers that it has in common with that one are taken as 0.
+"""
+
+from __future__ import annotations
+
+from symdl.backends.builder import LLVM_TYPE
+from symdl.backends.convolve_pieces import Pieces
+from symdl.backends.convolve_tiles import SPOT, direct, outer, outer_shape, tables
+from symdl.backends.gemm_words import Words
+
+
+class Direct(Pieces):
+    """Pieces that read images where they lie."""
+
+    def write_direct(self) -> None:
+        tile = self.tile
+        parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= tile.widest(m)]
+        for vectors, rows in parts:
+            direct(self.module, tile, vectors, rows)
+        most_rows, most_columns = outer_shape(tile)
+        for rows in range(1, most_rows + 1):
+            for columns in range(1, most_columns + 1):
+                outer(self.module, tile, rows, columns)
+        tables(self.module, tile, parts)
+        widths = ", ".join(f"i64 {tile.widest(r).bit_length() - 1}" for r in range(1, tile.rows + 1))
+        self.module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
+        self.reach()
+        self.places()
+        self.packed()
+        self.direct_results()
+        self.direct_filters()
+        self.direct_images()
+
+    # ---- tables ----
+
+    def reach(self) -> None:
+        """void reach(sizes, table): table[p] = where number p of a filter of one output stands, from the image's start."""
+        w = self.words()
+        s = self.sizes(w, "%sizes")
+        first = [self.first(w, s, k) for k in "012"]
+        at = w.variable("0")
+        with w.upto(s["C"]) as c, w.upto(s["U0"]) as u0, w.upto(s["U1"]) as u1, w.upto(s["U2"]) as u2:
+            place = w.plus(w.times(c, s["I"]), w.plus(first[2], w.times(u2, s["d2"])))
+            place = w.plus(place, w.times(w.plus(first[1], w.times(u1, s["d1"])), s["I2"]))
+            place = w.plus(place, w.times(w.plus(first[0], w.times(u0, s["d0"])), s["plane"]))
+            now = w.get(at)
+            w.line(f"store i64 {place}, ptr {self.entry_of(w, '%table', now)}")
+            w.set(at, w.plus(now, "1"))
+        w.define("reach", "(ptr noalias %sizes, ptr noalias %table)")
+
+    def places(self) -> None:
+        """void places(sizes, spots): for each vector (place in the image, in the results, numbers that an earlier one has)."""
+        w = self.words()
+        s = self.sizes(w, "%sizes")
+        lanes = str(self.tile.lanes)
+        last = w.minus(s["Y2"], lanes)
+        at = w.variable("0")
+        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], lanes) as wanted:
+            start = w.least(wanted, last)
+            image = w.plus(w.times(w.times(y0, s["k0"]), s["plane"]), w.times(w.times(y1, s["k1"]), s["I2"]))
+            result = w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"])
+            now = w.get(at)
+            for k, word in enumerate((w.plus(image, start), w.plus(result, start), w.minus(wanted, start))):
+                w.line(f"store i64 {word}, ptr {self.entry_of(w, '%spots', w.plus(now, str(k)))}")
+            w.set(at, w.plus(now, str(SPOT)))
+        w.define("places", "(ptr noalias %sizes, ptr noalias %spots)")
+
+    def entry_of(self, w: Words, table: str, index: str) -> str:
+        """The address of a word of a table."""
+        return w.emit(f"getelementptr inbounds i64, ptr {table}, i64 {index}", "int64").text
+
+    def packed(self) -> None:
+        """void packed(Y, J, outputs, spots, count, to, so, st): to[o*so + t*st ..] = the t-th vector of output o, with 0
+        for the numbers that an earlier vector has."""
+        w = self.words()
+        vector = w.vector(self.tile)
+        with w.upto("%outputs") as o:
+            source, target = w.shift("%Y", w.times(o, "%J")), w.shift("%to", w.times(o, "%so"))
+            with w.upto("%count") as t:
+                spot = w.times(t, str(SPOT))
+                place = w.get(self.entry_of(w, "%spots", w.plus(spot, "1")))
+                known = w.get(self.entry_of(w, "%spots", w.plus(spot, "2")))
+                there = w.shift(target, w.times(t, "%st"))
+                found = w.emit(f"load {vector}, ptr {w.shift(source, place)}, align {self.item}", w.dtype).text
+                w.line(f"store {vector} {found}, ptr {there}, align {self.item}")
+                with w.when(w.holds("ne", known, "0")), w.upto(known) as lane:
+                    w.line(f"store {LLVM_TYPE[w.dtype]} 0.0, ptr {w.shift(there, lane)}, align {self.item}")
+        w.define(
+            "packed",
+            "(ptr noalias readonly %Y, i64 %J, i64 %outputs, ptr noalias readonly %spots, i64 %count, ptr noalias %to, "
+            "i64 %so, i64 %st)",
+        )
+
+    # ---- pieces ----
+
+    def tall(self, w: Words, rows: str) -> tuple[str, str]:
+        """(rows of a tile, log2 of the most vectors) for so many rows."""
+        tall = w.ceiling(rows, w.most(w.ceiling(rows, str(self.tile.rows)), "1"))
+        return tall, w.get(self.entry_of(w, "@widths", w.minus(w.most(tall, "1"), "1")))
+
+    def over_vectors(self, w: Words, first: str, end: str, most: str, rows: str, call: list[str], spots: str) -> None:
+        """Tiles over the vectors from first to end. call: what comes before and after spots."""
+        at = w.variable(first)
+        with w.whilst(at, end) as t:
+            left = w.minus(end, t)
+            exponent = "0"
+            for k in range(1, self.tile.widest(1).bit_length()):
+                fits = w.both(w.holds("sge", left, str(1 << k)), w.holds("sge", most, str(k)))
+                exponent = w.choose(fits, str(k), exponent)
+            chosen = w.plus(w.times(exponent, str(self.tile.rows)), w.minus(rows, "1"))
+            place = w.emit(f"getelementptr inbounds ptr, ptr @directs, i64 {chosen}", "int64").text
+            function = w.emit(f"load ptr, ptr {place}", "int64").text
+            spot = self.entry_of(w, spots, w.times(t, str(SPOT)))
+            w.run(function, *call[:5], f"ptr {spot}", *call[5:])
+            w.set(at, w.plus(t, w.arithmetic("shl", "1", exponent)))
+
+    def direct_results(self) -> None:
+        """void direct_results(task, number): size vectors of the results of one image and group."""
+        w = self.words()
+        t = self.task(w)
+        _, g, part, both = self.of_image(w, t)
+        first = w.times(part, t["size"])
+        end = w.least(w.plus(first, t["size"]), t["V"])
+        x = w.shift(t["A"], w.times(both, w.times(t["C"], t["I"])))
+        f = w.shift(t["B"], w.times(g, w.times(t["O"], t["K"])))
+        y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
+        tall, most = self.tall(w, t["O"])
+        with w.upto(t["O"], tall) as i:
+            rows = w.least(tall, w.minus(t["O"], i))
+            a, c = w.shift(f, w.times(i, t["K"])), w.shift(y, w.times(i, t["J"]))
+            call = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {c}", t["J"], t["K"], "0"]
+            self.over_vectors(w, first, end, most, rows, call, t["spots"])
+        w.define("direct_results", "(ptr %task, i64 %number)")
+
+    def direct_images(self) -> None:
+        """void direct_images(task, number): size channels of `many` images of one group, from `width` vectors at a time."""
+        w = self.words()
+        t = self.task(w)
+        lanes = str(self.tile.lanes)
+        block, g, part, _ = self.of_image(w, t)
+        n0 = w.times(block, t["many"])
+        images = w.least(t["many"], w.minus(t["N"], n0))
+        c0 = w.times(part, t["size"])
+        channels = w.least(t["size"], w.minus(t["C"], c0))
+        self.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        room = w.times(w.times(channels, t["I"]), str(self.item))
+        with w.upto(images) as k:
+            both = w.plus(w.times(w.plus(n0, k), t["G"]), g)
+            x = w.shift(t["C_"], w.times(w.plus(w.times(both, t["C"]), c0), t["I"]))
+            w.line(f"call void @llvm.memset.p0.i64(ptr {x}, i8 0, i64 {room}, i1 false)")
+        tall, most = self.tall(w, channels)
+        matrix = self.scratch(w, w.times(w.times(t["O"], t["width"]), lanes))
+        tile = w.times(t["O"], tall)  # numbers of the filters that one tile of channels meets at one place
+        turned = self.scratch(w, w.times(w.times(tile, t["U"]), w.ceiling(channels, tall)), "%turned")
+        w.line(f"%rows = alloca i64, i64 {t['O']}")
+        w.line(f"%near = alloca i64, i64 {w.times(t['width'], str(SPOT))}")
+        with w.upto(t["O"]) as o:
+            w.line(f"store i64 {w.times(o, lanes)}, ptr {self.entry_of(w, '%rows', o)}")
+        f = w.shift(t["A"], w.plus(w.times(g, w.times(t["O"], t["K"])), w.times(c0, t["U"])))
+        step, own = w.times(t["O"], lanes), w.times(tile, t["U"])
+        with w.upto(channels, tall) as c:
+            spare = w.shift(turned, w.times(w.quotient(c, tall), own))
+            self.turn(w, t, w.shift(f, w.times(c, t["U"])), spare, w.least(tall, w.minus(channels, c)), tall)
+        with w.upto(images) as k, w.upto(t["V"], t["width"]) as first:
+            both = w.plus(w.times(w.plus(n0, k), t["G"]), g)
+            y = w.shift(t["B"], w.times(both, w.times(t["O"], t["J"])))
+            count = w.least(t["width"], w.minus(t["V"], first))
+            spots = self.entry_of(w, t["spots"], w.times(first, str(SPOT)))
+            w.run("@packed", f"ptr {y}", t["J"], t["O"], f"ptr {spots}", count, f"ptr {matrix}", lanes, step)
+            with w.upto(count) as v:
+                spot = w.times(v, str(SPOT))
+                image = w.get(self.entry_of(w, spots, spot))
+                w.line(f"store i64 {w.times(v, step)}, ptr {self.entry_of(w, '%near', spot)}")
+                w.line(f"store i64 {image}, ptr {self.entry_of(w, '%near', w.plus(spot, '1'))}")
+            with w.upto(channels, tall) as c:
+                rows = w.least(tall, w.minus(channels, c))
+                x = w.shift(t["C_"], w.times(w.plus(w.times(both, t["C"]), w.plus(c0, c)), t["I"]))
+                filters = w.shift(turned, w.times(w.quotient(c, tall), own))
+                with w.upto(t["U"]) as u:
+                    to = w.shift(x, w.get(self.entry_of(w, t["table"], u)))
+                    a = w.shift(filters, w.times(u, tile))
+                    call = [f"ptr {a}", "1", tall, f"ptr {matrix}", "ptr %rows", f"ptr {to}", t["I"], t["O"], "1"]
+                    self.over_vectors(w, "0", count, most, rows, call, "%near")
+        w.define("direct_images", "(ptr %task, i64 %number)")
+
+    def turn(self, w: Words, t: dict[str, str], filters: str, to: str, rows: str, tall: str) -> None:
+        """The filters of some channels as [place][output][channel], tall numbers for each output."""
+        scalar = LLVM_TYPE[w.dtype]
+        with w.upto(t["O"]) as o, w.upto(rows) as i, w.upto(t["U"]) as u:
+            source = w.shift(filters, w.plus(w.times(o, t["K"]), w.plus(w.times(i, t["U"]), u)))
+            there = w.shift(to, w.plus(w.times(w.plus(w.times(u, t["O"]), o), tall), i))
+            found = w.emit(f"load {scalar}, ptr {source}, align {self.item}", w.dtype).text
+            w.line(f"store {scalar} {found}, ptr {there}, align {self.item}")
+
+    def direct_filters(self) -> None:
+        """void direct_filters(task, number): the filters of size outputs, from `many` images or `width` vectors at a time."""
+        w = self.words()
+        t = self.task(w)
+        lanes = str(self.tile.lanes)
+        most_rows, most_columns = outer_shape(self.tile)
+        g = w.quotient("%number", t["parts"])
+        o0 = w.times(w.minus("%number", w.times(g, t["parts"])), t["size"])
+        outputs = w.least(t["size"], w.minus(t["O"], o0))
+        target = w.shift(t["C_"], w.times(w.plus(w.times(g, t["O"]), o0), t["K"]))
+        self.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        room = w.times(w.times(outputs, t["K"]), str(self.item))
+        w.line(f"call void @llvm.memset.p0.i64(ptr {target}, i8 0, i64 {room}, i1 false)")
+        down = w.times(t["width"], lanes)
+        across = w.times(outputs, down)
+        matrix = self.scratch(w, w.times(across, t["many"]))
+        x_step, y_step = w.times(t["C"], t["I"]), w.times(t["O"], t["J"])
+        with w.upto(t["N"], t["many"]) as n, w.upto(t["V"], t["width"]) as first:
+            images = w.least(t["many"], w.minus(t["N"], n))
+            count = w.least(t["width"], w.minus(t["V"], first))
+            spots = self.entry_of(w, t["spots"], w.times(first, str(SPOT)))
+            with w.upto(images) as k:
+                both = w.plus(w.times(w.plus(n, k), t["G"]), g)
+                y = w.shift(t["B"], w.plus(w.times(both, y_step), w.times(o0, t["J"])))
+                to = w.shift(matrix, w.times(k, across))
+                w.run("@packed", f"ptr {y}", t["J"], outputs, f"ptr {spots}", count, f"ptr {to}", down, lanes)
+            x = w.shift(t["A"], w.times(w.plus(w.times(n, t["G"]), g), x_step))
+            with w.upto(outputs, str(most_rows)) as o, w.upto(t["K"], str(most_columns)) as p:
+                rows, columns = (
+                    w.least(w.minus(outputs, o), str(most_rows)),
+                    w.least(w.minus(t["K"], p), str(most_columns)),
+                )
+                chosen = w.plus(w.times(w.minus(rows, "1"), str(most_columns)), w.minus(columns, "1"))
+                place = w.emit(f"getelementptr inbounds ptr, ptr @outers, i64 {chosen}", "int64").text
+                function = w.emit(f"load ptr, ptr {place}", "int64").text
+                table = self.entry_of(w, t["table"], p)
+                to = w.shift(target, w.plus(w.times(o, t["K"]), p))
+                w.run(
+                    function, f"ptr {w.shift(matrix, w.times(o, down))}", down, across, f"ptr {x}",
+                    w.times(x_step, t["G"]), f"ptr {table}", f"ptr {spots}", images, count, f"ptr {to}", t["K"],
+                )  # fmt: skip
+        w.define("direct_filters", "(ptr %task, i64 %number)")

@@ -1,0 +1,109 @@
+"""What all pieces of a convolution are told, and how they find their way: sizes, tasks, images and groups by number."""
+
+from __future__ import annotations
+
+from symdl.backends.builder import LLVM_TYPE
+from symdl.backends.gemm_tiles import Tile
+from symdl.backends.gemm_words import Words
+from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
+
+SIZES = ("N", "G", "C", "O", "I0", "I1", "I2", "U0", "U1", "U2", "Y0", "Y1", "Y2", "k0", "k1", "k2", "d0", "d1", "d2")
+ADDRESSES = ("A", "B", "C_", "sizes", "product", "table", "spots")
+TASK = (*ADDRESSES, "parts", "size", "width", "deep", "many")  # what a piece is told
+PIECE_BYTES = 192 << 10  # of memory that a piece fills at once: it stays in a second-level cache beside the filters
+
+
+class Pieces:
+    """A module of which the pieces are being written."""
+
+    def __init__(self, tile: Tile, triple: str, data_layout: str) -> None:
+        target = Target(triple, data_layout, tile.fma, vector_bytes=tile.lanes * ITEM_BYTES[tile.dtype])
+        self.tile, self.module = tile, Module(target)
+        self.item = ITEM_BYTES[tile.dtype]
+
+    def words(self) -> Words:
+        return Words(self.module, self.tile.dtype)
+
+    def sizes(self, w: Words, pointer: str) -> dict[str, str]:
+        """Every size by its name, and what follows from them."""
+        s = {name: w.get(w.word_at(pointer, k)) for k, name in enumerate(SIZES)}
+        s["plane"] = w.times(s["I1"], s["I2"])
+        s["I"] = w.times(s["I0"], s["plane"])
+        s["U"] = w.times(s["U0"], w.times(s["U1"], s["U2"]))
+        s["J"] = w.times(s["Y0"], w.times(s["Y1"], s["Y2"]))
+        s["K"] = w.times(s["C"], s["U"])
+        s["V"] = w.times(w.times(s["Y0"], s["Y1"]), w.ceiling(s["Y2"], str(self.tile.lanes)))  # vectors of one result
+        return s
+
+    def first(self, w: Words, s: dict[str, str], axis: str) -> str:
+        """Where the first number of a filter stands in its window."""
+        far = w.times(w.minus(s[f"U{axis}"], "1"), w.minus("0", s[f"d{axis}"]))
+        return w.choose(w.holds("slt", s[f"d{axis}"], "0"), far, "0")
+
+    def count(self, w: Words, digits: list[tuple[str, str]]) -> None:
+        """One more, in numbers of these bases, the last of which has none."""
+        carry = "1"
+        for variable, base in digits:
+            more = w.arithmetic("add nsw", w.get(variable), carry)
+            if base:
+                over = w.holds("sge", more, base)
+                w.set(variable, w.choose(over, "0", more))
+                carry = w.choose(over, "1", "0")
+            else:
+                w.set(variable, more)
+
+    def run(self, w: Words, image: str, matrix: str, count: str, step: str, beside: str, adds: bool) -> None:
+        """A run of numbers from an image to the matrix, or added back."""
+        lanes, dtype = self.tile.lanes, self.tile.dtype
+        scalar, vector = LLVM_TYPE[dtype], w.vector(self.tile)
+        whole = w.arithmetic("and", count, str(-lanes))
+        rest = w.minus(count, whole)
+        with w.when(beside):
+            with w.upto(whole, str(lanes)) as v:
+                if adds:
+                    self.add(w, vector, w.shift(matrix, v), w.shift(image, v))
+                else:
+                    w.copy(self.tile, w.shift(image, v), w.shift(matrix, v))
+            if not adds:
+                with w.when(w.holds("sgt", rest, "0")):
+                    found = w.masked_load(self.tile, w.shift(image, whole), w.below(self.tile, rest))
+                    w.line(f"store {vector} {found}, ptr {w.shift(matrix, whole)}, align {self.item}")
+        singly = w.choose(beside, rest if adds else "0", count)
+        start = w.choose(beside, whole, "0")
+        with w.upto(singly) as v:
+            at = w.plus(start, v)
+            source, target = w.shift(image, w.times(at, step)), w.shift(matrix, at)
+            if adds:
+                self.add(w, scalar, target, source)
+            else:
+                found = w.emit(f"load {scalar}, ptr {source}, align {self.item}", dtype).text
+                w.line(f"store {scalar} {found}, ptr {target}, align {self.item}")
+
+    def add(self, w: Words, kind: str, source: str, target: str) -> None:
+        """target = target + source."""
+        dtype = self.tile.dtype
+        new = w.emit(f"load {kind}, ptr {source}, align {self.item}", dtype).text
+        old = w.emit(f"load {kind}, ptr {target}, align {self.item}", dtype).text
+        total = w.emit(f"fadd {kind} {old}, {new}", dtype).text
+        w.line(f"store {kind} {total}, ptr {target}, align {self.item}")
+
+    def task(self, w: Words) -> dict[str, str]:
+        """The fields of a task, and the sizes."""
+        t = {}
+        for k, name in enumerate(TASK):
+            t[name] = w.pointer_at("%task", k) if name in ADDRESSES else w.get(w.word_at("%task", k))
+        t["pointer"] = t["sizes"]
+        return t | self.sizes(w, t["sizes"])
+
+    def scratch(self, w: Words, numbers: str, name: str = "%scratch") -> str:
+        """Memory for so many numbers and two vectors of garbage."""
+        room = w.times(w.plus(numbers, str(2 * self.tile.lanes)), str(self.item))
+        w.line(f"{name} = alloca i8, i64 {room}, align 64")
+        return name
+
+    def of_image(self, w: Words, t: dict[str, str]) -> tuple[str, str, str, str]:
+        """(image, group, part, image * G + group) of a piece's number."""
+        both = w.quotient("%number", t["parts"])
+        part = w.minus("%number", w.times(both, t["parts"]))
+        n = w.quotient(both, t["G"])
+        return n, w.minus(both, w.times(n, t["G"])), part, both

@@ -1,0 +1,165 @@
+"""The inner loops of convolutions that read images where they lie: register tiles over vectors of neighbouring places.
+
+A vector is a run of results within one row; a table says where each begins, others where the numbers of a filter stand.
+"""
+
+from __future__ import annotations
+
+from symdl.backends.builder import LLVM_TYPE, Builder, Reg
+from symdl.backends.gemm_tiles import Tile
+from symdl.backends.llvm.module import ITEM_BYTES, Module
+
+SPOT = 3  # words for each vector in a table of spots: where it begins in one array and in the other, and one for others
+
+
+class Inner(Builder):
+    """A Builder for one function over vectors of a tile."""
+
+    def __init__(self, tile: Tile) -> None:
+        super().__init__(tile.lanes, tile.fma)
+        self.tile, self.dtype, self.item = tile, tile.dtype, ITEM_BYTES[tile.dtype]
+        self.scalar, self.vector = LLVM_TYPE[tile.dtype], self.type(tile.dtype)
+
+    def at(self, pointer: str, index: str, kind: str = "") -> str:
+        """The address so many elements further."""
+        return self.emit(f"getelementptr inbounds {kind or self.scalar}, ptr {pointer}, i64 {index}", "int64").text
+
+    def word(self, table: str, index: int | str) -> str:
+        place = table if index == 0 else self.at(table, str(index), "i64")
+        return self.emit(f"load i64, ptr {place}", "int64").text
+
+    def load(self, pointer: str, kind: str = "") -> Reg:
+        return self.emit(f"load {kind or self.vector}, ptr {pointer}, align {self.item}", self.dtype)
+
+    def every_lane(self, one: Reg) -> Reg:
+        seed = self.emit(f"insertelement {self.vector} poison, {self.scalar} {one.text}, i32 0", self.dtype).text
+        mask = f"<{self.tile.lanes} x i32> zeroinitializer"
+        return self.emit(f"shufflevector {self.vector} {seed}, {self.vector} poison, {mask}", self.dtype)
+
+    def named(self, name: str, value: Reg) -> None:
+        """The register that was just written, under another name."""
+        self.lines[-1] = self.lines[-1].replace(f"{value.text} =", f"{name} =", 1)
+
+
+def direct(module: Module, tile: Tile, vectors: int, rows: int) -> None:
+    """void direct(A, ra, ca, B, table, spots, C, rc, count, add): with b, c the next pair in spots for each vector,
+
+    C[c + i*rc ..] = (C +) sum over p < count of A[i*ra + p*ca] * B[b + table[p] ..]
+    """
+    w = Inner(tile)
+    cells = [(i, j) for i in range(rows) for j in range(vectors)]
+    w.label("entry")
+    starts = [w.at("%B", w.word("%spots", SPOT * j)) for j in range(vectors)]
+    shifts = [w.emit(f"mul i64 %ra, {i}", "int64").text if i else "0" for i in range(rows)]
+    w.line("br label %sum")
+    w.label("sum")
+    w.line("%left = phi i64 [ %count, %entry ], [ %fewer, %sum ]")
+    w.line("%a = phi ptr [ %A, %entry ], [ %a.next, %sum ]")
+    w.line("%t = phi ptr [ %table, %entry ], [ %t.next, %sum ]")
+    for i, j in cells:
+        w.line(f"%c{i}.{j} = phi {w.vector} [ zeroinitializer, %entry ], [ %d{i}.{j}, %sum ]")
+    place = w.word("%t", 0)
+    row = [w.load(w.at(start, place)) for start in starts]
+    for i in range(rows):
+        one = w.every_lane(w.load("%a" if i == 0 else w.at("%a", shifts[i]), w.scalar))
+        for j in range(vectors):
+            w.named(f"%d{i}.{j}", w.fma(one, row[j], Reg(f"%c{i}.{j}", tile.dtype)))
+    w.line(f"%a.next = getelementptr inbounds {w.scalar}, ptr %a, i64 %ca")
+    w.line("%t.next = getelementptr inbounds i64, ptr %t, i64 1")
+    w.line("%fewer = add nsw i64 %left, -1")
+    w.line("%done = icmp eq i64 %fewer, 0")
+    w.line("br i1 %done, label %end, label %sum")
+    w.label("end")
+    ends = [w.at("%C", w.word("%spots", SPOT * j + 1)) for j in range(vectors)]
+    steps = [w.emit(f"mul i64 %rc, {i}", "int64").text if i else "0" for i in range(rows)]
+    places = {(i, j): w.at(ends[j], steps[i]) if i else ends[j] for i, j in cells}
+    w.line("%more = icmp ne i64 %add, 0")
+    w.line("br i1 %more, label %increase, label %write")
+    w.label("write")
+    for i, j in cells:
+        w.line(f"store {w.vector} %d{i}.{j}, ptr {places[i, j]}, align {w.item}")
+    w.line("ret void")
+    w.label("increase")
+    for i, j in cells:
+        total = w.add(w.load(places[i, j]), Reg(f"%d{i}.{j}", tile.dtype))
+        w.line(f"store {w.vector} {total.text}, ptr {places[i, j]}, align {w.item}")
+    w.line("ret void")
+    head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, ptr noalias readonly %table"
+    rest = "ptr noalias readonly %spots, ptr noalias %C, i64 %rc, i64 %count, i64 %add"
+    body = "\n".join(w.lines)
+    module.add(f"define internal void @direct{vectors}x{rows}({head}, {rest}) noinline nounwind {{\n{body}\n}}", w)
+
+
+def outer_shape(tile: Tile) -> tuple[int, int]:
+    """(outputs, numbers of a filter) whose sums of products fit the registers, with a vector of each output beside."""
+    return (4, 5) if tile.accumulators > 16 else (3, 4) if tile.accumulators >= 12 else (2, 3)
+
+
+def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
+    """void outer(D, dr, dn, X, xn, table, spots, images, count, C, rc): C[i*rc + j] += sum over n < images, t < count of
+
+    sum over lanes of D[i*dr + n*dn + t*lanes ..] * X[n*xn + table[j] + spots[3 t] ..]
+    """
+    w = Inner(tile)
+    cells = [(i, j) for i in range(rows) for j in range(columns)]
+    w.label("entry")
+    firsts = [w.at("%X", w.word("%table", j)) for j in range(columns)]
+    w.line("br label %image")
+    w.label("image")
+    w.line("%n = phi i64 [ 0, %entry ], [ %n.next, %next ]")
+    for i, j in cells:
+        w.line(f"%a{i}.{j} = phi {w.vector} [ zeroinitializer, %entry ], [ %d{i}.{j}, %next ]")
+    before = w.emit("mul i64 %n, %xn", "int64").text
+    images = [w.at(first, before) for first in firsts]
+    w.line("%D.n = mul i64 %n, %dn")
+    w.line(f"%D.image = getelementptr inbounds {w.scalar}, ptr %D, i64 %D.n")
+    w.line("br label %sum")
+    w.label("sum")
+    w.line("%t = phi i64 [ 0, %image ], [ %t.next, %sum ]")
+    w.line("%s = phi ptr [ %spots, %image ], [ %s.next, %sum ]")
+    w.line("%v = phi ptr [ %D.image, %image ], [ %v.next, %sum ]")
+    for i, j in cells:
+        w.line(f"%c{i}.{j} = phi {w.vector} [ %a{i}.{j}, %image ], [ %d{i}.{j}, %sum ]")
+    place = w.word("%s", 0)
+    steps = [w.emit(f"mul i64 %dr, {i}", "int64").text if i else "0" for i in range(rows)]
+    left = [w.load(w.at("%v", steps[i]) if i else "%v") for i in range(rows)]
+    for j in range(columns):
+        right = w.load(w.at(images[j], place))
+        for i in range(rows):
+            w.named(f"%d{i}.{j}", w.fma(left[i], right, Reg(f"%c{i}.{j}", tile.dtype)))
+    w.line(f"%s.next = getelementptr inbounds i64, ptr %s, i64 {SPOT}")
+    w.line(f"%v.next = getelementptr inbounds {w.scalar}, ptr %v, i64 {tile.lanes}")
+    w.line("%t.next = add nsw i64 %t, 1")
+    w.line("%whole = icmp eq i64 %t.next, %count")
+    w.line("br i1 %whole, label %next, label %sum")
+    w.label("next")
+    w.line("%n.next = add nsw i64 %n, 1")
+    w.line("%last = icmp eq i64 %n.next, %images")
+    w.line("br i1 %last, label %end, label %image")
+    w.label("end")
+    reduce = f"llvm.vector.reduce.fadd.{w.suffix(tile.dtype)}"
+    w.declarations.add(f"declare {w.scalar} @{reduce}({w.scalar}, {w.vector})")
+    for i, j in cells:
+        row = w.emit(f"mul i64 %rc, {i}", "int64").text
+        spot = w.at("%C", w.emit(f"add i64 {row}, {j}", "int64").text)
+        total = w.emit(f"call reassoc {w.scalar} @{reduce}({w.scalar} -0.0, {w.vector} %d{i}.{j})", tile.dtype).text
+        old = w.load(spot, w.scalar).text
+        new = w.emit(f"fadd {w.scalar} {old}, {total}", tile.dtype).text
+        w.line(f"store {w.scalar} {new}, ptr {spot}, align {w.item}")
+    w.line("ret void")
+    head = "ptr noalias readonly %D, i64 %dr, i64 %dn, ptr noalias readonly %X, i64 %xn, ptr noalias readonly %table"
+    rest = "ptr noalias readonly %spots, i64 %images, i64 %count, ptr noalias %C, i64 %rc"
+    body = "\n".join(w.lines)
+    module.add(f"define internal void @outer{rows}x{columns}({head}, {rest}) noinline nounwind {{\n{body}\n}}", w)
+
+
+def tables(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
+    """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][columns - 1]."""
+    counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
+    entries = [
+        f"ptr @direct{v}x{m}" if (v, m) in parts else "ptr null" for v in counts for m in range(1, tile.rows + 1)
+    ]
+    module.declarations.add(f"@directs = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
+    rows, columns = outer_shape(tile)
+    outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in range(1, columns + 1)]
+    module.declarations.add(f"@outers = internal constant [{len(outers)} x ptr] [{', '.join(outers)}]")

@@ -1,0 +1,26 @@
+"""docs/stability.md holds what its command prints, and symdl's numbers on it are the true ones."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from stability_formulas import PAGE, ROWS, Shown, filled, numbers
+from ulps import distance
+
+
+def test_the_page_is_what_the_command_prints() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert filled(page) == page
+
+
+def test_there_are_enough_formulas() -> None:
+    assert len(ROWS) >= 20
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.text)
+def test_numpy_loses_what_symdl_keeps(row: Shown) -> None:
+    written, got, true = numbers(row)
+    assert distance(np.float64(got), true) <= 4
+    assert not distance(np.float64(written), true) <= 1000
+    assert mpmath.isfinite(true)
