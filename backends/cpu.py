@@ -111,6 +111,12 @@ def convolve_address(dtype: str, machine: Machine, store: MutableMapping[str, by
     return library(f"convolve {tile}", text, machine, store).address(convolve.entry_name(dtype))
 
 
+def library_address(name: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
+    """What stands under a name in RUNTIME."""
+    kind, dtype = name.split("_")
+    return (gemm_address if kind == "gemm" else convolve_address)(dtype, machine, store)
+
+
 def libraries(program: Program) -> list[str]:
     """The entries of RUNTIME, beside poll, that the code of a Program calls."""
     calls = [s for s in all_steps(program.steps) if isinstance(s, Call) and uses_library(s)]
@@ -145,9 +151,7 @@ class CpuExecutable:
         if routines:
             self._runtime[RUNTIME.index("routine")] = self._routines.address
         for name in interface.libraries:
-            kind, dtype = name.split("_")
-            found = (gemm_address if kind == "gemm" else convolve_address)(dtype, machine, store)
-            self._runtime[RUNTIME.index(name)] = found
+            self._runtime[RUNTIME.index(name)] = library_address(name, machine, store)
         self._expected = len(interface.of_kind("input")), len(interface.of_kind("shared"))
         self._symbols = tuple(b.symbol for b in interface.bindings)
         given = interface.of_kind("input", "shared", "constant", "output")
@@ -300,15 +304,15 @@ class CpuBackend:
         return executable
 
     @contextmanager
-    def preparing(self, dtypes: Collection[str]) -> Iterator[None]:
-        """While a Program is made inside, a thread loads the libraries, with products of these dtypes.
+    def preparing(self, names: Collection[str]) -> Iterator[None]:
+        """While a Program is made inside, a thread loads the libraries, with those of these names in RUNTIME.
 
         LLVM works without Python's lock: the first process of a machine, which has to compile them, hardly waits for
         them.
         """
         machine, store = self.machine, self.store
-        served = sorted(d for d in dtypes if f"gemm_{d}" in RUNTIME)
-        tasks: list[Callable[[], object]] = [partial(gemm_address, d, machine, store) for d in served]
+        served = sorted(name for name in names if name in RUNTIME)
+        tasks: list[Callable[[], object]] = [partial(library_address, name, machine, store) for name in served]
         tasks += [partial(entry_code, machine, store), partial(threads_pool, machine, store)]
         with _lock:
             mine = machine.fingerprint()

@@ -13,6 +13,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,10 @@ def steps(only: Sequence[str], rounds: int) -> Rows:
     for name, build in STEPS.items():
         if only and name not in only:
             continue
-        functions = {p: build() for p in PRECISIONS}
-        compiled = {p: step.function(p) for p, step in functions.items()}
-        seconds = timed({p: lambda p=p: compiled[p](*functions[p].arguments) for p in PRECISIONS}, rounds)  # type: ignore[misc]  # mypy infers no type of it
-        row = pair({"part": "steps", "name": name}, seconds) | {"operations": counted(functions["right"])}
+        built = {p: build() for p in PRECISIONS}
+        runs = {p: partial(step.function(p), *step.arguments) for p, step in built.items()}
+        seconds = timed(runs, rounds)
+        row = pair({"part": "steps", "name": name}, seconds) | {"operations": counted(built["right"])}
         rows.append(row)
         counts = "  ".join(f"{kind} {'/'.join(map(str, c.values()))}" for kind, c in row["operations"].items())
         print(f"{name:<26}{row['plain_ms']:>10}{row['right_ms']:>10}{row['ratio']:>8}   {counts}", flush=True)
@@ -111,8 +112,8 @@ def chains(only: Sequence[str], rounds: int, elements: int) -> Rows:
             arity = formula.__code__.co_argcount
             inputs = [T.tensor(f"x{k}", dtype=dtype, shape=(None,)) for k in range(arity)]
             data = [np.random.default_rng(k).standard_normal(elements).astype(dtype) for k in range(arity)]
-            outputs = {p: symdl.function(inputs, formula(*inputs), precision=p) for p in PRECISIONS}
-            seconds = timed({p: lambda f=f: f(*data) for p, f in outputs.items()}, rounds)  # type: ignore[misc]  # mypy infers no type of it
+            runs = {p: partial(symdl.function(inputs, formula(*inputs), precision=p), *data) for p in PRECISIONS}
+            seconds = timed(runs, rounds)
             rows.append(pair({"part": "chains", "name": name, "dtype": dtype}, seconds))
             row = rows[-1]
             print(f"{name:<26}{dtype:<8}{row['plain_ms']:>10}{row['right_ms']:>10}{row['ratio']:>8}", flush=True)
@@ -131,17 +132,21 @@ def lowering(rounds: int) -> Rows:
             with collector_paused():
                 stabilized(roots, origins, right)
 
-        seconds = timed({p: lambda p=p: lowered(p == "right") for p in PRECISIONS}, rounds)  # type: ignore[misc]  # mypy infers no type of it
+        seconds = timed({p: partial(lowered, p == "right") for p in PRECISIONS}, rounds)
         row = pair({"part": "lowering", "hidden_layers": hidden, "nodes": count}, seconds)
         row["us_a_node"] = round(seconds["right"] / count * 1e6, 1)
         rows.append(row)
-        print(f"{hidden} hidden, {count:>4} nodes      {row['plain_ms']:>10}{row['right_ms']:>10}{row['us_a_node']:>8} us a node")
+        print(
+            f"{hidden} hidden, {count:>4} nodes      {row['plain_ms']:>10}{row['right_ms']:>10}{row['us_a_node']:>8} us a node"
+        )
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", choices=("steps", "chains", "lowering"), default=["steps", "chains", "lowering"])
+    parser.add_argument(
+        "--parts", nargs="+", choices=("steps", "chains", "lowering"), default=["steps", "chains", "lowering"]
+    )
     parser.add_argument("--only", nargs="+", default=[], help="names of steps and chains")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--elements", type=int, default=10**7, help="of the chains' arrays")

@@ -46,10 +46,14 @@ def perceptron(sizes: Sequence[int] = (784, 512, 128, 10), rows: int = 256) -> S
     """relu layers, softmax, cross-entropy by labels, Adam."""
     x, y = T.fmatrix("x"), T.ivector("y")
     kinds = ["relu"] * (len(sizes) - 2) + ["softmax"]
-    layers = [dense(a, b, kind, f"layer{k}") for k, (a, b, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False))]
+    layers = [
+        dense(a, b, kind, f"layer{k}") for k, (a, b, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False))
+    ]
     net = nn.Sequential(layers)
     loss = nn.categorical_crossentropy(net(x), y)
-    return Step([x, y], loss, nn.Adam().updates(loss, net.parameters), [images(rows, sizes[0]), labels(rows, sizes[-1])])
+    return Step(
+        [x, y], loss, nn.Adam().updates(loss, net.parameters), [images(rows, sizes[0]), labels(rows, sizes[-1])]
+    )
 
 
 def autoencoder(visible: int = 784, hidden: int = 256, rows: int = 128) -> Step:
@@ -96,7 +100,9 @@ def boltzmann_machine(visible: int = 784, hidden: int = 256, rows: int = 128) ->
     return Step([v], loss, nn.SGD(0.1).updates(loss, [*layer.parameters, back]), [images(rows, visible)])
 
 
-def long_short_term_memory(inputs: int = 64, hidden: int = 128, steps: int = 5, classes: int = 10, rows: int = 64) -> Step:
+def long_short_term_memory(
+    inputs: int = 64, hidden: int = 128, steps: int = 5, classes: int = 10, rows: int = 64
+) -> Step:
     """An LSTM (Hochreiter and Schmidhuber 1997) written out for a few steps, its last state classified, SGD."""
     x, y = T.ftensor3("x"), T.ivector("y")
     gates, top = dense(inputs + hidden, 4 * hidden, "linear", "gates"), dense(hidden, classes, "softmax", "top")
@@ -113,8 +119,24 @@ def long_short_term_memory(inputs: int = 64, hidden: int = 128, steps: int = 5, 
     return Step([x, y], loss, updates, [data, labels(rows, classes)])
 
 
+def lenet(rows: int = 64) -> Step:
+    """Two convolutions with pooling and two layers, as LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998), relu, Adam."""
+    x, y = T.ftensor4("x"), T.ivector("y")
+    net = nn.Sequential(
+        [
+            nn.Conv2D(1, 8, 5, "relu", dtype=DTYPE, name="first"), nn.Pool2D(2),
+            nn.Conv2D(8, 16, 5, "relu", dtype=DTYPE, name="second"), nn.Pool2D(2),
+            nn.Flatten(), dense(256, 64, "relu", "hidden"), dense(64, 10, "softmax", "top"),
+        ]
+    )  # fmt: skip
+    loss = nn.categorical_crossentropy(net(x), y)
+    data = images(rows, 784).reshape(rows, 1, 28, 28)
+    return Step([x, y], loss, nn.Adam().updates(loss, net.parameters), [data, labels(rows, 10)])
+
+
 STEPS: dict[str, Callable[[], Step]] = {
     "perceptron": perceptron,
+    "LeNet": lenet,
     "autoencoder": autoencoder,
     "variational autoencoder": variational_autoencoder,
     "Boltzmann machine": boltzmann_machine,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ from symdl.backends.routines import Routine
 from symdl.bodies import every_node
 from symdl.collector import collector_paused
 from symdl.config import config
+from symdl.convolution import PRODUCTS
 from symdl.digest import NoDigest, digest
 from symdl.dims import Sizes, canonical_sizes, with_sizes
 from symdl.epilogues import with_epilogues
@@ -142,6 +143,7 @@ def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     constants = tuple(n for n in every_node(*roots) if n.op is CONSTANT and n.type.shape)
     memory = Memory(origins)
     program = _program(graph, roots, form.places, constants, form.sizes, memory, blocks)
+    program = replace(program, ranged=graph.precision == "right")
     stages.done("fuse and order", lambda: f"{len(program.steps)} steps, {len(program.offsets)} temporary values")
     return Lowered(graph, form.nodes, form.sizes, roots, form.source, program, constants, tuple(memory.routines))
 
@@ -243,7 +245,10 @@ def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[
             return Compiled(loaded(Artifact.unpacked(data), graph, nodes, backend), nodes, None)
         except BadArtifact as error:
             logger.info("cache: an entry is of no use and is made anew: %s", error)
-    with backend.preparing({n.type.dtype for n in nodes if n.op.kind == "contraction"}):
+    products = [n for n in nodes if n.op.kind == "contraction"]
+    called = {f"gemm_{n.type.dtype}" for n in products}
+    called |= {f"convolve_{n.type.dtype}" for n in products if n.op.name in PRODUCTS}
+    with backend.preparing(called):
         form = lowered(graph)
         executable = compiled(form, backend)
     if store is not None and key is not None:

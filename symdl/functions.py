@@ -21,7 +21,8 @@ from symdl.expr import Expr, described, pack, short, unpack_all
 from symdl.inputs import Array, In, as_array
 from symdl.latex import page
 from symdl.methods import declared
-from symdl.nan_guard import NanGuard, guard_of, look
+from symdl.nan_guard import NanGuard, guard_of
+from symdl.nan_origin import look
 from symdl.profile import Profile, profiled
 from symdl.runs import Run, Way, native
 from symdl.segments import Segment, segmented

@@ -20,7 +20,7 @@ from symdl.batching import ROWS, VIEWS, Batching, whole_rows
 from symdl.bodies import argument, dependent, result
 from symdl.branches import lifted
 from symdl.expr import CONSTANT, RESULT, Expr, building, make, rebuilt, topological
-from symdl.loop_parts import Loop, State, costs, in_bodies
+from symdl.loop_parts import Loop, State, costs, in_bodies, replaced
 from symdl.ops.contractions import CONTRACT, parse, written
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import cast

@@ -158,6 +158,7 @@ class Program:
     failures: tuple[Failure, ...] = ()
     offsets: dict[str, int] = field(default_factory=dict)  # temp -> its arena slot
     slots: tuple[tuple[Extent, ...], ...] = ()  # arena slots, each as large as the largest of these, in bytes
+    ranged: bool = False  # float32 is computed in float64 where its range does not do, and may be tried as float32 there
 
     def of_kind(self, *kinds: Kind) -> list[Buffer]:
         return [b for b in self.buffers.values() if b.kind in kinds]

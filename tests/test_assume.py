@@ -73,7 +73,9 @@ def test_choices_are_decided(choice: Any, taken: Any) -> None:
     inside = symdl.assume(x, lower=0.5, upper=8)
     assert program(x, choice(inside), "plain") == program(x, taken(x), "plain")
     value = np.array([0.5, 2.0, 8.0])
-    np.testing.assert_allclose(symdl.function([x], choice(inside))(value), symdl.function([x], taken(x))(value), rtol=4e-16)
+    np.testing.assert_allclose(
+        symdl.function([x], choice(inside))(value), symdl.function([x], taken(x))(value), rtol=4e-16
+    )
 
 
 def test_choices_that_facts_leave_open_stay() -> None:

@@ -38,7 +38,8 @@ def elementwise(values: list[Value], names: str, dtype: str = "float64", schedul
     stores = tuple(Store(contiguous(f"o{k}", v.dtype, (n,)), (i,), v) for k, v in enumerate(values))
     buffers = {name: Buffer(name, dtype, (n,), "input") for name in names}
     buffers |= {f"o{k}": Buffer(f"o{k}", v.dtype, (n,), "output") for k, v in enumerate(values)}
-    made = Program(buffers, (Binding(N, names[0], 0),), (), (Kernel((For(I, n, stores, schedule),)),), ())
+    step = Kernel((For(I, n, stores, schedule),))
+    made = Program(buffers, (Binding(N, names[0], 0),), (), (step,), ranged=dtype == "float32")
     verify(made)
     return made
 
@@ -67,7 +68,7 @@ def in_full(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
 
     def call(made: Program, backend: CpuBackend = CPU) -> Runner:
         with monkeypatch.context() as patch:
-            patch.setattr(attempts, "narrowed", lambda loop, fused: None)
+            patch.setattr(attempts, "narrowed", lambda loop, fused, ranged: None)
             patch.setattr(vectors, "plan_for", lambda loop, vector_bytes: None)
             return compiled(made, backend)
 

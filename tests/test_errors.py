@@ -178,6 +178,23 @@ MISTAKES: dict[str, str] = {
     "a guard that is none": 'x = T.dvector("x")\nf = function([x], x * 2, nan_guard="yes")',
     "a range that ends before it begins": 'x = T.dscalar("x")\nsymdl.stability_report(T.exp(x), {x: (1, 0)})',
     "a variable without a range": 'x, y = T.dscalars("x", "y")\nsymdl.stability_report(x * y, {x: (0, 1)})',
+    # ---- loops and branches ----
+    "a loop without a number of steps": 'h = T.dvector("h")\nsymdl.scan(lambda s: s * 2, outputs_info=h)',
+    "a state that loses an axis": 'x, h = T.dmatrix("x"), T.dvector("h")\nsymdl.scan(lambda row, state: (row * state).sum(), x, h)',
+    "a state of another length": 'W = shared(np.ones((3, 4)), "W")\nh = shared(np.ones(3), "h")\nsymdl.scan(lambda state: state @ W, outputs_info=h, n_steps=5)',
+    "more outputs than outputs_info": 'x, h = T.dmatrix("x"), T.dvector("h")\nsymdl.scan(lambda row, state: [row + state, row], x, [h])',
+    "taps into the future of an output": 'h = T.dmatrix("h")\nsymdl.scan(lambda state: state, outputs_info={"initial": h, "taps": [1]}, n_steps=3)',
+    "too few rows for the taps": 'h = shared(np.ones((2, 4)), "h")\nsymdl.scan(lambda a, b: a + b, outputs_info={"initial": h, "taps": [-1, -3]}, n_steps=3)',
+    "a scalar as a sequence": 'x = T.dscalar("x")\nsymdl.scan(lambda row: row, x)',
+    "strict, and a weight that is not passed": 'x = T.dmatrix("x")\nW = shared(np.ones((3, 4)), "W")\nsymdl.scan(lambda row: row @ W, x, strict=True)',
+    "more steps than a sequence has": 'x = shared(np.ones((3, 4)), "x")\nsymdl.scan(lambda row: row, x, n_steps=5)',
+    "more steps than a sequence has at the call": 'x, n = T.dmatrix("x"), T.lscalar("n")\nout, _ = symdl.scan(lambda row: row * 2, x, n_steps=n)\nf = function([x, n], out)\nf(np.ones((3, 4)), 5)',
+    "a number of steps that is no integer": 'n = T.dscalar("n")\nsymdl.scan(lambda: n, n_steps=n)',
+    "a step that returns a text": 'x = T.dmatrix("x")\nsymdl.scan(lambda row: "row", x)',
+    "a condition with axes": 'x = T.dvector("x")\nsymdl.ifelse(x > 0, x, -x)',
+    "branches of other shapes": 'x = T.dscalar("x")\nsymdl.ifelse(x > 0, T.zeros((3,)), T.zeros((4,)))',
+    "branches with other numbers of values": 'x = T.dscalar("x")\nsymdl.ifelse(x > 0, [x], [x, x])',
+    "until of an array": 'x = T.dmatrix("x")\nsymdl.scan(lambda row: (row, symdl.until(row > 0)), x)',
 }
 SECRETS = re.compile(r"0x[0-9a-f]{6,}|/(?:work|tmp|home|root|usr)/|site-packages|<symdl|\b\d{12,}\b")
 
@@ -219,6 +236,7 @@ def test_no_text_is_left_over() -> None:
 
 
 WITHOUT_PARTS = {  # no expression takes part
+    "a loop without a number of steps", "a step that returns a text",
     "a number among the inputs", "a text among the outputs", "an unknown mode", "an unknown on_unused_input",
     "a gradient for a number", "a misspelt disconnected_inputs", "where with == of Python", "concatenate of nothing",
     "a size that is a float", "sum of ==", "float16", "complex", "a dtype that is none", "a cast to object",

@@ -88,13 +88,17 @@ def test_identities(mode: str, precision: str, dtype: str) -> None:
     x = variable("x", (None,), dtype)
     rows = [row for row in ONE if mode != "numpy" or row not in LIMITS]
     f = symdl.function([x], [ONE[row][0](x) for row in rows], mode=mode, precision=precision)
-    pairs = [(k, *pair.split()) for k, row in enumerate(rows) for pair in ONE[row][1].split(", ")]
+    pairs: list[tuple[int, str, str]] = []
+    for k, row in enumerate(rows):
+        for pair in ONE[row][1].split(", "):
+            argument, value = pair.split()
+            pairs.append((k, argument, value))
     arguments = {argument for _, argument, _ in pairs}
     found = {a: [v[0] for v in f(np.array([float(a)], dtype))] for a in sorted(arguments)}
     for k, argument, expected in pairs:
-        got, value = found[argument][k], float(expected)
-        assert kind(got) == kind(value), (rows[k], argument, got)
-        assert kind(value) or got == pytest.approx(value, rel=1e-6), (rows[k], argument)
+        got, true = found[argument][k], float(expected)
+        assert kind(got) == kind(true), (rows[k], argument, got)
+        assert kind(true) or got == pytest.approx(true, rel=1e-6), (rows[k], argument)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

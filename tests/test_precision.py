@@ -138,7 +138,7 @@ def test_a_network_learns_alike() -> None:
 
 def test_the_range_of_float32_is_float64() -> None:
     x, y = T.fvector("x"), T.fvector("y")
-    for out in (T.sqrt(x * x + 1), x * x * y / (y * y), T.sqrt(x * x + y * y), T.log(x * x * y)):
+    for out in (T.sqrt(x * x + 1), x * x * y / (y * y), T.sqrt(x * x + y * y)):
         f = symdl.function([x, y], out, precision="right", on_unused_input="ignore")
         assert "float64" in f.source("program")
         assert not any(form in f.source("program") for form in WIDE)

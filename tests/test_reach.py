@@ -12,7 +12,6 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from truths import DIGITS
 from ulps import distance
 
 import symdl.tensor as T
@@ -23,7 +22,8 @@ from symdl.verify import exact
 
 Formula = Callable[[Any], Any]
 BOUND = 4
-LOGITS = [-700.0, -40.5, -1.5, 2.0**-12, 3.0, 80.0]
+DIGITS = 100  # the smallest values are 1e-70
+LOGITS = [-80.0, -40.5, -1.5, 2.0**-12, 3.0, 80.0]
 SMALL = [2.0**-20, -(2.0**-12), 0.03125, -0.75, 1.5, 6.0]
 LARGE = [2.0**-10, 0.5, 3.0, 1e3, 2.0**20, 1e8]
 POSITIVE = [2.0**-30, 2.0**-8, 0.5, 1.25, 8.0, 30.0]
@@ -88,34 +88,25 @@ PLACES: dict[str, Callable[[Formula, Any], Any]] = {
 }  # fmt: skip
 
 
-def worst(outputs: list[Expr], values: dict[Expr, Any]) -> list[float]:
-    """The worst error of each output in ulp where its exact value is a number."""
-    truth = exact(outputs, values, DIGITS)
-    found = evaluate(stabilized(outputs, {}, right=True), values)
-    out = []
-    for got, true in zip(found, truth, strict=True):
-        known = np.array([not mpmath.isnan(t) for t in np.ravel(true)], bool).reshape(np.shape(true))
-        out.append(float(np.max(distance(got, true), where=known, initial=0)))
-    return out
+def worst(output: Expr, values: dict[Expr, Any], truth: Any) -> float:
+    """The worst error of an output in ulp where its exact value is a number."""
+    (got,) = evaluate(stabilized([output], {}, right=True), values)
+    known = np.array([not mpmath.isnan(t) for t in np.ravel(truth)], bool).reshape(np.shape(truth))
+    return float(np.max(distance(got, truth), where=known, initial=0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", CORE)
 def test_every_place(name: str, dtype: str) -> None:
+    """Values and gradients within 4 ulp in every place, the second derivative within 8."""
     f, numbers = CORE[name]
     x = variable("x", (6,), dtype)
     values = {x: np.array(numbers, dtype)}
-    errors: dict[tuple[str, int], float] = {}
+    outputs: dict[tuple[str, int], Expr] = {}
     for place, put in PLACES.items():
         y = put(f, x)
-        errors |= {(place, k): e for k, e in enumerate(worst([y, T.grad(y.sum(), x)], values))}
-    assert {label: e for label, e in errors.items() if e > BOUND} == {}
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", CORE)
-def test_second_derivatives(name: str, dtype: str) -> None:
-    f, numbers = CORE[name]
-    x = variable("x", (6,), dtype)
-    second = T.grad(T.grad(f(x).sum(), x).sum(), x)
-    assert worst([second], {x: np.array(numbers, dtype)})[0] <= 2 * BOUND
+        outputs |= {(place, 0): y, (place, 1): T.grad(y.sum(), x)}
+    outputs["alone", 2] = T.grad(outputs["alone", 1].sum(), x)
+    truth = exact(list(outputs.values()), values, DIGITS)
+    errors = {at: worst(y, values, t) for (at, y), t in zip(outputs.items(), truth, strict=True)}
+    assert {at: e for at, e in errors.items() if e > BOUND * max(1, at[1])} == {}

@@ -47,8 +47,9 @@ class AttemptWriter(VectorWriter):
     def plan_of(self, loop: For) -> Plan | None:
         """As many lanes as float32 has, where that is what is tried."""
         tried = self.attempt(loop)
-        forms = any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
-        return plan_for(loop, self.target.vector_bytes * (2 if forms and tried is not None and tried.single else 1))
+        single = tried is not None and tried.single
+        doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
+        return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1))
 
     # one round
 
@@ -56,7 +57,7 @@ class AttemptWriter(VectorWriter):
         """The attempt at each round of a loop."""
         found = self.attempts.get(id(loop))
         if found is None:
-            made = narrowed(loop, self.target.fma)
+            made = narrowed(loop, self.target.fma, self.module.ranged)
             found = self.attempts[id(loop)] = made, loop
         made = found[0]
         return None if made is None or made.sums else made
@@ -225,7 +226,11 @@ class AttemptWriter(VectorWriter):
         if not any(isinstance(s, Assign) and s.value.dtype in NARROW for s in loop.body):
             return None
         plan = plan_for(loop, self.target.vector_bytes)
-        tried = narrowed(loop, self.target.fma) if plan is not None and loop.schedule == "vector" else None
+        tried = (
+            narrowed(loop, self.target.fma, self.module.ranged)
+            if plan is not None and loop.schedule == "vector"
+            else None
+        )
         stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
         loaded = {item.view.buffer for item in walk(*loop.body) if isinstance(item, Load)}
         if plan is None or tried is None or stored & loaded or not all(map(begins, plan.sums.values())):

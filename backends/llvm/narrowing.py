@@ -41,19 +41,21 @@ class Narrowed:
     single: bool = False  # tried in float32
 
 
-def narrowed(loop: For, fused: bool) -> Narrowed | None:
+def narrowed(loop: For, fused: bool, ranged: bool) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
 
-    That is one without loops, that declares variables, adds to those around it, and reads no buffer after having stored in
+    ranged: it may be one in float32 (see Program). The body is one without loops, that declares variables, adds to those around it, and reads no buffer after having stored in
     it.
     """
-    if not _simple(loop):
+    items = walk(*loop.body)
+    forms = any(isinstance(item, Apply) and item.dtype in NARROW for item in items)
+    if not (forms or ranged) or not _simple(loop):
         return None
-    in_single = single(loop)
+    in_single = single(loop) if ranged else None
     found = None if in_single is None else _attempted(in_single, fused)
     if found is not None:
         found.single = True
-    if found is None and any(isinstance(item, Apply) and item.dtype in NARROW for item in walk(*loop.body)):
+    elif forms:
         found = _attempted(loop, fused)
     return found
 

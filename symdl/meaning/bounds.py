@@ -308,8 +308,7 @@ def _of_sigmoid(node: Expr, i: Sequence[Bounds]) -> Bounds:
 
 def _of_softplus(node: Expr, i: Sequence[Bounds]) -> Bounds:
     x = i[0]
-    low, high = x.ends
-    return between(max(x.low, 0.0), max(x.high, 0.0) + 1, min(low, 0) * PER_E - 1, _joint(x.most, 0))
+    return between(max(x.low, 0.0), max(x.high, 0.0) + 1, min(x.ends[0], 0) * PER_E - 1, _joint(x.most, 0))
 
 
 def _of_cosh(node: Expr, i: Sequence[Bounds]) -> Bounds:

@@ -130,10 +130,10 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             near_enough = ew.lt(ew.mul(ew.abs(write(apart)), size), write.number(1))
             return ew.where(near_enough, whole(write.scaled(product, sign)), plain)
         case "tan" | "sin of":
-            apart = write(delta.a - delta.b)
+            gap = write(delta.a - delta.b)
             size = ew.add(ew.add(ew.abs(a), ew.abs(b)), write.number(1))
-            small = ew.lt(ew.mul(ew.abs(apart), size), write.number(1))
-            exact = ew.le(ew.mul(write.number(2), ew.abs(apart)), ew.abs(a))
+            small = ew.lt(ew.mul(ew.abs(gap), size), write.number(1))
+            exact = ew.le(ew.mul(write.number(2), ew.abs(gap)), ew.abs(a))
             sine = write(known("sin", delta.a - delta.b))
             if delta.function == "tan":
                 sine = ew.true_div(sine, ew.mul(write(known("cos", delta.a)), write(known("cos", delta.b))))
@@ -143,7 +143,8 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
         case "arctan":
             product = ew.mul(a, b)
             ratio = ew.true_div(write(delta.a - delta.b), ew.add(write.number(1), product))
-            inside = ew.bitwise_and(ew.gt(product, write.number(-HALF)), ew.lt(product, write.number(2.0**60)))
+            most = 2.0 ** (1000 if product.type.dtype == "float64" else 120)
+            inside = ew.bitwise_and(ew.gt(product, write.number(-HALF)), ew.lt(product, write.number(most)))
             return ew.where(inside, whole(write.function("arctan", ratio)), plain)
     upper = ew.bitwise_and(ew.gt(a, write.number(HALF)), ew.gt(b, write.number(HALF)))
     lower = ew.bitwise_and(ew.lt(a, write.number(-HALF)), ew.lt(b, write.number(-HALF)))

@@ -97,7 +97,7 @@ class Lowering:
                 if new.op is log_slope:
                     new = true_div(1, *new.inputs)
                 elif new.op is SOFTMAX and self.right:
-                    new = self.writer(new.type.dtype, frozenset()).softmax(*new.inputs, **new.params)
+                    new = self.writer(new.type.dtype, frozenset()).softmax(new.inputs[0], new.params["axes"])
             if new is not node and node.name and not new.name:
                 new.name = node.name
             return new

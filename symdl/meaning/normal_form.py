@@ -8,8 +8,8 @@ are dropped, and a reduction keeps its axes as 1. So a scalar, a row and a matri
 
 from __future__ import annotations
 
-import math
 import itertools
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from math import gcd, isqrt, lcm
 from typing import Any, Generic, TypeVar

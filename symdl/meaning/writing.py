@@ -321,8 +321,8 @@ class Writing:
             zero = self.number(0)
             vanish = ew.bitwise_and(ew.eq(self.term(both[0], 1), zero), ew.eq(self(both[1].args[0]), zero))
             return ew.where(vanish, zero, self._term(m, c))
-        vanish = self.zero_over_zero(m)
-        return self._term(m, c) if vanish is None else ew.where(vanish, self.number(0), self._term(m, c))
+        nothing = self.zero_over_zero(m)
+        return self._term(m, c) if nothing is None else ew.where(nothing, self.number(0), self._term(m, c))
 
     def zero_over_zero(self, m: Mono) -> Expr | None:
         """Whether a term is 0 / 0 by what only derivatives of logarithms divide by; None if it cannot be."""
