@@ -68,8 +68,22 @@ class Pieces:
                 with w.when(w.holds("sgt", rest, "0")):
                     found = w.masked_load(self.tile, w.shift(image, whole), w.below(self.tile, rest))
                     w.line(f"store {vector} {found}, ptr {w.shift(matrix, whole)}, align {self.item}")
-        singly = w.choose(beside, rest if adds else "0", count)
-        start = w.choose(beside, whole, "0")
+        singly, start = count, "0"
+        if not adds:  # every second number: those of two vectors, of which the second begins at the first one's last number
+            second = w.both(w.holds("eq", step, "2"), w.negated(beside))
+            chosen = ", ".join(f"i32 {k if k < lanes else k + 1}" for k in range(0, 2 * lanes, 2))
+            with w.when(second), w.upto(whole, str(lanes)) as v:
+                near = w.shift(image, w.times(v, "2"))
+                left, right = (
+                    w.emit(f"load {vector}, ptr {place}, align {self.item}", dtype).text
+                    for place in (near, w.shift(near, str(lanes - 1)))
+                )
+                order = f"<{lanes} x i32> <{chosen}>"
+                found = w.emit(f"shufflevector {vector} {left}, {vector} {right}, {order}", dtype).text
+                w.line(f"store {vector} {found}, ptr {w.shift(matrix, v)}, align {self.item}")
+            singly, start = w.choose(second, rest, singly), w.choose(second, whole, start)
+        singly = w.choose(beside, rest if adds else "0", singly)
+        start = w.choose(beside, whole, start)
         with w.upto(singly) as v:
             at = w.plus(start, v)
             source, target = w.shift(image, w.times(at, step)), w.shift(matrix, at)

@@ -25,7 +25,8 @@ from symdl.pictures import dot, picture, pydotprint
 from symdl.printing import debugprint, pp, pprint
 from symdl.random import RandomStream
 from symdl.replacing import clone, graph_replace
-from symdl.stability_report import StabilityReport, stability_report
+from symdl.stability import stability_report
+from symdl.stability_tables import StabilityReport
 from symdl.storage import SharedVariable, shared
 
 __version__ = "0.1.0"

@@ -529,6 +529,8 @@ def short(expr: Expr, depth: int = 3) -> str:
         return "..."
     if expr.op.name == "extent":
         return str(expr.params["extent"])  # x.shape[0]
+    if expr.op.name == "parameter":  # of the body of a loop
+        return f"p{expr.params['position']}"
     if expr.op is RESULT:
         return f"{short(expr.inputs[0], depth - 1)}[{expr.params['index']}]"
     return f"{SHOWN.get(expr.op.name, expr.op)}({', '.join(short(i, depth - 1) for i in expr.inputs)})"

@@ -55,6 +55,8 @@ def _text(node: Expr, parts: list[Text]) -> Text:
         return f"{inner[0]}[{node.params['index']}]", ATOM
     if name == "iota" and len(node.params["shape"]) == 1:
         return f"arange({node.params['shape'][0]})", ATOM
+    if name == "parameter":  # of the body of a loop
+        return f"p{node.params['position']}", ATOM
     if name == "log_slope":  # the derivative of a logarithm
         return _infix("/", 6, [("1", ATOM), parts[0]], False)
     if name == "spread":

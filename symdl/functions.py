@@ -28,7 +28,8 @@ from symdl.runs import Run, Way, native
 from symdl.segments import Segment, segmented
 from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of
 from symdl.sources import assembly_text, llvm_text, program_text
-from symdl.stability_report import StabilityReport, reported
+from symdl.stability import reported
+from symdl.stability_tables import StabilityReport
 from symdl.storage import SharedVariable, shared, swap
 from symdl.turns import Turn, queue, wake
 

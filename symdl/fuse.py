@@ -16,11 +16,12 @@ from typing import Any
 
 from symdl.apart import convolution, matmul, permutation, routine, scatter
 from symdl.errors import InternalError
-from symdl.expr import Expr, results, topological
+from symdl.expr import Expr, constant, results, topological
 from symdl.loops import View
 from symdl.lower import At, Formulas, Lent, Memory, Read, index, indices, is_window
 from symdl.nests import Unit, columnwise, grouped
 from symdl.ops.contractions import CONTRACT
+from symdl.ops.declare import spread
 from symdl.ops.reductions import FOLDS
 from symdl.program import Step
 from symdl.stored import Storage
@@ -125,6 +126,8 @@ class Fusion:
                 self.close(n, permutation(n, self.target_views(n)[0], reads, self.formulas), reads)
             case "join":
                 self.join(n)
+            case "view" if n in self.storage.framed:
+                self.frame(n)
             case "control":
                 self.control(n)
             case _:
@@ -195,6 +198,26 @@ class Fusion:
             self.groups[group].sealed.add(n)
             self.place[n] = max(group, self.place.get(n, group))
             start = start + x.type.shape[axis]
+
+    def frame(self, n: Expr) -> None:
+        """A border and what it is around, in pieces that do not overlap."""
+        (whole,) = self.target_views(n)
+        (x,) = n.inputs
+        fill = constant(n.params["fill"], n.type.dtype)
+        inner = tuple(zip(n.params["starts"], x.type.shape, strict=True))
+        blocks: list[tuple[tuple[Extent, Extent], ...]] = []  # (start, extent) along each axis
+        for k, ((start, extent), n_k) in enumerate(zip(inner, n.type.shape, strict=True)):
+            behind = [(0, m) for m in n.type.shape[k + 1 :]]
+            sides = ((0, start), (start + extent, n_k - start - extent))
+            blocks += [(*inner[:k], side, *behind) for side in sides if side[1] != 0]
+        pieces = [(spread(fill, tuple(m for _, m in b), ()), b) for b in blocks]
+        for piece, block in [(x, inner), *pieces]:
+            offset = whole.offset
+            for (start, _), stride in zip(block, whole.strides, strict=True):
+                offset = offset + start * stride
+            group = self.insert(self.piece(piece, replace(whole, shape=piece.type.shape, offset=offset)))
+            self.groups[group].sealed.add(n)
+            self.place[n] = max(group, self.place.get(n, group))
 
     # ---- groups ----
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
+from symdl.bodies import PARAMETER, Body
 from symdl.columns import aligned
 from symdl.compilation import Graph, Lowered
 from symdl.config import config
@@ -116,7 +117,13 @@ def tree(
     if cut:
         rest = sum(1 for n in topological(*(r for _, r in roots)) if n not in letters)
         lines.append((f"({rest} more nodes: depth={depth}, limit={limit})", "", ""))
-    return aligned(lines)
+    out = aligned(lines)
+    for node, name in letters.items():  # loops and branches: their bodies, each a tree of its own
+        for key, body in sorted((k, v) for k, v in node.params.items() if isinstance(v, Body)):
+            inner_roots = [(f"result {k}: ", o) for k, o in enumerate(body.outputs)]
+            inner_text = tree(inner_roots, print_type, depth, max(limit - len(lines), 1), source)
+            out += f"{key} of [{name}]\n" + "".join(f"  {line}\n" for line in inner_text.splitlines())
+    return out
 
 
 def letter(k: int) -> str:
@@ -131,7 +138,7 @@ def letter(k: int) -> str:
 
 def _title(node: Expr) -> str:
     """A leaf's name or value; an op with its parameters."""
-    if node.op is VARIABLE or node.op is CONSTANT or node.op.name == "extent":
+    if node.op is PARAMETER or node.op is VARIABLE or node.op is CONSTANT or node.op.name == "extent":
         return short(node) if node.name or node.op is not VARIABLE else "variable"
     params = ", ".join(f"{k}={_plain(v)}" for k, v in node.params.items() if k not in HIDDEN)
     called = f" {node.name!r}" if node.name else ""

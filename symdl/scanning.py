@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from symdl import loop_gradients  # noqa: F401  # the gradients of these ops
 from symdl.bodies import argument, closed, dependent, moved
 from symdl.clock import Clock, ticking
 from symdl.config import config

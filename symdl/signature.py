@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from symdl.compilation import Graph
+from symdl.config import config
 from symdl.dims import substituted, used_symbols
 from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
 from symdl.expr import VARIABLE, Expr, as_expr, described, topological, warn
@@ -133,7 +134,7 @@ def graph_of_expressions(outputs: Sequence[Expr], precision: str) -> Graph:
     """The Graph of a function of these expressions and of all their variables, in the order in which they occur."""
     variables = [n for n in topological(*outputs) if n.op is VARIABLE and not isinstance(n, SharedVariable)]
     graph = graph_of([In(v) for v in variables], {}, list(outputs), [], [], True, "ignore")
-    return replace(graph, precision=precision)
+    return replace(graph, precision=precision, float_semantics=config.float_semantics)
 
 
 def new_value(target: SharedVariable, new: Any) -> Expr:

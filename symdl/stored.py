@@ -18,6 +18,7 @@ CHEAP = frozenset(
 )
 DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurses far
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
+READ_OFTEN = 4  # views of a border, from which on it is stored
 COSTLY = 12  # a transcendental function in cheap ops
 OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join", "permutation", "routine", "control")  # kinds that are no formulas
 
@@ -32,6 +33,7 @@ class Storage:
         as they lie in memory, in C order."""
         self.given = given
         self.keep: set[Expr] = set(results)
+        self.framed: set[Expr] = set()  # borders around what is read many times: written in pieces, none of which asks where it is
         self.weight: dict[Expr, int] = {}  # node -> cheap ops in its formula, down to what is stored
         self._depth: dict[Expr, int] = {}
         self._left: dict[Expr, int] = {}  # as weight, but 0 for what is stored
@@ -50,8 +52,10 @@ class Storage:
         """Store what n needs in memory, and what it would compute more often than once an element."""
         match n.op.kind:
             case "contraction" | "routine":
+                sliding = n.op.name in CONVOLUTIONS
+                self.framed.update(x for x in n.inputs if sliding and is_border(x))
                 for x in n.inputs:
-                    self._window(x, strided=n.op.name not in CONVOLUTIONS)
+                    self._window(x, strided=not sliding)
             case "control":
                 for x in n.inputs:
                     if x in self.given or not is_lendable(x):
@@ -104,8 +108,16 @@ class Storage:
         self._left[n] = weight
         self._depth[n] = 1 + max((self._depth[i] for i in n.inputs if i in self._depth), default=0)
         reread = not cheap or (kind == "elementwise" and weight > RECOMPUTED)
+        if uses >= READ_OFTEN and is_border(n):
+            self.framed.add(n)
+            self._store(n)
         if n in self.keep or kind in OWN_LOOPS or self._depth[n] > DEEPEST or (uses > 1 and reread):
             self._store(n)
+
+
+def is_border(n: Expr) -> bool:
+    """Whether a view puts a constant around its operand."""
+    return n.op.name == "pad" and all(step == 1 for step in n.params["steps"])
 
 
 def _stretches(n: Expr) -> bool:

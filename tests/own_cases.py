@@ -71,7 +71,8 @@ def _elementwise(function: Callable[..., Any], operands: int = 1) -> Callable[..
             return mpmath.nan
         return mpmath.nan if isinstance(found, mpmath.mpc) else found
 
-    return np.frompyfunc(one, operands, 1)
+    found: Callable[..., Any] = np.frompyfunc(one, operands, 1)
+    return found
 
 
 def _over_rows(function: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -30,7 +30,7 @@ UNARY: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "sin": (3, T.sin), "cos": (3, T.cos), "tan": (2, T.tan), "arctan": (2, T.arctan), "arcsin": (1, T.arcsin), "arccos": (1, T.arccos),
     "sinh": (2, T.sinh), "cosh": (2, T.cosh), "arcsinh": (1, T.arcsinh), "arccosh": (1, T.arccosh), "arctanh": (1, T.arctanh),
     "erf": (2, T.erf), "erfc": (2, T.erfc), "erfcx": (1, T.erfcx), "erfinv": (1, T.erfinv), "gammaln": (1, T.gammaln), "digamma": (1, T.digamma),
-    "exp2": (1, T.exp2), "log2": (1, T.log2), "log10": (1, T.log10), "log1mexp": (1, T.log1mexp), "logistic_tail": (1, None),
+    "exp2": (1, T.exp2), "log2": (1, T.log2), "log10": (1, T.log10), "log1mexp": (1, T.log1mexp),
     "deg2rad": (1, T.deg2rad), "rad2deg": (1, T.rad2deg), "sign": (1, T.sign), "floor": (1, T.floor), "ceil": (1, T.ceil), "trunc": (1, T.trunc),
     "round_half_even": (1, T.round), "add": (2, lambda a: a + 1), "sub": (4, lambda a: 1 - a), "pow": (2, lambda a: a**3),
 }  # fmt: skip
@@ -49,8 +49,9 @@ REDUCTION: tuple[Callable[[Any], Any], ...] = (
 
 
 def _drawn(rng: random.Random, table: dict[str, tuple[int, Any]]) -> Callable[..., Any]:
-    able = [(weight, made) for weight, made in table.values() if made is not None]
-    found: Callable[..., Any] = rng.choices([made for _, made in able], [weight for weight, _ in able])[0]
+    found: Callable[..., Any] = rng.choices(
+        [made for _, made in table.values()], [weight for weight, _ in table.values()]
+    )[0]
     return found
 
 

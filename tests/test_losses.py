@@ -6,7 +6,7 @@ The truth is the loss in mpmath, written once for all its spellings, and its num
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from symdl.expr import variable
 
 BITS = 3400  # e^-1000 beside 1, squared
 EPSILON = 2.0**-20
+DTYPES = ("float64", "float32")
 Truth = Callable[..., Any]  # of mpmath numbers, or of rows of them: the loss of one sample
 
 
@@ -35,7 +36,6 @@ class Loss:
     spellings: dict[str, Callable[..., Any]]
     moving: int = 1
     whole: tuple[str, ...] = ()  # the leaves that are integers
-    known: dict[str, str] = field(default_factory=dict)  # spelling -> why it fails
 
 
 exp, log, sig, where = T.exp, T.log, T.sigmoid, T.where
@@ -431,11 +431,33 @@ def _slope(truth: Truth, sample: tuple[Any, ...], which: int) -> Any:
     return [slope(k) for k in range(len(sample[which]))] if isinstance(sample[which], list) else slope(None)
 
 
+NOISE = "where the truth is e^-1000 or less the wide numbers leave 1e-33, for a difference that is not seen to cancel"
+KNOWN = {
+    "cross-entropy by labels: one-hot times log, by hand float64": NOISE,
+    "cross-entropy by labels: one-hot times log, by hand float32": NOISE,
+    "cross-entropy by labels: log of one-hot times, by hand float64": NOISE,
+    "cross-entropy by labels: log of one-hot times, by hand float32": NOISE,
+    "cross-entropy by one-hot: chosen, by hand float64": NOISE,
+    "cross-entropy by one-hot: chosen, by hand float32": NOISE,
+    "binary cross-entropy, hard: mixed float64": NOISE,
+    "focal by labels: softmax float64": "(1 - p)^2 of a softmax loses what is below 1e-49",
+}
+
+
+def marked(name: str, spelling: str, dtype: str) -> Any:
+    label = f"{name}: {spelling} {dtype}"
+    marks = [pytest.mark.xfail(reason=KNOWN[label], raises=AssertionError)] if label in KNOWN else []
+    return pytest.param(name, spelling, dtype, marks=marks, id=label)
+
+
 CASES = [(name, spelling) for name, loss in LOSSES.items() for spelling in loss.spellings]
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("name", "spelling"), CASES, ids=[f"{a}: {b}" for a, b in CASES])
+def test_the_list_of_known_failures_names_cases() -> None:
+    assert set(KNOWN) <= {f"{name}: {spelling} {dtype}" for name, spelling in CASES for dtype in DTYPES}
+
+
+@pytest.mark.parametrize(("name", "spelling", "dtype"), [marked(*case, dtype) for case in CASES for dtype in DTYPES])
 def test_cost_and_gradient(name: str, spelling: str, dtype: str) -> None:
     loss = LOSSES[name]
     leaves = [

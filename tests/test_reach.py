@@ -55,7 +55,12 @@ CORE: dict[str, tuple[Formula, list[float]]] = {
     "arctan": (lambda x: T.arctan(x + 1) - T.arctan(x), POSITIVE),
     "logsumexp": (lambda x: T.log(T.exp(x) + T.exp(-x) + T.exp(x / 2)), LOGITS),
     "softmax": (lambda x: T.softmax(T.stack([x, 0 * x, -x], axis=1))[:, 1], [-40.5, -1.5, 2.0**-12, 3.0, 20.0, 100.0]),
-    "cross entropy": (lambda x: -T.log(T.softmax(T.stack([x, -x], axis=1))[:, 0]), LOGITS),
+    "cross entropy": (
+        lambda x: -T.log(T.softmax(T.stack([x, -x], axis=1))[:, 0]), [-20.5, -1.5, 2.0**-12, 3.0, 9.0, 15.0],
+    ),
+    "cross entropy by labels": (
+        lambda x: -T.log(T.softmax(T.stack([x, -x], axis=1))[T.arange(6), np.array([0, 1, 0, 0, 1, 0])]), LOGITS,
+    ),
 }  # fmt: skip
 
 ORDER = np.array([3, 0, 5, 1, 4, 2])

@@ -71,7 +71,7 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
     bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
-    places: dict[str, list[Extent]] = {}
+    places: dict[str, list[tuple[Extent, Extent]]] = {}  # each with its step
     for item in walk(*loop.body):
         if isinstance(item, For | Barrier | Checked):
             return None
@@ -89,9 +89,11 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
                 return None
             if item.view.buffer in stored:
                 known = places.setdefault(item.view.buffer, [])
-                if gathered or not all(place is p or _apart(place - p, step, loop.extent) for p in known):
+                if gathered or not all(
+                    place is p or (step == q and _apart(place - p, step, loop.extent)) for p, q in known
+                ):
                     return None
-                known.append(place)
+                known.append((place, step))
             bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
         if isinstance(item, Apply) and item.dtype in WIDE:
             bytes_ = 8

@@ -412,6 +412,7 @@ RULES: dict[str, Callable[[Expr, Sequence[Bounds]], Bounds]] = {
     "clip_between": _clip,
     "where": lambda node, i: hull(i[1], i[2]),
     "join": lambda node, i: hull(*i),
+    "interleave": lambda node, i: hull(*i),
     "pad": _pad,
     "iota": _iota,
     "right_shift": _shifted,

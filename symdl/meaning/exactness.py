@@ -20,6 +20,7 @@ EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimu
 EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
 CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
+SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "position"])
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
 MODERATE_BITS = math.log2(1e30)  # a factor within 1e-30 and 1e30 brings nothing back
 VANISHING = frozenset(["exp", "exp2", "sigmoid", "erfc", "logistic_tail"])  # faster than any power of their argument
@@ -28,6 +29,11 @@ DIGITS = {"float32": 24, "float64": 53}
 MANY_DIGITS = 10**6
 
 Leaves = int | None  # a set of leaves, a bit each; None: not known
+
+
+def is_contraction(n: Expr) -> bool:
+    """Whether a node is computed by a product, a loop or a routine, which read and write stored numbers."""
+    return n.op.name in CONTRACTIONS or n.op.kind not in SIMPLE
 
 
 @dataclass
@@ -84,7 +90,7 @@ class Exactness:
         if name in INDEX:
             data = data[: len(data) if name == "join" else 1]
         self.bounds[n] = self._bounds(n, inputs)
-        contraction = name in CONTRACTIONS or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
+        contraction = is_contraction(n) or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
         self.digits[n] = self._digits(n, data)
         exact = not data or self._is_exact(n, data)
         if not data or contraction or n in self.stored:
@@ -118,9 +124,11 @@ class Exactness:
         out = bounds_of(n, given)
         if n.op.name.startswith("random"):  # so small a draw is not seen
             out = out.meet(Bounds(least=-24))
-        moderate = n.op.name in CONTRACTIONS or (n.op.name == "sum" and given[0].most <= MODERATE.most)
-        if moderate and is_float(n.type.dtype):  # of stored numbers: their range is what it is
-            out = out.meet(MODERATE if n.op.name != "sum" else Bounds(most=MODERATE.most))
+        if is_float(n.type.dtype):  # of stored numbers: their range is what it is
+            if is_contraction(n):
+                out = out.meet(MODERATE)
+            elif n.op.name == "sum" and given[0].most <= MODERATE_BITS:
+                out = out.meet(Bounds(most=given[0].most))
         if n in self.stored:
             out = out.meet(of_dtype(n.type.dtype))
         if n in self.known.bounds:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from symdl.expr import CONSTANT, Expr
 from symdl.meaning.bounds import FLOATS, INF
-from symdl.meaning.exactness import CONTRACTIONS, INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known
+from symdl.meaning.exactness import INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known, is_contraction
 from symdl.ops.declare import is_float
 
 PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of float64
@@ -109,7 +109,7 @@ class Analysis(Exactness):
     def _backward(self, n: Expr) -> None:
         name = n.op.name
         data = [i for i in n.inputs if i in self.bounds and is_float(i.type.dtype)]
-        if not data or name in CONTRACTIONS or (n in self.bits and name in INDEX and name != "join"):
+        if not data or is_contraction(n) or (n in self.bits and name in INDEX and name != "join"):
             data = data[:1] if name in INDEX else []
         self._ask_bits(n, name, data)
         if n in self.bits:

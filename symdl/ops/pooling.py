@@ -21,13 +21,14 @@ from symdl.ops.declare import cast_to, float_of, is_float
 from symdl.ops.elementwise import add, cast, eq, maximum, where
 from symdl.ops.extents import expr_of
 from symdl.ops.reductions import FOLDS
-from symdl.ops.shaping import INTERLEAVE, JOIN, iota
-from symdl.ops.views import PAD, REPEAT, SLICE, dropped, zeros_of
+from symdl.ops.shaping import INTERLEAVE, JOIN, interleaved, iota
+from symdl.ops.views import PAD, SLICE, dropped, zeros_of
 from symdl.ops.windows import covering_of, covers, unrolled, windows_of
 from symdl.types import Extent, Fact, Shape, TensorType, floor_divide, largest, require_at_most
 
 Numbers = tuple[int, ...]
 COMBINE: dict[str, Callable[..., Any]] = {"max": maximum, "sum": add}
+MOST_TURNS = 8  # sets of places, each of which is a loop
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad", "average")
 
 
@@ -95,7 +96,7 @@ def _expand(x: Expr, *, fold: str, **how: Any) -> Expr:
 def _pull(g: Expr, y: Expr, x: Expr, *, fold: str, **how: Any) -> tuple[Expr | None]:
     if not is_float(x.type.dtype):
         return (None,)
-    placed = {name: how[name] for name in ("window", "steps", "pads", "room")}
+    placed = {name: how[name] for name in ("window", "steps", "pads")}
     if fold == "sum":
         return (spread_back(x, [g], lambda parts: parts[0], **placed),)
     # Places that tie for the largest of a window share its gradient evenly.
@@ -119,54 +120,78 @@ def spread_back(
     window: Shape,
     steps: Numbers,
     pads: Shape,
-    room: Shape,
 ) -> Expr:
     """For each place of x the sum, over the windows that cover it, of term([*what the window has, x])."""
-    lead = x.type.ndim - len(window)
     many = tuple(covers(w, k, 1) for w, k in zip(window, steps, strict=True))
+    lead = x.type.ndim - len(window)
 
     def covered(w: Expr) -> Expr:
         for k, (size, step, before) in enumerate(zip(window, steps, pads, strict=True)):
             w = covering_of(w, lead + k, -before, step, size, x.type.shape[lead + k])
         return w
 
-    if steps == window and room == x.type.shape[lead:] and unrolled(window[-1:]) is not None:
-        return _tiled(x, of_windows, term, window)
+    if unrolled(many) is not None and steps[-1] <= MOST_TURNS:
+        return _in_turns(x, of_windows, term, window, steps, pads)
     wide = [covered(w) for w in of_windows]
     n = x.type.ndim
-    places = unrolled(many)
-    if places is None:
-        spot = make(OPS["spread"], (x,), shape=(*x.type.shape, *many), axes=tuple(range(n)))
-        return make(OPS["sum"], (term([*wide, spot]),), axes=tuple(range(n, n + len(many))))
-    terms = [term([*(_fixed(w, m, n) for w in wide), x]) for m in places]
-    return functools.reduce(add, terms)
+    spot = make(OPS["spread"], (x,), shape=(*x.type.shape, *many), axes=tuple(range(n)))
+    return make(OPS["sum"], (term([*wide, spot]),), axes=tuple(range(n, n + len(many))))
 
 
-def _tiled(x: Expr, of_windows: Sequence[Expr], term: Callable[[list[Expr]], Expr], window: Shape) -> Expr:
-    """spread_back of windows side by side: along the last axis the places of a window take turns, so that each of them is
-    a loop of its own over neighbouring windows; what no window covers is 0."""
-    n, axes = x.type.ndim, len(window)
-    lead, last = n - axes, n - 1
-    counts = of_windows[0].type.shape[lead:]
-    rows = list(of_windows)
-    for k in range(axes - 1):
-        if window[k] != 1:
-            rows = [make(REPEAT, (w,), count=window[k], axis=lead + k) for w in rows]
-    lengths = rows[0].type.shape
-    steps = (1,) * last + (window[-1],)
+def _in_turns(
+    x: Expr,
+    of_windows: Sequence[Expr],
+    term: Callable[[list[Expr]], Expr],
+    window: Numbers,
+    steps: Numbers,
+    pads: Shape,
+) -> Expr:
+    """spread_back for small windows. Along the last axis places a step apart see the same places of their windows: each such
+    set is a loop of its own over neighbouring windows, which 0 surrounds, and the sets take turns."""
+    n, last = x.type.ndim, x.type.ndim - 1
+    lead = n - len(window)
+    step, before = steps[-1], pads[-1]
+    many = [covers(w, k, 1) for w, k in zip(window, steps, strict=True)]
+    extent, most = x.type.shape[last], int(many[-1])  # type: ignore[arg-type]  # of ints
+    total = most - 1 + floor_divide(extent - 1 + before, step) + 1
+    wide = []
+    for w in of_windows:
+        w = _surrounded(w, most - 1, total, last)
+        for k in range(len(window) - 1):
+            w = covering_of(w, lead + k, -pads[k], steps[k], window[k], x.type.shape[lead + k])
+        wide.append(w)
+    rows = unrolled(many[:-1]) or []
     pieces = []
-    for (u,) in unrolled(window[-1:]) or ():
-        own = make(SLICE, (x,), starts=(0,) * last + (u,), steps=steps, lengths=lengths)
-        pieces.append(term([*rows, own]))
-    out = pieces[0]
-    if len(pieces) > 1:
-        out = make(INTERLEAVE, tuple(pieces), axis=last, extent=counts[-1] * window[-1])
-    for k in range(axes):
-        rest = x.type.shape[lead + k] - out.type.shape[lead + k]
-        if rest != 0:
-            shape = (*out.type.shape[: lead + k], rest, *out.type.shape[lead + k + 1 :])
-            out = make(JOIN, (out, zeros_of(shape, x.type.dtype)), axis=lead + k)
-    return out
+    for u in range(step):
+        lengths = (*x.type.shape[:last], interleaved(extent, step, u))
+        own = _every(x, u, step, lengths)
+        terms = []
+        for m in range(most):
+            ahead, at = divmod(u + int(before), step)
+            if at + step * m < window[-1]:
+                first = most - 1 + ahead - m
+                near = [[_every(_fixed(w, row, n), first, 1, lengths) for w in wide] for row in rows]
+                terms += [term([*given, own]) for given in near]
+        pieces.append(functools.reduce(add, terms) if terms else zeros_of(lengths, x.type.dtype))
+    return pieces[0] if len(pieces) == 1 else make(INTERLEAVE, tuple(pieces), axis=last, extent=extent)
+
+
+def _every(x: Expr, start: int, step: int, lengths: Shape) -> Expr:
+    """Each step-th element along the last axis."""
+    last = x.type.ndim - 1
+    return make(SLICE, (x,), starts=(0,) * last + (start,), steps=(1,) * last + (step,), lengths=lengths)
+
+
+def _surrounded(w: Expr, before: int, total: Extent, axis: int) -> Expr:
+    """w with zeros before and behind it along an axis, total places in all."""
+    shape = w.type.shape
+    after = total - before - shape[axis]
+    pieces = [w]
+    for place, count in ((0, before), (len(shape), after)):
+        if count != 0:
+            zeros = zeros_of((*shape[:axis], count, *shape[axis + 1 :]), w.type.dtype)
+            pieces.insert(place, zeros)
+    return w if len(pieces) == 1 else make(JOIN, tuple(pieces), axis=axis)
 
 
 def _fixed(w: Expr, places: tuple[int, ...], n: int) -> Expr:

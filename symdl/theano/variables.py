@@ -1,0 +1,441 @@
+"""What Theano's variables have and symdl's have not: tags, owners, free attributes, types that make variables.
+
+Expressions never change and have no room for more, so all of this is side data beside them, and the attributes are put
+on symdl's classes when this package is loaded. They add names; no name that symdl has means something else after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symdl.config import config
+from symdl.errors import ImmutableError
+from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, as_expr, constant, described, results, variable
+from symdl.functions import Function
+from symdl.inputs import as_array
+from symdl.ops.declare import stacked
+from symdl.ops.extents import expr_of
+from symdl.ops.formulas import norm
+from symdl.ops.reductions import cumprod, ptp
+from symdl.ops.shaping import full_like
+from symdl.storage import SharedVariable
+from symdl.types import Extent, Results, Symbol, TensorType, fresh_symbol, sole_symbol
+
+_beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attributes that users put on expressions
+
+
+class Tag:
+    """Whatever a program notes on a variable. test_value of what is computed follows from those of its inputs."""
+
+    def __init__(self, of: Expr) -> None:
+        self.__dict__["_of"] = lambda: of if of.op is VARIABLE or of.op is CONSTANT else of
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "test_value":
+            return test_value(self.__dict__["_of"]())
+        raise AttributeError(f"the tag has no {name!r}")
+
+
+def test_value(x: Expr) -> Any:
+    """The value of an expression for the test values of its variables. Raises AttributeError where one has none."""
+    if x.op is CONSTANT:
+        return x.params["value"].array
+    if isinstance(x, SharedVariable):
+        return x.get_value()
+    if x.op is VARIABLE:
+        raise AttributeError(f"{x!r} has no test value")
+    leaves = [n for n in ancestors([x]) if n.op is VARIABLE and not isinstance(n, SharedVariable)]
+    return x.eval({n: as_array(tag(n).test_value, n, downcast=True) for n in leaves})
+
+
+def tag(x: Expr) -> Tag:
+    """The tag of a variable, always the same."""
+    own = _beside.setdefault(x, {})
+    if "tag" not in own:
+        own["tag"] = Tag(x)
+    found: Tag = own["tag"]
+    return found
+
+
+class Apply:
+    """The application of an op that made a variable: op, inputs, outputs. A view; two of one node are equal."""
+
+    def __init__(self, op: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.op, self.inputs, self.outputs = op, list(inputs), list(outputs)
+        self.tag = type("Tag", (), {})()
+
+    @property
+    def out(self) -> Any:
+        """The only output."""
+        return self.outputs[0]
+
+    @property
+    def nin(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def nout(self) -> int:
+        return len(self.outputs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Apply) and len(self.outputs) == len(other.outputs) and self.outputs[0] is other.outputs[0]
+
+    def __hash__(self) -> int:
+        return hash(self.outputs[0])
+
+    def __repr__(self) -> str:
+        return f"{self.op}({', '.join(map(repr, self.inputs))})"
+
+
+class OpOf:
+    """The op of an Apply as a program sees it: its name, its parameters, whether it is elementwise."""
+
+    def __init__(self, node: Expr) -> None:
+        self.node = node
+        self.name = node.op.name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        params = self.__dict__["node"].params
+        if name in params:
+            return params[name]
+        call = params.get("call")
+        if call is not None and hasattr(getattr(call, "made_by", None), name):
+            return getattr(call.made_by, name)
+        raise AttributeError(f"the op {self.name} has no {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpOf) and self.node.op is other.node.op
+
+    def __hash__(self) -> int:
+        return hash(self.node.op)
+
+    def __repr__(self) -> str:
+        return f"{self.name}"
+
+    def __str__(self) -> str:
+        return f"Elemwise{{{self.name},no_inplace}}" if self.node.op.kind == "elementwise" else self.name
+
+
+def owner(x: Expr) -> Apply | None:
+    """Who made x; None for variables, constants and shared values."""
+    if x.op.kind == "leaf" or x.op.name == "extent":
+        return None
+    own = _beside.setdefault(x, {})
+    if "owner" not in own:
+        node = x.inputs[0] if x.op is RESULT else x
+        made: Any = getattr(node.params.get("call"), "made_by", None) or OpOf(node)
+        own["owner"] = lambda: Apply(made, node.inputs, results(node))
+        own["owner"] = Apply(made, node.inputs, [x])
+    found: Apply = own["owner"]
+    return found
+
+
+def ancestors(outputs: Sequence[Expr]) -> Iterator[Expr]:
+    """Every variable that the outputs depend on, and they themselves, each once, outputs first."""
+    seen: set[Expr] = set()
+    stack = list(reversed(list(outputs)))
+    while stack:
+        n = stack.pop()
+        if n in seen:
+            continue
+        seen.add(n)
+        if not isinstance(n.type, Results):
+            yield n
+        stack += reversed(n.inputs)
+
+
+class Sizes(tuple[Any, ...]):
+    """x.shape as Theano has it: a vector of integers, whose entries are expressions, also where they are known."""
+
+    ndim = 1
+    dtype = "int64"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index) if not isinstance(index, Expr) else stacked(tuple(self))[index]
+        return Sizes(found) if isinstance(index, slice) else found
+
+    def eval(self, values: Any = None) -> Any:
+        """The sizes as an array."""
+        return vector_of(self).eval(values or {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(vector_of(self), name)
+
+
+def vector_of(sizes: Sequence[Any]) -> Expr:
+    """Sizes as one int64 vector."""
+    return as_expr(stacked(tuple(sizes))) if len(sizes) else constant(np.zeros(0, "int64"))
+
+
+def _sizes(x: Expr) -> Sizes:
+    return Sizes(expr_of(n) for n in x.type.shape)
+
+
+def copied(x: Expr, name: str | None = None) -> Expr:
+    """x itself, for it never changes; with a name, x bearing it."""
+    if name is not None and x.name is None:
+        x.name = name
+    return x
+
+
+def fresh(x: Expr, name: str | None = None) -> Expr:
+    """A new variable of the type of x: x.type()."""
+    return x.type(name)  # type: ignore[no-any-return]  # put on below
+
+
+# ---- types ----
+
+
+def _broadcastable(kind: TensorType) -> tuple[bool, ...]:
+    return tuple(n == 1 if isinstance(n, int) else False for n in kind.shape)
+
+
+def _made(kind: TensorType, name: str | None = None) -> Expr:
+    """A new variable of this type. Extents that are known stay, others are its own."""
+    return variable(name, [n if isinstance(n, int) else None for n in kind.shape], kind.dtype)
+
+
+def _filtered(kind: TensorType, data: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
+    return as_array(data, _made(kind), strict, bool(allow_downcast))
+
+
+def _as_variable(kind: TensorType, other: Any, allow_convert: bool = True) -> Expr:
+    return as_expr(other)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two types are one to Theano: dtype, number of axes, which have extent 1."""
+    return (
+        isinstance(one, TensorType)
+        and isinstance(other, TensorType)
+        and one.dtype == other.dtype
+        and _broadcastable(one) == _broadcastable(other)
+    )
+
+
+class _Types(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return isinstance(thing, TensorType)
+
+    def __subclasscheck__(cls, other: Any) -> bool:
+        return other is cls or issubclass(other, TensorType)
+
+
+class TensorTypeOf(metaclass=_Types):
+    """T.TensorType(dtype, broadcastable): a type, which called makes a variable."""
+
+    def __new__(cls, dtype: Any, broadcastable: Sequence[Any], name: str | None = None, **_: Any) -> Any:
+        name_of = config.floatX if dtype == "floatX" else np.dtype(dtype).name
+        extents: list[Extent] = [
+            1 if b is True or (type(b) is not bool and b == 1) else fresh_symbol("n") for b in broadcastable
+        ]
+        return TensorType(name_of, tuple(extents))
+
+
+class _Constants(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return isinstance(thing, Expr) and thing.op is CONSTANT
+
+
+class ConstantOf(metaclass=_Constants):
+    """Theano's Constant: an expression that is a number or an array."""
+
+    def __new__(cls, type: Any, data: Any, name: str | None = None) -> Any:
+        return constant(data)
+
+
+class _Symbolic(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return type(thing) is Expr and thing.op is not CONSTANT
+
+    def __subclasscheck__(cls, other: Any) -> bool:
+        return other is cls or issubclass(other, Expr)
+
+
+class TensorVariable(metaclass=_Symbolic):
+    """Theano's TensorVariable: an expression that is neither constant nor shared."""
+
+    def __new__(cls, type: Any, owner: Any = None, index: Any = None, name: str | None = None) -> Any:
+        return type(name)
+
+
+# ---- put on symdl's classes ----
+
+
+def _set_attribute(x: Expr, name: str, value: Any) -> None:
+    """Names that symdl does not use may be set; its own parts stay as they are."""
+    if name == "name":
+        _plain_set(x, name, value)
+    elif name == "tag" or not (hasattr(type(x), name) or name in ("op", "inputs", "params", "type", "facts", "origins")):
+        _beside.setdefault(x, {})[name] = value
+    else:
+        raise ImmutableError(f"{x!r}: {name} cannot be set, for an expression never changes", [described(x)])
+
+
+_plain_set = object.__setattr__
+
+
+def _get_attribute(x: Expr, name: str) -> Any:
+    if not name.startswith("__"):
+        own = _beside.get(x)
+        if own is not None and name in own:
+            return own[name]
+    raise AttributeError(f"{type(x).__name__!r} object has no attribute {name!r}")
+
+
+def _del_attribute(x: Expr, name: str) -> None:
+    own = _beside.get(x, {})
+    if name not in own:
+        raise AttributeError(name)
+    del own[name]
+
+
+def _data(x: Expr) -> Any:
+    if x.op is not CONSTANT:
+        raise AttributeError(f"{x!r} is no constant and has no data")
+    return x.params["value"].array
+
+
+def _zero(value: SharedVariable, borrow: bool = False) -> None:
+    value.set_value(np.zeros_like(value.get_value(borrow=True)))
+
+
+class Container:
+    """The place where a shared value lies."""
+
+    def __init__(self, of: SharedVariable) -> None:
+        self.of = of
+
+    @property
+    def data(self) -> Any:
+        return self.of.get_value(borrow=True)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.of.set_value(value)
+
+    value = data
+
+    @property
+    def storage(self) -> list[Any]:
+        return [self.data]
+
+
+class Maker:
+    """f.maker: the graph of a function, as far as programs look at it."""
+
+    def __init__(self, of: Function) -> None:
+        self.function, self.fgraph = of, FunctionGraph(list(of.graph.inputs), list(of.graph.outputs), updates=False)
+        self.inputs = of.ins
+        self.mode = of.mode
+        self.linker = self
+
+
+class FunctionGraph:
+    """Inputs, outputs and the applications between them."""
+
+    def __init__(self, inputs: Sequence[Expr], outputs: Sequence[Expr], clone: bool = True, **_: Any) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
+
+    @property
+    def variables(self) -> set[Expr]:
+        return set(ancestors(self.outputs))
+
+    @property
+    def apply_nodes(self) -> set[Apply]:
+        return set(self.toposort())
+
+    def toposort(self) -> list[Apply]:
+        """Applications, each after what it uses."""
+        found = [o for n in ancestors(self.outputs) if (o := owner(n)) is not None]
+        order: dict[Apply, None] = {}
+        stack = [o for n in reversed(self.outputs) if (o := owner(n)) is not None]
+        while stack:
+            a = stack[-1]
+            above = [o for i in a.inputs if not isinstance(i.type, Results) and (o := owner(i)) is not None]
+            if a in order:
+                stack.pop()
+            elif missing := [o for o in above if o not in order]:
+                stack += reversed(missing)
+            else:
+                order[stack.pop()] = None
+        assert len(order) <= len(found)
+        return list(order)
+
+
+def _maker(f: Function) -> Maker:
+    return Maker(f)
+
+
+def _copy_of(f: Function, share_memory: bool = False, swap: Any = None, delete_updates: bool = False, **_: Any) -> Any:
+    """A function of the same graph; swap puts other shared values in the place of some."""
+    pairs = [] if delete_updates else [(dict(swap or {}).get(a, a), b) for a, b in f._updates]
+    outputs: Any = None if f.kind is None else f._chosen[0] if f.kind == "one" else list(f._chosen)
+    givens = [*f._givens, *dict(swap or {}).items()]
+    return Function(
+        f.ins, outputs, pairs, givens, "ignore", None, f.name, None, True if delete_updates else f._options[4]
+    )
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+EXTRA: dict[type, dict[str, Any]] = {
+    Expr: {
+        "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
+        "tag": property(tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
+        "clone": fresh, "copy": copied, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
+        "shape": property(_sizes), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
+        "cumprod": lambda x, axis=None: cumprod(x, axis), "ptp": lambda x, axis=None: ptp(x, axis),
+        "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype), "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
+        "fill": lambda x, value: full_like(x, value), "conj": lambda x: x, "conjugate": lambda x: x,
+        "get_parents": lambda x: [o] if (o := owner(x)) is not None else [],
+        "transfer": lambda x, target: x,
+        "real": property(lambda x: x),
+    },
+    SharedVariable: {"container": property(Container), "zero": _zero, "value": property(lambda s: s.get_value())},
+    TensorType: {
+        "broadcastable": property(_broadcastable), "__call__": _made, "make_variable": _made, "filter": _filtered,
+        "filter_variable": _as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
+        "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
+        "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
+            dtype or t.dtype, _broadcastable(t) if broadcastable is None else broadcastable
+        ),
+    },
+    Function: {
+        "maker": property(_maker), "copy": _copy_of, "free": _nothing, "fn": property(lambda f: f),
+        "input_storage": property(lambda f: [None for _ in f.ins]),
+        "get_shared": lambda f: list(f._shareds),
+    },
+}  # fmt: skip
+
+
+def norms(x: Any, order: Any, axis: Any = None, keepdims: bool = False) -> Expr:
+    """(sum |x|^order)^(1 / order); the largest |x| for infinity, their number for 0."""
+    e = as_expr(x)
+    if order == 2:
+        return norm(e, axis, keepdims)
+    if order == np.inf:
+        return abs(e).max(axis=axis, keepdims=keepdims)
+    if order == 0:
+        return as_expr((abs(e) > 0)).sum(axis=axis, keepdims=keepdims)
+    return (abs(e) ** order).sum(axis=axis, keepdims=keepdims) ** (1.0 / order)
+
+
+def put_on(extra: dict[type, dict[str, Any]] = EXTRA) -> None:
+    """Give symdl's classes Theano's attributes."""
+    for kind, attributes in extra.items():
+        for name, value in attributes.items():
+            setattr(kind, name, value)
+
+
+_ = (Symbol, sole_symbol, Callable)
