@@ -1,162 +1,55 @@
-"""A formula for all rows at once: the same ops with one more axis in front of what differs from row to row."""
+"""What a body makes in one round, made for all rounds at once: the batch of `vectorized` whose axis counts the rounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from symdl.expr import Expr, building, make, rebuilt, topological
-from symdl.ops.contractions import CONTRACT, parse, written
+from symdl.bodies import ARGUMENT, argument
+from symdl.expr import Expr, topological
 from symdl.ops.declare import spread
-from symdl.ops.indexing import GATHER
-from symdl.rewrite import Origins
+from symdl.rewrite import Origins, Pass
 from symdl.types import Extent
-
-ROWS = "rows"  # the index of the new axis in a contraction
-Batched = Callable[[Expr, Sequence[Expr], Sequence[bool], Extent], Expr]
-
-
-def _elementwise(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    """A row of fewer axes than the result gets axes of 1 behind the new one."""
-    ndim = n.type.ndim
-    wide = []
-    for x, batched in zip(inputs, rows, strict=True):
-        own = x.type.ndim - 1
-        if batched and own < ndim:
-            shape = (count, *(1 for _ in range(ndim - own)), *x.type.shape[1:])
-            x = spread(x, shape, (0, *range(1 + ndim - own, 1 + ndim)))
-        wide.append(x)
-    return make(n.op, tuple(wide), **n.params)
-
-
-def _contract(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    operands, out = parse(n.params["notation"])
-    own = tuple((ROWS, *o) if batched else o for o, batched in zip(operands, rows, strict=True))
-    return make(CONTRACT, tuple(inputs), notation=written(own, (ROWS, *out)))
-
-
-def _view(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    p: dict[str, Any] = dict(n.params)
-    match n.op.name:
-        case "spread":
-            p |= {"shape": (count, *p["shape"]), "axes": (0, *(k + 1 for k in p["axes"]))}
-        case "slice":
-            p |= {"starts": (0, *p["starts"]), "steps": (1, *p["steps"]), "lengths": (count, *p["lengths"])}
-            if "single" in p:
-                p["single"] = tuple(k + 1 for k in p["single"])
-        case "pad":
-            p |= {"starts": (0, *p["starts"]), "steps": (1, *p["steps"]), "shape": (count, *p["shape"])}
-        case "squeeze":
-            p["axes"] = tuple(k + 1 for k in p["axes"])
-        case "reshape":
-            p["shape"] = (count, *p["shape"])
-        case _:
-            p["axis"] += 1
-    return make(n.op, tuple(inputs), **p)
-
-
-def _axes(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    moved = {"axes": tuple(k + 1 for k in n.params["axes"])} if "axes" in n.params else {"axis": n.params["axis"] + 1}
-    return make(n.op, tuple(inputs), **{**n.params, **moved})
-
-
-def _join(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    whole = [
-        x if batched else spread(x, (count, *x.type.shape), tuple(range(1, 1 + x.type.ndim)))
-        for x, batched in zip(inputs, rows, strict=True)
-    ]
-    return make(n.op, tuple(whole), axis=n.params["axis"] + 1)
-
-
-def _gather(n: Expr, inputs: Sequence[Expr], rows: Sequence[bool], count: Extent) -> Expr:
-    return make(n.op, tuple(inputs), **n.params)
-
-
-VIEWS = ("spread", "slice", "pad", "squeeze", "reshape", "tile_axis", "repeat_each")
-
-
-def rule_for(n: Expr, rows: Sequence[bool]) -> Batched | None:
-    """How a node is batched whose inputs of these places are; None if it is not known."""
-    if n.op is CONTRACT:
-        return _contract
-    if n.op.kind == "elementwise":
-        return _elementwise
-    if n.op.name in VIEWS:
-        return _view
-    if n.op.kind in ("reduction", "accumulation") and n.op.name in (
-        "sum",
-        "prod",
-        "max",
-        "min",
-        "any",
-        "all",
-        "cumsum",
-    ):
-        return _axes
-    if n.op.kind == "join":
-        return _join
-    if n.op is GATHER and not rows[0] and all(rows[1:]) and n.params["batch"] == 0 and _leading(n.params["axes"]):
-        return _gather
-    return None
-
-
-def _leading(axes: tuple[int, ...]) -> bool:
-    return axes == tuple(range(len(axes)))
+from symdl.vectorized import Batch, NotBatched
 
 
 class Batching:
-    """The nodes of a body for all rows. known: leaves and nodes, each with its value and whether that has the axis of
-    rows. count: how many rows there are."""
+    """rows: leaves and nodes of a body, each with its values in all rounds, one a row. fixed: leaves with the value that
+    they have in every round. count: how many rounds there are."""
 
-    def __init__(self, known: Mapping[Expr, tuple[Expr, bool]], count: Extent, origins: Origins) -> None:
-        self.known, self.count, self.origins = dict(known), count, origins
+    def __init__(self, rows: Mapping[Expr, Expr], fixed: Mapping[Expr, Expr], count: Extent, origins: Origins) -> None:
+        self.count, self.origins = count, origins
+        self.leaves = {n: argument(n.type) for n in rows}
+        self.walk = Pass(lambda n: n, origins, final=True)
+        self.walk.done.update({**fixed, **self.leaves})
+        self.batch = Batch((count,), {self.leaves[n]: x for n, x in rows.items()})
+        self.batch.single.update(fixed.values())
 
     def can(self, roots: Sequence[Expr]) -> bool:
-        """Whether all that stands between the roots and what is known can be batched."""
-        rows = {n: batched for n, (_, batched) in self.known.items()}
-        for n in topological(*roots):
-            if n in rows:
+        """Whether the roots can be made for all rounds: all that they are made of is known and has a batched form."""
+        known, stack, seen = self.walk.done, list(roots), set(roots)
+        while stack:
+            n = stack.pop()
+            if n in self.leaves or (n in known and n.op is ARGUMENT):
                 continue
-            if not n.inputs:
-                if n.op.kind == "leaf" and n.op.name != "constant":
-                    return False
-                rows[n] = False
-                continue
-            own = [rows.get(i, False) for i in n.inputs]
-            rows[n] = any(own)
-            if rows[n] and rule_for(n, own) is None:
+            if n.op is ARGUMENT:
                 return False
+            stack += [i for i in n.inputs if i not in seen]
+            seen.update(n.inputs)
+        try:
+            self(roots)
+        except NotBatched:
+            return False
         return True
 
-    def __call__(self, roots: Sequence[Expr]) -> list[tuple[Expr, bool]]:
-        """The roots, each with whether it has the axis of rows."""
-        stack = list(reversed(roots))
-        while stack:
-            n = stack[-1]
-            if n in self.known:
-                stack.pop()
-            elif missing := [i for i in n.inputs if i not in self.known]:
-                stack.extend(reversed(missing))
-            else:
-                stack.pop()
-                self.known[n] = self.one(n)
-        return [self.known[r] for r in roots]
-
-    def one(self, n: Expr) -> tuple[Expr, bool]:
-        """A node whose inputs are known."""
-        if not n.inputs:
-            return n, False
-        inputs = [self.known[i][0] for i in n.inputs]
-        rows = [self.known[i][1] for i in n.inputs]
-        with building(self.origins.get(n, frozenset()), self.origins):
-            if not any(rows):
-                return rebuilt(n, tuple(inputs)), False
-            rule = rule_for(n, rows)
-            assert rule is not None, n  # `can` has said so
-            return rule(n, inputs, rows, self.count), True
-
-
-def whole_rows(value: tuple[Expr, bool], count: Extent) -> Expr:
-    """A value with the axis of rows."""
-    x, batched = value
-    return x if batched else spread(x, (count, *x.type.shape), tuple(range(1, 1 + x.type.ndim)))
+    def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
+        """The roots, one row a round. Raises NotBatched."""
+        own = self.walk(roots)
+        found = self.batch.of(own)
+        for old in topological(*roots):
+            new = self.batch.done.get(self.walk.done.get(old, old))
+            if new is not None and old in self.origins and new.op.kind != "leaf":
+                self.origins[new] = self.origins.get(new, frozenset()) | self.origins[old]
+        return [
+            x if n in self.batch.done else spread(x, (self.count, *x.type.shape), tuple(range(1, 1 + x.type.ndim)))
+            for n, x in zip(own, found, strict=True)
+        ]

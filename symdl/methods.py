@@ -339,3 +339,9 @@ class Methods:
 
     def nonzero(self) -> tuple[Expr, ...]:
         return _call("nonzero", self)
+
+    def cumprod(self, axis: int | None = None) -> Expr:
+        return _call("cumprod", self, axis=axis)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Expr:
+        return _call("compress", condition, self, axis=axis)

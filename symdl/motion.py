@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from symdl.batching import ROWS, VIEWS, Batching, whole_rows
+from symdl.batching import Batching
 from symdl.bodies import argument, dependent, result
 from symdl.branches import lifted
 from symdl.expr import CONSTANT, RESULT, Expr, building, make, rebuilt, topological
@@ -166,19 +166,13 @@ class Motion:
         if loop.stop is not None:
             values[result(node, len(node.type) - 1)] = result(new, len(new.type) - 1)
         if later.outputs:
-            known: dict[Expr, tuple[Expr, bool]] = {}
-            for leaf, x in loop.rows.items():
-                known[leaf] = rows_of(x, 0, loop.steps), True
-            known |= {leaf: (x, False) for leaf, x in loop.others.items()}
+            rows = {leaf: rows_of(x, 0, loop.steps) for leaf, x in loop.rows.items()}
             for k, s in enumerate(loop.states):
-                for leaf, lag in zip(s.leaves, s.lags, strict=True):
-                    known[leaf] = loop.before(result(new, k), s, lag), True
-                known[s.new] = loop.after(result(new, k), s), True
-            for j, o in enumerate(loop.made):
-                known[o] = result(new, count + j), True
-            batch = Batching(known, loop.steps, origins)
-            for k, value in zip(later.outputs, batch([outputs[k] for k in later.outputs]), strict=True):
-                values[result(node, count + k)] = whole_rows(value, loop.steps)
+                rows |= {leaf: loop.before(result(new, k), s, lag) for leaf, lag in zip(s.leaves, s.lags, strict=True)}
+                rows[s.new] = loop.after(result(new, k), s)
+            rows |= {o: result(new, count + j) for j, o in enumerate(loop.made)}
+            made = Batching(rows, loop.others, loop.steps, origins)([outputs[k] for k in later.outputs])
+            values |= {result(node, count + k): value for k, value in zip(later.outputs, made, strict=True)}
         self.replace(values)
 
     # 5. rows that are only added up
@@ -333,9 +327,8 @@ def ahead(loop: Loop, origins: Origins) -> None:
         loop.substituted(dict(zip(hoisted, leaves, strict=True)), origins)
         varying = dependent(loop.outputs, [*loop.rows, *loop.state_leaves])
         by_state = dependent(loop.outputs, loop.state_leaves)
-    known: dict[Expr, tuple[Expr, bool]] = {leaf: (rows_of(x, 0, loop.steps), True) for leaf, x in loop.rows.items()}
-    known |= {leaf: (x, False) for leaf, x in loop.others.items()}
-    batch = Batching(known, loop.steps, origins)
+    rows = {leaf: rows_of(x, 0, loop.steps) for leaf, x in loop.rows.items()}
+    batch = Batching(rows, loop.others, loop.steps, origins)
     early = [
         n
         for n in topological(*loop.outputs)
@@ -343,8 +336,7 @@ def ahead(loop: Loop, origins: Origins) -> None:
     ]
     if early:
         leaves = [argument(n.type) for n in early]
-        for leaf, value in zip(leaves, batch(early), strict=True):
-            loop.rows[leaf] = whole_rows(value, loop.steps)
+        loop.rows |= dict(zip(leaves, batch(early), strict=True))
         loop.substituted(dict(zip(early, leaves, strict=True)), origins)
 
 
@@ -376,7 +368,7 @@ def behind(loop: Loop, origins: Origins) -> Later:
             n = stack.pop()
             if n in at_hand or n in out or n in frontier or n not in varying:
                 stack += n.inputs if n in out else ()
-            elif n.op.name in VIEWS:
+            elif n.op.kind in ("view", "reshape"):
                 stack += n.inputs
             else:
                 frontier[n] = None
@@ -389,8 +381,9 @@ def behind(loop: Loop, origins: Origins) -> Later:
         elif n.op is SUM and n in varying and all(i in frontier or i in at_hand for i in n.inputs):
             out.add(n)
     outputs = [k for k, o in enumerate(loop.made) if o in out]
-    stand_in = {n: (n, True) for n in (*at_hand, *frontier)} | {leaf: (x, False) for leaf, x in loop.others.items()}
-    batch = Batching(stand_in, loop.steps, origins)
+    rows = [n for n in (*at_hand, *frontier) if n not in loop.others]
+    own = {n: spread(n, (loop.steps, *n.type.shape), tuple(range(1, 1 + n.type.ndim))) for n in rows}
+    batch = Batching(own, loop.others, loop.steps, origins)
     if not outputs or not batch.can([loop.made[k] for k in outputs]):
         return Later([], [])
     staying = [o for k, o in enumerate(loop.made) if k not in outputs]
@@ -421,7 +414,7 @@ def _summed(x: Expr) -> Expr | None:
     """The sum of x over its first axis, if that ends in products of rows; formulas are small here, a few levels."""
     if x.op is CONTRACT:
         operands, out = parse(x.params["notation"])
-        if out[0] != ROWS or not all(ROWS in o for o in operands):
+        if not all(out[0] in o for o in operands):
             return None
         return make(CONTRACT, x.inputs, notation=written(operands, out[1:]))
     if x.op.name in ("add", "sub") and all(i.type.shape == x.type.shape for i in x.inputs):

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from symdl.bodies import Body, argument, moved, parameter
 from symdl.errors import GradientError, ShapeError
 from symdl.expr import RESULT, Expr, as_expr, building, described, make, rebuilt, variable
 from symdl.ops.contractions import parse, written
 from symdl.ops.declare import cast_to, spread
+from symdl.ops.scan import SCAN, layout_of
 from symdl.ops.views import reshape_to
 from symdl.replacing import replaced
-from symdl.types import Shape, product
+from symdl.types import Shape, TensorType, product
 
 ALONG = frozenset(["sort", "argsort"])  # routines that act along an axis of one operand
 MATRICES = frozenset(
@@ -39,7 +41,7 @@ def vectorize_graph(outputs: Expr | Sequence[Expr], replace: Mapping[Expr, Any])
 
     out[b, ...] is what the graph gives for replace[x][b, ...]. All replacements have the same leading axes, one or more;
     what does not depend on them gets none. Random numbers are the same for the whole batch. Raises ShapeError where the
-    axes do not fit, GradientError where an op (a loop, sizes that data decide) has no batched form.
+    axes do not fit, GradientError where an op (sizes that data decide) has no batched form.
     """
     single = isinstance(outputs, Expr)
     roots = [outputs] if isinstance(outputs, Expr) else list(outputs)
@@ -110,7 +112,8 @@ class Batch:
         """The batched form of a node, some of whose operands are batched."""
         kind, name = node.op.kind, node.op.name
         if node.op is RESULT:
-            return rebuilt(node, (self.done[node.inputs[0]],))
+            made = rebuilt(node, (self.done[node.inputs[0]],))
+            return self.front(made, 1) if node.inputs[0].op is SCAN else made  # rows come before the batch there
         rule = RULES.get(name) or RULES.get(kind)
         if rule is None or (kind == "routine" and name not in MATRICES | ALONG):
             raise NotBatched(f"vectorize_graph: {node.op} has no batched form", [described(node)])
@@ -244,7 +247,52 @@ def _convolve(batch: Batch, node: Expr) -> Expr:
     return reshape_to(y, (*batch.lead, *node.type.shape))
 
 
+def _body(batch: Batch, body: Body, batched: Sequence[bool]) -> Body:
+    """A body of parameters of which some have the batch's axes; all its outputs have them."""
+    types = [
+        TensorType(t.dtype, (*batch.lead, *t.shape)) if wide else t
+        for t, wide in zip(body.parameters, batched, strict=True)
+    ]
+    stand_ins = [argument(t) for t in types]
+    leaves = list(zip(body.leaves, stand_ins, batched, strict=True))
+    outputs = moved(body.outputs, {leaf: x for leaf, x, wide in leaves if not wide})
+    inner = Batch(batch.lead, {leaf: x for leaf, x, wide in leaves if wide})
+    inner.of(outputs)
+    made = moved([inner.wide(o) for o in outputs], {x: parameter(k, x.type) for k, x in enumerate(stand_ins)})
+    return Body(tuple(types), tuple(made))
+
+
+def _scan(batch: Batch, node: Expr) -> Expr:
+    """A loop of states that all have the batch's axes, behind the axis of rows."""
+    if node.params["stops"]:
+        raise NotBatched("vectorize_graph: a loop that a condition ends has no batched form", [described(node)])
+    layout = layout_of(node)
+    seqs, inits, others = layout.inputs(node.inputs)
+    batched = (
+        [s in batch.done for s in seqs]
+        + [True for lags in layout.taps for _ in lags]
+        + [o in batch.done for o in others]
+    )
+    inputs = [batch.moved(s, 1) if s in batch.done else s for s in seqs]
+    inputs += [batch.moved(i, 1) for i in inits] + [batch.done.get(o, o) for o in others]
+    return make(SCAN, tuple(inputs), **{**node.params, "body": _body(batch, node.params["body"], batched)})
+
+
+def _branch(batch: Batch, node: Expr) -> Expr:
+    """Both branches batched; the condition is one for all."""
+    condition, *given = node.inputs
+    if condition in batch.done:
+        raise NotBatched(
+            "vectorize_graph: an ifelse whose condition differs in the batch has no batched form", [described(node)]
+        )
+    split, wide = node.params["split"], [x in batch.done for x in given]
+    then = _body(batch, node.params["then"], wide[:split])
+    other = _body(batch, node.params["other"], wide[split:])
+    return make(node.op, (condition, *(batch.done.get(x, x) for x in given)), then=then, other=other, split=split)
+
+
 RULES: dict[str, Callable[[Batch, Expr], Expr]] = {
+    "scan": _scan, "ifelse": _branch,
     "elementwise": _elementwise, "composite": _elementwise, "reduction": _along, "accumulation": _along, "join": _along,
     "view": _along, "spread": _spread, "slice": _slice, "pad": _slice, "reshape": _reshape, "contract": _contract,
     "convolve": _convolve, "convolve_images": _convolve, "gather": _gather, "scatter": _scatter, "routine": _routine, "permutation": _permutation,

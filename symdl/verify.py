@@ -37,8 +37,8 @@ STEPS = frozenset(
     "add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
 )
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
-# Ops that make a number of what is none, or, dividing by 0, an infinity whose sign is that of a zero.
-UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod".split())
+# Ops that make a number of what is none, or whose result has the sign of a zero.
+UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod arctan2".split())
 
 # ---- meanings ----
 
@@ -133,6 +133,8 @@ def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
             odd = given[-1] == 0
         elif name == "pow":
             odd = given[0] == 0 and given[1] < 0
+        elif name == "arctan2":
+            odd = given[0] == 0
         else:
             odd = name in ("floor_div", "mod") and not all(mpmath.isfinite(v) for v in given)
         if odd:

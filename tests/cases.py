@@ -175,7 +175,34 @@ SORTED = [
     Case("take_along_axis", lambda x, n: T.take_along_axis(x, n, 0), lambda x, n: np.take_along_axis(x, n, 0), [(3, 4), (2, 4)],
          integers=(1,)),
 ]  # fmt: skip
+GRIDS = [
+    Case("cumprod", lambda x: [x.cumprod(), T.cumprod(x, 1)], lambda x: [_accumulated(x).cumprod(), _accumulated(x).cumprod(1)], M,
+         exact=False),
+    Case("cumprod of zeros", lambda x, n: T.cumprod(x * n, 0), lambda x, n: _accumulated(x * n).cumprod(0), [(4, 3), (4, 3)],
+         integers=(1,), exact=False),
+    Case("choose", lambda n, x: T.choose(n % 2, [x, x * 2]), lambda n, x: np.choose(n % 2, [x, x * 2]), [(4,), (3, 4)], integers=(0,)),
+    Case("fill_diagonal", lambda x, v: [T.fill_diagonal(x, v), T.fill_diagonal_offset(x, v, 1)],
+         lambda x, v: [np.where(np.eye(3, 4, dtype=bool), v, x), np.where(np.eye(3, 4, 1, dtype=bool), v, x)], [(3, 4), ()]),
+    Case("pad edge", lambda x: T.pad(x, ((2, 1), (0, 3)), "edge"), lambda x: np.pad(x, ((2, 1), (0, 3)), "edge"), M),
+    Case("pad reflect", lambda x: T.pad(x, ((2, 1), (5, 3)), "reflect"), lambda x: np.pad(x, ((2, 1), (5, 3)), "reflect"), M),
+    Case("pad symmetric", lambda x: T.pad(x, ((4, 1), (0, 3)), "symmetric"), lambda x: np.pad(x, ((4, 1), (0, 3)), "symmetric"), M),
+    Case("pad wrap", lambda x: T.pad(x, ((4, 1), (0, 3)), "wrap"), lambda x: np.pad(x, ((4, 1), (0, 3)), "wrap"), M),
+    Case("meshgrid", lambda x, y: [*T.meshgrid(x, y), *T.meshgrid(x, y, indexing="ij")],
+         lambda x, y: [*np.meshgrid(x, y), *np.meshgrid(x, y, indexing="ij")], [(3,), (2,)]),
+    Case("indices", lambda n: [*T.unravel_index(n, (3, 4)), *T.unravel_index(n, (3, 4), "F"),
+                               T.ravel_multi_index((n, n), (3, 4)), T.ravel_multi_index((n, n + 3), (3, 4), "wrap", "F"),
+                               T.ravel_multi_index((n, n + 3), (3, 4), "clip")],
+         lambda n: [*np.unravel_index(n, (3, 4)), *np.unravel_index(n, (3, 4), "F"), np.ravel_multi_index((n, n), (3, 4)),
+                    np.ravel_multi_index((n, n + 3), (3, 4), "wrap", "F"), np.ravel_multi_index((n, n + 3), (3, 4), "clip")],
+         [(5,)], integers=(0,), floats=False),
+    Case("grids", lambda n: [*T.mgrid[0:3, 1:9:2], *T.ogrid[: n[0] * 0 + 2, 1:4], T.tri(3, 4, 1) * n[0], T.tril_indices(3)[0]],
+         lambda n: [*np.mgrid[0:3, 1:9:2], *np.ogrid[:2, 1:4], np.tri(3, 4, 1) * n[0], np.tril_indices(3)[0]], [(5,)],
+         integers=(0,), floats=False),
+]  # fmt: skip
 COUNTED = [
+    Case("compress", lambda x: [T.compress(x[0] > 0, x, 1), T.compress(x[:, 0] > 0, x)],
+         lambda x: [np.compress(x[0] > 0, x, 1), np.compress(x[:, 0] > 0, x)], M),
+    Case("repeat each", lambda x, n: T.repeat(x, n, 0), lambda x, n: np.repeat(x, n, 0), [(3, 2), (3,)], integers=(1,)),
     Case("nonzero", lambda x: [*T.nonzero(x > 0), T.flatnonzero(x > 0)], lambda x: [*np.nonzero(x > 0), np.flatnonzero(x > 0)], M),
     Case("nonzero_values", lambda x: T.nonzero_values(x), lambda x: x[np.nonzero(x)], M),
     Case("mask", lambda x: [x[x > 0], x[1, x[1] > 0], x[None, :, x[1] > 0]],
@@ -264,6 +291,7 @@ CASES = (
     + REDUCTIONS
     + CONTRACTIONS
     + SORTED
+    + GRIDS
     + COUNTED
     + LINALG
 )

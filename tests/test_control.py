@@ -298,6 +298,16 @@ def test_second_derivatives() -> None:
     check_gradient([x, h], grad(out[-1], h), np.array([0.3, 0.7, 1.2]), np.array(0.4))
 
 
+def test_jacobians_of_loops_and_branches_are_batches() -> None:
+    y = T.tensor("y", "float64", (3,))
+    out, _ = scan(lambda a, s: s * a + T.sin(a), y, 1.0)
+    v = np.array([0.1, 0.2, 0.3])
+    rows = [function([y], grad(out[k], y))(v) for k in range(3)]
+    np.testing.assert_allclose(three_ways([y], symdl.tensor.jacobian(out, y), v)[0], rows, rtol=1e-12)
+    chosen = ifelse(T.gt(y[0], 0), T.sin(y), y * y)
+    np.testing.assert_allclose(three_ways([y], symdl.tensor.jacobian(chosen, y), v)[0], np.diag(np.cos(v)), rtol=1e-12)
+
+
 def test_truncated_gradient() -> None:
     x, w = T.dvector("x"), T.dscalar("w")
     out, _ = scan(lambda a, s: s * w + a, x, 0.0, truncate_gradient=2)

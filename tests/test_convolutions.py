@@ -289,6 +289,21 @@ def test_a_layer_and_its_gradients_are_three_calls() -> None:
     assert sorted(calls(program)) == ["convolve", "convolve_filters", "convolve_images"]
 
 
+def test_images_of_single_channels_are_gathered() -> None:
+    """Of filters of one channel a group; where a step lies between results, they are not."""
+    x, f = numbers(2, 3, 9, 12), numbers(6, 1, 3, 2)
+    for step, holes, flipped, expected in (
+        (1, 1, True, ["convolve"]),
+        (1, 2, False, ["convolve"]),
+        (2, 1, True, ["convolve_images"]),
+    ):
+        a, b = leaf("x", x, known=True), leaf("f", f, known=True)
+        y = T.conv2d(a, b, subsample=step, filter_dilation=holes, filter_flip=flipped, num_groups=3)
+        (g,) = T.grad(T.sum(T.sin(T.cos(y))), [a])
+        assert calls(program_of([a, b], [g]))[1:] == expected
+        agree([g], {a: x, b: f}, ulps=64)
+
+
 def test_another_batch_or_image_needs_no_compilation() -> None:
     x, f = T.ftensor4("x"), T.ftensor4("f")
     run = symdl.function([x, f], T.conv2d(x, f, border_mode="same", subsample=2))

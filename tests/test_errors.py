@@ -104,7 +104,7 @@ MISTAKES: dict[str, str] = {
     "range": 'x = T.dvector("x")\nfor i in range(x.shape[0]): pass',
     "np.array": 'x = T.dvector("x")\na = np.array(x)',
     "np.asarray of a list": 'x = T.dscalar("x")\na = np.asarray([x, x])',
-    "np.linalg": 'x = T.dmatrix("x")\ny = np.linalg.svd(x)',
+    "np.linalg": 'x = T.dmatrix("x")\ny = np.linalg.eig(x)',
     "np.add.reduce": 'x = T.dvector("x")\ny = np.add.reduce(x)',
     "out=": 'x = T.dvector("x")\ny = np.exp(x, out=np.zeros(3))',
     "an attribute that is set": 'x = T.dvector("x")\nx.dtype = "float32"',

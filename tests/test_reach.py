@@ -55,13 +55,17 @@ CORE: dict[str, tuple[Formula, list[float]]] = {
     "arctan": (lambda x: T.arctan(x + 1) - T.arctan(x), POSITIVE),
     "logsumexp": (lambda x: T.log(T.exp(x) + T.exp(-x) + T.exp(x / 2)), LOGITS),
     "softmax": (lambda x: T.softmax(T.stack([x, 0 * x, -x], axis=1))[:, 1], [-40.5, -1.5, 2.0**-12, 3.0, 20.0, 100.0]),
-    "cross entropy": (
-        lambda x: -T.log(T.softmax(T.stack([x, -x], axis=1))[:, 0]), [-20.5, -1.5, 2.0**-12, 3.0, 9.0, 15.0],
-    ),
-    "cross entropy by labels": (
-        lambda x: -T.log(T.softmax(T.stack([x, -x], axis=1))[T.arange(6), np.array([0, 1, 0, 0, 1, 0])]), LOGITS,
-    ),
 }  # fmt: skip
+
+
+def entropy(x: Any) -> Any:
+    return -T.log(T.softmax(T.stack([x, -x], axis=1))[:, 0])
+
+
+def entropy_by_labels(x: Any) -> Any:
+    n = T.arange(x.shape[0])
+    return -T.log(T.softmax(T.stack([x, -x], axis=1))[n, n % 2])
+
 
 ORDER = np.array([3, 0, 5, 1, 4, 2])
 
@@ -114,4 +118,28 @@ def test_every_place(name: str, dtype: str) -> None:
     outputs["alone", 2] = T.grad(outputs["alone", 1].sum(), x)
     truth = exact(list(outputs.values()), values, DIGITS)
     errors = {at: worst(y, values, t) for (at, y), t in zip(outputs.items(), truth, strict=True)}
-    assert {at: e for at, e in errors.items() if e > BOUND * max(1, at[1])} == {}
+    twice = {at for at in errors if at[0] == "squared" or at[1] == 2}  # a square has twice the relative error
+    assert {at: e for at, e in errors.items() if e > BOUND * (2 if at in twice else 1)} == {}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("f", [entropy, entropy_by_labels])
+def test_cross_entropy_of_what_is_stacked(f: Formula, dtype: str) -> None:
+    x = variable("x", (6,), dtype)
+    values = {x: np.array([-9.0, -1.5, 2.0**-12, 3.0, 6.0, 9.0], dtype)}
+    for place in ("alone", "reshaped", "every other", "taken before", "chosen", "negated", "summed", "by rows"):
+        y = PLACES[place](f, x)
+        outputs = [y, T.grad(y.sum(), x)]
+        truth = exact(outputs, values, DIGITS)
+        assert max(worst(o, values, t) for o, t in zip(outputs, truth, strict=True)) <= BOUND, place
+
+
+@pytest.mark.xfail(
+    strict=True, reason="1 - softmax is not recognized in a column that is sliced from it: digits are lost"
+)
+def test_gradient_of_a_sliced_softmax_at_the_extreme() -> None:
+    x = variable("x", (1,), "float64")
+    values = {x: np.array([80.0])}
+    root = T.grad((entropy(x) / 6).sum(), x)
+    (truth,) = exact([root], values, DIGITS)
+    assert worst(root, values, truth) <= BOUND

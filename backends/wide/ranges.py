@@ -212,8 +212,9 @@ def _growth(x: Reach) -> float:
 def _exp(a: Attempt, value: Value, x: Reach) -> Reach:
     x = a.within(x, under=False)
     low, high = (0 if x.sign > 0 else -_growth(x)), (0 if x.sign < 0 else _growth(x))
-    first = a.high_limb(x.value)
-    nonzero = Apply("gt", (first, a.constant(float("-inf"), first.dtype)), "bool") if low < least(value) else None
+    first, nonzero = a.high_limb(x.value), None
+    if low < least(value) and (value.dtype == "float32") == (first.dtype == "float32"):  # else a mask of two widths
+        nonzero = Apply("gt", (first, a.constant(float("-inf"), first.dtype)), "bool")
     return Reach(value, low, high, 1, low < least(value), False, nonzero)
 
 

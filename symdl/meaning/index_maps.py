@@ -251,8 +251,6 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
         piece = _piece(a, here)
         if piece is not None:
             return piece
-    if a.op == "put" and isinstance(here, Cut) and (back := _taken_back(a, here)) is not None:
-        return back
     if a.op == "view":
         inner, before = a.args[0], a.param
         if isinstance(before, Place) and isinstance(here, Place):
@@ -301,19 +299,6 @@ def _piece(a: Atom, cut: Cut) -> Poly | None:
             starts = tuple(0 if j == k else s for j, s in enumerate(cut.starts))
             return viewed(p, Cut(starts, cut.steps, cut.lengths), len(a.shape))
         start = start + n
-    return None
-
-
-def _taken_back(a: Atom, cut: Cut) -> Poly | None:
-    """What a slice takes out of what was put into zeros, if that is all of it or nothing of it."""
-    put = a.param.taken
-    if not isinstance(put, Cut) or a.param.shape != a.shape or {*put.steps, *cut.steps} != {1}:
-        return None
-    rows = list(zip(put.starts, put.lengths, cut.starts, cut.lengths, strict=True))
-    if all(s == t and n == m for s, n, t, m in rows):
-        return a.args[0]
-    if any(isinstance(k, int) and k >= 0 for s, n, t, m in rows for k in (s - (t + m), t - (s + n))):
-        return a.forms.zero
     return None
 
 

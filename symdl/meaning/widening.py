@@ -83,10 +83,9 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
 
 
 def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:
-    """(high, low) with x = high + low: x as the dtype holds it, and what that leaves; 0 beside infinities."""
+    """(high, low) with x = high + low: x as the dtype holds it, and what that leaves; NaN beside infinities."""
     high = cast(x, dtype)
-    low = cast(sub(x, cast(high, x.type.dtype)), dtype)
-    return high, where(lt(abs(high), constant(math.inf, dtype)), low, constant(0, dtype))
+    return high, cast(sub(x, cast(high, x.type.dtype)), dtype)
 
 
 def exp_of(x: Expr, dtype: str) -> Expr:
@@ -101,7 +100,7 @@ def tail_of(x: Expr, dtype: str) -> Expr:
     """logistic_tail(x) likewise: its derivative is t (t - 1), away from 0."""
     high, low = parts(abs(x), dtype)
     t = logistic_tail(high)
-    return sub(t, mul(mul(t, sub(constant(1, dtype), t)), low))
+    return where(gt(t, constant(0, dtype)), sub(t, mul(mul(t, sub(constant(1, dtype), t)), low)), t)
 
 
 def sigmoid_of(x: Expr, dtype: str) -> Expr:

@@ -61,6 +61,13 @@ RANGE = register(
 )  # fmt: skip
 
 
+REPEATED = register(
+    Op(
+        "repeated_places", "counted", ("counts",), lambda n, *, count: (TensorType("int64", (count,)), ()),
+        "Each place of a vector as often as its number there says.",
+        reference=lambda counts: np.repeat(np.arange(len(counts), dtype=np.int64), counts), pullback=_without_gradient,
+    )
+)  # fmt: skip
 _made: WeakValueDictionary[tuple[Op, Expr], Expr] = WeakValueDictionary()
 
 
@@ -90,3 +97,8 @@ def nonzero_of(x: Any) -> tuple[Expr, ...]:
 def unique_of(x: Any) -> tuple[Expr, ...]:
     """(first places, numbers, counts) of the distinct values of a vector."""
     return results(_counted(UNIQUE, x))
+
+
+def repeated_of(counts: Any) -> Expr:
+    """Each place of a vector of counts, that many times."""
+    return _counted(REPEATED, counts)

@@ -54,6 +54,7 @@ FOLDS = {  # op name -> how it runs
     "any": Fold("bitwise_or", lambda dtype: False),
     "all": Fold("bitwise_and", lambda dtype: True),
     "cumsum": Fold("add", lambda dtype: 0, _wide),
+    "cumprod": Fold("mul", lambda dtype: 1, _wide),
 }
 
 

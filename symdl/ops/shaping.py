@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import ShapeError
+from symdl.errors import DtypeError, ShapeError
 from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, explained, make, register
 from symdl.methods import declared
-from symdl.ops.declare import cast_to, common_dtype, differentiable, spread
+from symdl.ops.counted import repeated_of
+from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread, stacked
 from symdl.ops.elementwise import where
-from symdl.ops.extents import as_extent, as_shape, axes_of, axis_of
+from symdl.ops.extents import as_extent, as_shape, axes_of, axis_of, expr_of
 from symdl.ops.views import PAD, REPEAT, SLICE, TILE, dropped, reshape_to, sized
 from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, largest, product
 
@@ -358,26 +359,56 @@ def tile(x: Any, reps: Any) -> Expr:
 
 @declared("repeat")
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
-    """Each element repeats times along an axis; of the flattened x if axis is None."""
+    """Each element repeats times along an axis, of the flattened x if axis is None; a vector of repeats has one for each."""
     x = flatten(as_expr(x)) if axis is None else as_expr(x)
     k = _axis(x, 0 if axis is None else axis, "repeat")
-    if isinstance(repeats, list | tuple | np.ndarray) and np.ndim(repeats):
-        raise ShapeError("repeat: one count for all elements is supported, not one each", [described(x)])
+    if (isinstance(repeats, list | tuple | np.ndarray) and np.ndim(repeats)) or (
+        isinstance(repeats, Expr) and repeats.type.shape
+    ):
+        counts = as_expr(stacked(repeats))
+        if counts.type.ndim != 1 or is_float(counts.type.dtype):
+            raise DtypeError(f"repeat: the counts {counts!r} are no vector of integers", [described(x), described(counts)])
+        each = spread(counts, (x.type.shape[k],), (0,))
+        return x[(*[slice(None)] * k, repeated_of(each))]
     (count,) = as_shape(repeats, "repeat")
     return x if count == 1 else make(REPEAT, (x,), count=count, axis=k)
 
 
 @declared("pad")
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Expr:
-    """x with constant borders: pad_width is one number, (before, after), or a pair an axis (as np.pad)."""
+    """x with borders: pad_width is one number, (before, after), or a pair an axis, as np.pad.
+
+    mode: "constant" (constant_values), "edge" (the last element again), "reflect" (mirrored at it), "symmetric" (mirrored
+    behind it) or "wrap" (the other end).
+    """
     x = as_expr(x)
-    if mode != "constant":
-        raise ShapeError(f"pad: mode {mode!r} is not supported; modes: 'constant'", [described(x)])
+    if mode not in BORDERS:
+        raise ShapeError(f"pad: there is no mode {mode!r}", [described(x)], f"modes: {', '.join(BORDERS)}")
     n = x.type.ndim
     widths = np.broadcast_to(np.asarray(pad_width, dtype=object), (n, 2)).tolist()
     before, after = (as_shape([w[k] for w in widths], "pad") for k in (0, 1))
     shape = tuple(b + m + a for b, m, a in zip(before, x.type.shape, after, strict=True))
-    return make(PAD, (x,), starts=before, steps=(1,) * n, shape=shape, fill=constant_values)
+    if mode == "constant":
+        return make(PAD, (x,), starts=before, steps=(1,) * n, shape=shape, fill=constant_values)
+    for axis in range(n):
+        if before[axis] != 0 or after[axis] != 0:
+            places = _border(iota((shape[axis],), 0) - before[axis], expr_of(x.type.shape[axis]), mode)
+            x = x[(*[slice(None)] * axis, places)]
+    return x
+
+
+BORDERS = ("constant", "edge", "reflect", "symmetric", "wrap")
+
+
+def _border(at: Expr, n: Expr, mode: str) -> Expr:
+    """The place in an axis of n that stands for a place before or after it."""
+    if mode == "edge":
+        return OPS["maximum"](OPS["minimum"](at, n - 1), 0)
+    if mode == "wrap":
+        return at % n
+    turn = 2 * n if mode == "symmetric" else OPS["maximum"](2 * n - 2, 1)
+    there = at % turn
+    return OPS["minimum"](there, (turn - 1 if mode == "symmetric" else turn) - there)
 
 
 # ---- made from nothing ----

@@ -1,4 +1,4 @@
-"""Contractions brought to the form that is run: matrix products of one row, column and summed index each.
+"""Contractions brought to the form that is run: matrix products of one row, column and summed index each, convolutions.
 
 What has no row or no column index becomes a sum of elementwise products, which fuses; groups of indices are run
 together by transposing and reshaping.
@@ -10,16 +10,39 @@ from collections.abc import Sequence
 
 from symdl.expr import OPS, Expr, make
 from symdl.ops.contractions import CONTRACT, Letters, parse, written
+from symdl.ops.convolutions import CONVOLVE, CONVOLVE_IMAGES, bordered
 from symdl.ops.declare import spread
 from symdl.ops.shaping import transpose
 from symdl.ops.views import reshape_to
 from symdl.rewrite import Origins, Pass
-from symdl.types import product
+from symdl.types import floor_divide, product
 
 
 def matrix_products(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """The roots with every contraction in the form that is run."""
-    return Pass(lambda n: matrix_form(n) if n.op is CONTRACT else n, origins)(roots)
+    return Pass(run_form, origins)(roots)
+
+
+def run_form(n: Expr) -> Expr:
+    """A contraction, or the images that filters of single channels make, in the form that is run; all else as it is."""
+    if n.op is CONTRACT:
+        return matrix_form(n)
+    return gathered(n) if n.op is CONVOLVE_IMAGES else n
+
+
+def gathered(n: Expr) -> Expr:
+    """Images of filters of one channel a group as the convolution of their results, bordered, with filters that lie the
+    other way: few products a number, which would cost less than adding each to its place."""
+    f, y = n.inputs
+    p = n.params
+    if f.type.shape[1] != 1 or any(step != 1 for step in p["steps"]):
+        return n
+    reach = [(u - 1) * abs(d) for u, d in zip(f.type.shape[2:], p["spacing"], strict=True)]
+    wide = bordered(y, tuple((r, r) for r in reach))
+    filters = reshape_to(f, (p["groups"], floor_divide(f.type.shape[0], p["groups"]), *f.type.shape[2:]))
+    how = {"steps": p["steps"], "spacing": tuple(-d for d in p["spacing"]), "groups": p["groups"]}
+    out = make(CONVOLVE, (wide, filters), **how)
+    return out if out.type == n.type else n
 
 
 def matrix_form(n: Expr) -> Expr:
@@ -63,7 +86,9 @@ def _elementwise(x: Expr, a: Letters, y: Expr, b: Letters, out: Letters, shared:
 def _grouped(x: Expr, own: Letters, batch: Letters, groups: dict[str, Letters]) -> tuple[Expr, Letters]:
     """(x with the indices of each group run together, its indices then). They stay where they are if each group's stand
     side by side, for then x need not be copied."""
-    sizes = dict(zip(own, x.type.shape, strict=True)) | {g: product(map(dict(zip(own, x.type.shape, strict=True)).__getitem__, v)) for g, v in groups.items()}
+    sizes = dict(zip(own, x.type.shape, strict=True)) | {
+        g: product(map(dict(zip(own, x.type.shape, strict=True)).__getitem__, v)) for g, v in groups.items()
+    }
     members = {g: v for g, v in groups.items() if v}
     after = {v[0]: g for g, v in members.items()}
     inside = {letter for v in members.values() for letter in v[1:]}

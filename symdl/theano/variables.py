@@ -6,9 +6,9 @@ on symdl's classes when this package is loaded. They add names; no name that sym
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -20,10 +20,10 @@ from symdl.inputs import as_array
 from symdl.ops.declare import stacked
 from symdl.ops.extents import expr_of
 from symdl.ops.formulas import norm
-from symdl.ops.reductions import cumprod, ptp
+from symdl.ops.reductions import ptp
 from symdl.ops.shaping import full_like
 from symdl.storage import SharedVariable
-from symdl.types import Extent, Results, Symbol, TensorType, fresh_symbol, sole_symbol
+from symdl.types import Extent, Results, TensorType, fresh_symbol
 
 _beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attributes that users put on expressions
 
@@ -32,11 +32,11 @@ class Tag:
     """Whatever a program notes on a variable. test_value of what is computed follows from those of its inputs."""
 
     def __init__(self, of: Expr) -> None:
-        self.__dict__["_of"] = lambda: of if of.op is VARIABLE or of.op is CONSTANT else of
+        self.__dict__["_of"] = ref(of)  # weak: what stands beside a variable must not keep it
 
     def __getattr__(self, name: str) -> Any:
-        if name == "test_value":
-            return test_value(self.__dict__["_of"]())
+        if name == "test_value" and (x := self.__dict__["_of"]()) is not None:
+            return test_value(x)
         raise AttributeError(f"the tag has no {name!r}")
 
 
@@ -126,14 +126,9 @@ def owner(x: Expr) -> Apply | None:
     """Who made x; None for variables, constants and shared values."""
     if x.op.kind == "leaf" or x.op.name == "extent":
         return None
-    own = _beside.setdefault(x, {})
-    if "owner" not in own:
-        node = x.inputs[0] if x.op is RESULT else x
-        made: Any = getattr(node.params.get("call"), "made_by", None) or OpOf(node)
-        own["owner"] = lambda: Apply(made, node.inputs, results(node))
-        own["owner"] = Apply(made, node.inputs, [x])
-    found: Apply = own["owner"]
-    return found
+    node = x.inputs[0] if x.op is RESULT else x
+    made: Any = getattr(node.params.get("call"), "made_by", None) or OpOf(node)
+    return Apply(made, node.inputs, results(node))
 
 
 def ancestors(outputs: Sequence[Expr]) -> Iterator[Expr]:
@@ -395,7 +390,7 @@ EXTRA: dict[type, dict[str, Any]] = {
         "tag": property(tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copied, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
         "shape": property(_sizes), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
-        "cumprod": lambda x, axis=None: cumprod(x, axis), "ptp": lambda x, axis=None: ptp(x, axis),
+        "ptp": lambda x, axis=None: ptp(x, axis),
         "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype), "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
         "fill": lambda x, value: full_like(x, value), "conj": lambda x: x, "conjugate": lambda x: x,
         "get_parents": lambda x: [o] if (o := owner(x)) is not None else [],
@@ -437,5 +432,3 @@ def put_on(extra: dict[type, dict[str, Any]] = EXTRA) -> None:
         for name, value in attributes.items():
             setattr(kind, name, value)
 
-
-_ = (Symbol, sole_symbol, Callable)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdl.expr import Expr
-from symdl.meaning.index_maps import Cut, Place, viewed
+from symdl.meaning.index_maps import Place, viewed
 from symdl.meaning.masks import (
     chosen,
     extent_form,
@@ -19,7 +19,6 @@ from symdl.meaning.normal_form import Poly, as_factor, exponents, joined
 from symdl.meaning.rationals import magnitude, quotient
 from symdl.meaning.readers.arithmetic import total
 from symdl.meaning.reading import READERS, Reading, reads
-from symdl.meaning.terms import lone
 from symdl.types import product as extent_product
 
 
@@ -50,10 +49,6 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
         return total(reading, out)
     if axes == (-1,) and (inside := summed_mask(poly)) is not None:
         return inside
-    if poly.single and (put := lone(poly.single[0])) and put.op == "put" and put.param.shape == x.type.shape:
-        own = put.param.taken
-        if isinstance(own, Cut):  # the zeros add nothing
-            return reduce_sum(reading, put.args[0].scale(poly.single[1]), own.apply(x), axes)
     rank = x.type.ndim
     if len(axes) == 1 and axes[0] != -1 and masks:  # labels are sought along the last axis
         order = axis_last(rank, axes[0])

@@ -1,0 +1,217 @@
+"""theano.function, shared, In, modes: Theano's arguments, read into symdl's.
+
+Differences of meaning: a shared value's axes are open, as in Theano, whereas symdl.shared fixes them; givens may replace
+any expression; an update keeps the order of Theano's arguments. A mode chooses nothing but a guard against NaN.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import symdl.functions
+import symdl.inputs
+import symdl.storage
+from symdl.config import config as own
+from symdl.errors import InputError
+from symdl.expr import VARIABLE, Expr, as_expr
+from symdl.functions import Function
+from symdl.nan_guard import NanGuard
+from symdl.nan_guard import NanGuardMode as nan_guard_mode
+from symdl.replacing import graph_replace
+from symdl.storage import SharedVariable
+from symdl.theano.flags import config
+from symdl.theano.variables import Sizes, vector_of
+
+MODES = ("Mode", "FAST_RUN", "FAST_COMPILE", "FAST_RUN_NOGC", "DebugMode", "DEBUG_MODE", "ProfileMode", "PROFILE_MODE",
+         "JIT", "py", "c", "c|py", "c|py_nogc", "vm", "cvm", "vm_nogc", "cvm_nogc", "UNSAFE", "STABILIZE")  # fmt: skip
+
+
+class Mode:
+    """A mode of compilation. symdl has one compiler, so linker and optimizer are names that are kept."""
+
+    def __init__(self, linker: Any = "cvm", optimizer: Any = "fast_run", **_: Any) -> None:
+        self.linker, self.optimizer = linker, optimizer
+        self.provided_linker, self.provided_optimizer = linker, optimizer
+
+    def including(self, *tags: str) -> Mode:
+        """This mode: which rules are applied is not chosen by names."""
+        return copy.copy(self)
+
+    excluding = requiring = register = including
+
+    def clone(self, **changes: Any) -> Mode:
+        """A copy."""
+        return copy.copy(self)
+
+    def __repr__(self) -> str:
+        return f"Mode(linker={self.linker}, optimizer={self.optimizer})"
+
+
+class DebugMode(Mode):
+    """Theano's self-check. symdl's is its tests: compiled like any other."""
+
+
+class MonitorMode(Mode):
+    """pre_func and post_func would be called at each node; compiled code has none to call them at."""
+
+    def __init__(self, pre_func: Any = None, post_func: Any = None, linker: Any = "cvm", optimizer: Any = None) -> None:
+        super().__init__(linker, optimizer)
+        self.guarded = getattr(post_func, "__name__", "") == "detect_nan"
+
+
+def detect_nan(*_: Any) -> None:
+    """As a MonitorMode's post_func: the function raises where it would give a NaN."""
+
+
+def get_mode(mode: Any = None) -> Any:
+    """The Mode of a name."""
+    if mode is None or isinstance(mode, str):
+        named(mode)
+        return Mode()
+    return mode
+
+
+def get_default_mode() -> Mode:
+    """The mode of functions that are given none."""
+    return Mode()
+
+
+def named(mode: Any) -> NanGuard | None:
+    """What a mode means to symdl. Raises ValueError for the name of none."""
+    if isinstance(mode, NanGuard):
+        return mode
+    if isinstance(mode, str) and mode == "NanGuardMode":
+        return nan_guard_mode()
+    if isinstance(mode, MonitorMode):
+        return NanGuard(inf=False, intermediates=True) if mode.guarded else None
+    if isinstance(mode, str) and mode not in MODES:
+        raise ValueError(f"Expected one of these modes or a Mode: {', '.join(MODES)}, not {mode!r}")
+    return None
+
+
+class In(symdl.inputs.In):
+    """Theano's In: symdl's, with `implicit` and `shared`, which say nothing here."""
+
+    def __init__(
+        self, variable: Any, name: str | None = None, value: Any = None, update: Any = None, mutable: bool | None = None,
+        strict: bool = False, allow_downcast: bool | None = None, autoname: bool = True, implicit: Any = None,
+        borrow: bool | None = None, shared: bool = False,
+    ) -> None:  # fmt: skip
+        if isinstance(value, SharedVariable):  # the value of another function's input, shared with it
+            value = value.get_value()
+        super().__init__(variable, name, value, update, strict, allow_downcast, bool(mutable), bool(borrow))
+
+
+def Param(variable: Any, default: Any = None, **options: Any) -> In:  # Theano's name
+    """An input with a value for calls that leave it out: the old name of In."""
+    return In(variable, value=default, **options)
+
+
+def _pairs(given: Any) -> list[tuple[Any, Any]]:
+    """updates or givens as a list of pairs."""
+    if given is None:
+        return []
+    return list(given.items()) if isinstance(given, Mapping) else [tuple(p) for p in given]
+
+
+def _output(value: Any) -> Any:
+    if isinstance(value, symdl.inputs.Out):
+        return symdl.inputs.Out(_output(value.variable), value.borrow)
+    return vector_of(value) if isinstance(value, Sizes) else value
+
+
+def _outputs(outputs: Any) -> Any:
+    if outputs is None or isinstance(outputs, Sizes):
+        return None if outputs is None else vector_of(outputs)
+    if isinstance(outputs, Mapping):
+        return {k: _output(v) for k, v in outputs.items()}
+    return [_output(o) for o in outputs] if isinstance(outputs, list | tuple) else _output(outputs)
+
+
+def _put(outputs: Any, change: Any) -> Any:
+    """change(expression) at each of the outputs."""
+    if isinstance(outputs, Mapping):
+        return {k: change(v) for k, v in outputs.items()}
+    return outputs if outputs is None else [change(o) for o in outputs] if isinstance(outputs, list) else change(outputs)
+
+
+def function(
+    inputs: Any, outputs: Any = None, mode: Any = None, updates: Any = None, givens: Any = None,
+    no_default_updates: Any = False, accept_inplace: bool = False, name: str | None = None, rebuild_strict: bool = True,
+    allow_input_downcast: bool | None = None, profile: Any = None, on_unused_input: str | None = None,
+) -> Function:  # fmt: skip
+    """theano.function: symdl.function with Theano's order of arguments.
+
+    givens may replace any expression, not variables alone. mode: a Mode, a name or a NanGuardMode; None is config.mode.
+    accept_inplace, rebuild_strict and profile are accepted; `print(f.profile(x))` measures.
+    """
+    guard = named(mode if mode is not None else config.mode)
+    ins = [i if isinstance(i, symdl.inputs.In) else i for i in (inputs if isinstance(inputs, Sequence) else [inputs])]
+    made, new = _outputs(outputs), _pairs(updates)
+    leaves, inner = [], {}
+    for old, value in _pairs(givens):
+        if isinstance(old, Expr) and old.op is not VARIABLE:
+            inner[old] = as_expr(value)
+        else:
+            leaves.append((old, value))
+    if inner:
+
+        def change(e: Any) -> Any:
+            return graph_replace(e, inner, strict=False) if isinstance(e, Expr) else e
+
+        made, new = _put(made, change), [(s, change(v)) for s, v in new]
+    return symdl.functions.function(
+        ins, made, _of_last(new), leaves, on_unused_input=on_unused_input or own.on_unused_input,  # type: ignore[arg-type]
+        allow_input_downcast=allow_input_downcast, name=name, no_default_updates=no_default_updates, nan_guard=guard,
+    )  # fmt: skip
+
+
+def _of_last(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The pairs; of two for one shared value InputError, as in symdl. A dictionary has none."""
+    return [(a, b) for a, b in pairs]
+
+
+class GenericShared:
+    """A shared value that is no array: any Python object, which functions do not read."""
+
+    def __init__(self, value: Any, name: str | None = None, borrow: bool = False) -> None:
+        self._value, self.name = value if borrow else copy.deepcopy(value), name
+
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
+        """The object, or a copy."""
+        return self._value if borrow else copy.deepcopy(self._value)
+
+    def set_value(self, value: Any, borrow: bool = False) -> None:
+        """Put another in its place."""
+        self._value = value if borrow else copy.deepcopy(value)
+
+
+def shared(
+    value: Any, name: str | None = None, strict: bool = False, allow_downcast: bool | None = None, borrow: bool = False,
+    broadcastable: Sequence[bool] | None = None, target: Any = None, **_: Any,
+) -> Any:  # fmt: skip
+    """theano.shared: axes are open, so that set_value may change lengths; broadcastable fixes an axis at 1.
+
+    What is no array of numbers makes a GenericShared. Raises TypeError for expressions.
+    """
+    if isinstance(value, Expr):
+        raise TypeError("shared: takes a value, not an expression; `x.get_value()` or `x.eval()` is one")
+    array = value if isinstance(value, np.ndarray) else None
+    if array is None and isinstance(value, int | float | bool | np.number | np.bool_):
+        array = np.asarray(value)
+    if array is None and isinstance(value, list):
+        array = np.asarray(value)
+    if array is None or array.dtype.kind not in "biuf":
+        return GenericShared(value, name, borrow)
+    if broadcastable is None:
+        broadcastable = (False,) * array.ndim
+    return symdl.storage.shared(array, name, shape=[1 if b else None for b in broadcastable], borrow=borrow)
+
+
+def function_dump(*_: Any, **__: Any) -> None:
+    """Not written: pickle the function itself."""
+    raise InputError("function_dump: a function pickles as it is", (), "pickle.dump(f, file)")

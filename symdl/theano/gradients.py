@@ -1,0 +1,174 @@
+"""theano.gradient: symdl's gradients under Theano's names and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import symdl.gradient
+import symdl.jacobians
+from symdl.errors import GradientError
+from symdl.expr import Expr, as_expr
+from symdl.gradient import pull
+from symdl.gradient_check import WrongGradientError
+from symdl.gradient_check import verify_grad as checked
+from symdl.ops.declare import filled_like, is_float
+from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad
+from symdl.ops.own import custom_gradient
+from symdl.theano.variables import TensorTypeOf
+
+__all__ = ["WrongGradientError", "disconnected_grad", "grad_clip", "zero_grad"]
+
+
+class DisconnectedType:
+    """The type of what stands for "no gradient flows here"."""
+
+    dtype, broadcastable, ndim = "float64", (), 0
+
+    def __call__(self, name: str | None = None) -> Disconnected:
+        return Disconnected()
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class NullType(DisconnectedType):
+    """The type of what stands for a gradient that is not defined."""
+
+    def __init__(self, why_null: str = "") -> None:
+        self.why_null = why_null
+
+
+class Disconnected:
+    """Stands for a gradient of which nothing flows; grad of an Op returns it. owner, as of a variable."""
+
+    owner = None
+    name: str | None = None
+
+    def __init__(self, kind: DisconnectedType | None = None) -> None:
+        self.type = kind or DisconnectedType()
+
+
+def grad_undefined(op: Any, x_pos: int, x: Any, comment: str = "") -> Disconnected:
+    """The gradient of an Op for an input for which it is not defined."""
+    return Disconnected(NullType(f"{op}: the gradient for input {x_pos} is not defined. {comment}"))
+
+
+def grad_not_implemented(op: Any, x_pos: int, x: Any, comment: str = "") -> Disconnected:
+    """The gradient of an Op for an input for which nobody wrote it."""
+    return Disconnected(NullType(f"{op}: the gradient for input {x_pos} is not implemented. {comment}"))
+
+
+def grad(
+    cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise", add_names: bool = True,
+    known_grads: Mapping[Any, Any] | None = None, return_disconnected: str = "zero", null_gradients: str = "raise",
+) -> Any:  # fmt: skip
+    """symdl.grad. A float cost of one element on axes of extent 1 counts as a scalar; integers get zeros.
+
+    return_disconnected: "zero", "none" or "disconnected" for what the cost does not depend on.
+    """
+    single = isinstance(wrt, Expr)
+    targets = [wrt] if single else list(wrt)
+    for w in targets:
+        if not isinstance(w, Expr):
+            raise TypeError(f"Expected Variable, got {w!r} of type {type(w)}")
+    if cost is not None and not isinstance(cost, Expr):
+        cost = as_expr(cost)
+    if cost is not None and cost.type.shape and all(n == 1 for n in cost.type.shape):
+        cost = cost.sum()
+    if cost is not None and cost.type.shape:
+        raise TypeError("cost must be a scalar.")
+    floats = [w for w in targets if is_float(w.type.dtype)]
+    constants = [consider_constant] if isinstance(consider_constant, Expr) else list(consider_constant or ())
+    if return_disconnected == "zero":
+        made = symdl.gradient.grad(cost, floats, constants, disconnected_inputs, dict(known_grads or {})) if floats else []
+    else:
+        made = _or_none(cost, floats, constants, disconnected_inputs, known_grads, return_disconnected)
+    found = iter(made)
+    out = [next(found) if is_float(w.type.dtype) else filled_like(0, w.astype("float64")) for w in targets]
+    if add_names and cost is not None and cost.name:
+        for w, g in zip(targets, out, strict=True):
+            if isinstance(g, Expr) and w.name and g.name is None and g not in targets:
+                g.name = f"(d{cost.name}/d{w.name})"
+    return out[0] if single else tuple(out) if isinstance(wrt, tuple) else out
+
+
+def _or_none(
+    cost: Any, wrt: list[Expr], constants: list[Any], how: Any, known: Mapping[Any, Any] | None, absent: str
+) -> list[Any]:
+    out: list[Any] = []
+    for w in wrt:
+        try:
+            out.append(symdl.gradient.grad(cost, w, constants, "raise", dict(known or {})))
+        except GradientError:
+            if how == "raise":
+                raise
+            out.append(None if absent.lower() == "none" else Disconnected())
+    return out
+
+
+def subgraph_grad(wrt: Sequence[Any], end: Sequence[Any], start: Any = None, cost: Any = None, details: bool = False) -> Any:
+    """Gradients for wrt and for end, the graph below `end` counting as given: `start` maps what is above to its gradient."""
+    constants = list(end)
+    both = [*wrt, *end]
+    if start is not None:
+        found = pull(list(start), [as_expr(g) for g in start.values()], both, frozenset(constants))
+        if cost is not None:
+            more = pull([cost], [as_expr(np.ones((), cost.dtype))], both, frozenset(constants))
+            found = [a if b is None else b if a is None else a + b for a, b in zip(found, more, strict=True)]
+    else:
+        found = pull([cost], [as_expr(np.ones((), cost.dtype))], both, frozenset(constants))
+    grads = [filled_like(0, w) if g is None else g for w, g in zip(both, found, strict=True)]
+    return grads[: len(wrt)], grads[len(wrt) :]
+
+
+def Lop(f: Any, wrt: Any, eval_points: Any, consider_constant: Any = None, disconnected_inputs: str = "raise") -> Any:  # Theano's name
+    """v J. f may be a list, with one eval_points for each."""
+    if isinstance(f, list | tuple):
+        targets = [wrt] if isinstance(wrt, Expr) else list(wrt)
+        found = pull(list(f), [as_expr(v) for v in eval_points], targets)
+        out = [filled_like(0, w) if g is None else g for w, g in zip(targets, found, strict=True)]
+        return out[0] if isinstance(wrt, Expr) else out
+    return symdl.jacobians.Lop(f, wrt, eval_points)
+
+
+def Rop(f: Any, wrt: Any, eval_points: Any, **_: Any) -> Any:  # Theano's name
+    """J v. f may be a list."""
+    if isinstance(f, list | tuple):
+        return [symdl.jacobians.Rop(one, wrt, eval_points) for one in f]
+    return symdl.jacobians.Rop(f, wrt, eval_points)
+
+
+def jacobian(expression: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise") -> Any:
+    """symdl's jacobian."""
+    return symdl.jacobians.jacobian(expression, wrt, consider_constant or (), disconnected_inputs)
+
+
+def hessian(cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise") -> Any:
+    """symdl's hessian; a list for a list."""
+    if isinstance(wrt, list | tuple):
+        return [hessian(cost, w, consider_constant, disconnected_inputs) for w in wrt]
+    return symdl.jacobians.hessian(cost, wrt, consider_constant or (), disconnected_inputs)
+
+
+def grad_scale(x: Any, multiplier: float) -> Any:
+    """x, whose gradient is multiplied by a number."""
+    return custom_gradient([as_expr(x)], [as_expr(x)], lambda ins, outs, gs: [gs[0] * multiplier])[0]
+
+
+def verify_grad(
+    fun: Any, pt: Any, n_tests: int = 2, rng: Any = None, eps: Any = None, out_type: Any = None, abs_tol: Any = None,
+    rel_tol: Any = None, mode: Any = None, cast_to_output_type: bool = False, no_debug_ref: bool = True,
+) -> float:  # fmt: skip
+    """symdl's: compares gradients with finite differences. Arrays of integers in pt stay constant."""
+    return checked(fun, pt, n_tests, rng if rng is not None else 0, eps, abs_tol, rel_tol)
+
+
+disconnected_type = DisconnectedType()
+consider_constant = zero_grad
+TYPES = TensorTypeOf
