@@ -20,7 +20,7 @@ from symdl.ops.views import reshape_to
 from symdl.replacing import replaced
 from symdl.types import Shape, TensorType, product
 
-ALONG = frozenset(["sort", "argsort"])  # routines that act along an axis of one operand
+ALONG = frozenset(["sort", "argsort", "linear_recurrence"])  # routines that act along an axis
 MATRICES = frozenset(
     "solve solve_triangular matrix_inverse cholesky_lower slogdet_of det_of eigh_of svd_of singular_values qr_of "
     "pseudo_inverse expm_of".split()

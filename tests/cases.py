@@ -180,6 +180,8 @@ GRIDS = [
          exact=False),
     Case("cumprod of zeros", lambda x, n: T.cumprod(x * n, 0), lambda x, n: _accumulated(x * n).cumprod(0), [(4, 3), (4, 3)],
          integers=(1,), exact=False),
+    Case("linear_recurrence", lambda a, g: make(OPS["linear_recurrence"], (a, g), axis=0),
+         lambda a, g: np.stack([g[0], g[1] + a[1] * g[0], g[2] + a[2] * (g[1] + a[1] * g[0])]), [(3, 2), (3, 2)], exact=False),
     Case("choose", lambda n, x: T.choose(n % 2, [x, x * 2]), lambda n, x: np.choose(n % 2, [x, x * 2]), [(4,), (3, 4)], integers=(0,)),
     Case("fill_diagonal", lambda x, v: [T.fill_diagonal(x, v), T.fill_diagonal_offset(x, v, 1)],
          lambda x, v: [np.where(np.eye(3, 4, dtype=bool), v, x), np.where(np.eye(3, 4, 1, dtype=bool), v, x)], [(3, 4), ()]),

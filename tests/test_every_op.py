@@ -65,14 +65,15 @@ BY_OTHER_MEANS = {
     "xlogy": special.xlogy,
     "trigamma": lambda x: special.polygamma(1, x),
 }
+OWN = {"python", "python_sized", "custom_gradient"}
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, 1e308, -1e308, 100.0])
 
 
 def test_no_op_is_left_out() -> None:
     """Elementwise ops are tested from their declarations, the others from the table of cases."""
     reached = (
-        {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard", "parameter", "argument"} | RANDOM
-    )  # tests/test_random.py
+        {op.name for op in ELEMENTWISE} | {CASTS, "variable", "constant", "wildcard", "parameter", "argument"} | RANDOM | OWN
+    )  # tests/test_random.py, tests/test_extending.py
     for case in CASES:
         outputs, _, _, _ = run(case, "float64" if case.floats else "int64", known=False)
         reached.update(node.op.name for node in levels(*outputs))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import CASES
-from test_every_op import ELEMENTWISE, RANDOM, operands
+from test_every_op import ELEMENTWISE, OWN, RANDOM, operands
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import OPS, Expr, Op, topological
+from symdl.expr import OPS, Expr, Op, levels
 from symdl.latex import equations, identifier, latex
 
 x, y = T.dvector("x"), T.dvector("y")
@@ -124,9 +124,9 @@ def built(case: Any) -> list[Expr]:
 
 
 def test_no_op_is_left_out() -> None:
-    reached = {op.name for op in ELEMENTWISE} | RANDOM | {"cast", "variable", "constant", "wildcard", "parameter", "argument"}
+    reached = {op.name for op in ELEMENTWISE} | RANDOM | {"cast", "variable", "constant", "wildcard", "parameter", "argument"} | OWN
     for outputs in ([e for e, _ in FORMULAS], *map(built, CASES)):
-        reached.update(n.op.name for n in topological(*outputs))
+        reached.update(n.op.name for n in levels(*outputs))
     assert set(OPS) - reached == set()
 
 
