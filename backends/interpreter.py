@@ -160,11 +160,10 @@ class Machine(Evaluator):
                 case Loop(counter, extent, body):
                     count = max(0, self.extent(extent))
                     for k in range(count):
-                        self.sizes |= {counter: k, s.slot: k % 2}
+                        self.sizes[counter] = k
                         self.steps(body)
                         if s.stop is not None and self.window(s.stop).reshape(())[()]:
                             break
-                    self.sizes[s.end] = count % 2
                 case If(condition, then, other):
                     self.steps(then if self.window(condition).reshape(())[()] else other)
 

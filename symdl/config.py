@@ -88,7 +88,7 @@ OPTIONS: dict[str, Option] = {
     "floatX": choice("float64", "float32"),
     "on_unused_input": choice("raise", "warn", "ignore"),  # what `function` does with an input that nothing uses
     "float_semantics": choice("mathematical", "strict"),  # of `function`: see symdl.semantics
-    "precision": choice("plain", "right"),  # of `function`: whether digits and range are kept by wider numbers too
+    "precision": choice("right", "plain"),  # of `function`: whether digits and range are kept by wider numbers too
     "nan_guard": choice("off", "results", "all"),  # of `function`: what is looked at for NaN and infinities
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call

@@ -396,7 +396,7 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
             if isinstance(s, Loop):
                 number = len(spans)
                 spans.append((start, start))
-                counters.append({s.counter, s.slot})
+                counters.append({s.counter})
                 block(s.body, (*around, number))
                 spans[number] = (start, clock - 1)
             else:

@@ -244,8 +244,7 @@ def _rows(
         out.append(_row(step, form, depth, ticks * tick, calls, cost, limits))
         if isinstance(step, Loop):
             rounds = size_at(step.steps, known)
-            known = {**known, step.counter: rounds // 2, step.slot: 0, step.end: rounds % 2}
-            stack = [(s, d, {**k, step.end: rounds % 2}) for s, d, k in stack]
+            known = {**known, step.counter: rounds // 2}
         for body in reversed(inner(step)):
             stack += [(s, depth + 1, known) for s in reversed(body)]
     return out

@@ -3,8 +3,8 @@
     Step = Kernel(body) | Call(name, views) | Loop(counter, steps, body) | If(condition, then, other)
 
 Sizes are Symbols of serial 0, bound at entry from the axes (or the values) of inputs and shared buffers. Symbols of
-extents are such sizes, loop indices inside a kernel, and the counter t of an enclosing Loop with t.slot (t mod 2).
-After the Loop t.end is its steps mod 2. A Call writes its last views, one where it does not say how many.
+extents are such sizes, loop indices inside a kernel, and the counter t of an enclosing Loop.
+A Call writes its last views, one where it does not say how many.
 Numbers of the user's nodes ("sources") stand for names and lines, which live beside the Program, never in it.
 """
 
@@ -98,16 +98,6 @@ class Loop:
     steps: Extent
     body: tuple[Step, ...]
     stop: View | None = None  # one bool that the body writes: the Loop ends after a round in which it is True
-
-    @property
-    def slot(self) -> Symbol:
-        """The counter mod 2, inside the body: which row of a two-row ring is read."""
-        return Symbol(f"{self.counter}.slot")
-
-    @property
-    def end(self) -> Symbol:
-        """steps mod 2, after the Loop."""
-        return Symbol(f"{self.counter}.end")
 
 
 @dataclass(frozen=True)
@@ -372,12 +362,11 @@ def verify(program: Program) -> None:
                     if counter in known:
                         raise ProgramError(f"counter {counter} is already in use")
                     # a later round comes after the writes of an earlier one
-                    written |= block(body, known | {counter, s.slot}, written, committed or commits(body))
+                    written |= block(body, known | {counter}, written, committed or commits(body))
                     if s.stop is not None:
                         access(s.stop, False, known, written)
                         if any(n != 1 for n in s.stop.shape) or s.stop.dtype != "bool":
                             raise ProgramError(f"the condition {s.stop.buffer} to end a loop is not one bool")
-                    known.add(s.end)
                 case If(condition, then, other):
                     if any(n != 1 for n in condition.shape) or condition.dtype != "bool":
                         raise ProgramError(f"the condition {condition.buffer} is not one bool")

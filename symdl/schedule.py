@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from symdl.memory import TYPICAL, nominal, within
 from symdl.number_forms import item_bytes
-from symdl.program import If, Loop, Program, Step, accesses, may_fail
+from symdl.program import Program, Step, accesses, may_fail
 from symdl.types import product
 
 LONGEST = 8  # steps that serve one result alone and are taken together with it
@@ -85,7 +85,7 @@ def dependencies(program: Program, touched: Sequence[set[tuple[str, bool]]]) -> 
     after: list[dict[int, bool]] = [{} for _ in touched]
     writer: dict[str, int] = {}
     readers: defaultdict[str, list[int]] = defaultdict(list)
-    wall = check = -1  # the last step that all later ones come after, and the last check that may fail
+    check = -1  # the last check that may fail
     for k, (step, used) in enumerate(zip(program.steps, touched, strict=True)):
         written = {b for b, w in used if w}
         for name in sorted({b for b, _ in used}):
@@ -96,15 +96,10 @@ def dependencies(program: Program, touched: Sequence[set[tuple[str, bool]]]) -> 
                 writer[name] = k
             else:
                 readers[name].append(k)
-        if wall >= 0:
-            after[k].setdefault(wall, False)
         if check >= 0 and (may_fail(step) or any(program.buffers[b].kind == "shared" for b in written)):
             after[k].setdefault(check, False)  # the first failure stays the first
         if may_fail(step):
             check = k
-        if isinstance(step, Loop | If):  # sizes that a Loop leaves behind may be used anywhere after it
-            after[k].update((j, after[k].get(j, False)) for j in range(wall + 1, k))
-            wall = k
     return after
 
 

@@ -345,7 +345,7 @@ def test_a_result_of_another_shape_is_refused() -> None:
 def ring(reverse: bool = False) -> list[Step]:
     """state <- state * 2 + v[t], in a ring of two rows; out = the last state."""
     state = view(buffer("ring", "temp", 2, 1))
-    slot, end = symbol("t.slot"), symbol("t.end")
+    slot, end = (k - 2 * floor_divide(k, 2) for k in (t, n))
     doubled = apply("mul", Load(state.row(slot), (0,)), number(2))
     new = apply("add", doubled, Load(view(V), (n - 1 - t if reverse else t,)))
     return [

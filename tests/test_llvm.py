@@ -621,7 +621,7 @@ def test_temps_share_the_arena(rng: np.random.Generator) -> None:
 
 def test_loop_carries_a_ring_of_two_rows(rng: np.random.Generator) -> None:
     # ring[(t + 1) % 2] = ring[t % 2] + x[t]; the last row is the result. Also what follows each loop in a row of loops.
-    slot, end = symbol("t.slot"), symbol("t.end")
+    slot, end = (k - 2 * floor_divide(k, 2) for k in (t, n))
     read, written = v("ring", m, offset=slot * m), v("ring", m, offset=(1 - slot) * m)
     add = Store(written, (j,), apply("add", at(read, j), at(v("x", n, m), t, j)))
     made = program(

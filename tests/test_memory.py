@@ -46,11 +46,11 @@ from symdl.program import (
     accesses,
     verify,
 )
-from symdl.types import Extent, Symbol, symbol
+from symdl.types import Extent, Symbol, floor_divide, symbol
 
 n, m, i, j, t = map(symbol, "nmijt")
 I, J = Symbol("i"), Symbol("j")
-SLOT, END = symbol("t.slot"), symbol("t.end")
+SLOT, END = t - 2 * floor_divide(t, 2), n - 2 * floor_divide(n, 2)  # of a ring of two rows
 
 
 def buffers(kind: Kind, names: str, *shape: Extent, dtype: str = "float64") -> list[Buffer]:
@@ -691,7 +691,7 @@ def test_a_row_by_the_counter_is_kept_for_later_rounds() -> None:
 def test_nested_loops() -> None:
     """A state of the inner loop lives through it, but only one round of the outer one."""
     s = Symbol("s")
-    slot, end = symbol("s.slot"), symbol("s.end")
+    slot, end = (k - 2 * floor_divide(k, 2) for k in (symbol("s"), t + 1))
     inner_state = state("q")
     inside: list[Stmt | Step] = [
         Store(inner_state.row(0), (i,), Load(state("r").row(SLOT), (i,))),

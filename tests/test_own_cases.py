@@ -19,8 +19,6 @@ import symdl.tensor as T
 from symdl.expr import variable
 
 KNOWN: dict[str, str] = {
-    "hamming.arctan_gap float64": "no difference formula for arctangents that are this close, and their second limbs end at 2^-106",
-    "hamming.arctan_gap float32": "no difference formula for arctangents that are this close, and their second limbs end at 2^-106",
     "fpbench.sec4 float64": "the derivative cancels to a second order near 1",
     "fpbench.sec4 float32": "the derivative cancels to a second order near 1",
     "tail.log_normal_hazard float64": "x erfcx(x) - 1/sqrt(pi) is not known as a companion",

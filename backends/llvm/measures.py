@@ -42,7 +42,7 @@ def _work(steps: Sequence[Step], full: dict[Symbol, Extent]) -> Extent:
                 here = product(views[-1].shape) * COPIED
             case Loop(counter, count, body):
                 count = replace_symbols(count, full)
-                full |= {counter: count, step.slot: 1, step.end: 1}
+                full |= {counter: count}
                 here = count * (_work(body, full) + ROUND)
             case If(_, then, other):
                 here = _work(then, full) + _work(other, full)

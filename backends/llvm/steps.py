@@ -16,7 +16,7 @@ from symdl.backends.llvm.library import (
     matmul_loops,
     merged_axes,
 )
-from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Landing, Module, Writer
+from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
 from symdl.errors import ProgramError
 from symdl.loops import For, Stmt, View
 from symdl.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
@@ -57,8 +57,7 @@ class Layout:
         self.counters: dict[Symbol, int] = {}
         for step in all_steps(program.steps):
             if isinstance(step, Loop):
-                for symbol in (step.counter, step.slot, step.end):
-                    self.counters.setdefault(symbol, len(self.counters))
+                self.counters.setdefault(step.counter, len(self.counters))
 
 
 def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
@@ -223,9 +222,7 @@ class PartWriter(SizeWriter):
         outside = self.quiet
         self.quiet = self.quiet or commits  # what one step writes stands before the polls of the next
         loop = self.open_loop(self.size(step.steps))
-        slot = self.odd(loop.index)
-        for symbol, register in ((step.counter, loop.index), (step.slot, slot)):
-            self.define(symbol, register)
+        self.define(step.counter, loop.index)
         self.steps(step.body)
         self.poll(False, 1)
         if step.stop is not None:
@@ -235,12 +232,6 @@ class PartWriter(SizeWriter):
             self.label(more)
         self.close_loop(loop)
         self.quiet = outside
-        self.define(step.end, self.odd(self.size(step.steps)))
-
-    def odd(self, word: str) -> str:
-        """A number mod 2, before all else in the scope: extents that use it may stand there, too."""
-        with Landing(self, self.scopes[-1]):
-            return self.arithmetic("and", word, "1")
 
     def define(self, symbol: Symbol, register: str) -> None:
         """A counter is known to what follows in the scope, and to functions called from there."""

@@ -124,7 +124,7 @@ class OpOf:
 
 def owner(x: Expr) -> Apply | None:
     """Who made x; None for variables, constants and shared values."""
-    if x.op.kind == "leaf" or x.op.name == "extent":
+    if x.op.kind == "leaf":
         return None
     node = x.inputs[0] if x.op is RESULT else x
     made: Any = getattr(node.params.get("call"), "made_by", None) or OpOf(node)
