@@ -691,13 +691,13 @@ def test_a_row_by_the_counter_is_kept_for_later_rounds() -> None:
 def test_nested_loops() -> None:
     """A state of the inner loop lives through it, but only one round of the outer one."""
     s = Symbol("s")
-    slot, end = (k - 2 * floor_divide(k, 2) for k in (symbol("s"), t + 1))
+    slot, end = (k - 2 * floor_divide(k, 2) for k in (symbol("s"), n))
     inner_state = state("q")
     inside: list[Stmt | Step] = [
         Store(inner_state.row(0), (i,), Load(state("r").row(SLOT), (i,))),
         Loop(
             s,
-            t + 1,
+            n,
             (each(Store(inner_state.row(1 - slot), (i,), op("add", Load(inner_state.row(slot), (i,)), at("g")))),),
         ),
         Store(state("r").row(1 - SLOT), (i,), Load(inner_state.row(end), (i,))),

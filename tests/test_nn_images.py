@@ -55,7 +55,7 @@ def test_a_network_over_images_learns() -> None:
     for k, lying in enumerate(y):
         at = rng.integers(0, 8)
         x[(k, 0, at, slice(None)) if lying else (k, 0, slice(None), at)] += 1
-    layers = [
+    layers: list[nn.Layer] = [
         nn.Conv2D(1, 4, 3, "relu", rng=1, dtype="float32"),
         nn.Pool2D(2),
         nn.Flatten(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,10 @@ def test_normalization_of_each_example() -> None:
     x = numbers(4, 6, 3, 2) + 3
     gamma, beta = numbers(6), numbers(6) * 2
     a = leaf("x", x, known=True)
-    wide = lambda p: p[None, :, None, None]  # noqa: E731
+
+    def wide(p: Any) -> Any:
+        return p[None, :, None, None]
+
     close(value(T.layer_normalization(a, axes=(1, 2, 3)), {a: x}), standardized(x, (1, 2, 3), 1e-5))
     close(value(T.layer_normalization(a, numbers(2), 0.5), {a: x}), standardized(x, -1, 1e-5) * numbers(2) + 0.5)
     grouped = standardized(x.reshape(4, 3, 2, 3, 2), (2, 3, 4), 1e-5).reshape(x.shape)
@@ -128,7 +132,10 @@ def neighbourhoods(x: Any, size: Any, step: Any) -> Any:
 def test_neighbourhoods() -> None:
     x = numbers(2, 3, 6, 8)
     a = leaf("x", x)
-    find = lambda *s, **k: value(T.images2neibs(a, *s, **k), {a: x})  # noqa: E731
+
+    def find(*s: Any, **k: Any) -> Any:
+        return value(T.images2neibs(a, *s, **k), {a: x})
+
     same(find((2, 4)), neighbourhoods(x, (2, 4), (2, 4)))
     same(find((4, 4), (1, 2)), neighbourhoods(x, (4, 4), (1, 2)))
     same(find((4, 3), mode="ignore_borders"), neighbourhoods(x, (4, 3), (4, 3)))
@@ -189,7 +196,7 @@ def test_activations() -> None:
 
 def test_what_is_refused() -> None:
     x = variable("x", (2, 6, 4, 4), "float32")
-    refused = [
+    refused: list[Callable[[], Any]] = [
         lambda: T.batch_normalization_train(x, np.ones(6), np.ones(6), "channels"),
         lambda: T.batch_normalization_train(x, np.ones(6), np.ones(6)),
         lambda: T.batch_normalization_test(x, np.ones((1, 6, 4, 4)), np.ones((2, 6, 4, 4)), 0, 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_other_numbers_of_axes_and_empty_batches() -> None:
 
 def test_what_is_refused() -> None:
     x = variable("x", (2, 3, 4), "float32")
-    refused = [
+    refused: list[Callable[[], Any]] = [
         lambda: T.pool_2d(x[0, 0], 2),
         lambda: T.pool_2d(x > 0, 2),
         lambda: T.pool_2d(x, 2, mode="median"),

@@ -87,7 +87,7 @@ class Pool2D:
         ignore_border: bool = True,
     ) -> None:
         self.size, self.mode = size, mode
-        self.settings = {"ignore_border": ignore_border, "stride": stride, "pad": pad, "mode": mode}
+        self.settings: dict[str, Any] = {"ignore_border": ignore_border, "stride": stride, "pad": pad, "mode": mode}
 
     @property
     def parameters(self) -> list[SharedVariable]:

@@ -119,7 +119,7 @@ def spread_back(
     *,
     window: Shape,
     steps: Numbers,
-    pads: Shape,
+    pads: Numbers,
 ) -> Expr:
     """For each place of x the sum, over the windows that cover it, of term([*what the window has, x])."""
     many = tuple(covers(w, k, 1) for w, k in zip(window, steps, strict=True))
@@ -142,9 +142,9 @@ def _in_turns(
     x: Expr,
     of_windows: Sequence[Expr],
     term: Callable[[list[Expr]], Expr],
-    window: Numbers,
+    window: Shape,
     steps: Numbers,
-    pads: Shape,
+    pads: Numbers,
 ) -> Expr:
     """spread_back for small windows. Along the last axis places a step apart see the same places of their windows: each such
     set is a loop of its own over neighbouring windows, which 0 surrounds, and the sets take turns."""
@@ -152,7 +152,9 @@ def _in_turns(
     lead = n - len(window)
     step, before = steps[-1], pads[-1]
     many = [covers(w, k, 1) for w, k in zip(window, steps, strict=True)]
-    extent, most = x.type.shape[last], int(many[-1])  # type: ignore[arg-type]  # of ints
+    extent, most, size = x.type.shape[last], many[-1], window[-1]
+    assert isinstance(most, int)  # small windows are known
+    assert isinstance(size, int)
     total = most - 1 + floor_divide(extent - 1 + before, step) + 1
     wide = []
     for w in of_windows:
@@ -167,8 +169,8 @@ def _in_turns(
         own = _every(x, u, step, lengths)
         terms = []
         for m in range(most):
-            ahead, at = divmod(u + int(before), step)
-            if at + step * m < window[-1]:
+            ahead, at = divmod(u + before, step)
+            if at + step * m < size:
                 first = most - 1 + ahead - m
                 near = [[_every(_fixed(w, row, n), first, 1, lengths) for w in wide] for row in rows]
                 terms += [term([*given, own]) for given in near]

@@ -185,7 +185,7 @@ def conv2d_grad_wrt_inputs(
     """The gradient of a conv2d for its images: a transposed convolution. Only the last two of input_shape must be known."""
     return T.conv2d_transpose(
         as_tensor_variable(output_grad), as_tensor_variable(filters), tuple(input_shape)[-2:], border_mode=border_mode,
-        subsample=subsample, filter_flip=filter_flip, filter_dilation=filter_dilation, num_groups=num_groups,
+        input_dilation=subsample, filter_flip=filter_flip, filter_dilation=filter_dilation, num_groups=num_groups,
     )  # fmt: skip
 
 

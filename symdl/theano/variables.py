@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -29,15 +29,35 @@ _beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attribu
 
 
 class Tag:
-    """Whatever a program notes on a variable. test_value of what is computed follows from those of its inputs."""
+    """Whatever a program notes on a variable. test_value of what is computed follows from those of its inputs.
+
+    A view: what is noted lies beside the variable, and goes with it.
+    """
 
     def __init__(self, of: Expr) -> None:
-        self.__dict__["_of"] = ref(of)  # weak: what stands beside a variable must not keep it
+        self.__dict__["_of"] = of
 
     def __getattr__(self, name: str) -> Any:
-        if name == "test_value" and (x := self.__dict__["_of"]()) is not None:
+        x = self.__dict__["_of"]
+        own = _beside.get(x, {}).get("tag", {})
+        if name in own:
+            return own[name]
+        if name == "test_value":
             return test_value(x)
-        raise AttributeError(f"the tag has no {name!r}")
+        raise AttributeError(f"the tag of {x!r} has no {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _beside.setdefault(self.__dict__["_of"], {}).setdefault("tag", {})[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del _beside[self.__dict__["_of"]]["tag"][name]
+
+    def __repr__(self) -> str:
+        return f"tag({', '.join(self.noted())})"
+
+    def noted(self) -> dict[str, Any]:
+        """All that was noted."""
+        return dict(_beside.get(self.__dict__["_of"], {}).get("tag", {}))
 
 
 def test_value(x: Expr) -> Any:
@@ -53,12 +73,13 @@ def test_value(x: Expr) -> Any:
 
 
 def tag(x: Expr) -> Tag:
-    """The tag of a variable, always the same."""
-    own = _beside.setdefault(x, {})
-    if "tag" not in own:
-        own["tag"] = Tag(x)
-    found: Tag = own["tag"]
-    return found
+    """The tag of a variable."""
+    return Tag(x)
+
+
+def _set_tag(x: Expr, value: Any) -> None:
+    """Another tag in its place: what is noted in it."""
+    _beside.setdefault(x, {})["tag"] = value.noted() if isinstance(value, Tag) else dict(vars(value))
 
 
 class Apply:
@@ -269,7 +290,9 @@ def _set_attribute(x: Expr, name: str, value: Any) -> None:
     """Names that symdl does not use may be set; its own parts stay as they are."""
     if name == "name":
         _plain_set(x, name, value)
-    elif name == "tag" or not (hasattr(type(x), name) or name in ("op", "inputs", "params", "type", "facts", "origins")):
+    elif name == "tag":
+        _set_tag(x, value)
+    elif not (hasattr(type(x), name) or name in ("op", "inputs", "params", "type", "facts", "origins")):
         _beside.setdefault(x, {})[name] = value
     else:
         raise ImmutableError(f"{x!r}: {name} cannot be set, for an expression never changes", [described(x)])
@@ -387,7 +410,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
         "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
-        "tag": property(tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
+        "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copied, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
         "shape": property(_sizes), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),

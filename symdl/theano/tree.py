@@ -1,0 +1,331 @@
+"""The modules of Theano and the names in them: one table, from which modules are made that Python can import.
+
+A name that symdl has under the same meaning stands here alone; the others point at this package's own functions.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import pickle
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+import symdl.control
+import symdl.extending
+import symdl.inputs
+import symdl.linalg
+import symdl.ops.normalization as normalization
+import symdl.replacing
+import symdl.scanning
+import symdl.tensor
+import symdl.theano.compiling as compiling
+import symdl.theano.gradients as gradients
+import symdl.theano.graphs as graphs
+import symdl.theano.networks as networks
+import symdl.theano.own_ops as own_ops
+import symdl.theano.streams as streams
+import symdl.theano.tensors as tensors
+import symdl.theano.variables as face
+from symdl.errors import DtypeError, GradientError, InputError
+from symdl.expr import Expr
+from symdl.functions import Function
+from symdl.nan_guard import NanGuardMode
+from symdl.storage import SharedVariable
+from symdl.theano.flags import DEFAULTS, config
+
+VERSION = "1.0.5"  # whose names these are
+ROOT = __name__.rpartition(".")[0]
+
+
+class Module(types.ModuleType):
+    """A module of Theano's. Importing a part whose name is also a function's (theano.tensor.var) leaves the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, types.ModuleType) and callable(self.__dict__.get(name)):
+            return
+        super().__setattr__(name, value)
+
+
+class OrderedUpdates(collections.OrderedDict[Any, Any]):
+    """updates that may be added up."""
+
+    def __add__(self, other: Any) -> OrderedUpdates:
+        return OrderedUpdates([*self.items(), *dict(other).items()])
+
+    def __radd__(self, other: Any) -> OrderedUpdates:
+        return OrderedUpdates([*dict(other).items(), *self.items()])
+
+
+def _asarray(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """An array of a dtype; "floatX" is config.floatX."""
+    return np.asarray(a, dtype=config.floatX if dtype == "floatX" else dtype, order=order)
+
+
+def _clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: bool = True, copy_inputs: Any = None) -> Any:
+    """symdl.clone; strict and share_inputs have nothing to choose, for expressions never change."""
+    return symdl.replacing.clone(output, replace)
+
+
+def _original_types(dtypes: str) -> dict[str, Any]:
+    return {name: graphs.ScalarType(name) for name in dtypes.split()}
+
+
+def _of(module: Any, names: str) -> dict[str, Any]:
+    return {name: getattr(module, name) for name in names.split()}
+
+
+PRIMITIVES = {name: getattr(symdl.tensor, name) for name in symdl.tensor.__all__ if name not in ("linalg", "random", "shared_randomstreams")}
+CHANGED = (
+    "NotScalarConstantError EmptyConstantError ShapeError AllocEmpty add addbroadcast all alloc and_ any arange argmax argmin "
+    "as_tensor_variable batched_dot batched_tensordot cast choose concatenate constant cumprod diag dot extract_constant eye "
+    "flatten get_scalar_constant_value inc_subtensor inverse_permutation iround join largest max max_and_argmax mean mgrid min "
+    "mul norm ogrid ones ones_like or_ patternbroadcast permute_row_elements prod real reshape roll round second set_subtensor "
+    "shape shape_padaxis smallest specify_shape split stack stacklists std sum take tensor tensor_copy tensordot tile tri "
+    "unbroadcast var xor zeros zeros_like"
+)
+FLAT_NETWORKS = (
+    "bilinear_upsampling categorical_crossentropy confusion_matrix conv2d conv3d conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
+    "crossentropy_softmax_1hot crossentropy_softmax_1hot_with_bias crossentropy_softmax_argmax_1hot_with_bias h_softmax "
+    "logsoftmax relu softmax softmax_with_bias"
+)
+ACTIVATIONS = _of(
+    symdl.tensor,
+    "sigmoid hard_sigmoid ultra_fast_sigmoid softplus elu selu softsign binary_crossentropy sigmoid_binary_crossentropy "
+    "conv2d_transpose separable_conv2d causal_conv1d",
+)
+BATCH = _of(normalization, "batch_normalization batch_normalization_train batch_normalization_test")
+CLASSES = {
+    "Variable": Expr, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op, "Type": graphs.Type,
+    "TensorType": face.TensorTypeOf, "TensorVariable": face.TensorVariable, "TensorConstant": face.ConstantOf,
+    "SharedVariable": SharedVariable, "TensorSharedVariable": SharedVariable, "ScalarSharedVariable": SharedVariable,
+}  # fmt: skip
+OPS = _of(graphs, "Elemwise DimShuffle Dot Subtensor AdvancedSubtensor1 Sum Reshape Join")
+PRINTING = {
+    **_of(graphs, "debugprint pp pydotprint min_informative_str"), "pprint": graphs.pp, "Print": own_ops.Print,
+    "pydotprint_variables": graphs.pydotprint, "var_descriptor": graphs.min_informative_str,
+}  # fmt: skip
+STREAMS = {"RandomStreams": streams.RandomStreams, "MRG_RandomStreams": streams.RandomStreams, "RandomStateSharedVariable": SharedVariable}
+SLOW_NAMES = "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
+LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in SLOW_NAMES.split())} | {
+    "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag, "ExtractDiag": lambda *_: tensors.diag,
+    "lstsq": symdl.linalg.lstsq, "matrix_power": symdl.linalg.matrix_power, "matrix_dot": symdl.linalg.matrix_dot,
+    "solve_triangular": symdl.linalg.solve_triangular, "eigvalsh": symdl.linalg.eigvalsh, "norm": tensors.norm,
+    "solve_lower_triangular": lambda a, b: symdl.linalg.solve_triangular(a, b, lower=True),
+    "solve_upper_triangular": lambda a, b: symdl.linalg.solve_triangular(a, b, lower=False),
+    "solve_symmetric": symdl.linalg.solve,
+}  # fmt: skip
+SCALAR = {
+    **_of(graphs, "upcast ScalarOp UnaryScalarOp BinaryScalarOp upgrade_to_float same_out"),
+    **_of(symdl.tensor, "true_div sub neg exp log tanh sqrt sqr sin cos maximum minimum eq lt gt le ge switch int_div mod pow"),
+    **_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"),
+    "add": tensors.add, "mul": tensors.mul, "identity": tensors.tensor_copy, "as_scalar": tensors.as_tensor_variable,
+    "Identity": lambda *_, **__: tensors.tensor_copy, "constant": tensors.constant, "Scalar": graphs.ScalarType,
+    "upgrade_to_float_no_complex": graphs.upgrade_to_float,
+    "all_types": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"],
+}  # fmt: skip
+ERRORS = {
+    "MissingInputError": InputError, "UnusedInputError": InputError, "AliasedMemoryError": InputError,
+    "DisconnectedInputError": GradientError, "NullTypeGradError": GradientError, "InconsistencyError": DtypeError,
+}  # fmt: skip
+GRADIENT = {
+    **_of(
+        gradients,
+        "grad Lop Rop jacobian hessian verify_grad disconnected_grad zero_grad grad_clip grad_scale consider_constant "
+        "DisconnectedType NullType disconnected_type grad_undefined grad_not_implemented subgraph_grad",
+    ),
+    "undefined_grad": symdl.tensor.disconnected_grad, "DisconnectedInputError": GradientError, "NullTypeGradError": GradientError,
+}  # fmt: skip
+LOOPS = _of(symdl.control, "scan map reduce foldl foldr until scan_checkpoints")
+TENSOR: dict[str, Any] = {
+    **PRIMITIVES, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
+    **_of(gradients, "grad Lop Rop jacobian hessian verify_grad consider_constant"),
+    "as_tensor": tensors.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second, "imag": symdl.tensor.zeros_like,
+    "conj": tensors.real, "truediv": symdl.tensor.true_div, "intdiv": symdl.tensor.int_div, "min_and_argmin": symdl.tensor.min_and_argmin,
+    "bitwise_and": tensors.and_, "bitwise_or": tensors.or_, "bitwise_xor": tensors.xor, "Print": own_ops.Print,
+    "Rebroadcast": lambda *pairs: lambda x: tensors.addbroadcast(x, *(k for k, b in pairs if b)),
+    "_allclose": np.allclose, "discrete_dtypes": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
+    "continuous_dtypes": ["float32", "float64"], "float_dtypes": ["float32", "float64"], "integer_dtypes": ["int8", "int16", "int32", "int64"],
+    "py_complex_types": (complex, np.complexfloating), "hashtype": hash, "autocast_float": config, "tensor_dot": tensors.dot,
+    "identity": tensors.tensor_copy, "scalar_from_tensor": tensors.tensor_copy, "tensor_from_scalar": tensors.tensor_copy,
+}  # fmt: skip
+NNET: dict[str, Any] = {
+    **_of(networks, FLAT_NETWORKS), **ACTIVATIONS, **BATCH, "Softmax": graphs.Softmax, "softmax_graph": networks.softmax,
+    "softmax_op": networks.softmax,
+}  # fmt: skip
+NEIGHBOURS = {"images2neibs": networks.images2neibs, "neibs2images": networks.neibs2images, "Images2Neibs": lambda mode="valid": lambda x, a, b=None: networks.images2neibs(x, a, b, mode)}
+ABSTRACT = {
+    "conv2d": networks.conv2d, "conv3d": networks.conv3d, "conv2d_grad_wrt_inputs": networks.conv2d_grad_wrt_inputs,
+    "conv2d_grad_wrt_weights": networks.conv2d_grad_wrt_weights, "AbstractConv2d_gradInputs": networks.AbstractConv2dGradInputs,
+    "AbstractConv3d_gradInputs": networks.AbstractConv3dGradInputs, "AbstractConv2d_gradWeights": networks.AbstractConv2dGradWeights,
+    "get_conv_output_shape": networks.get_conv_output_shape, "bilinear_upsampling": networks.bilinear_upsampling,
+}  # fmt: skip
+MODE = {
+    **_of(compiling, "Mode get_mode get_default_mode"), "predefined_modes": {name: compiling.Mode() for name in compiling.MODES},
+    "predefined_linkers": {}, "predefined_optimizers": {}, "register_mode": graphs.registers, "optdb": graphs.optdb,
+    "FAST_RUN": compiling.Mode(), "FAST_COMPILE": compiling.Mode(),
+}  # fmt: skip
+SHARED = {"shared": compiling.shared, "SharedVariable": SharedVariable, "shared_constructor": graphs.registers, "generic": graphs.Generic}
+IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
+GRAPH = {
+    **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv"), "ancestors": graphs.all_ancestors,
+    **_of(face, "Apply"), "Variable": Expr, "Constant": face.ConstantOf, "list_of_nodes": graphs.io_toposort,
+}  # fmt: skip
+REWRITES: dict[str, Any] = {
+    **dict.fromkeys(
+        ["register_specialize", "register_canonicalize", "register_stabilize", "local_optimizer", "register_uncanonicalize"],
+        graphs.registers,
+    ),
+    **dict.fromkeys(["TopoOptimizer", "EquilibriumOptimizer", "PatternSub", "OpSub", "OpRemove", "Optimizer", "LocalOptimizer", "MergeOptimizer", "in2out", "out2in"], graphs.registers),
+    "Assert": own_ops.Assert, "assert_": own_ops.assert_op, "assert_op": own_ops.assert_op, "optdb": graphs.optdb,
+    "NotScalarConstantError": tensors.NotScalarConstantError, "get_scalar_constant_value": tensors.get_scalar_constant_value,
+}  # fmt: skip
+EXTRA_OPS = {
+    **_of(tensors, "cumprod"), **_of(symdl.tensor, "repeat to_one_hot cumsum diff bincount squeeze searchsorted unique"),
+    "compress": lambda condition, x, axis=None: tensors.take(x, symdl.tensor.flatnonzero(condition), axis), "CpuContiguous": lambda: tensors.tensor_copy,
+    "cpu_contiguous": tensors.tensor_copy, "Unique": lambda *flags: lambda x: symdl.tensor.unique(x, *flags),
+    "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
+}  # fmt: skip
+TESTS = _of(graphs, "seed_rng fetch_seed assert_allclose verify_grad InferShapeTester")
+
+MODULES: dict[str, Mapping[str, Any]] = {
+    "tensor": TENSOR,
+    "tensor.basic": TENSOR,
+    "tensor.var": {**CLASSES, "_tensor_py_operators": Expr, "AsTensorError": TypeError},
+    "tensor.type": CLASSES,
+    "tensor.sharedvar": {**CLASSES, "tensor_constructor": compiling.shared, "scalar_constructor": compiling.shared},
+    "tensor.elemwise": {**OPS, "CAReduce": graphs.Sum},
+    "tensor.subtensor": {**OPS, **_of(tensors, "set_subtensor inc_subtensor take"), "AdvancedIncSubtensor1": graphs.of_names("AdvancedIncSubtensor1", "scatter")},
+    "tensor.opt": REWRITES,
+    "tensor.blas": {"optdb": graphs.optdb, "batched_dot": tensors.batched_dot, "Dot22": graphs.Dot, "Gemm": graphs.Dot},
+    "tensor.blas_c": {},
+    "tensor.extra_ops": EXTRA_OPS,
+    "tensor.sort": _of(symdl.tensor, "sort argsort topk argtopk topk_and_argtopk"),
+    "tensor.nlinalg": LINEAR,
+    "tensor.slinalg": LINEAR,
+    "tensor.xlogx": {"xlogx": tensors.xlogx, "xlogy0": symdl.tensor.xlogy},
+    "tensor.raw_random": STREAMS,
+    "tensor.shared_randomstreams": STREAMS,
+    "tensor.inplace": {f"{n}_inplace": PRIMITIVES[n] for n in ("exp", "log", "tanh", "sigmoid", "sqrt", "sqr", "neg")},
+    "tensor.utils": {"hash_from_ndarray": lambda data: hash(np.asarray(data).tobytes())},
+    "tensor.nnet": NNET,
+    "tensor.nnet.nnet": NNET,
+    "tensor.nnet.sigm": {**_of(symdl.tensor, "sigmoid hard_sigmoid ultra_fast_sigmoid softplus"), "ScalarSigmoid": graphs.of_names("ScalarSigmoid", "sigmoid")},
+    "tensor.nnet.bn": BATCH,
+    "tensor.nnet.conv": {"conv2d": networks.old_conv2d, "ConvOp": networks.ConvOp},
+    "tensor.nnet.abstract_conv": ABSTRACT,
+    "tensor.nnet.neighbours": NEIGHBOURS,
+    "tensor.nnet.conv3d2d": {"conv3d": networks.conv3d2d},
+    "tensor.nnet.Conv3D": {"conv3D": networks.Conv3D, "Conv3D": lambda: networks.Conv3D},
+    "tensor.nnet.corr": {},
+    "tensor.nnet.corr3d": {},
+    "tensor.nnet.blocksparse": {},
+    "tensor.signal": {},
+    "tensor.signal.pool": _of(networks, "pool_2d pool_3d max_pool_2d max_pool_2d_same_size Pool"),
+    "tensor.signal.downsample": {"max_pool_2d": networks.max_pool_2d, "max_pool_2d_same_size": networks.max_pool_2d_same_size, "DownsampleFactorMax": networks.Pool, "max_pool": networks.max_pool_2d},
+    "tensor.signal.conv": {"conv2d": networks.signal_conv2d},
+    "sandbox": {},
+    "sandbox.rng_mrg": STREAMS,
+    "sandbox.linalg": LINEAR,
+    "sandbox.linalg.ops": LINEAR,
+    "sandbox.softsign": {"softsign": symdl.tensor.softsign},
+    "sandbox.neighbours": NEIGHBOURS,
+    "gradient": GRADIENT,
+    "printing": PRINTING,
+    "ifelse": {"ifelse": symdl.control.ifelse, "IfElse": graphs.IfElse},
+    "scan_module": LOOPS,
+    "scan_module.scan": LOOPS,
+    "scan_module.scan_views": LOOPS,
+    "scan_module.scan_utils": {"until": symdl.control.until, "clone": _clone},
+    "scan_module.scan_op": {"Scan": graphs.Scan},
+    "scan_module.until": {"until": symdl.control.until},
+    "updates": {"OrderedUpdates": OrderedUpdates},
+    "compile": {
+        **MODE, **SHARED, **IO, **ERRORS, "function": compiling.function, "Function": Function, "as_op": own_ops.as_op,
+        "MonitorMode": compiling.MonitorMode, "ProfileStats": graphs.Registry, "DebugMode": compiling.DebugMode,
+        "OpFromGraph": symdl.extending.OpFromGraph, "pfunc": compiling.function,
+    },  # fmt: skip
+    "compile.mode": MODE,
+    "compile.sharedvalue": SHARED,
+    "compile.io": IO,
+    "compile.ops": {"as_op": own_ops.as_op, "shape": tensors.shape, "specify_shape": tensors.specify_shape, "ViewOp": own_ops.Op, "deep_copy_op": tensors.tensor_copy, "view_op": tensors.tensor_copy},
+    "compile.nanguardmode": {"NanGuardMode": NanGuardMode},
+    "compile.debugmode": {"DebugMode": compiling.DebugMode},
+    "compile.monitormode": {"MonitorMode": compiling.MonitorMode, "detect_nan": compiling.detect_nan},
+    "compile.profilemode": {"ProfileMode": compiling.Mode},
+    "compile.profiling": {"ProfileStats": graphs.Registry},
+    "compile.builders": {"OpFromGraph": symdl.extending.OpFromGraph},
+    "compile.pfunc": {"pfunc": compiling.function, "Param": compiling.Param},
+    "compile.function_module": {"Function": Function, **ERRORS},
+    "gof": {
+        **CLASSES, **GRAPH, **REWRITES, **ERRORS, "Generic": graphs.Generic, "generic": graphs.Generic(), "FunctionGraph": face.FunctionGraph,
+        "COp": own_ops.COp, "OpenMPOp": own_ops.COp, "MethodNotDefined": own_ops.MethodNotDefined, "optdb": graphs.optdb, "Query": graphs.Registry,
+        "DB": graphs.Registry, "SequenceDB": graphs.Registry, "EquilibriumDB": graphs.Registry, "Container": face.Container, "Value": face.ConstantOf,
+    },  # fmt: skip
+    "gof.graph": GRAPH,
+    "gof.op": {
+        "Op": own_ops.Op, "PureOp": own_ops.Op, "COp": own_ops.COp, "get_debug_values": graphs.get_debug_values, "missing_test_message": str,
+        "debug_assert": lambda condition, message=None: None, "debug_error_message": str, "get_test_value": lambda x: face.tag(x).test_value,
+    },  # fmt: skip
+    "gof.type": {"Type": graphs.Type, "Generic": graphs.Generic, "generic": graphs.Generic(), "CDataType": graphs.Type},
+    "gof.utils": {"MethodNotDefined": own_ops.MethodNotDefined, **ERRORS, "hashtype": hash, "TestValueError": AttributeError},
+    "gof.fg": {"FunctionGraph": face.FunctionGraph, **ERRORS},
+    "gof.opt": REWRITES,
+    "gof.optdb": {"Query": graphs.Registry},
+    "gof.toolbox": {"Feature": object, "ReplaceValidate": object},
+    "gof.link": {},
+    "gof.compilelock": {"get_lock": graphs.registers, "release_lock": graphs.registers, "force_unlock": graphs.registers, "set_lock_status": graphs.registers},
+    "scalar": SCALAR,
+    "scalar.basic": SCALAR,
+    "raise_op": {"Assert": own_ops.Assert, "assert_op": own_ops.assert_op},
+    "d3viz": {"d3viz": graphs.d3viz},
+    "d3viz.d3viz": {"d3viz": graphs.d3viz},
+    "tests": {},
+    "tests.unittest_tools": TESTS,
+    "misc": {},
+    "misc.pkl_utils": {"dump": pickle.dump, "load": pickle.load, "StripPickler": pickle.Pickler, "CompatUnpickler": pickle.Unpickler},
+    "misc.safe_asarray": {"_asarray": _asarray},
+    "misc.strutil": {"render_string": lambda text, values: text % values},
+    "compat": {"OrderedDict": collections.OrderedDict, "DefaultOrderedDict": collections.defaultdict, "izip": zip, "imap": map, "ifilter": filter, "PY3": True},
+    "compat.python2x": {"OrderedDict": collections.OrderedDict},
+    "configparser": {"TheanoConfigParser": type(config), "AddConfigVar": graphs.registers, "change_flags": config.change_flags},
+    "configdefaults": {"config": config},
+    "version": {"version": VERSION, "short_version": VERSION, "full_version": VERSION},
+}
+TOP: dict[str, Any] = {
+    **{name: CLASSES[name] for name in ("Variable", "Constant", "Apply", "Op", "Type", "TensorType")},
+    **{name: LOOPS[name] for name in ("scan", "map", "reduce", "foldl", "foldr", "scan_checkpoints")},
+    **_of(compiling, "function shared In Param Mode function_dump"), **ERRORS,
+    "Out": symdl.inputs.Out, "SharedVariable": SharedVariable, "grad": gradients.grad, "subgraph_grad": gradients.subgraph_grad, "clone": _clone,
+    "dot": tensors.dot, "add": tensors.add, "OpFromGraph": symdl.extending.OpFromGraph, "as_op": own_ops.as_op, "config": config,
+    "pp": graphs.pp, "pprint": graphs.pp, "dprint": graphs.debugprint, "sparse_grad": tensors.tensor_copy, "_asarray": _asarray, "Generic": graphs.Generic, "generic": graphs.Generic(),
+    "predefined_modes": MODE["predefined_modes"], "predefined_linkers": {}, "predefined_optimizers": {}, "FunctionGraph": face.FunctionGraph,
+    "OrderedUpdates": OrderedUpdates, "__version__": VERSION, "version": VERSION, "change_flags": config.change_flags, "Container": face.Container,
+    "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": tensors.get_scalar_constant_value, "tensor_type": TENSOR["TensorType"],
+    "compile_mode": MODE, "DEFAULTS": DEFAULTS, "until": symdl.scanning.until,
+}  # fmt: skip
+
+
+def grow(root: str = ROOT) -> dict[str, types.ModuleType]:
+    """Make the modules, enter them in sys.modules under root, and hang each into its parent. They by their names."""
+    made: dict[str, types.ModuleType] = {}
+    for name, content in MODULES.items():
+        module = Module(f"{root}.{name}", f"Theano's {name}, over symdl.")
+        module.__dict__.update({"__path__": [], **content})
+        made[name] = sys.modules[module.__name__] = module
+    for name, module in made.items():
+        parent, _, leaf = name.rpartition(".")
+        if parent and not callable(made[parent].__dict__.get(leaf)):
+            setattr(made[parent], leaf, module)
+    return made
+
+
+def alias(name: str = "theano", root: str = ROOT) -> None:
+    """Let `import theano` and its parts find these modules, in this process."""
+    sys.modules[name] = sys.modules[root]
+    for part in MODULES:
+        sys.modules[f"{name}.{part}"] = sys.modules[f"{root}.{part}"]
