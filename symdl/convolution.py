@@ -79,4 +79,6 @@ def convolve_images(f: Array, y: Array, steps: Any, spacing: Any, groups: int, s
     return out
 
 
+# Of each product the operands and what it makes: images x, filters f, results y.
+ROLES = {"convolve": "xfy", "convolve_filters": "xyf", "convolve_images": "fyx"}
 PRODUCTS = {"convolve": convolve, "convolve_filters": convolve_filters, "convolve_images": convolve_images}

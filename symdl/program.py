@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from symdl import loops
-from symdl.convolution import PRODUCTS
+from symdl.convolution import PRODUCTS, ROLES
 from symdl.errors import ProgramError
 from symdl.loops import Barrier, Checked, For, Guard, Load, Stmt, Store, View, walk
 from symdl.number_forms import WIDE
@@ -24,7 +24,6 @@ from symdl.types import Extent, Fact, Symbol, polynomial, symbols
 
 Kind = Literal["input", "shared", "constant", "output", "temp"]
 CONVOLUTIONS = tuple(PRODUCTS)
-ROLES = {"convolve": "xfy", "convolve_filters": "xyf", "convolve_images": "fyx"}  # of their views: images, filters, results
 CALLS = {"matmul": 3, "copy": 2, **dict.fromkeys(CONVOLUTIONS, 3)}  # library calls and their numbers of views
 
 

@@ -13,7 +13,7 @@ from symdl.compilation import Graph
 from symdl.config import config
 from symdl.dims import substituted, used_symbols
 from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
-from symdl.expr import VARIABLE, Expr, as_expr, described, topological, warn
+from symdl.expr import VARIABLE, Expr, as_expr, described, levels, topological, warn
 from symdl.inputs import In, Out
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.extents import value_symbol
@@ -121,7 +121,7 @@ def graph_of(
         roots = [*outputs, *told.values()]
     if values:
         roots = substituted(roots, values, {})
-    leaves = [n for n in topological(*roots) if n.op is VARIABLE]
+    leaves = [n for n in levels(*roots) if n.op is VARIABLE]  # also those that only sizes depend on
     live = tuple(v for k, v in enumerate(variables) if k not in hidden)
     _check_used(variables, live, roots, leaves, on_unused_input)
     shareds = dict.fromkeys(n for n in [*leaves, *told] if isinstance(n, SharedVariable))

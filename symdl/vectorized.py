@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from symdl.bodies import Body, argument, moved, parameter
+from symdl.convolution import ROLES
 from symdl.errors import GradientError, ShapeError
 from symdl.expr import RESULT, Expr, as_expr, building, described, make, rebuilt, variable
 from symdl.ops.contractions import parse, written
@@ -238,13 +239,33 @@ def _permutation(batch: Batch, node: Expr) -> Expr:
 
 
 def _convolve(batch: Batch, node: Expr) -> Expr:
-    """Images of all batches are images; batches of filters have no such form."""
+    """Images of all batches are images; batches of filters are groups, whose number must be known."""
     images, filters = node.inputs if node.op.name == "convolve" else node.inputs[::-1]
-    if filters in batch.done:
-        raise NotBatched(f"vectorize_graph: {node.op} of batched filters has no batched form", [described(node)])
+    if filters in batch.done or node.op.name == "convolve_filters":
+        return _in_groups(batch, node)
     flat = reshape_to(batch.done[images], (product((*batch.lead, images.type.shape[0])), *images.type.shape[1:]))
     y = make(node.op, (flat, filters) if node.op.name == "convolve" else (filters, flat), **node.params)
     return reshape_to(y, (*batch.lead, *node.type.shape))
+
+
+def _in_groups(batch: Batch, node: Expr) -> Expr:
+    """A convolution of which each of the batch has groups of its own."""
+    count = product(batch.lead)
+    if not isinstance(count, int):
+        what = "a batch of unknown size of filters, or for them,"
+        raise NotBatched(f"vectorize_graph: {node.op} of {what} has no batched form", [described(node)])
+    operands = []
+    for role, x in zip(ROLES[node.op.name], node.inputs, strict=False):
+        own = x.type.shape
+        if role == "f":
+            operands.append(reshape_to(batch.wide(x), (count * own[0], *own[1:])))
+        else:
+            operands.append(reshape_to(batch.moved(x, 1), (own[0], count * own[1], *own[2:])))
+    y = make(node.op, tuple(operands), **{**node.params, "groups": count * node.params["groups"]})
+    n, *rest = node.type.shape
+    if node.op.name == "convolve_filters":
+        return reshape_to(y, (*batch.lead, n, *rest))
+    return batch.front(reshape_to(y, (n, *batch.lead, *rest)), 1)
 
 
 def _body(batch: Batch, body: Body, batched: Sequence[bool]) -> Body:
@@ -295,6 +316,7 @@ RULES: dict[str, Callable[[Batch, Expr], Expr]] = {
     "scan": _scan, "ifelse": _branch,
     "elementwise": _elementwise, "composite": _elementwise, "reduction": _along, "accumulation": _along, "join": _along,
     "view": _along, "spread": _spread, "slice": _slice, "pad": _slice, "reshape": _reshape, "contract": _contract,
-    "convolve": _convolve, "convolve_images": _convolve, "gather": _gather, "scatter": _scatter, "routine": _routine, "permutation": _permutation,
+    "convolve": _convolve, "convolve_filters": _convolve, "convolve_images": _convolve,
+    "gather": _gather, "scatter": _scatter, "routine": _routine, "permutation": _permutation,
     "softmax": _along, "log_softmax": _along, "logsumexp": _along,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -13,10 +14,11 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import attempts, emit, vectors
+from symdl.backends.llvm.thinning import thinned
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide.primitives import EMIT
 from symdl.backends.wide.ranges import RANGES
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
 from symdl.program import Binding, Buffer, Kernel, Program, verify
 from symdl.types import Symbol, symbol
 
@@ -163,6 +165,45 @@ def test_the_second_limb_stays_right(in_full: Any) -> None:
                 near = apart <= 2.0**-97 * np.abs(expected[0]) + 2.0**-1073
             assert np.all(near | ~np.isfinite(expected[0])), name
             np.testing.assert_array_equal(np.isfinite(got[0]), np.isfinite(expected[0]))
+
+
+# ---- fewer second limbs ----
+
+
+def test_one_limb_where_forms_change_on_the_way() -> None:
+    """Casts from two limbs to those with an exponent, and back, inside of what is wanted in one: the forms stay apart."""
+    x, y = loaded("x", "float64x2"), loaded("y", "float64x2e")
+    inner = op("cast", "float64x2e", op("arctan", "float64x2", x))
+    product = op("mul", "float64x2e", inner, op("exp", "float64x2e", y))
+    back = op("true_div", "float64x2", Const((-1.0, 0.0), "float64x2"), op("cast", "float64x2", product))
+    chosen = op("where", "float64x2e", op("lt", "bool", x, Const((0.5, 0.0), "float64x2")), product, inner)
+    values: list[Value] = [
+        op("cast", "float64", product),
+        op("cast", "float64", back),
+        op("cast", "float64", op("sqrt", "float64x2e", op("abs", "float64x2e", chosen))),
+    ]
+    made = elementwise(values, "xy")
+    for item in walk(*thinned(tuple(made.steps[0].body))):  # type: ignore[union-attr]  # it is a Kernel
+        if isinstance(item, Apply) and item.primitive in ("mul", "true_div", "where"):
+            assert {a.dtype for a in item.args if a.dtype != "bool"} == {item.dtype}
+    given = np.random.default_rng(8).normal(size=(2, LANES)) * [[1.0], [300.0]]
+    got = compiled(made)(*given)
+    with np.errstate(all="ignore"):
+        exact = np.arctan(given[0]) * np.exp(given[1])
+        expected = [exact, -1 / exact, np.sqrt(np.abs(np.where(given[0] < 0.5, exact, np.arctan(given[0]))))]
+    for found, right in zip(got, expected, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-15)
+
+
+def test_a_function_of_two_limbs_sees_both_where_one_is_wanted() -> None:
+    """With an exponent, too: e^x y of a product that a float64 does not hold."""
+    x, y = loaded("x", "float64x2e"), loaded("y", "float64x2e")
+    root = op("sqrt", "float64x2e", op("exp", "float64x2e", op("mul", "float64x2e", x, y)))
+    made = elementwise([op("cast", "float64", root)], "xy")
+    given = [np.array([1000 / 3.0, -700 / 3.0, 0.1]), np.array([3.3, 3.7, 0.7])]
+    found = compiled(made)(*given)[0]
+    exact = [float(mpmath.exp(mpmath.mpf(a) * mpmath.mpf(b) / 2)) for a, b in zip(*given, strict=True)]
+    agree(found, np.array(exact), 2)
 
 
 # ---- sums ----

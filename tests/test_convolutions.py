@@ -156,6 +156,22 @@ def test_gradients_are_slopes_also_the_second(axes: int) -> None:
         agree([y, *first, *second], values, ulps=200)
 
 
+def test_jacobians_by_images_and_filters() -> None:
+    """Rows are gradients: a batch of pulls, in which filters are groups."""
+    x, f = numbers(1, 2, 4, 3), numbers(2, 1, 2, 2)
+    a, b = leaf("x", x, known=True), leaf("f", f, known=True)
+    y = T.flatten(T.sin(T.conv2d(a, b, num_groups=2)))
+    for wrt in (a, b):
+        rows = [value(g, {a: x, b: f}) for k in range(12) for g in T.grad(y[k], [wrt])]
+        np.testing.assert_allclose(value(T.jacobian(y, wrt), {a: x, b: f}), np.stack(rows), rtol=1e-12, atol=1e-14)
+    curve = value(T.jacobian(T.flatten(T.grad(T.sum(y), b)), b), {a: x, b: f})
+    step = 1e-5
+    flat = [value(T.grad(T.sum(y), b), {a: x, b: f + s * step * (np.arange(8) == 3).reshape(f.shape)}) for s in (1, -1)]
+    np.testing.assert_allclose(
+        curve.reshape(8, 8)[:, 3], (flat[0] - flat[1]).ravel() / (2 * step), rtol=1e-6, atol=1e-8
+    )
+
+
 def test_the_gradient_of_an_adjoint_keeps_places_that_no_window_reaches() -> None:
     """Images one place larger than windows need."""
     y, f, x = numbers(1, 2, 3), numbers(2, 1, 2), numbers(1, 1, 7)

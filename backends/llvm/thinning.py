@@ -174,7 +174,8 @@ class _Thinning:
             return Const(limbs[0] if len(limbs) == 2 else (limbs[0], limbs[2]), dtype)
         if isinstance(item, Apply):
             if through and item.primitive == "cast":
-                return self.thin[id(item.args[0])]
+                found = self.thin[id(item.args[0])]
+                return found if found.dtype == dtype else Apply("cast", (found,), dtype)
             if through:
                 args = tuple(self.thin[id(x)] if x.dtype in self.forms else self.done[id(x)] for x in item.args)
                 return Apply(item.primitive, args, dtype)

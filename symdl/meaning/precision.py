@@ -26,7 +26,10 @@ SATURATING = frozenset(
     ["exp", "exp2", "sigmoid", "tanh", "softplus", "erfc", "cosh", "sinh", "logistic_tail", "softmax"]
 )
 WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "tanh", "erf", "sign", "xlogy"}
-WIDENED |= {"erfcx"}
+WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arctan2", "erfinv"}
+STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may take them a step too far
+WIDENED |= STEPS
+ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 and 1
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
 CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
 DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
@@ -131,6 +134,13 @@ class Analysis(Exactness):
         elif name in LOGARITHMS and n not in self.known.calm:
             for i in data:
                 self.ask(n, i, BOTH, f"{name} near its zero")
+        elif name == "xlogy" and n not in self.known.calm:
+            self.ask(n, data[-1], BOTH, "log near its zero")
+        elif name in STEPS:
+            for i in data:
+                self.ask(n, i, BOTH, f"{name}, a step")
+        elif name == "arccosh" or (name in ENDING and max(-self.bounds[data[0]].low, self.bounds[data[0]].high) > 0.9):
+            self.ask(n, data[0], BOTH, f"{name} near the end of its domain")
         elif name == "log1p" and self.bounds[data[0]].low < -0.5:
             self.ask(n, data[0], BOTH, "log1p near -1")
         elif name == "erfcx" and self.bounds[data[0]].low < -2:  # it grows as exp(x^2) there

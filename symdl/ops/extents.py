@@ -60,8 +60,8 @@ def extent_or_none(value: Any) -> Extent | None:
         return value.params["extent"]  # type: ignore[no-any-return]  # params are Any
     if value.op is CONSTANT:
         return int(value.params["value"].array)
-    if value.op is VARIABLE:
-        return value_symbol(value)
+    if value.op is VARIABLE:  # a shared value is data: no call binds it
+        return value_symbol(value) if type(value) is Expr else None
     if value.op.name in COMBINE:
         parts = [extent_or_none(i) for i in value.inputs]
         if None not in parts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import symdl.inputs
 import symdl.storage
 from symdl.config import config as own
 from symdl.errors import InputError
-from symdl.expr import VARIABLE, Expr, as_expr
+from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr, variable
 from symdl.functions import Function
 from symdl.nan_guard import NanGuard
 from symdl.nan_guard import NanGuardMode as nan_guard_mode
@@ -125,8 +126,10 @@ def _output(value: Any) -> Any:
 
 
 def _outputs(outputs: Any) -> Any:
-    if outputs is None or isinstance(outputs, Sizes):
-        return None if outputs is None else vector_of(outputs)
+    if outputs is None:
+        return []  # as Theano's functions of updates alone return
+    if isinstance(outputs, Sizes):
+        return vector_of(outputs)
     if isinstance(outputs, Mapping):
         return {k: _output(v) for k, v in outputs.items()}
     return [_output(o) for o in outputs] if isinstance(outputs, list | tuple) else _output(outputs)
@@ -136,7 +139,7 @@ def _put(outputs: Any, change: Any) -> Any:
     """change(expression) at each of the outputs."""
     if isinstance(outputs, Mapping):
         return {k: change(v) for k, v in outputs.items()}
-    return outputs if outputs is None else [change(o) for o in outputs] if isinstance(outputs, list) else change(outputs)
+    return [change(o) for o in outputs] if isinstance(outputs, list) else change(outputs)
 
 
 def function(
@@ -146,13 +149,18 @@ def function(
 ) -> Function:  # fmt: skip
     """theano.function: symdl.function with Theano's order of arguments.
 
-    givens may replace any expression, not variables alone. mode: a Mode, a name or a NanGuardMode; None is config.mode.
+    inputs and givens may name any expression, not variables alone. mode: a Mode, a name or a NanGuardMode; None is config.mode.
     accept_inplace, rebuild_strict and profile are accepted; `print(f.profile(x))` measures.
     """
     guard = named(mode if mode is not None else config.mode)
-    ins = [i if isinstance(i, symdl.inputs.In) else i for i in (inputs if isinstance(inputs, Sequence) else [inputs])]
     made, new = _outputs(outputs), _pairs(updates)
     leaves, inner = [], {}
+    ins = list(inputs) if isinstance(inputs, Sequence) else [inputs]
+    for k, one in enumerate(ins):
+        given = one.variable if isinstance(one, symdl.inputs.In) else one
+        if isinstance(given, Expr) and given.op is not VARIABLE and given.op is not CONSTANT:  # a value for what is computed
+            inner[given] = variable(given.name, given.type.shape, given.type.dtype)
+            ins[k] = replace(one, variable=inner[given]) if isinstance(one, symdl.inputs.In) else inner[given]
     for old, value in _pairs(givens):
         if isinstance(old, Expr) and old.op is not VARIABLE:
             inner[old] = as_expr(value)
@@ -164,15 +172,13 @@ def function(
             return graph_replace(e, inner, strict=False) if isinstance(e, Expr) else e
 
         made, new = _put(made, change), [(s, change(v)) for s, v in new]
+    unused = on_unused_input or own.on_unused_input
+    if any(getattr(one.variable if isinstance(one, symdl.inputs.In) else one, "sized", False) for one in ins):
+        unused = "ignore"
     return symdl.functions.function(
-        ins, made, _of_last(new), leaves, on_unused_input=on_unused_input or own.on_unused_input,  # type: ignore[arg-type]
+        ins, made, new, leaves, on_unused_input=unused,  # type: ignore[arg-type]  # a text of the caller's
         allow_input_downcast=allow_input_downcast, name=name, no_default_updates=no_default_updates, nan_guard=guard,
     )  # fmt: skip
-
-
-def _of_last(pairs: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The pairs; of two for one shared value InputError, as in symdl. A dictionary has none."""
-    return [(a, b) for a, b in pairs]
 
 
 class GenericShared:

@@ -34,6 +34,21 @@ class Type:
         raise TypeError(f"{self!r}: symdl's variables are tensors")
 
 
+class _Variables(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return isinstance(thing, Expr)
+
+    def __subclasscheck__(cls, other: Any) -> bool:
+        return other is cls or issubclass(other, Expr)
+
+
+class Variable(metaclass=_Variables):
+    """Theano's Variable: any expression. Called with a type it makes a variable of it."""
+
+    def __new__(cls, type: Any, owner: Any = None, index: Any = None, name: str | None = None) -> Any:
+        return type(name) if callable(type) else T.scalar(name)
+
+
 class Generic(Type):
     """The type of any Python object."""
 
@@ -46,7 +61,7 @@ def inputs(variable_list: Any, blockers: Any = None) -> list[Expr]:
     """The variables, shared values and constants at the bottom of graphs, in the order in which they are met."""
     stop = set(blockers or ())
     seen: set[Expr] = set()
-    out, stack = [], list(reversed(_listed(variable_list)))
+    out, stack = [], list(_listed(variable_list))  # the last first, as in Theano
     while stack:
         n = stack.pop()
         if n in seen:
@@ -65,7 +80,7 @@ def all_ancestors(variable_list: Any, blockers: Any = None) -> list[Expr]:
     if not stop:
         return list(ancestors(_listed(variable_list)))
     seen: dict[Expr, None] = {}
-    stack = list(reversed(_listed(variable_list)))
+    stack = list(_listed(variable_list))
     while stack:
         n = stack.pop()
         if n not in seen:
@@ -88,6 +103,13 @@ def is_same_graph(var1: Expr, var2: Expr, givens: Any = None, debug: bool = Fals
     """Whether two graphs compute one formula: equal ones are one object. givens: what stands for what."""
     pairs = dict(givens or {})
     return replaced_clone(var1, pairs) is replaced_clone(var2, pairs)
+
+
+def equal_computations(xs: Any, ys: Any, in_xs: Any = (), in_ys: Any = ()) -> bool:
+    """Whether the formulas xs become ys with in_ys in the place of in_xs."""
+    pairs = dict(zip(_listed(in_xs), _listed(in_ys), strict=True))
+    both = zip(_listed(xs), _listed(ys), strict=True)
+    return all(as_expr(replaced_clone(as_expr(x), pairs)) is as_expr(y) for x, y in both)
 
 
 def clone_get_equiv(i: Any, o: Any, **_: Any) -> dict[Expr, Expr]:
@@ -182,7 +204,13 @@ def debugprint(
 
 def pp(*obj: Any) -> str:
     """Formulas as text."""
-    return "\n".join(str(symdl.printing.pprint(o)) for o in obj)
+    return "\n".join(_bracketed(o) for o in obj)
+
+
+def _bracketed(x: Any) -> str:
+    """The formula; of two operands in brackets, as Theano has it."""
+    text = str(symdl.printing.pprint(x))
+    return f"({text})" if isinstance(x, Expr) and x.op.name in ("add", "sub", "mul", "true_div", "pow") else text
 
 
 def min_informative_str(obj: Any, *_: Any, **__: Any) -> str:

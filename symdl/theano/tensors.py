@@ -80,26 +80,27 @@ def tensor(*args: Any, **options: Any) -> Expr:
     return made
 
 
-def _axes_of(count: int) -> tuple[Callable[..., Expr], dict[str, Callable[..., Expr]]]:
-    """The constructors of so many axes: by floatX, and one for each prefix."""
-
-    def of(dtype: str | None) -> Callable[..., Expr]:
-        def make(name: str | None = None, dtype: Any = dtype) -> Expr:
-            return T.tensor(name, dtype, (None,) * count)
-
-        return make
-
-    prefixes = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
-    return of(None), {p: of(d) for p, d in prefixes.items()}
+PREFIXES = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64"}
 
 
-def constructors() -> dict[str, Callable[..., Expr]]:
-    """tensor5, ftensor5, ... tensor7: symdl has names up to tensor4."""
-    found = {}
+def _of_axes(count: int) -> Callable[..., Expr]:
+    """The constructor of variables of floatX with so many axes."""
+
+    def make(name: str | None = None, dtype: Any = None) -> Expr:
+        return T.tensor(name, dtype, (None,) * count)
+
+    return make
+
+
+def constructors() -> dict[str, Any]:
+    """dmatrix and the like, which are types, as in Theano: T.dmatrix.dtype. tensor5 to tensor7, which symdl has not."""
+    found: dict[str, Any] = {}
+    shapes = {"scalar": (), "vector": (False,), "row": (True, False), "col": (False, True), "matrix": (False, False)}
+    shapes |= {f"tensor{n}": (False,) * n for n in range(3, 8)}
+    for prefix, dtype in PREFIXES.items():
+        found |= {f"{prefix}{name}": TensorTypeOf(dtype, ones) for name, ones in shapes.items()}
     for n in (5, 6, 7):
-        plain, prefixed = _axes_of(n)
-        found[f"tensor{n}"] = plain
-        found |= {f"{p}tensor{n}": one for p, one in prefixed.items()}
+        found[f"tensor{n}"] = _of_axes(n)
     return found
 
 
@@ -192,6 +193,7 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> Expr:
 def specify_shape(x: Any, shape: Any) -> Expr:
     """x, whose shape is known and checked."""
     x = as_tensor_variable(x)
+    x.sized = True  # type: ignore[attr-defined]  # beside it: a function of sizes that are known still uses x
     return reshape_to(x, as_shape([s for s in shape] if isinstance(shape, Sizes) else shape, "specify_shape"))
 
 

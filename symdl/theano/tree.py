@@ -100,7 +100,7 @@ ACTIVATIONS = _of(
 )
 BATCH = _of(normalization, "batch_normalization batch_normalization_train batch_normalization_test")
 CLASSES = {
-    "Variable": Expr, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op, "Type": graphs.Type,
+    "Variable": graphs.Variable, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op, "Type": graphs.Type,
     "TensorType": face.TensorTypeOf, "TensorVariable": face.TensorVariable, "TensorConstant": face.ConstantOf,
     "SharedVariable": SharedVariable, "TensorSharedVariable": SharedVariable, "ScalarSharedVariable": SharedVariable,
 }  # fmt: skip
@@ -172,8 +172,8 @@ MODE = {
 SHARED = {"shared": compiling.shared, "SharedVariable": SharedVariable, "shared_constructor": graphs.registers, "generic": graphs.Generic}
 IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
 GRAPH = {
-    **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv"), "ancestors": graphs.all_ancestors,
-    **_of(face, "Apply"), "Variable": Expr, "Constant": face.ConstantOf, "list_of_nodes": graphs.io_toposort,
+    **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"), "ancestors": graphs.all_ancestors,
+    **_of(face, "Apply"), "Variable": graphs.Variable, "Constant": face.ConstantOf, "list_of_nodes": graphs.io_toposort,
 }  # fmt: skip
 REWRITES: dict[str, Any] = {
     **dict.fromkeys(
@@ -240,7 +240,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "scan_module": LOOPS,
     "scan_module.scan": LOOPS,
     "scan_module.scan_views": LOOPS,
-    "scan_module.scan_utils": {"until": symdl.control.until, "clone": _clone},
+    "scan_module.scan_utils": {"until": symdl.control.until, "clone": _clone, "equal_computations": graphs.equal_computations},
     "scan_module.scan_op": {"Scan": graphs.Scan},
     "scan_module.until": {"until": symdl.control.until},
     "updates": {"OrderedUpdates": OrderedUpdates},

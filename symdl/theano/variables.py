@@ -7,6 +7,7 @@ on symdl's classes when this package is loaded. They add names; no name that sym
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,16 +15,17 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ImmutableError
-from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, as_expr, constant, described, results, variable
+from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, as_expr, constant, described, make, results, variable
 from symdl.functions import Function
 from symdl.inputs import as_array
+from symdl.methods import Methods
 from symdl.ops.declare import stacked
 from symdl.ops.extents import expr_of
 from symdl.ops.formulas import norm
 from symdl.ops.reductions import ptp
 from symdl.ops.shaping import full_like
 from symdl.storage import SharedVariable
-from symdl.types import Extent, Results, TensorType, fresh_symbol
+from symdl.types import Extent, Results, TensorType, fresh_serial, fresh_symbol
 
 _beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attributes that users put on expressions
 
@@ -109,11 +111,11 @@ class Apply:
         return hash(self.outputs[0])
 
     def __repr__(self) -> str:
-        return f"{self.op}({', '.join(map(repr, self.inputs))})"
+        return f"{self.op}({', '.join(map(str, self.inputs))})"
 
 
 class OpOf:
-    """The op of an Apply as a program sees it: its name, its parameters, whether it is elementwise."""
+    """The op of an Apply as a program sees it: its name, its parameters. Its class bears the name that Theano's has."""
 
     def __init__(self, node: Expr) -> None:
         self.node = node
@@ -125,10 +127,14 @@ class OpOf:
         params = self.__dict__["node"].params
         if name in params:
             return params[name]
-        call = params.get("call")
-        if call is not None and hasattr(getattr(call, "made_by", None), name):
-            return getattr(call.made_by, name)
         raise AttributeError(f"the op {self.name} has no {name!r}")
+
+    @property
+    def scalar_op(self) -> Any:
+        """What an elementwise op does to each element."""
+        if self.node.op.kind != "elementwise":
+            raise AttributeError(f"the op {self.name} has no 'scalar_op'")
+        return self.node.op
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpOf) and self.node.op is other.node.op
@@ -136,11 +142,38 @@ class OpOf:
     def __hash__(self) -> int:
         return hash(self.node.op)
 
-    def __repr__(self) -> str:
-        return f"{self.name}"
-
     def __str__(self) -> str:
-        return f"Elemwise{{{self.name},no_inplace}}" if self.node.op.kind == "elementwise" else self.name
+        return f"Elemwise{{{self.name},no_inplace}}" if self.node.op.kind == "elementwise" else type(self).__name__
+
+    __repr__ = __str__
+
+
+CLASSES = {  # Theano's class of an op, where one word says it
+    "contract": "Dot", "spread": "DimShuffle", "transpose": "DimShuffle", "squeeze": "Subtensor", "slice": "Subtensor",
+    "gather": "AdvancedSubtensor", "scatter": "AdvancedIncSubtensor", "sum": "Sum", "prod": "Prod", "reshape": "Reshape",
+    "join": "Join", "softmax": "Softmax", "scan": "Scan", "extent": "Shape_i", "iota": "ARange", "if": "IfElse",
+}  # fmt: skip
+
+
+@cache
+def _class_of(name: str) -> type[OpOf]:
+    return type(name, (OpOf,), {})
+
+
+def op_of(node: Expr, compiled: bool = False) -> OpOf:
+    """The op of a node; a product in a compiled function is a Gemm."""
+    name = "Elemwise" if node.op.kind == "elementwise" else CLASSES.get(node.op.name, node.op.name.title().replace("_", ""))
+    return _class_of("Gemm" if compiled and name == "Dot" else name)(node)
+
+
+def text_of(x: Expr) -> str:
+    """str(x) as Theano has it: a name, a constant, or the op that makes x and the number of the result."""
+    if x.op is CONSTANT:
+        return f"TensorConstant{{{x.params['value'].array}}}"
+    if x.name or x.op is VARIABLE:
+        return x.name or f"<{_shown(x.type)}>"
+    made = owner(x)
+    return f"{made.op if made else x.op}.{x.params['index'] if x.op is RESULT else 0}"
 
 
 def owner(x: Expr) -> Apply | None:
@@ -148,14 +181,14 @@ def owner(x: Expr) -> Apply | None:
     if x.op.kind == "leaf":
         return None
     node = x.inputs[0] if x.op is RESULT else x
-    made: Any = getattr(node.params.get("call"), "made_by", None) or OpOf(node)
+    made: Any = getattr(node.params.get("call"), "made_by", None) or op_of(node)
     return Apply(made, node.inputs, results(node))
 
 
 def ancestors(outputs: Sequence[Expr]) -> Iterator[Expr]:
     """Every variable that the outputs depend on, and they themselves, each once, outputs first."""
     seen: set[Expr] = set()
-    stack = list(reversed(list(outputs)))
+    stack = list(outputs)
     while stack:
         n = stack.pop()
         if n in seen:
@@ -167,7 +200,7 @@ def ancestors(outputs: Sequence[Expr]) -> Iterator[Expr]:
 
 
 class Sizes(tuple[Any, ...]):
-    """x.shape as Theano has it: a vector of integers, whose entries are expressions, also where they are known."""
+    """x.shape as Theano has it: a vector of integers."""
 
     ndim = 1
     dtype = "int64"
@@ -191,8 +224,18 @@ def vector_of(sizes: Sequence[Any]) -> Expr:
     return as_expr(stacked(tuple(sizes))) if len(sizes) else constant(np.zeros(0, "int64"))
 
 
+class Size(int):
+    """A size that is known: an int, with what programs ask of an expression."""
+
+    ndim, dtype, name, owner = 0, "int64", None, None
+
+    def eval(self, values: Any = None) -> Any:
+        """The number as an array."""
+        return np.asarray(int(self))
+
+
 def _sizes(x: Expr) -> Sizes:
-    return Sizes(expr_of(n) for n in x.type.shape)
+    return Sizes(Size(n) if isinstance(n, int) else expr_of(n) for n in x.type.shape)
 
 
 def copied(x: Expr, name: str | None = None) -> Expr:
@@ -216,7 +259,22 @@ def _broadcastable(kind: TensorType) -> tuple[bool, ...]:
 
 def _made(kind: TensorType, name: str | None = None) -> Expr:
     """A new variable of this type. Extents that are known stay, others are its own."""
+    if not kind.shape:  # the very type: x.type is T.dscalar
+        leaf = make(VARIABLE, (), id=fresh_serial(), type=kind)
+        leaf.name = name
+        return leaf
     return variable(name, [n if isinstance(n, int) else None for n in kind.shape], kind.dtype)
+
+
+PATTERNS = {
+    (): "scalar", (False,): "vector", (True, False): "row", (False, True): "col", (False, False): "matrix"
+}  # fmt: skip
+
+
+def _shown(kind: TensorType) -> str:
+    """As Theano writes a type."""
+    ones = _broadcastable(kind)
+    return f"TensorType({kind.dtype}, {PATTERNS.get(ones) or (ones if any(ones) else f'{len(ones)}D')})"
 
 
 def _filtered(kind: TensorType, data: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
@@ -316,6 +374,22 @@ def _del_attribute(x: Expr, name: str) -> None:
     del own[name]
 
 
+_plain_bool = Expr.__bool__
+
+
+def _true(x: Expr) -> bool:
+    """`if not W` asks whether W was given: every variable counts as true but comparisons, which still raise."""
+    return _plain_bool(x) if x.type.dtype == "bool" else True
+
+
+_plain_item = Expr.__getitem__
+
+
+def _item(x: Expr, index: Any) -> Any:
+    """x[index]; a list that holds slices counts as a tuple, as it did in NumPy."""
+    return _plain_item(x, tuple(index) if isinstance(index, list) and any(isinstance(i, slice) for i in index) else index)
+
+
 def _data(x: Expr) -> Any:
     if x.op is not CONSTANT:
         raise AttributeError(f"{x!r} is no constant and has no data")
@@ -351,7 +425,7 @@ class Maker:
     """f.maker: the graph of a function, as far as programs look at it."""
 
     def __init__(self, of: Function) -> None:
-        self.function, self.fgraph = of, FunctionGraph(list(of.graph.inputs), list(of.graph.outputs), updates=False)
+        self.function, self.fgraph = of, FunctionGraph(list(of.graph.inputs), list(of.graph.outputs), compiled=True)
         self.inputs = of.ins
         self.mode = of.mode
         self.linker = self
@@ -360,8 +434,10 @@ class Maker:
 class FunctionGraph:
     """Inputs, outputs and the applications between them."""
 
-    def __init__(self, inputs: Sequence[Expr], outputs: Sequence[Expr], clone: bool = True, **_: Any) -> None:
-        self.inputs, self.outputs = list(inputs), list(outputs)
+    def __init__(
+        self, inputs: Sequence[Expr], outputs: Sequence[Expr], clone: bool = True, compiled: bool = False, **_: Any
+    ) -> None:
+        self.inputs, self.outputs, self.compiled = list(inputs), list(outputs), compiled
 
     @property
     def variables(self) -> set[Expr]:
@@ -373,7 +449,6 @@ class FunctionGraph:
 
     def toposort(self) -> list[Apply]:
         """Applications, each after what it uses."""
-        found = [o for n in ancestors(self.outputs) if (o := owner(n)) is not None]
         order: dict[Apply, None] = {}
         stack = [o for n in reversed(self.outputs) if (o := owner(n)) is not None]
         while stack:
@@ -385,7 +460,9 @@ class FunctionGraph:
                 stack += reversed(missing)
             else:
                 order[stack.pop()] = None
-        assert len(order) <= len(found)
+        if self.compiled:
+            for a in order:
+                a.op = op_of(a.op.node, compiled=True) if isinstance(a.op, OpOf) else a.op
         return list(order)
 
 
@@ -410,9 +487,9 @@ def _nothing(*_: Any, **__: Any) -> None:
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
         "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
-        "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
+        "__bool__": _true, "__str__": text_of, "__getitem__": _item, "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copied, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
-        "shape": property(_sizes), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
+        "shape": property(_sizes), "broadcastable": property(lambda x: _broadcastable(x.type)), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),
         "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype), "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
         "fill": lambda x, value: full_like(x, value), "conj": lambda x: x, "conjugate": lambda x: x,
@@ -422,7 +499,7 @@ EXTRA: dict[type, dict[str, Any]] = {
     },
     SharedVariable: {"container": property(Container), "zero": _zero, "value": property(lambda s: s.get_value())},
     TensorType: {
-        "broadcastable": property(_broadcastable), "__call__": _made, "make_variable": _made, "filter": _filtered,
+        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "make_variable": _made, "filter": _filtered,
         "filter_variable": _as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
         "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
         "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
@@ -454,4 +531,6 @@ def put_on(extra: dict[type, dict[str, Any]] = EXTRA) -> None:
     for kind, attributes in extra.items():
         for name, value in attributes.items():
             setattr(kind, name, value)
+    if "__array__" in vars(Methods):  # arrays of expressions, as np.prod([n, m]) makes them, are arrays of objects
+        del Methods.__array__
 
