@@ -27,6 +27,7 @@ from symdl.lower import Memory
 from symdl.meaning import Record, stabilized
 from symdl.memory import in_place, plan, reused
 from symdl.motion import improved
+from symdl.ops.scan import IF, SCAN
 from symdl.parallel import parallel
 from symdl.program import Binding, Check, Program, verify
 from symdl.regions import steps
@@ -36,6 +37,7 @@ from symdl.rules.masks import masks_of_results
 from symdl.rules.products import matrix_products
 from symdl.rules.simplify import simplified
 from symdl.schedule import scheduled
+from symdl.types import Results, TensorType
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,11 @@ def stable_everywhere(
     record: Record | None = None,
     strict: bool = False,
 ) -> list[Expr]:
-    """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own."""
-    roots = in_bodies(roots, origins, lambda outputs: stable_everywhere(outputs, origins, right, record, strict))
+    """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own. Loops have no number forms: what
+    the way back takes from the way there would then be two things."""
+    for op, forms in ((IF, right), (SCAN, False)):
+        inner = partial(stable_everywhere, origins=origins, right=forms, record=record, strict=strict)
+        roots = in_bodies(roots, origins, inner, op)
     roots = expanded(roots, origins, foreign=True)
     return stabilized(roots, origins, right=right, record=record, strict=strict)
 
@@ -143,9 +148,16 @@ def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     constants = tuple(n for n in every_node(*roots) if n.op is CONSTANT and n.type.shape)
     memory = Memory(origins)
     program = _program(graph, roots, form.places, constants, form.sizes, memory, blocks)
-    program = replace(program, ranged=graph.precision == "right")
+    if graph.precision == "right":
+        doubles = (k for k, n in enumerate(form.nodes) if n.inputs and _is_double(n.type))
+        program = replace(program, ranged=True, doubles=frozenset(doubles))
     stages.done("fuse and order", lambda: f"{len(program.steps)} steps, {len(program.offsets)} temporary values")
     return Lowered(graph, form.nodes, form.sizes, roots, form.source, program, constants, tuple(memory.routines))
+
+
+def _is_double(kind: TensorType | Results) -> bool:
+    """Whether a user's node of this type is computed in float64."""
+    return any(t.dtype == "float64" for t in (kind.types if isinstance(kind, Results) else (kind,)))
 
 
 def _counted(roots: Sequence[Expr]) -> str:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from symdl.loops import Apply, For, Load, Stmt, Store, View, extents_in, is_value, parts, walk
-from symdl.number_forms import item_bytes
+from symdl.number_forms import WIDE, item_bytes
 from symdl.program import CONVOLUTIONS, Call, Kernel, Program, Step, by_role
 from symdl.types import Extent, Symbol, size_at, symbols
 
@@ -117,7 +117,8 @@ class _Kernel:
         dtype = item.dtype if item.dtype.startswith("float") else item.args[0].dtype if item.args else ""
         if dtype.startswith("float") and item.primitive != "cast":
             each = 1 if item.primitive in CHEAP else FUNCTION
-            self.flops[dtype] = self.flops.get(dtype, 0) + each * times
+            kind = "float64" if dtype in WIDE else dtype  # what number forms are made of
+            self.flops[kind] = self.flops.get(kind, 0) + each * times
 
     def touch(self, item: Load | Store, around: dict[Symbol, int]) -> None:
         by: set[Symbol] = set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symdl.bodies import Body, argument, bodies_of, parameter, with_bodies
-from symdl.expr import Expr, building, topological
+from symdl.expr import Expr, Op, building, topological
 from symdl.ops.scan import layout_of, rows_of, scan_node
 from symdl.rewrite import Origins, Pass
 from symdl.types import Extent
@@ -17,18 +17,24 @@ LIGHT = frozenset(  # elementwise ops that cost no more than to load a number
 
 
 def in_bodies(
-    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
+    roots: Sequence[Expr],
+    origins: Origins,
+    change: Callable[[Sequence[Expr]], Sequence[Expr]],
+    only: Op | None = None,
 ) -> list[Expr]:
-    """The roots with the outputs of every body changed."""
-    if not any(bodies_of(n) for n in topological(*roots)):
-        return list(roots)
+    """The roots with the outputs of every body changed; only: of the bodies of this op."""
 
     def changed(body: Body) -> Body:
         outputs = tuple(change(body.outputs))
         same = all(a is b for a, b in zip(outputs, body.outputs, strict=True))
         return body if same else Body(body.parameters, outputs)
 
-    return Pass(lambda n: with_bodies(n, changed) if bodies_of(n) else n, origins, final=True)(roots)
+    def meant(n: Expr) -> bool:
+        return bool(bodies_of(n)) and only in (None, n.op)
+
+    if not any(map(meant, topological(*roots))):
+        return list(roots)
+    return Pass(lambda n: with_bodies(n, changed) if meant(n) else n, origins, final=True)(roots)
 
 
 def in_every_body(

@@ -147,7 +147,12 @@ class Program:
     failures: tuple[Failure, ...] = ()
     offsets: dict[str, int] = field(default_factory=dict)  # temp -> its arena slot
     slots: tuple[tuple[Extent, ...], ...] = ()  # arena slots, each as large as the largest of these, in bytes
-    ranged: bool = False  # float32 is computed in float64 where its range does not do, and may be tried as float32 there
+    ranged: bool = False  # float32 whose range does not do is computed in float64, and may be tried as float32
+    doubles: frozenset[int] = frozenset()  # sources that are float64 themselves: what computes them is not so tried
+
+    def may_be_single(self, step: Kernel | Call) -> bool:
+        """Whether the float64 of a step is there for the range of float32 only."""
+        return self.ranged and self.doubles.isdisjoint(step.sources)
 
     def of_kind(self, *kinds: Kind) -> list[Buffer]:
         return [b for b in self.buffers.values() if b.kind in kinds]

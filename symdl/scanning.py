@@ -313,7 +313,13 @@ class Trial:
 
     def check_strict(self) -> None:
         """Raises InputError where fn uses variables that it is not given."""
-        known = {*self.rows, *itertools.chain.from_iterable(self.before), *self.fixed, self.clock.index, *self.clock.drawn}
+        known = {
+            *self.rows,
+            *itertools.chain.from_iterable(self.before),
+            *self.fixed,
+            self.clock.index,
+            *self.clock.drawn,
+        }
         stack: list[Expr] = [*self.returned.outputs, *(new for _, new in self.returned.updates)]
         seen, found = set(stack), []
         while stack:

@@ -17,7 +17,7 @@ from symdl.expr import VARIABLE, Expr, as_expr, described, levels, topological, 
 from symdl.inputs import In, Out
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.extents import value_symbol
-from symdl.storage import SharedVariable
+from symdl.storage import OPEN, SharedVariable
 from symdl.types import symbols
 
 Unused = Literal["raise", "warn", "ignore"]
@@ -125,6 +125,9 @@ def graph_of(
     live = tuple(v for k, v in enumerate(variables) if k not in hidden)
     _check_used(variables, live, roots, leaves, on_unused_input)
     shareds = dict.fromkeys(n for n in [*leaves, *told] if isinstance(n, SharedVariable))
+    if OPEN:  # also those of which only the size is used
+        sizes = used_symbols(roots)
+        shareds |= dict.fromkeys(leaf for s in sorted(sizes, key=lambda s: s.order) if (leaf := OPEN.get(s)) is not None)
     return Graph(
         live, tuple(shareds), tuple(roots[: len(outputs)]), tuple(zip(told, roots[len(outputs) :], strict=True))
     )

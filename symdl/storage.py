@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from symdl.errors import DtypeError, ShapeError
 from symdl.expr import VARIABLE, Expr, checked_dtype, described, new_leaf
 from symdl.inputs import Array, converted, plain
 from symdl.turns import Claims, Turn, wake
-from symdl.types import TensorType, fresh_serial, fresh_symbol
+from symdl.types import Symbol, TensorType, fresh_serial, fresh_symbol, sole_symbol
+
+OPEN: WeakValueDictionary[Symbol, SharedVariable] = WeakValueDictionary()  # whose extent an open axis is
 
 
 class SharedVariable(Expr):
@@ -123,7 +126,14 @@ def shared(
     label = name or "shared"
     extents = tuple(fresh_symbol(f"{label}.shape[{k}]") if n is None else n for k, n in enumerate(axes))
     leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=TensorType(str(own.dtype), extents))
+    _enter(leaf)
     return _filled(leaf, own, name, borrow)
+
+
+def _enter(leaf: SharedVariable) -> None:
+    for n in leaf.type.shape:
+        if (s := sole_symbol(n)) is not None:
+            OPEN[s] = leaf
 
 
 def _filled(leaf: SharedVariable, own: Array, name: str | None, borrow: bool) -> SharedVariable:
@@ -154,6 +164,7 @@ def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence
     leaf.origins.clear()
     leaf.origins.update(tuple(line) for line in origins)  # type: ignore[misc]  # pairs, though pickled as lists
     own = value if value.flags.carray else np.array(value, order="C")
+    _enter(leaf)
     return _filled(leaf, own, name, borrow=False)
 
 

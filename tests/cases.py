@@ -12,6 +12,7 @@ import symdl
 import symdl.tensor as T
 from symdl import convolution
 from symdl.expr import OPS, make
+from symdl.ops.identities import copied
 
 
 def _accumulated(x: Any) -> Any:
@@ -160,6 +161,7 @@ CONTRACTIONS = [
 IDENTITIES = [
     Case("disconnected_grad", lambda x: x + T.disconnected_grad(x) * 0, lambda x: x + x * 0, M),
     Case("assume", lambda x: T.assume(x, lower=-1e9, finite=True) * 2, lambda x: x * 2, M),
+    Case("copy", lambda x: x + copied(x), lambda x: x + x, M),
     Case("zero_grad", lambda x: x + T.zero_grad(x) * 0, lambda x: x + x * 0, M),
     Case("grad_clip", lambda x: T.grad_clip(x, -9, 9) * 2, lambda x: x * 2, M),
 ]

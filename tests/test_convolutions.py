@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 import re
 from typing import Any
 
@@ -15,6 +16,8 @@ from scipy import signal
 import symdl
 import symdl.tensor as T
 from symdl import convolution
+from symdl.backends.cpu import CpuBackend
+from symdl.compilation import Graph, compiled, lowered
 from symdl.errors import ConfigError, ShapeError, SymdlError
 from symdl.expr import OPS, Expr, make, variable
 
@@ -163,13 +166,14 @@ def test_jacobians_by_images_and_filters() -> None:
     y = T.flatten(T.sin(T.conv2d(a, b, num_groups=2)))
     for wrt in (a, b):
         rows = [value(g, {a: x, b: f}) for k in range(12) for g in T.grad(y[k], [wrt])]
-        np.testing.assert_allclose(value(T.jacobian(y, wrt), {a: x, b: f}), np.stack(rows), rtol=1e-12, atol=1e-14)
-    curve = value(T.jacobian(T.flatten(T.grad(T.sum(y), b)), b), {a: x, b: f})
-    step = 1e-5
-    flat = [value(T.grad(T.sum(y), b), {a: x, b: f + s * step * (np.arange(8) == 3).reshape(f.shape)}) for s in (1, -1)]
-    np.testing.assert_allclose(
-        curve.reshape(8, 8)[:, 3], (flat[0] - flat[1]).ravel() / (2 * step), rtol=1e-6, atol=1e-8
-    )
+        whole: Any = T.jacobian(y, wrt)
+        np.testing.assert_allclose(value(whole, {a: x, b: f}), np.stack(rows), rtol=1e-12, atol=1e-14)
+    (g,) = T.grad(T.sum(y), [b])
+    whole = T.jacobian(T.flatten(g), b)
+    curve = value(whole, {a: x, b: f})
+    step = 1e-5 * (np.arange(8) == 3).reshape(f.shape)
+    ahead, behind = (value(g, {a: x, b: f + s * step}).ravel() for s in (1, -1))
+    np.testing.assert_allclose(curve.reshape(8, 8)[:, 3], (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-8)
 
 
 def test_the_gradient_of_an_adjoint_keeps_places_that_no_window_reaches() -> None:
@@ -264,6 +268,37 @@ def test_large_products_in_pieces(dtype: str) -> None:
         for found, wanted in zip(run(a, b, c), expected, strict=True):
             bound = 60 * np.finfo(dtype).eps * np.abs(wanted).max()
             np.testing.assert_allclose(found, wanted, rtol=0, atol=float(bound))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the plainest processor of another kind")
+def test_a_processor_without_wide_vectors() -> None:
+    backend = CpuBackend("x86-64", "")
+    x, f, y = (variable(n, (None,) * 4, "float32") for n in "xfy")
+    for steps, spacing, groups in (((1, 1), (-1, -1), 1), ((2, 1), (1, 2), 2)):
+        how: dict[str, Any] = {"steps": steps, "spacing": spacing, "groups": groups}
+        outputs = (
+            make(OPS["convolve"], (x, f), **how),
+            make(OPS["convolve_filters"], (x, y), shape=f.type.shape[2:], **how),
+            make(OPS["convolve_images"], (f, y), shape=x.type.shape[2:], **how),
+        )
+        run = compiled(lowered(Graph((x, f, y), (), outputs, ())), backend)
+        for n, channels, each, images, filters in (
+            (2, 3, 5, (12, 13), (3, 3)),
+            (1, 8, 30, (9, 6), (2, 2)),
+            (3, 1, 1, (20, 33), (5, 5)),
+        ):
+            a = numbers(n, channels * groups, *images, dtype="float32")
+            b = numbers(each * groups, channels, *filters, dtype="float32")
+            c = convolution.convolve(a, b, **how)
+            status, found = run.execute(run.bind([a, b, c]))
+            assert status == 0
+            expected = [
+                c,
+                convolution.convolve_filters(a, c, shape=filters, **how),
+                convolution.convolve_images(b, c, shape=images, **how),
+            ]
+            for got, wanted in zip(found, expected, strict=True):
+                np.testing.assert_allclose(got, wanted, rtol=0, atol=float(5e-6 * np.abs(wanted).max()))
 
 
 def test_results_do_not_depend_on_threads() -> None:

@@ -207,14 +207,16 @@ def test_the_option() -> None:
     x = T.dvector("x")
     out = T.sqrt(x * x + 1)
     value = np.array([1e200])
-    assert symdl.function([x], out)(value) == math.inf
+    assert symdl.function([x], out, precision="plain")(value) == math.inf
     assert symdl.function([x], out, precision="right")(value) == pytest.approx(1e200)
-    symdl.config.precision = "right"
-    try:
-        f = symdl.function([x], out)
-    finally:
-        symdl.config.precision = "plain"
+    f = symdl.function([x], out)  # the default
     assert f(value) == pytest.approx(1e200)
+    symdl.config.precision = "plain"
+    try:
+        g = symdl.function([x], out)
+    finally:
+        symdl.config.precision = "right"
+    assert g(value) == math.inf
     assert pickle.loads(pickle.dumps(f))(value) == pytest.approx(1e200)
 
 

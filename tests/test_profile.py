@@ -298,3 +298,11 @@ def test_symdl_installs_no_handler_and_is_silent(caplog: pytest.LogCaptureFixtur
     x = T.dvector("x")
     lowered(symdl.function([x], x * 1.5, mode="numpy").graph)
     assert [r for r in caplog.records if r.levelno < logging.WARNING] == []
+
+
+def test_number_forms_count_as_what_they_are_made_of() -> None:
+    x = T.vector("x")
+    f = symdl.function([x], T.log(T.sum(T.exp(x * x)) / 3), precision="right")
+    found = f.profile(np.linspace(0, 40, 100))
+    assert sum(r.flops for r in found.rows) > 0
+    assert "Gflop/s" in str(found)

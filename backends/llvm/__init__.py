@@ -29,7 +29,7 @@ def functions_of(program: Program, target: Target) -> dict[str, list[int]]:
 
 
 def _module(program: Program, target: Target, timed: bool) -> Module:
-    module, layout = Module(target, ranged=program.ranged), Layout(program, timed)
+    module, layout = Module(target), Layout(program, timed)
     if timed:
         clock_table(module, len(layout.timed))
     place(module, layout)

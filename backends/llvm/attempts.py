@@ -32,6 +32,7 @@ class AttemptWriter(VectorWriter):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
+        self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
         self.kept: list[Whole] = []  # a writer knows values by their ids
 
@@ -57,7 +58,7 @@ class AttemptWriter(VectorWriter):
         """The attempt at each round of a loop."""
         found = self.attempts.get(id(loop))
         if found is None:
-            made = narrowed(loop, self.target.fma, self.module.ranged)
+            made = narrowed(loop, self.target.fma, self.ranged)
             found = self.attempts[id(loop)] = made, loop
         made = found[0]
         return None if made is None or made.sums else made
@@ -226,11 +227,7 @@ class AttemptWriter(VectorWriter):
         if not any(isinstance(s, Assign) and s.value.dtype in NARROW for s in loop.body):
             return None
         plan = plan_for(loop, self.target.vector_bytes)
-        tried = (
-            narrowed(loop, self.target.fma, self.module.ranged)
-            if plan is not None and loop.schedule == "vector"
-            else None
-        )
+        tried = narrowed(loop, self.target.fma, self.ranged) if plan is not None and loop.schedule == "vector" else None
         stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
         loaded = {item.view.buffer for item in walk(*loop.body) if isinstance(item, Load)}
         if plan is None or tried is None or stored & loaded or not all(map(begins, plan.sums.values())):

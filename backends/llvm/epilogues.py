@@ -18,10 +18,12 @@ ROW, COLUMN, STRIDE, ROWS, COLUMNS = (f"_{name}" for name in ("i", "j", "stride"
 GIVEN = {STRIDE: "%stride", ROW: "%i", COLUMN: "%j", ROWS: "%m", COLUMNS: "%n"}
 
 
-def epilogue(module: Module, body: tuple[Stmt, ...], product: View) -> tuple[str, list[str], list[Symbol]]:
+def epilogue(
+    module: Module, body: tuple[Stmt, ...], product: View, ranged: bool = False
+) -> tuple[str, list[str], list[Symbol]]:
     """(name, buffers, sizes) of the function for an epilogue: what to pass to the product, and what its context holds."""
     nest = on_block(body, product)
-    name, buffers, sizes = kernel(module, nest)
+    name, buffers, sizes = kernel(module, nest, ranged)
     module.kernel_of[id(body)] = name
     w = Writer(module.target)
     kept = [b for b in buffers if b != product.buffer]

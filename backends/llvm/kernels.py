@@ -23,8 +23,11 @@ from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, St
 from symdl.types import Extent, Symbol, symbols
 
 
-def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list[Symbol]]:
-    """(name, buffers, symbols) of the function for a loop nest: what to call, and with which arguments in order."""
+def kernel(module: Module, body: tuple[Stmt, ...], ranged: bool = False) -> tuple[str, list[str], list[Symbol]]:
+    """(name, buffers, symbols) of the function for a loop nest: what to call, and with which arguments in order.
+
+    ranged: see `Program.may_be_single`.
+    """
     buffers: dict[str, bool] = {}  # whether it is written
     own: set[Symbol] = set()
     used: dict[Symbol, None] = {}
@@ -36,9 +39,9 @@ def kernel(module: Module, body: tuple[Stmt, ...]) -> tuple[str, list[str], list
         for extent in extents_in(item):
             used.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
     sizes = [s for s in used if s not in own]
-    key = signature(body, list(buffers))
+    key = ranged, signature(body, list(buffers))
     if key not in module.kernels:
-        module.kernels[key] = _written(module, body, buffers, sizes, own)
+        module.kernels[key] = _written(module, body, buffers, sizes, own, ranged)
     return module.kernels[key], list(buffers), sizes
 
 
@@ -86,13 +89,19 @@ def chunked(buffers: Collection[str], sizes: Collection[Symbol], word: str) -> t
 
 
 def _written(
-    module: Module, body: tuple[Stmt, ...], buffers: dict[str, bool], sizes: list[Symbol], own: set[Symbol]
+    module: Module,
+    body: tuple[Stmt, ...],
+    buffers: dict[str, bool],
+    sizes: list[Symbol],
+    own: set[Symbol],
+    ranged: bool,
 ) -> str:
     in_chunks = is_spread(body)
     stem = title(body)
     body = thinned(body)
     body, strips = in_strips(body)
     writer = DrawWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own | strips)
+    writer.ranged = ranged
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
     if in_chunks:
         parameters, lines = chunked(buffers, sizes, writer.word)

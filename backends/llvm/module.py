@@ -51,7 +51,6 @@ class Module:
     """Texts of declarations and functions. Two functions of one text are one."""
 
     target: Target
-    ranged: bool = False  # of its Program
     declarations: set[str] = field(default_factory=set)
     functions: list[str] = field(default_factory=list)
     kernel_of: dict[int, str] = field(default_factory=dict)  # id of a loop nest -> its function

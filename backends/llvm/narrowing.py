@@ -44,8 +44,8 @@ class Narrowed:
 def narrowed(loop: For, fused: bool, ranged: bool) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
 
-    ranged: it may be one in float32 (see Program). The body is one without loops, that declares variables, adds to those around it, and reads no buffer after having stored in
-    it.
+    ranged: it may be one in float32 (see `Program.may_be_single`). The body is one without loops, that declares
+    variables, adds to those around it, and reads no buffer after having stored in it.
     """
     items = walk(*loop.body)
     forms = any(isinstance(item, Apply) and item.dtype in NARROW for item in items)
@@ -271,6 +271,9 @@ class _Narrowing:
         if item.dtype in NARROW and found is not value:
             if dtype == "float64x2":
                 reach = self.attempt.within(reach)
+            if dtype == "float32":  # less range, and what stood for the value's size was a float64
+                reach = self.attempt.within(reach, over=False)
+                reach = replace(reach, under=reach.low < LEAST32, nonzero=not_zero(self.attempt, value))
             self.attempt.noted(replace(reach, value=found))
         self.touched.add(id(found))
         return found

@@ -123,10 +123,10 @@ class PartWriter(SizeWriter):
         commits = self.commits(step)
         match step:
             case Kernel(body):
-                self.kernel(body)
+                self.kernel(body, self.layout.program.may_be_single(step))
                 self.poll(commits, cost(body))
             case Call("matmul", (a, b, c)) if uses_library(step):
-                self.matmul(a, b, c, step.epilogue)
+                self.matmul(a, b, c, step.epilogue, self.layout.program.may_be_single(step))
                 self.poll(commits, product((*c.shape, a.shape[-1])), shift=2)
             case Call("matmul", (a, b, c)):
                 loops = matmul_loops(a, b, c)
@@ -184,8 +184,8 @@ class PartWriter(SizeWriter):
         """Whether a product is used up by its epilogue, so that it has no place in memory."""
         return buffer not in self.layout.given and buffer not in self.layout.program.offsets
 
-    def kernel(self, body: tuple[Stmt, ...]) -> None:
-        name, buffers, sizes = kernel(self.module, body)
+    def kernel(self, body: tuple[Stmt, ...], ranged: bool = False) -> None:
+        name, buffers, sizes = kernel(self.module, body, ranged)
         self.module.kernel_of[id(body)] = name
         passed = [f"ptr {self.pointer(b)}" for b in buffers]
         passed += [f"{self.word} {self.register(s)}" for s in sizes]
@@ -258,10 +258,10 @@ class PartWriter(SizeWriter):
     def at(self, view: View, offset: Extent) -> str:
         return self.element(self.pointer(view.buffer), view.dtype, self.size(offset))
 
-    def matmul(self, a: View, b: View, c: View, body: tuple[Stmt, ...]) -> None:
+    def matmul(self, a: View, b: View, c: View, body: tuple[Stmt, ...], ranged: bool) -> None:
         last = "ptr null, ptr null"
         if body:
-            name, buffers, sizes = epilogue(self.module, body, c)
+            name, buffers, sizes = epilogue(self.module, body, c, ranged)
             words = [f"ptr {self.pointer(b)}" for b in buffers] + [f"i64 {self.wide(self.register(s))}" for s in sizes]
             context = self.context(max(len(words), 1))
             for k, word in enumerate(words):

@@ -141,12 +141,30 @@ class _Thinning:
         return self.done[id(root)]
 
     def rebuilt(self, item: Any) -> Any:
-        if _leaves(item, self.forms):
+        if _leaves(item, self.forms) and (self.forms is THIN or self.gains(item.args[0])):
             source = item.args[0]
             dtype = self.forms[source.dtype]
             found = self.in_one(source)
             return found if item.dtype == dtype else Apply("cast", (found,), item.dtype)
         return _replaced(item, self.done)
+
+    def gains(self, root: Value) -> bool:
+        """Whether more is computed in one limb than is rounded to it first."""
+        stack, seen, balance = [root], set(), 0
+        while stack:
+            item = stack.pop()
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if id(item) in self.through:
+                assert isinstance(item, Apply)
+                balance += item.primitive != "cast"
+                stack += [x for x in item.args if x.dtype in self.forms]
+            elif isinstance(item, Apply) and item.primitive in self.mixed and id(item) in self.free:
+                balance += 1
+            elif not isinstance(item, Const) and not self.exact(item):
+                balance -= 1
+        return balance > 0
 
     def in_one(self, root: Value) -> Value:
         """A value of two limbs, its parts being done, in one."""

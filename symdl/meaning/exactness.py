@@ -100,8 +100,8 @@ class Exactness:
         self.noisy[n] = contraction or (any(self.noisy[i] for i in data) and self._is_linear(n, name, data))
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
-        self.exact[n] = exact or contraction or self.noisy[n] or n in self.stored
-        scaled = name in ("mul", "true_div") and n.inputs[-1 if name == "true_div" else 0].op is CONSTANT
+        self.exact[n] = exact or contraction or self.noisy[n]
+        scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
         )
@@ -109,7 +109,7 @@ class Exactness:
         self.mixed[n] = (name == "sum" and both_signs) or (
             bool(data)
             and (name in INDEX or name in ("neg", "add", "sub") or scaled)
-            and all(self.mixed[i] or i.op is CONSTANT for i in data)
+            and all(self.mixed[i] or self.leaves[i] == 0 for i in data)
         )
         self.fading[n] = self._is_fading(n, name, data)
         self.shapes[n] = self._shape(n, data)

@@ -22,6 +22,8 @@ EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
 RANGING = frozenset(["sqrt", "sqr", "exp", "exp2", "expm1", "log1p", "mul", "true_div", "reciprocal", "pow", "prod"])
 RANGING |= {"sum", "add", "sub", "erfc", "erfcx", "cosh", "sinh", "sigmoid", "softplus", "logistic_tail", "softmax"}
+LIKE_X = frozenset(["tanh", "erf", "arctan", "arcsin", "arctanh", "arcsinh", "erfinv"])  # about x near 0
+RANGING |= LIKE_X
 SATURATING = frozenset(
     ["exp", "exp2", "sigmoid", "tanh", "softplus", "erfc", "cosh", "sinh", "logistic_tail", "softmax"]
 )
@@ -146,10 +148,11 @@ class Analysis(Exactness):
         elif name == "erfcx" and self.bounds[data[0]].low < -2:  # it grows as exp(x^2) there
             self.ask(n, data[0], TWICE, "erfcx of a large negative argument")
         elif name == "pow":
-            p = self.bounds[data[1]]
+            p, x = self.bounds[data[1]], self.bounds[data[0]]
             if max(abs(p.low), abs(p.high)) > 4:
                 self.ask(n, data[0], TWICE, "a high power")
-                self.ask(n, data[1], TWICE, "a high power")
+            if x.least < -4 or x.most > 4:
+                self.ask(n, data[1], TWICE, "a power of what is far from 1")
 
     def _cancels(self, n: Expr, x: Expr, y: Expr) -> bool:
         """Whether a sum or difference may lose digits that its operands' errors reach."""
@@ -229,6 +232,11 @@ class Analysis(Exactness):
             self.extend(n, data[0], name, INF, INF if self._soft(n) else -INF)
         elif name == "sqrt":
             self.extend(n, data[0], name, 2 * high, INF if self._soft(n) else 2 * low)
+        elif name in STEPS or name == "sign":  # one step away from 0 is what lies ever so little beside it
+            for x in data:
+                self.extend(n, x, name, INF if name in ("mod", "floor_div") else -INF, -INF)
+        elif name in LIKE_X:
+            self.extend(n, data[0], name, -INF, low if n in self.under else INF)
         elif name == "log1p":
             self.extend(n, data[0], name, INF, low if n in self.under else INF)
         elif name == "expm1":

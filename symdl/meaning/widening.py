@@ -37,9 +37,11 @@ def widened(
     for n in topological(*roots):
         with building(origins.get(n, frozenset()), origins):
             done[n] = _in_form(n, forms.get(n, ""), done, analysis)
-            if n in analysis.stored:
-                done[n] = plain(done[n], n)
-    return [done[r] for r in roots]
+    out = []
+    for r in roots:
+        with building(origins.get(r, frozenset()), origins):
+            out.append(plain(done[r], r))
+    return out
 
 
 def plain(node: Expr, like: Expr) -> Expr:

@@ -20,7 +20,7 @@ from symdl.meaning.exactness import Known
 from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.masks import assume, masked, pick_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Mono, Poly, Unsafe, as_factor, joined, multiply
-from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
+from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, rational, whole_power
 from symdl.meaning.taylor import REACH, series_of, small
 from symdl.meaning.terms import (
     absorbs,
@@ -74,7 +74,13 @@ class Writing:
         self.known = known
 
     def number(self, c: float | Rational) -> Expr:
-        return constant(float(c), self.dtype)
+        """A number: with precision="right" one that takes more digits as a sum of two, for whoever asks for them."""
+        high = constant(float(c), self.dtype)
+        if not self.right or (isinstance(c, int) and abs(c) < WHOLE) or not math.isfinite(c):
+            return high
+        rest = rational(c) - rational(float(high.params["value"].array))
+        low = constant(float(rest), self.dtype)
+        return ew.add(high, low) if rest and low.params["value"].array else high
 
     def log_of_number(self, k: Rational) -> Expr:
         """log k: a number, or where digits may be asked for a logarithm that has them."""

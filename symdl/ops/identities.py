@@ -1,4 +1,4 @@
-"""x itself with another gradient: none, 0, or one that is cut off."""
+"""x itself with another gradient: none, 0, or one that is cut off; or as a node of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from symdl.errors import GradientError
 from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.elementwise import clip
-from symdl.types import TensorType
+from symdl.types import TensorType, fresh_serial
 
 
 def _same(t: TensorType, **params: Any) -> Inferred:
@@ -33,6 +33,17 @@ GRAD_CLIP = register(
         pullback=lambda g, y, x, *, low, high: (clip(g, low, high),),
     )
 )  # fmt: skip
+COPY = register(
+    Op(
+        "copy", "composite", ("x",), _same, "x, as a node of its own.", expand=lambda x, *, serial: x,
+        pullback=lambda g, y, x, *, serial: (g if is_float(x.type.dtype) else None,),
+    )
+)  # fmt: skip
+
+
+def copied(x: Any) -> Expr:
+    """x as a node of its own, for who keeps side data by node: equal expressions are one object, copies are not."""
+    return make(COPY, (as_expr(x),), serial=fresh_serial())
 
 
 def disconnected_grad(x: Any) -> Expr:

@@ -11,7 +11,9 @@ from symdl.theano.variables import put_on
 
 put_on()
 globals().update(TOP)
-globals().update({name: module for name, module in grow().items() if "." not in name and name not in ("ifelse", "version")})
+globals().update(
+    {name: module for name, module in grow().items() if "." not in name and name not in ("ifelse", "version")}
+)
 ifelse: Any = __import__("sys").modules[f"{__name__}.ifelse"]
 
 __all__ = ["alias"]

@@ -12,7 +12,7 @@ USAGE = "usage: python -m symdl.theano script.py [arguments]"
 def main(arguments: list[str]) -> int:
     """Run the script named by the first argument with the rest as its own."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
+        sys.stdout.write(f"{USAGE}\n")
         return 0 if arguments else 2
     alias()
     sys.argv = arguments

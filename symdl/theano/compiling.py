@@ -7,8 +7,9 @@ any expression; an update keeps the order of Theano's arguments. A mode chooses 
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ from symdl.config import config as own
 from symdl.errors import InputError
 from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr, variable
 from symdl.functions import Function
-from symdl.nan_guard import NanGuard
-from symdl.nan_guard import NanGuardMode as nan_guard_mode
+from symdl.nan_guard import NanGuard, NanGuardMode
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable
 from symdl.theano.flags import config
-from symdl.theano.variables import Sizes, vector_of
+from symdl.theano.variables import Apply, FunctionGraph, Sizes, vector_of
+from symdl.types import Results
 
 MODES = ("Mode", "FAST_RUN", "FAST_COMPILE", "FAST_RUN_NOGC", "DebugMode", "DEBUG_MODE", "ProfileMode", "PROFILE_MODE",
          "JIT", "py", "c", "c|py", "c|py_nogc", "vm", "cvm", "vm_nogc", "cvm_nogc", "UNSAFE", "STABILIZE")  # fmt: skip
@@ -57,15 +58,56 @@ class DebugMode(Mode):
 
 
 class MonitorMode(Mode):
-    """pre_func and post_func would be called at each node; compiled code has none to call them at."""
+    """A function of this mode calls pre_func and post_func(number, node, thunk) at every node, for looking at values.
+
+    The thunk has inputs and outputs, lists of cells [array]. Each call computes all nodes first, by NumPy.
+    """
 
     def __init__(self, pre_func: Any = None, post_func: Any = None, linker: Any = "cvm", optimizer: Any = None) -> None:
         super().__init__(linker, optimizer)
-        self.guarded = getattr(post_func, "__name__", "") == "detect_nan"
+        self.pre_func, self.post_func = pre_func, post_func
+
+    def tell(self, nodes: Sequence[Apply], values: Mapping[Expr, Any]) -> None:
+        """Call the functions for each node in order."""
+        for number, node in enumerate(nodes):
+            thunk = Thunk([[values[i]] for i in node.inputs], [[values[o]] for o in node.outputs])
+            for function in (self.pre_func, self.post_func):
+                if function is not None:
+                    function(number, node, thunk)
 
 
-def detect_nan(*_: Any) -> None:
-    """As a MonitorMode's post_func: the function raises where it would give a NaN."""
+@dataclass
+class Thunk:
+    """What computes a node, to those who monitor it: cells of its inputs and outputs."""
+
+    inputs: list[list[Any]]
+    outputs: list[list[Any]]
+
+
+class Monitored(Function):
+    """A function whose calls are told to a MonitorMode before they are computed."""
+
+    def watch(self, mode: MonitorMode) -> Monitored:
+        """Tell mode of every call."""
+        nodes = FunctionGraph(list(self.graph.inputs), list(self.graph.outputs)).toposort()
+        known = dict.fromkeys(x for a in nodes for x in [*a.inputs, *a.outputs])
+        self.monitor, self.nodes, self.known = mode, nodes, [x for x in known if not isinstance(x.type, Results)]
+        ins = [symdl.inputs.In(v) for v in self.graph.inputs]
+        self.look = Function(ins, self.known, (), (), "ignore", True, None, "numpy", True)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.monitor.tell(self.nodes, dict(zip(self.known, self.look(*args, **kwargs), strict=True)))
+        return super().__call__(*args, **kwargs)
+
+
+def detect_nan(i: int, node: Any, fn: Any) -> None:
+    """A post_func that prints the node that made a NaN, its inputs and its outputs."""
+    for cell in fn.outputs:
+        if np.asarray(cell[0]).dtype.kind == "f" and np.isnan(cell[0]).any():
+            before, after = [c[0] for c in fn.inputs], [c[0] for c in fn.outputs]
+            sys.stdout.write(f"*** NaN detected ***\n{node}\nInputs : {before}\nOutputs: {after}\n")
+            return
 
 
 def get_mode(mode: Any = None) -> Any:
@@ -86,9 +128,7 @@ def named(mode: Any) -> NanGuard | None:
     if isinstance(mode, NanGuard):
         return mode
     if isinstance(mode, str) and mode == "NanGuardMode":
-        return nan_guard_mode()
-    if isinstance(mode, MonitorMode):
-        return NanGuard(inf=False, intermediates=True) if mode.guarded else None
+        return NanGuardMode()
     if isinstance(mode, str) and mode not in MODES:
         raise ValueError(f"Expected one of these modes or a Mode: {', '.join(MODES)}, not {mode!r}")
     return None
@@ -158,7 +198,9 @@ def function(
     ins = list(inputs) if isinstance(inputs, Sequence) else [inputs]
     for k, one in enumerate(ins):
         given = one.variable if isinstance(one, symdl.inputs.In) else one
-        if isinstance(given, Expr) and given.op is not VARIABLE and given.op is not CONSTANT:  # a value for what is computed
+        if (
+            isinstance(given, Expr) and given.op is not VARIABLE and given.op is not CONSTANT
+        ):  # a value for what is computed
             inner[given] = variable(given.name, given.type.shape, given.type.dtype)
             ins[k] = replace(one, variable=inner[given]) if isinstance(one, symdl.inputs.In) else inner[given]
     for old, value in _pairs(givens):
@@ -175,6 +217,10 @@ def function(
     unused = on_unused_input or own.on_unused_input
     if any(getattr(one.variable if isinstance(one, symdl.inputs.In) else one, "sized", False) for one in ins):
         unused = "ignore"
+    if isinstance(mode, MonitorMode):
+        return Monitored(
+            ins, made, new, leaves, unused, allow_input_downcast, name, None, no_default_updates, own.precision
+        ).watch(mode)
     return symdl.functions.function(
         ins, made, new, leaves, on_unused_input=unused,  # type: ignore[arg-type]  # a text of the caller's
         allow_input_downcast=allow_input_downcast, name=name, no_default_updates=no_default_updates, nan_guard=guard,

@@ -86,7 +86,9 @@ def grad(
     floats = [w for w in targets if is_float(w.type.dtype)]
     constants = [consider_constant] if isinstance(consider_constant, Expr) else list(consider_constant or ())
     if return_disconnected == "zero":
-        made = symdl.gradient.grad(cost, floats, constants, disconnected_inputs, dict(known_grads or {})) if floats else []
+        made = (
+            symdl.gradient.grad(cost, floats, constants, disconnected_inputs, dict(known_grads or {})) if floats else []
+        )
     else:
         made = _or_none(cost, floats, constants, disconnected_inputs, known_grads, return_disconnected)
     found = iter(made)
@@ -112,7 +114,9 @@ def _or_none(
     return out
 
 
-def subgraph_grad(wrt: Sequence[Any], end: Sequence[Any], start: Any = None, cost: Any = None, details: bool = False) -> Any:
+def subgraph_grad(
+    wrt: Sequence[Any], end: Sequence[Any], start: Any = None, cost: Any = None, details: bool = False
+) -> Any:
     """Gradients for wrt and for end, the graph below `end` counting as given: `start` maps what is above to its gradient."""
     constants = list(end)
     both = [*wrt, *end]
@@ -127,7 +131,9 @@ def subgraph_grad(wrt: Sequence[Any], end: Sequence[Any], start: Any = None, cos
     return grads[: len(wrt)], grads[len(wrt) :]
 
 
-def Lop(f: Any, wrt: Any, eval_points: Any, consider_constant: Any = None, disconnected_inputs: str = "raise") -> Any:  # Theano's name
+def Lop(
+    f: Any, wrt: Any, eval_points: Any, consider_constant: Any = None, disconnected_inputs: str = "raise"
+) -> Any:  # Theano's name
     """v J. f may be a list, with one eval_points for each."""
     if isinstance(f, list | tuple):
         targets = [wrt] if isinstance(wrt, Expr) else list(wrt)

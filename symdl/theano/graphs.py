@@ -13,25 +13,29 @@ from typing import Any
 
 import numpy as np
 
+import symdl.expr
 import symdl.pictures
 import symdl.printing
 import symdl.tensor as T
+from symdl.errors import InputError
 from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr
 from symdl.functions import Function
 from symdl.replacing import clone as replaced_clone
 from symdl.theano.gradients import verify_grad as checked_gradient
 from symdl.theano.own_ops import Op
 from symdl.theano.variables import Apply, FunctionGraph, OpOf, ancestors, tag
-from symdl.types import Results
+from symdl.types import Results, TensorType
 
 # ---- theano.gof ----
 
 
-class Type:
-    """The base of types that are no tensors."""
+class Type(TensorType):
+    """The base of a program's own types: each variable of one is a float64 scalar, whose type is that object."""
 
-    def __call__(self, name: str | None = None) -> Any:
-        raise TypeError(f"{self!r}: symdl's variables are tensors")
+    dtype, shape = "float64", ()
+
+    def __init__(self) -> None:
+        """Nothing: dtype and shape are the class's."""
 
 
 class _Variables(type):
@@ -154,7 +158,33 @@ class _OfName(type):
     """Classes that stand for Theano's ops in isinstance(variable.owner.op, T.Elemwise)."""
 
     def __instancecheck__(cls, thing: Any) -> bool:
+        if isinstance(thing, Elementwise):
+            return "elementwise" in cls.kinds  # type: ignore[attr-defined]  # of each class
         return isinstance(thing, OpOf) and (thing.node.op.name in cls.names or thing.node.op.kind in cls.kinds)  # type: ignore[attr-defined]  # of each class
+
+
+class Elementwise:
+    """An elementwise function of T, such as T.tanh: an object that programs may give attributes, and compare with owner.op."""
+
+    def __init__(self, op: symdl.expr.Op) -> None:
+        self.op, self.name, self.scalar_op = op, op.name, op
+        self.__name__, self.__doc__ = op.name, op.doc
+
+    def __call__(self, *operands: Any, **options: Any) -> Expr:
+        name = options.pop("name", None)
+        made = self.op(*operands, **options)
+        if name is not None and made.name is None:
+            made.name = name
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, OpOf) and other.node.op is self.op)
+
+    def __hash__(self) -> int:
+        return hash(self.op)
+
+    def __repr__(self) -> str:
+        return f"Elemwise{{{self.op.name},no_inplace}}"
 
 
 class Elemwise(metaclass=_OfName):
@@ -280,7 +310,11 @@ class ScalarOp(Op):
 
     def perform(self, node: Any, inputs: Any, output_storage: Any, params: Any = None) -> None:
         kind = node.outputs[0].type.dtype
-        output_storage[0][0] = np.vectorize(self.impl, otypes=[kind])(*inputs) if np.size(inputs[0]) else np.zeros(np.shape(inputs[0]), kind)
+        output_storage[0][0] = (
+            np.vectorize(self.impl, otypes=[kind])(*inputs)
+            if np.size(inputs[0])
+            else np.zeros(np.shape(inputs[0]), kind)
+        )
 
     def infer_shape(self, node: Any, shapes: Any) -> Any:
         """The shape of the operand with most axes."""
@@ -315,7 +349,7 @@ def same_out(*types: Any) -> Any:
 def seed_rng(pseed: Any = None) -> int:
     """Seed NumPy's generator; the seed."""
     seed = fetch_seed(pseed)
-    np.random.seed(seed)  # noqa: NPY002  # what Theano's tests do
+    np.random.seed(seed)  # what Theano's tests do
     return seed
 
 
@@ -327,7 +361,9 @@ def fetch_seed(pseed: Any = None) -> int:
 def assert_allclose(expected: Any, value: Any, rtol: float | None = None, atol: float | None = None) -> None:
     """AssertionError unless two arrays are close: relatively 1e-5 or, in float32, 1e-4, unless given."""
     single = any(np.asarray(v).dtype == np.float32 for v in (expected, value))
-    np.testing.assert_allclose(value, expected, rtol=rtol or (1e-4 if single else 1e-5), atol=atol or (1e-5 if single else 1e-8))
+    np.testing.assert_allclose(
+        value, expected, rtol=rtol or (1e-4 if single else 1e-5), atol=atol or (1e-5 if single else 1e-8)
+    )
 
 
 def verify_grad(op: Any, pt: Any, n_tests: int = 2, rng: Any = None, *args: Any, **options: Any) -> None:
@@ -346,3 +382,24 @@ class InferShapeTester(unittest.TestCase):
         found = Function(list(inputs), sizes, (), (), "ignore", True, None, None, False)(*numeric_inputs)
         for size, value in zip(found, (v for v in values if np.ndim(v)), strict=True):
             assert tuple(size) == np.shape(value)
+
+
+# ---- theano.sparse ----
+
+
+class SparseType:
+    """The type of sparse matrices, of which symdl has none: nothing is one."""
+
+
+class SparseVariable:
+    """A sparse variable: nothing is one."""
+
+
+def no_sparse(*_: Any, **__: Any) -> Any:
+    """Raises InputError: symdl has no sparse matrices."""
+    raise InputError("theano.sparse: symdl has no sparse matrices", (), "value.toarray() is dense.")
+
+
+def no_lists(*_: Any, **__: Any) -> Any:
+    """Raises InputError: symdl's variables are tensors."""
+    raise InputError("theano.typed_list: symdl has no lists of tensors", (), "T.stack makes one tensor of equal ones.")

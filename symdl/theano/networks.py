@@ -14,7 +14,7 @@ import symdl.tensor as T
 from symdl.expr import Expr, as_expr
 from symdl.ops.extents import as_extent
 from symdl.ops.images import bilinear_upsampling, images2neibs, neibs2images
-from symdl.theano.tensors import as_tensor_variable, get_scalar_constant_value
+from symdl.theano.tensors import NotScalarConstantError, as_tensor_variable, get_scalar_constant_value
 
 __all__ = ["bilinear_upsampling", "images2neibs", "neibs2images"]
 
@@ -65,8 +65,20 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Expr:
     return T.categorical_crossentropy(coding, true)
 
 
-def relu(x: Any, alpha: Any = 0) -> Expr:
-    """max(x, 0), or alpha x below 0."""
+def binary_crossentropy(output: Any, target: Any) -> Expr:
+    """symdl's binary_crossentropy."""
+    return T.binary_crossentropy(as_tensor_variable(output), as_tensor_variable(target))
+
+
+def sigmoid_binary_crossentropy(output: Any, target: Any) -> Expr:
+    """symdl's sigmoid_binary_crossentropy."""
+    return T.sigmoid_binary_crossentropy(as_tensor_variable(output), as_tensor_variable(target))
+
+
+def relu(x: Any, alpha: Any = 0) -> Any:
+    """max(x, 0), or alpha x below 0; of an array an array, as Theano's formula gives."""
+    if isinstance(x, np.ndarray) and not isinstance(alpha, Expr):
+        return np.where(x > 0, x, alpha * x)
     return T.relu(as_tensor_variable(x), alpha)
 
 
@@ -104,19 +116,22 @@ def _plain(shape: Any) -> Any:
     """A shape as symdl takes it: sizes that are constants as ints."""
     if shape is None:
         return None
-    return tuple(None if n is None else int(get_scalar_constant_value(n)) if isinstance(n, Expr) and _known(n) else n for n in shape)
+    return tuple(
+        None if n is None else int(get_scalar_constant_value(n)) if isinstance(n, Expr) and _known(n) else n
+        for n in shape
+    )
 
 
 def _known(n: Any) -> bool:
     try:
         get_scalar_constant_value(n)
-    except Exception:
+    except NotScalarConstantError:
         return False
     return True
 
 
 def conv2d(
-    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",  # noqa: A002  # Theano's name
+    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",  # Theano's name
     subsample: Any = (1, 1), filter_flip: bool = True, image_shape: Any = None, filter_dilation: Any = (1, 1),
     num_groups: int = 1, unshared: bool = False, **_: Any,
 ) -> Expr:  # fmt: skip
@@ -128,7 +143,7 @@ def conv2d(
 
 
 def old_conv2d(
-    input: Any, filters: Any, image_shape: Any = None, filter_shape: Any = None, border_mode: str = "valid",  # noqa: A002  # Theano's name
+    input: Any, filters: Any, image_shape: Any = None, filter_shape: Any = None, border_mode: str = "valid",  # Theano's name
     subsample: Any = (1, 1), **_: Any,
 ) -> Expr:  # fmt: skip
     """theano.tensor.nnet.conv.conv2d: the third argument is the images' shape as well."""
@@ -136,19 +151,21 @@ def old_conv2d(
 
 
 def signal_conv2d(
-    input: Any, filters: Any, image_shape: Any = None, filter_shape: Any = None, border_mode: str = "valid",  # noqa: A002  # Theano's name
+    input: Any, filters: Any, image_shape: Any = None, filter_shape: Any = None, border_mode: str = "valid",  # Theano's name
     subsample: Any = (1, 1), **_: Any,
 ) -> Expr:  # fmt: skip
     """theano.tensor.signal.conv.conv2d: each image with each filter, no channels; without their axes for one."""
     x, f = as_tensor_variable(input), as_tensor_variable(filters)
     stack, bank = x.type.ndim == 3, f.type.ndim == 3
     images = T.expand_dims(x, 1) if stack else T.expand_dims(x, (0, 1))
-    out = conv2d(images, T.expand_dims(f, 1) if bank else T.expand_dims(f, (0, 1)), border_mode=border_mode, subsample=subsample)
+    out = conv2d(
+        images, T.expand_dims(f, 1) if bank else T.expand_dims(f, (0, 1)), border_mode=border_mode, subsample=subsample
+    )
     return out if stack and bank else out[:, 0] if stack else out[0] if bank else out[0, 0]
 
 
 def conv3d(
-    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",  # noqa: A002  # Theano's name
+    input: Any, filters: Any, input_shape: Any = None, filter_shape: Any = None, border_mode: Any = "valid",  # Theano's name
     subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
 ) -> Expr:  # fmt: skip
     """symdl's conv3d."""
@@ -168,11 +185,14 @@ def conv3d2d(
     return out.dimshuffle(*turned)
 
 
-def Conv3D(V: Any, W: Any, b: Any, d: Any) -> Expr:  # noqa: N802  # Theano's name
+def Conv3D(V: Any, W: Any, b: Any, d: Any) -> Expr:  # Theano's name
     """theano.tensor.nnet.Conv3D.conv3D: [batch, rows, columns, time, channels], the filters not turned, strides d."""
     v, w = as_tensor_variable(V), as_tensor_variable(W)
     order = (0, 4, 1, 2, 3)
-    strides = tuple(int(get_scalar_constant_value(n)) for n in (d if isinstance(d, list | tuple | np.ndarray) else [d[k] for k in range(3)]))
+    strides = tuple(
+        int(get_scalar_constant_value(n))
+        for n in (d if isinstance(d, list | tuple | np.ndarray) else [d[k] for k in range(3)])
+    )
     out = T.conv3d(v.dimshuffle(*order), w.dimshuffle(*order), subsample=strides, filter_flip=False)
     return out.dimshuffle(0, 2, 3, 4, 1) + b
 
@@ -190,13 +210,17 @@ def conv2d_grad_wrt_inputs(
 
 
 def conv2d_grad_wrt_weights(
-    input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",  # noqa: A002  # Theano's name
+    input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",  # Theano's name
     subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1), num_groups: int = 1, unshared: bool = False,
 ) -> Expr:  # fmt: skip
     """The gradient of a conv2d for its filters, by symdl's own gradient."""
     x, g = as_tensor_variable(input), as_tensor_variable(output_grad)
     outputs, channels = g.type.shape[1], x.type.shape[1]
-    sizes = [outputs if filter_shape[0] is None else filter_shape[0], channels if filter_shape[1] is None else filter_shape[1], *filter_shape[2:]]
+    sizes = [
+        outputs if filter_shape[0] is None else filter_shape[0],
+        channels if filter_shape[1] is None else filter_shape[1],
+        *filter_shape[2:],
+    ]
     filters = T.tensor("filters", x.type.dtype, [as_extent(n, "conv2d_grad_wrt_weights") for n in sizes])
     out = T.conv2d(x, filters, None, None, border_mode, subsample, filter_flip, filter_dilation, num_groups, unshared)
     found: Any = T.grad(None, filters, known_grads={out: g})
@@ -262,7 +286,11 @@ class ConvOp:
 
 
 def get_conv_output_shape(
-    image_shape: Sequence[Any], kernel_shape: Sequence[Any], border_mode: Any, subsample: Sequence[int], filter_dilation: Any = None
+    image_shape: Sequence[Any],
+    kernel_shape: Sequence[Any],
+    border_mode: Any,
+    subsample: Sequence[int],
+    filter_dilation: Any = None,
 ) -> tuple[Any, ...]:
     """The shape of a convolution of these shapes; None where an extent is unknown."""
     out = [image_shape[0], kernel_shape[0]]
@@ -272,7 +300,9 @@ def get_conv_output_shape(
             continue
         reach = (m - 1) * (filter_dilation[k] if filter_dilation is not None else 1) + 1
         mode = border_mode[k] if isinstance(border_mode, list | tuple) else border_mode
-        pads = {"valid": 0, "full": 2 * (reach - 1), "half": 2 * (reach // 2)}[mode] if isinstance(mode, str) else 2 * mode
+        pads = (
+            {"valid": 0, "full": 2 * (reach - 1), "half": 2 * (reach // 2)}[mode] if isinstance(mode, str) else 2 * mode
+        )
         out.append((n + pads - reach) // step + 1)
     return tuple(out)
 
@@ -281,7 +311,7 @@ def get_conv_output_shape(
 
 
 def pool_2d(
-    input: Any, ws: Any = None, ignore_border: Any = None, stride: Any = None, pad: Any = (0, 0), mode: str = "max",  # noqa: A002  # Theano's name
+    input: Any, ws: Any = None, ignore_border: Any = None, stride: Any = None, pad: Any = (0, 0), mode: str = "max",  # Theano's name
     ds: Any = None, st: Any = None, padding: Any = None,
 ) -> Expr:  # fmt: skip
     """symdl's pool_2d of the last two axes. ignore_border is False unless given, as it was in Theano."""
@@ -293,7 +323,7 @@ def pool_2d(
 
 
 def pool_3d(
-    input: Any, ws: Any = None, ignore_border: Any = None, stride: Any = None, pad: Any = (0, 0, 0), mode: str = "max",  # noqa: A002  # Theano's name
+    input: Any, ws: Any = None, ignore_border: Any = None, stride: Any = None, pad: Any = (0, 0, 0), mode: str = "max",  # Theano's name
     ds: Any = None, st: Any = None, padding: Any = None,
 ) -> Expr:  # fmt: skip
     """symdl's pool_3d of the last three axes."""
@@ -314,13 +344,19 @@ def _ints(value: Any) -> Any:
 
 
 def max_pool_2d(
-    input: Any, ds: Any = None, ignore_border: Any = None, st: Any = None, padding: Any = (0, 0), mode: str = "max", **more: Any  # noqa: A002  # Theano's name
+    input: Any,
+    ds: Any = None,
+    ignore_border: Any = None,
+    st: Any = None,
+    padding: Any = (0, 0),
+    mode: str = "max",
+    **more: Any,  # Theano's name
 ) -> Expr:
     """theano.tensor.signal.downsample.max_pool_2d: the old name and arguments."""
     return pool_2d(input, more.get("ws", ds), ignore_border, st, padding, mode)
 
 
-def max_pool_2d_same_size(input: Any, patch_size: Any) -> Expr:  # noqa: A002  # Theano's name
+def max_pool_2d_same_size(input: Any, patch_size: Any) -> Expr:  # Theano's name
     """The input where it is the largest of its patch, else 0."""
     x = as_tensor_variable(input)
     wide = T.shape_padleft(x, 4 - x.type.ndim) if x.type.ndim < 4 else x

@@ -6,6 +6,7 @@ expressions. Where infer_shape is missing the function is cut in two around the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from symdl.theano.variables import Apply, Sizes
 from symdl.types import TensorType, fresh_symbol
 
 
-class MethodNotDefined(Exception):  # noqa: N818  # Theano's name
+class MethodNotDefined(Exception):  # Theano's name
     """An Op lacks a method that is asked for."""
 
 
@@ -129,7 +130,9 @@ def _rule(op: Any) -> Callable[..., Any] | None:
 class FromFunction(Op):
     """A Python function as an op; made by as_op."""
 
-    def __init__(self, function: Callable[..., Any], itypes: Sequence[Any], otypes: Sequence[Any], infer_shape: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Any], itypes: Sequence[Any], otypes: Sequence[Any], infer_shape: Any
+    ) -> None:
         self.function, self.itypes, self.otypes = function, list(itypes), list(otypes)
         self.__name__ = function.__name__
         if infer_shape is not None:
@@ -166,7 +169,7 @@ class Print(Op):
         else:
             for name in self.attrs:
                 found = getattr(inputs[0], name)
-                print(self.message, name, "=", found() if callable(found) else found)
+                sys.stdout.write(f"{self.message} {name} = {found() if callable(found) else found}\n")
         output_storage[0][0] = np.array(inputs[0])
 
     def infer_shape(self, node: Any, shapes: Any) -> Any:

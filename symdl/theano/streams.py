@@ -100,34 +100,92 @@ class RandomStreams(symdl.random.RandomStream):
         drawn.update = self.updates()[0]  # type: ignore[attr-defined]  # likewise
         return drawn
 
-    def uniform(self, size: Any = None, low: Any = 0.0, high: Any = 1.0, ndim: Any = None, dtype: Any = None, nstreams: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def uniform(
+        self,
+        size: Any = None,
+        low: Any = 0.0,
+        high: Any = 1.0,
+        ndim: Any = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """In [low, high)."""
         return self._marked(super().uniform(_size(size), low, high, None, _float(dtype)))
 
-    def normal(self, size: Any = None, avg: Any = 0.0, std: Any = 1.0, ndim: Any = None, dtype: Any = None, nstreams: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def normal(
+        self,
+        size: Any = None,
+        avg: Any = 0.0,
+        std: Any = 1.0,
+        ndim: Any = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """avg + std z."""
         return self._marked(super().normal(_size(size), avg, std, None, _float(dtype)))
 
-    def truncated_normal(self, size: Any = None, avg: Any = 0.0, std: Any = 1.0, ndim: Any = None, dtype: Any = None, nstreams: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def truncated_normal(
+        self,
+        size: Any = None,
+        avg: Any = 0.0,
+        std: Any = 1.0,
+        ndim: Any = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """avg + std z with |z| < 2."""
         return self._marked(super().truncated_normal(_size(size), avg, std, None, _float(dtype)))
 
-    def binomial(self, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: Any = None, dtype: Any = "int64", nstreams: Any = None, prob: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def binomial(
+        self,
+        size: Any = None,
+        n: Any = 1,
+        p: Any = 0.5,
+        ndim: Any = None,
+        dtype: Any = "int64",
+        nstreams: Any = None,
+        prob: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """How often an event of probability p happens in n trials."""
         chance = p if prob is None else prob
         drawn = super().binomial(_size(size), n, chance, None, "int64")
         return self._marked(cast(drawn, config.floatX if dtype == "floatX" else dtype))
 
-    def multinomial(self, size: Any = None, n: Any = 1, pvals: Any = None, ndim: Any = None, dtype: Any = "int64", nstreams: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def multinomial(
+        self,
+        size: Any = None,
+        n: Any = 1,
+        pvals: Any = None,
+        ndim: Any = None,
+        dtype: Any = "int64",
+        nstreams: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """How often each category comes up in n draws."""
         p = as_tensor_variable((0.5, 0.5) if pvals is None else pvals)
         return self._marked(cast(super().multinomial(_size(size), n, p), config.floatX if dtype == "floatX" else dtype))
 
-    def choice(self, size: Any = 1, a: Any = 2, replace: bool = True, p: Any = None, ndim: Any = None, dtype: Any = None, nstreams: Any = None, **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def choice(
+        self,
+        size: Any = 1,
+        a: Any = 2,
+        replace: bool = True,
+        p: Any = None,
+        ndim: Any = None,
+        dtype: Any = None,
+        nstreams: Any = None,
+        **_: Any,
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """Elements of a, or of 0..a-1."""
         return self._marked(super().choice(_size(size), a, replace, p, None, dtype))
 
-    def random_integers(self, size: Any = None, low: Any = 0, high: Any = 1, ndim: Any = None, dtype: Any = "int64", **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def random_integers(
+        self, size: Any = None, low: Any = 0, high: Any = 1, ndim: Any = None, dtype: Any = "int64", **_: Any
+    ) -> Expr:  # type: ignore[override]  # Theano's options
         """An integer in low..high."""
         return self._marked(super().random_integers(_size(size), low, as_expr(high), None, dtype))
 
@@ -135,11 +193,20 @@ class RandomStreams(symdl.random.RandomStream):
         """0..n-1 in an order of its own."""
         return self._marked(super().permutation(_size(size), n, None, dtype))
 
-    def shuffle_row_elements(self, input: Any) -> Expr:  # noqa: A002  # Theano's name
+    def shuffle_row_elements(self, input: Any) -> Expr:  # Theano's name
         """The elements of each row in an order drawn for it."""
         return self._marked(super().shuffle_row_elements(as_tensor_variable(input)))
 
-    def multinomial_wo_replacement(self, size: Any = None, n: Any = 1, pvals: Any = None, replace: bool = False, ndim: Any = None, dtype: Any = "int64", **_: Any) -> Expr:
+    def multinomial_wo_replacement(
+        self,
+        size: Any = None,
+        n: Any = 1,
+        pvals: Any = None,
+        replace: bool = False,
+        ndim: Any = None,
+        dtype: Any = "int64",
+        **_: Any,
+    ) -> Expr:
         """n categories of each row, none twice, with probabilities that are weighted by what is left: the n largest of
         log(p) - log(-log(u)) (Gumbel; Yellott 1977)."""
         p = as_tensor_variable(pvals)
@@ -147,7 +214,6 @@ class RandomStreams(symdl.random.RandomStream):
         keys = np.log(p) - np.log(-np.log(u))
         order = argsort(-keys, axis=-1)[:, : int(n)]
         return self._marked(cast(order, dtype))
-
 
 
 def _float(dtype: Any) -> Any:

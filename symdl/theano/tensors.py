@@ -19,7 +19,7 @@ from symdl.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.ops.extents import as_shape
 from symdl.ops.views import reshape_to
-from symdl.theano.variables import ConstantOf, Sizes, TensorTypeOf, copied, norms, vector_of
+from symdl.theano.variables import ConstantOf, Sizes, TensorTypeOf, copy_of, norms, vector_of
 from symdl.types import TensorType
 
 
@@ -55,7 +55,10 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
 
 
 def _small(x: Any) -> Expr:
-    """A Python float as floatX, when it is written alone; all else as it is."""
+    """A Python float as floatX; an int in the least dtype that holds it, so that beside float32 it stays float32."""
+    if type(x) is int:
+        kinds = (k for k in ("int8", "int16", "int32", "int64") if np.iinfo(k).min <= x <= np.iinfo(k).max)
+        return as_expr(np.asarray(x, next(kinds, "uint64")))
     return as_expr(np.asarray(x, config.floatX)) if type(x) is float else as_expr(x)
 
 
@@ -120,10 +123,17 @@ def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Expr:
 
 def reshape(x: Any, newshape: Any, ndim: int | None = None) -> Expr:
     """x in another shape. A vector of sizes may be any expression if ndim tells its length."""
-    if isinstance(newshape, Expr) and newshape.type.shape and newshape.op is not CONSTANT and newshape.op.name != "join":
+    if (
+        isinstance(newshape, Expr)
+        and newshape.type.shape
+        and newshape.op is not CONSTANT
+        and newshape.op.name != "join"
+    ):
         count = ndim if ndim is not None else newshape.type.shape[0]
         newshape = [newshape[k] for k in range(int(count))] if isinstance(count, int) else newshape
-    return T.reshape(as_tensor_variable(x), newshape if isinstance(newshape, list | tuple | Expr) else list(np.atleast_1d(newshape)))
+    return T.reshape(
+        as_tensor_variable(x), newshape if isinstance(newshape, list | tuple | Expr) else list(np.atleast_1d(newshape))
+    )
 
 
 def stack(*tensors: Any, **options: Any) -> Expr:
@@ -194,7 +204,7 @@ def specify_shape(x: Any, shape: Any) -> Expr:
     """x, whose shape is known and checked."""
     x = as_tensor_variable(x)
     x.sized = True  # type: ignore[attr-defined]  # beside it: a function of sizes that are known still uses x
-    return reshape_to(x, as_shape([s for s in shape] if isinstance(shape, Sizes) else shape, "specify_shape"))
+    return reshape_to(x, as_shape(list(shape) if isinstance(shape, Sizes) else shape, "specify_shape"))
 
 
 def shape_padaxis(t: Any, axis: int) -> Expr:
@@ -355,7 +365,7 @@ def _reduction(fold: Callable[..., Any], *unused: str) -> Callable[..., Any]:
     """A fold that passes over options which choose how Theano adds up."""
 
     @functools.wraps(fold, assigned=("__name__", "__doc__"))
-    def reduced(input: Any, *args: Any, **options: Any) -> Any:  # noqa: A002  # Theano's name
+    def reduced(input: Any, *args: Any, **options: Any) -> Any:  # Theano's name
         for name in unused:
             options.pop(name, None)
         return fold(as_tensor_variable(input), *args, **options)
@@ -369,17 +379,23 @@ max, min = _reduction(T.max), _reduction(T.min)
 any, all = _reduction(T.any), _reduction(T.all)
 
 
-def mean(input: Any, axis: Any = None, dtype: Any = None, op: bool = False, keepdims: bool = False, acc_dtype: Any = None) -> Expr:  # noqa: A002  # Theano's name
+def mean(
+    input: Any, axis: Any = None, dtype: Any = None, op: bool = False, keepdims: bool = False, acc_dtype: Any = None
+) -> Expr:  # Theano's name
     """The mean; of integers a float64."""
     return T.mean(as_tensor_variable(input), axis, dtype, keepdims)
 
 
-def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Expr:  # noqa: A002  # Theano's name
+def var(
+    input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
+) -> Expr:  # Theano's name
     """The variance."""
     return T.var(as_tensor_variable(input), axis, ddof, keepdims)
 
 
-def std(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> Expr:  # noqa: A002  # Theano's name
+def std(
+    input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False
+) -> Expr:  # Theano's name
     """The standard deviation."""
     return T.std(as_tensor_variable(input), axis, ddof, keepdims)
 
@@ -431,7 +447,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
 def batched_dot(a: Any, b: Any) -> Expr:
     """A product for each entry of the first axis."""
     a, b = as_tensor_variable(a), as_tensor_variable(b)
-    return T.tensordot(a, b, 0) if not a.type.ndim or not b.type.ndim else batched_tensordot(a, b, [[a.type.ndim - 1], [_last(b)]])
+    return (
+        T.tensordot(a, b, 0)
+        if not a.type.ndim or not b.type.ndim
+        else batched_tensordot(a, b, [[a.type.ndim - 1], [_last(b)]])
+    )
 
 
 def _last(b: Expr) -> int:
@@ -445,13 +465,18 @@ def batched_tensordot(x: Any, y: Any, axes: Any = 2) -> Expr:
     if isinstance(axes, int):
         pairs = [list(range(x.type.ndim - axes, x.type.ndim)), list(range(1, 1 + axes))]
     else:
-        pairs = [[a % e.type.ndim for a in (part if isinstance(part, list | tuple) else [part])] for e, part in zip((x, y), axes, strict=True)]
+        pairs = [
+            [a % e.type.ndim for a in (part if isinstance(part, list | tuple) else [part])]
+            for e, part in zip((x, y), axes, strict=True)
+        ]
     letters = "abcdefghijklmnopqrstuvwxyz"
     left = list(letters[: x.type.ndim])
     right = ["a", *letters[x.type.ndim : x.type.ndim + y.type.ndim - 1]]
     for i, j in zip(*pairs, strict=True):
         right[j] = left[i]
-    kept = [c for k, c in enumerate(left) if k not in pairs[0]] + [c for k, c in enumerate(right) if k and k not in pairs[1]]
+    kept = [c for k, c in enumerate(left) if k not in pairs[0]] + [
+        c for k, c in enumerate(right) if k and k not in pairs[1]
+    ]
     return T.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x, y)
 
 
@@ -524,7 +549,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Ex
             values[k] = T.cast(T.ceil(v), "int64")
         elif isinstance(v, np.ndarray) and v.ndim == 0:
             values[k] = v.item()
-    return T.arange(values[0], values[1], values[2] if values[2] is not None else 1, dtype if dtype != "floatX" else config.floatX)
+    return T.arange(
+        values[0], values[1], values[2] if values[2] is not None else 1, dtype if dtype != "floatX" else config.floatX
+    )
 
 
 def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = None) -> Expr:
@@ -533,8 +560,8 @@ def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = None) -> Expr:
 
 
 def tensor_copy(x: Any) -> Expr:
-    """x: an expression never changes."""
-    return copied(as_tensor_variable(x))
+    """x as a variable of its own."""
+    return copy_of(as_tensor_variable(x))
 
 
 def is_constant_type(x: Any) -> bool:

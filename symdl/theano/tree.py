@@ -32,7 +32,7 @@ import symdl.theano.streams as streams
 import symdl.theano.tensors as tensors
 import symdl.theano.variables as face
 from symdl.errors import DtypeError, GradientError, InputError
-from symdl.expr import Expr
+from symdl.expr import Expr, Op
 from symdl.functions import Function
 from symdl.nan_guard import NanGuardMode
 from symdl.storage import SharedVariable
@@ -66,7 +66,9 @@ def _asarray(a: Any, dtype: Any = None, order: Any = None) -> Any:
     return np.asarray(a, dtype=config.floatX if dtype == "floatX" else dtype, order=order)
 
 
-def _clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: bool = True, copy_inputs: Any = None) -> Any:
+def _clone(
+    output: Any, replace: Any = None, strict: bool = True, share_inputs: bool = True, copy_inputs: Any = None
+) -> Any:
     """symdl.clone; strict and share_inputs have nothing to choose, for expressions never change."""
     return symdl.replacing.clone(output, replace)
 
@@ -75,11 +77,22 @@ def _original_types(dtypes: str) -> dict[str, Any]:
     return {name: graphs.ScalarType(name) for name in dtypes.split()}
 
 
+def _named(names: str) -> dict[str, Any]:
+    """Names of symdl.tensor."""
+    return {name: PRIMITIVES[name] for name in names.split()}
+
+
 def _of(module: Any, names: str) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names.split()}
 
 
-PRIMITIVES = {name: getattr(symdl.tensor, name) for name in symdl.tensor.__all__ if name not in ("linalg", "random", "shared_randomstreams")}
+def _primitive(name: str) -> Any:
+    """A name of symdl.tensor; an elementwise op as an object that takes attributes."""
+    found = getattr(symdl.tensor, name)
+    return graphs.Elementwise(found) if isinstance(found, Op) else found
+
+
+PRIMITIVES = {n: _primitive(n) for n in symdl.tensor.__all__ if n not in ("linalg", "random", "shared_randomstreams")}
 CHANGED = (
     "NotScalarConstantError EmptyConstantError ShapeError AllocEmpty add addbroadcast all alloc and_ any arange argmax argmin "
     "as_tensor_variable batched_dot batched_tensordot cast choose concatenate constant cumprod diag dot extract_constant eye "
@@ -89,14 +102,12 @@ CHANGED = (
     "unbroadcast var xor zeros zeros_like"
 )
 FLAT_NETWORKS = (
-    "bilinear_upsampling categorical_crossentropy confusion_matrix conv2d conv3d conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
+    "bilinear_upsampling binary_crossentropy sigmoid_binary_crossentropy categorical_crossentropy confusion_matrix conv2d conv3d conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
     "crossentropy_softmax_1hot crossentropy_softmax_1hot_with_bias crossentropy_softmax_argmax_1hot_with_bias h_softmax "
     "logsoftmax relu softmax softmax_with_bias"
 )
-ACTIVATIONS = _of(
-    symdl.tensor,
-    "sigmoid hard_sigmoid ultra_fast_sigmoid softplus elu selu softsign binary_crossentropy sigmoid_binary_crossentropy "
-    "conv2d_transpose separable_conv2d causal_conv1d",
+ACTIVATIONS = _named(
+    "sigmoid hard_sigmoid ultra_fast_sigmoid softplus elu selu softsign conv2d_transpose separable_conv2d causal_conv1d",
 )
 BATCH = _of(normalization, "batch_normalization batch_normalization_train batch_normalization_test")
 CLASSES = {
@@ -109,8 +120,14 @@ PRINTING = {
     **_of(graphs, "debugprint pp pydotprint min_informative_str"), "pprint": graphs.pp, "Print": own_ops.Print,
     "pydotprint_variables": graphs.pydotprint, "var_descriptor": graphs.min_informative_str,
 }  # fmt: skip
-STREAMS = {"RandomStreams": streams.RandomStreams, "MRG_RandomStreams": streams.RandomStreams, "RandomStateSharedVariable": SharedVariable}
-SLOW_NAMES = "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
+STREAMS = {
+    "RandomStreams": streams.RandomStreams,
+    "MRG_RandomStreams": streams.RandomStreams,
+    "RandomStateSharedVariable": SharedVariable,
+}
+SLOW_NAMES = (
+    "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
+)
 LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in SLOW_NAMES.split())} | {
     "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag, "ExtractDiag": lambda *_: tensors.diag,
     "lstsq": symdl.linalg.lstsq, "matrix_power": symdl.linalg.matrix_power, "matrix_dot": symdl.linalg.matrix_dot,
@@ -121,12 +138,12 @@ LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in S
 }  # fmt: skip
 SCALAR = {
     **_of(graphs, "upcast ScalarOp UnaryScalarOp BinaryScalarOp upgrade_to_float same_out"),
-    **_of(symdl.tensor, "true_div sub neg exp log tanh sqrt sqr sin cos maximum minimum eq lt gt le ge switch int_div mod pow"),
+    **_named("true_div sub neg exp log tanh sqrt sqr sin cos maximum minimum eq lt gt le ge switch int_div mod pow"),
     **_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"),
     "add": tensors.add, "mul": tensors.mul, "identity": tensors.tensor_copy, "as_scalar": tensors.as_tensor_variable,
     "Identity": lambda *_, **__: tensors.tensor_copy, "constant": tensors.constant, "Scalar": graphs.ScalarType,
     "upgrade_to_float_no_complex": graphs.upgrade_to_float,
-    "all_types": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"],
+    "all_types": list(_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64").values()),
 }  # fmt: skip
 ERRORS = {
     "MissingInputError": InputError, "UnusedInputError": InputError, "AliasedMemoryError": InputError,
@@ -157,7 +174,11 @@ NNET: dict[str, Any] = {
     **_of(networks, FLAT_NETWORKS), **ACTIVATIONS, **BATCH, "Softmax": graphs.Softmax, "softmax_graph": networks.softmax,
     "softmax_op": networks.softmax,
 }  # fmt: skip
-NEIGHBOURS = {"images2neibs": networks.images2neibs, "neibs2images": networks.neibs2images, "Images2Neibs": lambda mode="valid": lambda x, a, b=None: networks.images2neibs(x, a, b, mode)}
+NEIGHBOURS = {
+    "images2neibs": networks.images2neibs,
+    "neibs2images": networks.neibs2images,
+    "Images2Neibs": lambda mode="valid": lambda x, a, b=None: networks.images2neibs(x, a, b, mode),
+}
 ABSTRACT = {
     "conv2d": networks.conv2d, "conv3d": networks.conv3d, "conv2d_grad_wrt_inputs": networks.conv2d_grad_wrt_inputs,
     "conv2d_grad_wrt_weights": networks.conv2d_grad_wrt_weights, "AbstractConv2d_gradInputs": networks.AbstractConv2dGradInputs,
@@ -169,7 +190,12 @@ MODE = {
     "predefined_linkers": {}, "predefined_optimizers": {}, "register_mode": graphs.registers, "optdb": graphs.optdb,
     "FAST_RUN": compiling.Mode(), "FAST_COMPILE": compiling.Mode(),
 }  # fmt: skip
-SHARED = {"shared": compiling.shared, "SharedVariable": SharedVariable, "shared_constructor": graphs.registers, "generic": graphs.Generic}
+SHARED = {
+    "shared": compiling.shared,
+    "SharedVariable": SharedVariable,
+    "shared_constructor": graphs.registers,
+    "generic": graphs.Generic,
+}
 IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
 GRAPH = {
     **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"), "ancestors": graphs.all_ancestors,
@@ -190,6 +216,17 @@ EXTRA_OPS = {
     "cpu_contiguous": tensors.tensor_copy, "Unique": lambda *flags: lambda x: symdl.tensor.unique(x, *flags),
     "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
 }  # fmt: skip
+SPARSE: dict[str, Any] = {
+    **dict.fromkeys(
+        "csr_matrix csc_matrix bsr_matrix CSR CSC CSM csr_from_dense csc_from_dense csm_properties csm_data csm_indices "
+        "csm_indptr csm_shape hstack vstack structured_dot usmm true_dot sampling_dot".split(),
+        graphs.no_sparse,
+    ),
+    "SparseType": graphs.SparseType, "SparseVariable": graphs.SparseVariable, "SparseConstant": graphs.SparseVariable,
+    "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": False, "as_sparse_variable": graphs.no_sparse,
+    "dense_from_sparse": tensors.as_tensor_variable, "transpose": graphs.no_sparse, "dot": tensors.dot,
+    "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False, "sp_sum": graphs.no_sparse,
+}  # fmt: skip
 TESTS = _of(graphs, "seed_rng fetch_seed assert_allclose verify_grad InferShapeTester")
 
 MODULES: dict[str, Mapping[str, Any]] = {
@@ -199,7 +236,11 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.type": CLASSES,
     "tensor.sharedvar": {**CLASSES, "tensor_constructor": compiling.shared, "scalar_constructor": compiling.shared},
     "tensor.elemwise": {**OPS, "CAReduce": graphs.Sum},
-    "tensor.subtensor": {**OPS, **_of(tensors, "set_subtensor inc_subtensor take"), "AdvancedIncSubtensor1": graphs.of_names("AdvancedIncSubtensor1", "scatter")},
+    "tensor.subtensor": {
+        **OPS,
+        **_of(tensors, "set_subtensor inc_subtensor take"),
+        "AdvancedIncSubtensor1": graphs.of_names("AdvancedIncSubtensor1", "scatter"),
+    },
     "tensor.opt": REWRITES,
     "tensor.blas": {"optdb": graphs.optdb, "batched_dot": tensors.batched_dot, "Dot22": graphs.Dot, "Gemm": graphs.Dot},
     "tensor.blas_c": {},
@@ -214,7 +255,10 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.utils": {"hash_from_ndarray": lambda data: hash(np.asarray(data).tobytes())},
     "tensor.nnet": NNET,
     "tensor.nnet.nnet": NNET,
-    "tensor.nnet.sigm": {**_of(symdl.tensor, "sigmoid hard_sigmoid ultra_fast_sigmoid softplus"), "ScalarSigmoid": graphs.of_names("ScalarSigmoid", "sigmoid")},
+    "tensor.nnet.sigm": {
+        **_named("sigmoid hard_sigmoid ultra_fast_sigmoid softplus"),
+        "ScalarSigmoid": graphs.of_names("ScalarSigmoid", "sigmoid"),
+    },
     "tensor.nnet.bn": BATCH,
     "tensor.nnet.conv": {"conv2d": networks.old_conv2d, "ConvOp": networks.ConvOp},
     "tensor.nnet.abstract_conv": ABSTRACT,
@@ -226,7 +270,12 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.nnet.blocksparse": {},
     "tensor.signal": {},
     "tensor.signal.pool": _of(networks, "pool_2d pool_3d max_pool_2d max_pool_2d_same_size Pool"),
-    "tensor.signal.downsample": {"max_pool_2d": networks.max_pool_2d, "max_pool_2d_same_size": networks.max_pool_2d_same_size, "DownsampleFactorMax": networks.Pool, "max_pool": networks.max_pool_2d},
+    "tensor.signal.downsample": {
+        "max_pool_2d": networks.max_pool_2d,
+        "max_pool_2d_same_size": networks.max_pool_2d_same_size,
+        "DownsampleFactorMax": networks.Pool,
+        "max_pool": networks.max_pool_2d,
+    },
     "tensor.signal.conv": {"conv2d": networks.signal_conv2d},
     "sandbox": {},
     "sandbox.rng_mrg": STREAMS,
@@ -240,19 +289,39 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "scan_module": LOOPS,
     "scan_module.scan": LOOPS,
     "scan_module.scan_views": LOOPS,
-    "scan_module.scan_utils": {"until": symdl.control.until, "clone": _clone, "equal_computations": graphs.equal_computations},
+    "scan_module.scan_utils": {
+        "until": symdl.control.until,
+        "clone": _clone,
+        "equal_computations": graphs.equal_computations,
+    },
     "scan_module.scan_op": {"Scan": graphs.Scan},
     "scan_module.until": {"until": symdl.control.until},
     "updates": {"OrderedUpdates": OrderedUpdates},
     "compile": {
-        **MODE, **SHARED, **IO, **ERRORS, "function": compiling.function, "Function": Function, "as_op": own_ops.as_op,
-        "MonitorMode": compiling.MonitorMode, "ProfileStats": graphs.Registry, "DebugMode": compiling.DebugMode,
-        "OpFromGraph": symdl.extending.OpFromGraph, "pfunc": compiling.function,
-    },  # fmt: skip
+        **MODE,
+        **SHARED,
+        **IO,
+        **ERRORS,
+        "function": compiling.function,
+        "Function": Function,
+        "as_op": own_ops.as_op,
+        "MonitorMode": compiling.MonitorMode,
+        "ProfileStats": graphs.Registry,
+        "DebugMode": compiling.DebugMode,
+        "OpFromGraph": symdl.extending.OpFromGraph,
+        "pfunc": compiling.function,
+    },
     "compile.mode": MODE,
     "compile.sharedvalue": SHARED,
     "compile.io": IO,
-    "compile.ops": {"as_op": own_ops.as_op, "shape": tensors.shape, "specify_shape": tensors.specify_shape, "ViewOp": own_ops.Op, "deep_copy_op": tensors.tensor_copy, "view_op": tensors.tensor_copy},
+    "compile.ops": {
+        "as_op": own_ops.as_op,
+        "shape": tensors.shape,
+        "specify_shape": tensors.specify_shape,
+        "ViewOp": own_ops.Op,
+        "deep_copy_op": tensors.tensor_copy,
+        "view_op": tensors.tensor_copy,
+    },
     "compile.nanguardmode": {"NanGuardMode": NanGuardMode},
     "compile.debugmode": {"DebugMode": compiling.DebugMode},
     "compile.monitormode": {"MonitorMode": compiling.MonitorMode, "detect_nan": compiling.detect_nan},
@@ -262,37 +331,87 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "compile.pfunc": {"pfunc": compiling.function, "Param": compiling.Param},
     "compile.function_module": {"Function": Function, **ERRORS},
     "gof": {
-        **CLASSES, **GRAPH, **REWRITES, **ERRORS, "Generic": graphs.Generic, "generic": graphs.Generic(), "FunctionGraph": face.FunctionGraph,
-        "COp": own_ops.COp, "OpenMPOp": own_ops.COp, "MethodNotDefined": own_ops.MethodNotDefined, "optdb": graphs.optdb, "Query": graphs.Registry,
-        "DB": graphs.Registry, "SequenceDB": graphs.Registry, "EquilibriumDB": graphs.Registry, "Container": face.Container, "Value": face.ConstantOf,
-    },  # fmt: skip
+        **CLASSES,
+        **GRAPH,
+        **REWRITES,
+        **ERRORS,
+        "Generic": graphs.Generic,
+        "generic": graphs.Generic(),
+        "FunctionGraph": face.FunctionGraph,
+        "COp": own_ops.COp,
+        "OpenMPOp": own_ops.COp,
+        "MethodNotDefined": own_ops.MethodNotDefined,
+        "optdb": graphs.optdb,
+        "Query": graphs.Registry,
+        "DB": graphs.Registry,
+        "SequenceDB": graphs.Registry,
+        "EquilibriumDB": graphs.Registry,
+        "Container": face.Container,
+        "Value": face.ConstantOf,
+    },
     "gof.graph": GRAPH,
     "gof.op": {
-        "Op": own_ops.Op, "PureOp": own_ops.Op, "COp": own_ops.COp, "get_debug_values": graphs.get_debug_values, "missing_test_message": str,
-        "debug_assert": lambda condition, message=None: None, "debug_error_message": str, "get_test_value": lambda x: face.tag(x).test_value,
-    },  # fmt: skip
+        "Op": own_ops.Op,
+        "PureOp": own_ops.Op,
+        "COp": own_ops.COp,
+        "get_debug_values": graphs.get_debug_values,
+        "missing_test_message": str,
+        "debug_assert": lambda condition, message=None: None,
+        "debug_error_message": str,
+        "get_test_value": lambda x: face.tag(x).test_value,
+    },
     "gof.type": {"Type": graphs.Type, "Generic": graphs.Generic, "generic": graphs.Generic(), "CDataType": graphs.Type},
-    "gof.utils": {"MethodNotDefined": own_ops.MethodNotDefined, **ERRORS, "hashtype": hash, "TestValueError": AttributeError},
+    "gof.utils": {
+        "MethodNotDefined": own_ops.MethodNotDefined,
+        **ERRORS,
+        "hashtype": hash,
+        "TestValueError": AttributeError,
+    },
     "gof.fg": {"FunctionGraph": face.FunctionGraph, **ERRORS},
     "gof.opt": REWRITES,
     "gof.optdb": {"Query": graphs.Registry},
     "gof.toolbox": {"Feature": object, "ReplaceValidate": object},
     "gof.link": {},
-    "gof.compilelock": {"get_lock": graphs.registers, "release_lock": graphs.registers, "force_unlock": graphs.registers, "set_lock_status": graphs.registers},
+    "gof.compilelock": {
+        "get_lock": graphs.registers,
+        "release_lock": graphs.registers,
+        "force_unlock": graphs.registers,
+        "set_lock_status": graphs.registers,
+    },
     "scalar": SCALAR,
     "scalar.basic": SCALAR,
+    "sparse": SPARSE,
+    "sparse.basic": SPARSE,
+    "sparse.sandbox": {},
+    "typed_list": {"TypedListType": graphs.Generic, "append": graphs.no_lists, "length": graphs.no_lists},
     "raise_op": {"Assert": own_ops.Assert, "assert_op": own_ops.assert_op},
     "d3viz": {"d3viz": graphs.d3viz},
     "d3viz.d3viz": {"d3viz": graphs.d3viz},
     "tests": {},
     "tests.unittest_tools": TESTS,
     "misc": {},
-    "misc.pkl_utils": {"dump": pickle.dump, "load": pickle.load, "StripPickler": pickle.Pickler, "CompatUnpickler": pickle.Unpickler},
+    "misc.pkl_utils": {
+        "dump": pickle.dump,
+        "load": pickle.load,
+        "StripPickler": pickle.Pickler,
+        "CompatUnpickler": pickle.Unpickler,
+    },
     "misc.safe_asarray": {"_asarray": _asarray},
     "misc.strutil": {"render_string": lambda text, values: text % values},
-    "compat": {"OrderedDict": collections.OrderedDict, "DefaultOrderedDict": collections.defaultdict, "izip": zip, "imap": map, "ifilter": filter, "PY3": True},
+    "compat": {
+        "OrderedDict": collections.OrderedDict,
+        "DefaultOrderedDict": collections.defaultdict,
+        "izip": zip,
+        "imap": map,
+        "ifilter": filter,
+        "PY3": True,
+    },
     "compat.python2x": {"OrderedDict": collections.OrderedDict},
-    "configparser": {"TheanoConfigParser": type(config), "AddConfigVar": graphs.registers, "change_flags": config.change_flags},
+    "configparser": {
+        "TheanoConfigParser": type(config),
+        "AddConfigVar": graphs.registers,
+        "change_flags": config.change_flags,
+    },
     "configdefaults": {"config": config},
     "version": {"version": VERSION, "short_version": VERSION, "full_version": VERSION},
 }

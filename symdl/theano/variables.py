@@ -15,17 +15,18 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ImmutableError
-from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, as_expr, constant, described, make, results, variable
+from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, Frozen, as_expr, constant, described, make, results, variable
 from symdl.functions import Function
 from symdl.inputs import as_array
 from symdl.methods import Methods
 from symdl.ops.declare import stacked
 from symdl.ops.extents import expr_of
 from symdl.ops.formulas import norm
+from symdl.ops.identities import copied
 from symdl.ops.reductions import ptp
-from symdl.ops.shaping import full_like
+from symdl.ops.shaping import full_like, squeeze
 from symdl.storage import SharedVariable
-from symdl.types import Extent, Results, TensorType, fresh_serial, fresh_symbol
+from symdl.types import Results, TensorType, fresh_serial, fresh_symbol
 
 _beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attributes that users put on expressions
 
@@ -105,13 +106,19 @@ class Apply:
         return len(self.outputs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Apply) and len(self.outputs) == len(other.outputs) and self.outputs[0] is other.outputs[0]
+        return (
+            isinstance(other, Apply) and len(self.outputs) == len(other.outputs) and self.outputs[0] is other.outputs[0]
+        )
 
     def __hash__(self) -> int:
         return hash(self.outputs[0])
 
     def __repr__(self) -> str:
         return f"{self.op}({', '.join(map(str, self.inputs))})"
+
+    def get_parents(self) -> list[Any]:
+        """The inputs."""
+        return list(self.inputs)
 
 
 class OpOf:
@@ -137,12 +144,16 @@ class OpOf:
         return self.node.op
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpOf) and self.node.op is other.node.op
+        return self.node.op is other.node.op if isinstance(other, OpOf) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.node.op)
 
     def __str__(self) -> str:
+        if type(self).__name__ == "DimShuffle" and "axes" in self.node.params:
+            axes = self.node.params["axes"]
+            places = (str(axes.index(k)) if k in axes else "x" for k in range(self.node.type.ndim))
+            return f"InplaceDimShuffle{{{','.join(places)}}}"
         return f"Elemwise{{{self.name},no_inplace}}" if self.node.op.kind == "elementwise" else type(self).__name__
 
     __repr__ = __str__
@@ -162,7 +173,11 @@ def _class_of(name: str) -> type[OpOf]:
 
 def op_of(node: Expr, compiled: bool = False) -> OpOf:
     """The op of a node; a product in a compiled function is a Gemm."""
-    name = "Elemwise" if node.op.kind == "elementwise" else CLASSES.get(node.op.name, node.op.name.title().replace("_", ""))
+    name = (
+        "Elemwise"
+        if node.op.kind == "elementwise"
+        else CLASSES.get(node.op.name, node.op.name.title().replace("_", ""))
+    )
     return _class_of("Gemm" if compiled and name == "Dot" else name)(node)
 
 
@@ -238,11 +253,11 @@ def _sizes(x: Expr) -> Sizes:
     return Sizes(Size(n) if isinstance(n, int) else expr_of(n) for n in x.type.shape)
 
 
-def copied(x: Expr, name: str | None = None) -> Expr:
-    """x itself, for it never changes; with a name, x bearing it."""
-    if name is not None and x.name is None:
-        x.name = name
-    return x
+def copy_of(x: Expr, name: str | None = None) -> Expr:
+    """x as a variable of its own, with tags and a name of its own."""
+    made = copied(x)
+    made.name = name
+    return made
 
 
 def fresh(x: Expr, name: str | None = None) -> Expr:
@@ -308,10 +323,13 @@ class TensorTypeOf(metaclass=_Types):
 
     def __new__(cls, dtype: Any, broadcastable: Sequence[Any], name: str | None = None, **_: Any) -> Any:
         name_of = config.floatX if dtype == "floatX" else np.dtype(dtype).name
-        extents: list[Extent] = [
-            1 if b is True or (type(b) is not bool and b == 1) else fresh_symbol("n") for b in broadcastable
-        ]
-        return TensorType(name_of, tuple(extents))
+        return _type(name_of, tuple(b is True or (type(b) is not bool and b == 1) for b in broadcastable))
+
+
+@cache
+def _type(dtype: str, ones: tuple[bool, ...]) -> TensorType:
+    """The one type of this dtype and these axes of extent 1: equal ones of Theano's are one."""
+    return TensorType(dtype, tuple(1 if b else fresh_symbol("n") for b in ones))
 
 
 class _Constants(type):
@@ -323,7 +341,9 @@ class ConstantOf(metaclass=_Constants):
     """Theano's Constant: an expression that is a number or an array."""
 
     def __new__(cls, type: Any, data: Any, name: str | None = None) -> Any:
-        return constant(data)
+        if not isinstance(type, TensorType):
+            return constant(data)
+        return make(CONSTANT, (), value=Frozen(np.asarray(data, type.dtype)), type=type)
 
 
 class _Symbolic(type):
@@ -350,7 +370,9 @@ def _set_attribute(x: Expr, name: str, value: Any) -> None:
         _plain_set(x, name, value)
     elif name == "tag":
         _set_tag(x, value)
-    elif not (hasattr(type(x), name) or name in ("op", "inputs", "params", "type", "facts", "origins")):
+    elif name == "__doc__" or not (
+        hasattr(type(x), name) or name in ("op", "inputs", "params", "type", "facts", "origins")
+    ):
         _beside.setdefault(x, {})[name] = value
     else:
         raise ImmutableError(f"{x!r}: {name} cannot be set, for an expression never changes", [described(x)])
@@ -386,8 +408,33 @@ _plain_item = Expr.__getitem__
 
 
 def _item(x: Expr, index: Any) -> Any:
-    """x[index]; a list that holds slices counts as a tuple, as it did in NumPy."""
-    return _plain_item(x, tuple(index) if isinstance(index, list) and any(isinstance(i, slice) for i in index) else index)
+    """x[index]; a list that holds slices counts as a tuple, as it did in NumPy.
+
+    Beside new axes, axes at the end that the index leaves out are dropped where their extent is 1: m[:, None] of a
+    column is that column (Theano reads it as dimshuffle(0, "x")).
+    """
+    if isinstance(index, list) and any(isinstance(i, slice) for i in index):
+        index = tuple(index)
+    if isinstance(index, tuple) and any(i is None for i in index) and not any(i is Ellipsis for i in index):
+        used = sum(i is not None for i in index)
+        if (
+            used < x.type.ndim
+            and all(n == 1 for n in x.type.shape[used:] if isinstance(n, int))
+            and all(isinstance(n, int) for n in x.type.shape[used:])
+        ):
+            x = squeeze(x, tuple(range(used, x.type.ndim)))
+    return _plain_item(x, index)
+
+
+_plain_eval = Expr.eval
+
+
+def _eval(x: Expr, inputs_to_values: Any = None) -> Any:
+    """x.eval(); unlike symdl's, it moves random streams on."""
+    if not any(isinstance(n, SharedVariable) and n.default_update is not None for n in ancestors([x])):
+        return _plain_eval(x, inputs_to_values)
+    given = dict(inputs_to_values or {})
+    return Function(list(given), x, (), (), "ignore", None, "eval", None, False)(*given.values())
 
 
 def _data(x: Expr) -> Any:
@@ -487,8 +534,8 @@ def _nothing(*_: Any, **__: Any) -> None:
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
         "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
-        "__bool__": _true, "__str__": text_of, "__getitem__": _item, "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
-        "clone": fresh, "copy": copied, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
+        "__bool__": _true, "__str__": text_of, "__repr__": text_of, "__getitem__": _item, "eval": _eval, "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
+        "clone": fresh, "copy": copy_of, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
         "shape": property(_sizes), "broadcastable": property(lambda x: _broadcastable(x.type)), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),
         "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype), "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
@@ -522,15 +569,29 @@ def norms(x: Any, order: Any, axis: Any = None, keepdims: bool = False) -> Expr:
     if order == np.inf:
         return abs(e).max(axis=axis, keepdims=keepdims)
     if order == 0:
-        return as_expr((abs(e) > 0)).sum(axis=axis, keepdims=keepdims)
+        return as_expr(abs(e) > 0).sum(axis=axis, keepdims=keepdims)
     return (abs(e) ** order).sum(axis=axis, keepdims=keepdims) ** (1.0 / order)
+
+
+ABSENT = object()
+_before: dict[tuple[type, str], Any] = {}  # what symdl's classes had, by class and name
 
 
 def put_on(extra: dict[type, dict[str, Any]] = EXTRA) -> None:
     """Give symdl's classes Theano's attributes."""
     for kind, attributes in extra.items():
         for name, value in attributes.items():
+            _before.setdefault((kind, name), vars(kind).get(name, ABSENT))
             setattr(kind, name, value)
     if "__array__" in vars(Methods):  # arrays of expressions, as np.prod([n, m]) makes them, are arrays of objects
+        _before[Methods, "__array__"] = vars(Methods)["__array__"]
         del Methods.__array__
 
+
+def take_off() -> None:
+    """Give symdl's classes back what they had."""
+    for (kind, name), value in _before.items():
+        if value is not ABSENT:
+            setattr(kind, name, value)
+        elif name in vars(kind):
+            delattr(kind, name)
