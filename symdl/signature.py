@@ -127,7 +127,8 @@ def graph_of(
     shareds = dict.fromkeys(n for n in [*leaves, *told] if isinstance(n, SharedVariable))
     if OPEN:  # also those of which only the size is used
         sizes = used_symbols(roots)
-        shareds |= dict.fromkeys(leaf for s in sorted(sizes, key=lambda s: s.order) if (leaf := OPEN.get(s)) is not None)
+        found_by_size = (OPEN.get(s) for s in sorted(sizes, key=lambda s: s.order))
+        shareds |= dict.fromkeys(leaf for leaf in found_by_size if leaf is not None)
     return Graph(
         live, tuple(shareds), tuple(roots[: len(outputs)]), tuple(zip(told, roots[len(outputs) :], strict=True))
     )

@@ -137,7 +137,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "zoo": ["nn", "datasets"],
     "sklearn": ["zoo"],
     "doctor": ["tensor", "functions", "extras"],
-    "theano": ["tensor", "nn", "printing"],
+    "theano": ["tensor", "control", "extending", "gradient_check", "functions", "pictures", "printing"],
     "cli": ["zoo", "doctor", "printing"],
     "verify": ["gradient", "evaluate", "interop"],
     "__init__": ["control", "extending", "gradient_check", "functions", "interop", "pictures", "printing", "tensor"],

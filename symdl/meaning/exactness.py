@@ -1,7 +1,7 @@
 """What is known of each node of a lowered graph, forward: its bounds, whether it is exact, and of what leaves it is made.
 
-Exact is what carries no rounding error. Results of contractions, full reductions and what is stored count as exact:
-nobody pays for digits that are not there.
+Exact is what carries no rounding error. Results of contractions and full reductions, and results of the function that
+these are behind, count as exact: nobody pays for digits that are not there.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Exactness:
     def __init__(self, roots: Sequence[Expr], known: Known) -> None:
         self.order = [n for n in topological(*roots) if isinstance(n.type, TensorType)]
         self.known, self.stored = known, set(roots)
+        self.opaque: set[Expr] = set()  # results that contractions are behind: who uses them takes them as stored
+        self.measured: set[Expr] = set()  # what contractions are behind
         self.users: dict[Expr, list[Expr]] = {}
         self.bounds: dict[Expr, Bounds] = {}
         self.exact: dict[Expr, bool] = {}
@@ -89,18 +91,22 @@ class Exactness:
         data = [i for i in inputs if is_float(i.type.dtype)]
         if name in INDEX:
             data = data[: len(data) if name == "join" else 1]
-        self.bounds[n] = self._bounds(n, inputs)
         contraction = is_contraction(n) or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
+        if contraction or any(i in self.measured for i in inputs):
+            self.measured.add(n)
+            if n in self.stored:
+                self.opaque.add(n)
+        self.bounds[n] = self._bounds(n, inputs)
         self.digits[n] = self._digits(n, data)
         exact = not data or self._is_exact(n, data)
-        if not data or contraction or n in self.stored:
+        if not data or contraction or n in self.opaque:
             self.leaves[n] = self._leaf() if n.op is not CONSTANT else 0
         else:
             self.leaves[n] = self._joined(data)
         self.noisy[n] = contraction or (any(self.noisy[i] for i in data) and self._is_linear(n, name, data))
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
-        self.exact[n] = exact or contraction or self.noisy[n]
+        self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
         scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
@@ -129,7 +135,7 @@ class Exactness:
                 out = out.meet(MODERATE)
             elif n.op.name == "sum" and given[0].most <= MODERATE_BITS:
                 out = out.meet(Bounds(most=given[0].most))
-        if n in self.stored:
+        if n in self.opaque:
             out = out.meet(of_dtype(n.type.dtype))
         if n in self.known.bounds:
             out = out.meet(self.known.bounds[n])
@@ -204,7 +210,7 @@ class Exactness:
         key: object
         if n.op is CONSTANT:
             key = ("constant", abs(self.bounds[n].low), abs(self.bounds[n].high))
-        elif not data or n in self.stored or (leaves is not None and leaves.bit_count() == 1 and self.noisy[n]):
+        elif not data or n in self.opaque or (leaves is not None and leaves.bit_count() == 1 and self.noisy[n]):
             key = "leaf"
         else:
             key = (name, *(self.shapes[i] for i in data))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from symdl.expr import CONSTANT, Expr
 from symdl.meaning.bounds import FLOATS, INF
 from symdl.meaning.exactness import INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known, is_contraction
+from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
 
 PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of float64
@@ -99,7 +100,7 @@ class Analysis(Exactness):
 
     def extend(self, user: Expr, node: Expr, why: str, over: float = -INF, under: float = INF) -> None:
         """node should not leave the range up to 2**over, and down to 2**under."""
-        if node in self.stored:
+        if node in self.opaque:
             return
         (least, most), x = FLOATS[node.type.dtype], self.bounds[node]
         above, below = over > most and x.most > most, under < least and x.least < NORMAL[node.type.dtype]
@@ -127,8 +128,9 @@ class Analysis(Exactness):
     def _ask_bits(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
         if name in ("add", "sub"):
             if self._cancels(n, *data):
+                bits = TWICE if n.type.dtype == "float32" and self._centred(*data) else BOTH
                 for i in data:
-                    self.ask(n, i, BOTH, "a sum that may cancel")
+                    self.ask(n, i, bits, "a sum that may cancel")
         elif name in EXPONENTIALS:
             x = self.bounds[data[0]]
             if not (x.low >= -2 and x.high <= 2):
@@ -180,6 +182,25 @@ class Analysis(Exactness):
     def _meets_limit(self, x: Expr, y: Expr) -> bool:
         """Whether x is computed and nears a number that y may be: a probability beside a label."""
         return not self.exact[x] and self.exact[y] and any(0 < abs(v) < 1e3 for v in self.bounds[x][:2])
+
+    def _centred(self, x: Expr, y: Expr) -> bool:
+        """Whether one is a mean of the other. A float64 holds the mean of float32 numbers to 2^-29 of the least that they
+        can differ by: to more digits than their distances from it are known to, taken together."""
+        return any(self._mean_of(a) is base_of(b) for a, b in ((x, y), (y, x)))
+
+    def _mean_of(self, n: Expr) -> Expr | None:
+        """What a node is the mean of, if it is a multiple of a sum."""
+        for _ in range(12):
+            name = n.op.name
+            if name == "sum":
+                return base_of(n.inputs[0])
+            if name in INDEX or name in ("neg", "cast") or (name == "true_div" and base_of(n.inputs[1]).op.kind == "position"):
+                n = n.inputs[0]
+            elif name == "mul" and any(i.op is CONSTANT for i in n.inputs):
+                n = n.inputs[0] if n.inputs[1].op is CONSTANT else n.inputs[1]
+            else:
+                return None
+        return None
 
     def _sums(self, user: Expr, n: Expr) -> bool:
         """Whether a user adds a node up, or hands a multiple of it on to who does."""

@@ -194,7 +194,8 @@ def Conv3D(V: Any, W: Any, b: Any, d: Any) -> Expr:  # Theano's name
         for n in (d if isinstance(d, list | tuple | np.ndarray) else [d[k] for k in range(3)])
     )
     out = T.conv3d(v.dimshuffle(*order), w.dimshuffle(*order), subsample=strides, filter_flip=False)
-    return out.dimshuffle(0, 2, 3, 4, 1) + b
+    made: Expr = out.dimshuffle(0, 2, 3, 4, 1) + b
+    return made
 
 
 def conv2d_grad_wrt_inputs(

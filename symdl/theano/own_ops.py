@@ -159,7 +159,7 @@ class Print(Op):
     def __init__(self, message: str = "", attrs: Sequence[str] = ("__str__",), global_fn: Any = None) -> None:
         self.message, self.attrs, self.global_fn = message, tuple(attrs), global_fn
 
-    def make_node(self, x: Any) -> Apply:  # type: ignore[override]  # one input
+    def make_node(self, x: Any) -> Apply:
         x = as_expr(x)
         return Apply(self, [x], [x.type()])
 
@@ -190,7 +190,7 @@ class Assert(Op):
     def __init__(self, msg: str = "Theano Assert failed!") -> None:
         self.msg = msg
 
-    def make_node(self, value: Any, *conditions: Any) -> Apply:  # type: ignore[override]  # at least one input
+    def make_node(self, value: Any, *conditions: Any) -> Apply:
         x = as_expr(value)
         return Apply(self, [x, *map(as_expr, conditions)], [x.type()])
 

@@ -20,6 +20,15 @@ from symdl.theano.tensors import as_tensor_variable
 from symdl.theano.variables import Sizes
 
 
+class _States(type):
+    def __instancecheck__(cls, thing: Any) -> bool:
+        return isinstance(thing, SharedVariable) and thing.name == "random state" and thing.default_update is not None
+
+
+class RandomStateSharedVariable(metaclass=_States):
+    """The shared value that a random stream draws by."""
+
+
 class Generator:
     """What rng.get_value() gives: a state that may be seeded and set back."""
 
@@ -96,8 +105,8 @@ class RandomStreams(symdl.random.RandomStream):
 
     def _marked(self, drawn: Expr) -> Expr:
         """A draw that knows its state, as Theano's do: .rng and .update."""
-        drawn.rng = StateOf(self.state)  # type: ignore[attr-defined]  # put beside it by this package
-        drawn.update = self.updates()[0]  # type: ignore[attr-defined]  # likewise
+        drawn.rng = StateOf(self.state)
+        drawn.update = self.updates()[0]
         return drawn
 
     def uniform(
@@ -109,7 +118,7 @@ class RandomStreams(symdl.random.RandomStream):
         dtype: Any = None,
         nstreams: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """In [low, high)."""
         return self._marked(super().uniform(_size(size), low, high, None, _float(dtype)))
 
@@ -122,7 +131,7 @@ class RandomStreams(symdl.random.RandomStream):
         dtype: Any = None,
         nstreams: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """avg + std z."""
         return self._marked(super().normal(_size(size), avg, std, None, _float(dtype)))
 
@@ -135,7 +144,7 @@ class RandomStreams(symdl.random.RandomStream):
         dtype: Any = None,
         nstreams: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """avg + std z with |z| < 2."""
         return self._marked(super().truncated_normal(_size(size), avg, std, None, _float(dtype)))
 
@@ -149,7 +158,7 @@ class RandomStreams(symdl.random.RandomStream):
         nstreams: Any = None,
         prob: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """How often an event of probability p happens in n trials."""
         chance = p if prob is None else prob
         drawn = super().binomial(_size(size), n, chance, None, "int64")
@@ -164,7 +173,7 @@ class RandomStreams(symdl.random.RandomStream):
         dtype: Any = "int64",
         nstreams: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """How often each category comes up in n draws."""
         p = as_tensor_variable((0.5, 0.5) if pvals is None else pvals)
         return self._marked(cast(super().multinomial(_size(size), n, p), config.floatX if dtype == "floatX" else dtype))
@@ -179,17 +188,17 @@ class RandomStreams(symdl.random.RandomStream):
         dtype: Any = None,
         nstreams: Any = None,
         **_: Any,
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """Elements of a, or of 0..a-1."""
         return self._marked(super().choice(_size(size), a, replace, p, None, dtype))
 
     def random_integers(
         self, size: Any = None, low: Any = 0, high: Any = 1, ndim: Any = None, dtype: Any = "int64", **_: Any
-    ) -> Expr:  # type: ignore[override]  # Theano's options
+    ) -> Expr:
         """An integer in low..high."""
         return self._marked(super().random_integers(_size(size), low, as_expr(high), None, dtype))
 
-    def permutation(self, size: Any = None, n: Any = 1, ndim: Any = None, dtype: Any = "int64", **_: Any) -> Expr:  # type: ignore[override]  # Theano's options
+    def permutation(self, size: Any = None, n: Any = 1, ndim: Any = None, dtype: Any = "int64", **_: Any) -> Expr:
         """0..n-1 in an order of its own."""
         return self._marked(super().permutation(_size(size), n, None, dtype))
 

@@ -112,7 +112,7 @@ def constructors() -> dict[str, Any]:
 
 def shape(x: Any) -> Sizes:
     """x.shape, of any tensor."""
-    found: Sizes = as_tensor_variable(x).shape  # type: ignore[assignment]  # put on by this package
+    found: Sizes = as_tensor_variable(x).shape
     return found
 
 
@@ -203,7 +203,7 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> Expr:
 def specify_shape(x: Any, shape: Any) -> Expr:
     """x, whose shape is known and checked."""
     x = as_tensor_variable(x)
-    x.sized = True  # type: ignore[attr-defined]  # beside it: a function of sizes that are known still uses x
+    x.sized = True  # beside it: a function of sizes that are known still uses x
     return reshape_to(x, as_shape(list(shape) if isinstance(shape, Sizes) else shape, "specify_shape"))
 
 

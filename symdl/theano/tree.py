@@ -123,7 +123,7 @@ PRINTING = {
 STREAMS = {
     "RandomStreams": streams.RandomStreams,
     "MRG_RandomStreams": streams.RandomStreams,
-    "RandomStateSharedVariable": SharedVariable,
+    "RandomStateSharedVariable": streams.RandomStateSharedVariable,
 }
 SLOW_NAMES = (
     "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
@@ -433,7 +433,7 @@ def grow(root: str = ROOT) -> dict[str, types.ModuleType]:
     """Make the modules, enter them in sys.modules under root, and hang each into its parent. They by their names."""
     made: dict[str, types.ModuleType] = {}
     for name, content in MODULES.items():
-        module = Module(f"{root}.{name}", f"Theano's {name}, over symdl.")
+        module: types.ModuleType = Module(f"{root}.{name}", f"Theano's {name}, over symdl.")
         module.__dict__.update({"__path__": [], **content})
         made[name] = sys.modules[module.__name__] = module
     for name, module in made.items():

@@ -6,6 +6,7 @@ on symdl's classes when this package is loaded. They add names; no name that sym
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -15,7 +16,20 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ImmutableError
-from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, Frozen, as_expr, constant, described, make, results, variable
+from symdl.expr import (
+    CONSTANT,
+    RESULT,
+    SKIPPED,
+    VARIABLE,
+    Expr,
+    Frozen,
+    as_expr,
+    constant,
+    described,
+    make,
+    results,
+    variable,
+)
 from symdl.functions import Function
 from symdl.inputs import as_array
 from symdl.methods import Methods
@@ -135,6 +149,14 @@ class OpOf:
         if name in params:
             return params[name]
         raise AttributeError(f"the op {self.name} has no {name!r}")
+
+    @property
+    def outputs(self) -> list[Expr]:
+        """The results of a step of a loop, as formulas of the step's own variables."""
+        body = self.node.params.get("body")
+        if body is None:
+            raise AttributeError(f"the op {self.name} has no 'outputs'")
+        return list(body.outputs)
 
     @property
     def scalar_op(self) -> Any:
@@ -308,6 +330,16 @@ def alike(one: Any, other: Any) -> bool:
         and one.dtype == other.dtype
         and _broadcastable(one) == _broadcastable(other)
     )
+
+
+def _equal(one: TensorType, other: object) -> bool:
+    """Two types are equal to symdl if their sizes are proved equal; to a program that asks, if they are to Theano."""
+    if other.__class__ is not one.__class__:
+        return NotImplemented
+    assert isinstance(other, TensorType)
+    if one.dtype == other.dtype and one.shape == other.shape:
+        return True
+    return not sys._getframe(1).f_code.co_filename.startswith(SKIPPED) and alike(one, other)
 
 
 class _Types(type):
@@ -546,7 +578,7 @@ EXTRA: dict[type, dict[str, Any]] = {
     },
     SharedVariable: {"container": property(Container), "zero": _zero, "value": property(lambda s: s.get_value())},
     TensorType: {
-        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "make_variable": _made, "filter": _filtered,
+        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "__eq__": _equal, "make_variable": _made, "filter": _filtered,
         "filter_variable": _as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
         "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
         "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
