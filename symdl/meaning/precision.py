@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from symdl.expr import CONSTANT, Expr
 from symdl.meaning.bounds import FLOATS, INF
-from symdl.meaning.exactness import INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known, is_contraction
+from symdl.meaning.exactness import DIGITS, INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known, is_contraction
 from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
 
@@ -72,6 +72,7 @@ class Analysis(Exactness):
         self.under: dict[Expr, float] = {}
         self.asking: dict[Expr, set[Expr]] = {}
         self.why: dict[Expr, str] = {}
+        self.noise: set[Expr] = set()  # sums that may cancel of operands that two limbs do not hold exactly
         self._needs: dict[Expr, Need] = {}
         self.summed: set[Expr] = set()  # what only sums and contractions read, views, scales and sums between
         for n in reversed(self.order):
@@ -129,6 +130,8 @@ class Analysis(Exactness):
         if name in ("add", "sub"):
             if self._cancels(n, *data):
                 bits = TWICE if n.type.dtype == "float32" and self._centred(*data) else BOTH
+                if bits == BOTH and not all(self.digits[i] <= 2 * DIGITS[n.type.dtype] for i in data):
+                    self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
         elif name in EXPONENTIALS:

@@ -16,6 +16,9 @@ from symdl.ops.functions import exp, log1p, logistic_tail
 from symdl.rewrite import Origins
 from symdl.types import TensorType
 
+NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at
+    "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
+}  # fmt: skip
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 
@@ -80,8 +83,20 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
     if n.op.name in INDEX:
         wide = inputs[0].type.dtype if n.op.name != "join" else wide
     own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
-    out = make(n.op, tuple(own), **n.params)
+    operands = tuple(own)
+    out = make(n.op, operands, **n.params)
+    if n in analysis.noise and form:
+        return without_noise(cast(out, form), operands[0], wide)
     return cast(out, form) if form else out
+
+
+def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
+    """A sum s, computed in the form wide; 0 where it is so small beside an operand that only its errors are left."""
+    if wide not in NOISE:
+        return s
+    least, dtype = NOISE[wide]
+    size = abs(cast(operand, dtype))
+    return where(lt(abs(cast(s, dtype)), mul(size, constant(least, dtype))), cast(constant(0, "float64"), s.type.dtype), s)
 
 
 def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:

@@ -112,8 +112,7 @@ def constructors() -> dict[str, Any]:
 
 def shape(x: Any) -> Sizes:
     """x.shape, of any tensor."""
-    found: Sizes = as_tensor_variable(x).shape
-    return found
+    return Sizes(as_tensor_variable(x).shape)
 
 
 def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Expr:

@@ -223,7 +223,7 @@ SPARSE: dict[str, Any] = {
         graphs.no_sparse,
     ),
     "SparseType": graphs.SparseType, "SparseVariable": graphs.SparseVariable, "SparseConstant": graphs.SparseVariable,
-    "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": False, "as_sparse_variable": graphs.no_sparse,
+    "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": True, "as_sparse_variable": graphs.no_sparse,
     "dense_from_sparse": tensors.as_tensor_variable, "transpose": graphs.no_sparse, "dot": tensors.dot,
     "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False, "sp_sum": graphs.no_sparse,
 }  # fmt: skip

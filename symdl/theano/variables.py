@@ -335,7 +335,7 @@ def alike(one: Any, other: Any) -> bool:
 def _equal(one: TensorType, other: object) -> bool:
     """Two types are equal to symdl if their sizes are proved equal; to a program that asks, if they are to Theano."""
     if other.__class__ is not one.__class__:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]  # mypy knows it in methods alone
     assert isinstance(other, TensorType)
     if one.dtype == other.dtype and one.shape == other.shape:
         return True
@@ -602,7 +602,8 @@ def norms(x: Any, order: Any, axis: Any = None, keepdims: bool = False) -> Expr:
         return abs(e).max(axis=axis, keepdims=keepdims)
     if order == 0:
         return as_expr(abs(e) > 0).sum(axis=axis, keepdims=keepdims)
-    return (abs(e) ** order).sum(axis=axis, keepdims=keepdims) ** (1.0 / order)
+    found: Expr = (abs(e) ** order).sum(axis=axis, keepdims=keepdims) ** (1.0 / order)
+    return found
 
 
 ABSENT = object()
