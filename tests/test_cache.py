@@ -388,7 +388,7 @@ def test_constants_come_back(folder: Path, rng: np.random.Generator) -> None:
 def test_an_entry_that_is_no_artifact_is_made_anew(folder: Path) -> None:
     assert two_and_one(1.0) == 3.0
     x = T.dscalar("x")
-    graph = Graph((x,), (), (2 * x + 1,), ())
+    graph = Graph((x,), (), (2 * x + 1,), (), precision=config.precision)
     backend = native()
     assert backend.store is not None
     key = key_of(graph, tuple(topological(*graph.roots)), backend)
@@ -765,7 +765,7 @@ def test_every_op_has_a_digest_with_gradients_and_random_numbers() -> None:
     digest_of(Graph((), tuple(leaves), tuple(draws), ()))
     met |= {n.op.name for n in topological(*draws)}
     structural = {op.name for op in OPS.values() if op.kind not in ("elementwise", "composite", "leaf", "counted")}
-    assert structural <= met
+    assert structural <= met | {"python"}  # a function of the user's has no digest: tests/test_extending.py
 
 
 def test_long_chains_have_digests() -> None:

@@ -19,7 +19,7 @@ from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
-from symdl.verify import exact
+from symdl.verify import decided, exact
 
 DIGITS = 700
 # Exact in float32 too, so that one truth serves both dtypes.
@@ -91,6 +91,41 @@ def test_the_interpreter_agrees() -> None:
     native, steps = (symdl.function([x, y], out, mode=mode, precision="right") for mode in ("native", "interpreter"))
     values = np.array([3.0, 1e200, 1e-170]), np.array([4.0, 1e200, 1e-200])
     np.testing.assert_allclose(native(*values), steps(*values), rtol=4e-16)
+
+
+# ---- who magnifies an error ----
+
+MAGNIFIED: dict[str, tuple[Callable[[Any, Any], Any], float, float]] = {
+    "mod of an inexact number": (lambda x, y: T.log(x) % y, 1.48e-8, 0.2064577),
+    "mod of what is below the range": (lambda x, y: T.erfc(x) % y, 207.5, -54.51),
+    "ceil of what is below the range": (lambda x, y: T.ceil(T.sqr(T.log(T.sigmoid(x)))) * y, 900.0, 1.5),
+    "floor just below a step": (lambda x, y: T.floor(x / y * y), 4.9, 0.7),
+    "arcsin near 1": (lambda x, y: T.arcsin(y**x), 4.464877288391043e-09, 0.5389633438692717),
+    "arccos near 1": (lambda x, y: T.arccos(y / (y + x)), 2.0**-46, 1.0),
+    "arctanh near 1": (lambda x, y: T.arctanh(x / (x + y)), 1.0, 1e-5),
+    "a gap of arcsin": (lambda x, y: T.arcsin(T.sqrt(x)) - T.arcsin(T.sqrt(y)), 0.25, 0.25 + 2**-18),
+    "xlogy near 1": (lambda x, y: T.xlogy(x, y + 1), 0.759, -1.1165769336216863e-06),
+    "erf of what erfc left": (lambda x, y: T.log(T.erf(T.erfc(x))) * y, 39.5, 1.5),
+    "exp2 over arctan2": (lambda x, y: T.exp2(x / T.arctan2(0.5, y)), 0.8638116717338562, 21.942352294921875),
+    "a quotient by a number": (lambda x, y: y / (T.exp((x - 0.5) / 0.0234375) + 1), 15.0, 1.0),
+    "a power that is a difference": (lambda x, y: (x**8 * y) ** 0.2, 1e4, 3.0),
+    "a value and its slope": (lambda x, y: (x - 1) / (x * x - 1) * y, 1.0000038, 1.0),
+    "a choice times a quotient": (lambda x, y: T.where(x >= 10, x, 3) * (y / x), 3737.627, 1.336),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", MAGNIFIED)
+def test_value_and_slopes_within_4_ulp(name: str, dtype: str) -> None:
+    """All of one function: what is a result of it has its digits for the others, and noise is not taken for a number."""
+    formula, *point = MAGNIFIED[name]
+    x, y = variable("x", (None,), dtype), variable("y", (None,), dtype)
+    out = formula(x, y)
+    outputs = [out, *symdl.grad(out.sum(), [x, y])]
+    values = {v: np.array([a], dtype) for v, a in zip((x, y), point, strict=True)}
+    f = symdl.function([x, y], outputs, precision="right", on_unused_input="ignore")
+    for got, truth in zip(f(*values.values()), decided(outputs, values), strict=True):
+        np.testing.assert_array_less(distance(got, truth), 4.001, err_msg=f"{got} {truth}")
 
 
 # ---- who pays ----

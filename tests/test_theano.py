@@ -367,6 +367,18 @@ def test_function_options() -> None:
     assert theano.grad(x, y, disconnected_inputs="ignore", return_disconnected="none") is None
 
 
+def test_copies_of_functions() -> None:
+    """swap puts other shared values in the place of some; without updates nothing changes."""
+    x, total, other = TT.dscalar("x"), theano.shared(0.0), theano.shared(10.0)
+    f = theano.function([x], {"before": total}, updates=[(total, total + x)])
+    g = f.copy(swap={total: other})
+    assert f(1)["before"] == 0
+    assert g(1)["before"] == 10
+    assert (total.get_value(), other.get_value()) == (1, 11)
+    assert f.copy(delete_updates=True)(5)["before"] == 1
+    assert total.get_value() == 1
+
+
 def test_modes_that_look(capsys: pytest.CaptureFixture[str]) -> None:
     x = TT.dscalar("x")
     seen: list[Any] = []
@@ -475,6 +487,18 @@ def test_a_shared_number_as_an_index() -> None:
     assert f(np.arange(5.0)).tolist() == [2, 3, 4]
     s.set_value(4)
     assert f(np.arange(5.0)).tolist() == [4]
+
+
+def test_sizes_as_one_vector() -> None:
+    """In symdl itself: a shape put together from vectors."""
+    T = symdl.tensor
+    x = T.dmatrix("x")
+    y = x.reshape(T.concatenate([T.stack(x.shape[:1]), T.constant([1, 3])]))
+    assert y.ndim == 3
+    assert symdl.function([x], y)(np.ones((4, 3))).shape == (4, 1, 3)
+    v = T.lvector("v")
+    z = T.zeros(T.stack([v[0], v[1]]))
+    assert symdl.function([v], z)(np.array([2, 3])).shape == (2, 3)
 
 
 # ---- the page ----

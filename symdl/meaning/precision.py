@@ -30,7 +30,7 @@ SATURATING = frozenset(
 )
 WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "tanh", "erf", "sign", "xlogy"}
 WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arctan2", "erfinv"}
-STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may take them a step too far
+STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them
 WIDENED |= STEPS
 ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 and 1
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts

@@ -95,8 +95,8 @@ def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
     if wide not in NOISE:
         return s
     least, dtype = NOISE[wide]
-    size = abs(cast(operand, dtype))
-    return where(lt(abs(cast(s, dtype)), mul(size, constant(least, dtype))), cast(constant(0, "float64"), s.type.dtype), s)
+    lost = lt(abs(cast(s, dtype)), mul(abs(cast(operand, dtype)), constant(least, dtype)))
+    return where(lost, cast(constant(0, "float64"), s.type.dtype), s)
 
 
 def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:

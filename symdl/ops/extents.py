@@ -81,10 +81,26 @@ def as_extent(value: Any, what: str) -> Extent:
     return found
 
 
+def _entries(sizes: Expr) -> Any:
+    """The entries of a vector of sizes, such as T.stack([n, m]) or T.concatenate([x.shape[:1], [3]])."""
+    out: list[Any] = []
+    for piece in sizes.inputs if sizes.op is OPS.get("join") else (sizes,):
+        count = piece.type.shape[0]
+        if not isinstance(count, int):
+            return sizes  # which is no shape
+        if piece.op is CONSTANT:
+            out += piece.params["value"].array.tolist()
+        elif piece.op.name == "spread" and not piece.inputs[0].type.shape:
+            out += [piece.inputs[0]] * count
+        else:
+            out += [piece[k] for k in range(count)]
+    return out
+
+
 def as_shape(shape: Any, what: str, least: int = 0) -> Shape:
     """A user's shape (a number, or a sequence of them) as extents; raises ShapeError for a number below least."""
-    if isinstance(shape, Expr) and shape.op is OPS.get("join"):
-        shape = [i.inputs[0] for i in shape.inputs]  # T.stack([n, m])
+    if isinstance(shape, Expr) and shape.type.ndim == 1:
+        shape = _entries(shape)
     if isinstance(shape, int | np.integer | Dim | Expr):
         shape = (shape,)
     if not isinstance(shape, Sequence | np.ndarray):

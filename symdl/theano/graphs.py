@@ -403,3 +403,8 @@ def no_sparse(*_: Any, **__: Any) -> Any:
 def no_lists(*_: Any, **__: Any) -> Any:
     """Raises InputError: symdl's variables are tensors."""
     raise InputError("theano.typed_list: symdl has no lists of tensors", (), "T.stack makes one tensor of equal ones.")
+
+
+def no_gpu(*_: Any, **__: Any) -> Any:
+    """Raises InputError: there is no code for GPUs."""
+    raise InputError("theano.gpuarray: kernels are not compiled", (), "Write the op's perform in Python.")

@@ -19,8 +19,7 @@ from symdl.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.ops.extents import as_shape
 from symdl.ops.views import reshape_to
-from symdl.theano.variables import ConstantOf, Sizes, TensorTypeOf, copy_of, norms, vector_of
-from symdl.types import TensorType
+from symdl.theano.variables import EXTRA, Sizes, TensorTypeOf, copy_of, norms, vector_of
 
 
 class NotScalarConstantError(Exception):
@@ -563,9 +562,15 @@ def tensor_copy(x: Any) -> Expr:
     return copy_of(as_tensor_variable(x))
 
 
-def is_constant_type(x: Any) -> bool:
-    """Whether x is a constant."""
-    return isinstance(x, ConstantOf)
+def compress(condition: Any, x: Any, axis: int | None = None) -> Expr:
+    """The entries of x along an axis where the condition holds."""
+    return T.take(as_tensor_variable(x), T.flatnonzero(as_tensor_variable(condition)), axis)
 
 
-KINDS = (TensorType,)
+METHODS: dict[str, Any] = {  # methods of an expression that take more than symdl's
+    "sum": sum, "prod": prod, "mean": mean, "var": var, "std": std, "argmax": argmax, "argmin": argmin, "flatten": flatten,
+    "round": round, "trace": T.trace, "diagonal": T.diagonal, "nonzero_values": T.nonzero_values, "choose": choose,
+    "get_scalar_constant_value": get_scalar_constant_value, "take": take, "cumprod": cumprod, "astype": cast,
+    "compress": lambda x, a, axis=None: compress(a, x, axis), "sgn": T.sign, "max": max, "min": min, "any": any, "all": all,
+}  # fmt: skip
+EXTRA[Expr] |= METHODS

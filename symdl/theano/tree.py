@@ -212,7 +212,7 @@ REWRITES: dict[str, Any] = {
 }  # fmt: skip
 EXTRA_OPS = {
     **_of(tensors, "cumprod"), **_of(symdl.tensor, "repeat to_one_hot cumsum diff bincount squeeze searchsorted unique"),
-    "compress": lambda condition, x, axis=None: tensors.take(x, symdl.tensor.flatnonzero(condition), axis), "CpuContiguous": lambda: tensors.tensor_copy,
+    "compress": tensors.compress, "CpuContiguous": lambda: tensors.tensor_copy,
     "cpu_contiguous": tensors.tensor_copy, "Unique": lambda *flags: lambda x: symdl.tensor.unique(x, *flags),
     "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
 }  # fmt: skip
@@ -226,6 +226,19 @@ SPARSE: dict[str, Any] = {
     "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": True, "as_sparse_variable": graphs.no_sparse,
     "dense_from_sparse": tensors.as_tensor_variable, "transpose": graphs.no_sparse, "dot": tensors.dot,
     "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False, "sp_sum": graphs.no_sparse,
+}  # fmt: skip
+CUDA = {  # there is no GPU, so what moves arrays there and back leaves them where they are
+    **dict.fromkeys(
+        "gpu_contiguous gpu_from_host host_from_gpu as_cuda_ndarray_variable as_gpuarray_variable GpuContiguous".split(),
+        tensors.as_tensor_variable,
+    ),
+    "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType, "CudaNdarraySharedVariable": graphs.SparseType,
+    "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(), "Kernel": graphs.no_gpu,
+}  # fmt: skip
+DNN = {
+    "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv, "dnn_pool": networks.dnn_pool,
+    "dnn_batch_normalization_train": normalization.batch_normalization_train,
+    "dnn_batch_normalization_test": normalization.batch_normalization_test,
 }  # fmt: skip
 TESTS = _of(graphs, "seed_rng fetch_seed assert_allclose verify_grad InferShapeTester")
 
@@ -384,6 +397,17 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "sparse.basic": SPARSE,
     "sparse.sandbox": {},
     "typed_list": {"TypedListType": graphs.Generic, "append": graphs.no_lists, "length": graphs.no_lists},
+    "sandbox.cuda": {**CUDA, "cuda_available": False, "cuda_enabled": False, "use": graphs.registers},
+    "sandbox.cuda.basic_ops": CUDA,
+    "sandbox.cuda.var": CUDA,
+    "sandbox.cuda.type": CUDA,
+    "sandbox.cuda.opt": {},
+    "sandbox.cuda.blas": {"GpuCorrMM": networks.CorrMM},
+    "sandbox.cuda.dnn": DNN,
+    "gpuarray": {**CUDA, "pygpu_activated": False},
+    "gpuarray.basic_ops": CUDA,
+    "gpuarray.type": CUDA,
+    "gpuarray.dnn": DNN,
     "raise_op": {"Assert": own_ops.Assert, "assert_op": own_ops.assert_op},
     "d3viz": {"d3viz": graphs.d3viz},
     "d3viz.d3viz": {"d3viz": graphs.d3viz},

@@ -30,7 +30,7 @@ from symdl.expr import (
     results,
     variable,
 )
-from symdl.functions import Function
+from symdl.functions import Function, function
 from symdl.inputs import as_array
 from symdl.methods import Methods
 from symdl.ops.declare import stacked
@@ -466,7 +466,7 @@ def _eval(x: Expr, inputs_to_values: Any = None) -> Any:
     if not any(isinstance(n, SharedVariable) and n.default_update is not None for n in ancestors([x])):
         return _plain_eval(x, inputs_to_values)
     given = dict(inputs_to_values or {})
-    return Function(list(given), x, (), (), "ignore", None, "eval", None, False)(*given.values())
+    return function(list(given), x, on_unused_input="ignore", name="eval")(*given.values())
 
 
 def _data(x: Expr) -> Any:
@@ -552,11 +552,14 @@ def _maker(f: Function) -> Maker:
 def _copy_of(f: Function, share_memory: bool = False, swap: Any = None, delete_updates: bool = False, **_: Any) -> Any:
     """A function of the same graph; swap puts other shared values in the place of some."""
     pairs = [] if delete_updates else [(dict(swap or {}).get(a, a), b) for a, b in f._updates]
-    outputs: Any = None if f.kind is None else f._chosen[0] if f.kind == "one" else list(f._chosen)
+    outputs: Any = list(f._chosen)
+    if f.kind is None or f.kind == "one":
+        outputs = f._chosen[0] if f.kind else None
+    elif isinstance(f.kind, tuple):
+        outputs = dict(zip(f.kind, f._chosen, strict=True))
     givens = [*f._givens, *dict(swap or {}).items()]
-    return Function(
-        f.ins, outputs, pairs, givens, "ignore", None, f.name, None, True if delete_updates else f._options[4]
-    )
+    _, downcast, name, mode, defaults, *rest = f._options
+    return Function(f.ins, outputs, pairs, givens, "ignore", downcast, name, mode, delete_updates or defaults, *rest)
 
 
 def _nothing(*_: Any, **__: Any) -> None:
