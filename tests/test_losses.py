@@ -433,13 +433,11 @@ def _slope(truth: Truth, sample: tuple[Any, ...], which: int) -> Any:
 
 NOISE = "where the truth is e^-1000 or less the wide numbers leave 1e-33, for a difference that is not seen to cancel"
 KNOWN = {
-    "cross-entropy by labels: one-hot times log, by hand float64": NOISE,
     "cross-entropy by labels: one-hot times log, by hand float32": NOISE,
-    "cross-entropy by labels: log of one-hot times, by hand float64": NOISE,
-    "cross-entropy by labels: log of one-hot times, by hand float32": NOISE,
     "cross-entropy by one-hot: chosen, by hand float64": NOISE,
     "cross-entropy by one-hot: chosen, by hand float32": NOISE,
-    "binary cross-entropy, hard: mixed float64": NOISE,
+    "cross-entropy by labels: one-hot times log, by hand float64": NOISE,
+    "cross-entropy by labels: log of one-hot times, by hand float64": NOISE,
     "focal by labels: softmax float64": "(1 - p)^2 of a softmax loses what is below 1e-49",
 }
 

@@ -72,7 +72,7 @@ class Analysis(Exactness):
         self.under: dict[Expr, float] = {}
         self.asking: dict[Expr, set[Expr]] = {}
         self.why: dict[Expr, str] = {}
-        self.noise: set[Expr] = set()  # sums that may cancel of operands that two limbs do not hold exactly
+        self.noise: set[Expr] = set()  # sums that may cancel of two numbers that two limbs do not hold exactly
         self._needs: dict[Expr, Need] = {}
         self.summed: set[Expr] = set()  # what only sums and contractions read, views, scales and sums between
         for n in reversed(self.order):
@@ -130,7 +130,9 @@ class Analysis(Exactness):
         if name in ("add", "sub"):
             if self._cancels(n, *data):
                 bits = TWICE if n.type.dtype == "float32" and self._centred(*data) else BOTH
-                if bits == BOTH and not all(self.digits[i] <= 2 * DIGITS[n.type.dtype] for i in data):
+                if bits == BOTH and not any(
+                    self.digits[i] <= 2 * DIGITS[n.type.dtype] for i in data
+                ):  # 1 - p may be exact
                     self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
@@ -197,7 +199,11 @@ class Analysis(Exactness):
             name = n.op.name
             if name == "sum":
                 return base_of(n.inputs[0])
-            if name in INDEX or name in ("neg", "cast") or (name == "true_div" and base_of(n.inputs[1]).op.kind == "position"):
+            if (
+                name in INDEX
+                or name in ("neg", "cast")
+                or (name == "true_div" and base_of(n.inputs[1]).op.kind == "position")
+            ):
                 n = n.inputs[0]
             elif name == "mul" and any(i.op is CONSTANT for i in n.inputs):
                 n = n.inputs[0] if n.inputs[1].op is CONSTANT else n.inputs[1]

@@ -4,6 +4,7 @@
 Every name is one of symdl's, or a few lines over it (`tree` lists all of them). What differs from Theano is in docs/theano.md.
 """
 
+import sys
 from typing import Any
 
 from symdl.theano.tree import TOP, alias, grow
@@ -14,6 +15,6 @@ globals().update(TOP)
 globals().update(
     {name: module for name, module in grow().items() if "." not in name and name not in ("ifelse", "version")}
 )
-ifelse: Any = __import__("sys").modules[f"{__name__}.ifelse"]
+ifelse: Any = sys.modules[f"{__name__}.ifelse"]  # the module, though the function has its name, as in Theano
 
 __all__ = ["alias"]

@@ -17,7 +17,6 @@ from symdl.gradient_check import verify_grad as checked
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad
 from symdl.ops.own import custom_gradient
-from symdl.theano.variables import TensorTypeOf
 
 __all__ = ["WrongGradientError", "disconnected_grad", "grad_clip", "zero_grad"]
 
@@ -177,4 +176,3 @@ def verify_grad(
 
 disconnected_type = DisconnectedType()
 consider_constant = zero_grad
-TYPES = TensorTypeOf

@@ -36,7 +36,7 @@ from symdl.expr import Expr, Op
 from symdl.functions import Function
 from symdl.nan_guard import NanGuardMode
 from symdl.storage import SharedVariable
-from symdl.theano.flags import DEFAULTS, config
+from symdl.theano.flags import config
 
 VERSION = "1.0.5"  # whose names these are
 ROOT = __name__.rpartition(".")[0]
@@ -111,7 +111,8 @@ ACTIVATIONS = _named(
 )
 BATCH = _of(normalization, "batch_normalization batch_normalization_train batch_normalization_test")
 CLASSES = {
-    "Variable": graphs.Variable, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op, "Type": graphs.Type,
+    "Variable": graphs.Variable, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op,
+    "Type": graphs.Type,
     "TensorType": face.TensorTypeOf, "TensorVariable": face.TensorVariable, "TensorConstant": face.ConstantOf,
     "SharedVariable": SharedVariable, "TensorSharedVariable": SharedVariable, "ScalarSharedVariable": SharedVariable,
 }  # fmt: skip
@@ -129,7 +130,8 @@ SLOW_NAMES = (
     "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
 )
 LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in SLOW_NAMES.split())} | {
-    "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag, "ExtractDiag": lambda *_: tensors.diag,
+    "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag,
+    "ExtractDiag": lambda *_: tensors.diag,
     "lstsq": symdl.linalg.lstsq, "matrix_power": symdl.linalg.matrix_power, "matrix_dot": symdl.linalg.matrix_dot,
     "solve_triangular": symdl.linalg.solve_triangular, "eigvalsh": symdl.linalg.eigvalsh, "norm": tensors.norm,
     "solve_lower_triangular": lambda a, b: symdl.linalg.solve_triangular(a, b, lower=True),
@@ -155,23 +157,31 @@ GRADIENT = {
         "grad Lop Rop jacobian hessian verify_grad disconnected_grad zero_grad grad_clip grad_scale consider_constant "
         "DisconnectedType NullType disconnected_type grad_undefined grad_not_implemented subgraph_grad",
     ),
-    "undefined_grad": symdl.tensor.disconnected_grad, "DisconnectedInputError": GradientError, "NullTypeGradError": GradientError,
+    "undefined_grad": symdl.tensor.disconnected_grad, "DisconnectedInputError": GradientError,
+    "NullTypeGradError": GradientError,
 }  # fmt: skip
 LOOPS = _of(symdl.control, "scan map reduce foldl foldr until scan_checkpoints")
 TENSOR: dict[str, Any] = {
     **PRIMITIVES, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
     **_of(gradients, "grad Lop Rop jacobian hessian verify_grad consider_constant"),
-    "as_tensor": tensors.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second, "imag": symdl.tensor.zeros_like,
-    "conj": tensors.real, "truediv": symdl.tensor.true_div, "intdiv": symdl.tensor.int_div, "min_and_argmin": symdl.tensor.min_and_argmin,
+    "as_tensor": tensors.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second,
+    "imag": symdl.tensor.zeros_like,
+    "conj": tensors.real, "truediv": symdl.tensor.true_div, "intdiv": symdl.tensor.int_div,
+    "min_and_argmin": symdl.tensor.min_and_argmin,
     "bitwise_and": tensors.and_, "bitwise_or": tensors.or_, "bitwise_xor": tensors.xor, "Print": own_ops.Print,
     "Rebroadcast": lambda *pairs: lambda x: tensors.addbroadcast(x, *(k for k, b in pairs if b)),
-    "_allclose": np.allclose, "discrete_dtypes": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
-    "continuous_dtypes": ["float32", "float64"], "float_dtypes": ["float32", "float64"], "integer_dtypes": ["int8", "int16", "int32", "int64"],
-    "py_complex_types": (complex, np.complexfloating), "hashtype": hash, "autocast_float": config, "tensor_dot": tensors.dot,
-    "identity": tensors.tensor_copy, "scalar_from_tensor": tensors.tensor_copy, "tensor_from_scalar": tensors.tensor_copy,
+    "_allclose": np.allclose, "discrete_dtypes": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16",
+    "uint32", "uint64"],
+    "continuous_dtypes": ["float32", "float64"], "float_dtypes": ["float32", "float64"], "integer_dtypes": ["int8",
+    "int16", "int32", "int64"],
+    "py_complex_types": (complex, np.complexfloating), "hashtype": hash, "autocast_float": config,
+    "tensor_dot": tensors.dot,
+    "identity": tensors.tensor_copy, "scalar_from_tensor": tensors.tensor_copy,
+    "tensor_from_scalar": tensors.tensor_copy,
 }  # fmt: skip
 NNET: dict[str, Any] = {
-    **_of(networks, FLAT_NETWORKS), **ACTIVATIONS, **BATCH, "Softmax": graphs.Softmax, "softmax_graph": networks.softmax,
+    **_of(networks, FLAT_NETWORKS), **ACTIVATIONS, **BATCH, "Softmax": graphs.Softmax,
+    "softmax_graph": networks.softmax,
     "softmax_op": networks.softmax,
 }  # fmt: skip
 NEIGHBOURS = {
@@ -181,12 +191,15 @@ NEIGHBOURS = {
 }
 ABSTRACT = {
     "conv2d": networks.conv2d, "conv3d": networks.conv3d, "conv2d_grad_wrt_inputs": networks.conv2d_grad_wrt_inputs,
-    "conv2d_grad_wrt_weights": networks.conv2d_grad_wrt_weights, "AbstractConv2d_gradInputs": networks.AbstractConv2dGradInputs,
-    "AbstractConv3d_gradInputs": networks.AbstractConv3dGradInputs, "AbstractConv2d_gradWeights": networks.AbstractConv2dGradWeights,
+    "conv2d_grad_wrt_weights": networks.conv2d_grad_wrt_weights,
+    "AbstractConv2d_gradInputs": networks.AbstractConv2dGradInputs,
+    "AbstractConv3d_gradInputs": networks.AbstractConv3dGradInputs,
+    "AbstractConv2d_gradWeights": networks.AbstractConv2dGradWeights,
     "get_conv_output_shape": networks.get_conv_output_shape, "bilinear_upsampling": networks.bilinear_upsampling,
 }  # fmt: skip
 MODE = {
-    **_of(compiling, "Mode get_mode get_default_mode"), "predefined_modes": {name: compiling.Mode() for name in compiling.MODES},
+    **_of(compiling, "Mode get_mode get_default_mode"),
+    "predefined_modes": {name: compiling.Mode() for name in compiling.MODES},
     "predefined_linkers": {}, "predefined_optimizers": {}, "register_mode": graphs.registers, "optdb": graphs.optdb,
     "FAST_RUN": compiling.Mode(), "FAST_COMPILE": compiling.Mode(),
 }  # fmt: skip
@@ -198,20 +211,25 @@ SHARED = {
 }
 IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
 GRAPH = {
-    **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"), "ancestors": graphs.all_ancestors,
+    **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"),
+    "ancestors": graphs.all_ancestors,
     **_of(face, "Apply"), "Variable": graphs.Variable, "Constant": face.ConstantOf, "list_of_nodes": graphs.io_toposort,
 }  # fmt: skip
 REWRITES: dict[str, Any] = {
     **dict.fromkeys(
-        ["register_specialize", "register_canonicalize", "register_stabilize", "local_optimizer", "register_uncanonicalize"],
+        ["register_specialize", "register_canonicalize", "register_stabilize", "local_optimizer",
+        "register_uncanonicalize"],
         graphs.registers,
     ),
-    **dict.fromkeys(["TopoOptimizer", "EquilibriumOptimizer", "PatternSub", "OpSub", "OpRemove", "Optimizer", "LocalOptimizer", "MergeOptimizer", "in2out", "out2in"], graphs.registers),
+    **dict.fromkeys(["TopoOptimizer", "EquilibriumOptimizer", "PatternSub", "OpSub", "OpRemove", "Optimizer",
+    "LocalOptimizer", "MergeOptimizer", "in2out", "out2in"], graphs.registers),
     "Assert": own_ops.Assert, "assert_": own_ops.assert_op, "assert_op": own_ops.assert_op, "optdb": graphs.optdb,
-    "NotScalarConstantError": tensors.NotScalarConstantError, "get_scalar_constant_value": tensors.get_scalar_constant_value,
+    "NotScalarConstantError": tensors.NotScalarConstantError,
+    "get_scalar_constant_value": tensors.get_scalar_constant_value,
 }  # fmt: skip
 EXTRA_OPS = {
-    **_of(tensors, "cumprod"), **_of(symdl.tensor, "repeat to_one_hot cumsum diff bincount squeeze searchsorted unique"),
+    **_of(tensors, "cumprod"), **_of(symdl.tensor,
+    "repeat to_one_hot cumsum diff bincount squeeze searchsorted unique"),
     "compress": tensors.compress, "CpuContiguous": lambda: tensors.tensor_copy,
     "cpu_contiguous": tensors.tensor_copy, "Unique": lambda *flags: lambda x: symdl.tensor.unique(x, *flags),
     "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
@@ -232,11 +250,13 @@ CUDA = {  # there is no GPU, so what moves arrays there and back leaves them whe
         "gpu_contiguous gpu_from_host host_from_gpu as_cuda_ndarray_variable as_gpuarray_variable GpuContiguous".split(),
         tensors.as_tensor_variable,
     ),
-    "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType, "CudaNdarraySharedVariable": graphs.SparseType,
+    "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType,
+    "CudaNdarraySharedVariable": graphs.SparseType,
     "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(), "Kernel": graphs.no_gpu,
 }  # fmt: skip
 DNN = {
-    "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv, "dnn_pool": networks.dnn_pool,
+    "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv,
+    "dnn_pool": networks.dnn_pool,
     "dnn_batch_normalization_train": normalization.batch_normalization_train,
     "dnn_batch_normalization_test": normalization.batch_normalization_test,
 }  # fmt: skip
@@ -443,13 +463,18 @@ TOP: dict[str, Any] = {
     **{name: CLASSES[name] for name in ("Variable", "Constant", "Apply", "Op", "Type", "TensorType")},
     **{name: LOOPS[name] for name in ("scan", "map", "reduce", "foldl", "foldr", "scan_checkpoints")},
     **_of(compiling, "function shared In Param Mode function_dump"), **ERRORS,
-    "Out": symdl.inputs.Out, "SharedVariable": SharedVariable, "grad": gradients.grad, "subgraph_grad": gradients.subgraph_grad, "clone": _clone,
-    "dot": tensors.dot, "add": tensors.add, "OpFromGraph": symdl.extending.OpFromGraph, "as_op": own_ops.as_op, "config": config,
-    "pp": graphs.pp, "pprint": graphs.pp, "dprint": graphs.debugprint, "sparse_grad": tensors.tensor_copy, "_asarray": _asarray, "Generic": graphs.Generic, "generic": graphs.Generic(),
-    "predefined_modes": MODE["predefined_modes"], "predefined_linkers": {}, "predefined_optimizers": {}, "FunctionGraph": face.FunctionGraph,
-    "OrderedUpdates": OrderedUpdates, "__version__": VERSION, "version": VERSION, "change_flags": config.change_flags, "Container": face.Container,
-    "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": tensors.get_scalar_constant_value, "tensor_type": TENSOR["TensorType"],
-    "compile_mode": MODE, "DEFAULTS": DEFAULTS, "until": symdl.scanning.until,
+    "Out": symdl.inputs.Out, "SharedVariable": SharedVariable, "grad": gradients.grad,
+    "subgraph_grad": gradients.subgraph_grad, "clone": _clone,
+    "dot": tensors.dot, "add": tensors.add, "OpFromGraph": symdl.extending.OpFromGraph, "as_op": own_ops.as_op,
+    "config": config,
+    "pp": graphs.pp, "pprint": graphs.pp, "dprint": graphs.debugprint, "sparse_grad": tensors.tensor_copy,
+    "_asarray": _asarray, "Generic": graphs.Generic, "generic": graphs.Generic(),
+    "predefined_modes": MODE["predefined_modes"], "predefined_linkers": {}, "predefined_optimizers": {},
+    "FunctionGraph": face.FunctionGraph,
+    "OrderedUpdates": OrderedUpdates, "__version__": VERSION, "version": VERSION,
+    "change_flags": config.change_flags, "Container": face.Container,
+    "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": tensors.get_scalar_constant_value,
+    "until": symdl.scanning.until,
 }  # fmt: skip
 
 

@@ -558,7 +558,8 @@ def _copy_of(f: Function, share_memory: bool = False, swap: Any = None, delete_u
     elif isinstance(f.kind, tuple):
         outputs = dict(zip(f.kind, f._chosen, strict=True))
     givens = [*f._givens, *dict(swap or {}).items()]
-    _, downcast, name, mode, defaults, *rest = f._options
+    options: Any = f._options
+    _, downcast, name, mode, defaults, *rest = options
     return Function(f.ins, outputs, pairs, givens, "ignore", downcast, name, mode, delete_updates or defaults, *rest)
 
 
@@ -569,11 +570,14 @@ def _nothing(*_: Any, **__: Any) -> None:
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
         "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
-        "__bool__": _true, "__str__": text_of, "__repr__": text_of, "__getitem__": _item, "eval": _eval, "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
+        "__bool__": _true, "__str__": text_of, "__repr__": text_of, "__getitem__": _item, "eval": _eval,
+        "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copy_of, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
-        "shape": property(_sizes), "broadcastable": property(lambda x: _broadcastable(x.type)), "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
+        "shape": property(_sizes), "broadcastable": property(lambda x: _broadcastable(x.type)),
+        "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),
-        "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype), "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
+        "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype),
+        "ones_like": lambda x, dtype=None: full_like(x, 1, dtype),
         "fill": lambda x, value: full_like(x, value), "conj": lambda x: x, "conjugate": lambda x: x,
         "get_parents": lambda x: [o] if (o := owner(x)) is not None else [],
         "transfer": lambda x, target: x,
@@ -581,7 +585,8 @@ EXTRA: dict[type, dict[str, Any]] = {
     },
     SharedVariable: {"container": property(Container), "zero": _zero, "value": property(lambda s: s.get_value())},
     TensorType: {
-        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "__eq__": _equal, "make_variable": _made, "filter": _filtered,
+        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "__eq__": _equal,
+        "make_variable": _made, "filter": _filtered,
         "filter_variable": _as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
         "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
         "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
