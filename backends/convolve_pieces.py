@@ -69,7 +69,9 @@ class Pieces:
                     found = w.masked_load(self.tile, w.shift(image, whole), w.below(self.tile, rest))
                     w.line(f"store {vector} {found}, ptr {w.shift(matrix, whole)}, align {self.item}")
         singly, start = count, "0"
-        if not adds:  # every second number: those of two vectors, of which the second begins at the first one's last number
+        if (
+            not adds
+        ):  # every second number: those of two vectors, of which the second begins at the first one's last number
             second = w.both(w.holds("eq", step, "2"), w.negated(beside))
             chosen = ", ".join(f"i32 {k if k < lanes else k + 1}" for k in range(0, 2 * lanes, 2))
             with w.when(second), w.upto(whole, str(lanes)) as v:

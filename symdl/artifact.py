@@ -33,7 +33,9 @@ class Artifact:
         """Lengths, a head that describes it, the code, the constants in C order."""
         arrays = [c for c in self.constants if not isinstance(c, int)]
         told = [c if isinstance(c, int) else [c.dtype.name, list(c.shape)] for c in self.constants]
-        head = json.dumps({"interface": self.interface.plain(), "constants": told, "routines": self.routines}, separators=(",", ":")).encode()
+        head = json.dumps(
+            {"interface": self.interface.plain(), "constants": told, "routines": self.routines}, separators=(",", ":")
+        ).encode()
         return b"".join([LENGTHS.pack(len(head), len(self.code)), head, self.code, *(a.tobytes() for a in arrays)])
 
     @classmethod

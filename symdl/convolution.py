@@ -11,7 +11,7 @@ each part of the outputs sees its own part of the channels.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,4 +81,8 @@ def convolve_images(f: Array, y: Array, steps: Any, spacing: Any, groups: int, s
 
 # Of each product the operands and what it makes: images x, filters f, results y.
 ROLES = {"convolve": "xfy", "convolve_filters": "xyf", "convolve_images": "fyx"}
-PRODUCTS = {"convolve": convolve, "convolve_filters": convolve_filters, "convolve_images": convolve_images}
+PRODUCTS: dict[str, Callable[..., Any]] = {
+    "convolve": convolve,
+    "convolve_filters": convolve_filters,
+    "convolve_images": convolve_images,
+}

@@ -75,7 +75,9 @@ def _pieces_joined(parts: Sequence[Expr]) -> Expr | None:
     """The pieces along one axis, if each part is a piece in zeros and together they fill it."""
     if any(g.op is not PAD or g.params["fill"] != 0 or set(g.params["steps"]) != {1} for g in parts):
         return None
-    cut = {k for g in parts for k, (n, m) in enumerate(zip(g.inputs[0].type.shape, g.type.shape, strict=True)) if n != m}
+    cut = {
+        k for g in parts for k, (n, m) in enumerate(zip(g.inputs[0].type.shape, g.type.shape, strict=True)) if n != m
+    }
     if len(cut) != 1 or len({g.type for g in parts}) != 1:
         return None
     (axis,) = cut

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symdl.vectorized import NotBatched, vectorize_graph
 from symdl.errors import GradientError
 from symdl.expr import Expr, as_expr, constant, described, substitute, variable
 from symdl.gradient import grad, pull
@@ -17,6 +16,7 @@ from symdl.ops.reductions import sum
 from symdl.ops.shaping import eye, stack, zeros
 from symdl.ops.views import reshape_to
 from symdl.types import product
+from symdl.vectorized import NotBatched, vectorize_graph
 
 
 def _zero_if_none(g: Expr | None, w: Expr) -> Expr:

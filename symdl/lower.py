@@ -82,7 +82,9 @@ class Formulas:
     Equal formulas are one Value, also where they come from different nodes: what is stored is written once.
     """
 
-    def __init__(self, memory: Memory, views: dict[Expr, View], lent: Mapping[Expr, Lent] = MappingProxyType({})) -> None:
+    def __init__(
+        self, memory: Memory, views: dict[Expr, View], lent: Mapping[Expr, Lent] = MappingProxyType({})
+    ) -> None:
         """lent: leaves that stand for formulas of the graph around."""
         self.memory, self.views, self.lent = memory, views, lent
         self.lent_reads: list[Read] = []  # what those read

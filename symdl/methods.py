@@ -337,7 +337,7 @@ class Methods:
     def sort(self, axis: int | None = -1) -> Expr:
         return _call("sort", self, axis=axis)
 
-    def nonzero(self) -> tuple[Expr, ...]:
+    def nonzero(self) -> Any:
         return _call("nonzero", self)
 
     def cumprod(self, axis: int | None = None) -> Expr:

@@ -20,7 +20,16 @@ DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurs
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
 READ_OFTEN = 4  # views of a border, from which on it is stored
 COSTLY = 12  # a transcendental function in cheap ops
-OWN_LOOPS = ("reduction", "accumulation", "contraction", "scatter", "join", "permutation", "routine", "control")  # kinds that are no formulas
+OWN_LOOPS = (
+    "reduction",
+    "accumulation",
+    "contraction",
+    "scatter",
+    "join",
+    "permutation",
+    "routine",
+    "control",
+)  # kinds that are no formulas
 
 
 class Storage:
@@ -33,7 +42,9 @@ class Storage:
         as they lie in memory, in C order."""
         self.given = given
         self.keep: set[Expr] = set(results)
-        self.framed: set[Expr] = set()  # borders around what is read many times: written in pieces, none of which asks where it is
+        self.framed: set[Expr] = (
+            set()
+        )  # borders around what is read many times: written in pieces, none of which asks where it is
         self.weight: dict[Expr, int] = {}  # node -> cheap ops in its formula, down to what is stored
         self._depth: dict[Expr, int] = {}
         self._left: dict[Expr, int] = {}  # as weight, but 0 for what is stored

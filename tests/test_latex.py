@@ -124,7 +124,12 @@ def built(case: Any) -> list[Expr]:
 
 
 def test_no_op_is_left_out() -> None:
-    reached = {op.name for op in ELEMENTWISE} | RANDOM | {"cast", "variable", "constant", "wildcard", "parameter", "argument"} | OWN
+    reached = (
+        {op.name for op in ELEMENTWISE}
+        | RANDOM
+        | {"cast", "variable", "constant", "wildcard", "parameter", "argument"}
+        | OWN
+    )
     for outputs in ([e for e, _ in FORMULAS], *map(built, CASES)):
         reached.update(n.op.name for n in levels(*outputs))
     assert set(OPS) - reached == set()

@@ -112,7 +112,15 @@ def version() -> str:
 
 def test_sdist_holds_what_building_and_testing_need(unpacked: Path) -> None:
     held = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*") if p.is_file()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "symdl/py.typed", "tests/conftest.py", "docs/stability.md"} <= held
+    assert {
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "symdl/py.typed",
+        "tests/conftest.py",
+        "docs/stability.md",
+    } <= held
     assert modules(unpacked) == modules(ROOT)
     assert not (unpacked / "symdl" / "backends").exists(), "backends would be packed twice"
 

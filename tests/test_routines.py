@@ -16,7 +16,7 @@ from symdl.errors import ProgramError, ShapeError
 from symdl.expr import OPS, Expr, Op, make, register, results
 from symdl.loops import contiguous
 from symdl.ops.counted import nonzero_of, unique_of
-from symdl.program import Buffer, Call, Program, verify
+from symdl.program import Buffer, Call, Kind, Program, verify
 from symdl.types import Results, TensorType
 
 MODES = ["native", "interpreter", "numpy"]
@@ -100,7 +100,8 @@ def test_code_from_the_cache_calls_them_too(tmp_path: Path) -> None:
 
 
 def test_the_program_is_verified() -> None:
-    buffers = {k: Buffer(k, "float64", (3,), kind) for k, kind in (("x", "input"), ("s", "shared"), ("o", "output"))}
+    kinds: dict[str, Kind] = {"x": "input", "s": "shared", "o": "output"}
+    buffers = {k: Buffer(k, "float64", (3,), kind) for k, kind in kinds.items()}
     x, s, o = (contiguous(k, "float64", (3,)) for k in "xso")
 
     def program(*steps: Call) -> Program:

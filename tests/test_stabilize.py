@@ -354,7 +354,9 @@ def test_infinite_logits(by_hand: Callable[[Any], Any]) -> None:
     x = variable("x", (None, 3), "float64")
     low = stabilized([by_hand(x), log(by_hand(x))], {})
     p, logs = evaluate(low, {x: np.array(INF_ROWS)})
-    np.testing.assert_allclose(p[[1, 5]], [[0, 0.26894142, 0.73105858], [0.09003057, 0.24472847, 0.66524096]], atol=1e-8)
+    np.testing.assert_allclose(
+        p[[1, 5]], [[0, 0.26894142, 0.73105858], [0.09003057, 0.24472847, 0.66524096]], atol=1e-8
+    )
     np.testing.assert_allclose(logs[[1, 5]], np.log(p[[1, 5]]), atol=1e-8)
     for odd in (p, logs):  # inf / inf or 0 / 0 in the row, as scipy.special has it
         assert np.all(np.isnan(odd[[0, 2, 3, 4]]))

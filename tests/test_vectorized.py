@@ -11,10 +11,10 @@ from cases import CASES
 
 import symdl
 import symdl.tensor as T
-from symdl.vectorized import NotBatched, vectorize_graph
 from symdl.errors import ShapeError
 from symdl.evaluate import evaluate
-from symdl.expr import levels
+from symdl.expr import Expr, levels
+from symdl.vectorized import NotBatched, vectorize_graph
 
 WITHOUT = {"least_squares", "searchsorted", "convolve_filters", "ifelse"}  # ops that have no batched form, or not here
 
@@ -103,4 +103,5 @@ def test_jacobian_of_a_network_and_what_it_does_not_depend_on() -> None:
     with pytest.raises(symdl.errors.GradientError, match="does not depend on"):
         T.jacobian(y, T.vector("other"))
     zero = T.jacobian(x[0], T.vector("other"), disconnected_inputs="ignore")
+    assert isinstance(zero, Expr)
     assert zero.type.ndim == 2

@@ -204,7 +204,9 @@ def _unmasked(x: Expr, items: list[Any]) -> list[Any]:
             out.append(item)
             continue
         if item.type.ndim == 0:
-            raise DtypeError(f"getitem: {x!r} is indexed with the scalar {item!r}", [described(x), described(item)], _BOOL)
+            raise DtypeError(
+                f"getitem: {x!r} is indexed with the scalar {item!r}", [described(x), described(item)], _BOOL
+            )
         ellipsis = any(i is Ellipsis for i in out)
         before = sum(i is not None and i is not Ellipsis for i in out)
         axis = x.type.ndim - used + before if ellipsis else before
@@ -231,7 +233,11 @@ def _is_mask(item: Any) -> bool:
 def _mask_of(items: Sequence[Any], x: Expr) -> Expr | None:
     """The mask, over leading axes of x, whose places are all that an index asks for."""
     places = [i for i in items if not (isinstance(i, slice) and i == slice(None))]
-    if not places or any(not isinstance(i, Expr) or i.op is not RESULT for i in places) or items[: len(places)] != places:
+    if (
+        not places
+        or any(not isinstance(i, Expr) or i.op is not RESULT for i in places)
+        or items[: len(places)] != places
+    ):
         return None
     whole = places[0].inputs[0]
     return whole.inputs[0] if whole.op is NONZERO and list(results(whole)) == places else None
@@ -410,7 +416,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
         x, indices, axis = flatten(x), flatten(indices), 0
     if indices.type.ndim != x.type.ndim:
         raise ShapeError(
-            f"take_along_axis: {indices!r} must have as many axes as {x!r}, {x.type.ndim}", [described(x), described(indices)]
+            f"take_along_axis: {indices!r} must have as many axes as {x!r}, {x.type.ndim}",
+            [described(x), described(indices)],
         )
     k = axis_of(axis, x.type.ndim, f"take_along_axis: {x!r}")
     shape, _ = broadcast("take_along_axis", [(*t[:k], 1, *t[k + 1 :]) for t in (x.type.shape, indices.type.shape)])

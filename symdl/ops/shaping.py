@@ -367,9 +367,12 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
     ):
         counts = as_expr(stacked(repeats))
         if counts.type.ndim != 1 or is_float(counts.type.dtype):
-            raise DtypeError(f"repeat: the counts {counts!r} are no vector of integers", [described(x), described(counts)])
+            raise DtypeError(
+                f"repeat: the counts {counts!r} are no vector of integers", [described(x), described(counts)]
+            )
         each = spread(counts, (x.type.shape[k],), (0,))
-        return x[(*[slice(None)] * k, repeated_of(each))]
+        picked: Expr = x[(*[slice(None)] * k, repeated_of(each))]
+        return picked
     (count,) = as_shape(repeats, "repeat")
     return x if count == 1 else make(REPEAT, (x,), count=count, axis=k)
 
@@ -393,8 +396,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     for axis in range(n):
         if before[axis] != 0 or after[axis] != 0:
             places = _border(iota((shape[axis],), 0) - before[axis], expr_of(x.type.shape[axis]), mode)
-            x = x[(*[slice(None)] * axis, places)]
-    return x
+            x = as_expr(x[(*[slice(None)] * axis, places)])
+    return as_expr(x)
 
 
 BORDERS = ("constant", "edge", "reflect", "symmetric", "wrap")

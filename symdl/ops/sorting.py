@@ -6,7 +6,6 @@ sorts are stable, and NaN comes last, as in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from symdl.errors import DtypeError, ShapeError
 from symdl.expr import OPS, Expr, Inferred, Op, as_expr, described, make, register
 from symdl.methods import declared
 from symdl.ops.counted import nonzero_of, range_of, unique_of
-from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float
+from symdl.ops.declare import cast_to, common_dtype, is_float
 from symdl.ops.elementwise import where
 from symdl.ops.extents import axis_of, expr_of
 from symdl.ops.indexing import getitem, inc_subtensor, take_along_axis
@@ -103,7 +102,9 @@ def _known_kind(what: str, kind: str | None, order: None) -> None:
         raise ShapeError(f"{what}: order={order!r} is for structured arrays, which symdl does not have")
 
 
-def topk_and_argtopk(x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64") -> tuple[Expr, Expr]:  # noqa: A002  # Theano's name
+def topk_and_argtopk(
+    x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64"
+) -> tuple[Expr, Expr]:  # Theano's name
     """The kth largest elements of x along an axis and their places, the largest first; of the flattened x if axis is None.
 
     A kth below 0 asks for the -kth smallest, the smallest first. Raises ShapeError if the axis is known to be shorter.
@@ -121,12 +122,16 @@ def topk_and_argtopk(x: Any, kth: int, axis: int | None = -1, sorted: bool = Tru
     return take_along_axis(x, places, k), cast_to(places, idx_dtype)
 
 
-def topk(x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64") -> Expr:  # noqa: A002  # Theano's name
+def topk(
+    x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64"
+) -> Expr:  # Theano's name
     """The kth largest elements of x along an axis, the largest first: see topk_and_argtopk."""
     return topk_and_argtopk(x, kth, axis, sorted, idx_dtype)[0]
 
 
-def argtopk(x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64") -> Expr:  # noqa: A002  # Theano's name
+def argtopk(
+    x: Any, kth: int, axis: int | None = -1, sorted: bool = True, idx_dtype: str = "int64"
+) -> Expr:  # Theano's name
     """The places of the kth largest elements of x along an axis: see topk_and_argtopk."""
     return topk_and_argtopk(x, kth, axis, sorted, idx_dtype)[1]
 
@@ -211,7 +216,9 @@ def unique(
     flat = x if x.type.ndim == 1 else flatten(x)
     first, numbers, counts = unique_of(flat)
     chosen = [getitem(flat, first)]
-    chosen += [part for part, wanted in ((first, return_index), (numbers, return_inverse), (counts, return_counts)) if wanted]
+    chosen += [
+        part for part, wanted in ((first, return_index), (numbers, return_inverse), (counts, return_counts)) if wanted
+    ]
     return chosen[0] if len(chosen) == 1 else tuple(chosen)
 
 
