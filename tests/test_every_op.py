@@ -80,7 +80,7 @@ def test_no_op_is_left_out() -> None:
     for case in CASES:
         outputs, _, _, _ = run(case, "float64" if case.floats else "int64", known=False)
         reached.update(node.op.name for node in levels(*outputs))
-    assert set(OPS) - reached == set()
+    assert {name for name, op in OPS.items() if not op.foreign} - reached == set()  # not those that other tests declare
 
 
 def test_every_op_is_described() -> None:

@@ -167,7 +167,7 @@ n = symbol("n")
 
 
 def program_of(outputs: Any, *inputs: Any) -> Program:
-    return symdl.function(list(inputs), outputs, mode="interpreter").lowered.program
+    return symdl.function(list(inputs), outputs, mode="interpreter", precision="plain").lowered.program
 
 
 def sizes_of(program: Program, n: int) -> dict[Symbol, int]:

@@ -141,8 +141,8 @@ def test_labels_that_do_not_fit_are_named(y: Any, message: str) -> None:
 def test_options_that_do_not_exist_are_named() -> None:
     with pytest.raises(ConfigError, match="no option layers\n  options: sizes, activation"):
         MLP(layers=3)
-    with pytest.raises(ConfigError, match="no activation 'gelu'"):
-        small(activation="gelu")
+    with pytest.raises(ConfigError, match="no activation 'gaelu'"):
+        small(activation="gaelu")
     with pytest.raises(ConfigError, match="no optimizer 'lbfgs'"):
         small(optimizer="lbfgs")
     with pytest.raises(ConfigError, match=r"sizes \(4,\)"):

@@ -14,7 +14,6 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.config import config
-from symdl.control import scan
 from symdl.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.ops.extents import as_shape
@@ -422,11 +421,7 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Expr:
 
 def cumprod(x: Any, axis: int | None = None) -> Expr:
     """The running product along an axis; of the flattened x if axis is None."""
-    x = as_tensor_variable(x)
-    x, along = (T.flatten(x), 0) if axis is None else (x, axis)
-    rows = T.moveaxis(x, along, 0)
-    out, _ = scan(lambda row, before: row * before, rows, T.ones_like(rows[0]))
-    return T.moveaxis(out, 0, along)
+    return T.cumprod(as_tensor_variable(x), axis)
 
 
 # ---- products ----
