@@ -39,7 +39,7 @@ class Interface:
     def plain(self) -> Any:
         """Lists, texts and numbers, fit for JSON."""
         return {
-            "buffers": [[b.name, b.dtype, [_plain(n) for n in b.shape], b.kind] for b in self.buffers],
+            "buffers": [[b.name, b.dtype, [plain_extent(n) for n in b.shape], b.kind] for b in self.buffers],
             "bindings": [[b.symbol.name, b.symbol.serial, b.symbol.signed, b.buffer, b.axis] for b in self.bindings],
             "failures": [[f.text, f.source] for f in self.failures],
             "libraries": list(self.libraries),
@@ -51,7 +51,7 @@ class Interface:
         """What `plain` gave. Raises KeyError, TypeError, ValueError or ProgramError for anything else."""
         return cls(
             tuple(
-                Buffer(name, dtype, tuple(map(_extent, shape)), kind) for name, dtype, shape, kind in data["buffers"]
+                Buffer(name, dtype, tuple(map(extent_of, shape)), kind) for name, dtype, shape, kind in data["buffers"]
             ),
             tuple(Binding(Symbol(n, serial, signed), b, axis) for n, serial, signed, b, axis in data["bindings"]),
             tuple(Failure(text, source) for text, source in data["failures"]),
@@ -60,7 +60,7 @@ class Interface:
         )
 
 
-def _plain(extent: Extent) -> Any:
+def plain_extent(extent: Extent) -> Any:
     """A number as it is, else [[coefficient, atom, ...], ...] in the order of the terms."""
     return extent if isinstance(extent, int) else [[k, *map(_plain_atom, atoms)] for atoms, k in terms_of(extent)]
 
@@ -68,10 +68,10 @@ def _plain(extent: Extent) -> Any:
 def _plain_atom(atom: Atom) -> Any:
     if isinstance(atom, Symbol):
         return [atom.name, atom.serial, atom.signed]
-    return [atom.function, _plain(atom.left), _plain(atom.right)]
+    return [atom.function, plain_extent(atom.left), plain_extent(atom.right)]
 
 
-def _extent(data: Any) -> Extent:
+def extent_of(data: Any) -> Extent:
     if isinstance(data, int):
         return data
     total: Extent = 0
@@ -88,5 +88,5 @@ def _factor(name: str, rest: list[Any]) -> Extent:
         case [int() as serial, bool() as signed]:
             return polynomial([((Symbol(name, serial, signed),), 1)])
         case [left, right] if name in COMPOUNDS:
-            return COMPOUNDS[name](_extent(left), _extent(right))
+            return COMPOUNDS[name](extent_of(left), extent_of(right))
     raise ProgramError(f"{name} is no part of an extent")

@@ -29,8 +29,13 @@ class Step:
         return symdl.function(self.inputs, self.loss, updates=self.updates, precision=precision)
 
 
-def dense(inputs: int, units: int, activation: str, name: str) -> nn.Dense:
-    return nn.Dense(inputs, units, activation, dtype=DTYPE, name=name)
+def dense(units: int, activation: str, name: str) -> nn.Dense:
+    return nn.Dense(units, activation, dtype=DTYPE, name=name)
+
+
+def columns(name: str, width: int) -> Any:
+    """A variable for rows of so many numbers."""
+    return T.tensor(name, dtype=DTYPE, shape=(None, width))
 
 
 def images(rows: int, columns: int) -> Any:
@@ -44,13 +49,11 @@ def labels(rows: int, classes: int) -> Any:
 
 def perceptron(sizes: Sequence[int] = (784, 512, 128, 10), rows: int = 256) -> Step:
     """relu layers, softmax, cross-entropy by labels, Adam."""
-    x, y = T.fmatrix("x"), T.ivector("y")
+    y = T.ivector("y")
     kinds = ["relu"] * (len(sizes) - 2) + ["softmax"]
-    layers = [
-        dense(a, b, kind, f"layer{k}") for k, (a, b, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False))
-    ]
-    net = nn.Sequential(layers)
-    loss = nn.categorical_crossentropy(net(x), y)
+    x = T.tensor("x", dtype=DTYPE, shape=(None, sizes[0]))
+    net = nn.Sequential([dense(n, kind, f"layer{k}") for k, (n, kind) in enumerate(zip(sizes[1:], kinds, strict=True))])
+    loss = nn.categorical_crossentropy(net(x), y).mean()
     return Step(
         [x, y], loss, nn.Adam().updates(loss, net.parameters), [images(rows, sizes[0]), labels(rows, sizes[-1])]
     )
@@ -58,33 +61,34 @@ def perceptron(sizes: Sequence[int] = (784, 512, 128, 10), rows: int = 256) -> S
 
 def autoencoder(visible: int = 784, hidden: int = 256, rows: int = 128) -> Step:
     """sigmoid layers with tied weights, binary cross-entropy, SGD."""
-    x, layer = T.fmatrix("x"), dense(visible, hidden, "sigmoid", "encoder")
+    x, layer = columns("x", visible), dense(hidden, "sigmoid", "encoder")
     back = symdl.shared(np.zeros(visible, DTYPE), "back")
-    seen = T.sigmoid(layer(x) @ layer.W.T + back)
+    code = layer(x)
+    seen = T.sigmoid(code @ layer.W.T + back)
     loss = T.binary_crossentropy(seen, x).sum(axis=1).mean()
     return Step([x], loss, nn.SGD(0.1).updates(loss, [*layer.parameters, back]), [images(rows, visible)])
 
 
 def variational_autoencoder(visible: int = 784, hidden: int = 256, code: int = 20, rows: int = 128) -> Step:
     """Gaussian code, Bernoulli pixels, the bound by one sample (Kingma and Welling 2014), Adam."""
-    x, stream = T.fmatrix("x"), T.RandomStream(seed=3)
-    encoder, mean = dense(visible, hidden, "tanh", "encoder"), dense(hidden, code, "linear", "mean")
-    spread = dense(hidden, code, "linear", "log_variance")
-    decoder, pixels = dense(code, hidden, "tanh", "decoder"), dense(hidden, visible, "sigmoid", "pixels")
+    x, stream = columns("x", visible), T.RandomStream(seed=3)
+    encoder, mean = dense(hidden, "tanh", "encoder"), dense(code, "linear", "mean")
+    spread = dense(code, "linear", "log_variance")
+    decoder, pixels = dense(hidden, "tanh", "decoder"), dense(visible, "sigmoid", "pixels")
     h = encoder(x)
     mu, log_variance = mean(h), spread(h)
     z = mu + T.exp(0.5 * log_variance) * stream.normal((x.shape[0], code), dtype=DTYPE)
     likelihood = T.binary_crossentropy(pixels(decoder(z)), x).sum(axis=1)
     divergence = -0.5 * (1 + log_variance - mu * mu - T.exp(log_variance)).sum(axis=1)
     loss = (likelihood + divergence).mean()
-    parameters = nn.Sequential([encoder, mean, spread, decoder, pixels]).parameters
+    parameters = nn.Chain([encoder, mean, spread, decoder, pixels]).parameters
     return Step([x], loss, nn.Adam().updates(loss, parameters), [images(rows, visible)])
 
 
 def boltzmann_machine(visible: int = 784, hidden: int = 256, rows: int = 128) -> Step:
     """A restricted Boltzmann machine, contrastive divergence with one step (Hinton 2002), by free energies, SGD."""
-    v, stream = T.fmatrix("v"), T.RandomStream(seed=4)
-    layer = dense(visible, hidden, "linear", "machine")
+    v, stream = columns("v", visible), T.RandomStream(seed=4)
+    layer = dense(hidden, "linear", "machine")
     back = symdl.shared(np.zeros(visible, DTYPE), "back")
 
     def drawn(p: Expr) -> Expr:
@@ -104,8 +108,8 @@ def long_short_term_memory(
     inputs: int = 64, hidden: int = 128, steps: int = 5, classes: int = 10, rows: int = 64
 ) -> Step:
     """An LSTM (Hochreiter and Schmidhuber 1997) written out for a few steps, its last state classified, SGD."""
-    x, y = T.ftensor3("x"), T.ivector("y")
-    gates, top = dense(inputs + hidden, 4 * hidden, "linear", "gates"), dense(hidden, classes, "softmax", "top")
+    x, y = T.tensor("x", dtype=DTYPE, shape=(steps, None, inputs)), T.ivector("y")
+    gates, top = dense(4 * hidden, "linear", "gates"), dense(classes, "softmax", "top")
     h: Expr = T.zeros((x.shape[1], hidden), DTYPE)
     state = h
     for t in range(steps):
@@ -113,7 +117,7 @@ def long_short_term_memory(
         i, f, o, g = (a[:, k * hidden : (k + 1) * hidden] for k in range(4))
         state = T.sigmoid(f) * state + T.sigmoid(i) * T.tanh(g)
         h = T.sigmoid(o) * T.tanh(state)
-    loss = nn.categorical_crossentropy(top(h), y)
+    loss = nn.categorical_crossentropy(top(h), y).mean()
     data = np.random.default_rng(5).standard_normal((steps, rows, inputs), np.float32)
     updates = nn.SGD(0.1).updates(loss, [*gates.parameters, *top.parameters])
     return Step([x, y], loss, updates, [data, labels(rows, classes)])
@@ -121,15 +125,16 @@ def long_short_term_memory(
 
 def lenet(rows: int = 64) -> Step:
     """Two convolutions with pooling and two layers, as LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998), relu, Adam."""
-    x, y = T.ftensor4("x"), T.ivector("y")
+    x, y = T.tensor("x", dtype=DTYPE, shape=(None, 1, 28, 28)), T.ivector("y")
+    first = {"data_format": "channels_first"}
     net = nn.Sequential(
         [
-            nn.Conv2D(1, 8, 5, "relu", dtype=DTYPE, name="first"), nn.Pool2D(2),
-            nn.Conv2D(8, 16, 5, "relu", dtype=DTYPE, name="second"), nn.Pool2D(2),
-            nn.Flatten(), dense(256, 64, "relu", "hidden"), dense(64, 10, "softmax", "top"),
+            nn.Conv2D(8, 5, activation="relu", name="first", **first), nn.Pool2D(2, **first),
+            nn.Conv2D(16, 5, activation="relu", name="second", **first), nn.Pool2D(2, **first),
+            nn.Flatten(), dense(64, "relu", "hidden"), dense(10, "softmax", "top"),
         ]
     )  # fmt: skip
-    loss = nn.categorical_crossentropy(net(x), y)
+    loss = nn.categorical_crossentropy(net(x), y).mean()
     data = images(rows, 784).reshape(rows, 1, 28, 28)
     return Step([x, y], loss, nn.Adam().updates(loss, net.parameters), [data, labels(rows, 10)])
 

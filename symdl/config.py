@@ -89,6 +89,7 @@ OPTIONS: dict[str, Option] = {
     "on_unused_input": choice("raise", "warn", "ignore"),  # what `function` does with an input that nothing uses
     "float_semantics": choice("mathematical", "strict"),  # of `function`: see symdl.semantics
     "precision": choice("right", "plain"),  # of `function`: whether digits and range are kept by wider numbers too
+    "device": choice("cpu", "cuda", "cuda-emulated"),  # of `function`: where it runs
     "nan_guard": choice("off", "results", "all"),  # of `function`: what is looked at for NaN and infinities
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call
@@ -103,6 +104,7 @@ class Config:
     on_unused_input: str
     float_semantics: str
     precision: str
+    device: str
     nan_guard: str
     cache_dir: str
     cache_size: int

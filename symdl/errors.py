@@ -73,6 +73,26 @@ class MissingDependencyError(SymdlError, ImportError):
     """An optional package that the feature needs is not installed."""
 
 
+class CudaError(SymdlError, RuntimeError):
+    """The GPU or its driver refused something."""
+
+
+class CudaUnavailableError(CudaError):
+    """A function for a GPU was asked for, and there is no device, no driver or no package to reach it."""
+
+
+class CudaMemoryError(CudaError, MemoryError):
+    """The GPU has no room for what a call needs; no value has changed."""
+
+
+class KernelFaultError(CudaError):
+    """A kernel broke a rule of the GPU, as the emulator saw: memory that is not its own, a race, a barrier not met by all."""
+
+
+class DeviceLostError(CudaError):
+    """The GPU can no longer be used by this process (a fault, a reset): values that were only there are lost."""
+
+
 class ImmutableError(SymdlError, AttributeError):
     """An attribute of an expression was to be set: expressions never change."""
 

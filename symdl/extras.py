@@ -14,6 +14,8 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "sklearn": ("scikit-learn", "zoo"),
     "safetensors": ("safetensors", "zoo"),
     "rich": ("rich", "zoo"),
+    "PIL": ("Pillow", "zoo"),
+    "matplotlib": ("matplotlib", "plot"),
     "pycuda": ("pycuda", "cuda"),
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 from symdl.errors import DtypeError, ShapeError
 from symdl.expr import VARIABLE, Expr, checked_dtype, described, new_leaf
 from symdl.inputs import Array, converted, plain
+from symdl.residence import Residence, transfers
 from symdl.turns import Claims, Turn, wake
 from symdl.types import Symbol, TensorType, fresh_serial, fresh_symbol, sole_symbol
 
@@ -23,11 +24,13 @@ class SharedVariable(Expr):
     """A leaf with a value. Made by `shared`; its dtype is fixed, and so is its shape unless an axis was left open.
 
     Many threads may read and write it. NumPy and DLPack read it as an array: np.asarray(W) is a copy of the value,
-    while np.exp(W) builds an expression.
+    while np.exp(W) builds an expression. Functions for a GPU keep the value there between calls; it moves when it is asked
+    for elsewhere (`residence`). As long as it is on a GPU, `__cuda_array_interface__` shows it there, without a copy.
     """
 
-    __slots__ = ("alone", "array", "borrowed", "claims", "default_update")
-    array: Array
+    __slots__ = ("alone", "array", "borrowed", "claims", "default_update", "residence")
+    array: Array  # the value, unless residence says that a device has a newer one
+    residence: Residence
     borrowed: bool  # someone outside may hold the array itself
     default_update: Expr | None  # what it becomes at each call that uses it, if the call does not say otherwise
     claims: Claims  # who uses the value now
@@ -42,19 +45,43 @@ class SharedVariable(Expr):
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Array:
         """The value: a copy, or with borrow=True the array itself, which later updates may change in place.
 
-        return_internal_type is accepted for Theano's sake.
+        Functions for a GPU see what is written into a borrowed array before they next run, not what is written later: use
+        set_value. return_internal_type=True gives a value that is on a GPU as it is there, a DeviceArray (a copy on the
+        GPU unless borrow=True), and any other as an array.
         """
         turn = Turn(self.alone, frozenset())
         leave = map(set.discard, turn.sets, repeat(turn))
         try:
             turn.take()
+            if return_internal_type and self.residence.newest != "host":
+                copy = self.residence.copy
+                return copy if borrow else copy.copied()  # type: ignore[no-any-return]  # an array of another kind
+            array = self.on_host()
             if borrow:
                 object.__setattr__(self, "borrowed", True)
-                return self.array
-            return self.array.copy()
+                self.residence.host_written()
+                return array
+            return array.copy()
         finally:
             deque(leave, 0)
             wake()
+
+    def on_host(self) -> Array:
+        """The array of the host with the newest value in it. Only for who has a Turn."""
+        if self.residence.newest == "device":
+            with transfers:
+                array = self.residence.home(self.array, self.borrowed)
+                if array is not self.array:
+                    object.__setattr__(self, "array", array)
+                    object.__setattr__(self, "borrowed", False)
+        return self.array
+
+    def on_device(self, device: Any) -> Any:
+        """The newest value on a device. Only for who has a Turn."""
+        with transfers:
+            if self.residence.elsewhere(device):
+                self.on_host()
+            return self.residence.on(device, self.array)
 
     def set_value(self, value: Any, borrow: bool = False) -> None:
         """Replace the value; with borrow=True an array that already fits is used itself, not copied.
@@ -76,6 +103,7 @@ class SharedVariable(Expr):
             turn.take()
             object.__setattr__(self, "borrowed", borrow)
             object.__setattr__(self, "array", own)
+            self.residence.host_written()
         finally:
             deque(leave, 0)
             wake()
@@ -92,6 +120,12 @@ class SharedVariable(Expr):
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        if self.residence.newest == "host":
+            raise AttributeError(f"{self!r} is not on a GPU: no __cuda_array_interface__")
+        return self.residence.copy.__cuda_array_interface__
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {"default_update": self.default_update} if self.default_update is not None else None
@@ -130,6 +164,13 @@ def shared(
     return _filled(leaf, own, name, borrow)
 
 
+def shared_like(other: SharedVariable, value: Any, name: str | None = None) -> SharedVariable:
+    """A variable of the other's very type: on an axis that is open there, both have one extent in every call."""
+    own = owned(value, other.type.dtype, f"shared_like: {name or other.name}", other, False)
+    leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=other.type)
+    return _filled(leaf, own, name, False)
+
+
 def _enter(leaf: SharedVariable) -> None:
     for n in leaf.type.shape:
         if (s := sole_symbol(n)) is not None:
@@ -139,7 +180,8 @@ def _enter(leaf: SharedVariable) -> None:
 def _filled(leaf: SharedVariable, own: Array, name: str | None, borrow: bool) -> SharedVariable:
     claims = Claims()
     for attribute, initial in (
-        ("array", own), ("borrowed", borrow), ("default_update", None), ("claims", claims), ("alone", frozenset([claims]))
+        ("array", own), ("borrowed", borrow), ("default_update", None), ("claims", claims), ("alone", frozenset([claims])),
+        ("residence", Residence(claims)),
     ):  # fmt: skip
         object.__setattr__(leaf, attribute, initial)
     leaf.name = name
@@ -169,7 +211,11 @@ def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence
 
 
 def swap(leaves: Iterable[SharedVariable], arrays: Iterable[Array]) -> None:
-    """New arrays for all of them, by one operation of C: no interrupt finds some new and some old."""
+    """New arrays of the host for all of them, by one operation of C: no interrupt finds some new and some old."""
+    leaves = list(leaves)
+    for leaf in leaves:
+        leaf.on_host()  # whatever was newest on a device
+        leaf.residence.host_written()
     deque(map(_SET, leaves, arrays), maxlen=0)
 
 

@@ -139,7 +139,7 @@ def test_labels_that_do_not_fit_are_named(y: Any, message: str) -> None:
 
 
 def test_options_that_do_not_exist_are_named() -> None:
-    with pytest.raises(ConfigError, match="no option layers\n  options: sizes, activation"):
+    with pytest.raises(ConfigError, match="no option layers\n  options: batch_size, epochs"):
         MLP(layers=3)
     with pytest.raises(ConfigError, match="no activation 'gaelu'"):
         small(activation="gaelu")
@@ -190,7 +190,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, fitted: MLP) -> Non
     assert "describe no mlp" in refused(arrays, **{"symdl.config": "{"})
     assert "describe no mlp" in refused(arrays, **{"symdl.config": '{"sizes": [4, "8", 3]}'})
     assert "describe no mlp" in refused(arrays, **{"symdl.config": '{"depth": 3}'})
-    assert "of the model 'cnn'\n  models: mlp" in refused(arrays, **{"symdl.model": "cnn"})
+    greedy = refused(arrays, **{"symdl.config": '{"sizes": [4, 1000000000, 3]}'})
+    assert "is more than its 67 numbers are for" in greedy
+    assert "of the model 'cnn'\n  models: perceptron" in refused(arrays, **{"symdl.model": "cnn"})
     assert "not written by symdl" in refused(arrays, **{"symdl.model": ""})
     assert "holds no weights of an mlp" in refused(arrays, format="other")
 

@@ -207,12 +207,12 @@ class AttemptWriter(VectorWriter):
                     w.store(limb, w.at_byte("%area", at))
                     offset += size * room.lanes
         w.line("ret i64 0")
-        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *(f"ptr {p}" for p in pointers.values())]
+        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, pointers.values())]
         kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
         kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
         name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)
         lanes = self.take(0)
-        passed = [f"ptr {self.pointers[b]}" for b in buffers] + [f"{self.word} {self.register(s)}" for s in sizes]
+        passed = [self.typed(self.pointers[b]) for b in buffers] + [f"{self.word} {self.register(s)}" for s in sizes]
         for variable, dtype in outside.items():
             found = self.get(variable)
             passed.append(f"{LLVM_TYPE[dtype]} {found.text}")

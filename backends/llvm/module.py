@@ -264,20 +264,23 @@ class Writer(Builder):
         """The address of one element."""
         if index == "0":
             return pointer
-        return self.emit(
-            f"getelementptr inbounds {MEMORY_TYPE[dtype]}, ptr {pointer}, {self.word} {index}", "int64"
-        ).text
+        place = f"{MEMORY_TYPE[dtype]}, {self.typed(pointer)}, {self.word} {index}"
+        return self.emit(f"getelementptr inbounds {place}", "int64").text
+
+    def typed(self, pointer: str) -> str:
+        """An address with its type, which says in which memory it is."""
+        return f"ptr {pointer}"
 
     def load(self, pointer: str, dtype: str) -> Reg:
         """The value of a dtype in memory."""
         kind = MEMORY_TYPE[dtype]
-        found = self.emit(f"load {kind}, ptr {pointer}, align {ALIGNED[dtype]}", dtype)
+        found = self.emit(f"load {kind}, {self.typed(pointer)}, align {ALIGNED[dtype]}", dtype)
         return self.emit(f"icmp ne i8 {found.text}, 0", "bool") if dtype == "bool" else found
 
     def store(self, value: Reg, pointer: str) -> None:
         if value.dtype == "bool":
             value = self.emit(f"zext i1 {value.text} to i8", "uint8")
-        self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, ptr {pointer}, align {ALIGNED[value.dtype]}")
+        self.line(f"store {MEMORY_TYPE[value.dtype]} {value.text}, {self.typed(pointer)}, align {ALIGNED[value.dtype]}")
 
     def entry(self, table: str, index: int) -> str:
         """Where entry `index` of a table of addresses stands."""
@@ -311,8 +314,8 @@ class Writer(Builder):
         """Return a status that is not 0."""
         self.stop_unless(self.emit(f"icmp eq i64 {status}, 0", "bool").text, status)
 
-    def open_loop(self, count: str, start: str = "0", step: int = 1, certain: bool = False) -> OpenLoop:
-        """Begin a loop from start while below count, both in registers; certain says that it is entered.
+    def open_loop(self, count: str, start: str = "0", step: int | str = 1, certain: bool = False) -> OpenLoop:
+        """Begin a loop from start while below count, in registers as the step may be; certain says that it is entered.
 
         Opens two scopes: what stands before the loop when it is entered at all, and its body.
         """
@@ -352,7 +355,7 @@ class OpenLoop:
     following: str
     count: str
     start: str
-    step: int
+    step: int | str
     before: Scope
     body: str
     after: str

@@ -277,7 +277,8 @@ class VectorWriter(KernelWriter):
         vector, size, first = f"<{lanes} x {kind}>", ITEM_BYTES[view.dtype], self.address(view, at)
         if step in (1, -1):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
-            found = self.emit(f"load {vector}, ptr {start}, align {size}", view.dtype)
+            align = self.lanes_aligned(view, at)
+            found = self.emit(f"load {vector}, {self.typed(start)}, align {align}", view.dtype)
             if step == -1:
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
                 order = f"<{lanes} x i32> <{backwards}>"
@@ -286,7 +287,7 @@ class VectorWriter(KernelWriter):
             found = Reg("poison", view.dtype)
             for k in range(lanes):
                 place = self.element(first, view.dtype, self.size(step * k))
-                one = self.emit(f"load {kind}, ptr {place}, align {size}", view.dtype).text
+                one = self.emit(f"load {kind}, {self.typed(place)}, align {size}", view.dtype).text
                 found = self.emit(f"insertelement {vector} {found.text}, {kind} {one}, i32 {k}", view.dtype)
         return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
 
@@ -305,9 +306,14 @@ class VectorWriter(KernelWriter):
             for k in range(lanes):
                 one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
                 there = self.element(place, view.dtype, str(step * k))
-                self.line(f"store {MEMORY_TYPE[value.dtype]} {one}, ptr {there}, align {ITEM_BYTES[view.dtype]}")
+                kept = f"{MEMORY_TYPE[value.dtype]} {one}"
+                self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[view.dtype]}")
             return
-        self.line(f"store {kind} {value.text}, ptr {place}, align {ITEM_BYTES[view.dtype]}")
+        self.line(f"store {kind} {value.text}, {self.typed(place)}, align {self.lanes_aligned(view, at)}")
+
+    def lanes_aligned(self, view: View, at: tuple[Index, ...]) -> int:
+        """On how many bytes a vector of neighbours begins, as far as is known."""
+        return ITEM_BYTES[view.dtype]
 
     # number forms: the limbs of an element lie side by side in memory, and in vectors of their own in registers
 
@@ -318,7 +324,7 @@ class VectorWriter(KernelWriter):
         if step in (1, -1):
             start = first if step == 1 else self.element(first, dtype, str(1 - lanes))
             row = f"<{lanes * count} x double>"
-            found = self.emit(f"load {row}, ptr {start}, align 8", "float64").text
+            found = self.emit(f"load {row}, {self.typed(start)}, align 8", "float64").text
             for k in range(count):
                 places = [k + count * lane for lane in range(lanes)][:: int(step)]
                 order = ", ".join(f"i32 {place}" for place in places)
@@ -351,7 +357,7 @@ class VectorWriter(KernelWriter):
         order = ", ".join(f"i32 {k * lanes + lane}" for lane in range(lanes) for k in range(count))
         row = f"<{lanes * count} x double>"
         found = self.emit(f"shufflevector {both} {left}, {both} {right}, <{lanes * count} x i32> <{order}>", "float64")
-        self.line(f"store {row} {found.text}, ptr {place}, align 8")
+        self.line(f"store {row} {found.text}, {self.typed(place)}, align 8")
 
 
 def clears(statement: Stmt, index: Symbol) -> bool:

@@ -8,16 +8,15 @@ from __future__ import annotations
 import gzip
 import math
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from symdl.datasets.files import read_bytes
 from symdl.datasets.split import Array
 from symdl.errors import DataError, DtypeError
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-GZIP = b"\x1f\x8b"
 
 
 def read_idx(path: str | os.PathLike[str]) -> Array:
@@ -26,21 +25,7 @@ def read_idx(path: str | os.PathLike[str]) -> Array:
     Raises DataError when the file is missing, does not begin as idx does, or holds fewer or more bytes than its
     header announces.
     """
-    return decode_idx(read_bytes(path), str(path))
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, uncompressed when it begins as a gzip file does."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"read_idx: {path} cannot be read ({error.strerror})") from error
-    if not data.startswith(GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"read_idx: {path} is damaged: {error}") from error
+    return decode_idx(read_bytes(path, "read_idx"), str(path))
 
 
 def decode_idx(data: bytes, name: str) -> Array:

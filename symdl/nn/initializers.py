@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,19 +26,59 @@ def zeros(rng: np.random.Generator, shape: Shape) -> Array:
     return np.zeros(shape)
 
 
-def constant(value: float) -> Initializer:
+def ones(rng: np.random.Generator, shape: Shape) -> Array:
+    """All 1: for scales."""
+    return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Constant:
     """All the same value."""
-    return lambda rng, shape: np.full(shape, float(value))
+
+    value: float = 0.0
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        return np.full(shape, float(self.value))
 
 
-def normal(scale: float = 0.01) -> Initializer:
-    """Normal with mean 0 and standard deviation `scale`."""
-    return lambda rng, shape: scale * rng.standard_normal(shape)
+@dataclass(frozen=True)
+class RandomNormal:
+    """Normal with this mean and standard deviation."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        return self.mean + self.stddev * rng.standard_normal(shape)
 
 
-def uniform(scale: float = 0.01) -> Initializer:
-    """Uniform on [-scale, scale)."""
-    return lambda rng, shape: rng.uniform(-scale, scale, shape)
+@dataclass(frozen=True)
+class RandomUniform:
+    """Uniform on [minval, maxval)."""
+
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """gain times a matrix with orthonormal columns, or rows where these are fewer (Saxe, McClelland and Ganguli, 2014).
+
+    Axes before the last are taken as one. Raises ShapeError for fewer than two axes.
+    """
+
+    gain: float = 1.0
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
+        if len(shape) < 2:
+            raise ShapeError(f"initializer: weights of shape {shape} cannot be orthogonal: at least two axes are needed")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))  # so that all such matrices are equally likely (Mezzadri, 2007)
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape) -> Array:
@@ -73,6 +114,11 @@ def lecun_normal(rng: np.random.Generator, shape: Shape) -> Array:
     return _normal(rng, shape, 1 / fans(shape)[0])
 
 
+def lecun_uniform(rng: np.random.Generator, shape: Shape) -> Array:
+    """Uniform with variance 1 / fan_in (LeCun, Bottou, Orr and Müller, 1998, section 4.6)."""
+    return _uniform(rng, shape, 1 / fans(shape)[0])
+
+
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight matrix [inputs, units], or of filters [outputs, channels, ...]: how many numbers each
     unit reads, how many units read each number."""
@@ -97,12 +143,17 @@ def _normal(rng: np.random.Generator, shape: Shape, variance: float) -> Array:
 
 INITIALIZERS: dict[str, Initializer] = {
     "zeros": zeros,
+    "ones": ones,
     "glorot_uniform": glorot_uniform,
     "glorot_normal": glorot_normal,
     "glorot_sigmoid": glorot_sigmoid,
     "he_uniform": he_uniform,
     "he_normal": he_normal,
     "lecun_normal": lecun_normal,
+    "lecun_uniform": lecun_uniform,
+    "orthogonal": Orthogonal(),
+    "random_normal": RandomNormal(),
+    "random_uniform": RandomUniform(),
 }
 
 

@@ -1,4 +1,4 @@
-"""What training makes small, and how often a classifier is right: means over predictions and targets.
+"""What training makes small, and how often a classifier is right: one number an example.
 
 Each is the formula of the textbook. The compiler turns log(softmax(z)) and log(1 - sigmoid(z)) into forms that
 neither overflow nor cancel, so predictions here are probabilities, not logits.
@@ -12,49 +12,119 @@ import symdl.tensor as T
 from symdl.errors import ConfigError
 from symdl.expr import Expr
 
-Loss = Callable[[Expr, Expr], Expr]
+Loss = Callable[[Expr, Expr], Expr]  # (prediction, target) -> one number an example, or a scalar
 
 
 def categorical_crossentropy(probabilities: Expr, target: Expr) -> Expr:
-    """mean over n of -log p[n, target[n]], in nats.
+    """-log p[n, target[n]] for each n, in nats.
 
     probabilities[n, classes] has rows that sum to 1. target[n] holds the labels, or target[n, classes] distributions,
-    whose cross-entropy is mean over n of -sum over c of target[n, c] log p[n, c].
+    whose cross-entropy is -sum over c of target[n, c] log p[n, c].
     """
-    return T.categorical_crossentropy(probabilities, target).mean()
+    return T.categorical_crossentropy(probabilities, target)
 
 
 def binary_crossentropy(probabilities: Expr, target: Expr) -> Expr:
-    """mean of -(t log p + (1 - t) log(1 - p)), in nats, over all elements. target[...] is 0 or 1, or in between."""
-    return T.binary_crossentropy(probabilities, target).mean()
+    """The mean over each example of -(t log p + (1 - t) log(1 - p)), in nats. target is 0 or 1, or in between."""
+    return per_example(T.binary_crossentropy(*alike(probabilities, target)))
 
 
 def mean_squared_error(prediction: Expr, target: Expr) -> Expr:
-    """mean of (prediction - target)**2 over all elements."""
-    return ((prediction - target) ** 2).mean()
+    """The mean over each example of (prediction - target)**2."""
+    prediction, target = alike(prediction, target)
+    return per_example((prediction - target) ** 2)
+
+
+def mean_absolute_error(prediction: Expr, target: Expr) -> Expr:
+    """The mean over each example of |prediction - target|."""
+    prediction, target = alike(prediction, target)
+    return per_example(T.abs(prediction - target))
+
+
+def huber(prediction: Expr, target: Expr) -> Expr:
+    """The mean over each example of r**2 / 2 where |r| <= 1, else |r| - 1/2, r = prediction - target (Huber, 1964)."""
+    prediction, target = alike(prediction, target)
+    r = T.abs(prediction - target)
+    return per_example(T.where(r <= 1, r * r / 2, r - 0.5))
+
+
+def hinge(prediction: Expr, target: Expr) -> Expr:
+    """The mean over each example of max(0, 1 - t * prediction), t being -1 or 1; targets 0 and 1 are read as -1 and 1."""
+    prediction, target = alike(prediction, target)
+    sign = T.where(T.eq(target, 0), -1, target)
+    return per_example(T.relu(1 - sign * prediction))
+
+
+def kl_divergence(probabilities: Expr, target: Expr) -> Expr:
+    """sum over c of t log(t / p) for each n, in nats; t log t is 0 at 0 (Kullback and Leibler, 1951)."""
+    return (T.xlogy(target, target) - T.xlogy(target, probabilities)).sum(axis=-1)
+
+
+def poisson(prediction: Expr, target: Expr) -> Expr:
+    """The mean over each example of prediction - target log(prediction)."""
+    prediction, target = alike(prediction, target)
+    return per_example(prediction - target * T.log(prediction))
 
 
 def categorical_accuracy(probabilities: Expr, target: Expr) -> Expr:
-    """The fraction of rows whose largest probability stands at the label. target[n] holds the labels."""
-    return T.eq(T.argmax(probabilities, axis=-1), target).mean()
+    """Whether the largest probability of each row stands at the label. target[n] holds the labels, or target[n, classes]
+    is largest there."""
+    labels = target if target.ndim < probabilities.ndim else T.argmax(target, axis=-1)
+    return T.eq(T.argmax(probabilities, axis=-1), labels)
 
 
 def binary_accuracy(probabilities: Expr, target: Expr) -> Expr:
-    """The fraction of elements on the same side of one half as the target."""
-    return T.eq(probabilities > 0.5, target > 0.5).mean()
+    """The fraction of each example's elements on the same side of one half as the target."""
+    probabilities, target = alike(probabilities, target)
+    return per_example(T.eq(probabilities > 0.5, target > 0.5))
+
+
+def alike(prediction: Expr, target: Expr) -> tuple[Expr, Expr]:
+    """Both with the same axes: one column of predictions meets a vector of targets."""
+    if prediction.ndim == 2 and target.ndim == 1:
+        target = T.dimshuffle(target, 0, "x")
+    return prediction, target
+
+
+def per_example(values: Expr) -> Expr:
+    """The mean over all axes but the first."""
+    return values.mean(axis=tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
 LOSSES: dict[str, Loss] = {
     "categorical_crossentropy": categorical_crossentropy,
+    "sparse_categorical_crossentropy": categorical_crossentropy,  # Keras' name where targets are labels
     "binary_crossentropy": binary_crossentropy,
     "mean_squared_error": mean_squared_error,
+    "mse": mean_squared_error,
+    "mean_absolute_error": mean_absolute_error,
+    "mae": mean_absolute_error,
+    "huber": huber,
+    "hinge": hinge,
+    "kl_divergence": kl_divergence,
+    "poisson": poisson,
+}
+METRICS: dict[str, Loss] = {
+    **LOSSES,
+    "categorical_accuracy": categorical_accuracy,
+    "sparse_categorical_accuracy": categorical_accuracy,
+    "binary_accuracy": binary_accuracy,
 }
 
 
 def loss(choice: str | Loss) -> Loss:
     """A loss by its name, or the function itself. Raises ConfigError for an unknown name."""
+    return _found(choice, LOSSES, "loss", "losses")
+
+
+def metric(choice: str | Loss) -> Loss:
+    """A metric by its name, or the function itself. Raises ConfigError for an unknown name."""
+    return _found(choice, METRICS, "metric", "metrics")
+
+
+def _found(choice: str | Loss, table: dict[str, Loss], one: str, many: str) -> Loss:
     if callable(choice):
         return choice
-    if choice not in LOSSES:
-        raise ConfigError(f"there is no loss {choice!r}", (), f"losses: {', '.join(LOSSES)}")
-    return LOSSES[choice]
+    if choice not in table:
+        raise ConfigError(f"there is no {one} {choice!r}", (), f"{many}: {', '.join(table)}")
+    return table[choice]

@@ -19,7 +19,7 @@ from symdl.errors import ConfigError, GradientError
 from symdl.expr import Expr
 from symdl.gradient import grad
 from symdl.ops.facts import assume
-from symdl.storage import SharedVariable, shared
+from symdl.storage import SharedVariable, shared, shared_like
 
 Updates = list[tuple[SharedVariable, Expr]]
 
@@ -167,8 +167,8 @@ class Adam(Optimizer):
 
 
 def state(p: SharedVariable, what: str) -> SharedVariable:
-    """A shared variable of zeros in the parameter's shape and dtype, called `layer0.W.velocity`."""
-    return shared(np.zeros_like(p.get_value(borrow=True)), f"{p.name}.{what}")
+    """A shared variable of zeros of the parameter's type, open axes included, called `layer0.W.velocity`."""
+    return shared_like(p, np.zeros_like(p.get_value(borrow=True)), f"{p.name}.{what}")
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {o.name: o for o in (SGD, Adagrad, RMSprop, Adadelta, Adam)}

@@ -1,0 +1,83 @@
+"""CudaBackend: Programs compiled for a GPU, or for the emulated one, and loaded by its driver."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, MutableMapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from symdl.backends.cuda.code import GpuCode
+from symdl.backends.cuda.device import Array, Device
+from symdl.backends.cuda.executable import CudaExecutable
+from symdl.backends.cuda.plans import Around
+from symdl.backends.interface import Interface
+from symdl.backends.nvptx import gpu_program
+from symdl.backends.nvptx.ptx import ptx
+from symdl.backends.routines import Routine
+from symdl.events import Stages
+from symdl.program import Program
+
+
+class CudaBackend:
+    """A GPU by its driver. store keeps what is compiled from process to process, as the CPU's does."""
+
+    def __init__(self, name: str, device: Device, store: MutableMapping[str, bytes] | None = None) -> None:
+        self.name, self.device, self.store = name, device, store
+        self.capability = device.driver.capability()
+
+    def fingerprint(self) -> str:
+        """What is loaded, for which architecture, made by which LLVM."""
+        major, minor = self.capability
+        return f"{self.name} {self.device.driver.takes} sm_{major}{minor} llvm {llvm_version()}"
+
+    def preparing(self, names: Collection[str]) -> AbstractContextManager[None]:
+        """There are no libraries to load ahead."""
+        return nullcontext()
+
+    def compile(
+        self,
+        program: Program,
+        constants: Sequence[Array] = (),
+        timed: Around | None = None,
+        routines: Sequence[Routine] = (),
+    ) -> CudaExecutable:
+        """Kernels for a verified Program. timed: wraps the launches of each step. routines: what HostCalls call."""
+        stages = Stages()
+        gpu = gpu_program(program)
+        stages.done("emit", lambda: f"{gpu.text.count(chr(10))} lines of LLVM IR")
+        text = gpu.text if self.device.driver.takes == "llvm" else ptx(gpu.text, self.capability)
+        stages.done("PTX", lambda: f"{len(text)} bytes")
+        executable = self._loaded(Interface.of(program), GpuCode.of(gpu, text), constants, routines, timed)
+        stages.done("load")
+        return executable
+
+    def load(
+        self, interface: Interface, code: bytes, constants: Sequence[Array] = (), routines: Sequence[Routine] = ()
+    ) -> CudaExecutable:
+        """The same from the interface and code of an earlier Executable of this or another process."""
+        return self._loaded(interface, GpuCode.unpacked(code), constants, routines, None)
+
+    def _loaded(
+        self,
+        interface: Interface,
+        code: GpuCode,
+        constants: Sequence[Array],
+        routines: Sequence[Routine],
+        timed: Around | None,
+    ) -> CudaExecutable:
+        return CudaExecutable(interface, code, constants, self.device, routines, timed)
+
+    def text(self, program: Program) -> str:
+        """The LLVM IR of all kernels."""
+        return gpu_program(program).text
+
+    def assembly(self, program: Program) -> str:
+        """The PTX of all kernels, also where the device is emulated."""
+        return ptx(self.text(program), self.capability)
+
+
+def llvm_version() -> str:
+    """LLVM's, by way of llvmlite."""
+    return ".".join(map(str, llvm.llvm_version_info))

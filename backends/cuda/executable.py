@@ -1,0 +1,260 @@
+"""CudaExecutable: a Program on a GPU, called like one on the CPU. See symdl.backends.base for the rules.
+
+Inputs are NumPy arrays or DeviceArrays, shared arrays are DeviceArrays, outputs are NumPy arrays unless `kept` says that
+they stay on the device. A call writes no shared value before the last check that can fail; from the first such write on it
+is not interrupted. Work that nobody waits for (a call without outputs) goes on after `execute` has returned; whoever asks
+for a value waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from symdl.backends.base import Bound
+from symdl.backends.cuda.code import GpuCode
+from symdl.backends.cuda.device import Array, Block, Device, DeviceArray
+from symdl.backends.cuda.interrupts import whole
+from symdl.backends.cuda.plans import STATUS_BYTES, Action, Around, Failed, Plan
+from symdl.backends.interface import Interface
+from symdl.backends.nvptx.launches import launches
+from symdl.backends.routines import Routine
+from symdl.errors import ProgramError
+from symdl.types import Symbol, size_at
+
+REMEMBERED_PLANS = 64  # sets of sizes whose plans an Executable keeps
+CALLS_BEFORE_CAPTURE = 2  # of one plan in the same places, after which its launches become a CUDA graph
+MOST_CAPTURED = 4096  # kernels of a function that are captured: a Repeat's rounds stand one after the other in a graph
+
+
+class CudaExecutable:
+    """A GpuCode on a device. timed: wraps the launches of a step, for profiles."""
+
+    def __init__(
+        self,
+        interface: Interface,
+        code: GpuCode,
+        constants: Sequence[Array],
+        device: Device,
+        routines: Sequence[Routine] = (),
+        timed: Around | None = None,
+    ) -> None:
+        self.interface, self._gpu, self.device, self.timed = interface, code, device, timed
+        self.routines = tuple(routines)
+        held = interface.of_kind("constant")
+        if len(held) != len(constants):
+            raise ProgramError(f"{len(constants)} constants given for {len(held)}")
+        if len(routines) != len(interface.routines):
+            raise ProgramError(f"{len(routines)} routines given for {len(interface.routines)}")
+        self._module = device.driver.load(code.text)
+        names = dict.fromkeys(launch.kernel for launch in launches(code.items))
+        self._functions = {name: self._module.function(name) for name in names}
+        self._constants = {
+            b.name: device.uploaded(np.array(a, b.dtype, order="C", ndmin=len(b.shape)))
+            for b, a in zip(held, constants, strict=True)
+        }
+        self._inputs, self._shareds = interface.of_kind("input"), interface.of_kind("shared")
+        self._outputs = interface.of_kind("output")
+        self.kept: tuple[bool, ...] = (False,) * len(self._outputs)  # which outputs stay on the device
+        self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the extents of all arrays and the bound values
+        self._workspace: Block | None = None
+        self._clear = False  # whether the status word of the workspace is 0
+        self._active: Plan | None = None  # whose labels and graph fit the workspace
+        self._calls = 0  # of the active plan in the same places
+        self._graphs: list[list[Action]] = []  # what takes the place of the plan's two lists
+        self._staging: Array | None = None
+
+    @property
+    def code(self) -> bytes:
+        """What the backend's `load` takes."""
+        return self._gpu.packed()
+
+    def entry(self, *_: Any) -> None:
+        """No native way in: calls come through bind and execute."""
+
+    def bind(self, inputs: Sequence[Any], shareds: Sequence[DeviceArray] = ()) -> Bound:
+        """Find the sizes in the arrays and check the program's facts."""
+        if (len(inputs), len(shareds)) != (len(self._inputs), len(self._shareds)):
+            expected = len(self._inputs), len(self._shareds)
+            raise ProgramError(f"{len(inputs)} inputs and {len(shareds)} shared arrays given for {expected}")
+        arrays: list[Any] = []
+        for buffer, array in zip((*self._inputs, *self._shareds), (*inputs, *shareds), strict=True):
+            if array.dtype != buffer.dtype or array.ndim != len(buffer.shape):
+                wanted = f"{buffer.dtype} with {len(buffer.shape)} axes"
+                raise ProgramError(f"{buffer.name} must be {wanted}, not {array.dtype} with {array.ndim}")
+            if buffer.kind == "shared" and not isinstance(array, DeviceArray):
+                raise ProgramError(f"the shared array {buffer.name} must lie on the device")
+            arrays.append(array if isinstance(array, DeviceArray) else np.ascontiguousarray(array))
+        named = {b.name: a for b, a in zip((*self._inputs, *self._shareds), arrays, strict=True)}
+        sizes: dict[Symbol, int] = {}
+        for binding in self._gpu.program.bindings:
+            array = named.get(binding.buffer)
+            array = self._constants[binding.buffer] if array is None else array
+            if binding.axis is None:
+                sizes[binding.symbol] = int(array.numpy() if isinstance(array, DeviceArray) else array)
+            else:
+                sizes[binding.symbol] = array.shape[binding.axis]
+        key = (*sizes.values(), *(n for a in arrays for n in a.shape))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._status(sizes) or self._plan(sizes, arrays)
+            if len(self._plans) >= REMEMBERED_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        if isinstance(plan, int):
+            return Bound(plan, sizes)
+        return Bound(0, sizes, tuple(arrays), plan)
+
+    def _status(self, sizes: dict[Symbol, int]) -> int:
+        """1 + k where check k does not hold."""
+        for k, check in enumerate(self._gpu.program.checks):
+            left, right = size_at(check.fact.left, sizes), size_at(check.fact.right, sizes)
+            if left > right or (check.fact.relation == "==" and left != right):
+                return 1 + k
+        return 0
+
+    def _plan(self, sizes: dict[Symbol, int], arrays: Sequence[Any]) -> Plan:
+        given = {b.name: a.nbytes for b, a in zip(self._inputs, arrays, strict=False)}
+        return Plan(self._gpu, self.device, self._functions, self.routines, sizes, given, self.timed)
+
+    def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
+        """Run it: (0, outputs), or (status, ()) where a check in a kernel failed. Raises RoutineRaised where a routine
+        raises, CudaMemoryError (nothing has changed) and other CudaErrors."""
+        if bound.status:
+            raise ProgramError(f"execute after check {bound.status - 1} has failed")
+        plan: Plan = bound.machine
+        self.device.check_process()
+        with self.device.lock:
+            try:
+                outputs = self._prepared(plan, bound.arrays)
+                self._run(plan)
+                return 0, self._results(plan, outputs)
+            except Failed as failed:
+                self._clear = False
+                return failed.status, ()
+            except BaseException:
+                self._clear = False  # kernels that nobody has waited for may yet set it
+                raise
+
+    def _prepared(self, plan: Plan, arrays: Sequence[Any]) -> list[Any]:
+        """Memory, addresses and inputs of a call: the outputs that stay on the device, None for others. All that may be
+        refused is asked for first."""
+        device, layout = self.device, plan.layout
+        outputs: list[Any] = [None] * len(self._outputs)
+        for k, buffer in enumerate(self._outputs):
+            if self.kept[k]:
+                outputs[k] = device.array(layout.extents[buffer.name], buffer.dtype)
+        if self._workspace is None or self._workspace.bytes_ < layout.bytes_:
+            self._workspace = self._active = None
+            self._graphs = []
+            self._workspace = device.allocate(layout.bytes_)
+            self._clear = False
+        base = self._workspace.address
+        outside = {name: array.address for name, array in self._constants.items()}
+        for buffer, array in zip((*self._inputs, *self._shareds), arrays, strict=True):
+            if isinstance(array, DeviceArray):
+                outside[buffer.name] = array.address
+        outside |= {b.name: a.address for b, a in zip(self._outputs, outputs, strict=True) if a is not None}
+        moved = plan.place(base, outside)
+        if moved or self._active is not plan:
+            self._graphs = []
+            self._calls = 0
+        if self._active is not plan:
+            plan.label(base)
+            self._active = plan
+        if not self._clear:
+            device.driver.fill(base, 0, STATUS_BYTES, device.stream)
+            self._clear = True
+        self._upload(plan, arrays, base)
+        return outputs
+
+    def _upload(self, plan: Plan, arrays: Sequence[Any], base: int) -> None:
+        """The inputs to the device, small ones together."""
+        driver, stream, layout = self.device.driver, self.device.stream, plan.layout
+        small: list[tuple[int, Array]] = []
+        begin, end = layout.up
+        for buffer, array in zip(self._inputs, arrays, strict=False):
+            if isinstance(array, DeviceArray) or not array.nbytes:
+                continue
+            place = layout.places[buffer.name]
+            if buffer.name in layout.small:
+                small.append((place, array))
+            else:
+                driver.upload(base + place, array, stream)
+        if len(small) == 1:
+            ((place, array),) = small
+            driver.upload(base + place, array, stream)
+        elif small:
+            staging = self._staged(end - begin)
+            for place, array in small:
+                at = place - begin
+                staging[at : at + array.nbytes] = array.reshape(-1).view(np.uint8)
+            driver.upload(base + begin, staging[: end - begin], stream)
+
+    def _staged(self, bytes_: int) -> Array:
+        """Host memory that transfers are fast from, kept from call to call."""
+        if self._staging is None or self._staging.nbytes < bytes_:
+            self._staging = self.device.driver.pinned(bytes_)
+        return self._staging
+
+    def _run(self, plan: Plan) -> None:
+        """Everything up to the first write to a shared value may be broken off; the rest is done as a whole."""
+        self._calls += 1
+        if not self._graphs and self._may_capture(plan):
+            parts = (plan.before, plan.after) if plan.checked else ((), (*plan.before, *plan.after))
+            self._graphs = [self._captured(actions) for actions in parts]
+        before, after = self._graphs or (plan.before, plan.after)
+        _all(before)
+        if plan.checked:
+            plan.check()
+        if self._graphs or plan.writes_at_once:
+            _all(after)
+        elif after:
+            whole(partial(_all, after))
+
+    def _may_capture(self, plan: Plan) -> bool:
+        if not self.device.driver.can_capture or self.timed is not None or self._calls <= CALLS_BEFORE_CAPTURE:
+            return False
+        return not (plan.waits_before or plan.waits_after) and plan.launched() <= MOST_CAPTURED
+
+    def _captured(self, actions: Sequence[Action]) -> list[Action]:
+        """One action that does what these do: the launch of a CUDA graph."""
+        if not actions:
+            return []
+        stream = self.device.stream
+        with self.device.driver.capture(stream) as graph:
+            _all(actions)
+        return [partial(graph.launch, stream)]
+
+    def _results(self, plan: Plan, outputs: list[Any]) -> tuple[Any, ...]:
+        """The outputs, once the status word is good; small ones come together with it."""
+        driver, stream, layout = self.device.driver, self.device.stream, plan.layout
+        assert self._workspace is not None
+        base = self._workspace.address
+        small = [k for k, b in enumerate(self._outputs) if outputs[k] is None and b.name in layout.small]
+        if len(small) + plan.fails > 1:
+            head = np.empty(layout.down, np.uint8)
+            driver.download(head, base, stream)
+            if plan.fails and (status := int(head[:STATUS_BYTES].view(np.int32)[0])):
+                raise Failed(status)
+            for k in small:
+                buffer = self._outputs[k]
+                at, bytes_ = layout.places[buffer.name], layout.sizes[buffer.name]
+                found = head[at : at + bytes_].view(buffer.dtype).reshape(layout.extents[buffer.name])
+                outputs[k] = found.copy()
+        elif plan.fails:
+            plan.check()
+        for k, buffer in enumerate(self._outputs):
+            if outputs[k] is None:
+                outputs[k] = np.empty(layout.extents[buffer.name], buffer.dtype)
+                if outputs[k].nbytes:
+                    driver.download(outputs[k], base + layout.places[buffer.name], stream)
+        return tuple(outputs)
+
+
+def _all(actions: Sequence[Action]) -> None:
+    for action in actions:
+        action()

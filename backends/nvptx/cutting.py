@@ -1,0 +1,111 @@
+"""A Program for a GPU: library calls that are loops here, loops cut into many independent rounds, kernels in pieces that run
+one after the other.
+
+As `symdl.parallel`, with pieces for thousands of threads: the lengths of blocks follow from sizes alone, so that results
+depend on no machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from symdl.backends.llvm.library import copy_loops
+from symdl.backends.nvptx.arranging import arranged
+from symdl.backends.nvptx.library import convolution_nest, matmul_nest
+from symdl.loops import For, Stmt
+from symdl.memory import plan, within
+from symdl.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
+from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step, accesses, verify
+from symdl.types import Extent, at_most, floor_divide, largest, symbols
+
+SMALL = 256  # visits of a loop that is known to be little work: one block of threads does it with its neighbours
+BLOCKS = 1024  # of one sum at most: as many numbers as one block of threads then adds up
+ELEMENTS = 4096  # that a block of a sum visits at least
+COLUMNS = 1 << 15  # threads that share the columns of a sum, as far as there are rows
+ROWS = 8  # that a thread adds up at least
+LEAST = 4  # rounds of a block that keeps a row of its own
+
+
+def for_gpu(program: Program) -> Program:
+    """The Program with the same inputs and results, cut for a GPU, its memory planned anew."""
+    steps = served(program.steps)
+    users: dict[str, int] = {}
+    for step in steps:
+        for part in within(step):
+            for name in {v.buffer for v, _ in accesses(part)}:
+                users[name] = users.get(name, 0) + 1
+    made = plan(GpuCutter(replace(program, steps=steps), users).program())
+    verify(made)
+    return made
+
+
+def served(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps, with Calls left only where a library of ours or the host serves them; epilogues are kernels."""
+    out: list[Step] = []
+    for step in steps:
+        match step:
+            case Call("copy", (a, c)):
+                out.append(Kernel(copy_loops(a, c), step.sources))
+            case Call("matmul", (a, b, c)) if not c.dtype.startswith("float"):
+                out.append(Kernel(matmul_nest(a, b, c), step.sources))
+            case Call(name) if name in CONVOLUTIONS:
+                out.append(Kernel(convolution_nest(step), step.sources))
+            case Call(epilogue=body) if body:
+                out += [replace(step, epilogue=()), Kernel(body, step.sources)]
+            case Loop(body=inside):
+                out.append(replace(step, body=served(inside)))
+            case If(condition, then, other):
+                out.append(If(condition, served(then), served(other)))
+            case _:
+                out.append(step)
+    return tuple(out)
+
+
+class GpuCutter(Cutter):
+    """A Cutter for thousands of threads."""
+
+    def __init__(self, program: Program, users: Mapping[str, int]) -> None:
+        super().__init__(program, users)
+
+    def kernels(self, kernel: Kernel) -> list[Step]:
+        """Cut, rearranged, and cut again where rearranging has made independent loops."""
+        out: list[Step] = []
+        for step in super().kernels(kernel):
+            assert isinstance(step, Kernel)
+            out += super().kernels(replace(step, body=arranged(step.body)))
+        return out
+
+    def cut(self, loop: For, waiting: list[Stmt]) -> tuple[For, list[Stmt]] | None:
+        if loop.schedule == "parallel":
+            return loop, []
+        little = at_most(loop.extent, 1) or at_most(visits(loop), SMALL)
+        carried = None if little else self.carried(loop, waiting)
+        if carried is None:
+            return None
+        if not carried.sums and not carried.rows and not carried.temps:
+            return replace(loop, schedule="parallel"), []
+        if loop.index.name == BLOCK_INDEX:
+            return None  # it adds up what blocks have found
+        length = self.length(loop, carried)
+        if at_most(loop.extent, length) or not symbols(loop.extent) | symbols(length) <= self.sizes:
+            return None
+        return self.blocks(loop, carried, length)
+
+    def length(self, loop: For, carried: Carried) -> Extent:
+        """Rounds in a block: so many that there are at most BLOCKS, and each is worth a group of threads."""
+        per_round: Extent = 0
+        for item in loop.body:
+            if isinstance(item, For):
+                per_round = largest(per_round, visits(item))
+        least = floor_divide(loop.extent + (BLOCKS - 1), BLOCKS)
+        if carried.sums:
+            few = ELEMENTS if per_round == 0 else floor_divide(ELEMENTS, largest(per_round, 1))
+            return largest(largest(least, few), 1)
+        if carried.temps or not self.are_columns(loop):
+            return largest(least, LEAST if carried.rows else 1)
+        return largest(largest(least, floor_divide(loop.extent * per_round, COLUMNS)), ROWS)
+
+    def are_columns(self, loop: For) -> bool:
+        """Whether a round is one loop over the accumulators, so that each thread may go down a column."""
+        return len(loop.body) == 1 and isinstance(loop.body[0], For) and not fills(loop)

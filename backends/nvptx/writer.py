@@ -1,0 +1,307 @@
+"""Statements for one thread of many: memory in its own address spaces, checks that go into the status word, and loops whose
+rounds are dealt out to threads, a few neighbouring elements at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from symdl.backends.builder import Reg
+from symdl.backends.llvm.attempts import AttemptWriter, Whole
+from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
+from symdl.backends.llvm.plans import Plan, plan_for
+from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in
+from symdl.loops import (
+    Checked,
+    For,
+    Index,
+    Load,
+    Stmt,
+    Store,
+    Value,
+    View,
+    is_value,
+    place_of,
+    walk,
+)
+from symdl.number_forms import WIDE
+from symdl.types import Extent, Symbol, floor_divide, replace_symbols, slope, terms_of
+
+TRIPLE = "nvptx64-nvidia-cuda"
+VECTOR_BYTES = 16  # the widest access of one thread
+GPU = Target(TRIPLE, "", True, VECTOR_BYTES)
+GLOBAL, SHARED = 1, 3  # address spaces
+STATUS = "%status"
+
+
+@dataclass
+class GpuModule(Module):
+    """A module of kernels, each with the most threads that a block of it has."""
+
+    threads: dict[str, int] = field(default_factory=dict)
+    made: dict[Any, Any] = field(default_factory=dict)  # what has been written for a loop nest, by what it does
+    checks: bool = False  # whether any kernel may set the status word
+
+    def entry(self, stem: str, parameters: str, body: str, writer: GpuWriter, threads: int) -> str:
+        """The name of a kernel with this body, written only once."""
+        name = self.share(stem, parameters, body, writer, f"; {threads} threads\n", "ptx_kernel")
+        self.threads[name] = threads
+        return name
+
+    def __str__(self) -> str:
+        text = super().__str__().replace("define internal ptx_kernel @", "define ptx_kernel void @")
+        marks = [f'!{k} = !{{ptr @{name}, !"maxntidx", i32 {n}}}' for k, (name, n) in enumerate(self.threads.items())]
+        listed = ", ".join(f"!{k}" for k in range(len(marks)))
+        return "\n".join([text, f"!nvvm.annotations = !{{{listed}}}", *marks, ""])
+
+
+class GpuWriter(AttemptWriter):
+    """Writes the statements of one thread. Addresses of buffers are those of global memory."""
+
+    def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
+        super().__init__(module, pointers, indices)
+        self.spaces: dict[str, int] = dict.fromkeys(pointers.values(), GLOBAL) | {STATUS: GLOBAL}
+        self.checks = False
+        self.aligned_at: set[Extent] = set()  # places that begin a whole aligned vector
+
+    # memory
+
+    def element(self, pointer: str, dtype: str, index: str) -> str:
+        found = super().element(pointer, dtype, index)
+        if pointer in self.spaces:
+            self.spaces[found] = self.spaces[pointer]
+        return found
+
+    def typed(self, pointer: str) -> str:
+        space = self.spaces.get(pointer, 0)
+        return f"ptr addrspace({space}) {pointer}" if space else f"ptr {pointer}"
+
+    def lanes_aligned(self, view: View, at: tuple[Index, ...]) -> int:
+        size = ITEM_BYTES[view.dtype]
+        start = replace_symbols(place_of(view, at), {self.index: 0})
+        whole = slope(place_of(view, at), self.index) == 1 and start in self.aligned_at
+        return size * self.lanes if whole else size
+
+    # checks
+
+    def compute(self, item: Value) -> Reg:
+        match item:
+            case Checked(value, extent, code):
+                index = self.as_word(self.value(value))
+                good = self.emit(f"icmp ult {self.word} {index}, {self.size(extent)}", "bool").text
+                self.report(good, code)
+                safe = self.emit(f"select i1 {good}, {self.word} {index}, {self.word} 0", "int64").text
+                return self.position(safe, item.dtype)
+            case Load(view, at) if not self.lanes and (empty := self.may_be_empty(at)):
+                return self.guarded_load(view, at, empty)
+        return super().compute(item)
+
+    def report(self, good: str, code: int) -> None:
+        """The first code that is written stays."""
+        self.checks = True
+        go, bad = self.fresh("go"), self.fresh("bad")
+        self.branch(good, go, bad)
+        self.label(bad)
+        self.line(f"cmpxchg {self.typed(STATUS)}, i32 0, i32 {code} monotonic monotonic")
+        self.jump(go)
+        self.label(go)
+
+    def may_be_empty(self, at: tuple[Index, ...]) -> list[Extent]:
+        """Extents of checked indices that may be 0, so that not even the first element is there."""
+        checked = (x for i in at if is_value(i) for x in walk(i) if isinstance(x, Checked))
+        return [x.extent for x in checked if not isinstance(x.extent, int) or x.extent < 1]
+
+    def all_there(self, extents: Sequence[Extent]) -> str:
+        """Whether none of the extents is 0."""
+        found = ""
+        for extent in dict.fromkeys(extents):
+            one = self.emit(f"icmp sgt {self.word} {self.size(extent)}, 0", "bool").text
+            found = self.emit(f"and i1 {found}, {one}", "bool").text if found else one
+        return found
+
+    def guarded_load(self, view: View, at: tuple[Index, ...], extents: Sequence[Extent]) -> Reg:
+        """The element, or 0 where there is none."""
+        place = self.address(view, at)
+        yes, join, before = self.fresh("there"), self.fresh("join"), ""
+        there = self.all_there(extents)
+        before = self.block
+        self.branch(there, yes, join)
+        self.label(yes)
+        found, after = self.load(place, view.dtype), self.block
+        self.jump(join)
+        self.label(join)
+        kind, zero = self.type(view.dtype), self.const(0, view.dtype).text
+        return self.emit(f"phi {kind} [ {found.text}, %{after} ], [ {zero}, %{before} ]", view.dtype)
+
+    def guarded_store(self, store: Store, extents: Sequence[Extent]) -> None:
+        """Store where there is an element."""
+        found, place = self.value(store.value), self.address(store.view, store.at)
+        yes, join = self.fresh("there"), self.fresh("join")
+        self.branch(self.all_there(extents), yes, join)
+        self.label(yes)
+        self.store(found, place)
+        self.jump(join)
+        self.label(join)
+        self.forget({("buffer", store.view.buffer)})
+
+    # statements of one thread
+
+    def statement(self, statement: Stmt) -> None:
+        if isinstance(statement, Store) and (extents := self.may_be_empty(statement.at)):
+            self.guarded_store(statement, extents)
+        else:
+            KernelWriter.statement(self, statement)
+
+    def plan_of(self, loop: For) -> Plan | None:
+        return None  # a loop of one thread goes by single elements
+
+    def as_whole(self, loop: For) -> Whole | None:
+        return None
+
+    # loops whose rounds are dealt out
+
+    def vectors_of(self, loop: For) -> Plan | None:
+        """How a thread takes neighbouring rounds of an innermost loop together, if it does."""
+        items = walk(*loop.body)
+        if any(getattr(x, "dtype", "") in WIDE for x in items) or self.attempt(loop) is not None:
+            return None
+        plan = plan_for(replace(loop, schedule="vector"), VECTOR_BYTES)
+        if plan is None:
+            return None
+        bytes_ = max(ITEM_BYTES[x.view.dtype] for x in items if isinstance(x, Load | Store)) if has_uses(loop) else 8
+        plan.lanes = min(VECTOR_BYTES // bytes_, 8)  # a plan of sums has twice as many
+        few = loop.extent if isinstance(loop.extent, int) else plan.lanes
+        return plan if 2 <= plan.lanes <= few else None
+
+    def shared_out(self, loops: Sequence[For], first: str, step: str, vectors: Plan | None) -> None:
+        """All rounds of loops right inside one another, in which units first, first + step, ... are this thread's.
+
+        A unit is one round of the innermost loop, or as many as a vector has lanes. Sums go into the thread's own variables.
+        """
+        inner, lanes = loops[-1], vectors.lanes if vectors else 1
+        varying = changed_in(inner.body) | {("index", str(loop.index)) for loop in loops}
+        partial: dict[str, str] = {}
+        if vectors is not None:
+            partial = {s.variable: self.partial_sum(s, lanes) for s in vectors.sums.values()}
+            assert not any(s.ordered for s in vectors.sums.values())
+        count = units(loops, lanes)
+        whole = self.pointers_aligned() if vectors is not None else ""
+        opened = self.open_loop(self.size(count), first, step)
+        self.nests.append(Nest(opened.before, varying))
+        last = self.define_indices(loops, opened.index, lanes)
+        if vectors is None:
+            self.scopes[-1].symbols[inner.index] = last
+            self.round(inner)
+        else:
+            self.unit(inner, vectors, partial, self.arithmetic("mul", last, str(lanes)), whole)
+        self.nests.pop()
+        self.close_loop(opened)
+        if vectors is not None:
+            for name, pointer in partial.items():
+                self.finish_sum(vectors.sums[name], pointer, lanes)
+
+    def define_indices(self, loops: Sequence[For], unit: str, lanes: int) -> str:
+        """Indices of all loops but the innermost from the number of a unit; returns the unit of the innermost one."""
+        extents = [loop.extent for loop in loops[:-1]]
+        extents.append(units(loops[-1:], lanes))
+        rest, places = unit, []
+        for extent in reversed(extents[1:]):
+            n = self.size(extent)
+            places.append(self.arithmetic("urem", rest, n))
+            rest = self.arithmetic("udiv", rest, n)
+        places.append(rest)
+        places.reverse()
+        for loop, place in zip(loops[:-1], places, strict=False):
+            self.scopes[-1].symbols[loop.index] = place
+        return places[-1]
+
+    def unit(self, loop: For, plan: Plan, partial: dict[str, str], start: str, whole: str) -> None:
+        """Neighbouring rounds: as one vector if they are all there and lie well, else one by one."""
+        lanes, end = plan.lanes, self.size(loop.extent)
+        after = self.arithmetic("add", start, str(lanes))
+        fits = self.emit(f"icmp sle {self.word} {after}, {end}", "bool").text
+        unsure, self.aligned_at = self.alignments(loop, lanes)
+        if self.aligned_at:
+            fits = self.emit(f"and i1 {fits}, {whole}", "bool").text
+        for extent in unsure:
+            low = self.arithmetic("and", self.size(extent), str(lanes - 1))
+            fits = self.emit(f"and i1 {fits}, {self.arithmetic('icmp eq', low, '0')}", "bool").text
+        together, single, body, join = (self.fresh(name) for name in ("together", "single", "vector", "join"))
+        self.branch(fits, together, single)
+        self.label(together)
+        before = self.open_scope()
+        before.block = together
+        self.jump(body)
+        self.label(body)
+        self.open_scope().symbols[loop.index] = start
+        self.nests.append(Nest(before, varying_of(loop)))
+        self.own, self.index = {}, loop.index
+        self.take(lanes)
+        self.vector_round(loop, plan, partial)
+        self.take(0)
+        self.nests.pop()
+        self.close_scope()
+        self.close_scope()
+        self.jump(join)
+        self.label(single)
+        self.open_scope()
+        self.forget(changed_in(loop.body))
+        some = self.open_loop(self.extreme("min", after, end), start)
+        self.nests.append(Nest(some.before, varying_of(loop)))
+        self.scopes[-1].symbols[loop.index] = some.index
+        self.round(loop)
+        self.nests.pop()
+        self.close_loop(some)
+        self.close_scope()
+        self.jump(join)
+        self.label(join)
+
+    def alignments(self, loop: For, lanes: int) -> tuple[list[Extent], set[Extent]]:
+        """(places that must be multiples of the lanes, found at run time; all that then are) of vectors in a loop's body."""
+        unsure: dict[Extent, None] = {}
+        aligned: set[Extent] = set()
+        for item in walk(*loop.body):
+            if not isinstance(item, Load | Store) or any(map(is_value, item.at)) or item.view.dtype in WIDE:
+                continue
+            place = place_of(item.view, item.at)
+            start = replace_symbols(place, {loop.index: 0})
+            if slope(place, loop.index) != 1 or is_odd(start, lanes):
+                continue
+            aligned.add(start)
+            if any(k % lanes for _, k in terms_of(start)):
+                unsure[start] = None
+        return list(unsure), aligned
+
+    def pointers_aligned(self) -> str:
+        """Whether every buffer begins where a whole vector may."""
+        found = ""
+        for pointer in self.pointers.values():
+            one = self.emit(f"ptrtoint {self.typed(pointer)} to i64", "int64").text
+            found = self.emit(f"or i64 {found}, {one}", "int64").text if found else one
+        low = self.emit(f"and i64 {found}, {VECTOR_BYTES - 1}", "int64").text
+        return self.emit(f"icmp eq i64 {low}, 0", "bool").text
+
+
+def units(loops: Sequence[For], lanes: int) -> Extent:
+    """How many units the rounds of loops right inside one another are."""
+    found: Extent = floor_divide(loops[-1].extent + (lanes - 1), lanes)
+    for loop in loops[:-1]:
+        found = found * loop.extent
+    return found
+
+
+def is_odd(place: Extent, lanes: int) -> bool:
+    """Whether it is known that no aligned vector begins at a place."""
+    terms = terms_of(place)
+    return all(k % lanes == 0 for atoms, k in terms if atoms) and any(k % lanes for atoms, k in terms if not atoms)
+
+
+def has_uses(loop: For) -> bool:
+    """Whether a loop loads or stores."""
+    return any(isinstance(x, Load | Store) for x in walk(*loop.body))
+
+
+def varying_of(loop: For) -> set[Dependency]:
+    """What may differ from one round of an innermost loop to the next."""
+    return changed_in(loop.body) | {("index", str(loop.index))}

@@ -1,0 +1,124 @@
+"""A network that classifies: what it makes of a batch of examples, trained by cross-entropy."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import symdl.tensor as T
+from symdl.errors import ConfigError
+from symdl.nn.callbacks import Callback
+from symdl.nn.history import History
+from symdl.nn.layers import Layer
+from symdl.nn.objective import supervised
+from symdl.nn.optimizers import SGD, Optimizer, optimizer
+from symdl.nn.sequential import Sequential
+from symdl.nn.training import Trainer, Transform, Validation, fit
+from symdl.storage import SharedVariable
+from symdl.zoo.base import Array, Classifier, Config
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Config):
+    """optimizer: by name, with its learning rate; momentum is for sgd."""
+
+    optimizer: str = "adam"
+    learning_rate: float = 0.003
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.descent()
+
+    def descent(self) -> Optimizer:
+        """The optimizer. Raises ConfigError for one that there is not, or a momentum that it does not take."""
+        if self.momentum and self.optimizer != "sgd":
+            raise ConfigError(f"momentum {self.momentum} is for sgd; the optimizer is {self.optimizer}")
+        if self.momentum:
+            return SGD(self.learning_rate, momentum=self.momentum)
+        return optimizer(self.optimizer, self.learning_rate)
+
+
+class Network(Classifier):
+    """The base of networks that classify. A subclass states its layers, the last with as many units as there are classes,
+    and the shape of one example. The attributes are config, model (a Sequential) and trainer."""
+
+    config: NetworkConfig
+
+    @abstractmethod
+    def layers(self) -> list[Layer]:
+        """The layers, new."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """One example as the first layer takes it."""
+
+    def build(self) -> None:
+        c = self.config
+        self.model = Sequential(self.layers(), rng=c.seed)
+        x = T.tensor("x", dtype=c.dtype, shape=(None, *self.shape))
+        y = T.tensor("y", dtype="int64", shape=(None,))
+        objective = supervised(self.model, x, y, metrics={"accuracy": "categorical_accuracy"})
+        self.trainer = Trainer(objective, c.descent(), seed=c.seed)
+
+    @property
+    def parameters(self) -> list[SharedVariable]:
+        return [*self.model.parameters, *self.model.state]
+
+    @property
+    def features(self) -> int:
+        n = 1
+        for extent in self.shape:
+            n *= extent
+        return n
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        validation: Validation = None,
+        callbacks: Sequence[Callback] = (),
+        transform: Transform | None = None,
+        verbose: Literal[0, 1] = 1,
+    ) -> History:
+        x, y = self.inputs(x, "fit"), self.labels(y, "fit")
+        if isinstance(validation, tuple):
+            validation = self.shaped(self.inputs(validation[0], "fit")), self.labels(validation[1], "fit")
+        self.trainer.reset()
+        history = self.train(x, y, validation, callbacks, transform, verbose)
+        self.seen(x)
+        return history
+
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        validation: Validation,
+        callbacks: Sequence[Callback],
+        transform: Transform | None,
+        verbose: Literal[0, 1],
+    ) -> History:
+        """Training from where the parameters are."""
+        c = self.config
+        return fit(
+            self.trainer,
+            self.shaped(x),
+            y,
+            epochs=c.epochs,
+            batch_size=c.batch_size,
+            validation=validation,
+            transform=transform,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def predict_proba(self, x: Any) -> Array:
+        return self.trainer.predict(self.shaped(self.new_inputs(x, "predict")))
+
+    def shaped(self, rows: Array) -> Array:
+        """Rows of features as the examples that the first layer takes."""
+        return rows.reshape(len(rows), *self.shape)
