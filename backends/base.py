@@ -15,11 +15,13 @@ threads at once, if each has its own shared arrays or only one of them is inside
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from symdl.backends.interface import Interface
+from symdl.backends.routines import Routine
 from symdl.program import Program
 from symdl.types import Symbol
 
@@ -52,17 +54,30 @@ class Executable(Protocol):
     def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         """(status, outputs): new arrays, or none where the status is not 0."""
 
+    def entry(self, inputs: Sequence[Any], shareds: Sequence[Any], turns: Any, kind: Any, limit: int) -> Any:
+        """The native way into it (`entry.Entry`), or None where calls come through bind and execute."""
+
 
 class Backend(Protocol):
     """A machine and its compiler."""
 
     name: str
+    store: MutableMapping[str, bytes] | None  # where code is kept
+    cut: bool  # whether it takes Programs whose loops are cut into blocks for threads
 
     def fingerprint(self) -> str:
         """Whatever the code depends on beside the Program: a cache of code must not mix two of these."""
 
-    def compile(self, program: Program, constants: Sequence[Any] = ()) -> Executable:
-        """Machine code for a verified Program."""
+    def preparing(self, names: Collection[str]) -> AbstractContextManager[None]:
+        """What is done beside the making of a Program that is known to call libraries of these names."""
 
-    def load(self, interface: Interface, code: bytes, constants: Sequence[Any] = ()) -> Executable:
-        """The same without compiling, from the interface and code of an earlier Executable, perhaps of another process."""
+    def compile(
+        self, program: Program, constants: Sequence[Any] = (), *, routines: Sequence[Routine] = ()
+    ) -> Executable:
+        """Machine code for a verified Program. routines: what Calls of routines call, by number."""
+
+    def load(
+        self, interface: Interface, code: bytes, constants: Sequence[Any] = (), routines: Sequence[Routine] = ()
+    ) -> Executable:
+        """The same without compiling, from the interface and code of an earlier Executable, perhaps of another process.
+        Raises ValueError, KeyError, TypeError or ProgramError for code that is none."""

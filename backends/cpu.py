@@ -270,6 +270,7 @@ class CpuBackend:
     """
 
     name = "cpu"
+    cut = True
 
     def __init__(
         self, cpu: str = "", features: str | None = None, store: MutableMapping[str, bytes] | None = None

@@ -175,6 +175,9 @@ class EntryCode:
         self.work = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64)(
             engine.address("work")
         )
+        self.sweep = ctypes.PYFUNCTYPE(
+            ctypes.c_int64, ctypes.py_object, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64
+        )(engine.address("sweep"))
         of_capsule = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
             function_address("PyCapsule_GetPointer")
         )

@@ -26,10 +26,11 @@ SPEC = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SCALAR", "NUMBER", "LOW", "
 HELD = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SLOT", "WATCHED", "BORROWED")
 FIXED = ("ADDRESS", "", "PLACE")
 TURN = ("CLAIM", "BUSY", "IDENT")
+SWEPT = ("FROM", "INTO", "ROW_BYTES")  # an array that a sweep takes rows of, or puts numbers into
 INTEGER, FLOAT64, FLOAT32 = 1, 2, 3  # NUMBER: which Python numbers an input without axes takes, 0 for none
 NONE, ONE, LIST, DICTIONARY = range(4)  # KIND: how the outputs come
 
-WORDS = {name: 8 * k for row in (API, TABLE, SPEC, HELD, FIXED, TURN) for k, name in enumerate(row) if name}
+WORDS = {name: 8 * k for row in (API, TABLE, SPEC, HELD, FIXED, TURN, SWEPT) for k, name in enumerate(row) if name}
 BYTES = {
     "HEAD": HEAD, "TYPE": HEAD - 8, "OWN": HEAD + 8, "ENTRY": HEAD + 16,
     "DATA": HEAD, "NDIM": HEAD + 8, "DIMS": HEAD + 16, "DESCR": HEAD + 40, "FLAGS": HEAD + 48,  # of an array
@@ -38,7 +39,7 @@ BYTES = {
 }  # fmt: skip
 CONSTANTS = {
     "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
-    "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
+    "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
     "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
     "BLOCK": 2 * ARENA_ALIGNMENT, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
 }  # fmt: skip

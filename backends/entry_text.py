@@ -3,6 +3,7 @@
     lax(self, args, count, names)      the vectorcall of what users call: what it cannot do goes to Python's method
     strict(self, args, count, names)   the same for Python: what it cannot do is NotImplemented
     work(cell, run, runtime, buffers, sizes, needed, long)     a run, for a caller who has bound the arrays
+    sweep(self, args, plan, order, batches, size)                  call after call, on rows of arrays (`entry_sweep`)
     poll()                             looks for signals, from inside a run
 
 A call checks the arguments, binds the sizes (`enter`), makes the outputs, runs, and gives back the outputs. Whatever is
@@ -23,6 +24,7 @@ import hashlib
 import re
 
 from symdl.backends.entry_arguments import ARGUMENT_TEXT, TURN_TEXT
+from symdl.backends.entry_sweep import SWEEP_TEXT
 from symdl.backends.entry_tables import ALL, FREE_THREADED
 
 DECLARED = """
@@ -47,12 +49,14 @@ declare ptr @PyLong_FromSize_t(i64)
 declare i64 @PyThread_get_thread_ident()
 declare ptr @PyList_New(i64)
 declare i32 @PyList_SetItem(ptr, i64, ptr)
+declare ptr @PyList_GetItem(ptr, i64)
 declare ptr @PyDict_New()
 declare i32 @PyDict_SetItem(ptr, ptr, ptr)
 declare i32 @PySet_Add(ptr, ptr)
 declare i32 @PySet_Discard(ptr, ptr)
 declare double @llvm.fabs.f64(double)
 declare float @llvm.fabs.f32(float)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """
 
 RUN_TEXT = """
@@ -485,7 +489,7 @@ no:
 }
 """
 
-TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + CALL_TEXT
+TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + CALL_TEXT + SWEEP_TEXT
 DIGEST = hashlib.blake2b(repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8).hexdigest()  # of all it depends on
 
 

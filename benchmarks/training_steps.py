@@ -129,8 +129,8 @@ def lenet(rows: int = 64) -> Step:
     first = {"data_format": "channels_first"}
     net = nn.Sequential(
         [
-            nn.Conv2D(8, 5, activation="relu", name="first", **first), nn.Pool2D(2, **first),
-            nn.Conv2D(16, 5, activation="relu", name="second", **first), nn.Pool2D(2, **first),
+            nn.Conv2D(8, 5, activation="relu", name="first", **first), nn.MaxPooling2D(2, **first),
+            nn.Conv2D(16, 5, activation="relu", name="second", **first), nn.MaxPooling2D(2, **first),
             nn.Flatten(), dense(64, "relu", "hidden"), dense(10, "softmax", "top"),
         ]
     )  # fmt: skip

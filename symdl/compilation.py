@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from symdl.artifact import Artifact, BadArtifact
-from symdl.backends.cpu import CpuBackend, CpuExecutable
+from symdl.backends.base import Backend, Executable
 from symdl.backends.routines import Routine
 from symdl.bodies import every_node
 from symdl.collector import collector_paused
@@ -205,7 +205,7 @@ def _program(
 
 
 @collector_paused()
-def compiled(form: Lowered, backend: CpuBackend) -> CpuExecutable:
+def compiled(form: Lowered, backend: Backend) -> Executable:
     """Machine code for a lowered function."""
     constants = [c.params["value"].array for c in form.constants]
     return backend.compile(form.program, constants, routines=routines_of(form))
@@ -226,13 +226,13 @@ def routine(op: Op, params: Mapping[str, Any]) -> Routine:
 class Compiled:
     """A function in machine code; form is None where the code was found in the cache."""
 
-    executable: CpuExecutable
+    executable: Executable
     nodes: tuple[Expr, ...]  # the user's nodes; failures name them by number
     form: Lowered | None
 
 
 @collector_paused()
-def found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[str, bytes] | None) -> Compiled:
+def found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str, bytes] | None) -> Compiled:
     """Machine code for the user's graph: of an equal graph, if the store has it; else by all stages, and stored."""
     start = perf_counter()
     made = _found_or_compiled(graph, backend, store)
@@ -248,7 +248,7 @@ def found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[s
     return made
 
 
-def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[str, bytes] | None) -> Compiled:
+def _found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str, bytes] | None) -> Compiled:
     nodes = tuple(every_node(*graph.roots))
     key = None if store is None else key_of(graph, nodes, backend)
     data = None if store is None or key is None else store.get(key)
@@ -261,7 +261,7 @@ def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[
     called = {f"gemm_{n.type.dtype}" for n in products}
     called |= {f"convolve_{n.type.dtype}" for n in products if n.op.name in PRODUCTS}
     with backend.preparing(called):
-        form = lowered(graph)
+        form = lowered(graph, blocks=backend.cut)
         executable = compiled(form, backend)
     if store is not None and key is not None:
         number = {n: k for k, n in enumerate(nodes)}
@@ -271,7 +271,7 @@ def _found_or_compiled(graph: Graph, backend: CpuBackend, store: MutableMapping[
     return Compiled(executable, nodes, form)
 
 
-def key_of(graph: Graph, nodes: Sequence[Expr], backend: CpuBackend) -> str | None:
+def key_of(graph: Graph, nodes: Sequence[Expr], backend: Backend) -> str | None:
     """All that the code of a graph depends on, as a text; None where a part of the graph has no text of its own."""
     layout = (
         len(graph.inputs),
@@ -288,7 +288,7 @@ def key_of(graph: Graph, nodes: Sequence[Expr], backend: CpuBackend) -> str | No
         return None
 
 
-def loaded(kept: Artifact, graph: Graph, nodes: Sequence[Expr], backend: CpuBackend) -> CpuExecutable:
+def loaded(kept: Artifact, graph: Graph, nodes: Sequence[Expr], backend: Backend) -> Executable:
     """Stored code for an equal graph. Raises BadArtifact where it does not have the graph's inputs and outputs."""
     interface = kept.interface
     buffers = interface.of_kind("input"), interface.of_kind("shared"), interface.of_kind("output")

@@ -22,18 +22,18 @@ _lock = threading.Lock()
 _devices: dict[str, Device] = {}  # one a name for the process: shared values stay where they are
 
 
-def gpu(name: str, driver: Callable[[], Driver], store: Store | None) -> Backend:
+def _cuda(name: str, driver: Callable[[Store | None], Driver], store: Store | None) -> Backend:
     """A GPU by its driver, which is loaded now. Raises CudaUnavailableError."""
     with _lock:
         if name not in _devices:
-            _devices[name] = Device(driver())
+            _devices[name] = Device(driver(store))
         return CudaBackend(name, _devices[name], store)
 
 
 DEVICES: dict[str, Callable[[Store | None], Backend]] = {
     "cpu": lambda store: CpuBackend(store=store),
-    "cuda": partial(gpu, "cuda", installed_driver),
-    "cuda-emulated": partial(gpu, "cuda-emulated", Emulator),
+    "cuda": partial(_cuda, "cuda", lambda _: installed_driver()),
+    "cuda-emulated": partial(_cuda, "cuda-emulated", lambda store: Emulator(store=store)),
 }
 
 
@@ -48,3 +48,10 @@ def backend(device: str) -> Backend:
 @cache
 def _backend(device: str, folder: str, limit: int) -> Backend:
     return DEVICES[device](current())
+
+
+def gpu(device: str) -> Device:
+    """Where the arrays of a device's functions lie; of one that is no CPU."""
+    found = backend(device)
+    assert isinstance(found, CudaBackend)
+    return found.device

@@ -15,8 +15,12 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "safetensors": ("safetensors", "zoo"),
     "rich": ("rich", "zoo"),
     "PIL": ("Pillow", "zoo"),
+    "threadpoolctl": ("threadpoolctl", "zoo"),
     "matplotlib": ("matplotlib", "plot"),
+    "mpi4py": ("mpi4py", "mpi"),
     "pycuda": ("pycuda", "cuda"),
+    "cuda.bindings": ("cuda-bindings", "cuda-wheels"),
+    "nvmath": ("nvmath-python", "cublas"),
 }
 
 
@@ -26,7 +30,7 @@ def load(module: str, purpose: str) -> Any:
     Raises MissingDependencyError with the command to run when the package is not installed. An optional package that
     is installed but fails to import raises its own ImportError: installing it again is not known to help.
     """
-    package = module.partition(".")[0]
+    package = next((p for p in EXTRAS if module == p or module.startswith(f"{p}.")), module.partition(".")[0])
     if not installed(package):
         distribution, extra = EXTRAS[package]
         raise MissingDependencyError(
@@ -37,7 +41,10 @@ def load(module: str, purpose: str) -> Any:
 
 def installed(package: str) -> bool:
     """Whether an optional package can be imported, without importing it."""
-    return find_spec(package) is not None
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package that it is a part of
+        return False
 
 
 def own_version() -> str:

@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from symdl.backends.cuda.device import Device
+from symdl.backends.cuda.executable import CudaExecutable
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.compilation import Lowered
 from symdl.config import config
+from symdl.devices import DEVICES, gpu
 from symdl.errors import InputError
 from symdl.expr import Expr, described, pack, short, unpack_all
-from symdl.inputs import Array, In, as_array
+from symdl.inputs import Array, In, Out, as_array
 from symdl.latex import page
 from symdl.methods import declared
 from symdl.nan_guard import NanGuard, guard_of
@@ -26,7 +29,7 @@ from symdl.nan_origin import look
 from symdl.profile import Profile, profiled
 from symdl.runs import Run, Way, native
 from symdl.segments import Segment, segmented
-from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of
+from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
 from symdl.sources import assembly_text, llvm_text, program_text
 from symdl.stability import reported
 from symdl.stability_tables import StabilityReport
@@ -56,6 +59,7 @@ def function(
     float_semantics: str | None = None,
     no_default_updates: NoDefaults = False,
     nan_guard: bool | NanGuard | None = None,
+    device: str | None = None,
 ) -> Function:
     """Compile outputs and updates of inputs to one native function.
 
@@ -73,15 +77,19 @@ def function(
     nan_guard: config.nan_guard unless given. True or a NanGuard: a call whose outputs or new values hold NaN or infinities
     raises NanGuardError, which names the op that made the first, and changes no shared value. A NanGuard may stand as
     the mode too, as in Theano.
+    device: config.device unless given. "cpu", "cuda" (the first NVIDIA GPU), or "cuda-emulated": the GPU's kernels on this
+    computer's processor, slowly and under checks. Shared values stay on the device where a call left them, and move when
+    they are wanted elsewhere. Outputs are NumPy arrays, but those declared by Out(x, on_device=True).
 
-    Raises InputError, DtypeError or ShapeError where the parts do not fit together.
+    Raises InputError, DtypeError or ShapeError where the parts do not fit together, and CudaUnavailableError where there
+    is no GPU.
     """
     if isinstance(mode, NanGuard):
         nan_guard, mode = nan_guard if nan_guard is not None else mode, None
     return Function(
         inputs, outputs, updates, givens, on_unused_input or config.on_unused_input, allow_input_downcast, name, mode,
         no_default_updates, precision or config.precision, guard_of(nan_guard),
-        float_semantics or config.float_semantics,
+        float_semantics or config.float_semantics, device or config.device,
     )  # fmt: skip
 
 
@@ -103,6 +111,7 @@ class Function(Callable):
         self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
         allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,
         precision: str = "plain", guard: NanGuard | None = None, float_semantics: str = "mathematical",
+        device: str = "cpu",
     ) -> None:  # fmt: skip
         if mode not in MODES:
             raise InputError(f"function: there is no mode {mode!r}", (), f"modes: {', '.join(m for m in MODES if m)}")
@@ -117,12 +126,17 @@ class Function(Callable):
                 f"function: float_semantics cannot be {float_semantics!r}", (), "choices: mathematical, strict"
             )
         self.name, self.mode = name, MODES[mode]
+        if device not in DEVICES:
+            raise InputError(f"function: there is no device {device!r}", (), f"devices: {', '.join(DEVICES)}")
+        self.device = device if self.mode == "native" else "cpu"
         self._options = (
             on_unused_input, allow_input_downcast, name, mode, no_default_updates, precision, guard, float_semantics,
+            device,
         )  # fmt: skip
         self.guard = guard
         self.ins = inputs_of(inputs)
         self.kind, self._chosen = outputs_of(outputs)
+        self._stays = staying(outputs)
         self._updates, self._givens = pairs_of(updates, "updates"), pairs_of(givens, "givens")
         self._state = {k: _hidden(one) for k, one in enumerate(self.ins) if one.update is not None}
         kept = [(self.ins[k].variable, leaf) for k, leaf in self._state.items()]
@@ -134,8 +148,12 @@ class Function(Callable):
         segments, self.graph = segmented(replace(graph, precision=precision, float_semantics=float_semantics))
         self._set_up_calls(bool(allow_input_downcast))
         way = MODES[mode]
-        self._segments = [Segment(s, way) for s in segments]
-        self._main = Run(self.graph, way, self._to_lower)
+        self._gpu = None if self.device == "cpu" else gpu(self.device)
+        self._segments = [Segment(s, way, self.device) for s in segments]
+        self._main = Run(self.graph, way, self._to_lower, self.device)
+        if isinstance(self._main.executable, CudaExecutable):
+            updates = len(self._to_lower.outputs) - self._count  # new values that come out as outputs
+            self._main.executable.kept = (*self._stays, *[False] * updates)
         self.arm(native().entry_code, self._native_entry())
 
     def _set_up_calls(self, downcast: bool) -> None:
@@ -186,9 +204,14 @@ class Function(Callable):
         states: dict[int, Array] = {}
         if kwargs or self._state or len(args) != len(self.ins):
             args, states = self._ordered(args, kwargs)
-        arrays = []
+        arrays: list[Any] = []
         for value, (dtype, ndim, leaf, strict, downcast) in zip(args, self._takes, strict=True):
             if type(value) is not np.ndarray or value.dtype is not dtype or value.ndim != ndim:
+                if self._gpu is not None and (there := self._gpu.lying_there(value)) is not None:
+                    if there.dtype == dtype and there.ndim == ndim:
+                        arrays.append(there)
+                        continue
+                    value = there.numpy()
                 value = as_array(value, leaf, strict, downcast)
             arrays.append(
                 value
@@ -245,9 +268,11 @@ class Function(Callable):
         remedy = f"Was {close[0]} meant?" if close else ""
         return InputError(f"{self._title()}: there is no input named {name!r}", parts, remedy)
 
-    def _with_shared(self, arrays: list[Array], states: Mapping[int, Array]) -> Sequence[Array]:
+    def _with_shared(self, arrays: list[Any], states: Mapping[int, Array]) -> Sequence[Array]:
         """The outputs; the shared values are held and become the new ones when all else is done."""
-        values = [s.array for s in self._shareds]
+        if self._gpu is not None:
+            return self._with_shared_on(self._gpu, arrays, states)
+        values = [s.on_host() for s in self._shareds]
         if not self._written:
             return self._run(arrays, values)
         if self._swapped or states or self.mode != "native":
@@ -257,11 +282,28 @@ class Function(Callable):
             swap(self._written, outputs[self._count :] if self._swapped else [values[k] for k in self._places])
             return outputs[: self._count]
         for k in self._places:
+            self._shareds[k].residence.host_written()
             if self._shareds[k].borrowed:
                 self._separate(arrays, values, k)
         return self._run(arrays, values)
 
-    def _separate(self, arrays: list[Array], values: list[Array], k: int) -> None:
+    def _with_shared_on(self, device: Device, arrays: list[Any], states: Mapping[int, Array]) -> Sequence[Array]:
+        """The same on a GPU, whose copies of the values are updated in place."""
+        values = [device.uploaded(states[k]) if k in states else s.on_device(device) for k, s in enumerate(self._shareds)]
+        if self._swapped:
+            outputs = self._run(arrays, values)
+            if self._written:
+                swap(self._written, outputs[self._count :])
+            return outputs[: self._count]
+        for k in self._places:
+            if k not in states:  # what is there now is the newest value, whatever becomes of the call
+                self._shareds[k].residence.device_written()
+        outputs = self._run(arrays, values)
+        for k in states:
+            self._shareds[k].residence.device_written(values[k])
+        return outputs
+
+    def _separate(self, arrays: list[Any], values: list[Array], k: int) -> None:
         """A borrowed array that is to be updated in place, and is also an input or another shared value: use a copy."""
         for j, array in enumerate(arrays):
             if np.may_share_memory(array, values[k]):
@@ -271,15 +313,16 @@ class Function(Callable):
                 values[k] = values[k].copy()
                 swap([self._shareds[k]], [values[k]])
 
-    def _run(self, arrays: list[Array], values: list[Array]) -> Sequence[Array]:
+    def _run(self, arrays: list[Any], values: list[Any]) -> Sequence[Array]:
         """The outputs, then the new values if they are not made in place."""
         arrays = self._counted(arrays, values)
         found = self._main(arrays, values)
         if self.guard is not None:
-            look(self.guard, self._title(), self.graph, self._result_names(), arrays, values, found)
+            given, held, made = ([np.asarray(a) for a in group] for group in (arrays, values, found))
+            look(self.guard, self._title(), self.graph, self._result_names(), given, held, made)
         return found
 
-    def _counted(self, arrays: list[Array], values: list[Array]) -> list[Array]:
+    def _counted(self, arrays: list[Any], values: list[Any]) -> list[Any]:
         """The inputs, and arrays whose sizes depend on data."""
         for segment in self._segments:
             arrays = [*arrays, *segment(arrays, values)]
@@ -401,7 +444,7 @@ class Function(Callable):
             value = self._state[k].get_value() if k in self._state else i.value
             options.append((i.name, value, i.update is not None, i.strict, i.allow_downcast, i.mutable, i.borrow))
         counts = len(self._chosen), len(self._updates), len(self._givens)
-        return _restored, (pack(exprs), others, options, counts, self.kind, self._options)
+        return _restored, (pack(exprs), others, options, counts, self.kind, self._options, self._stays)
 
     def __deepcopy__(self, memo: Any) -> Function:
         out: Function = pickle.loads(pickle.dumps(self))
@@ -415,6 +458,7 @@ def _restored(
     counts: tuple[int, int, int],
     kind: Any,
     options: tuple[Any, ...],
+    stays: Sequence[bool] = (),
 ) -> Function:
     """A pickled function, compiled again."""
     graph: list[Any] = unpack_all(packed)
@@ -424,7 +468,9 @@ def _restored(
     variables = [next(rest) for _ in ins]
     updates = [next(rest) if row[2] else None for row in ins]
     inputs = [In(v, row[0], row[1], u, *row[3:]) for v, u, row in zip(variables, updates, ins, strict=True)]
-    outputs = [next(rest) for _ in range(counts[0])]
+    outputs: list[Any] = [next(rest) for _ in range(counts[0])]
+    for k, stay in enumerate(stays):
+        outputs[k] = Out(outputs[k], on_device=True) if stay else outputs[k]
     told = [(next(rest), next(rest)) for _ in range(counts[1])]
     given = [(next(rest), next(rest)) for _ in range(counts[2])]
     chosen: Any = outputs

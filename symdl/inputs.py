@@ -38,10 +38,15 @@ class In:
 
 @dataclass(frozen=True)
 class Out:
-    """An output of a function. borrow is accepted for Theano's sake: outputs are always the caller's own."""
+    """An output of a function. borrow is accepted for Theano's sake: outputs are always the caller's own.
+
+    on_device: of a function for a GPU, the output stays there, as a DeviceArray, which other such functions, torch, cupy
+    and jax take as it is; `numpy()` brings it home. On the CPU it is a NumPy array as always.
+    """
 
     variable: Any
     borrow: bool = False
+    on_device: bool = False
 
 
 def as_array(value: Any, leaf: Expr, strict: bool = False, downcast: bool = False) -> Array:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from symdl.backends.base import Executable
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.interpreter import interpret
 from symdl.backends.routines import RoutineRaised
 from symdl.bodies import every_node
-from symdl.cache import current
 from symdl.compilation import Graph, Lowered, found_or_compiled, lowered, routines_of
-from symdl.config import config
+from symdl.devices import backend
 from symdl.evaluate import evaluate
 from symdl.failures import Blame
 from symdl.inputs import Array
@@ -24,19 +23,21 @@ Way = Literal["native", "interpreter", "numpy"]
 
 
 class Run:
-    """A graph, made ready to run on arrays. to_lower: the graph as it is compiled, where it differs.
+    """A graph, made ready to run on arrays. to_lower: the graph as it is compiled, where it differs. device: where machine
+    code runs; shared values are passed as they are kept there (SharedVariable.on_host, on_device).
 
     executable is None unless machine code runs; form is None where nothing was lowered (the oracle runs, or the code was
     found in the cache).
     """
 
-    def __init__(self, graph: Graph, way: Way, to_lower: Graph | None = None) -> None:
+    def __init__(self, graph: Graph, way: Way, to_lower: Graph | None = None, device: str = "cpu") -> None:
         self.graph, self.to_lower = graph, to_lower or graph
         leaves = (*graph.inputs, *graph.shareds)
         fixed = frozenset(range(len(graph.inputs), len(leaves)))
         updates = {new: old for old, new in graph.updates}
-        self.executable = None
+        self.executable: Executable | None = None
         self.form: Lowered | None = None
+        self.cut = True
         if way == "numpy":
             self.blame = Blame(leaves, fixed, updates, tuple(every_node(*graph.roots)), ())
             self.blame.sizes  # noqa: B018  # raises InputError where one cannot be known
@@ -44,8 +45,9 @@ class Run:
             form = self.form = lowered(self.to_lower)
             self.blame = Blame(leaves, fixed, updates, form.nodes, form.program.failures)
         else:
-            backend = native()
-            made = found_or_compiled(self.to_lower, backend, backend.store)
+            machine = backend(device)
+            self.cut = machine.cut
+            made = found_or_compiled(self.to_lower, machine, machine.store)
             self.executable, self.form = made.executable, made.form
             self.blame = Blame(leaves, fixed, updates, made.nodes, made.executable.interface.failures)
 
@@ -53,10 +55,10 @@ class Run:
     def lowered(self) -> Lowered:
         """Every form of the graph, down to its Program."""
         if self.executable is not None and self.form is None:  # its code was found in the cache
-            self.form = lowered(self.to_lower)
+            self.form = lowered(self.to_lower, blocks=self.cut)
         return self.form or lowered(self.to_lower)
 
-    def __call__(self, arrays: Sequence[Array], values: Sequence[Array]) -> Sequence[Array]:
+    def __call__(self, arrays: Sequence[Any], values: Sequence[Any]) -> Sequence[Array]:
         """The outputs, then the new values of what is not updated in place. Raises what a call of a function raises."""
         if self.executable is None and self.form is None:
             return self._by_numpy(arrays, values)
@@ -69,12 +71,12 @@ class Run:
         except RoutineRaised as raised:
             raise self.blame.noted(raised) from None
 
-    def _native(self, arrays: Sequence[Array], values: Sequence[Array]) -> Sequence[Array]:
+    def _native(self, arrays: Sequence[Any], values: Sequence[Any]) -> Sequence[Array]:
         assert self.executable is not None
         bound = self.executable.bind(arrays, values)
         status, outputs = (bound.status, ()) if bound.status else self.executable.execute(bound)
         if status:
-            raise self.blame.error(status, bound.sizes, [*arrays, *values])
+            raise self.blame.error(status, bound.sizes, [np.asarray(a) for a in (*arrays, *values)])
         return outputs
 
     def _interpreted(self, form: Lowered | None, arrays: Sequence[Array], values: Sequence[Array]) -> list[Array]:
@@ -102,9 +104,6 @@ class Run:
 
 def native() -> CpuBackend:
     """The back end of this computer, with the cache that config names."""
-    return _native(config.cache_dir, config.cache_size)
-
-
-@cache
-def _native(folder: str, limit: int) -> CpuBackend:
-    return CpuBackend(store=current())
+    found = backend("cpu")
+    assert isinstance(found, CpuBackend)
+    return found

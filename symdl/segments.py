@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -81,10 +82,10 @@ def _without(roots: Sequence[Expr], replaced: dict[Expr, Expr]) -> list[Expr]:
 class Segment:
     """A cut, ready to run: of the inputs so far and the shared values, the results of its nodes."""
 
-    def __init__(self, cut: Cut, way: Way) -> None:
-        self.cut, self.run = cut, Run(cut.graph, way)
+    def __init__(self, cut: Cut, way: Way, device: str = "cpu") -> None:
+        self.cut, self.run = cut, Run(cut.graph, way, device=device)
 
-    def __call__(self, arrays: Sequence[Array], values: Sequence[Array]) -> list[Array]:
+    def __call__(self, arrays: Sequence[Any], values: Sequence[Any]) -> list[Array]:
         operands = iter(self.run(arrays, values))
         made: list[Array] = []
         for n in self.cut.nodes:

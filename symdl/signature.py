@@ -60,6 +60,15 @@ def outputs_of(outputs: Any) -> tuple[Any, list[Expr]]:
     return "one", [_output(outputs)]
 
 
+def staying(outputs: Any) -> list[bool]:
+    """Which of the outputs are to stay on a GPU, in the order of outputs_of."""
+    if outputs is None:
+        return []
+    several = outputs.values() if isinstance(outputs, Mapping) else outputs
+    each = several if isinstance(outputs, Mapping | list | tuple) else [outputs]
+    return [isinstance(one, Out) and one.on_device for one in each]
+
+
 def _output(value: Any) -> Expr:
     value = value.variable if isinstance(value, Out) else value
     if isinstance(value, Expr):

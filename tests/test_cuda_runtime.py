@@ -360,12 +360,9 @@ def test_parts_of_the_arena_are_named_for_checks() -> None:
     f = executable(*sum_of_two(), driver, [np.zeros(3)])
     call(f, [np.ones(3)])
     assert [(size, name) for _, size, name in driver.labels] == [
-        (4, "the status word"),
-        (24, "output y"),
-        (24, "temp a"),
-    ]
-    starts = [address for address, _, _ in driver.labels]
-    assert all(a % 256 == 0 for a in starts)
+        (24, "array float64[3]"), (4, "the status word"), (24, "output y"), (24, "input x"), (24, "temp a"),
+    ]  # fmt: skip
+    assert all(address % 256 == 0 for address, _, _ in driver.labels)
 
 
 def test_a_forked_process_is_told() -> None:

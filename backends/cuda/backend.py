@@ -23,6 +23,8 @@ from symdl.program import Program
 class CudaBackend:
     """A GPU by its driver. store keeps what is compiled from process to process, as the CPU's does."""
 
+    cut = False  # kernels are cut for a GPU by `nvptx`
+
     def __init__(self, name: str, device: Device, store: MutableMapping[str, bytes] | None = None) -> None:
         self.name, self.device, self.store = name, device, store
         self.capability = device.driver.capability()

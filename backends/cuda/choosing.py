@@ -10,7 +10,7 @@ from symdl.backends.cuda.driver_pycuda import PycudaDriver
 from symdl.errors import CudaUnavailableError
 from symdl.extras import installed
 
-DRIVERS: dict[str, Callable[[], Driver]] = {"pycuda": PycudaDriver, "cuda": BindingsDriver}  # by the module, the best first
+DRIVERS: dict[str, Callable[[], Driver]] = {"pycuda": PycudaDriver, "cuda.bindings": BindingsDriver}  # by the module, the best first
 INSTALL = """\
 pip install "symdl[cuda-wheels]"    needs nothing else
 pip install "symdl[cuda]"           pycuda: needs a C++ compiler and the headers of CUDA (docs/cuda.md)

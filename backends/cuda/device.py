@@ -71,7 +71,10 @@ class Device:
     def array(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
         """A new array, its content unknown."""
         kind = np.dtype(dtype)
-        return DeviceArray(self, self.allocate(math.prod(shape) * kind.itemsize), shape, kind)
+        made = DeviceArray(self, self.allocate(math.prod(shape) * kind.itemsize), shape, kind)
+        if made.nbytes:
+            self.driver.label(made.address, made.nbytes, f"array {kind}{list(shape)}")
+        return made
 
     def uploaded(self, array: Array) -> DeviceArray:
         """A copy on the device."""
@@ -91,6 +94,14 @@ class Device:
         if told.get("stream", 1) is not None:
             self.driver.synchronize()  # whoever made it works on a stream of its own
         return DeviceArray(self, Borrowed(int(told["data"][0]), value), shape, kind)
+
+    def lying_there(self, value: Any) -> DeviceArray | None:
+        """value as an array of this device, without a copy; None for what does not lie there."""
+        if isinstance(value, DeviceArray):
+            return value if value.device is self else None
+        if self.driver.takes == "ptx" and hasattr(value, "__cuda_array_interface__"):
+            return self.adopted(value)
+        return None
 
     def _collect(self) -> None:
         while self._returned:

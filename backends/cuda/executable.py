@@ -65,7 +65,8 @@ class CudaExecutable:
         self._active: Plan | None = None  # whose labels and graph fit the workspace
         self._calls = 0  # of the active plan in the same places
         self._graphs: list[list[Action]] = []  # what takes the place of the plan's two lists
-        self._staging: Array | None = None
+        self._outgoing: Array | None = None  # small inputs together
+        self._incoming: Array | None = None  # small outputs together
 
     @property
     def code(self) -> bytes:
@@ -87,7 +88,7 @@ class CudaExecutable:
                 raise ProgramError(f"{buffer.name} must be {wanted}, not {array.dtype} with {array.ndim}")
             if buffer.kind == "shared" and not isinstance(array, DeviceArray):
                 raise ProgramError(f"the shared array {buffer.name} must lie on the device")
-            arrays.append(array if isinstance(array, DeviceArray) else np.ascontiguousarray(array))
+            arrays.append(array if isinstance(array, DeviceArray) else np.asarray(array, order="C"))
         named = {b.name: a for b, a in zip((*self._inputs, *self._shareds), arrays, strict=True)}
         sizes: dict[Symbol, int] = {}
         for binding in self._gpu.program.bindings:
@@ -188,17 +189,13 @@ class CudaExecutable:
             ((place, array),) = small
             driver.upload(base + place, array, stream)
         elif small:
-            staging = self._staged(end - begin)
+            if self._outgoing is None or self._outgoing.nbytes < end - begin:
+                self._outgoing = np.empty(end - begin, np.uint8)  # not pinned: the driver copies it before it goes on
+            staging = self._outgoing
             for place, array in small:
                 at = place - begin
                 staging[at : at + array.nbytes] = array.reshape(-1).view(np.uint8)
             driver.upload(base + begin, staging[: end - begin], stream)
-
-    def _staged(self, bytes_: int) -> Array:
-        """Host memory that transfers are fast from, kept from call to call."""
-        if self._staging is None or self._staging.nbytes < bytes_:
-            self._staging = self.device.driver.pinned(bytes_)
-        return self._staging
 
     def _run(self, plan: Plan) -> None:
         """Everything up to the first write to a shared value may be broken off; the rest is done as a whole."""
@@ -236,7 +233,9 @@ class CudaExecutable:
         base = self._workspace.address
         small = [k for k, b in enumerate(self._outputs) if outputs[k] is None and b.name in layout.small]
         if len(small) + plan.fails > 1:
-            head = np.empty(layout.down, np.uint8)
+            if self._incoming is None or self._incoming.nbytes < layout.down:
+                self._incoming = driver.pinned(layout.down)
+            head = self._incoming[: layout.down]
             driver.download(head, base, stream)
             if plan.fails and (status := int(head[:STATUS_BYTES].view(np.int32)[0])):
                 raise Failed(status)

@@ -63,6 +63,7 @@ class Layout:
     places: Mapping[str, int]  # of outputs, inputs and temps
     extents: Mapping[str, tuple[int, ...]]  # the shapes of outputs
     sizes: Mapping[str, int]  # the bytes of outputs
+    given: Mapping[str, int]  # the bytes of inputs
     down: int  # the status word and the small outputs end here
     up: tuple[int, int]  # where the small inputs begin and end
     small: frozenset[str]
@@ -91,7 +92,7 @@ class Layout:
             slots.append((at, need))
             at += aligned(need)
         places |= {name: slots[slot][0] for name, slot in program.offsets.items()}
-        return cls(places, shapes, bytes_, down, (begin, end), small, tuple(slots), at)
+        return cls(places, shapes, bytes_, given, down, (begin, end), small, tuple(slots), at)
 
 
 class Plan:
@@ -161,12 +162,16 @@ class Plan:
         """Tell a driver that checks what lies where in the Workspace."""
         say, layout = self.device.driver.label, self.layout
         say(base, STATUS_BYTES, "the status word")
-        for name, bytes_ in layout.sizes.items():
-            say(base + layout.places[name], bytes_, f"output {name}")
+        for kind, sizes in (("output", layout.sizes), ("input", layout.given)):
+            for name, bytes_ in sizes.items():
+                if bytes_:
+                    say(base + layout.places[name], bytes_, f"{kind} {name}")
         users: dict[int, list[str]] = {}
         for name, slot in self.code.program.offsets.items():
             users.setdefault(slot, []).append(name)
         for slot, (place, bytes_) in enumerate(layout.slots):
+            if not bytes_:
+                continue
             say(base + place, bytes_, f"temp {', '.join(users.get(slot, ())) or 'of no step'}")
 
     def launched(self) -> int:

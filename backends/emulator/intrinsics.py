@@ -38,7 +38,7 @@ declare i32 @emu.place(i32)
 declare i32 @emu.grid(i32)
 declare ptr @emu.show(i32, i32)
 declare void @emu.arrive(i32)
-declare void @emu.turn()
+declare void @emu.passed()
 declare ptr @emu.shown(i32)
 declare i64 @emu.shuffle(i32, i32, i32, i32)
 declare i32 @emu.ballot()
@@ -50,11 +50,13 @@ declare token @llvm.coro.id.retcon(i32, i32, ptr, ptr, ptr, ptr)
 declare ptr @llvm.coro.begin(token, ptr)
 declare i1 @llvm.coro.suspend.retcon.i1(...)
 declare %emu.yielded @emu.proto(ptr, i1)
-declare ptr @malloc(i64)
+declare ptr @aligned_alloc(i64, i64)
 declare void @free(ptr)
 define internal ptr @emu.alloc(i32 %n) {
   %w = zext i32 %n to i64
-  %p = call ptr @malloc(i64 %w)
+  %more = add i64 %w, 63
+  %all = and i64 %more, -64
+  %p = call ptr @aligned_alloc(i64 64, i64 %all)
   ret ptr %p
 }
 """

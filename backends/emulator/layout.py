@@ -20,19 +20,22 @@ SPLIT_BARRIER, SPLIT_WARP, MISSING_LANE, TWO_BARRIERS = 11, 12, 13, 14  # faults
 
 RUNNING, WARP_SYNC, BLOCK_SYNC = 1, 2, 3  # what a thread waits for; 0: it is done
 
-CELL = np.dtype(
+CELL = np.dtype(  # of one byte; `_sync` counts the barriers of the thread's warp since its block began
     [
         ("written", np.uint32),
         ("writer", np.uint16),
-        ("atomic", np.uint8),
-        ("written_through", np.uint8),
+        ("writer_sync", np.uint16),
         ("read", np.uint32),
         ("reader", np.uint16),
-        ("other_reader", np.uint16),
+        ("reader_sync", np.uint16),
+        ("other", np.uint16),
+        ("other_sync", np.uint16),
         ("first_read", np.uint32),
         ("first_reader", np.uint16),
+        ("atomic", np.uint8),
+        ("written_through", np.uint8),
         ("read_through", np.uint8),
-        ("unused", np.uint8),
+        ("unused", np.uint8, 3),
     ]
 )
 REGION = np.dtype([("begin", np.int64), ("end", np.int64), ("cells", np.int64), ("known", np.int64)])

@@ -17,11 +17,12 @@ from symdl.backends.emulator.warp_text import WARPS
 from symdl.backends.emulator.watch_text import WATCH
 
 BASE = """
-%cell = type { i32, i16, i8, i8, i32, i16, i16, i32, i16, i8, i8 }
+%cell = type { i32, i16, i16, i32, i16, i16, i16, i16, i32, i16, i8, i8, i8, [3 x i8] }
 %region = type { i64, i64, ptr, ptr }
 %fault = type { i32, i32, i32, i32, i64, i64, i64, i64 }
-; thread: its number, lane, warp, what it waits for, how it goes on, syncs of its warp so far, where it waits, with which lanes
-%record = type { i32, i32, i32, i32, ptr, i32, i32, i32, [28 x i8], [FRAME x i8] }
+; a thread: its number, lane, warp, what it waits for, how it goes on, turns of its slot, where it waits, with which lanes,
+; barriers of its warp
+%record = type { i32, i32, i32, i32, ptr, i32, i32, i32, i32, [24 x i8], [FRAME x i8] }
 %setup = type { ptr, i64, ptr, i64, ptr, ptr, ptr, ptr, ptr, i64, i64, i64, i64, i64 }
 %yielded = type { ptr, i32 }
 

@@ -32,6 +32,8 @@ init:
   store ptr null, ptr %ip4
   %ip5 = getelementptr %record, ptr %ir, i32 0, i32 5
   store i32 0, ptr %ip5
+  %ip8 = getelementptr %record, ptr %ir, i32 0, i32 8
+  store i32 0, ptr %ip8
   %i1 = add i32 %i, 1
   %i.more = icmp slt i32 %i1, %n
   br i1 %i.more, label %init, label %stretch
@@ -67,7 +69,7 @@ go:
   store ptr %r, ptr @thread
   %p.resume = getelementptr %record, ptr %r, i32 0, i32 4
   %resume = load ptr, ptr %p.resume
-  %frame = getelementptr %record, ptr %r, i32 0, i32 9
+  %frame = getelementptr %record, ptr %r, i32 0, i32 10
   %new = icmp eq ptr %resume, null
   br i1 %new, label %begin, label %go.on
 begin:

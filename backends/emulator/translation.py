@@ -49,9 +49,7 @@ BYTES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "half": 2, "bfloat": 2,
 DEFINE = re.compile(
     r"define (?P<head>.*?)(?P<type>void|i1|i\d+|float|double|ptr|<[^>]*>|\{[^}]*\}|\[[^]]*\]) @(?P<name>[\w.$\"-]+)\((?P<parameters>.*)\)(?P<tail>[^)]*)\{$"
 )
-SHARED_GLOBAL = re.compile(
-    r"@(?P<name>[\w.$]+) = (?P<linkage>[\w ]*?)addrspace\(3\) global (?P<type>\[.*?\]|<[^>]*>|\w+)"
-)
+SHARED_GLOBAL = re.compile(r"@(?P<name>[\w.$]+) = (?P<linkage>[\w ]*?)addrspace\(3\) global (?P<rest>.*)")
 CALL = re.compile(
     r"\s*(?:(?P<result>%[\w.]+) = )?(?:tail |musttail |notail )?call (?P<type>.*?) ?@llvm\.nvvm\.(?P<name>[\w.]+)\((?P<arguments>.*)\)"
 )
@@ -210,7 +208,7 @@ class _Writer:
             if line.startswith(("target ", "source_filename", "!", "declare ")) and not _kept(line):
                 continue
             if found := SHARED_GLOBAL.match(line):
-                size = bytes_of(found["type"])
+                size = bytes_of(type_of(pieces(found["rest"])[0]))
                 if "external" in found["linkage"] or size == 0:
                     size = 0
                 self.shared[found["name"]] = at, size
@@ -257,7 +255,7 @@ class _Writer:
         self.lines.append(f"{first[1]}:" if first else f"v{unnamed}:")
         if suspends:
             self.lines.append(
-                f"  %emu.id = call token @llvm.coro.id.retcon(i32 {FRAME}, i32 16, ptr %emu.frame, ptr @emu.proto, "
+                f"  %emu.id = call token @llvm.coro.id.retcon(i32 {FRAME}, i32 64, ptr %emu.frame, ptr @emu.proto, "
                 "ptr @emu.alloc, ptr @free)\n  %emu.handle = call ptr @llvm.coro.begin(token %emu.id, ptr null)"
             )
         at = 0
@@ -379,7 +377,7 @@ class _Writer:
             n = self._fresh()
             self.lines.append(f"  %emu.w{n} = call ptr @emu.show({arguments[0]}, i32 {self._site(line)})")
             self._suspend(WARP_SYNC)
-            self.lines.append("  call void @emu.turn()")
+            self.lines.append("  call void @emu.passed()")
             return
         elif found := re.fullmatch(r"shfl\.sync\.(up|down|bfly|idx)\.(i32|f32)(p?)", name):
             self._shuffle(line, result, found[1], found[2], bool(found[3]), arguments)

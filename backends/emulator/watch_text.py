@@ -3,7 +3,7 @@
 Each byte of memory has a Cell: who wrote it last, who has read it, in which interval. Intervals between barriers are
 numbered, and never start again: a number tells whether something was in this launch, in this block, or since the last
 barrier. So two accesses of one byte, one of them a write, are a race where they lie in one interval and come from
-two threads, or in one launch and come from two blocks; atomic ones do not race with one another. Accesses through two
+two threads that no barrier of their warp parts, or in one launch and come from two blocks; atomic ones do not race with one another. Accesses through two
 pointers, one of which was promised to have its memory for itself (`noalias`), are told as well.
 """
 
@@ -42,6 +42,18 @@ look:
   ret ptr %result
 no:
   ret ptr null
+}
+
+; Whether a barrier of the warp parts what thread %a did at its sync %as from what %b does at %bs.
+define internal i1 @parted(i16 %a, i16 %as, i16 %b, i16 %bs) nounwind alwaysinline {
+  %aw = lshr i16 %a, 5
+  %bw = lshr i16 %b, 5
+  %warp = icmp eq i16 %aw, %bw
+  %later = icmp ne i16 %as, %bs
+  %both = and i1 %warp, %later
+  %self = icmp eq i16 %a, %b
+  %result = or i1 %both, %self
+  ret i1 %result
 }
 
 define ptr @emu.check(ptr %p, i64 %size, i64 %alignment, i32 %kind, i32 %site) nounwind {
@@ -105,6 +117,10 @@ track:
   %launch.start = select i1 %lies.shared, i32 %block.start, i32 %launch.begin  ; each block has shared memory of its own
   %thread = call i32 @emu.tid()
   %me = trunc i32 %thread to i16
+  %record = load ptr, ptr @thread
+  %p.syncs = getelementptr %record, ptr %record, i32 0, i32 8
+  %syncs = load i32, ptr %p.syncs
+  %sync = trunc i32 %syncs to i16
   %through32 = lshr i32 %kind, 8
   %through = trunc i32 %through32 to i8
   %atomic8 = zext i1 %atomic to i8
@@ -136,13 +152,16 @@ unwritten:
 races:
   %p.writer = getelementptr %cell, ptr %c, i32 0, i32 1
   %writer = load i16, ptr %p.writer
-  %p.atomic = getelementptr %cell, ptr %c, i32 0, i32 2
+  %p.wsync = getelementptr %cell, ptr %c, i32 0, i32 2
+  %wsync = load i16, ptr %p.wsync
+  %p.atomic = getelementptr %cell, ptr %c, i32 0, i32 10
   %was.atomic8 = load i8, ptr %p.atomic
   %was.atomic = icmp ne i8 %was.atomic8, 0
   %recent = icmp uge i32 %written, %launch.start
   %here = icmp uge i32 %written, %block.start
   %just = icmp eq i32 %written, %now
-  %by.other = icmp ne i16 %writer, %me
+  %w.parted = call i1 @parted(i16 %writer, i16 %wsync, i16 %me, i16 %sync)
+  %by.other = xor i1 %w.parted, true
   %just.other = and i1 %just, %by.other
   %unordered = select i1 %here, i1 %just.other, i1 true
   %both.atomic = and i1 %was.atomic, %atomic
@@ -157,7 +176,7 @@ race.written:
   br label %aliasing
 
 aliasing:
-  %p.wthrough = getelementptr %cell, ptr %c, i32 0, i32 3
+  %p.wthrough = getelementptr %cell, ptr %c, i32 0, i32 11
   %wthrough = load i8, ptr %p.wthrough
   %known.wthrough = icmp ne i8 %wthrough, -1
   %other.wthrough = icmp ne i8 %wthrough, %through
@@ -171,18 +190,24 @@ aliased:
   br label %readers
 
 readers:
-  %p.read = getelementptr %cell, ptr %c, i32 0, i32 4
-  %p.reader = getelementptr %cell, ptr %c, i32 0, i32 5
+  %p.read = getelementptr %cell, ptr %c, i32 0, i32 3
+  %p.reader = getelementptr %cell, ptr %c, i32 0, i32 4
+  %p.rsync = getelementptr %cell, ptr %c, i32 0, i32 5
   %p.other = getelementptr %cell, ptr %c, i32 0, i32 6
-  %p.first = getelementptr %cell, ptr %c, i32 0, i32 7
-  %p.firster = getelementptr %cell, ptr %c, i32 0, i32 8
-  %p.rthrough = getelementptr %cell, ptr %c, i32 0, i32 9
+  %p.osync = getelementptr %cell, ptr %c, i32 0, i32 7
+  %p.first = getelementptr %cell, ptr %c, i32 0, i32 8
+  %p.firster = getelementptr %cell, ptr %c, i32 0, i32 9
+  %p.rthrough = getelementptr %cell, ptr %c, i32 0, i32 12
   %read = load i32, ptr %p.read
   %reader = load i16, ptr %p.reader
+  %rsync = load i16, ptr %p.rsync
   %other = load i16, ptr %p.other
+  %osync = load i16, ptr %p.osync
   %first = load i32, ptr %p.first
   %firster = load i16, ptr %p.firster
   %rthrough = load i8, ptr %p.rthrough
+  %r.parted = call i1 @parted(i16 %reader, i16 %rsync, i16 %me, i16 %sync)
+  %o.parted = call i1 @parted(i16 %other, i16 %osync, i16 %me, i16 %sync)
   %first.recent = icmp uge i32 %first, %launch.start
   %read.now = icmp eq i32 %read, %now
   br i1 %writes, label %write, label %read.it
@@ -197,8 +222,8 @@ race.abroad:
   call void @fault(i32 RACE_READ, i32 %site, i32 %firster32, i64 %first64, i64 %at, i64 %size)
   br label %race.here
 race.here:
-  %reader.other = icmp ne i16 %reader, %me
-  %other.other = icmp ne i16 %other, %me
+  %reader.other = xor i1 %r.parted, true
+  %other.other = xor i1 %o.parted, true
   %somebody = or i1 %reader.other, %other.other
   %r.race = and i1 %read.now, %somebody
   br i1 %r.race, label %race.read, label %read.aliasing
@@ -221,6 +246,7 @@ read.aliased:
 record.write:
   store i32 %now, ptr %c
   store i16 %me, ptr %p.writer
+  store i16 %sync, ptr %p.wsync
   store i8 %atomic8, ptr %p.atomic
   store i8 %through, ptr %p.wthrough
   br i1 %lies.shared, label %stepped, label %now.known
@@ -240,15 +266,21 @@ first.time:
 again:
   br i1 %read.now, label %another, label %alone
 another:
-  %not.me = icmp ne i16 %reader, %me
-  br i1 %not.me, label %second, label %stepped
+  br i1 %r.parted, label %renewed, label %second
+renewed:
+  store i16 %me, ptr %p.reader
+  store i16 %sync, ptr %p.rsync
+  br label %stepped
 second:
   store i16 %me, ptr %p.other
+  store i16 %sync, ptr %p.osync
   br label %stepped
 alone:
   store i32 %now, ptr %p.read
   store i16 %me, ptr %p.reader
+  store i16 %sync, ptr %p.rsync
   store i16 %me, ptr %p.other
+  store i16 %sync, ptr %p.osync
   br label %stepped
 
 stepped:

@@ -9,10 +9,10 @@ has just been stored is not loaded again. Loop IR to Loop IR; every number is co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
+from symdl.backends.nvptx.independence import apart, is_stored, uses_in
 from symdl.loops import (
     Assign,
     Barrier,
@@ -31,10 +31,7 @@ from symdl.loops import (
     walk,
 )
 from symdl.memory import rebuild
-from symdl.parallel import independent, variables
-from symdl.types import Extent, Symbol, symbol, symbols
-
-Use = Load | Store
+from symdl.types import Symbol, symbol, symbols
 
 
 def arranged(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -56,20 +53,6 @@ def arranged(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     return block(body, frozenset())
 
 
-def uses_in(*items: Any) -> dict[str, list[Use]]:
-    """Loads and stores by buffer."""
-    found: dict[str, list[Use]] = {}
-    for item in walk(*items):
-        if isinstance(item, Load | Store):
-            found.setdefault(item.view.buffer, []).append(item)
-    return found
-
-
-def is_stored(uses: list[Use]) -> bool:
-    """Whether one of them is a store."""
-    return any(isinstance(u, Store) for u in uses)
-
-
 # ---- sums of columns ----
 
 
@@ -82,31 +65,24 @@ def down_columns(loop: For) -> For:
             return loop
     if loop.schedule == "parallel" or any(isinstance(x, For | Barrier | Checked) for x in walk(*body)):
         return loop
-    if variables(*body):
+    if outside(body):
         return loop
     stored = [uses for uses in uses_in(*body).values() if is_stored(uses)]
-    if all(independent(row, uses) for uses in stored):
+    if all(apart(row, loop.body, uses) for uses in stored):
         return loop
     for uses in stored:
-        in_row = independent(row, uses) and independent(column, [fixed(u, column) for u in uses])
-        if not in_row and not independent(column, uses):
+        in_row = apart(row, loop.body, uses) and apart(column, body, uses)
+        if not in_row and not apart(column, loop.body, uses):
             return loop
     rows = For(row, loop.extent, body, loop.schedule)
     return For(column, columns, in_variables(rows))
 
 
-def fixed(use: Use, index: Symbol) -> Use:
-    """The use with only those axes that an index or data count; the others are part of where it begins."""
-    offset = use.view.offset
-    kept: list[tuple[Extent, Extent, Any]] = []
-    for n, stride, i in zip(use.view.shape, use.view.strides, use.at, strict=True):
-        if is_value(i) or index in symbols(i):  # type: ignore[arg-type]  # is_value says so
-            kept.append((n, stride, i))
-        else:
-            offset = offset + i * stride  # type: ignore[operator]  # is_value says so
-    shape, strides, at = (tuple(k[j] for k in kept) for j in range(3))
-    view = View(use.view.buffer, use.view.dtype, shape, strides, offset)
-    return replace(use, view=view, at=at)
+def outside(body: tuple[Stmt, ...]) -> set[str]:
+    """The variables that statements read or set but do not declare."""
+    items = walk(*body)
+    own = {x.name for x in items if isinstance(x, Local)}
+    return {x.name for x in items if isinstance(x, Ref | Assign)} - own
 
 
 def in_variables(loop: For) -> tuple[Stmt, ...]:
@@ -141,15 +117,13 @@ def joined(first: For, second: For) -> For | None:
         return None
     if any(isinstance(x, For) and x.index == first.index for x in walk(*second.body)):
         return None
-    if variables(first) or variables(second):
+    if outside(first.body) or outside(second.body):
         return None
     renamed = rewritten(second.body, {second.index: symbol(first.index.name)}, {})
     body = (*first.body, *renamed)
     own, other, both = uses_in(*first.body), uses_in(*renamed), uses_in(*body)
     for name, uses in both.items():
-        if is_stored(uses) and not independent(first.index, uses):
-            return None
-        if name in own and name in other and is_stored(uses) and any(map(is_value, (i for u in uses for i in u.at))):
+        if name in own and name in other and is_stored(uses) and not apart(first.index, body, uses):
             return None
     return replace(first, body=body)
 
@@ -202,5 +176,3 @@ def stores_to(statement: Stmt, buffer: str) -> bool:
     """Whether a statement, or one inside it, stores into a buffer."""
     return any(isinstance(x, Store) and x.view.buffer == buffer for x in walk(statement))
 
-
-Change = Callable[[View], View]

@@ -16,8 +16,8 @@ from symdl.backends.builder import BITS, LLVM_TYPE, Reg
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
-from symdl.backends.nvptx.arranging import uses_in
 from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dealt, nested
+from symdl.backends.nvptx.independence import uses_in
 from symdl.backends.nvptx.writer import SHARED, GpuWriter
 from symdl.backends.wide import emit, numbers
 from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, walk
@@ -64,7 +64,7 @@ class GroupWriter(GpuWriter):
         self.size_of_group, self.threads = size, threads
         self.hazards = Hazards()
         self.words = 0  # of shared memory that sums pass through
-        self.lane = self.leader = ""  # the number of the thread in its group, and whether it is the first
+        self.in_group = self.leader = ""  # the number of the thread in its group, and whether it is the first
         self.scratch = ""
 
     # threads
@@ -82,14 +82,14 @@ class GroupWriter(GpuWriter):
             first = self.arithmetic("mul", block, str(self.threads))
             return self.arithmetic("add", first, thread), self.arithmetic("mul", blocks, str(self.threads))
         in_block = self.threads // self.size_of_group
-        group, groups, self.lane = block, blocks, thread
+        group, groups, self.in_group = block, blocks, thread
         if in_block > 1:
             bits = self.size_of_group.bit_length() - 1
-            self.lane = self.arithmetic("and", thread, str(self.size_of_group - 1))
+            self.in_group = self.arithmetic("and", thread, str(self.size_of_group - 1))
             group = self.arithmetic("mul", block, str(in_block))
             group = self.arithmetic("add", group, self.arithmetic("lshr", thread, str(bits)))
             groups = self.arithmetic("mul", blocks, str(in_block))
-        self.leader = self.emit(f"icmp eq {self.word} {self.lane}, 0", "bool").text
+        self.leader = self.emit(f"icmp eq {self.word} {self.in_group}, 0", "bool").text
         return group, groups
 
     def meet(self) -> None:
@@ -223,7 +223,8 @@ class GroupWriter(GpuWriter):
 
     def how(self, loops: Sequence[For], plan: Plan | None) -> Touch:
         alone = len(loops) == 1
-        return Touch("dealt", (), loops[0].index if alone else None, loops[0].extent, plan.lanes if plan else 1)
+        index = loops[0].index if alone else None
+        return Touch("dealt", (), index, loops[0].body, loops[0].extent, plan.lanes if plan else 1)
 
     def deal(self, loop: For, folds: dict[str, Fold]) -> None:
         """Rounds dealt out to the threads, their sums brought together."""
@@ -234,7 +235,7 @@ class GroupWriter(GpuWriter):
         for name, fold in folds.items():
             before[name] = self.get(name)
             self.set(name, self.const(identity(fold.primitive, fold.dtype), fold.dtype))
-        self.shared_out(loops, self.lane, str(self.size_of_group), plan)
+        self.shared_out(loops, self.in_group, str(self.size_of_group), plan)
         if not folds:
             return
         totals = self.reduced([(self.get(name), fold.primitive) for name, fold in folds.items()])
@@ -255,8 +256,8 @@ class GroupWriter(GpuWriter):
         found = [self.over_warp(value, primitive, WARP) for value, primitive in values]
         warps = self.size_of_group // WARP
         if warps > 1:
-            number = self.emit(f"trunc {self.word} {self.arithmetic('lshr', self.lane, '5')} to i32", "int32").text
-            low = self.arithmetic("and", self.lane, str(WARP - 1))
+            number = self.emit(f"trunc {self.word} {self.arithmetic('lshr', self.in_group, '5')} to i32", "int32").text
+            low = self.arithmetic("and", self.in_group, str(WARP - 1))
             head = self.emit(f"icmp eq {self.word} {low}, 0", "bool").text
             words = [self.as_words(v) for v in found]
             self.words = max(self.words, sum(map(len, words)) * warps)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from symdl.backends.nvptx.arranging import Use, is_stored, uses_in
-from symdl.loops import Assign, Barrier, For, Load, Local, Stmt, Store, View, is_value, walk
-from symdl.parallel import independent, sum_of
-from symdl.types import Extent, Symbol, replace_symbols, slope, symbol, symbols
+from symdl.backends.nvptx.independence import Use, apart, is_stored, uses_in
+from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, View, is_value, walk
+from symdl.parallel import sum_of
+from symdl.types import Extent, Symbol, replace_symbols, symbol, symbols
 
 Who = Literal["all", "first", "dealt"]
 
@@ -24,25 +24,6 @@ class Fold:
 
     primitive: str
     dtype: str
-
-
-def apart(loop: For, uses: list[Use]) -> bool:
-    """Whether no two rounds of a loop touch one element of a buffer."""
-    return independent(loop.index, [counted(u, loop.index) for u in uses])
-
-
-def counted(use: Use, index: Symbol) -> Use:
-    """The use with an axis that an index moves by one counted by the index itself, the rest being where it begins."""
-    view, at, offset = use.view, list(use.at), use.view.offset
-    if any(not is_value(i) and i == symbol(index.name) for i in at):
-        return use
-    for k, i in enumerate(at):
-        if not is_value(i) and slope(i, index) == 1:  # type: ignore[arg-type]  # is_value says so
-            offset = offset + replace_symbols(i, {index: 0}) * view.strides[k]  # type: ignore[arg-type]  # likewise
-            at[k] = symbol(index.name)
-            break
-    moved = View(view.buffer, view.dtype, view.shape, view.strides, offset)
-    return replace(use, view=moved, at=tuple(at))
 
 
 def folds_of(loop: For) -> dict[str, Fold] | None:
@@ -66,7 +47,7 @@ def folds_of(loop: For) -> dict[str, Fold] | None:
             return None
         folds[name] = Fold(primitive, sets[0].value.dtype)
     for uses in uses_in(loop).values():
-        if is_stored(uses) and not apart(loop, uses):
+        if is_stored(uses) and not apart(loop.index, loop.body, uses):
             return None
     return folds
 
@@ -98,6 +79,7 @@ class Touch:
     who: Who
     uses: tuple[Use, ...]
     index: Symbol | None = None
+    body: tuple[Stmt, ...] = ()
     extent: Extent = 0
     lanes: int = 1
 
@@ -115,7 +97,7 @@ class Touch:
             common = Symbol("_dealt")
             both = [renamed(u, self.index, common) for u in self.uses]
             both += [renamed(u, other.index, common) for u in other.uses]
-            return not apart(For(common, self.extent, ()), both)
+            return not apart(common, self.body + other.body, both)
         return True
 
 
@@ -146,7 +128,3 @@ class Hazards:
     def clear(self) -> None:
         self.pending.clear()
 
-
-def loads_in(*items: Any) -> list[Load]:
-    """Loads of values."""
-    return [x for x in walk(*items) if isinstance(x, Load)]

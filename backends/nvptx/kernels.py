@@ -92,11 +92,13 @@ def ways(loops: Sequence[For], inside: tuple[Stmt, ...]) -> list[tuple[Way, Exte
     """Who takes a round, and when (1 or 0)."""
     if not has_dealt(inside):
         return [("threads", 1)]
+    if combines(inside):
+        return [("warps", 1)]
     longest = length(inside)
     known = isinstance(longest, int)
     if known and longest <= SMALL:  # type: ignore[operator]  # it is an int
         return [("threads", 1)]
-    if beside_threads(loops, inside) and not combines(inside):
+    if beside_threads(loops, inside):
         rounds = product(x.extent for x in loops)
         if not isinstance(rounds, int) or rounds > FEW or (known and longest <= LITTLE):  # type: ignore[operator]  # likewise
             return [("threads", 1)]
@@ -184,8 +186,7 @@ def _written(
         else:
             opened = writer.open_loop(writer.size(units(loops, 1)), group, groups)
             writer.nests.append(Nest(opened.before, changed_in(inside) | {("index", str(x.index)) for x in loops}))
-            last = writer.define_indices(loops, opened.index, 1)
-            writer.scopes[-1].symbols[loops[-1].index] = last
+            writer.scopes[-1].symbols[loops[-1].index] = writer.define_indices(loops, opened.index, 1)
             writer.cooperate(inside)
             writer.nests.pop()
             writer.close_loop(opened)

@@ -9,7 +9,7 @@ from typing import Any
 
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.attempts import AttemptWriter, Whole
-from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
+from symdl.backends.llvm.module import ITEM_BYTES, Landing, Module, Target
 from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in
 from symdl.loops import (
@@ -189,12 +189,12 @@ class GpuWriter(AttemptWriter):
         whole = self.pointers_aligned() if vectors is not None else ""
         opened = self.open_loop(self.size(count), first, step)
         self.nests.append(Nest(opened.before, varying))
-        last = self.define_indices(loops, opened.index, lanes)
+        start = self.define_indices(loops, opened.index, lanes)
         if vectors is None:
-            self.scopes[-1].symbols[inner.index] = last
+            self.scopes[-1].symbols[inner.index] = start
             self.round(inner)
         else:
-            self.unit(inner, vectors, partial, self.arithmetic("mul", last, str(lanes)), whole)
+            self.unit(inner, vectors, partial, start, whole)
         self.nests.pop()
         self.close_loop(opened)
         if vectors is not None:
@@ -202,19 +202,20 @@ class GpuWriter(AttemptWriter):
                 self.finish_sum(vectors.sums[name], pointer, lanes)
 
     def define_indices(self, loops: Sequence[For], unit: str, lanes: int) -> str:
-        """Indices of all loops but the innermost from the number of a unit; returns the unit of the innermost one."""
+        """Indices of all loops but the innermost from the number of a unit; returns where that begins in the innermost."""
         extents = [loop.extent for loop in loops[:-1]]
         extents.append(units(loops[-1:], lanes))
+        numbers = [self.size(extent) for extent in extents[1:]]
         rest, places = unit, []
-        for extent in reversed(extents[1:]):
-            n = self.size(extent)
-            places.append(self.arithmetic("urem", rest, n))
-            rest = self.arithmetic("udiv", rest, n)
-        places.append(rest)
-        places.reverse()
-        for loop, place in zip(loops[:-1], places, strict=False):
+        with Landing(self, self.scopes[-1]):  # where indices are known, what depends on them alone may stand, too
+            for n in reversed(numbers):
+                places.append(self.arithmetic("urem", rest, n))
+                rest = self.arithmetic("udiv", rest, n)
+            places.append(rest)
+            start = places[0] if lanes == 1 else self.arithmetic("mul", places[0], str(lanes))
+        for loop, place in zip(loops[:-1], reversed(places), strict=False):
             self.scopes[-1].symbols[loop.index] = place
-        return places[-1]
+        return start
 
     def unit(self, loop: For, plan: Plan, partial: dict[str, str], start: str, whole: str) -> None:
         """Neighbouring rounds: as one vector if they are all there and lie well, else one by one."""

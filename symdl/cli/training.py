@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl import extras
+from symdl import distributed, extras
 from symdl.cli.options import DONE, FAILED, INTERRUPTED, field_value, natural, positive, positive_float, seeds, setting
 from symdl.datasets import Split
 from symdl.errors import ConfigError, DataError
@@ -53,6 +53,7 @@ def add_verbs(verbs: Any) -> None:
         "--checkpoint", type=Path, metavar="FILE", help="write the state of the run there after every epoch"
     )
     verb.add_argument("--resume", type=Path, metavar="FILE", help="go on from such a file, and keep writing it")
+    verb.add_argument("--mpi", action="store_true", help="share each batch among the processes that mpiexec started")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.add_argument("--quiet", action="store_true", help="no progress")
     verb.set_defaults(command=train, parser=verb)
@@ -83,6 +84,15 @@ class Outcome:
 
 def train(arguments: argparse.Namespace) -> int:
     """`symdl train`."""
+    if not arguments.mpi:
+        return _train(arguments)
+    with distributed.session() as ranks:
+        if ranks.Get_rank():
+            arguments.quiet = True
+        return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
     if arguments.seeds is not None and (arguments.resume or arguments.checkpoint):
         arguments.parser.error("--resume and --checkpoint take one seed")
     if arguments.resume is not None and not arguments.resume.is_file():
@@ -96,6 +106,8 @@ def train(arguments: argparse.Namespace) -> int:
         changes = {"classes": len(classes)} if classes else {}
         model = Recipe(chosen.name, config, source).make(seed=seed, **changes)
         model.class_names = classes
+        if arguments.mpi:
+            _share(model)
         outcome = _train_once(arguments, chosen, model, split, source)
         if outcome.history.interrupted:
             file = arguments.resume or arguments.checkpoint
@@ -103,8 +115,10 @@ def train(arguments: argparse.Namespace) -> int:
             print(f"interrupted: no weights are saved{further}", file=sys.stderr)
             return INTERRUPTED
         outcomes.append(outcome)
-        if not arguments.json:
+        if not arguments.json and _speaks(arguments):
             _print_outcome(outcome, seed, split, brief=arguments.seeds is not None)
+    if not _speaks(arguments):
+        return DONE
     if arguments.json:
         print(json.dumps(_train_json(chosen, source, outcomes)))
     elif arguments.seeds is not None:
@@ -112,6 +126,19 @@ def train(arguments: argparse.Namespace) -> int:
         found = [o.measures[name] for o in outcomes]
         print(f"mean test {name} {np.mean(found):.4f} over {len(outcomes)} seeds, lowest {min(found):.4f}")
     return DONE
+
+
+def _speaks(arguments: argparse.Namespace) -> bool:
+    """Whether this process is the one that prints and writes files."""
+    return not arguments.mpi or distributed.world().Get_rank() == 0
+
+
+def _share(model: Model) -> None:
+    """Steps of this model are shared by all ranks from now on. Raises ConfigError for one that is trained in several stages."""
+    trainer = getattr(model, "trainer", None)
+    if trainer is None:
+        raise ConfigError(f"--mpi: {model} is trained in several stages; only models with one trainer can be shared")
+    model.trainer = distributed.DataParallel(trainer)  # type: ignore[attr-defined]  # it has one
 
 
 def _recipe(arguments: argparse.Namespace) -> tuple[Recipe, str]:
@@ -158,10 +185,11 @@ def _train_once(arguments: argparse.Namespace, chosen: Recipe, model: Model, spl
     validation = None
     if arguments.patience is not None:
         validation = 0.1
-        callbacks.append(EarlyStopping(patience=arguments.patience))
+        callbacks.append(EarlyStopping(patience=arguments.patience, restore_best_weights=True))
     file = arguments.resume or arguments.checkpoint
     if file is not None:
-        callbacks.append(Checkpoint(file, resume=arguments.resume is not None))
+        kind = distributed.SharedCheckpoint if arguments.mpi else Checkpoint
+        callbacks.append(kind(file, resume=arguments.resume is not None))
     started = time.perf_counter()
     with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of an interrupt: `train` says it
         history = model.fit(
@@ -175,7 +203,7 @@ def _train_once(arguments: argparse.Namespace, chosen: Recipe, model: Model, spl
     if history.interrupted:
         return Outcome(model, history, {}, None, seconds, None)
     output = _output(arguments, f"{chosen.model}-{source}", model.config.seed)
-    if output is not None:
+    if output is not None and _speaks(arguments):
         model.save(output, data=source)
     confusion = model.confusion(split.x_test, split.y_test) if isinstance(model, Classifier) else None
     return Outcome(model, history, model.evaluate(split.x_test, split.y_test), confusion, seconds, output)
@@ -213,7 +241,7 @@ def _train_json(chosen: Recipe, source: str, outcomes: Sequence[Outcome]) -> dic
             {
                 "seed": o.model.config.seed,
                 "config": asdict(o.model.config),
-                "epochs": o.history.epoch[-1] if o.history.epoch else 0,
+                "epochs": len(o.history.records),
                 "stopped": o.history.stopped,
                 "history": o.history.history,
                 "seconds": o.seconds,

@@ -47,5 +47,6 @@ def whitened(image: Array) -> Array:
     """
     rows, columns = image.shape
     f = 512 * np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.fftfreq(columns))
-    white = np.fft.ifft2(np.fft.fft2(image) * f * np.exp(-((f / CUTOFF) ** 4))).real
-    return white / white.std()
+    white: Array = np.fft.ifft2(np.fft.fft2(image) * f * np.exp(-((f / CUTOFF) ** 4))).real
+    white /= white.std()
+    return white

@@ -14,12 +14,13 @@ import numpy as np
 from symdl.errors import ConfigError, ShapeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+FORMATS = ("channels_first", "channels_last")
 
 
 def shifted(x: Array, down: Any, right: Any) -> Array:
     """Each image moved by whole pixels, down and to the right; one number for all, or one for each."""
     _images(x, "shifted")
-    n, rows, columns = len(x), *x.shape[-2:]
+    n, (rows, columns) = len(x), x.shape[-2:]
     i = np.arange(rows) - np.broadcast_to(np.asarray(down, np.int64), n)[:, None]
     j = np.arange(columns) - np.broadcast_to(np.asarray(right, np.int64), n)[:, None]
     return _pick(x, i[:, :, None], j[:, None, :])
@@ -74,7 +75,8 @@ class Augmentation:
 
     rotate: up to so many degrees, either way. shift: up to so many pixels, in both directions. flip: mirrored, left for
     right, one time in two. crop: a window of that size, anywhere. They happen in this order.
-    shape: rows x[n, numbers] are seen as images of this shape, and rows come back.
+    shape: rows x[n, numbers] are seen as images of this shape, and rows come back. data_format: "channels_first", or
+    "channels_last" for x[n, rows, columns, channels].
     Raises ConfigError for negative bounds, ShapeError for what are no images.
     """
 
@@ -83,10 +85,13 @@ class Augmentation:
     flip: bool = False
     crop: tuple[int, int] | None = None
     shape: tuple[int, ...] | None = None
+    data_format: str = "channels_first"
 
     def __post_init__(self) -> None:
         if not (self.rotate >= 0 and self.shift >= 0) or (self.crop is not None and min(self.crop) < 1):
             raise ConfigError(f"Augmentation: {self} has bounds below 0")
+        if self.data_format not in FORMATS:
+            raise ConfigError(f"Augmentation: data_format {self.data_format!r} is none of {', '.join(FORMATS)}")
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         n, rows = len(x), x.ndim == 2
@@ -94,6 +99,9 @@ class Augmentation:
             if x[:1].size != len(x[:1]) * int(np.prod(self.shape)):
                 raise ShapeError(f"Augmentation: rows of shape {x.shape[1:]} are no images of shape {self.shape}")
             x = x.reshape(n, *self.shape)
+        last = self.data_format == "channels_last" and x.ndim == 4
+        if last:
+            x = x.transpose(0, 3, 1, 2)
         _images(x, "Augmentation")
         dtype = x.dtype
         if self.rotate:
@@ -109,6 +117,8 @@ class Augmentation:
                 raise ShapeError(f"Augmentation: crop {self.crop} of images of shape {x.shape[-2:]}")
             x = cropped(x, self.crop, *(rng.integers(0, most + 1, n) for most in room))
         x = x.astype(dtype, copy=False)
+        if last:
+            x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
         return x.reshape(n, -1) if rows else x
 
 

@@ -15,9 +15,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SIZES = ((8, 8), (28, 28))
 BITMAP, BLOCK = 32, 4  # UCI: a bitmap of 32 x 32, counted in blocks of 4 x 4
 WIDEST, STRETCH = 20, 1.5  # ... whose digits are at most so many pixels wide, and at most so much wider than drawn
-INKED = 0.35  # ... the share of a pixel that must be ink
+INKED = 0.5  # ... the share of a pixel that must be ink
 BOX, FIELD = 20, 28  # MNIST: a box of 20 x 20 in a field of 28 x 28
-THINNEST_UCI, THINNEST_MNIST = 4.0, 1.5  # pixels: thinner strokes are made as thick, since those of the data sets are
+THINNEST_UCI, THINNEST_MNIST = 5.0, 1.5  # pixels: thinner strokes are made as thick, since those of the data sets are
 CONTRAST = 0.05  # of white: where paper and ink differ by less, nothing is drawn
 FAINT, FRINGE = 0.05, 2  # ink that faint counts as paper, and so does what is farther than that from a stroke
 LARGEST = 1000  # rows and columns beyond which an image is made smaller first
@@ -36,6 +36,7 @@ def digit_from_image(image: Array | str | os.PathLike[str], size: tuple[int, int
     (28, 28), MNIST: the digit is scaled, its proportions kept, into a box of 20 by 20, which is placed in the field so
     that the centre of mass is at pixel (14, 14) (LeCun, Bottou, Bengio and Haffner, 1998).
 
+    An image of 8 by 8 pixels is taken as it is for (8, 8), but for the inversion.
     Raises DataError when nothing is drawn or the file is no image, ShapeError for other arrays, ConfigError for
     another size.
     """
@@ -45,6 +46,8 @@ def digit_from_image(image: Array | str | os.PathLike[str], size: tuple[int, int
         name, pixels = str(image), read_image(image)
     else:
         name, pixels = "the image", _grey(np.asarray(image))
+    if pixels.shape == SIZES[0] == tuple(size):  # too small to be made like the data: it is of the data
+        return np.asarray(1 - pixels if _paper(pixels) > otsu(pixels) else pixels, np.float32).ravel()
     ink = boxed(ink_of(pixels, name))
     return (_uci(ink) if tuple(size) == SIZES[0] else _mnist(ink)).astype("float32").ravel()
 
@@ -56,9 +59,8 @@ def ink_of(pixels: Array, name: str) -> Array:
     """
     if max(pixels.shape) > LARGEST:
         factor = LARGEST / max(pixels.shape)
-        pixels = resized(pixels, tuple(max(1, round(n * factor)) for n in pixels.shape))  # type: ignore[arg-type]
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    paper = float(np.median(border))
+        pixels = resized(pixels, (max(1, round(len(pixels) * factor)), max(1, round(pixels.shape[1] * factor))))
+    paper = _paper(pixels)
     threshold = otsu(pixels)
     bright = paper > threshold
     ink = paper - pixels if bright else pixels - paper
@@ -72,6 +74,10 @@ def ink_of(pixels: Array, name: str) -> Array:
         near = wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
     ink = np.clip(ink / darkest, 0, 1)
     return np.where(near & (ink > FAINT), ink, 0)
+
+
+def _paper(pixels: Array) -> float:
+    return float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
 
 
 def boxed(ink: Array) -> Array:
@@ -120,7 +126,8 @@ def _uci(ink: Array) -> Array:
     bitmap = np.zeros((BITMAP, BITMAP))
     bitmap[:, left : left + width] = resized(upright, (BITMAP, width)) > INKED
     blocks = BITMAP // BLOCK
-    return bitmap.reshape(blocks, BLOCK, blocks, BLOCK).mean(axis=(1, 3))
+    counts: Array = bitmap.reshape(blocks, BLOCK, blocks, BLOCK).mean(axis=(1, 3))
+    return counts
 
 
 def straightened(ink: Array) -> Array:
@@ -162,8 +169,8 @@ def thickened(ink: Array, share: float) -> Array:
     """
     drawn = ink > 0.5
     around = np.pad(drawn, 1)
-    circumference = np.count_nonzero(around[1:] != around[:-1]) + np.count_nonzero(around[:, 1:] != around[:, :-1])
-    thick = 2 * np.count_nonzero(drawn) / max(circumference, 1)
+    edges = int(np.count_nonzero(around[1:] != around[:-1]) + np.count_nonzero(around[:, 1:] != around[:, :-1]))
+    thick = 2 * float(np.count_nonzero(drawn)) / max(edges, 1)
     wanted = share * max(ink.shape)
     if thick >= wanted:
         return ink

@@ -37,14 +37,17 @@ def resized(image: Array, size: tuple[int, int], fit: Fit = "stretch") -> Array:
     if fit == "crop":
         kept = [extent / max(scales) for extent in size]  # of the old rows and columns
         spans = [((n - k) / 2, (n + k) / 2) for n, k in zip((rows, columns), kept, strict=True)]
-    down, across = overlaps(rows, size[0], *spans[0]), overlaps(columns, size[1], *spans[1])
-    return (down @ (image.astype("float64") @ across.T)).astype(dtype)
+    out = image.astype("float64")
+    for axis, new, span in zip((-2, -1), size, spans, strict=True):
+        out = np.moveaxis(averaged(np.moveaxis(out, axis, -1), new, *span), -1, axis)
+    return np.clip(out, image.min(), image.max()).astype(dtype)  # a mean, whatever the sums were rounded to
 
 
-def overlaps(old: int, new: int, start: float, end: float) -> Array:
-    """M[new, old], rows of sum 1: the share of old pixel j in new pixel i, when `new` pixels divide start..end."""
-    edges = start + (end - start) / new * np.arange(new + 1)
-    low = np.maximum(edges[:-1, None], np.arange(old))
-    high = np.minimum(edges[1:, None], np.arange(1, old + 1))
-    share = np.clip(high - low, 0, None)
-    return share / share.sum(axis=1, keepdims=True)
+def averaged(x: Array, new: int, start: float, end: float) -> Array:
+    """x[..., old] as [..., new]: the means of x over `new` equal pieces of start..end, x being constant on each pixel."""
+    sums = np.concatenate([np.zeros((*x.shape[:-1], 1)), np.cumsum(x, axis=-1)], axis=-1)
+    edges = np.clip(start + (end - start) / new * np.arange(new + 1), 0, x.shape[-1])
+    pixel = np.minimum(edges.astype(np.int64), x.shape[-1] - 1)
+    below = sums[..., pixel] + (edges - pixel) * x[..., pixel]  # the integral from 0 to each edge
+    means: Array = np.diff(below, axis=-1) / np.diff(edges)
+    return means

@@ -57,19 +57,12 @@ class Chain(Layer):
         layer.rng = layer.rng if layer.rng is not None else self.rng
         layer.dtype = layer.dtype or self.dtype
         layer.stored = self.stored
-        if not layer.built:
-            layer.prefix = self.inner
+        # the layers of an inner model may be called as those of this one are
+        layer.prefix = f"{self.prefix}{layer.name}." if isinstance(layer, Chain) else self.prefix
         return layer(x)
-
-    @property
-    def inner(self) -> str:
-        """What stands before the names of its layers: nothing in a model that is in no other."""
-        return self.prefix
 
     def build(self, x: Expr) -> None:
         for layer in self.layers:
-            if isinstance(layer, Chain):  # its layers may be called as those of this one are
-                layer.prefix = f"{self.inner}{layer.name}."
             x = self.join(layer, x)
 
     def output(self, x: Expr, training: Training | None) -> Expr:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
 
 import symdl.tensor as T
+from symdl import extras
 from symdl.errors import ConfigError
 from symdl.expr import Expr
 from symdl.functions import Function, function
-from symdl.nn.callbacks import Callback, Run
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
 from symdl.nn.objective import Objective, scalar
 from symdl.nn.optimizers import SGD
-from symdl.nn.progress import Progress
+from symdl.nn.progress import ProgbarLogger
 from symdl.nn.training import Plan, Trainer, Validation
+from symdl.nn.watching import Callback, Run
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable
 
@@ -64,29 +66,28 @@ def minimize(
     trainer.remember()
     search = Search(trainer, plan, precision)
     run = Run(
-        trainer=trainer,
+        trainer,
+        [*callbacks, *([ProgbarLogger()] if verbose else [])],
         epochs=trainer.epoch + max_iterations,
         batches=1,
-        settings={"method": method, "tolerance": tolerance, "examples": len(plan)},
-        callbacks=sorted([*callbacks, *([Progress()] if verbose else [])], key=lambda c: c.order),
+        settings=lambda: {"method": method, "tolerance": tolerance, "examples": len(plan)},
+        verbose=verbose,
     )
     history = trainer.history
-    history.stopped = ""
-    for callback in run.callbacks:
-        callback.begin(run)
+    run.begin()
     search.start()  # a callback may have taken up a checkpoint
     left = run.epochs - trainer.epoch
     try:
-        history.stopped = run.reason()
+        history.stopped = run.stopping
         if left > 0 and not history.stopped:
-            message = _search(search, lambda theta: _iteration(search, run, plan, theta), method, left, tolerance)
-            history.stopped = run.reason() or ("" if trainer.epoch >= run.epochs else message)
+            with _one_blas_thread():
+                message = _search(search, lambda theta: _iteration(search, run, plan, theta), method, left, tolerance)
+            history.stopped = run.stopping or ("" if trainer.epoch >= run.epochs else message)
     except KeyboardInterrupt:
         history.stopped = INTERRUPTED
     finally:
         place(search.at, search.parameters)
-        for callback in run.callbacks:
-            callback.end(run)
+        run.end()
     if history.interrupted and not verbose:
         warnings.warn(f"interrupted after iteration {trainer.epoch}; history and weights so far are kept", stacklevel=2)
     return history
@@ -106,21 +107,26 @@ def _search(search: Search, after: Callable[[Array], None], method: str, iterati
     return str(found.message)
 
 
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """scipy's vectors go through BLAS, whose threads wait by spinning and so take the processors from compiled code: a
+    search of 20,000 parameters on two processors was six times slower with them."""
+    if not extras.installed("threadpoolctl"):
+        return nullcontext()
+    limits: AbstractContextManager[Any] = extras.load("threadpoolctl", "minimize").threadpool_limits(1, user_api="blas")
+    return limits
+
+
 def _iteration(search: Search, run: Run, plan: Plan, theta: Array) -> None:
     """The record of an iteration that is done; raises StopIteration, by which scipy's search ends, to end it."""
     trainer = search.trainer
     place(theta, search.parameters)
-    metrics = search.measures(theta)
-    if plan.held_out is not None:
-        metrics |= {f"val_{name}": value for name, value in trainer.evaluate(*plan.held_out).items()}
+    metrics = search.measures(theta) | plan.held_out_measures(trainer)
     now = time.perf_counter()
     record = EpochRecord(trainer.epoch + 1, now - search.since, metrics)
     search.since, search.at = now, theta
     trainer.history.records.append(record)
-    for callback in run.callbacks:
-        callback.batch(run)
-        callback.epoch(run, record)
-    if run.reason():
+    run.epoch_ends(record)
+    if run.stopping:
         raise StopIteration
 
 

@@ -74,7 +74,9 @@ class Orthogonal:
 
     def __call__(self, rng: np.random.Generator, shape: Shape) -> Array:
         if len(shape) < 2:
-            raise ShapeError(f"initializer: weights of shape {shape} cannot be orthogonal: at least two axes are needed")
+            raise ShapeError(
+                f"initializer: weights of shape {shape} cannot be orthogonal: at least two axes are needed"
+            )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q = q * np.sign(np.diag(r))  # so that all such matrices are equally likely (Mezzadri, 2007)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from symdl.expr import Expr
 from symdl.gradient import grad
-from symdl.nn.layers import Layer, Training
+from symdl.nn.layer import Layer, Training
 from symdl.nn.losses import Loss, loss, metric
 from symdl.nn.optimizers import Updates
 from symdl.random import RandomStream
@@ -21,7 +21,7 @@ class Objective:
     inputs: the variables of a batch, an example a row each. losses: one number an example, or a scalar; the cost is their
     mean, each times its weight where weights are given, and `penalty`. parameters: what moves along the cost's gradient.
     measures: what is reported of a training batch, one number an example (the mean is taken) or a scalar; the first is
-    what callbacks watch. quiet: the same as measured of held-out data, without noise; empty where that has no meaning.
+    what callbacks watch. quiet: the same as measured of held-out data, without noise; empty where that has no meaning. quiet_losses: losses without noise.
     updates: what else a batch changes (running means, the chain of a sampler). state: what belongs to the model besides
     its parameters. prediction: what the model makes of inputs[0], None where it predicts nothing. noise: the stream that
     training draws from. consider_constant: that of `symdl.grad`.
@@ -32,6 +32,7 @@ class Objective:
     parameters: Sequence[SharedVariable]
     measures: Mapping[str, Expr]
     quiet: Mapping[str, Expr] = field(default_factory=dict)
+    quiet_losses: Expr | None = None
     penalty: Expr | None = None
     updates: Updates = field(default_factory=list)
     state: Sequence[SharedVariable] = ()
@@ -39,9 +40,10 @@ class Objective:
     noise: RandomStream = field(default_factory=lambda: RandomStream(0))
     consider_constant: Sequence[Expr] = ()
 
-    def cost(self, weights: Expr | None = None) -> Expr:
-        """The scalar to make small, weights[n] being the weight of each example."""
-        losses = self.losses if weights is None else self.losses * weights.astype(self.losses.dtype)
+    def cost(self, weights: Expr | None = None, losses: Expr | None = None) -> Expr:
+        """The scalar to make small, weights[n] being the weight of each example; of other losses, if they are given."""
+        losses = self.losses if losses is None else losses
+        losses = losses if weights is None else losses * weights.astype(losses.dtype)
         mean = losses.mean() if losses.ndim else losses
         return mean if self.penalty is None else mean + self.penalty
 
@@ -72,6 +74,7 @@ def supervised(
         parameters=model.trained,
         measures=measures,
         quiet=quiet,
+        quiet_losses=quiet["loss"],
         penalty=model.penalty(),
         updates=training.updates,
         state=[*model.state, *(p for p in model.parameters if id(p) not in moved)],

@@ -3,65 +3,75 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, ClassVar, TextIO
 
 from symdl import extras
-from symdl.nn.callbacks import Callback, Run
-from symdl.nn.history import EpochRecord
+from symdl.nn.history import line_of
+from symdl.nn.watching import Callback, Logs
+
+PERIOD = 0.1  # seconds between two looks of the bar
 
 
-class Progress(Callback):
-    """A rich bar of all batches with the last epoch's metrics when the stream is a terminal and rich is installed.
+class ProgbarLogger(Callback):
+    """A rich bar of the epoch's batches with the measures when the stream is a terminal and rich is installed.
 
-    Otherwise one line an epoch, without carriage returns, fit for a log. stream: standard error if not given.
+    Otherwise, and with plain=True, one line an epoch, without carriage returns, fit for a log. stream: standard error if
+    not given.
     """
 
     order: ClassVar[int] = 2
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None = None, plain: bool = False) -> None:
+        self.stream, self.plain = stream, plain
         self.bar: Any = None
         self.task: Any = None
+        self.shown = 0.0
 
-    def begin(self, run: Run) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         stream = self._stream()
-        if stream.isatty() and extras.installed("rich"):
+        if not self.plain and stream.isatty() and extras.installed("rich"):
             self.bar = _bar(stream)
             self.bar.start()
-            self.task = self.bar.add_task("", total=run.epochs * run.batches, metrics="")
-            self._show(run)
+            self.task = self.bar.add_task("", total=self.run.epochs * self.run.batches, metrics="")
+            records = self.trainer.history.records
+            self._show(self.trainer.epoch, 0, str(records[-1]) if records else "")
 
-    def batch(self, run: Run) -> None:
-        if self.bar is not None:
-            self.bar.advance(self.task)
+    def watches(self, hook: str) -> bool:
+        return self.bar is not None and hook == "on_train_batch_end"
 
-    def epoch(self, run: Run, record: EpochRecord) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if self.bar is not None and (now := time.perf_counter()) - self.shown > PERIOD:
+            self.shown = now
+            self._show(self.trainer.epoch, batch + 1, line_of(logs or {}))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        record = self.trainer.history.records[-1]
         if self.bar is None:
-            width = len(str(run.epochs))
-            line = f"epoch {record.epoch:>{width}}/{run.epochs} - {record.seconds:.2f} s - {record}"
+            width = len(str(self.run.epochs))
+            line = f"epoch {record.epoch:>{width}}/{self.run.epochs} - {record.seconds:.2f} s - {record}"
             print(line, file=self._stream(), flush=True)
         else:
-            self._show(run)
+            self._show(epoch + 1, 0, str(record))
 
-    def end(self, run: Run) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
-        history = run.trainer.history
+        history, done = self.trainer.history, self.trainer.epoch
         if history.interrupted:
-            line = f"interrupted after epoch {run.trainer.epoch} of {run.epochs}; history and weights so far are kept"
+            line = f"interrupted after epoch {done} of {self.run.epochs}; history and weights so far are kept"
             print(line, file=self._stream(), flush=True)
         elif history.stopped:
-            print(f"stopped after epoch {run.trainer.epoch}: {history.stopped}", file=self._stream(), flush=True)
+            print(f"stopped after epoch {done}: {history.stopped}", file=self._stream(), flush=True)
 
-    def _show(self, run: Run) -> None:
-        done = run.trainer.epoch
-        records = run.trainer.history.records
+    def _show(self, epochs: int, batches: int, metrics: str) -> None:
+        """The bar after so many epochs, and batches of the next."""
         self.bar.update(
             self.task,
-            completed=done * run.batches,
-            description=f"epoch {done}/{run.epochs}",
-            metrics=str(records[-1]) if records else "",
+            completed=epochs * self.run.batches + batches,
+            description=f"epoch {epochs + (batches > 0)}/{self.run.epochs}",
+            metrics=metrics,
         )
 
     def _stream(self) -> TextIO:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdl.nn.layers import Chain
+from symdl.nn.chain import Chain
 
 
 class Sequential(Chain):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,14 +16,15 @@ import symdl.tensor as T
 from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
-from symdl.nn.callbacks import Callback, Run
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
 from symdl.nn.objective import Objective, scalar
 from symdl.nn.optimizers import Optimizer, Updates, optimizer
-from symdl.nn.progress import Progress
+from symdl.nn.progress import ProgbarLogger
+from symdl.nn.watching import Callback, Run
 from symdl.nn.weights import assign, values
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable, shared
+from symdl.sweeps import Sweep
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = tuple[Array, ...]
@@ -46,12 +47,13 @@ class Trainer:
         self.noise = objective.noise
         self.noise.seed(seed)
         self.history = History()
+        self.stop_training = False  # set by a callback, ends the run after the epoch
         self.names = list(objective.measures)
         self._measured = [scalar(m) for m in objective.measures.values()]
-        own_rate = isinstance(chosen.learning_rate, Expr)  # a schedule of the user's own
-        rate = 1.0 if own_rate else float(chosen.learning_rate)  # type: ignore[arg-type]  # a number, if no Expr
+        self.scheduled = not isinstance(chosen.learning_rate, float | int)  # by the optimizer itself
+        rate = 1.0 if self.scheduled else float(chosen.learning_rate)  # type: ignore[arg-type]  # a number then
         self.learning_rate = shared(np.float64(rate), "learning_rate")
-        self._moving = chosen if own_rate else replace(chosen, learning_rate=self.learning_rate)
+        self._moving = chosen if self.scheduled else replace(chosen, learning_rate=self.learning_rate)
 
     @cached_property
     def updates(self) -> Updates:
@@ -89,9 +91,19 @@ class Trainer:
         if not self.objective.losses.ndim:
             raise ConfigError("fit: weights need a loss of one number an example; this one is a scalar")
         instead = dict(zip(self._gradients, self.objective.gradients(weights), strict=True))
+        updates = self._updates_with(instead)
+        measured = self._weighing(self._measured, self.objective.cost(), self.objective.cost(weights))
+        return function([*self.objective.inputs, weights], measured, updates=updates, name="weighted_step")
+
+    @staticmethod
+    def _weighing(measures: Sequence[Expr], cost: Expr, weighted: Expr) -> list[Expr]:
+        """The measures, the cost among them with its weights."""
+        return [weighted if m is cost else m for m in measures]
+
+    def _updates_with(self, gradients: Mapping[Expr, Expr]) -> Updates:
+        """The updates of a step with other gradients, and the same optimizer state."""
         targets, nexts = zip(*self.updates, strict=True)
-        updates = list(zip(targets, graph_replace(nexts, instead), strict=True))
-        return function([*self.objective.inputs, weights], self._measured, updates=updates, name="weighted_step")
+        return list(zip(targets, graph_replace(nexts, gradients), strict=True))
 
     @cached_property
     def _evaluate(self) -> Function:
@@ -99,6 +111,18 @@ class Trainer:
             raise ConfigError("evaluate: this objective measures nothing of data that it is not trained on")
         inputs, quiet = list(self.objective.inputs), [scalar(m) for m in self.objective.quiet.values()]
         return function(inputs, quiet, name="evaluate", on_unused_input="ignore")
+
+    @cached_property
+    def _weighted_evaluate(self) -> Function:
+        """Evaluation with a weight for each example as its last input; of the measures, the cost has them."""
+        losses = self.objective.quiet_losses
+        if losses is None or not losses.ndim:
+            raise ConfigError("evaluate: weights need a loss of one number an example of held-out data")
+        weights = T.tensor("sample_weight", dtype="float64", shape=(None,))
+        quiet = [scalar(m) for m in self.objective.quiet.values()]
+        quiet = self._weighing(quiet, self.objective.cost(None, losses), self.objective.cost(weights, losses))
+        inputs = [*self.objective.inputs, weights]
+        return function(inputs, quiet, name="weighted_evaluate", on_unused_input="ignore")
 
     @cached_property
     def _predict(self) -> Function:
@@ -120,26 +144,39 @@ class Trainer:
     @property
     def epoch(self) -> int:
         """How many epochs are done."""
-        return self.history.records[-1].epoch if self.history.records else 0
+        return self.history.records[-1].epoch if self.history.records else self.history.initial_epoch
 
     def step(self, *batch: Array, weights: Array | None = None) -> Array:
         """Move the parameters by one batch: its loss and metrics before the move, float64."""
         measured = self._step(*batch) if weights is None else self._weighted_step(*batch, weights)
         return np.array(measured, np.float64)
 
-    def evaluate(self, *data: Any) -> dict[str, float]:
-        """The measures of data as the parameters are now, without noise: means over the examples."""
-        arrays = self.arrays(*data)
+    def sweep(self, plan: Plan, batch_size: int) -> Sweep:
+        """All steps of an epoch at once: what `step` does with each batch."""
+        if plan.weights is None:
+            return Sweep(self._step, plan.data, batch_size)
+        return Sweep(self._weighted_step, (*plan.data, plan.weights), batch_size)
+
+    def evaluate(self, *data: Any, weights: Any = None) -> dict[str, float]:
+        """The measures of data as the parameters are now, without noise: means over the examples.
+
+        weights[n]: how much each example counts in the cost, where that is among the measures.
+        """
+        arrays: Sequence[Array] = self.arrays(*data)
         n = len(arrays[0])
+        run = self._evaluate
+        if weights is not None:
+            run, arrays = self._weighted_evaluate, [*arrays, weights_of(weights, n)]
         total = sum(
-            (rows.stop - rows.start) * np.array(self._evaluate(*(a[rows] for a in arrays)), np.float64)
-            for rows in slices(n)
+            (rows.stop - rows.start) * np.array(run(*(a[rows] for a in arrays)), np.float64) for rows in slices(n)
         )
         return dict(zip(self.objective.quiet, (np.asarray(total) / n).tolist(), strict=True))
 
     def predict(self, x: Any) -> Array:
         """The prediction for each row of x, without noise."""
         x = self.array(x, self.objective.inputs[0])
+        if len(x) <= EVALUATION_ROWS:
+            return np.asarray(self._predict(x))
         return np.concatenate([self._predict(x[rows]) for rows in slices(len(x))])
 
     def arrays(self, *data: Any) -> Arrays:
@@ -175,7 +212,7 @@ def fit_iter(
     weights: Any = None,
     shuffle: bool = True,
     transform: Transform | None = None,
-    on_batch: Callable[[], None] | None = None,
+    run: Run | None = None,
 ) -> Iterator[EpochRecord]:
     """Train until `epochs` epochs are done in all, and yield a record after each.
 
@@ -183,22 +220,26 @@ def fit_iter(
     last batch takes what is left. validation: one array for each input, or the fraction of the data, its end, to hold out.
     weights[n]: how much each example counts in the cost. transform(arrays, rng): what a training batch becomes
     (augmentation), drawn from the trainer's generator. Breaking off between two records is safe, and calling again with
-    the same trainer goes on where it stood.
+    the same trainer goes on where it stood. run: whose callbacks are to be called around batches.
     Raises ConfigError, ShapeError or DataError at the call, not at the first record.
     """
     plan = Plan(trainer, data, validation, weights)
     if batch_size < 1 or epochs < 0:
         raise ConfigError(f"fit: batch_size {batch_size} must be at least 1 and epochs {epochs} at least 0")
-    return _epochs(trainer, plan, epochs, batch_size, shuffle, transform, on_batch)
+    return _epochs(trainer, plan, epochs, batch_size, shuffle, transform, run)
 
 
 class Plan:
-    """Data of a run, checked: what to train on with its weights, and what is held out."""
+    """Data of a run, checked: what to train on with its weights, and what is held out with its own.
+
+    validation: a fraction, or one array for each input, then perhaps weights of these examples.
+    """
 
     def __init__(self, trainer: Trainer, data: Sequence[Any], validation: Validation, weights: Any) -> None:
         self.data = trainer.arrays(*data)
         self.held_out: Arrays | None = None
-        self.weights = None if weights is None else _weights(weights, len(self.data[0]))
+        self.held_out_weights: Array | None = None
+        self.weights = None if weights is None else weights_of(weights, len(self.data[0]))
         if isinstance(validation, float | int):
             n = len(self.data[0])
             kept = n - round(validation * n)
@@ -206,9 +247,30 @@ class Plan:
                 raise ConfigError(f"fit: validation {validation} of {n} examples leaves {kept} to train on")
             self.held_out = tuple(a[kept:] for a in self.data)
             self.data = tuple(a[:kept] for a in self.data)
-            self.weights = None if self.weights is None else self.weights[:kept]
+            if self.weights is not None:
+                self.weights, self.held_out_weights = self.weights[:kept], self.weights[kept:]
         elif validation is not None:
-            self.held_out = trainer.arrays(*validation)
+            inputs = len(trainer.objective.inputs)
+            self.held_out = trainer.arrays(*validation[:inputs], *validation[inputs + 1 :])
+            if len(validation) > inputs:
+                self.held_out_weights = weights_of(validation[inputs], len(self.held_out[0]))
+
+    @property
+    def validation(self) -> Validation:
+        """What is held out, as the argument of this name."""
+        if self.held_out is None or self.held_out_weights is None:
+            return self.held_out
+        return (*self.held_out, self.held_out_weights)
+
+    def held_out_measures(self, trainer: Trainer) -> dict[str, float]:
+        """What is measured of it, by names that begin with val_."""
+        if self.held_out is None:
+            return {}
+        if self.held_out_weights is None:
+            found = trainer.evaluate(*self.held_out)
+        else:
+            found = trainer.evaluate(*self.held_out, weights=self.held_out_weights)
+        return {f"val_{name}": value for name, value in found.items()}
 
     def __len__(self) -> int:
         return len(self.data[0])
@@ -221,27 +283,42 @@ def _epochs(
     batch_size: int,
     shuffle: bool,
     transform: Transform | None,
-    on_batch: Callable[[], None] | None,
+    run: Run | None,
 ) -> Iterator[EpochRecord]:
     n = len(plan)
+    watched = run if run is not None and (run.before or run.after) else None
+    sweep = trainer.sweep(plan, batch_size) if watched is None and transform is None else None
     while trainer.epoch < epochs:
         started = time.perf_counter()
         order = trainer.rng.permutation(n) if shuffle else np.arange(n)
-        total = np.zeros(len(trainer.names))
-        for rows in (order[k : k + batch_size] for k in range(0, n, batch_size)):
+        total, seen = np.zeros(len(trainer.names)), 0
+        if sweep is not None:  # nobody looks between batches
+            total, seen = sweep.total(order), n
+        for k, begin in enumerate(range(0, n if sweep is None else 0, batch_size)):
+            rows = order[begin : begin + batch_size]
+            if watched is not None:
+                watched.batch_begins(k)
             batch = tuple(a[rows] for a in plan.data)
             if transform is not None:
                 batch = trainer.arrays(*transform(batch, trainer.rng))
-            weights = None if plan.weights is None else plan.weights[rows]
-            total += len(rows) * trainer.step(*batch, weights=weights)
-            if on_batch is not None:
-                on_batch()
-        metrics = dict(zip(trainer.names, (total / n).tolist(), strict=True))
-        if plan.held_out is not None:
-            metrics |= {f"val_{name}": value for name, value in trainer.evaluate(*plan.held_out).items()}
+            if plan.weights is None:
+                total += len(rows) * trainer.step(*batch)
+            else:
+                total += len(rows) * trainer.step(*batch, weights=plan.weights[rows])
+            seen += len(rows)
+            if watched is not None:
+                watched.batch_ends(k, lambda: _means(trainer, total, seen))  # noqa: B023  # called at once
+                if trainer.stop_training:
+                    break
+        metrics = _means(trainer, total, seen) | plan.held_out_measures(trainer)
         record = EpochRecord(trainer.epoch + 1, time.perf_counter() - started, metrics)
         trainer.history.records.append(record)
         yield record
+
+
+def _means(trainer: Trainer, total: Array, seen: int) -> dict[str, float]:
+    """The measures by name, from their sums over so many examples."""
+    return dict(zip(trainer.names, (total / seen).tolist(), strict=True))
 
 
 def fit(
@@ -254,64 +331,66 @@ def fit(
     shuffle: bool = True,
     transform: Transform | None = None,
     callbacks: Sequence[Callback] = (),
-    verbose: Literal[0, 1] = 1,
+    verbose: Literal[0, 1, 2] = 1,
+    model: Any = None,
 ) -> History:
     """`fit_iter` to its end, with callbacks: the history of the trainer, this run's records at its end.
 
-    verbose=1 shows progress on standard error, 0 nothing. Ctrl-C ends the run as a callback would: the history and the
-    weights so far are kept, `history.interrupted` is true, and a line or a warning says so.
+    verbose=1 shows progress on standard error, 2 a plain line an epoch even on a terminal, 0 nothing. model: what
+    callbacks see as theirs. Ctrl-C ends the run as a callback would: the history and the weights so far are kept,
+    `history.interrupted` is true, and a line or a warning says so.
     """
     plan = Plan(trainer, data, validation, weights)
-    digest = 0
-    for array in (*plan.data, *([] if plan.weights is None else [plan.weights])):
-        digest = zlib.crc32(array, digest)
-    run = Run(
-        trainer=trainer,
-        epochs=epochs,
-        batches=-(-len(plan) // max(batch_size, 1)),
-        settings={
+
+    def settings() -> dict[str, Any]:
+        digest = 0
+        for array in (*plan.data, *([] if plan.weights is None else [plan.weights])):
+            digest = zlib.crc32(array, digest)
+        return {
             "batch_size": batch_size,
             "shuffle": shuffle,
             "examples": len(plan),
             "data": digest,
             "optimizer": str(trainer.optimizer),
-        },
-        callbacks=sorted([*callbacks, *([Progress()] if verbose else [])], key=lambda c: c.order),
+        }
+
+    run = Run(
+        trainer,
+        [*callbacks, *([ProgbarLogger(plain=verbose == 2)] if verbose else [])],
+        epochs=epochs,
+        batches=-(-len(plan) // max(batch_size, 1)),
+        settings=cache(settings),
+        model=model,
+        verbose=verbose,
     )
     history = trainer.history
-    history.stopped = ""
-    for callback in run.callbacks:
-        callback.begin(run)
     try:
+        run.begin()
         records = fit_iter(
             trainer,
             *plan.data,
             epochs=epochs,
             batch_size=batch_size,
-            validation=plan.held_out,
+            validation=plan.validation,
             weights=plan.weights,
             shuffle=shuffle,
             transform=transform,
-            on_batch=run.on_batch,
+            run=run,
         )
-        while not (stopped := run.reason()):
-            record = next(records, None)
-            if record is None:
-                break
-            for callback in run.callbacks:
-                callback.epoch(run, record)
-        history.stopped = stopped
+        while trainer.epoch < epochs and not run.stopping:
+            run.epoch_begins()
+            run.epoch_ends(next(records))
+        history.stopped = run.stopping
     except KeyboardInterrupt:
         history.stopped = INTERRUPTED
     finally:
-        for callback in run.callbacks:
-            callback.end(run)
+        run.end()
     if history.interrupted and not verbose:
         warnings.warn(f"interrupted after epoch {trainer.epoch}; history and weights so far are kept", stacklevel=2)
     return history
 
 
-def _weights(weights: Any, n: int) -> Array:
+def weights_of(weights: Any, n: int) -> Array:
     """Weights of n examples as float64."""
     array = np.asarray(weights)
     if array.shape != (n,) or array.dtype.kind not in "biuf":

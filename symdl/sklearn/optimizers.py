@@ -39,11 +39,11 @@ class ShortAdam(Adam):
     def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
         count = shared(np.int64(0), "adam.step")
         t = assume(count + 1, lower=1).astype("float64")
-        rate = self.learning_rate * T.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+        rate = self.learning_rate * T.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         updates: Updates = [(count, count + 1)]
         for p, g in zip(parameters, gradients, strict=True):
             m, v = state(p, "mean"), state(p, "squares")
-            new_m = self.beta1 * m + (1 - self.beta1) * g
-            new_v = self.beta2 * v + (1 - self.beta2) * (g * g)
+            new_m = self.beta_1 * m + (1 - self.beta_1) * g
+            new_v = self.beta_2 * v + (1 - self.beta_2) * (g * g)
             updates += [(m, new_m), (v, new_v), (p, p - rate.astype(p.dtype) * new_m / (T.sqrt(new_v) + self.epsilon))]
         return updates

@@ -22,6 +22,7 @@ from symdl.nn.layers import Chain, Dense, Layer, Training
 from symdl.nn.losses import loss
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import optimizer
+from symdl.nn.regularizers import L2
 from symdl.nn.training import Trainer, Validation, fit, slices
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
@@ -92,12 +93,19 @@ class Autoencoder(Model):
     def build(self) -> None:
         c = self.config
         rng = np.random.default_rng(c.seed)
-        down = [Dense(n, c.activation, c.initializer, l2=c.l2, name=f"encoder{k}") for k, n in enumerate(c.sizes[1:])]
+        down = [
+            Dense(n, c.activation, kernel_initializer=c.initializer, kernel_regularizer=L2(c.l2), name=f"encoder{k}")
+            for k, n in enumerate(c.sizes[1:])
+        ]
         up: list[Layer] = []
         for k in reversed(range(len(down))):
             what, name = (c.activation if k else c.output), f"decoder{k}"
             n = c.sizes[k]
-            up.append(Mirror(down[k], what, name=name) if c.tied else Dense(n, what, c.initializer, l2=c.l2, name=name))
+            up.append(
+                Mirror(down[k], what, name=name)
+                if c.tied
+                else Dense(n, what, kernel_initializer=c.initializer, kernel_regularizer=L2(c.l2), name=name)
+            )
         self.encoder, self.decoder = Chain(down, rng=rng), Chain(up, rng=rng)
         self.x: Expr = T.tensor("x", dtype=c.dtype, shape=(None, c.sizes[0]))
         self.trainer = Trainer(self.objective(self.x), optimizer(c.optimizer, c.learning_rate), seed=c.seed)

@@ -13,8 +13,7 @@ from symdl.images import Augmentation
 from symdl.nn.activations import activation
 from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
-from symdl.nn.images import Conv2D, Flatten, Pool2D
-from symdl.nn.layers import Dense, Layer
+from symdl.nn.layers import Conv2D, Dense, Flatten, Layer, MaxPooling2D
 from symdl.nn.training import Transform, Validation
 from symdl.zoo.base import Array
 from symdl.zoo.classifier import Network, NetworkConfig
@@ -25,12 +24,13 @@ FIRST = "channels_first"
 @dataclass(frozen=True)
 class CNNConfig(NetworkConfig):
     """image: channels, rows, columns; a row of features is such an image in C order. filters: of each convolution.
-    kernel: extent of all filters. hidden: units between the convolutions and the classes. classes: how many labels.
+    kernel: extent of all filters. padding: "same" or "valid". hidden: units between the convolutions and the classes. classes: how many labels.
     shift, rotate, flip: how training images vary, in pixels and degrees, either way, and mirrored (symdl.images)."""
 
     image: tuple[int, int, int] = (1, 8, 8)
     filters: tuple[int, ...] = (8, 16)
     kernel: int = 3
+    padding: str = "same"
     activation: str = "tanh"
     hidden: int = 64
     classes: int = 10
@@ -45,6 +45,8 @@ class CNNConfig(NetworkConfig):
             raise ConfigError(
                 f"CNN: image {self.image} is not (channels, rows, columns), or filters {self.filters} not counts"
             )
+        if self.padding not in ("same", "valid"):
+            raise ConfigError(f"CNN: padding {self.padding!r} is neither same nor valid")
         if min(self.kernel, self.hidden, self.classes) < 1:
             raise ConfigError(
                 f"CNN: kernel {self.kernel}, hidden {self.hidden}, classes {self.classes} must be at least 1"
@@ -70,14 +72,14 @@ class LeNet(Network):
         for k, filters in enumerate(c.filters):
             layers.append(
                 Conv2D(
-                    filters, c.kernel, padding=self.padding, activation=c.activation, data_format=FIRST, name=f"conv{k}"
+                    filters, c.kernel, padding=c.padding, activation=c.activation, data_format=FIRST, name=f"conv{k}"
                 )
             )
-            rows -= 0 if self.padding == "same" else c.kernel - 1
+            rows -= 0 if c.padding == "same" else c.kernel - 1
             if rows < 1:
                 raise ConfigError(f"{type(self).__name__}: images of {c.image} are too small for {c.filters} filters")
             if rows >= 2 and self.pooled(k):
-                layers.append(Pool2D(2, data_format=FIRST))
+                layers.append(MaxPooling2D(2, data_format=FIRST))
                 rows //= 2
         return [
             *layers,
@@ -103,8 +105,6 @@ class LeNet(Network):
                 return vary(batch[0], rng), batch[1]
 
         return super().train(x, y, validation, callbacks, transform, verbose)
-
-    padding = "valid"
 
     def pooled(self, k: int) -> bool:
         """Whether the k-th convolution is followed by pooling."""
@@ -138,7 +138,6 @@ class VGG(LeNet):
     name = "vgg"
     Config = VGGConfig
     config: VGGConfig
-    padding = "same"
 
     def pooled(self, k: int) -> bool:
         return k % 2 == 1

@@ -15,6 +15,7 @@ from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.layers import Dense
 from symdl.nn.objective import supervised
+from symdl.nn.regularizers import L2
 from symdl.nn.training import Trainer, Validation
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
@@ -44,7 +45,7 @@ class LinearRegression(Model):
 
     def build(self) -> None:
         c = self.config
-        self.layer = Dense(1, None, "zeros", l2=c.l2, name="layer0", dtype=c.dtype)
+        self.layer = Dense(1, kernel_initializer="zeros", kernel_regularizer=L2(c.l2), name="layer0", dtype=c.dtype)
         x = T.tensor("x", dtype=c.dtype, shape=(None, c.features))
         y = T.tensor("y", dtype=c.dtype, shape=(None,))
         self.trainer = Trainer(supervised(self.layer, x, y, "mean_squared_error"), "sgd", seed=c.seed)

@@ -11,6 +11,7 @@ from symdl.nn.callbacks import Callback
 from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.layers import Dense, Layer
+from symdl.nn.regularizers import L2
 from symdl.nn.training import Transform, Validation
 from symdl.zoo.base import Array
 from symdl.zoo.classifier import Network, NetworkConfig
@@ -43,7 +44,15 @@ class LogisticRegression(Network):
     config: LogisticConfig
 
     def layers(self) -> list[Layer]:
-        return [Dense(self.config.classes, "softmax", "zeros", l2=self.config.l2, name="layer0")]
+        return [
+            Dense(
+                self.config.classes,
+                "softmax",
+                kernel_initializer="zeros",
+                kernel_regularizer=L2(self.config.l2),
+                name="layer0",
+            )
+        ]
 
     def train(
         self,
@@ -63,6 +72,7 @@ class LogisticRegression(Network):
             x,
             y,
             max_iterations=self.config.epochs,
+            tolerance=1e-7,
             validation=validation,
             callbacks=callbacks,
             verbose=verbose,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from symdl.errors import ConfigError
 from symdl.nn.activations import activation
 from symdl.nn.layers import Dense, Dropout, Layer
+from symdl.nn.regularizers import L2
 from symdl.zoo.classifier import Network, NetworkConfig
 
 
@@ -51,9 +52,22 @@ class MLP(Network):
         *hidden, classes = c.sizes[1:]
         layers: list[Layer] = []
         for k, units in enumerate(hidden):
-            layers.append(Dense(units, c.activation, c.initializer, l2=c.l2, name=f"layer{k}"))
+            layers.append(
+                Dense(
+                    units, c.activation, kernel_initializer=c.initializer, kernel_regularizer=L2(c.l2), name=f"layer{k}"
+                )
+            )
             layers += [Dropout(c.dropout)] if c.dropout else []
-        return [*layers, Dense(classes, "softmax", c.initializer, l2=c.l2, name=f"layer{len(hidden)}")]
+        return [
+            *layers,
+            Dense(
+                classes,
+                "softmax",
+                kernel_initializer=c.initializer,
+                kernel_regularizer=L2(c.l2),
+                name=f"layer{len(hidden)}",
+            ),
+        ]
 
     @property
     def shape(self) -> tuple[int, ...]:

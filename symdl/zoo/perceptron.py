@@ -138,14 +138,9 @@ class Perceptron(Classifier):
 class NoMistakes(Callback):
     """Ends a run after an epoch without mistakes."""
 
-    def __init__(self) -> None:
-        self.over = False
-
-    def epoch(self, run: Any, record: Any) -> None:
-        self.over = record.metrics["mistakes"] == 0
-
-    def stop(self, run: Any) -> str:
-        return "an epoch without mistakes" if self.over else ""
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and logs["mistakes"] == 0:
+            self.stop("an epoch without mistakes")
 
 
 def _label(z: Any) -> Any:

@@ -21,9 +21,9 @@ from symdl.nn.training import Trainer, Validation, fit, slices
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Config, Model
-from symdl.zoo.boltzmann import Machine, bernoulli, pseudo_likelihood, pseudo_likelihood_of
+from symdl.zoo.boltzmann import Machine, pseudo_likelihood, pseudo_likelihood_of
 from symdl.zoo.contrastive import contrastive_divergence
-from symdl.zoo.likelihood import MOST_BITS, Annealed, annealed_log_partition, base_rates, exact_log_partition
+from symdl.zoo.likelihood import Annealed, annealed_log_partition, base_rates, exact_log_partition
 
 EXACT_BITS = 20  # up to so many units on the smaller side `evaluate` sums all states: a second
 
@@ -85,7 +85,7 @@ class RBM(Model):
         self.objective = contrastive_divergence(
             self.machine,
             self.v,
-            self.parameters,
+            self.trained,
             self.noise,
             steps=c.steps,
             particles=particles if c.persistent else None,
@@ -111,6 +111,11 @@ class RBM(Model):
     @property
     def parameters(self) -> list[SharedVariable]:
         return [self.W, self.visible_bias, self.hidden_bias]
+
+    @property
+    def trained(self) -> list[SharedVariable]:
+        """The parameters that training moves."""
+        return self.parameters
 
     @property
     def features(self) -> int:
@@ -241,7 +246,8 @@ class RBM(Model):
         return exact_log_partition(self.machine)
 
     def log_partition(self) -> float:
-        """log Z, exactly, by the 2^k states of the smaller side. Raises ConfigError for more than 26 units on both."""
+        """log Z, exactly, by the 2^k states of the smaller side (of real visible units, the hidden one). Raises ConfigError
+        where k is above 26."""
         return self._log_partition()
 
     @cached_property

@@ -1,0 +1,6 @@
+"""scikit-learn estimators, trained by symdl: `from symdl.sklearn import MLPClassifier`. docs/sklearn.md lists them."""
+
+from symdl.sklearn.linear import LogisticRegression, Perceptron
+from symdl.sklearn.multilayer import MLPClassifier, MLPRegressor
+
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Perceptron"]

@@ -1,0 +1,553 @@
+"""Multilayer perceptrons with the arguments, attributes and numbers of scikit-learn's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from symdl.errors import DataError
+from symdl.nn.full_batch import minimize
+from symdl.nn.training import Trainer, fit_iter
+from symdl.nn.weights import assign, values
+from symdl.sklearn.conventions import (
+    FLAG,
+    VERBOSE,
+    Array,
+    ClassifierMixin,
+    ConvergenceWarning,
+    Estimator,
+    RegressorMixin,
+    available_if,
+    check_classification_targets,
+    check_is_fitted,
+    check_random_state,
+    checked_weights,
+    either,
+    labels_of,
+    many,
+    number,
+    one_column,
+    one_of,
+    train_test_split,
+    type_of_target,
+    whole,
+)
+from symdl.sklearn.networks import ACTIVATIONS, Architecture, drawn, forward, in_pieces, made
+from symdl.sklearn.optimizers import HeavyBall, ShortAdam
+
+
+class Orders:
+    """The orders of the examples that scikit-learn's shuffling gives: each reorders the one before."""
+
+    def __init__(self, random: np.random.RandomState) -> None:
+        self.random, self.order = random, np.arange(0)
+
+    def permutation(self, n: int) -> Array:
+        """The next order of n examples."""
+        order = self.order if len(self.order) == n else np.arange(n)
+        places = np.arange(n)
+        self.random.shuffle(places)
+        self.order = order[places]
+        return self.order
+
+
+class Multilayer(Estimator):
+    """What MLPClassifier and MLPRegressor share: everything but their targets.
+
+    The settings and what they mean are scikit-learn's, as are the numbers: weights and orders are drawn alike, so that
+    loss_curve_ agrees up to rounding. Trained by `symdl.nn.fit_iter`, or by `symdl.nn.minimize` where solver="lbfgs".
+    """
+
+    RULES: ClassVar = {
+        "hidden_layer_sizes": many(whole(1)),
+        "activation": one_of(*ACTIVATIONS),
+        "solver": one_of("adam", "sgd", "lbfgs"),
+        "alpha": number(0),
+        "batch_size": either(one_of("auto"), whole(1)),
+        "learning_rate": one_of("constant", "invscaling", "adaptive"),
+        "learning_rate_init": number(0, above=True),
+        "power_t": number(0),
+        "max_iter": whole(1),
+        "shuffle": FLAG,
+        "tol": number(0),
+        "verbose": VERBOSE,
+        "warm_start": FLAG,
+        "momentum": number(0, 1),
+        "nesterovs_momentum": FLAG,
+        "early_stopping": FLAG,
+        "validation_fraction": number(0, 1, below=True),
+        "beta_1": number(0, 1, below=True),
+        "beta_2": number(0, 1, below=True),
+        "epsilon": number(0, above=True),
+        "n_iter_no_change": number(1),
+        "max_fun": whole(1),
+    }
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int],
+        activation: str,
+        solver: str,
+        alpha: float,
+        batch_size: int | str,
+        learning_rate: str,
+        learning_rate_init: float,
+        power_t: float,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        verbose: bool | int,
+        warm_start: bool,
+        momentum: float,
+        nesterovs_momentum: bool,
+        early_stopping: bool,
+        validation_fraction: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        n_iter_no_change: float,
+        max_fun: int,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    # ---- what the two differ in ----
+
+    def _data(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
+        """Rows, and targets as the graph takes them."""
+        raise NotImplementedError
+
+    def _output(self) -> tuple[str, int]:
+        """The last activation, and how many outputs there are."""
+        raise NotImplementedError
+
+    def _validation_score(self, x: Array, y: Array, weights: Array) -> float:
+        """How good the network is on examples held out, the larger the better."""
+        raise NotImplementedError
+
+    def _stratified(self, y: Array) -> Array | None:
+        """By what examples to hold out are chosen evenly."""
+        return None
+
+    # ---- training ----
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, one_epoch: bool) -> Self:
+        self.check_settings()
+        again = hasattr(self, "coefs_") and (self.warm_start or one_epoch)
+        x, t = self._data(X, y, not again)
+        weights = checked_weights(sample_weight, x)
+        self.out_activation_, self.n_outputs_ = self._output()
+        random = check_random_state(self.random_state)
+        if not again:
+            self._begin(x, random)
+        if self.solver == "lbfgs":
+            self._minimize(x, t, weights)
+        else:
+            self._descend(x, t, weights, random, one_epoch)
+        if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
+            raise DataError(
+                f"{type(self).__name__}: training ended with infinite weights", (), "Scale the inputs, or lower the rate."
+            )
+        return self
+
+    def _begin(self, x: Array, random: np.random.RandomState) -> None:
+        """Fresh weights, and nothing learnt so far."""
+        hidden = np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist()
+        sizes = [x.shape[1], *hidden, self.n_outputs_]
+        self.n_layers_, self.n_iter_, self.t_ = len(sizes), 0, 0
+        self._put(drawn(sizes, self.activation, x.dtype, random))
+        self._trainer: Trainer | None = None
+        self._steps: dict[str, Array] | None = None  # the optimizer's state, of an estimator that was pickled
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+            self._waited = 0
+            self.best_loss_: float | None = None if self.early_stopping else np.inf
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+            self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+
+    def _put(self, parameters: Sequence[Array]) -> None:
+        half = self.n_layers_ - 1
+        self.coefs_, self.intercepts_ = list(parameters[:half]), list(parameters[half:])
+
+    @property
+    def _architecture(self) -> Architecture:
+        return Architecture(self.n_layers_ - 1, self.activation, self.out_activation_, str(self.coefs_[0].dtype))
+
+    def _network(self) -> Trainer:
+        """A trainer whose parameters have the values of coefs_ and intercepts_."""
+        optimizer = (
+            HeavyBall(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+            if self.solver == "sgd"
+            else ShortAdam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        )
+        parameters = made([*self.coefs_, *self.intercepts_])
+        return Trainer(self._architecture.objective(parameters, self.alpha), optimizer)
+
+    def _minimize(self, x: Array, t: Array, weights: Array) -> None:
+        trainer = self._network()
+        history = minimize(trainer, x, t, weights, max_iterations=self.max_iter, tolerance=self.tol, verbose=0)
+        self.n_iter_ = trainer.epoch
+        if history.records:
+            self.loss_ = history.records[-1].metrics["loss"]
+        if self.n_iter_ >= self.max_iter:
+            warnings.warn(
+                f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged", ConvergenceWarning, stacklevel=4
+            )
+        self._put([p.get_value() for p in trainer.objective.parameters])
+
+    def _descend(self, x: Array, t: Array, weights: Array, random: np.random.RandomState, one_epoch: bool) -> None:
+        if self.early_stopping and one_epoch:
+            raise DataError("partial_fit does not support early_stopping=True")
+        held: tuple[Array, Array, Array] | None = None
+        if self.early_stopping:
+            x, held_x, t, held_t, weights, held_w = train_test_split(
+                x, t, weights, random_state=random, test_size=self.validation_fraction, stratify=self._stratified(t)
+            )
+            if len(held_x) < 2:
+                raise DataError(
+                    f"{type(self).__name__}: {len(held_x)} example to validate with", (), "Increase validation_fraction."
+                )
+            held = held_x, held_t, held_w
+        if not one_epoch or self._trainer is None:
+            self._trainer = self._network()
+            if one_epoch and self._steps is not None:
+                assign(self._trainer.shared, self._steps, "the pickled estimator")
+        trainer = self._trainer
+        for p, value in zip(trainer.objective.parameters, [*self.coefs_, *self.intercepts_], strict=True):
+            p.set_value(value)
+        trainer.rng = Orders(random)  # type: ignore[assignment]  # it draws what the loop asks for
+        best = [*self.coefs_, *self.intercepts_]
+        stop = trainer.epoch + (1 if one_epoch else self.max_iter)
+        begun, self.n_iter_ = trainer.epoch, 0
+        try:
+            for record in fit_iter(
+                trainer, x, t, weights, epochs=stop, batch_size=self._batch(len(x)), shuffle=self.shuffle
+            ):
+                self.n_iter_ = trainer.epoch - begun
+                self.t_ += len(x)
+                self.loss_ = record.metrics["loss"]
+                self.loss_curve_.append(self.loss_)
+                if self.verbose:
+                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+                if held is not None:
+                    self._put([p.get_value() for p in trainer.objective.parameters])
+                    if self._validated(held):
+                        best = [*self.coefs_, *self.intercepts_]
+                else:
+                    self._improved()
+                if self._over(trainer) or one_epoch:
+                    break
+                if trainer.epoch == stop:
+                    warnings.warn(
+                        f"all of max_iter={self.max_iter} epochs are done and the loss still falls",
+                        ConvergenceWarning,
+                        stacklevel=4,
+                    )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        self._put(best if held is not None else [p.get_value() for p in trainer.objective.parameters])
+
+    def _batch(self, n: int) -> int:
+        if isinstance(self.batch_size, str):
+            return min(200, n)
+        if self.batch_size > n:
+            warnings.warn(f"batch_size {self.batch_size} is clipped to the {n} examples", stacklevel=5)
+        return min(int(self.batch_size), n)
+
+    def _improved(self) -> None:
+        """Count the epochs in which the loss has not fallen by tol."""
+        assert self.best_loss_ is not None
+        self._waited = self._waited + 1 if self.loss_ > self.best_loss_ - self.tol else 0
+        self.best_loss_ = min(self.best_loss_, self.loss_)
+
+    def _validated(self, held: tuple[Array, Array, Array]) -> bool:
+        """The same by the score of the examples held out. Whether it is the best so far."""
+        score = self._validation_score(*held)
+        assert self.validation_scores_ is not None
+        assert self.best_validation_score_ is not None
+        self.validation_scores_.append(score)
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        self._waited = self._waited + 1 if score < self.best_validation_score_ + self.tol else 0
+        better = score > self.best_validation_score_
+        if better:
+            self.best_validation_score_ = score
+        return better
+
+    def _over(self, trainer: Trainer) -> bool:
+        """Whether training ends here; the rate of the next epoch is set."""
+        rate = float(trainer.learning_rate.get_value(borrow=True))
+        if self.solver == "sgd" and self.learning_rate == "invscaling":
+            rate = self.learning_rate_init / (self.t_ + 1) ** self.power_t
+        over = self._waited > self.n_iter_no_change
+        if over and self.solver == "sgd" and self.learning_rate == "adaptive" and rate > 1e-6:
+            over, rate, self._waited = False, rate / 5, 0
+        trainer.learning_rate.set_value(np.float64(rate))
+        if over and self.verbose:
+            what = "Validation score" if self.early_stopping else "Training loss"
+            print(f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs.")
+        return over
+
+    # ---- after training ----
+
+    def _predicted(self, X: Any) -> Array:
+        check_is_fitted(self)
+        return self._forward(self.rows(X, reset=False))
+
+    def _forward(self, x: Array) -> Array:
+        x = np.ascontiguousarray(x, self.coefs_[0].dtype)
+        return in_pieces(forward(self._architecture), x, *self.coefs_, *self.intercepts_)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__().copy()
+        if state.get("_trainer") is not None:
+            state["_steps"], state["_trainer"] = values(state["_trainer"].shared), None
+        return state
+
+
+def stochastic(estimator: Multilayer) -> bool:
+    """Whether there are epochs to do one of. Raises AttributeError where there are none."""
+    if estimator.solver not in ("sgd", "adam"):
+        raise AttributeError(f"partial_fit goes by batches, which solver={estimator.solver!r} does not")
+    return True
+
+
+class MLPClassifier(ClassifierMixin, Multilayer):
+    """A multilayer perceptron that classifies: one label of two or more classes, or several at once (y a matrix of 0 and 1).
+
+        MLPClassifier((100,), random_state=0).fit(X, y).predict_proba(X)
+
+    Arguments, attributes and results are those of sklearn.neural_network.MLPClassifier, which its documentation explains.
+    float32 rows are computed in float32, all others in float64. Sparse rows are written out.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
+            shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
+            validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun,
+        )  # fmt: skip
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on rows X[n, features] and labels y[n], or on y[n, labels] of 0 and 1. sample_weight[n]: how much each
+        counts. Raises DataError, a ValueError, for data that no classifier can learn from."""
+        return self._fit(X, y, sample_weight, one_epoch=False)
+
+    @available_if(stochastic)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """One epoch more on these rows. classes: all that will ever come; the first call must say so."""
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise DataError("classes must be passed on the first call to partial_fit.")
+            self.classes_ = np.unique(classes)
+            self._kind = type_of_target(y) if type_of_target(y).startswith("multilabel") else ""
+        elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+            raise DataError(f"partial_fit: classes={classes!r} are not those of the first call, {self.classes_}")
+        return self._fit(X, y, sample_weight, one_epoch=True)
+
+    def _data(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
+        known = hasattr(self, "coefs_")
+        partial = hasattr(self, "classes_") and not known  # the first call of partial_fit has said what there is
+        x, y = self.pairs(X, y, reset=first, multi_output=True)
+        y = one_column(y.toarray() if hasattr(y, "toarray") else y)
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if first and not partial:
+            self._kind = kind if kind.startswith("multilabel") else ""
+            self.classes_ = np.arange(y.shape[1]) if self._kind else np.unique(y)
+        if bool(self._kind) != kind.startswith("multilabel"):
+            raise DataError(f"{type(self).__name__}: y is {kind}; it was {self._kind or 'one label a row'} before")
+        if self._kind:
+            return x, np.ascontiguousarray(y, x.dtype)
+        if self.warm_start and not first and set(np.unique(y)) != set(self.classes_):
+            raise DataError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit."
+                f" Previously got {self.classes_}, `y` has {np.unique(y)}"
+            )
+        labels = labels_of(y, self.classes_)
+        return (x, labels) if len(self.classes_) > 2 else (x, labels[:, None].astype(x.dtype))
+
+    def _output(self) -> tuple[str, int]:
+        if self._kind:
+            return "logistic", len(self.classes_)
+        return ("softmax", len(self.classes_)) if len(self.classes_) > 2 else ("logistic", 1)
+
+    def _stratified(self, y: Array) -> Array | None:
+        return y if self.n_outputs_ == 1 else None  # as scikit-learn: two classes only
+
+    def _chosen(self, p: Array) -> Array:
+        """Labels as the graph has them, from the network's outputs."""
+        if self._kind:
+            return (p > 0.5).astype(int)
+        return (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)
+
+    def _validation_score(self, x: Array, y: Array, weights: Array) -> float:
+        p = self._forward(x)
+        if not np.isfinite(p).all():
+            return float("nan")
+        right = self._chosen(p) == (y[:, 0] if y.ndim == 2 and not self._kind else y)
+        return float(np.average(right if right.ndim == 1 else right.all(axis=1), weights=weights if weights.any() else None))
+
+    def predict(self, X: Any) -> Array:
+        """The likeliest label of each row; of several at once, a matrix of 0 and 1."""
+        chosen = self._chosen(self._predicted(X))
+        if self._kind:
+            return chosen
+        found: Array = self.classes_[np.minimum(chosen, len(self.classes_) - 1)]
+        return found
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each of classes_ for each row: rows sum to 1, but where labels come several at once."""
+        p = self._predicted(X)
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 and not self._kind else p
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """log(predict_proba(X))."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, Multilayer):
+    """A multilayer perceptron that predicts numbers, one or several a row.
+
+        MLPRegressor(hidden_layer_sizes=(100,), random_state=0).fit(X, y).predict(X)
+
+    loss: "squared_error", or "poisson" for counts, whose logarithm is the last layer's then. Arguments, attributes and
+    results are those of sklearn.neural_network.MLPRegressor, which its documentation explains. Sparse rows are written out.
+    """
+
+    RULES: ClassVar = {"loss": one_of("squared_error", "poisson"), **Multilayer.RULES}
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+    ) -> None:
+        self.loss = loss
+        super().__init__(
+            hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
+            shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
+            validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun,
+        )  # fmt: skip
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on rows X[n, features] and numbers y[n] or y[n, outputs]. sample_weight[n]: how much each counts."""
+        return self._fit(X, y, sample_weight, one_epoch=False)
+
+    @available_if(stochastic)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One epoch more on these rows."""
+        return self._fit(X, y, sample_weight, one_epoch=True)
+
+    def _data(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
+        x, y = self.pairs(X, y, reset=first, numeric=True, multi_output=True)
+        y = one_column(y)
+        if self.loss == "poisson" and (y < 0).any():
+            raise DataError("MLPRegressor: y has numbers below 0, which no Poisson distribution gives")
+        t = np.ascontiguousarray(y.reshape(len(y), -1), x.dtype)
+        if first:
+            self._columns = t.shape[1]
+            self._vector = y.ndim == 1
+        elif t.shape[1] != self._columns:
+            raise DataError(f"MLPRegressor: y has {t.shape[1]} outputs; it had {self._columns} before")
+        return x, t
+
+    def _output(self) -> tuple[str, int]:
+        return "exp" if self.loss == "poisson" else "identity", self._columns
+
+    def _validation_score(self, x: Array, y: Array, weights: Array) -> float:
+        predicted = self._forward(x)
+        if not np.isfinite(predicted).all():
+            return float("nan")
+        weights = weights if weights.any() else np.ones_like(weights)
+        left = np.average((y - predicted) ** 2, axis=0, weights=weights)
+        spread = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = np.where(left == 0, 1.0, np.where(spread == 0, 0.0, 1 - left / spread))
+        return float(scores.mean())
+
+    def predict(self, X: Any) -> Array:
+        """The numbers that the network gives each row: [n], or [n, outputs]."""
+        found = self._predicted(X)
+        return found[:, 0] if found.shape[1] == 1 else found

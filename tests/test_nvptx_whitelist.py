@@ -1,0 +1,165 @@
+"""What may be given to LLVM for NVPTX: all that is listed translates, and nothing else gets there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import count
+from typing import Any
+
+import pytest
+from gpu_kernels import HEAD, counts, exchanges, scale, softmax, transpose
+
+from symdl.backends.nvptx import ptx as ptx_module
+from symdl.backends.nvptx.ptx import ptx
+from symdl.backends.nvptx.whitelist import BY_TYPE, known, verify_ptx_safe
+from symdl.errors import InternalError
+
+TYPES = {"f32": "float", "f64": "double", **{f"i{n}": f"i{n}" for n in (1, 8, 16, 32, 64)}}
+THREE = {"fma", "fmuladd", "fshl", "fshr"}
+FLAGGED = {"ctlz", "cttz", "abs"}  # take an i1 as well
+ONE = {
+    "sqrt",
+    "fabs",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "nearbyint",
+    "roundeven",
+    "round",
+    "ctpop",
+    "bitreverse",
+    "bswap",
+}
+
+
+def functions() -> list[tuple[str, str]]:
+    """(name, module) of a call of every listed intrinsic, by type."""
+    found = []
+    for stem, types in sorted(BY_TYPE.items()):
+        for suffix in sorted(types):
+            kind, result, name, operands = TYPES[suffix], TYPES[suffix], f"{stem}.{suffix}", []
+            if stem.endswith(".sat") and stem.startswith("fpto"):
+                kind, name = "float", f"{stem}.{suffix}.f32"
+                operands = ["float %a"]
+            elif stem.startswith("vector.reduce."):
+                kind, name = f"<4 x {kind}>", f"{stem}.v4{suffix}"
+                operands = [f"{kind} %a"]
+                if stem.endswith((".fadd", ".fmul")):
+                    operands.insert(0, f"{result} 0.0")
+            else:
+                number = 3 if stem in THREE else 1 if stem in ONE | FLAGGED else 2
+                operands = [f"{kind} %a"] * number + ["i1 false"] * (stem in FLAGGED)
+                result = f"{{ {kind}, i1 }}" if stem.endswith(".with.overflow") else kind
+            taken = ", ".join(o.split(" ")[0] if not o.startswith("<") else kind for o in operands)
+            found.append(
+                (
+                    name,
+                    f"declare {result} @llvm.{name}({taken})\ndefine {result} @f({kind} %a) {{\n"
+                    f"  %r = call {result} @llvm.{name}({', '.join(operands)})\n  ret {result} %r\n}}\n",
+                )
+            )
+    return found
+
+
+COMPILE = """
+import json, sys
+import llvmlite.binding as llvm
+llvm.initialize_all_targets(); llvm.initialize_all_asmprinters()
+target = llvm.Target.from_triple("nvptx64-nvidia-cuda")
+machine = target.create_target_machine(cpu="sm_75", features="", opt=1)
+for name, text in json.load(sys.stdin):
+    print(name, flush=True)
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = "nvptx64-nvidia-cuda", str(machine.target_data)
+    module.verify()
+    made = machine.emit_assembly(module)
+    assert ".extern" not in made, name
+"""
+
+
+def compiled_apart(texts: list[tuple[str, str]]) -> subprocess.CompletedProcess[str]:
+    """Translate in a process of its own, since LLVM may end it."""
+    return subprocess.run(
+        [sys.executable, "-c", COMPILE],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_all_that_is_listed_translates() -> None:
+    texts = functions()
+    assert len(texts) > 150
+    for _, text in texts:
+        verify_ptx_safe(text)
+    done = compiled_apart(texts)
+    assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
+
+
+def test_what_the_list_is_for() -> None:
+    """llvm.exp ends the process; were it otherwise one day, the list could go."""
+    text = (
+        "declare float @llvm.exp.f32(float)\ndefine float @f(float %a) {\n  %r = call float @llvm.exp.f32(float %a)\n"
+    )
+    assert compiled_apart([("exp.f32", text + "  ret float %r\n}\n")]).returncode != 0
+
+
+def planted(line: str, declared: str = "") -> str:
+    return (
+        f"{declared}\ndefine ptx_kernel void @k(ptr addrspace(1) %status, ptr addrspace(1) %x, i64 %n) {{\nentry:\n"
+        f"  %v = load float, ptr addrspace(1) %x, align 4\n  {line}\n  ret void\n}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "declared", "what"),
+    [
+        ("%r = call float @llvm.exp.f32(float %v)", "declare float @llvm.exp.f32(float)", r"llvm\.exp\.f32"),
+        ("%r = call float @llvm.exp2.f32(float %v)", "declare float @llvm.exp2.f32(float)", r"llvm\.exp2"),
+        ("%r = call <2 x float> @llvm.log.v2f32(<2 x float> zeroinitializer)", "", r"llvm\.log\.v2f32"),
+        ("%r = call half @llvm.sqrt.f16(half 0xH0000)", "declare half @llvm.sqrt.f16(half)", r"llvm\.sqrt\.f16"),
+        ("%r = call float @expf(float %v)", "declare float @expf(float)", "a call of expf, which nobody defines"),
+        ("%r = frem float %v, %v", "", "frem"),
+        ("%r = fdiv fast float %v, %v", "", "a flag that lets LLVM change results"),
+        ("%r = fdiv contract afn float %v, %v", "", "a flag that lets LLVM change results"),
+        ("%r = alloca float, i64 %n", "", "memory of a size"),
+        ("%r = sitofp i128 1 to double", "", "i128"),
+        ('%r = call float asm "rcp.approx.f32 $0,$1;", "=f,f"(float %v)', "", "inline assembly"),
+        ("%r = fpext float %v to fp128", "", "a type that no GPU has"),
+        ("%r = addrspacecast ptr addrspace(1) %x to ptr addrspace(3)", "", "a cast between memories"),
+        ("call void @llvm.nvvm.wgmma.fence.sync.aligned()", "", r"llvm\.nvvm\.wgmma"),
+    ],
+)
+def test_the_rest_is_refused_before_llvm_sees_it(
+    line: str, declared: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = count()
+
+    def parse(*_: Any) -> None:
+        next(reached)
+
+    monkeypatch.setattr(ptx_module.llvm, "parse_assembly", parse)
+    with pytest.raises(InternalError, match=what) as caught:
+        ptx(planted(line, declared), (7, 5))
+    assert "line " in str(caught.value)
+    assert next(reached) == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["exp.f32", "pow.f64", "sin.f32", "canonicalize.f32", "powi.f32.i32", "lrint.i64.f32", "nvvm.x"]
+)
+def test_names_that_are_not_known(name: str) -> None:
+    assert not known(name)
+
+
+@pytest.mark.parametrize("make", [counts, exchanges, scale, softmax, transpose], ids=lambda m: m.__name__)
+def test_kernels_pass(make: Any) -> None:
+    verify_ptx_safe(make())
+    assert "afn" in "define void @afn() {\n  ret void\n}"
+    verify_ptx_safe("define void @afn_fast() {\n  ret void\n}")  # a name is no flag
+    assert HEAD in make()
