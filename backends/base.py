@@ -39,6 +39,16 @@ class Bound:
     machine: Any = None
 
 
+class Place(Protocol):
+    """A memory beside the host's, whose arrays have shape, dtype, ndim and numpy()."""
+
+    def uploaded(self, array: Any) -> Any:
+        """A copy there of an array of the host."""
+
+    def lying_there(self, value: Any) -> Any:
+        """value as an array of this memory, without a copy; None for what does not lie there."""
+
+
 class Executable(Protocol):
     """A compiled Program."""
 
@@ -54,6 +64,9 @@ class Executable(Protocol):
     def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         """(status, outputs): new arrays, or none where the status is not 0."""
 
+    def keep(self, stay: Sequence[bool]) -> None:
+        """Which outputs come out as arrays of the machine's own memory, where it has one."""
+
     def entry(self, inputs: Sequence[Any], shareds: Sequence[Any], turns: Any, kind: Any, limit: int) -> Any:
         """The native way into it (`entry.Entry`), or None where calls come through bind and execute."""
 
@@ -64,6 +77,10 @@ class Backend(Protocol):
     name: str
     store: MutableMapping[str, bytes] | None  # where code is kept
     cut: bool  # whether it takes Programs whose loops are cut into blocks for threads
+
+    @property
+    def place(self) -> Place | None:
+        """Where shared arrays lie, if not on the host."""
 
     def fingerprint(self) -> str:
         """Whatever the code depends on beside the Program: a cache of code must not mix two of these."""

@@ -233,6 +233,9 @@ class CpuExecutable:
                 self._known[found] = known
         return known
 
+    def keep(self, stay: Sequence[bool]) -> None:
+        """All outputs are NumPy arrays."""
+
     def entry(
         self, inputs: Sequence[Input], shareds: Sequence[Held], turns: Turns, kind: Any, limit: int
     ) -> Entry | None:
@@ -271,6 +274,7 @@ class CpuBackend:
 
     name = "cpu"
     cut = True
+    place = None  # shared arrays lie on the host
 
     def __init__(
         self, cpu: str = "", features: str | None = None, store: MutableMapping[str, bytes] | None = None

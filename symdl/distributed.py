@@ -27,7 +27,7 @@ from symdl.errors import ConfigError, SymdlError
 from symdl.functions import Function, function
 from symdl.nn.checkpoints import Checkpoint
 from symdl.nn.objective import scalar
-from symdl.nn.training import Array, Trainer
+from symdl.nn.training import Array, Plan, Trainer
 from symdl.nn.weights import assign, values
 
 STREAMS = 0x9E3779B97F4A7C15  # odd: ranks' seeds differ modulo 2^64 whatever the first is
@@ -114,6 +114,9 @@ class DataParallel(Trainer):
             at += value.size
         instead = dict(zip(self._gradients, gradients, strict=True))
         return function([flat], [], updates=self._updates_with(instead), name="move")
+
+    def sweep(self, plan: Plan, batch_size: int) -> None:
+        """None: ranks meet after every batch."""
 
     def step(self, *batch: Array, weights: Array | None = None) -> Array:
         n = len(batch[0])

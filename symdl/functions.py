@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.cuda.device import Device
-from symdl.backends.cuda.executable import CudaExecutable
+from symdl.backends.base import Place
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.compilation import Lowered
 from symdl.config import config
-from symdl.devices import DEVICES, gpu
+from symdl.devices import DEVICES, backend
 from symdl.errors import InputError
 from symdl.expr import Expr, described, pack, short, unpack_all
 from symdl.inputs import Array, In, Out, as_array
@@ -148,12 +147,12 @@ class Function(Callable):
         segments, self.graph = segmented(replace(graph, precision=precision, float_semantics=float_semantics))
         self._set_up_calls(bool(allow_input_downcast))
         way = MODES[mode]
-        self._gpu = None if self.device == "cpu" else gpu(self.device)
+        self._gpu = backend(self.device).place
         self._segments = [Segment(s, way, self.device) for s in segments]
         self._main = Run(self.graph, way, self._to_lower, self.device)
-        if isinstance(self._main.executable, CudaExecutable):
+        if self._main.executable is not None:
             updates = len(self._to_lower.outputs) - self._count  # new values that come out as outputs
-            self._main.executable.kept = (*self._stays, *[False] * updates)
+            self._main.executable.keep((*self._stays, *[False] * updates))
         self.arm(native().entry_code, self._native_entry())
 
     def _set_up_calls(self, downcast: bool) -> None:
@@ -287,7 +286,7 @@ class Function(Callable):
                 self._separate(arrays, values, k)
         return self._run(arrays, values)
 
-    def _with_shared_on(self, device: Device, arrays: list[Any], states: Mapping[int, Array]) -> Sequence[Array]:
+    def _with_shared_on(self, device: Place, arrays: list[Any], states: Mapping[int, Array]) -> Sequence[Array]:
         """The same on a GPU, whose copies of the values are updated in place."""
         values = [device.uploaded(states[k]) if k in states else s.on_device(device) for k, s in enumerate(self._shareds)]
         if self._swapped:

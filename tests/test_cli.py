@@ -15,6 +15,7 @@ from symdl.cli import main
 from symdl.datasets import digits, mnist, write_idx
 from symdl.interop import safetensors
 from symdl.nn import Trainer
+from symdl.sweeps import Sweep
 from symdl.zoo import MLP, load
 
 pytestmark = pytest.mark.skipif(
@@ -114,15 +115,15 @@ def test_resume_goes_on_to_the_same_weights(capsys: Capture) -> None:
 
 
 def test_ctrl_c_exits_130_without_weights(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    step, calls = Trainer.step, []
+    total, calls = Sweep.total, []
 
-    def interrupted(self: Trainer, *batch: Any, weights: Any = None) -> Any:
+    def interrupted(self: Sweep, order: Any) -> Any:
         calls.append(1)
-        if len(calls) == 60:  # 45 batches an epoch
+        if len(calls) == 2:  # in the second epoch
             raise KeyboardInterrupt
-        return step(self, *batch, weights=weights)
+        return total(self, order)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(Sweep, "total", interrupted)
     assert main(["train", "mlp"]) == 130
     out, err = capsys.readouterr()
     assert out == ""

@@ -164,7 +164,7 @@ def test_inputs_of_any_strides_and_on_the_device() -> None:
 def test_outputs_may_stay_on_the_device() -> None:
     driver = StubDriver(KERNELS)
     f = executable(*sum_of_two(), driver, [np.zeros(3)])
-    f.kept = (True,)
+    f.keep([True])
     first, second = (call(f, [np.full(3, k)])[1][0] for k in (1.0, 2.0))
     assert isinstance(first, DeviceArray)
     np.testing.assert_array_equal(np.asarray(first), [2, 2, 2])

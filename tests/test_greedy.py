@@ -36,7 +36,7 @@ def linear(inputs: int, units: int, seed: int = 0, noise: bool = False) -> Stage
 def test_every_stage_learns_from_the_codes_of_the_trained_one_below() -> None:
     stages = [linear(6, 4), linear(4, 2, seed=1)]
     histories = greedy(stages, X, epochs=[30, 20], batch_size=8, verbose=0)
-    assert [h.epoch[-1] for h in histories] == [30, 20]
+    assert [len(h.records) for h in histories] == [30, 20]
     for history in histories:
         losses = history.history["loss"]
         assert losses[-1] < losses[0]
@@ -58,7 +58,7 @@ def test_a_stage_that_had_its_epochs_only_encodes() -> None:
     before = stages[0].trainer.objective.parameters[0].get_value()
     histories = greedy(stages, X, epochs=5, batch_size=8, verbose=0)
     np.testing.assert_array_equal(stages[0].trainer.objective.parameters[0].get_value(), before)
-    assert [h.epoch[-1] for h in histories] == [5, 5]
+    assert [len(h.records) for h in histories] == [5, 5]
 
 
 def test_validation_goes_through_the_codes_and_callbacks_see_every_stage() -> None:
@@ -70,10 +70,10 @@ def test_validation_goes_through_the_codes_and_callbacks_see_every_stage() -> No
         epochs=2,
         batch_size=8,
         validation=X[:5],
-        callbacks=[LambdaCallback(lambda record: records.append(record.epoch))],
+        callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: records.append(epoch))],
         verbose=0,
     )
-    assert records == [1, 2, 1, 2]
+    assert records == [0, 1, 0, 1]
     codes = stages[0].encode(X[:5])
     assert histories[1].history["val_loss"][-1] == pytest.approx(stages[1].trainer.evaluate(codes)["loss"], rel=1e-12)
 
@@ -84,12 +84,12 @@ def test_codes_may_be_draws() -> None:
 
 
 def test_an_interrupted_stage_ends_the_run() -> None:
-    def interrupt(record: object) -> None:
+    def interrupt(epoch: int, logs: object) -> None:
         raise KeyboardInterrupt
 
     stages = [linear(6, 4), linear(4, 2, seed=1)]
     with pytest.warns(UserWarning, match="interrupted"):
-        histories = greedy(stages, X, epochs=2, batch_size=8, callbacks=[LambdaCallback(interrupt)], verbose=0)
+        histories = greedy(stages, X, epochs=2, batch_size=8, callbacks=[LambdaCallback(on_epoch_end=interrupt)], verbose=0)
     assert len(histories) == 1
     assert histories[0].interrupted
 

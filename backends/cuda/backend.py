@@ -29,6 +29,11 @@ class CudaBackend:
         self.name, self.device, self.store = name, device, store
         self.capability = device.driver.capability()
 
+    @property
+    def place(self) -> Device:
+        """The memory of the device."""
+        return self.device
+
     def fingerprint(self) -> str:
         """What is loaded, for which architecture, made by which LLVM."""
         major, minor = self.capability

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from symdl.backends.cuda.driver import Driver
 from symdl.backends.cuda.driver_bindings import BindingsDriver
 from symdl.backends.cuda.driver_pycuda import PycudaDriver
+from symdl.backends.emulator import Emulator
 from symdl.errors import CudaUnavailableError
 from symdl.extras import installed
 
@@ -17,7 +18,7 @@ pip install "symdl[cuda]"           pycuda: needs a C++ compiler and the headers
 device="cuda-emulated" runs the same kernels on this computer's processor, slowly."""
 
 
-def installed_driver() -> Driver:
+def installed_driver(_: MutableMapping[str, bytes] | None = None) -> Driver:
     """The first driver that works. Raises CudaUnavailableError, which says what each has answered."""
     answers = []
     for module, make in DRIVERS.items():
@@ -31,5 +32,10 @@ def installed_driver() -> Driver:
         raise CudaUnavailableError(
             'device="cuda": no package for NVIDIA GPUs is installed', (), INSTALL
         )
-    parts = [(module, error.head, "") for module, error in answers]
+    parts = [("", error.head, "") for _, error in answers]
     raise CudaUnavailableError('device="cuda": no GPU can be used', parts, INSTALL.splitlines()[-1])
+
+
+def emulated_driver(store: MutableMapping[str, bytes] | None = None) -> Driver:
+    """The emulator, with all its checks. store: keeps what it compiles."""
+    return Emulator(store=store)

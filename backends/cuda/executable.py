@@ -1,7 +1,7 @@
 """CudaExecutable: a Program on a GPU, called like one on the CPU. See symdl.backends.base for the rules.
 
-Inputs are NumPy arrays or DeviceArrays, shared arrays are DeviceArrays, outputs are NumPy arrays unless `kept` says that
-they stay on the device. A call writes no shared value before the last check that can fail; from the first such write on it
+Inputs are NumPy arrays or DeviceArrays, shared arrays are DeviceArrays, outputs are NumPy arrays but for those that
+`keep` says stay on the device. A call writes no shared value before the last check that can fail; from the first such write on it
 is not interrupted. Work that nobody waits for (a call without outputs) goes on after `execute` has returned; whoever asks
 for a value waits for it.
 """
@@ -58,7 +58,7 @@ class CudaExecutable:
         }
         self._inputs, self._shareds = interface.of_kind("input"), interface.of_kind("shared")
         self._outputs = interface.of_kind("output")
-        self.kept: tuple[bool, ...] = (False,) * len(self._outputs)  # which outputs stay on the device
+        self.keep((False,) * len(self._outputs))
         self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the extents of all arrays and the bound values
         self._workspace: Block | None = None
         self._clear = False  # whether the status word of the workspace is 0
@@ -72,6 +72,10 @@ class CudaExecutable:
     def code(self) -> bytes:
         """What the backend's `load` takes."""
         return self._gpu.packed()
+
+    def keep(self, stay: Sequence[bool]) -> None:
+        """Which outputs come out as DeviceArrays."""
+        self._stay = tuple(stay)
 
     def entry(self, *_: Any) -> None:
         """No native way in: calls come through bind and execute."""
@@ -146,7 +150,7 @@ class CudaExecutable:
         device, layout = self.device, plan.layout
         outputs: list[Any] = [None] * len(self._outputs)
         for k, buffer in enumerate(self._outputs):
-            if self.kept[k]:
+            if self._stay[k]:
                 outputs[k] = device.array(layout.extents[buffer.name], buffer.dtype)
         if self._workspace is None or self._workspace.bytes_ < layout.bytes_:
             self._workspace = self._active = None

@@ -242,7 +242,7 @@ class _Writer:
                 alone = f.kernel and "noalias" in attributes
                 self.based_on[name] = min(k + 1, ANY_POINTER - 1) if alone else 0 if f.kernel else ANY_POINTER
         if not f.kernel:
-            self.lines.append(NUMBERED.sub(r"%v\1", f.header))
+            self.lines.append(NUMBERED.sub(r"%emu.v\1", f.header))
             for line in body:
                 self._line(line)
             self.lines.append("}")
@@ -251,8 +251,8 @@ class _Writer:
         how = "presplitcoroutine" if suspends else "nounwind"
         self.lines.append(f"define %emu.yielded @emu.start.{f.name}(ptr %emu.frame, ptr %emu.parameters) {how} {{")
         first = re.match(r"([\w.$\"]+):", body[0])
-        unnamed = sum(1 for _, name, _ in parameters if re.fullmatch(r"%v\d+", name))
-        self.lines.append(f"{first[1]}:" if first else f"v{unnamed}:")
+        unnamed = sum(1 for _, name, _ in parameters if re.fullmatch(r"%emu.v\d+", name))
+        self.lines.append(f"{first[1]}:" if first else f"emu.v{unnamed}:")
         if suspends:
             self.lines.append(
                 f"  %emu.id = call token @llvm.coro.id.retcon(i32 {FRAME}, i32 64, ptr %emu.frame, ptr @emu.proto, "
@@ -460,7 +460,7 @@ def _split(text: str) -> tuple[list[str], list[_Function]]:
             raise CudaError("the emulator cannot read this function", (), line)
         body = [_named(inner) for inner in _until_brace(lines)]
         kernel = "ptx_kernel" in found["head"]
-        parameters = NUMBERED.sub(r"%v\1", found["parameters"])
+        parameters = NUMBERED.sub(r"%emu.v\1", found["parameters"])
         functions.append(_Function(line, found["name"], kernel, parameters, [b for b in body if b]))
     return head, functions
 
@@ -474,7 +474,7 @@ def _until_brace(lines: Iterator[str]) -> Iterator[str]:
 
 def _named(line: str) -> str:
     line = line.split(" ; ", 1)[0].rstrip() if '"' not in line else line
-    return re.sub(r"^(\d+):", r"v\1:", NUMBERED.sub(r"%v\1", line))
+    return re.sub(r"^(\d+):", r"emu.v\1:", NUMBERED.sub(r"%emu.v\1", line))
 
 
 def _parameter(text: str) -> tuple[str, str, str]:

@@ -91,7 +91,8 @@ from symdl.nn.schedules import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from symdl.nn.sequential import Sequential
+from symdl.nn.sequential import Sequential, load_model
+from symdl.nn.targets import to_categorical
 from symdl.nn.training import Trainer, fit, fit_iter
 
 __all__ = [
@@ -188,6 +189,7 @@ __all__ = [
     "initializers",
     "kl_divergence",
     "layers",
+    "load_model",
     "losses",
     "mean_absolute_error",
     "mean_squared_error",
@@ -198,4 +200,5 @@ __all__ = [
     "regularizers",
     "schedules",
     "supervised",
+    "to_categorical",
 ]

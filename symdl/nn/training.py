@@ -151,8 +151,8 @@ class Trainer:
         measured = self._step(*batch) if weights is None else self._weighted_step(*batch, weights)
         return np.array(measured, np.float64)
 
-    def sweep(self, plan: Plan, batch_size: int) -> Sweep:
-        """All steps of an epoch at once: what `step` does with each batch."""
+    def sweep(self, plan: Plan, batch_size: int) -> Sweep | None:
+        """All steps of an epoch at once: what `step` does with each batch. None where steps are to be made one by one."""
         if plan.weights is None:
             return Sweep(self._step, plan.data, batch_size)
         return Sweep(self._weighted_step, (*plan.data, plan.weights), batch_size)

@@ -1,6 +1,16 @@
 """scikit-learn estimators, trained by symdl: `from symdl.sklearn import MLPClassifier`. docs/sklearn.md lists them."""
 
+from symdl.sklearn.autoencoder import Autoencoder
+from symdl.sklearn.boltzmann import BernoulliRBM, DBNClassifier
 from symdl.sklearn.linear import LogisticRegression, Perceptron
 from symdl.sklearn.multilayer import MLPClassifier, MLPRegressor
 
-__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor", "Perceptron"]
+__all__ = [
+    "Autoencoder",
+    "BernoulliRBM",
+    "DBNClassifier",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Perceptron",
+]

@@ -156,12 +156,17 @@ class Multilayer(Estimator):
         """By what examples to hold out are chosen evenly."""
         return None
 
+    def _scaled(self, x: Array, first: bool) -> Array:
+        """The rows as the network takes them; first: of a fit from the beginning."""
+        return x
+
     # ---- training ----
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, one_epoch: bool) -> Self:
         self.check_settings()
         again = hasattr(self, "coefs_") and (self.warm_start or one_epoch)
         x, t = self._data(X, y, not again)
+        x = self._scaled(x, not again)
         weights = checked_weights(sample_weight, x)
         self.out_activation_, self.n_outputs_ = self._output()
         random = check_random_state(self.random_state)
@@ -179,8 +184,7 @@ class Multilayer(Estimator):
 
     def _begin(self, x: Array, random: np.random.RandomState) -> None:
         """Fresh weights, and nothing learnt so far."""
-        hidden = np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist()
-        sizes = [x.shape[1], *hidden, self.n_outputs_]
+        sizes = [x.shape[1], *self._hidden(), self.n_outputs_]
         self.n_layers_, self.n_iter_, self.t_ = len(sizes), 0, 0
         self._put(drawn(sizes, self.activation, x.dtype, random))
         self._trainer: Trainer | None = None
@@ -191,6 +195,11 @@ class Multilayer(Estimator):
             self.best_loss_: float | None = None if self.early_stopping else np.inf
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
             self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+
+    def _hidden(self) -> list[int]:
+        """Units of each hidden layer."""
+        sizes: list[int] = np.atleast_1d(self.hidden_layer_sizes).astype(int).tolist()
+        return sizes
 
     def _put(self, parameters: Sequence[Array]) -> None:
         half = self.n_layers_ - 1
@@ -319,7 +328,7 @@ class Multilayer(Estimator):
 
     def _predicted(self, X: Any) -> Array:
         check_is_fitted(self)
-        return self._forward(self.rows(X, reset=False))
+        return self._forward(self._scaled(self.rows(X, reset=False), False))
 
     def _forward(self, x: Array) -> Array:
         x = np.ascontiguousarray(x, self.coefs_[0].dtype)

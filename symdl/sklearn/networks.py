@@ -18,7 +18,7 @@ from symdl.sklearn.conventions import Array
 from symdl.storage import SharedVariable, shared
 
 ACTIVATIONS = {"identity": lambda z: z, "logistic": T.sigmoid, "tanh": T.tanh, "relu": T.relu}
-OUTPUTS = {"softmax": T.softmax, "logistic": T.sigmoid, "identity": lambda z: z, "exp": T.exp}
+OUTPUTS = {**ACTIVATIONS, "softmax": T.softmax, "exp": T.exp}
 PIECE = 4096  # rows that a prediction takes at a time: bounds memory, not results
 
 

@@ -143,7 +143,7 @@ class Autoencoder(Model):
         c = self.config
         common: dict[str, Any] = {"validation": validation, "callbacks": callbacks, "verbose": verbose}
         if c.solver == "l-bfgs":
-            history = minimize(self.trainer, x, max_iterations=c.epochs, **common)
+            history = minimize(self.trainer, x, max_iterations=c.epochs, tolerance=1e-6, **common)
         else:
             history = fit(self.trainer, x, epochs=c.epochs, batch_size=c.batch_size, **common)
         self.seen(x)

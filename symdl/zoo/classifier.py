@@ -57,12 +57,21 @@ class Network(Classifier):
         """One example as the first layer takes it."""
 
     def build(self) -> None:
+        self.model = Sequential(self.layers(), rng=self.config.seed)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make the trainer, of the layers that are trainable as they are now."""
         c = self.config
-        self.model = Sequential(self.layers(), rng=c.seed)
-        x = T.tensor("x", dtype=c.dtype, shape=(None, *self.shape))
+        x = T.tensor("x", dtype=self.input_dtype, shape=(None, *self.shape))
         y = T.tensor("y", dtype="int64", shape=(None,))
         objective = supervised(self.model, x, y, metrics={"accuracy": "categorical_accuracy"})
         self.trainer = Trainer(objective, c.descent(), seed=c.seed)
+
+    @property
+    def input_dtype(self) -> str:
+        """That of the examples."""
+        return str(self.config.dtype)
 
     @property
     def parameters(self) -> list[SharedVariable]:

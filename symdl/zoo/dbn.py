@@ -21,10 +21,9 @@ from symdl.storage import SharedVariable
 from symdl.zoo.base import Array
 from symdl.zoo.belief import log_likelihood, sampled_bound, variational_bound
 from symdl.zoo.classifier import Network, NetworkConfig
-from symdl.zoo.greedy import Stage, greedy
+from symdl.zoo.greedy import UNLABELLED, Stage, greedy
 from symdl.zoo.rbm import RBM
 
-UNLABELLED = -1  # the label of rows that only pretraining uses
 MOST_STATES_BITS = 12  # hidden units of a lower layer whose states are all written out
 
 

@@ -17,6 +17,7 @@ from symdl.nn.history import History
 from symdl.nn.training import Trainer, fit, slices
 
 Array = np.ndarray[Any, np.dtype[Any]]
+UNLABELLED = -1  # the label of rows that only greedy training uses
 
 
 @dataclass

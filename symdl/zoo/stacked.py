@@ -16,11 +16,13 @@ from symdl.nn.layers import Chain, Dense, Layer, Training
 from symdl.nn.losses import loss
 from symdl.nn.optimizers import optimizer
 from symdl.nn.training import Trainer, Transform, Validation
+from symdl.nn.weights import assign, values
 from symdl.random import RandomStream
 from symdl.zoo.autoencoder import Mirror, reconstruction
+from symdl.zoo.base import Array
 from symdl.zoo.classifier import Network, NetworkConfig
 from symdl.zoo.denoising import corrupted
-from symdl.zoo.greedy import Stage, greedy
+from symdl.zoo.greedy import UNLABELLED, Stage, greedy
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class StackedAutoencoder(Network):
     """A network of sigmoid layers that classifies, whose hidden layers were denoising autoencoders before.
 
         model = StackedAutoencoder()
-        model.fit(x, y, unlabelled=x_more)
+        model.fit(x, y)                     # y -1: a row without a label, which pretraining learns from
 
     Each hidden layer learns to give back what the one below makes, of which it sees a part (Vincent, Larochelle, Lajoie,
-    Bengio and Manzagol, 2010); then all layers learn the labels together. pretraining: the histories of the hidden layers.
+    Bengio and Manzagol, 2010); then all layers learn the labels together. `fit` is `pretrain(x)` and then
+    `fine_tune(x, y)`. The attributes are config, model (a Sequential), stages, pretraining (histories) and trainer.
     """
 
     name = "stacked"
@@ -74,6 +77,7 @@ class StackedAutoencoder(Network):
         super().build()
         self.stages = [self._stage(k, layer) for k, layer in enumerate(self.model.layers[:-1])]
         self.pretraining: list[History] = []
+        self.pretrained: dict[str, Array] = {}  # the weights with which fine-tuning begins
 
     def _stage(self, k: int, layer: Layer) -> Stage:
         """Layer k as a denoising autoencoder with tied weights."""
@@ -92,38 +96,65 @@ class StackedAutoencoder(Network):
         x: Any,
         y: Any = None,
         *,
-        unlabelled: Any = None,
         validation: Validation = None,
         callbacks: Sequence[Callback] = (),
         transform: Transform | None = None,
         verbose: Literal[0, 1] = 1,
     ) -> History:
-        """Pretrain on x and what is `unlabelled`, then learn the labels y of x: the history of that. See `Model.fit`."""
-        labels, rows = self.labels(y, "fit"), self.inputs(x, "fit")
-        if isinstance(validation, float | int) and validation:  # what is held out is not to be seen in pretraining either
-            kept = len(rows) - round(validation * len(rows))
-            validation = rows[kept:], labels[kept:]
-            rows, labels = rows[:kept], labels[:kept]
-        everything = rows if unlabelled is None else np.concatenate([rows, self.inputs(unlabelled, "fit")])
-        self.trainer.reset()
-        self.pretrain(everything, verbose=verbose)
-        history = self.train(rows, labels, validation, callbacks, transform, verbose)
-        self.seen(everything)
+        """Pretrain on all rows of x, fine-tune on those whose label is not -1: the history of fine-tuning, which the
+        other arguments are of. See `Model.fit`."""
+        rows = self.inputs(x, "fit")
+        wanted = np.asarray(y)
+        labelled = wanted != UNLABELLED if wanted.shape == (len(rows),) else np.ones(len(rows), bool)
+        labels = self.labels(y if labelled.all() else wanted[labelled], "fit")
+        self.pretrain(rows, verbose=verbose)
+        history = self.fine_tune(
+            rows[labelled], labels, validation=validation, callbacks=callbacks, transform=transform, verbose=verbose
+        )
+        self.seen(rows)
         return history
 
-    def pretrain(self, x: Any, *, verbose: Literal[0, 1] = 1) -> list[History]:
-        """Train the hidden layers on x[n, features], each on what the one below makes: their histories."""
+    def pretrain(self, x: Any, *, callbacks: Sequence[Callback] = (), verbose: Literal[0, 1] = 1) -> list[History]:
+        """Train the hidden layers from fresh weights, each on what the one below makes of x: their histories."""
+        rows = self.inputs(x, "pretrain")
+        self.trainer.reset()
         for stage in self.stages:
             stage.trainer.reset()
         c = self.config
-        self.pretraining = greedy(
-            self.stages,
-            self.inputs(x, "pretrain"),
-            epochs=c.pretraining_epochs,
-            batch_size=c.batch_size,
-            verbose=verbose,
-        )
+        if c.pretraining_epochs:
+            self.pretraining = greedy(
+                self.stages,
+                rows,
+                epochs=c.pretraining_epochs,
+                batch_size=c.batch_size,
+                callbacks=callbacks,
+                verbose=verbose,
+            )
+        self.pretrained = values(self.model.parameters)
+        self.seen(rows)
         return self.pretraining
+
+    def fine_tune(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        validation: Validation = None,
+        callbacks: Sequence[Callback] = (),
+        transform: Transform | None = None,
+        verbose: Literal[0, 1] = 1,
+    ) -> History:
+        """Train all layers on the labels y of x, beginning as the last `pretrain` left them."""
+        rows, labels = self.inputs(x, "fine_tune"), self.labels(y, "fine_tune")
+        if validation is not None and not isinstance(validation, float | int):
+            validation = self.inputs(validation[0], "fine_tune"), self.labels(validation[1], "fine_tune")
+        self.trainer.reset()
+        if self.pretrained:
+            assign(self.model.parameters, self.pretrained, "pretraining")
+        history = self.train(rows, labels, validation, callbacks, transform, verbose)
+        if self.range is None:
+            self.seen(rows)
+        return history
 
     @property
     def shape(self) -> tuple[int, ...]:

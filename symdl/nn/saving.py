@@ -1,0 +1,118 @@
+"""What models are made of, as JSON: settings of layers, optimizers and losses out of and into plain values.
+
+Files from strangers are read through here: a class is one of symdl's tables or of those that the caller named, its
+settings are numbers, texts and lists, and every weight must have the shape that the model says before memory is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from symdl.errors import ConfigError, DataError
+from symdl.nn import layers as all_layers
+from symdl.nn.activations import ACTIVATIONS
+from symdl.nn.chain import Chain
+from symdl.nn.dense import Embedding
+from symdl.nn.initializers import INITIALIZERS, Constant, Orthogonal, RandomNormal, RandomUniform
+from symdl.nn.layer import Layer
+from symdl.nn.losses import LOSSES, METRICS, WITH_SETTINGS
+from symdl.nn.optimizers import OPTIMIZERS
+from symdl.nn.regularizers import L1L2, REGULARIZERS
+from symdl.nn.schedules import SCHEDULES
+
+LAYERS: dict[str, type[Layer]] = {
+    name: found
+    for name in all_layers.__all__
+    if isinstance(found := getattr(all_layers, name), type) and issubclass(found, Layer) and found is not Layer
+}
+OBJECTS: dict[str, type] = {
+    **SCHEDULES,
+    **{o.__name__: o for o in OPTIMIZERS.values()},
+    **{c.__name__: c for c in (*WITH_SETTINGS, L1L2, Constant, RandomNormal, RandomUniform, Orthogonal)},
+}
+FUNCTIONS = {
+    id(f): name for table in (ACTIVATIONS, INITIALIZERS, REGULARIZERS, LOSSES, METRICS) for name, f in table.items()
+}
+DEPTH = 20  # of models inside models
+
+
+def layer_to_plain(layer: Layer) -> dict[str, Any]:
+    """A layer as its class and settings. Raises ConfigError for a setting that a file cannot hold."""
+    if isinstance(layer, Chain):
+        settings: dict[str, Any] = {"name": layer.name, "layers": [layer_to_plain(inner) for inner in layer.layers]}
+    else:
+        where = f"save: {layer.title}"
+        left_out = {"rng", "input_shape", "trainable"} | (set() if isinstance(layer, Embedding) else {"input_dim"})
+        kept = {name: value for name, value in layer.given.items() if name not in left_out}
+        settings = {name: to_plain(value, f"{where}: {name}") for name, value in kept.items()}
+        settings |= {"name": layer.name, "dtype": layer.dtype}
+    return {"class": type(layer).__name__, "trainable": layer.trainable, "settings": settings}
+
+
+def layer_from_plain(entry: Any, custom: Mapping[str, type], depth: int = 0) -> Layer:
+    """The layer of such an entry. Raises DataError for what is none."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("settings"), dict) or depth > DEPTH:
+        raise DataError("load: a layer is no object with settings, or lies too deep")
+    name, settings = entry.get("class"), entry["settings"]
+    table = {"Sequential": Chain, **LAYERS, **custom}
+    if not isinstance(name, str) or name not in table:
+        remedy = f'load_model(path, custom_objects={{"{name}": ...}}) brings a class of your own.'
+        raise DataError(f"load: there is no layer {name!r}", (), remedy)
+    if issubclass(table[name], Chain):
+        inner = [layer_from_plain(e, custom, depth + 1) for e in _listed(settings.get("layers"))]
+        layer: Layer = table[name](inner, name=_text(settings.get("name")))
+    else:
+        if settings.get("dtype") not in (None, "float32", "float64"):
+            raise DataError(f"load: {name} has dtype {settings['dtype']!r}")
+        _text(settings.get("name"))
+        layer = table[name](**{key: from_plain(value, custom) for key, value in settings.items()})
+    if entry.get("trainable") is False:
+        layer.trainable = False
+    return layer
+
+
+def to_plain(value: Any, what: str) -> Any:
+    """A setting as JSON has it. Raises ConfigError for a function of the user's own."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.integer | np.floating | np.bool_):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [to_plain(v, what) for v in value]
+    if id(value) in FUNCTIONS:
+        return FUNCTIONS[id(value)]
+    if is_dataclass(value) and not isinstance(value, type) and type(value).__name__ in OBJECTS:
+        fields = {name: getattr(value, name) for name in asdict(value)}
+        return {"class": type(value).__name__, "settings": {n: to_plain(v, what) for n, v in fields.items()}}
+    raise ConfigError(
+        f"{what} is {value!r}, which a file cannot hold", (), "Names and symdl's own objects can be saved."
+    )
+
+
+def from_plain(value: Any, custom: Mapping[str, type] | None = None) -> Any:
+    """A setting from JSON."""
+    if isinstance(value, list):
+        return tuple(from_plain(v) for v in value)
+    if not isinstance(value, dict):
+        return value
+    table = {**OBJECTS, **(custom or {})}
+    name, settings = value.get("class"), value.get("settings")
+    if not isinstance(name, str) or name not in table or not isinstance(settings, dict):
+        raise DataError(f"load: there is no {name!r} among initializers, regularizers, optimizers and losses")
+    return table[name](**{key: from_plain(v) for key, v in settings.items()})
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise DataError("load: a model has no list of layers")
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"load: {value!r} is no name")
+    return value

@@ -1,0 +1,122 @@
+"""What pictures need to know of layers: their parts one by one, without the last or without any nonlinearity.
+
+A layer is a function of expressions. What more is used is used where it is there: `layers` of a model, `activation`,
+`data_format`, `kernel_size` and the like, by the names that Keras has for them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import symdl.tensor as T
+from symdl.errors import ConfigError
+from symdl.expr import Expr
+from symdl.functions import Function, function
+from symdl.plot.canvas import Array
+
+Layer = Callable[[Expr], Expr]
+ROWS = 256  # examples at a time: bounds memory, not results
+
+
+def flat(model: Any) -> list[Layer]:
+    """The layers of a model one after another, those of inner models in their place; a lone layer is a list of one."""
+    if isinstance(model, list | tuple):
+        return [one for part in model for one in flat(part)]
+    inner = getattr(model, "layers", None)
+    return [model] if inner is None else [one for part in inner for one in flat(part)]
+
+
+def position(layers: list[Layer], layer: Any) -> int:
+    """The place of a layer among others: itself, its name, or its number, from the end if negative.
+
+    Raises ConfigError when it is not there.
+    """
+    names = [getattr(one, "name", None) for one in layers]
+    if isinstance(layer, int) and -len(layers) <= layer < len(layers):
+        return layer % len(layers)
+    if isinstance(layer, str) and layer in names:
+        return names.index(layer)
+    for k, one in enumerate(layers):
+        if one is layer:
+            return k
+    raise ConfigError(f"there is no layer {layer!r} in the model", (), f"layers: {', '.join(map(str, names))}")
+
+
+def activation_name(layer: Layer) -> str:
+    """The name of a layer's activation, "linear" for none."""
+    activation = getattr(layer, "activation", None)
+    if activation is None:
+        return "linear"
+    return str(getattr(activation, "__name__", "") or getattr(activation, "name", "") or activation)
+
+
+def unactivated(layer: Layer) -> Layer:
+    """The layer before its activation; the layer itself where it has none."""
+    if activation_name(layer) == "linear":
+        return layer
+    before: Any = copy.copy(layer)  # with the same parameters
+    before.activation = lambda z: z
+    return before  # type: ignore[no-any-return]
+
+
+def logits(model: Any) -> Layer:
+    """The model without the softmax or sigmoid that its last layer ends in: what a class's evidence is."""
+    layers = flat(model)
+    if activation_name(layers[-1]) not in ("softmax", "sigmoid"):
+        return model  # type: ignore[no-any-return]
+    last = unactivated(layers[-1])
+
+    def before(x: Expr) -> Expr:
+        for layer in layers[:-1]:
+            x = layer(x)
+        return last(x)
+
+    return before
+
+
+def like(x: Array, name: str = "x") -> Expr:
+    """A variable for arrays of x's dtype and shape, of any number of examples."""
+    return T.tensor(name, dtype=x.dtype.name, shape=(None, *x.shape[1:]))
+
+
+def compiled(layer: Layer, x: Array) -> Function:
+    """A layer, or a model, as a function of arrays like x."""
+    variable = like(x)
+    return function([variable], layer(variable))
+
+
+def applied(f: Callable[..., Any], *arrays: Array) -> Array:
+    """f of arrays of many examples, some at a time."""
+    pieces = [f(*(a[k : k + ROWS] for a in arrays)) for k in range(0, max(len(arrays[0]), 1), ROWS)]
+    return np.concatenate([np.asarray(p) for p in pieces])
+
+
+def forward(layers: list[Layer], x: Array) -> Iterator[Array]:
+    """What each layer makes of x."""
+    for layer in layers:
+        x = applied(compiled(layer, x), x)
+        yield x
+
+
+def channels_last(layers: list[Layer], upto: int) -> bool:
+    """Whether the result of a layer (of -1: the input) has its channels last, as the nearest layer that says so has them."""
+    for layer in [*layers[: upto + 1][::-1], *layers[upto + 1 :]]:
+        said = getattr(layer, "data_format", None)
+        if said is not None:
+            return bool(said == "channels_last")
+    return True
+
+
+def channels_first(x: Array, last: bool) -> Array:
+    """Values [n, ...] as [n, channels, ...]."""
+    return np.moveaxis(x, -1, 1) if last and x.ndim > 2 else x
+
+
+def examples(x: Any) -> Array:
+    """Data as a float array with at least one row; float32 for what is no float."""
+    x = np.asarray(x)
+    return np.ascontiguousarray(x, dtype=x.dtype if x.dtype.kind == "f" else np.float32)

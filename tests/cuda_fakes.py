@@ -1,0 +1,252 @@
+"""Stand-ins for pycuda.driver and cuda.bindings.driver: the names that symdl calls, on a piece of host memory.
+
+They take what the packages' documentation says and refuse names that are not there; a real device they are not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+ENUMS = {
+    "CUdevice_attribute": {
+        "CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT": 132, "CU_DEVICE_ATTRIBUTE_CLOCK_RATE": 1980000,
+        "CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE": 3201000, "CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH": 6144,
+        "CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR": 9, "CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR": 0,
+    },
+    "CUstreamCaptureMode": {"CU_STREAM_CAPTURE_MODE_THREAD_LOCAL": 1},
+    "CUstream_flags": {"CU_STREAM_DEFAULT": 0},
+    "CUjit_option": {"CU_JIT_ERROR_LOG_BUFFER": 5, "CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES": 6},
+    "CUfunction_attribute": {"CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES": 8},
+}  # fmt: skip
+NAMES = {2: "CUDA_ERROR_OUT_OF_MEMORY", 100: "CUDA_ERROR_NO_DEVICE", 218: "CUDA_ERROR_INVALID_PTX", 700: "CUDA_ERROR_ILLEGAL_ADDRESS"}
+
+
+class Memory:
+    """Device memory at the host's own addresses."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Any, ...]] = []
+        self.live: dict[int, Any] = {}
+        self.devices, self.room = 1, 1 << 20
+        self.fails: dict[str, int] = {}  # by function: the CUresult that it gives
+
+    def allocate(self, bytes_: int) -> int:
+        raw = np.zeros(bytes_ + 256, np.uint8)
+        address = int(raw.ctypes.data + -raw.ctypes.data % 256)
+        self.live[address] = raw
+        return address
+
+
+def bindings(memory: Memory) -> ModuleType:
+    """cuda.bindings.driver: every function gives (CUresult, results ...)."""
+    module = ModuleType("cuda.bindings.driver")
+
+    def say(name: str, *args: Any) -> None:
+        memory.said.append((name, *args))
+
+    def declare(name: str, result: Any) -> None:
+        def call(*args: Any) -> tuple[Any, ...]:
+            say(name, *args)
+            if memory.fails.get(name):
+                return memory.fails[name], None
+            found = result(*args) if callable(result) else result
+            return (0, *found) if isinstance(found, tuple) else (0,) if found is None else (0, found)
+
+        setattr(module, name, call)
+
+    def launch(function: Any, *rest: Any) -> None:
+        pointers = (ctypes.c_void_p * 2).from_address(rest[8])
+        words = [ctypes.c_uint64.from_address(p).value for p in pointers]  # type: ignore[arg-type]  # no null among them
+        say("parameters", *words)
+
+    results: dict[str, Any] = {
+        "cuInit": None, "cuDeviceGetCount": lambda: memory.devices, "cuDeviceGet": 0, "cuDevicePrimaryCtxRetain": 77,
+        "cuCtxSetCurrent": None, "cuDeviceGetAttribute": lambda which, _: which, "cuDeviceGetName": lambda n, _: b"A GPU\0",
+        "cuDeviceTotalMem": 1 << 30, "cuDriverGetVersion": 13000, "cuMemGetInfo": lambda: (1 << 20, 1 << 30),
+        "cuMemAlloc": memory.allocate, "cuMemFree": memory.live.__delitem__,
+        "cuMemAllocHost": memory.allocate, "cuMemcpyHtoDAsync": lambda d, s, n, _: _move(d, s, n),
+        "cuMemcpyDtoHAsync": lambda d, s, n, _: _move(d, s, n), "cuMemcpyDtoDAsync": lambda d, s, n, _: _move(d, s, n),
+        "cuMemsetD8Async": lambda p, byte, n, _: _fill(p, byte, n),
+        "cuModuleLoadDataEx": "a module", "cuModuleGetFunction": lambda _, name: f"kernel {name.decode()}",
+        "cuFuncSetAttribute": None, "cuLaunchKernel": launch, "cuStreamCreate": 5, "cuStreamSynchronize": None,
+        "cuCtxSynchronize": None, "cuEventCreate": 6, "cuEventRecord": None, "cuEventSynchronize": None,
+        "cuEventElapsedTime": 0.25, "cuStreamBeginCapture": None, "cuStreamEndCapture": "a graph",
+        "cuGraphInstantiate": "an executable graph", "cuGraphDestroy": None, "cuGraphLaunch": None,
+        "cuGetErrorName": lambda code: NAMES[code].encode(), "cuGetErrorString": lambda code: b"as it says",
+    }  # fmt: skip
+    for name, result in results.items():
+        declare(name, result)
+    for name, values in ENUMS.items():
+        setattr(module, name, SimpleNamespace(**values))
+    return module
+
+
+def _move(destination: int, source: int, bytes_: int) -> None:
+    ctypes.memmove(destination, source, bytes_)
+
+
+def _fill(address: int, byte: int, bytes_: int) -> None:
+    ctypes.memset(address, byte, bytes_)
+
+
+def pycuda(memory: Memory) -> ModuleType:
+    """pycuda.driver: functions and classes that raise its own errors."""
+    module = ModuleType("pycuda.driver")
+
+    class Error(Exception):
+        pass
+
+    class LogicError(Error):
+        pass
+
+    class OutOfMemory(Error, MemoryError):
+        pass
+
+    def said(name: str, *args: Any) -> None:
+        memory.said.append((name, *args))
+        code = memory.fails.get(name)
+        if code == 2:
+            raise OutOfMemory(f"{name} failed: out of memory")
+        if code:
+            raise LogicError(f"{name} failed: {NAMES[code]}")
+
+    class Context:
+        @staticmethod
+        def synchronize() -> None:
+            said("Context.synchronize")
+
+        def push(self) -> None:
+            said("push")
+
+    class Device:
+        def __init__(self, number: int) -> None:
+            said("Device", number)
+
+        @staticmethod
+        def count() -> int:
+            return memory.devices
+
+        def retain_primary_context(self) -> Context:
+            said("retain_primary_context")
+            return Context()
+
+        def name(self) -> str:
+            return "A GPU"
+
+        def compute_capability(self) -> tuple[int, int]:
+            return 9, 0
+
+        def total_memory(self) -> int:
+            return 1 << 30
+
+        def get_attribute(self, which: int) -> int:
+            return which
+
+    class Allocation:
+        def __init__(self, address: int) -> None:
+            self.address = address
+
+        def __int__(self) -> int:
+            return self.address
+
+        def free(self) -> None:
+            said("free", self.address)
+            del memory.live[self.address]
+
+    class Stream:
+        handle = 5
+
+        def __init__(self) -> None:
+            said("Stream")
+
+        def synchronize(self) -> None:
+            said("Stream.synchronize")
+
+    class Event:
+        def record(self, stream: Stream) -> None:
+            said("record", stream)
+
+        def synchronize(self) -> None:
+            said("Event.synchronize")
+
+        def time_since(self, other: Event) -> float:
+            return 0.25
+
+    class Function:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def _launch_kernel(self, grid: Any, block: Any, packed: Any, shared: int, stream: Stream) -> None:
+            said("_launch_kernel", self.name, grid, block, bytes(packed), shared, stream)
+
+        def set_attribute(self, which: Any, value: int) -> None:
+            said("set_attribute", which, value)
+
+    class Module:
+        def get_function(self, name: str) -> Function:
+            said("get_function", name)
+            return Function(name)
+
+    def module_from_buffer(image: bytes, message_handler: Any = None) -> Module:
+        message_handler(True, "compiled", "" if "module_from_buffer" not in memory.fails else "line 3: error")
+        said("module_from_buffer", image)
+        return Module()
+
+    def mem_alloc(bytes_: int) -> Allocation:
+        said("mem_alloc", bytes_)
+        return Allocation(memory.allocate(bytes_))
+
+    def pagelocked_empty(shape: Any, dtype: Any) -> Any:
+        said("pagelocked_empty", shape)
+        return np.empty(shape, dtype)
+
+    def htod(address: int, array: Any, stream: Stream) -> None:
+        said("memcpy_htod_async")
+        _move(address, array.ctypes.data, array.nbytes)
+
+    def dtoh(array: Any, address: int, stream: Stream) -> None:
+        said("memcpy_dtoh_async")
+        _move(array.ctypes.data, address, array.nbytes)
+
+    def dtod(destination: int, source: int, bytes_: int, stream: Stream) -> None:
+        said("memcpy_dtod_async")
+        _move(destination, source, bytes_)
+
+    def memset(address: int, byte: int, count: int, stream: Stream) -> None:
+        said("memset_d8_async")
+        ctypes.memset(address, byte, count)
+
+    attributes = SimpleNamespace(
+        MULTIPROCESSOR_COUNT=132, CLOCK_RATE=1980000, MEMORY_CLOCK_RATE=3201000, GLOBAL_MEMORY_BUS_WIDTH=6144
+    )
+    vars(module).update(
+        Error=Error, LogicError=LogicError, Context=Context, Device=Device, Stream=Stream, Event=Event,
+        init=lambda: said("init"), get_driver_version=lambda: 13000, mem_get_info=lambda: (1 << 20, 1 << 30),
+        mem_alloc=mem_alloc, pagelocked_empty=pagelocked_empty, memcpy_htod_async=htod, memcpy_dtoh_async=dtoh,
+        memcpy_dtod_async=dtod, memset_d8_async=memset, module_from_buffer=module_from_buffer,
+        device_attribute=attributes, function_attribute=SimpleNamespace(MAX_DYNAMIC_SHARED_SIZE_BYTES=8),
+    )  # fmt: skip
+    return module
+
+
+def install(patch: pytest.MonkeyPatch, name: str, module: ModuleType | None) -> None:
+    """Let a package be importable whose last part is this module; None: let it be absent."""
+    parts = name.split(".")
+    for k in range(1, len(parts) + 1):
+        path = ".".join(parts[:k])
+        if module is None:
+            patch.setitem(sys.modules, path, None)  # type: ignore[arg-type]  # so import is told that there is none
+            continue
+        made = module if k == len(parts) else ModuleType(path)
+        made.__spec__ = ModuleSpec(path, None)
+        made.__path__ = []
+        patch.setitem(sys.modules, path, made)
+        if k > 1:
+            setattr(sys.modules[".".join(parts[: k - 1])], parts[k - 1], made)
