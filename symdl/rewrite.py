@@ -203,7 +203,7 @@ def applied(rule: Rule | Change, node: Expr) -> Expr | None:
 
 
 GUIDES = frozenset(
-    ["copy", "custom_gradient", "disconnected_grad", "grad_clip", "zero_grad"]
+    ["copy", "custom_gradient", "disconnected_grad", "grad_clip", "grad_scale", "zero_grad"]
 )  # ops that only say what gradients do
 
 

@@ -45,7 +45,7 @@ from symdl.ops.grids import (
     choose, compress, fill_diagonal, fill_diagonal_offset, meshgrid, mgrid, ogrid, ravel_multi_index, tri, tril_indices,
     triu_indices, unravel_index,
 )
-from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad as consider_constant, zero_grad
+from symdl.ops.identities import disconnected_grad, grad_clip, grad_scale, zero_grad as consider_constant, zero_grad
 from symdl.ops.images import bilinear_upsampling, images2neibs, neibs2images, upsampling
 from symdl.ops.indexing import embedding, inc_subtensor, set_subtensor, take, take_along_axis
 from symdl.ops.normalization import (
@@ -99,7 +99,7 @@ __all__ = [  # noqa: RUF022  # sorted, but not one a line
     "exp", "exp2", "expand_dims", "expm1", "eye", "fcol", "fcols", "fill", "fill_diagonal", "fill_diagonal_offset",
     "flatnonzero", "flatten", "flip", "floor", "floor_div", "floor_divide", "fmatrices", "fmatrix", "frow", "frows",
     "fscalar", "fscalars", "ftensor3", "ftensor3s", "ftensor4", "ftensor4s", "full", "full_like", "fvector", "fvectors",
-    "gammaln", "ge", "gelu", "grad", "grad_clip", "greater", "greater_equal", "group_normalization", "gt",
+    "gammaln", "ge", "gelu", "grad", "grad_clip", "grad_scale", "greater", "greater_equal", "group_normalization", "gt",
     "hard_sigmoid", "hard_tanh", "hessian", "hessian_vector_product", "hstack", "icol", "icols", "identity",
     "identity_like", "images2neibs", "imatrices", "imatrix", "inc_subtensor", "inner", "instance_normalization",
     "int_div", "inv", "invert", "iround", "irow", "irows", "iscalar", "iscalars", "isclose", "isfinite", "isinf",

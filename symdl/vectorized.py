@@ -26,7 +26,7 @@ MATRICES = frozenset(
     "solve solve_triangular matrix_inverse cholesky_lower slogdet_of det_of eigh_of svd_of singular_values qr_of "
     "pseudo_inverse expm_of".split()
 )
-IDENTITIES = frozenset(["copy", "disconnected_grad", "zero_grad", "grad_clip", "assumed"])
+IDENTITIES = frozenset(["copy", "disconnected_grad", "zero_grad", "grad_clip", "grad_scale", "assumed"])
 
 
 class NotBatched(GradientError):

@@ -163,6 +163,7 @@ IDENTITIES = [
     Case("assume", lambda x: T.assume(x, lower=-1e9, finite=True) * 2, lambda x: x * 2, M),
     Case("copy", lambda x: x + copied(x), lambda x: x + x, M),
     Case("zero_grad", lambda x: x + T.zero_grad(x) * 0, lambda x: x + x * 0, M),
+    Case("grad_scale", lambda x: T.grad_scale(x * x, 1.0) * 2, lambda x: x * x * 2, M),
     Case("grad_clip", lambda x: T.grad_clip(x, -9, 9) * 2, lambda x: x * 2, M),
 ]
 SORTED = [

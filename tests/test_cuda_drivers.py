@@ -201,8 +201,8 @@ def test_a_machine_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
         choosing.installed_driver()
     assert str(caught.value) == (
         'device="cuda": no GPU can be used\n'
-        "    pycuda: the driver knows no device\n"
-        "    cuda.bindings: the driver knows no device\n"
+        "  pycuda         the driver knows no device\n"
+        "  cuda.bindings  the driver knows no device\n"
         '  device="cuda-emulated" runs the same kernels on this computer\'s processor, slowly.'
     )
     memory.fails = {"init": 100, "cuInit": 100}

@@ -64,7 +64,7 @@ def test_errors() -> None:
 def test_identities_with_another_gradient() -> None:
     x = T.dvector("x")
     values = {x: AT}
-    for f in (T.disconnected_grad, T.zero_grad, lambda v: T.grad_clip(v, -0.5, 0.5)):
+    for f in (T.disconnected_grad, T.zero_grad, lambda v: T.grad_clip(v, -0.5, 0.5), lambda v: T.grad_scale(v, -2)):
         same(value(f(x), values), AT)
         same(symdl.function([x], f(x))(AT), AT)
     cost = (T.disconnected_grad(x * x) * x).sum()
@@ -76,5 +76,7 @@ def test_identities_with_another_gradient() -> None:
         value(T.grad((T.grad_clip(x, -0.5, 0.5) * np.array([3.0, 0.25, -7])).sum(), x), values),
         np.array([0.5, 0.25, -0.5]),
     )
+    same(value(T.grad((T.grad_scale(x, -0.5) * x).sum(), x), values), AT - 0.5 * AT)
     n = T.lvector("n")
+    same(value(T.grad_scale(n, 2), {n: [1]}), np.array([1]))
     same(value(T.zero_grad(n), {n: [1]}), np.array([1]))

@@ -32,7 +32,7 @@ def installed_driver(_: MutableMapping[str, bytes] | None = None) -> Driver:
         raise CudaUnavailableError(
             'device="cuda": no package for NVIDIA GPUs is installed', (), INSTALL
         )
-    parts = [("", error.head, "") for _, error in answers]
+    parts = [(module, error.head.removeprefix(f"{module}: "), "") for module, error in answers]
     raise CudaUnavailableError('device="cuda": no GPU can be used', parts, INSTALL.splitlines()[-1])
 
 

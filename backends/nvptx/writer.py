@@ -103,7 +103,7 @@ class GpuWriter(AttemptWriter):
         go, bad = self.fresh("go"), self.fresh("bad")
         self.branch(good, go, bad)
         self.label(bad)
-        self.line(f"cmpxchg {self.typed(STATUS)}, i32 0, i32 {code} monotonic monotonic")
+        self.emit(f"cmpxchg {self.typed(STATUS)}, i32 0, i32 {code} monotonic monotonic", "int32")
         self.jump(go)
         self.label(go)
 

@@ -33,6 +33,12 @@ GRAD_CLIP = register(
         pullback=lambda g, y, x, *, low, high: (clip(g, low, high),),
     )
 )  # fmt: skip
+GRAD_SCALE = register(
+    Op(
+        "grad_scale", "composite", ("x",), _same, "x, whose gradient is multiplied by a number.", expand=lambda x, *, factor: x,
+        pullback=lambda g, y, x, *, factor: (g * factor if is_float(x.type.dtype) else None,),
+    )
+)  # fmt: skip
 COPY = register(
     Op(
         "copy", "composite", ("x",), _same, "x, as a node of its own.", expand=lambda x, *, serial: x,
@@ -64,3 +70,8 @@ def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Expr:
             f"grad_clip: the bounds {lower_bound} and {upper_bound} are in the wrong order", [described(e)]
         )
     return make(GRAD_CLIP, (e,), low=float(lower_bound), high=float(upper_bound))
+
+
+def grad_scale(x: Any, multiplier: float) -> Expr:
+    """x, whose gradient is multiplied by a number on its way down: -1 turns it round (Ganin and Lempitsky, 2015)."""
+    return make(GRAD_SCALE, (as_expr(x),), factor=float(multiplier))

@@ -15,10 +15,9 @@ from symdl.gradient import pull
 from symdl.gradient_check import WrongGradientError
 from symdl.gradient_check import verify_grad as checked
 from symdl.ops.declare import filled_like, is_float
-from symdl.ops.identities import disconnected_grad, grad_clip, zero_grad
-from symdl.ops.own import custom_gradient
+from symdl.ops.identities import disconnected_grad, grad_clip, grad_scale, zero_grad
 
-__all__ = ["WrongGradientError", "disconnected_grad", "grad_clip", "zero_grad"]
+__all__ = ["WrongGradientError", "disconnected_grad", "grad_clip", "grad_scale", "zero_grad"]
 
 
 class DisconnectedType:
@@ -159,11 +158,6 @@ def hessian(cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inp
     if isinstance(wrt, list | tuple):
         return [hessian(cost, w, consider_constant, disconnected_inputs) for w in wrt]
     return symdl.jacobians.hessian(cost, wrt, consider_constant or (), disconnected_inputs)
-
-
-def grad_scale(x: Any, multiplier: float) -> Any:
-    """x, whose gradient is multiplied by a number."""
-    return custom_gradient([as_expr(x)], [as_expr(x)], lambda ins, outs, gs: [gs[0] * multiplier])[0]
 
 
 def verify_grad(
