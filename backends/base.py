@@ -98,3 +98,37 @@ class Backend(Protocol):
     ) -> Executable:
         """The same without compiling, from the interface and code of an earlier Executable, perhaps of another process.
         Raises ValueError, KeyError, TypeError or ProgramError for code that is none."""
+
+
+class GpuBackend(Backend, Protocol):
+    """What a GPU's compiler shows beside: its kernels as text, and what they take."""
+
+    def as_run(self, program: Program) -> Program:
+        """The Program whose steps the kernels are of: cut for a GPU."""
+
+    def functions_of(self, program: Program) -> dict[str, list[int]]:
+        """By name of a kernel, the numbers of the steps of `as_run` that it belongs to."""
+
+    def text(self, program: Program) -> str:
+        """The LLVM IR of all kernels."""
+
+    def assembly(self, program: Program) -> str:
+        """The PTX of all kernels."""
+
+    def timed(
+        self, program: Program, constants: Sequence[Any], routines: Sequence[Routine]
+    ) -> tuple[Executable, Taken]:
+        """An Executable with clocks around its launches, and what reads them."""
+
+    def limits(self) -> tuple[float, dict[str, float]]:
+        """(bytes in a second, operations in a second by dtype) at most; 0 and nothing where that is not known."""
+
+    def described(self) -> str:
+        """The device in words."""
+
+
+class Taken(Protocol):
+    """Clocks of an Executable."""
+
+    def taken(self) -> dict[int, tuple[float, int]]:
+        """By number of a step: (seconds, runs) since the last time."""

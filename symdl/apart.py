@@ -38,13 +38,15 @@ def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel
 
 
 def permutation(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:
-    """For i = 0, 1, ... along the last axis: out[i] = out[j], out[j] = i with j = chosen[i] <= i."""
+    """For i = 0, 1, ... along the last axis: out[i] = i, out[i] = out[j], out[j] = i with j = chosen[i] <= i. The first of
+    them is for j = i: nothing is read before it is written."""
     (chosen,) = n.inputs
     at = indices(out.shape)
     name = formulas.memory.local()
     there = Local(name, formulas.cast(formulas.operand(chosen, at, reads), "int64"))
     spot = (*at[:-1], Ref(name, "int64"))
-    body = (there, Store(out, at, Load(out, spot)), Store(out, spot, Position(at[-1])))
+    own = Position(at[-1])
+    body = (there, Store(out, at, own), Store(out, at, Load(out, spot)), Store(out, spot, own))
     return Kernel(nest(0, out.shape, body), formulas.memory.sources(*formulas.covered(n)))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, MutableMapping
 from functools import cache, partial
 from typing import Any
 
-from symdl.backends.base import Backend
+from symdl.backends.base import Backend, GpuBackend
 from symdl.backends.cpu import CpuBackend
 from symdl.cache import current
 from symdl.config import config
@@ -52,3 +52,9 @@ def backend(device: str) -> Backend:
 @cache
 def _backend(device: str, folder: str, limit: int) -> Backend:
     return DEVICES[device](current())
+
+
+def gpu_backend(device: str) -> GpuBackend:
+    """The same for a device that is a GPU, with all that it shows."""
+    found: Any = backend(device)
+    return found  # type: ignore[no-any-return]  # what is not the CPU is one

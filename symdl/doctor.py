@@ -16,7 +16,8 @@ import symdl.tensor as T
 from symdl import extras
 from symdl.cache import Cache
 from symdl.config import OPTIONS, config
-from symdl.errors import SymdlError
+from symdl.devices import gpu_backend
+from symdl.errors import CudaUnavailableError, SymdlError
 from symdl.functions import function
 from symdl.gradient import grad
 
@@ -43,6 +44,7 @@ def examine() -> list[Finding]:
         _guarded("llvm", _llvm),
         _guarded("processor", _processor),
         *(_guarded(package, lambda package=package: _extra(package)) for package in extras.EXTRAS),  # type: ignore[misc]  # likewise
+        _guarded("GPU", _gpu),
         _guarded("cache", _cache),
         *(Finding(f"config.{name}", str(getattr(config, name))) for name in OPTIONS),
         _guarded("self-check", _self_check),
@@ -55,8 +57,7 @@ def report(findings: list[Finding]) -> str:
     lines: list[str] = []
     for f in findings:
         lines.append(f"{'  ' if f.fine else '! '}{f.subject:<{wide}}  {f.value}")
-        if f.remedy:
-            lines.append(f"  {'':<{wide}}  {f.remedy}")
+        lines += [f"  {'':<{wide}}  {line}" for line in f.remedy.splitlines()]
     broken = sum(not f.fine for f in findings)
     return "\n".join([*lines, f"{broken} of {len(findings)} are wrong" if broken else "all is well"])
 
@@ -75,11 +76,30 @@ def _core(name: str) -> Finding:
 
 
 def _extra(package: str) -> Finding:
-    distribution, extra = extras.EXTRAS[package]
+    distribution, extra = extras.EXTRAS[
+        package
+    ]  # of a GPU's packages, some import only where there is a driver: see _gpu
     if not extras.installed(package):
         return Finding(distribution, "not installed (optional)", remedy=f'pip install "symdl[{extra}]"')
     importlib.import_module(package)
     return Finding(distribution, extras.version(package))
+
+
+def _gpu() -> Finding:
+    """The NVIDIA GPU that device="cuda" would use, and whether it computes; else what is missing."""
+    try:
+        machine = gpu_backend("cuda")
+    except CudaUnavailableError as error:
+        answers = [f"{package}: {answer}" for package, answer, _ in error.parts]
+        return Finding("GPU", "; ".join([error.head.partition(": ")[2], *answers]), remedy=error.remedy)
+    x = T.vector("x", dtype="float32")
+    given = np.linspace(-1, 1, 1000, dtype=np.float32)
+    with config.change(cache_dir=""):
+        found = function([x], T.exp(x), device="cuda")(given)
+    error = float(np.abs(found / np.exp(given.astype(float)) - 1).max())
+    if not error < 1e-6:
+        raise SymdlError(f"exp(x) on the GPU differs from NumPy by {error:g}")
+    return Finding("GPU", f"{machine.described()}, right to {error:.0e}")
 
 
 def _llvm() -> Finding:

@@ -17,9 +17,10 @@ from symdl.backends.base import Place
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.compilation import Lowered
 from symdl.config import config
-from symdl.devices import DEVICES, backend
+from symdl.devices import DEVICES, backend, gpu_backend
 from symdl.errors import InputError
 from symdl.expr import Expr, described, pack, short, unpack_all
+from symdl.gpu_profile import gpu_profiled
 from symdl.inputs import Array, In, Out, as_array
 from symdl.latex import page
 from symdl.methods import declared
@@ -29,7 +30,7 @@ from symdl.profile import Profile, profiled
 from symdl.runs import Run, Way, native
 from symdl.segments import Segment, segmented
 from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
-from symdl.sources import assembly_text, llvm_text, program_text
+from symdl.sources import assembly_text, kernels_text, llvm_text, program_text, ptx_text
 from symdl.stability import reported
 from symdl.stability_tables import StabilityReport
 from symdl.storage import SharedVariable, shared, swap
@@ -144,7 +145,8 @@ class Function(Callable):
             self.ins, self._state, self._chosen, [*self._updates, *made], [*self._givens, *kept], no_default_updates,
             on_unused_input,
         )  # fmt: skip
-        segments, self.graph = segmented(replace(graph, precision=precision, float_semantics=float_semantics))
+        self._whole = replace(graph, precision=precision, float_semantics=float_semantics)
+        segments, self.graph = segmented(self._whole)
         self._set_up_calls(bool(allow_input_downcast))
         way = MODES[mode]
         self._gpu = backend(self.device).place
@@ -288,7 +290,9 @@ class Function(Callable):
 
     def _with_shared_on(self, device: Place, arrays: list[Any], states: Mapping[int, Array]) -> Sequence[Array]:
         """The same on a GPU, whose copies of the values are updated in place."""
-        values = [device.uploaded(states[k]) if k in states else s.on_device(device) for k, s in enumerate(self._shareds)]
+        values = [
+            device.uploaded(states[k]) if k in states else s.on_device(device) for k, s in enumerate(self._shareds)
+        ]
         if self._swapped:
             outputs = self._run(arrays, values)
             if self._written:
@@ -357,7 +361,10 @@ class Function(Callable):
 
     def __repr__(self) -> str:
         names = ", ".join(repr(i.variable) for i in self.ins)
-        return f"<symdl function {self.name or ''}({names}), {self._count} outputs, {len(self._written)} updates>"
+        where = f" on {self.device}" if self._gpu is not None else ""
+        return (
+            f"<symdl function {self.name or ''}({names}){where}, {self._count} outputs, {len(self._written)} updates>"
+        )
 
     def _repr_html_(self) -> str:
         labels = {None: [], "one": ["output"], "list": [f"output {k}" for k in range(self._count)]}
@@ -374,12 +381,18 @@ class Function(Callable):
         return self._main.lowered
 
     def source(self, form: str = "llvm") -> str:
-        """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR) or "asm" (assembly), with comments
-        that say what each kernel computes and from which lines."""
+        """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR), "asm" (assembly) of a function for the
+        CPU or "ptx" of one for a GPU, with comments that say what each kernel computes and from which lines."""
+        forms = ("program", "llvm", "asm") if self._gpu is None else ("program", "llvm", "ptx")
+        if form not in forms:
+            raise InputError(f"source: there is no form {form!r}", (), f"forms: {', '.join(forms)}")
+        if self._gpu is not None:
+            machine = gpu_backend(self.device)
+            if form == "program":
+                return program_text(replace(self.lowered, program=machine.as_run(self.lowered.program)), away=True)
+            return (kernels_text if form == "llvm" else ptx_text)(self.lowered, machine)
         if form == "program":
             return program_text(self.lowered)
-        if form not in ("llvm", "asm"):
-            raise InputError(f"source: there is no form {form!r}", (), "forms: program, llvm, asm")
         return (llvm_text if form == "llvm" else assembly_text)(self.lowered, native())
 
     def profile(self, *args: Any, calls: int = 10, **kwargs: Any) -> Profile:
@@ -398,7 +411,12 @@ class Function(Callable):
         ]
         values = [states[k] if k in states else s.get_value() for k, s in enumerate(self._shareds)]
         arrays = self._counted(arrays, values)
-        status, sizes, found = profiled(self.lowered, native(), self._title(), arrays, values, calls)
+        found: Profile | None
+        if self._gpu is None:
+            status, sizes, found = profiled(self.lowered, native(), self._title(), arrays, values, calls)
+        else:
+            machine = gpu_backend(self.device)
+            status, sizes, found = gpu_profiled(self.lowered, machine, self._title(), arrays, values, calls)
         if found is None:
             raise self._main.blame.error(status, sizes, [*arrays, *values])
         return found
@@ -417,7 +435,7 @@ class Function(Callable):
         arrays = self._counted(arrays, values)
         run = self._main
         if self.mode != "native" or (self.graph.updates and not self._swapped):
-            run = Run(self.graph, "native", replace(self.graph, outputs=self.graph.roots, updates=()))
+            run = Run(self.graph, "native", replace(self.graph, outputs=self.graph.roots, updates=()), self.device)
         return reported(self._title(), self.graph, self._result_names(), [arrays], values, run)
 
     def _result_names(self) -> list[str]:

@@ -156,7 +156,9 @@ def _plain(value: Any) -> str:
 
 def _function(f: Function, print_type: bool, depth: int, limit: int, before: bool, after: bool, steps: bool) -> str:
     form = f.lowered
-    sections = [f"function {f.name or ''}({', '.join(repr(one.variable) for one in f.ins)})".replace(" (", "(") + "\n"]
+    head = f"function {f.name or ''}({', '.join(repr(one.variable) for one in f.ins)})".replace(" (", "(")
+    away = f.device != "cpu"
+    sections = [head + (f" on {f.device}" if away else "") + "\n"]
     labels = list(root_labels(f))
     if before:
         roots = list(zip(labels, f.graph.roots, strict=True))
@@ -165,7 +167,11 @@ def _function(f: Function, print_type: bool, depth: int, limit: int, before: boo
         roots = list(zip(labels, form.final, strict=True))
         sections.append("as run\n" + _indented(tree(roots, print_type, depth, limit, form.source)))
     if steps:
-        sections.append("steps\n" + _indented(aligned(list(_steps(form.program.steps, form, _named(form))))))
+        found = list(_steps(form.program.steps, form, _named(form), away))
+        if away:
+            counted = (n for n in topological(*f._whole.roots) if n.op.kind == "counted")
+            found = [*(("before, on the host", f"{pprint(n, 30)} {place_of(n)}".rstrip()) for n in counted), *found]
+        sections.append("steps\n" + _indented(aligned(found)))
     return "\n".join(sections)
 
 
@@ -189,8 +195,10 @@ def _named(form: Lowered) -> Mapping[str, str]:
     return {b.name: short(e) for b, e in zip(leaves, (*form.graph.inputs, *form.graph.shareds), strict=True)}
 
 
-def _steps(steps: Sequence[Step], form: Lowered, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(the step, the user's nodes that it computes)."""
+def _steps(
+    steps: Sequence[Step], form: Lowered, names: Mapping[str, str], away: bool = False
+) -> Iterator[tuple[str, str]]:
+    """(the step, the user's nodes that it computes). away: on a GPU, but for what says that it is on the host."""
     for step in steps:
         match step:
             case Kernel():
@@ -198,8 +206,9 @@ def _steps(steps: Sequence[Step], form: Lowered, names: Mapping[str, str]) -> It
             case Call():
                 views = [names.get(v.buffer, v.buffer) for v in step.views]
                 count = len(step.operands)
+                here = "on the host: " if away and step.name == "routine" else ""
                 yield (
-                    f"{step.name}({', '.join(views[:count])}) -> {', '.join(views[count:])}",
+                    f"{here}{step.name}({', '.join(views[:count])}) -> {', '.join(views[count:])}",
                     _computed(step.sources, form),
                 )
             case Loop():
@@ -207,7 +216,7 @@ def _steps(steps: Sequence[Step], form: Lowered, names: Mapping[str, str]) -> It
             case If():
                 yield f"if {names.get(step.condition.buffer, step.condition.buffer)}", ""
         for body in inner(step):
-            yield from (("  " + left, right) for left, right in _steps(body, form, names))
+            yield from (("  " + left, right) for left, right in _steps(body, form, names, away))
 
 
 def _computed(sources: Sequence[int], form: Lowered) -> str:

@@ -241,7 +241,7 @@ def _rows(
         step, depth, known = stack.pop()
         ticks, calls = taken[number[id(step)]]
         cost = cost_of(step, form.program, known)
-        out.append(_row(step, form, depth, ticks * tick, calls, cost, limits))
+        out.append(row_of(step, form, depth, ticks * tick, calls, cost, limits))
         if isinstance(step, Loop):
             rounds = size_at(step.steps, known)
             known = {**known, step.counter: rounds // 2}
@@ -250,10 +250,11 @@ def _rows(
     return out
 
 
-def _row(step: Step, form: Lowered, depth: int, seconds: float, calls: int, cost: Cost, limits: Limits) -> Row:
+def row_of(step: Step, form: Lowered, depth: int, seconds: float, calls: int, cost: Cost, limits: Limits) -> Row:
+    """The row of a step that took so many seconds in so many runs, with as much of a share as the limits tell."""
     moved = cost.read + cost.written
-    memory = moved / limits.bandwidth(moved)
-    work = sum(n / limits.flops[dtype] for dtype, n in cost.flops.items())
+    memory = moved / limits.bandwidth(moved) if limits.copies else 0.0
+    work = sum(n / limits.flops[dtype] for dtype, n in cost.flops.items() if dtype in limits.flops)
     bound = "" if not max(memory, work) else "memory" if memory >= work else "arithmetic"
     share = max(memory, work) * calls / seconds if seconds else 0.0
     kind = step.name if isinstance(step, Call) else type(step).__name__.lower()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from symdl.backends.base import GpuBackend
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import functions_of
 from symdl.backends.llvm.steps import all_steps
@@ -16,35 +18,54 @@ MOST_LINES = 6  # of the user's, in one comment
 STEP = re.compile(r" *(kernel$|[a-z]+\([^=]*\)$)")  # how a step begins that is no loop or branch
 
 
-def program_text(form: Lowered) -> str:
-    """Buffers, sizes, checks and steps, each step under a comment."""
+def program_text(form: Lowered, away: bool = False) -> str:
+    """Buffers, sizes, checks and steps, each step under a comment. away: the steps run on a GPU, and a comment says which
+    do not."""
     steps = iter([s for s in all_steps(form.program.steps) if isinstance(s, Kernel | Call)])
     out = []
     for line in str(form.program).splitlines():
         if STEP.match(line):
             step = next(steps)
             indent = line[: len(line) - len(line.lstrip())]
-            out.append(f"{indent}# {_comment([title(step, form)], lines(step.sources, form))}")
+            here = "on the host: " if away and isinstance(step, Call) and step.name == "routine" else ""
+            out.append(f"{indent}# {here}{_comment([title(step, form)], lines(step.sources, form))}")
         out.append(line)
     return "\n".join(out) + "\n"
 
 
 def llvm_text(form: Lowered, backend: CpuBackend) -> str:
     """The LLVM IR that is compiled, each kernel's function under a comment."""
-    return _commented(backend.text(form.program), form, backend, re.compile(r"define internal i64 @(\w+)\("), ";")
+    named = functions_of(form.program, backend.machine.target())
+    return _commented(backend.text(form.program), form, named, re.compile(r"define internal i64 @(\w+)\("), ";")
 
 
 def assembly_text(form: Lowered, backend: CpuBackend) -> str:
     """The machine code, each kernel's function under a comment."""
     mark = "//" if backend.machine.triple.startswith(("aarch64", "arm64")) else "#"
-    return _commented(backend.assembly(form.program), form, backend, re.compile(r"_?(\w+):"), mark)
+    named = functions_of(form.program, backend.machine.target())
+    return _commented(backend.assembly(form.program), form, named, re.compile(r"_?(\w+):"), mark)
 
 
-def _commented(text: str, form: Lowered, backend: CpuBackend, begin: re.Pattern[str], mark: str) -> str:
-    """A comment above each line with which a kernel's function begins."""
+def kernels_text(form: Lowered, backend: GpuBackend) -> str:
+    """The LLVM IR of a GPU's kernels, each under a comment."""
+    return _of_kernels(backend.text(form.program), form, backend, r"define (?:ptx_kernel )?void @(\w+)\(", ";")
+
+
+def ptx_text(form: Lowered, backend: GpuBackend) -> str:
+    """The PTX of a GPU's kernels, each under a comment."""
+    return _of_kernels(backend.assembly(form.program), form, backend, r"\s*\.visible \.entry (\w+)\(", "//")
+
+
+def _of_kernels(text: str, form: Lowered, backend: GpuBackend, begin: str, mark: str) -> str:
+    cut = replace(form, program=backend.as_run(form.program))
+    return _commented(text, cut, backend.functions_of(form.program), re.compile(begin), mark)
+
+
+def _commented(text: str, form: Lowered, named: Mapping[str, Sequence[int]], begin: re.Pattern[str], mark: str) -> str:
+    """A comment above each line with which a kernel's function begins. named: the steps of each function, by number."""
     steps = list(all_steps(form.program.steps))
     comments = {}
-    for name, numbers in functions_of(form.program, backend.machine.target()).items():
+    for name, numbers in named.items():
         sources = [k for n in numbers for k in getattr(steps[n], "sources", ())]
         comments[name] = _comment((title(steps[n], form) for n in numbers), lines(sources, form))
     out = []

@@ -32,6 +32,18 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20260101)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of a real GPU say why they do not run."""
+    if item.get_closest_marker("gpu") is not None:
+        from symdl.devices import backend
+        from symdl.errors import CudaUnavailableError
+
+        try:
+            backend("cuda")
+        except CudaUnavailableError as error:
+            pytest.skip(error.head)
+
+
 @pytest.fixture(autouse=True)
 def _silent_reference() -> Iterator[None]:
     """NumPy, as the reference, overflows where a test goes to the edge; tests compare values, not its warnings.

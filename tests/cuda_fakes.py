@@ -25,7 +25,12 @@ ENUMS = {
     "CUjit_option": {"CU_JIT_ERROR_LOG_BUFFER": 5, "CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES": 6},
     "CUfunction_attribute": {"CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES": 8},
 }  # fmt: skip
-NAMES = {2: "CUDA_ERROR_OUT_OF_MEMORY", 100: "CUDA_ERROR_NO_DEVICE", 218: "CUDA_ERROR_INVALID_PTX", 700: "CUDA_ERROR_ILLEGAL_ADDRESS"}
+NAMES = {
+    2: "CUDA_ERROR_OUT_OF_MEMORY",
+    100: "CUDA_ERROR_NO_DEVICE",
+    218: "CUDA_ERROR_INVALID_PTX",
+    700: "CUDA_ERROR_ILLEGAL_ADDRESS",
+}
 
 
 class Memory:
@@ -121,6 +126,10 @@ def pycuda(memory: Memory) -> ModuleType:
         @staticmethod
         def synchronize() -> None:
             said("Context.synchronize")
+
+        @staticmethod
+        def pop() -> None:
+            said("pop")
 
         def push(self) -> None:
             said("push")

@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "columns": [],
     "flat": ["memory"],
     "parallel": ["flat"],
-    "backends": ["memory", "config", "philox", "events", "extras", "form_arithmetic"],
+    "backends": ["parallel", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
     "stored": ["lower"],
@@ -135,7 +135,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "control": ["loop_gradients", "scanning"],
     "tensor": ["linalg", "gradient", "jacobians", "variables", "storage", "random"],
     "interop": ["tensor", "functions", "extras"],
-    "nn": ["control", "tensor", "functions", "sweeps", "interop"],
+    "nn": ["control", "tensor", "functions", "sweeps", "interop", "plot"],
     "datasets": ["extras"],
     "images": ["extras"],
     "plot": ["tensor", "functions", "extras"],

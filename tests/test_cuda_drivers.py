@@ -89,7 +89,9 @@ def test_a_launch(made: tuple[Driver, cuda_fakes.Memory]) -> None:
         launches = [c for c in memory.said if c[0] == "cuLaunchKernel"]
         assert [c[1:9] for c in launches] == [("kernel k0", 3, 2, 1, 128, 1, 1, s) for s in (0, 60_000, 60_000)]
         assert [c for c in memory.said if c[0] == "parameters"] == [("parameters", 4096, 2**64 - 1)] * 3
-        assert [c for c in memory.said if c[0] == "cuFuncSetAttribute"] == [("cuFuncSetAttribute", "kernel k0", 8, 60_000)]
+        assert [c for c in memory.said if c[0] == "cuFuncSetAttribute"] == [
+            ("cuFuncSetAttribute", "kernel k0", 8, 60_000)
+        ]
     words[:8] = packed([8192])  # parameters are written anew in place
     driver.launch(function, (1, 1, 1), 128, 0, words, stream)
     if driver.name == "cuda.bindings":
@@ -154,7 +156,10 @@ def test_each_thread_has_the_context(made: tuple[Driver, cuda_fakes.Memory]) -> 
         thread = threading.Thread(target=lambda: [driver.allocate(8) for _ in range(2)])
         thread.start()
         thread.join()
-    assert names(memory).count("push" if driver.name == "pycuda" else "cuCtxSetCurrent") == 2
+    if driver.name == "pycuda":  # ends the process where a thread ends with a context
+        assert names(memory) == ["push", "mem_alloc", "pop"] * 4
+    else:
+        assert names(memory).count("cuCtxSetCurrent") == 2
 
 
 def test_pycuda_lets_go_of_memory_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +169,14 @@ def test_pycuda_lets_go_of_memory_before_the_end(monkeypatch: pytest.MonkeyPatch
     driver = PycudaDriver()
     assert not driver.can_capture
     driver.allocate(8)
+    driver.allocate(8)
+    driver.load("")
+    assert len(driver.abandoned) == 1  # the next call unloads it
+    driver.allocate(8)
+    assert driver.abandoned == []
     driver._end()
     assert driver._allocations == {}
+    assert [name for name in names(memory) if name in ("push", "pop")] == ["push", "pop"]
 
 
 # ---- which one ----

@@ -58,13 +58,13 @@ def test_every_op_on_integers_and_bools(dtype: str) -> None:
 
 
 def test_every_cast() -> None:
-    outputs, values = [], {}
+    outputs: list[Expr] = []
+    values: dict[Expr, Any] = {}
     for before in DTYPES:
         x = variable(before, (None,), before)
         array = number_array(np.random.default_rng(0), (50,), before)
         values[x] = array * np.array(7.75, before) if is_float(before) else array
-        for after in DTYPES:
-            outputs.append(T.cast(abs(x) if is_float(before) and after.startswith("u") else x, after))
+        outputs += [T.cast(abs(x) if is_float(before) and after.startswith("u") else x, after) for after in DTYPES]
     alike(outputs, values)
 
 
@@ -72,7 +72,10 @@ def test_every_cast() -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_every_case(quarter: int, dtype: str) -> None:
     known = dtype == "float32"
-    alike(*built(QUARTERS[quarter], dtype, known, False), stable=not known)
+    outputs, values, ulps = built(QUARTERS[quarter], dtype, known, False)
+    # A sum of up to 60 products runs in another order than the CPU's: 8 ulp of its terms, each some sixteenths of the
+    # array's largest element.
+    alike(outputs, values, {k: max(limit, 8) for k, limit in ulps.items()}, stable=not known)
 
 
 @pytest.mark.parametrize("quarter", range(4))

@@ -49,6 +49,11 @@ MISTAKES: dict[str, str] = {
     "too many values": 'x, y = T.dvectors("x", "y")\nf = function([x, y], x + y, name="step")\nf([1.0], [2.0], [3.0])',
     "an unknown keyword": 'x, rate = T.dvector("x"), T.dscalar("rate")\nf = function([x, rate], x * rate)\nf([1.0], ratte=2)',
     "one value given twice": 'x = T.dvector("x")\nf = function([x], x * 2)\nf([1.0], x=[2.0])',
+    # ---- devices ----
+    "a device that is none": 'x = T.dvector("x")\nf = function([x], x * 2, device="gpu")',
+    "a device as an option that is none": 'symdl.config.device = "gpu0"',
+    "a GPU where no package for it is": 'from unittest.mock import patch\nimport symdl.backends.cuda.choosing as choosing\nwith patch.object(choosing, "installed", return_value=False): choosing.installed_driver()',
+    "an index past the end on a GPU": 'x, i = T.dvector("x"), T.lvector("i")\nf = function([x, i], x[i], device="cuda-emulated")\nf([1.0, 2.0], [0, 5])',
     # ---- sizes at the call ----
     "a sum of unequal lengths": 'x, y = T.dvectors("x", "y")\nf = function([x, y], x + y)\nf([1, 2, 3], [1, 2])',
     "a row is not stretched unless it says so": 'x, b = T.dmatrices("x", "b")\nf = function([x, b], x + b)\nf(np.ones((4, 3)), np.ones((1, 3)))',
@@ -242,7 +247,7 @@ WITHOUT_PARTS = {  # no expression takes part
     "a size that is a float", "sum of ==", "float16", "complex", "a dtype that is none", "a cast to object",
     "a shape where the name should be", "a negative extent", "shared of a text", "shared of None", "shared of float16",
     "shared of another shape", "a package that is not installed", "an option that is not there", "a value that an option does not take",
-    "a guard that is none",
+    "a guard that is none", "a device that is none", "a device as an option that is none", "a GPU where no package for it is",
 }  # fmt: skip
 
 

@@ -15,9 +15,7 @@ from symdl.nn.initializers import fans
 
 
 def test_a_convolution_layer_is_its_formula() -> None:
-    layer = nn.Conv2D(
-        6, (3, 2), (1, 2), 1, "relu", groups=2, data_format="channels_first", rng=1, name="first"
-    )
+    layer = nn.Conv2D(6, (3, 2), (1, 2), 1, "relu", groups=2, data_format="channels_first", rng=1, name="first")
     a = T.tensor("x", dtype="float64", shape=(None, 4, None, None))
     y = layer(a)
     W, b = layer.parameters

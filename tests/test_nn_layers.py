@@ -64,7 +64,9 @@ def test_dense_is_its_formula(name: str) -> None:
 
 def test_dense_takes_functions_and_draws_by_its_seed() -> None:
     x = T.tensor("x", dtype="float64", shape=(None, 4))
-    layers = [Dense(3, T.tanh, kernel_initializer=RandomNormal(0, 0.1), rng=seed, dtype="float32") for seed in (1, 1, 2)]
+    layers = [
+        Dense(3, T.tanh, kernel_initializer=RandomNormal(0, 0.1), rng=seed, dtype="float32") for seed in (1, 1, 2)
+    ]
     for layer in layers:
         layer(x)
     one, same, other = (layer.W.get_value() for layer in layers)

@@ -463,6 +463,24 @@ def test_own_ops() -> None:
     assert np.allclose(theano.function([x], firsts(x) * 2)(values), values[:, 0] * 2)
 
 
+def test_devices_of_old_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gpu0 and cuda are the GPU if there is one, else the CPU, as Theano had it."""
+    from symdl.errors import CudaUnavailableError
+    from symdl.theano import flags
+
+    def none(_: str) -> None:
+        raise CudaUnavailableError("no GPU")
+
+    monkeypatch.setattr(flags, "backend", none)
+    with symdl.config.change(device="cpu"):
+        assert flags.Flags({"THEANO_FLAGS": "device=gpu0,floatX=float64"}).device == "cpu"
+        with pytest.raises(CudaUnavailableError):
+            flags.Flags({"THEANO_FLAGS": "force_device=True,device=cuda"})
+        assert flags.Flags({"THEANO_FLAGS": "device=cuda-emulated"}).device == "cuda-emulated"
+        monkeypatch.setattr(flags, "backend", lambda _: None)
+        assert flags.Flags({"THEANO_FLAGS": "device=gpu0"}).device == "cuda"
+
+
 def test_config(monkeypatch: pytest.MonkeyPatch) -> None:
     """Options of symdl and of Theano under one roof."""
     config = theano.config

@@ -16,7 +16,9 @@ from symdl.segments import Segment, segmented
 Array = np.ndarray[Any, Any]
 
 
-def on_both(outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool = False) -> tuple[list[Array], list[Array]]:
+def on_both(
+    outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool = False
+) -> tuple[list[Array], list[Array]]:
     """The outputs by the CPU and by the emulated GPU; stable=False leaves stage 3 out."""
     inputs = tuple(values)
     arrays = [np.asarray(v, leaf.type.dtype) for leaf, v in values.items()]
@@ -49,4 +51,6 @@ def alike(
             continue
         finite = np.abs(expected[np.isfinite(expected)])
         eps = float(limit * np.finfo(expected.dtype).eps)
-        np.testing.assert_allclose(got, expected, rtol=eps, atol=float(finite.max(initial=0.0)) / 16 * eps, err_msg=said)
+        np.testing.assert_allclose(
+            got, expected, rtol=eps, atol=float(finite.max(initial=0.0)) / 16 * eps, err_msg=said
+        )

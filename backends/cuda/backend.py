@@ -8,12 +8,15 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from symdl.backends.cuda.clocks import Clocks
 from symdl.backends.cuda.code import GpuCode
 from symdl.backends.cuda.device import Array, Device
 from symdl.backends.cuda.executable import CudaExecutable
+from symdl.backends.cuda.peaks import bandwidth, operations
 from symdl.backends.cuda.plans import Around
 from symdl.backends.interface import Interface
 from symdl.backends.nvptx import gpu_program
+from symdl.backends.nvptx.launches import launches
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.routines import Routine
 from symdl.events import Stages
@@ -76,6 +79,19 @@ class CudaBackend:
     ) -> CudaExecutable:
         return CudaExecutable(interface, code, constants, self.device, routines, timed)
 
+    def as_run(self, program: Program) -> Program:
+        """The Program whose steps the kernels are of."""
+        return gpu_program(program).program
+
+    def functions_of(self, program: Program) -> dict[str, list[int]]:
+        """By name of a kernel, the numbers of the steps of `as_run` that it belongs to."""
+        found: dict[str, list[int]] = {}
+        for launch in launches(gpu_program(program).items):
+            steps = found.setdefault(launch.kernel, [])
+            if launch.step not in steps:
+                steps.append(launch.step)
+        return found
+
     def text(self, program: Program) -> str:
         """The LLVM IR of all kernels."""
         return gpu_program(program).text
@@ -83,6 +99,26 @@ class CudaBackend:
     def assembly(self, program: Program) -> str:
         """The PTX of all kernels, also where the device is emulated."""
         return ptx(self.text(program), self.capability)
+
+    def timed(
+        self, program: Program, constants: Sequence[Array], routines: Sequence[Routine]
+    ) -> tuple[CudaExecutable, Clocks]:
+        """An Executable with clocks around its launches."""
+        clocks = Clocks(self.device)
+        return self.compile(program, constants, timed=clocks, routines=routines), clocks
+
+    def limits(self) -> tuple[float, dict[str, float]]:
+        """(bytes in a second, operations in a second by dtype) of the device at most; 0 and nothing where that is not
+        known, as of the emulated one."""
+        known = self.device.driver.attributes
+        if self.device.driver.takes != "ptx":
+            return 0.0, {}
+        return bandwidth(known), operations(known, self.capability)
+
+    def described(self) -> str:
+        """The device in words."""
+        name = str(self.device.driver.attributes.get("name", self.device.driver.name))
+        return f"{name} (sm_{self.capability[0]}{self.capability[1]}, by {self.device.driver.name})"
 
 
 def llvm_version() -> str:

@@ -11,7 +11,10 @@ from symdl.backends.emulator import Emulator
 from symdl.errors import CudaUnavailableError
 from symdl.extras import installed
 
-DRIVERS: dict[str, Callable[[], Driver]] = {"pycuda": PycudaDriver, "cuda.bindings": BindingsDriver}  # by the module, the best first
+DRIVERS: dict[str, Callable[[], Driver]] = {
+    "pycuda": PycudaDriver,
+    "cuda.bindings": BindingsDriver,
+}  # by the module, the best first
 INSTALL = """\
 pip install "symdl[cuda-wheels]"    needs nothing else
 pip install "symdl[cuda]"           pycuda: needs a C++ compiler and the headers of CUDA (docs/cuda.md)
@@ -29,9 +32,7 @@ def installed_driver(_: MutableMapping[str, bytes] | None = None) -> Driver:
         except CudaUnavailableError as error:
             answers.append((module, error))
     if not answers:
-        raise CudaUnavailableError(
-            'device="cuda": no package for NVIDIA GPUs is installed', (), INSTALL
-        )
+        raise CudaUnavailableError('device="cuda": no package for NVIDIA GPUs is installed', (), INSTALL)
     parts = [(module, error.head.removeprefix(f"{module}: "), "") for module, error in answers]
     raise CudaUnavailableError('device="cuda": no GPU can be used', parts, INSTALL.splitlines()[-1])
 

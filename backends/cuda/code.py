@@ -86,7 +86,9 @@ def _without_nests(item: Item) -> Item:
         case Repeat():
             return replace(item, body=tuple(map(_without_nests, item.body)))
         case Choose():
-            return replace(item, then=tuple(map(_without_nests, item.then)), other=tuple(map(_without_nests, item.other)))
+            return replace(
+                item, then=tuple(map(_without_nests, item.then)), other=tuple(map(_without_nests, item.other))
+            )
     return item
 
 
@@ -142,7 +144,14 @@ def _plain_item(item: Item) -> list[Any]:
         case HostCall(step, call):
             return ["host", step, _plain_call(call)]
         case Product(step, call, own, epilogue, library):
-            return ["product", step, _plain_call(call), list(map(_plain_item, own)), list(map(_plain_item, epilogue)), library]
+            return [
+                "product",
+                step,
+                _plain_call(call),
+                list(map(_plain_item, own)),
+                list(map(_plain_item, epilogue)),
+                library,
+            ]
         case Repeat(counter, steps, body, stop):
             ends = None if stop is None else _plain_view(stop)
             return ["repeat", _plain_symbol(counter), plain_extent(steps), list(map(_plain_item, body)), ends]

@@ -89,8 +89,16 @@ class Device:
         kind, shape = np.dtype(told["typestr"]), tuple(told["shape"])
         steps = told.get("strides")
         wanted = [math.prod(shape[k + 1 :]) * kind.itemsize for k in range(len(shape))]
-        if steps is not None and 0 not in shape and any(n != 1 and s != w for n, s, w in zip(shape, steps, wanted, strict=True)):
-            raise InputError(f"an array on the GPU of shape {shape} is not in C order", (), "Copy it first: .contiguous() or cupy.ascontiguousarray.")
+        if (
+            steps is not None
+            and 0 not in shape
+            and any(n != 1 and s != w for n, s, w in zip(shape, steps, wanted, strict=True))
+        ):
+            raise InputError(
+                f"an array on the GPU of shape {shape} is not in C order",
+                (),
+                "Copy it first: .contiguous() or cupy.ascontiguousarray.",
+            )
         if told.get("stream", 1) is not None:
             self.driver.synchronize()  # whoever made it works on a stream of its own
         return DeviceArray(self, Borrowed(int(told["data"][0]), value), shape, kind)
@@ -205,7 +213,9 @@ class DeviceArray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return (2, 0) if self.device.driver.takes == "ptx" else (1, 0)  # kDLCUDA, kDLCPU
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         """A capsule of the array itself, or, where it is asked for on the host or the GPU is emulated, of a copy there."""
         if self.device.driver.takes != "ptx" or (dl_device is not None and tuple(dl_device) == (1, 0)):
             return self.numpy().__dlpack__(max_version=max_version)

@@ -47,9 +47,7 @@ _new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, cty
 )
 
 
-def capsule(
-    owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], device: tuple[int, int]
-) -> Any:
+def capsule(owner: Any, address: int, shape: tuple[int, ...], dtype: np.dtype[Any], device: tuple[int, int]) -> Any:
     """A PyCapsule "dltensor" of an array in C order; owner lives until its consumer is done."""
     extents = (ctypes.c_int64 * max(len(shape), 1))(*shape)
     tensor = Tensor(

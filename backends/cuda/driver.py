@@ -117,9 +117,7 @@ class Driver(Protocol):
     def load(self, code: str) -> Module:
         """Code for this device, of the kind that `takes` says. Raises CudaError with the compiler's log."""
 
-    def launch(
-        self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream
-    ) -> None:
+    def launch(self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream) -> None:
         """Run a kernel of `block` threads a block (one axis) with `shared` bytes of dynamic shared memory. No extent of
         the grid is 0."""
 

@@ -133,7 +133,9 @@ class BindingsDriver:
         self._device = self.calls("cuDeviceGet", 0)
         self._context = self.calls("cuDevicePrimaryCtxRetain", self._device)
         self._here = threading.local()
-        self._parameters: dict[int, tuple[Packed, Any, Any, int]] = {}  # by id, which lasts as long as the buffer is kept
+        self._parameters: dict[
+            int, tuple[Packed, Any, Any, int]
+        ] = {}  # by id, which lasts as long as the buffer is kept
         self._attach()
 
     def _attach(self) -> None:

@@ -6,7 +6,7 @@ import atexit
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +48,7 @@ class PycudaFunction:
 
     def __init__(self, name: str, raw: Any) -> None:
         self.name, self.raw, self.launch, self.allowed = name, raw, raw._launch_kernel, STATIC_SHARED
+        self.what = f"launch of {name}"
 
 
 class PycudaModule:
@@ -56,14 +57,27 @@ class PycudaModule:
     def __init__(self, driver: PycudaDriver, raw: Any, log: str) -> None:
         self.driver, self.raw, self.log = driver, raw, log
 
+    def __del__(self) -> None:
+        self.driver.abandoned.append(self.raw)  # pycuda unloads it in the main thread only
+
     def function(self, name: str) -> PycudaFunction:
         """The kernel of this name. Raises CudaError where there is none."""
         return PycudaFunction(name, self.driver.told(f"the kernel {name}", self.raw.get_function, name))
 
 
+class PycudaGraph:
+    """A graph of cuda.bindings, launched in pycuda's context."""
+
+    def __init__(self, driver: PycudaDriver, graph: BindingsGraph) -> None:
+        self.driver, self.graph = driver, graph
+
+    def launch(self, stream: Stream) -> None:
+        self.driver.told("launch of a graph", self.graph.launch, stream)
+
+
 class PycudaDriver:
     """The first CUDA device, in its primary context, which torch, cupy and jax use too. The context is retained for the
-    life of the process and never popped: pycuda would end the process where memory outlives it."""
+    life of the process; the main thread keeps it current, others for a call each."""
 
     name = "pycuda"
     takes: Literal["ptx"] = "ptx"
@@ -82,30 +96,42 @@ class PycudaDriver:
             self._context = self._device.retain_primary_context()
         except api.Error as error:
             raise unavailable("pycuda", str(error)) from None
-        self._here = threading.local()
+        self.abandoned: list[Any] = []  # modules that nobody uses
+        self._lasting = False  # whether the context is on the main thread's stack
         self._allocations: dict[int, Any] = {}
         self._graphs: Calls | None = None
-        self._attach()
         atexit.register(self._end)
 
     def _end(self) -> None:
-        """Memory is freed while the context is still there."""
-        self._attach()
+        """Memory is freed while the context is still there; pycuda ends the process for a context that is left pushed."""
         self._allocations.clear()
+        self.abandoned.clear()
+        if self._lasting:
+            self._lasting = False
+            self.api.Context.pop()
 
-    def _attach(self) -> None:
-        """Make the context current in this thread."""
-        if not getattr(self._here, "attached", False):
-            self._context.push()
-            self._here.attached = True
+    def _enter(self) -> bool:
+        """Make the context current in this thread; whether it must be popped again. Only the main thread, which also runs
+        `_end`, keeps it: a thread that ends with a context would end the process."""
+        if threading.current_thread() is threading.main_thread():
+            if not self._lasting:
+                self._context.push()
+                self._lasting = True
+            self.abandoned.clear()
+            return False
+        self._context.push()
+        return True
 
     def told(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
         """The result of a function of pycuda. Raises a CudaError for what it raises."""
-        self._attach()
+        passing = self._enter()
         try:
             return function(*args)
         except self.api.Error as error:
             raise self._failure(what, error) from None
+        finally:
+            if passing:
+                self.api.Context.pop()
 
     def _failure(self, what: str, error: Exception) -> CudaError:
         name = "OUT_OF_MEMORY: " if isinstance(error, MemoryError) else ""
@@ -181,24 +207,19 @@ class PycudaDriver:
         def heard(success: bool, information: str, error: str) -> None:
             logs.extend(filter(None, (information, error)))
 
-        self._attach()
         try:
-            raw = self.api.module_from_buffer(code.encode() + b"\0", message_handler=heard)
-        except self.api.Error as error:
-            raise self._failure("load", type(error)("\n".join([str(error), *logs]))) from None
+            raw = self.told("load", partial(self.api.module_from_buffer, message_handler=heard), code.encode() + b"\0")
+        except CudaError as error:
+            raise type(error)("\n".join([error.head, *logs]), error.parts, error.remedy) from None
         return PycudaModule(self, raw, "\n".join(logs))
 
     def launch(self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream) -> None:
         assert isinstance(function, PycudaFunction)
-        self._attach()
         if shared > function.allowed:
             kind = self.api.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
             self.told(f"{shared} bytes of shared memory", function.raw.set_attribute, kind, shared)
             function.allowed = shared
-        try:
-            function.launch(grid, (block, 1, 1), packed, shared, _raw(stream))
-        except self.api.Error as error:
-            raise self._failure(f"launch of {function.name}", error) from None
+        self.told(function.what, function.launch, grid, (block, 1, 1), packed, shared, _raw(stream))
 
     def stream(self) -> PycudaStream:
         return PycudaStream(self.told("stream", self.api.Stream))  # in order with the legacy stream of other libraries
@@ -218,12 +239,16 @@ class PycudaDriver:
         return float(self.told("elapsed", stop.raw.time_since, start.raw))
 
     @contextmanager
-    def capture(self, stream: Stream) -> Iterator[BindingsGraph]:
-        self._attach()
+    def capture(self, stream: Stream) -> Iterator[PycudaGraph]:
         if self._graphs is None:
             self._graphs = Calls(load("cuda.bindings.driver", "CUDA graphs"))
-        with captured(self._graphs, stream) as graph:
-            yield graph
+        passing = self._enter()
+        try:
+            with captured(self._graphs, stream) as graph:
+                yield PycudaGraph(self, graph)
+        finally:
+            if passing:
+                self.api.Context.pop()
 
 
 def _raw(stream: Stream) -> Any:

@@ -243,7 +243,7 @@ class Plan:
                         out += self._launch(launch)
                 case HostCall():
                     self.waits = True
-                    out.append(partial(self._routine, item))
+                    out.append(self._clocked(item.step, "routine", partial(self._routine, item)))
                 case Repeat():
                     body, late = self._actions(item.body)
                     if late and self._sees(item):  # its next round
@@ -265,7 +265,9 @@ class Plan:
         words = [0]
         pointers: list[tuple[int, Pointer]] = []
         for k, argument in enumerate(item.arguments, 1):
-            moves = not symbols(argument.offset if isinstance(argument, Pointer) else argument.value) <= self.sizes.keys()
+            moves = (
+                not symbols(argument.offset if isinstance(argument, Pointer) else argument.value) <= self.sizes.keys()
+            )
             if isinstance(argument, Pointer):
                 pointers.append((k, argument))
                 words.append(0)
@@ -276,7 +278,9 @@ class Plan:
         moving: list[tuple[int, str, Extent]] = []  # (place, buffer or "", what is evaluated in each round)
         for k, pointer in pointers:
             if symbols(pointer.offset) <= self.sizes.keys():
-                self._patches.setdefault(pointer.buffer, []).append((parameters, 8 * k, size_at(pointer.offset, self.sizes)))
+                self._patches.setdefault(pointer.buffer, []).append(
+                    (parameters, 8 * k, size_at(pointer.offset, self.sizes))
+                )
             else:
                 moving.append((8 * k, pointer.buffer, pointer.offset))
         for k, argument in enumerate(item.arguments, 1):
@@ -290,7 +294,10 @@ class Plan:
             action: Action = partial(driver.launch, function, grid, item.block, item.shared, parameters, stream)
         else:
             action = partial(self._moving, item, function, parameters, moving)
-        return [action if self.around is None else self.around(item.step, item.kernel, action)]
+        return [self._clocked(item.step, item.kernel, action)]
+
+    def _clocked(self, step: int, name: str, action: Action) -> Action:
+        return action if self.around is None else self.around(step, name, action)
 
     def _grid(self, item: Launch) -> Grid:
         x, y, z = (max(0, size_at(e, self._env)) for e in item.grid)

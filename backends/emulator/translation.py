@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import llvmlite.binding as llvm
 
@@ -59,6 +60,11 @@ EXCHANGE = re.compile(
     r"\s*(?P<result>%[\w.]+) = (?P<how>atomicrmw (?:volatile )?\w+|cmpxchg (?:weak )?(?:volatile )?)\s*(?P<rest>ptr.*)"
 )
 POINTER = re.compile(r"ptr(?: addrspace\((?P<space>\d+)\))? (?P<value>.*)")
+ORDERING = re.compile(r'( syncscope\("\w*"\))?( (?:unordered|monotonic|acquire|release|acq_rel|seq_cst))+$')
+METADATA = re.compile(r", ![\w.]+ !\d+")
+MOVES = frozenset({"alloca", "getelementptr", "addrspacecast", "bitcast"})
+MOVE = re.compile(r"\s*(%[\w.]+) = (\w+)\b(.*)")
+ACCESSES = frozenset({"load", "store", "atomicrmw", "cmpxchg"})
 NUMBERED = re.compile(r"%(\d+)\b")
 
 
@@ -92,6 +98,8 @@ class Translation:
 
 def pieces(text: str) -> list[str]:
     """A list of operands, cut at the commas that stand outside of brackets."""
+    if not any(sign in text for sign in "([{<"):
+        return [part.strip() for part in text.split(",")] if text.strip() else []
     found, depth, start = [], 0, 0
     for k, sign in enumerate(text):
         if sign in "([{<":
@@ -105,6 +113,7 @@ def pieces(text: str) -> list[str]:
     return [*found, rest] if rest else found
 
 
+@cache
 def bytes_of(kind: str) -> int:
     """The size of an IR type in memory, where elements lie without gaps."""
     kind = kind.strip()
@@ -280,7 +289,8 @@ class _Writer:
             self.lines.append("  ret %emu.yielded zeroinitializer\n}")
 
     def _line(self, line: str) -> None:
-        line = re.sub(r", ![\w.]+ !\d+", "", line)
+        if ", !" in line:
+            line = METADATA.sub("", line)
         if " asm " in line:
             raise CudaError(f"the emulator does not know this instruction of {self.function}", (), line.strip())
         if "@llvm.nvvm." in line:
@@ -289,14 +299,16 @@ class _Writer:
                 raise CudaError(f"the emulator cannot read this line of {self.function}", (), line.strip())
             self._intrinsic(line, found["result"], found["name"], pieces(found["arguments"]))
             return
-        self._follow(line)
-        if self.checks and self._checked(line):
-            return
-        self.lines.append(line)
+        _, defines, rest = line.partition(" = ")
+        opcode = (rest if defines else line).split(None, 1)[0]
+        if opcode in MOVES:
+            self._follow(line)
+        if not (self.checks and opcode in ACCESSES and self._checked(line)):
+            self.lines.append(line)
 
     def _follow(self, line: str) -> None:
         """Remember what a pointer is based on."""
-        found = re.match(r"\s*(%[\w.]+) = (alloca|getelementptr|addrspacecast|bitcast)\b(.*)", line)
+        found = MOVE.match(line)
         if not found:
             return
         if found[2] == "alloca":
@@ -331,9 +343,7 @@ class _Writer:
         return False
 
     def _access(self, line: str, kind: str, pointer: str, tail: list[str], how: int) -> bool:
-        found = POINTER.fullmatch(
-            re.sub(r'( syncscope\("\w*"\))?( (?:unordered|monotonic|acquire|release|acq_rel|seq_cst))+$', "", pointer)
-        )
+        found = POINTER.fullmatch(ORDERING.sub("", pointer) if how & ATOMIC else pointer)
         if not found:
             raise CudaError(f"the emulator cannot read this line of {self.function}", (), line.strip())
         space, value = int(found["space"] or 0), found["value"]

@@ -41,6 +41,18 @@ class Tile:
         return THREADS // self.teams
 
 
+@dataclass(frozen=True)
+class Spot:
+    """An element that a thread fetches for each panel. inside: whether its row (or column) is one of the matrix; place:
+    where that begins; depth: how far down the panel it is, and along: how far that is in memory; shared: where it goes."""
+
+    inside: str
+    place: str
+    depth: str
+    along: str
+    shared: str
+
+
 TILES = {
     "float32": (Tile(32, 32, 16, (4, 4), 4), Tile(64, 64, 16, (4, 4)), Tile(128, 128, 8, (8, 8))),
     "float64": (Tile(32, 32, 8, (4, 4), 4), Tile(64, 64, 8, (4, 4))),
@@ -128,14 +140,16 @@ class GemmWriter(GroupWriter):
         every = self.open_batch()
         self.starts = self.batch_starts(every.index) if every else {n: f"%{n}.offset" for n in "abc"}
         totals = [[self.accumulator() for _ in range(tile.own[1])] for _ in range(tile.own[0])]
+        spots = {name: self.prepared(name) for name in "ab"}
         step = tile.depth * tile.teams
         start = self.arithmetic("mul", team, str(tile.depth))
         steps = self.open_loop("%k", "0", step)
         at = self.arithmetic("add", steps.index, start)
-        found = {name: self.fetch(name, at) for name in "ab"}
+        found = {name: self.fetch(name, at, spots[name]) for name in "ab"}
         self.meet()
         for name in "ab":
-            self.put(name, found[name])
+            for spot, value in zip(spots[name], found[name], strict=True):
+                self.store(value, spot.shared)
         self.meet()
         self.multiply(totals)
         self.close_loop(steps)
@@ -158,7 +172,8 @@ class GemmWriter(GroupWriter):
         kinds = ["ptr addrspace(1) %status", *(f"ptr addrspace(1) noalias readonly %{n}" for n in "ab")]
         kinds += ["ptr addrspace(1) noalias %c", *(f"i64 {n}" for n in numbers)]
         stem = f"gemm_{self.dtype}_{tile.rows}x{tile.columns}_"
-        return self.module.entry(stem, f"({', '.join(kinds)})", self.finished(), self, THREADS)
+        body = self.finished()
+        return self.module.entry(stem, f"({', '.join(kinds)})", body, self, THREADS, 2 if tile.own[0] > 4 else 1)
 
     # batches
 
@@ -213,45 +228,53 @@ class GemmWriter(GroupWriter):
         along = tile.rows if name == "a" else tile.columns
         deep_first = self.kinds["ab".index(name)] == ("r" if name == "a" else "c")  # neighbours along k
         inner = tile.depth if deep_first else along
-        low = self.arithmetic("and", self.in_team, str(inner - 1))
-        high = self.arithmetic("lshr", self.in_team, str(inner.bit_length() - 1))
-        found = []
-        for k in range(along * tile.depth // tile.team):
-            if inner >= tile.team:  # a row of the panel takes several turns
-                turns = inner // tile.team
-                one = self.arithmetic("add", self.in_team, str(k % turns * tile.team))
-                two = str(k // turns)
-            else:
-                one, two = low, self.arithmetic("add", high, str(k * (tile.team // inner)))
-            found.append((two, one) if deep_first else (one, two))
-        return found
+        turns = max(inner // tile.team, 1)  # so many that a row of the panel takes
+        low = self.arithmetic("and", self.in_team, str(inner - 1)) if turns == 1 else self.in_team
+        high = self.arithmetic("lshr", self.in_team, str(inner.bit_length() - 1)) if turns == 1 else "0"
+        ones = [self.arithmetic("add", low, str(k * tile.team)) for k in range(turns)]
+        rows = along * tile.depth // inner // max(tile.team // inner, 1)
+        twos = [self.arithmetic("add", high, str(k * max(tile.team // inner, 1))) for k in range(rows)]
+        return [(two, one) if deep_first else (one, two) for two in twos for one in ones]
 
-    def fetch(self, name: str, at: str) -> list[Reg]:
-        """The elements of a panel that begins at a place along k; 0 where the matrix has ended."""
+    def prepared(self, name: str) -> list[Spot]:
+        """The elements of a panel that this thread fetches, as far as they are the same for all panels."""
         first, limit = (self.first_row, "%m") if name == "a" else (self.first_column, "%n")
         row, column = self.strides[name]
         along, deep = (row, column) if name == "a" else (column, row)
+        start = 0 if name == "a" else self.tile.depth * self.widths["a"]
+        known: dict[str, tuple[str, str]] = {}
         found = []
         for spot, depth in self.spots(name):
-            i, p = self.arithmetic("add", first, spot), self.arithmetic("add", at, depth)
-            inside = self.emit(f"icmp slt i64 {i}, {limit}", "bool").text
-            inside = self.emit(f"and i1 {inside}, {self.arithmetic('icmp slt', p, '%k')}", "bool").text
-            place = self.arithmetic("add", self.times(i, along), self.times(p, deep))
-            place = self.emit(f"select i1 {inside}, i64 {place}, i64 0", "int64").text
-            place = self.arithmetic("add", place, self.starts[name])
+            if spot not in known:
+                i = self.arithmetic("add", first, spot)
+                inside = self.emit(f"icmp slt i64 {i}, {limit}", "bool").text
+                known[spot] = inside, self.arithmetic("add", self.times(i, along), self.starts[name])
+            place = self.arithmetic("add", spot, self.arithmetic("mul", depth, str(self.widths[name])))
+            shared = self.element(self.panels, self.dtype, self.arithmetic("add", place, str(start)))
+            found.append(Spot(*known[spot], depth, self.times(depth, deep), shared))
+        return found
+
+    def fetch(self, name: str, at: str, spots: list[Spot]) -> list[Reg]:
+        """The elements of a panel that begins at a place along k; 0 where the matrix has ended."""
+        row, column = self.strides[name]
+        begin = self.times(at, column if name == "a" else row)
+        left = self.arithmetic("sub", "%k", at)
+        deep: dict[str, tuple[str, str]] = {}
+        found = []
+        for spot in spots:
+            if spot.depth not in deep:
+                there = self.emit(f"icmp slt i64 {spot.depth}, {left}", "bool").text
+                deep[spot.depth] = there, self.arithmetic("add", begin, spot.along)
+            there, further = deep[spot.depth]
+            inside = self.emit(f"and i1 {spot.inside}, {there}", "bool").text
+            place = self.arithmetic("add", spot.place, further)
+            place = self.emit(f"select i1 {inside}, i64 {place}, i64 {self.starts[name]}", "int64").text
             value = self.load(self.element(f"%{name}", self.dtype, place), self.dtype)
             found.append(self.select(Reg(inside, "bool"), value, self.const(0, self.dtype)))
         return found
 
     def times(self, place: str, stride: str) -> str:
         return place if stride == "1" else self.arithmetic("mul", place, stride)
-
-    def put(self, name: str, values: list[Reg]) -> None:
-        """What has been fetched, into the team's panel."""
-        start = 0 if name == "a" else self.tile.depth * self.widths["a"]
-        for value, (spot, depth) in zip(values, self.spots(name), strict=True):
-            place = self.arithmetic("add", spot, self.arithmetic("mul", depth, str(self.widths[name])))
-            self.store(value, self.element(self.panels, self.dtype, self.arithmetic("add", place, str(start))))
 
     def pieces(self, many: int) -> list[int]:
         """Where a thread's own rows (or columns) stand, in groups of one access, for the thread that is number 0."""
@@ -289,37 +312,38 @@ class GemmWriter(GroupWriter):
 
     # the result
 
-    def own_places(self) -> list[list[tuple[str, str]]]:
-        """(row, column) in the tile of each of the thread's totals."""
-        found = []
-        for i in range(self.tile.own[0]):
-            base, more = self.place("a", i - i % self.side)
-            row = self.arithmetic("add", base, str(more + i % self.side))
-            line = []
-            for j in range(self.tile.own[1]):
-                base, more = self.place("b", j - j % self.side)
-                line.append((row, self.arithmetic("add", base, str(more + j % self.side))))
-            found.append(line)
-        return found
+    def own_places(self) -> tuple[list[str], list[str]]:
+        """The rows and the columns of the tile that this thread's totals belong to."""
+        found: dict[str, list[str]] = {"a": [], "b": []}
+        for name, own in zip("ab", self.tile.own, strict=True):
+            for k in range(own):
+                base, more = self.place(name, k - k % self.side)
+                found[name].append(self.arithmetic("add", base, str(more + k % self.side)))
+        return found["a"], found["b"]
 
     def write(self, values: list[list[Reg]]) -> None:
         """Store the thread's totals."""
-        for places, line in zip(self.own_places(), values, strict=True):
-            for (row, column), value in zip(places, line, strict=True):
-                self.store_element(row, column, value)
+        rows, columns = self.own_places()
+        across = [self.result_place(c, self.first_column, "%n", 1) for c in columns]
+        for row, line in zip(rows, values, strict=True):
+            down = self.result_place(row, self.first_row, "%m", 0)
+            for other, value in zip(across, line, strict=True):
+                self.store_element(down, other, value)
 
-    def store_element(self, row: str, column: str, value: Reg) -> None:
+    def result_place(self, spot: str, first: str, limit: str, axis: int) -> tuple[str, str]:
+        """(whether a row or column of the tile is one of the result, how far into the result it lies)."""
+        i = self.arithmetic("add", first, spot)
+        inside = self.emit(f"icmp slt i64 {i}, {limit}", "bool").text
+        place = self.times(i, self.strides["c"][axis])
+        return inside, place if axis else self.arithmetic("add", place, self.starts["c"])
+
+    def store_element(self, down: tuple[str, str], across: tuple[str, str], value: Reg) -> None:
         """Store an element of the tile, if it is one of the result."""
-        i, j = self.arithmetic("add", self.first_row, row), self.arithmetic("add", self.first_column, column)
-        inside = self.emit(f"icmp slt i64 {i}, %m", "bool").text
-        inside = self.emit(f"and i1 {inside}, {self.arithmetic('icmp slt', j, '%n')}", "bool").text
-        down, across = self.strides["c"]
-        place = self.arithmetic("add", self.times(i, down), self.times(j, across))
-        place = self.arithmetic("add", place, self.starts["c"])
+        inside = self.emit(f"and i1 {down[0]}, {across[0]}", "bool").text
         yes, join = self.fresh("inside"), self.fresh("join")
         self.branch(inside, yes, join)
         self.label(yes)
-        self.store(value, self.element("%c", self.dtype, place))
+        self.store(value, self.element("%c", self.dtype, self.arithmetic("add", down[1], across[1])))
         self.jump(join)
         self.label(join)
 
@@ -328,10 +352,11 @@ class GemmWriter(GroupWriter):
         tile = self.tile
         size = tile.rows * tile.columns
         base = self.arithmetic("mul", team, str(size))
-        for places, line in zip(self.own_places(), values, strict=True):
-            for (row, column), value in zip(places, line, strict=True):
-                spot = self.arithmetic("add", self.arithmetic("mul", row, str(tile.columns)), column)
-                self.store(value, self.shared(self.arithmetic("add", base, spot)))
+        rows, columns = self.own_places()
+        for row, line in zip(rows, values, strict=True):
+            begin = self.arithmetic("add", base, self.arithmetic("mul", row, str(tile.columns)))
+            for column, value in zip(columns, line, strict=True):
+                self.store(value, self.shared(self.arithmetic("add", begin, column)))
         self.meet()
         thread = self.special("tid")
         for k in range(size // THREADS):
@@ -341,5 +366,7 @@ class GemmWriter(GroupWriter):
                 more = self.load(self.shared(self.arithmetic("add", spot, str(other * size))), self.dtype)
                 total = self.add(total, more)
             row = self.arithmetic("lshr", spot, str(tile.columns.bit_length() - 1))
-            self.store_element(row, self.arithmetic("and", spot, str(tile.columns - 1)), total)
+            column = self.arithmetic("and", spot, str(tile.columns - 1))
+            down = self.result_place(row, self.first_row, "%m", 0)
+            self.store_element(down, self.result_place(column, self.first_column, "%n", 1), total)
 

@@ -51,7 +51,7 @@ def integrated_gradients(model: Any, x: Any, target: Any = 0, baseline: Any = 0.
     start = np.broadcast_to(np.asarray(baseline, x.dtype), x.shape)
     gradient = score_gradient(model, x)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    out = np.empty_like(x)
+    out: Array = np.empty_like(x)
     for k, label in enumerate(targets(target, x)):
         share = ((nodes + 1) / 2).reshape(-1, *[1] * (x.ndim - 1))
         line = (start[k] + share * (x[k] - start[k])).astype(x.dtype)

@@ -54,6 +54,7 @@ def learning_curve_svg(history: Any, metrics: Sequence[str] = ("loss",)) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:g}" height="{HEIGHT:g}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}"'
         ' font-family="sans-serif" font-size="11" role="img">',
         f"<title>{html.escape(', '.join(label for label, _ in curves))}</title>",
+        '<rect width="100%" height="100%" fill="white"/>',
     ]
     for tick in ticks:
         (left, y), (right, _) = place(1, tick), place(epochs, tick)
@@ -63,7 +64,7 @@ def learning_curve_svg(history: Any, metrics: Sequence[str] = ("loss",)) -> str:
         x, _ = place(epoch, low)
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 12:g}" text-anchor="middle">{epoch}</text>')
     parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="{HEIGHT - 2:g}" text-anchor="middle">epoch</text>')
-    color = {}
+    color: dict[str, str] = {}
     for k, (label, values) in enumerate(curves):
         validated = label.startswith("val_")
         stroke = color.setdefault(label.removeprefix("val_"), COLORS[len(color) % len(COLORS)])

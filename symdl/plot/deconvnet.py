@@ -153,7 +153,7 @@ def _windows(layer: Any, before: tuple[int, ...]) -> list[tuple[int, int, int]] 
     if len(_pair(extents)) != 2 or kind.endswith("Transpose"):
         return None
     steps, spacing = _pair(layer.strides), _pair(getattr(layer, "dilation_rate", 1))
-    margins = borders(layer.padding, before, _pair(extents), steps, spacing, kind)
+    margins: Any = borders(layer.padding, before, _pair(extents), steps, spacing, kind)
     return [((k - 1) * d + 1, s, int(m[0])) for k, d, s, m in zip(_pair(extents), spacing, steps, margins, strict=True)]
 
 

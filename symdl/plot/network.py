@@ -108,6 +108,7 @@ def _drawn(matrices: Sequence[Array], sizes: Sequence[int], names: Sequence[Sequ
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
         ' font-family="sans-serif" font-size="11" role="img">',
         f"<title>{'-'.join(map(str, sizes))} network</title>",
+        '<rect width="100%" height="100%" fill="white"/>',
     ]
     for k, W in enumerate(matrices):
         largest = float(np.abs(W[np.isfinite(W)]).max(initial=0)) or 1.0

@@ -57,7 +57,7 @@ def terrain(
             f"terrain: directions {directions!r} must be filters or path, steps {steps} at least 2, span above 0"
         )
     weights = [np.array(p.get_value()) for p in parameters]
-    way = np.array([_offset(one, weights) for one in path]).reshape(len(path), -1)
+    way = np.array([_offset(one, weights) for one in path]).reshape(len(path), sum(w.size for w in weights))
     if directions == "path":
         first, second = principal(way)
     else:
@@ -91,7 +91,7 @@ def random_direction(weights: Sequence[Array], rng: np.random.Generator) -> list
     """
     out = []
     for w in weights:
-        d = rng.standard_normal(w.shape)
+        d = np.asarray(rng.standard_normal(w.shape))
         axes = (0,) if w.ndim == 2 else tuple(range(1, w.ndim))
         if w.ndim < 2:
             out.append(np.zeros(w.shape))

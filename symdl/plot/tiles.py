@@ -33,7 +33,7 @@ def tiled(images: Any, columns: int | None = None, gap: int = 1, scale: Scale = 
     n, rows, wide = x.shape[:3]
     across = min(columns or math.ceil(math.sqrt(n)), n)
     down = -(-n // across)
-    picture = np.full((down * (rows + gap) - gap, across * (wide + gap) - gap, *x.shape[3:]), fill)
+    picture = np.full((down * (rows + gap) - gap, across * (wide + gap) - gap, *x.shape[3:]), float(fill))
     for k, image in enumerate(x):
         top, left = k // across * (rows + gap), k % across * (wide + gap)
         picture[top : top + rows, left : left + wide] = image
@@ -72,7 +72,8 @@ def as_images(x: Any, size: tuple[int, ...] | None = None) -> Array:
         x = x[..., 0]
     if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] != 3):
         raise ShapeError(f"{list(x.shape)} are no images of 1 or 3 channels")
-    return x
+    found: Array = x
+    return found
 
 
 def filter_images(weights: Any, size: tuple[int, ...] | None = None) -> Array:
@@ -85,7 +86,7 @@ def filter_images(weights: Any, size: tuple[int, ...] | None = None) -> Array:
     if W.ndim == 2:
         return as_images(W.T, size)
     if W.ndim == 4:
-        return as_images(W if W.shape[1] in (1, 3) else W.reshape(-1, *W.shape[2:]))
+        return W.transpose(0, 2, 3, 1) if W.shape[1] == 3 else W.reshape(-1, *W.shape[2:])
     raise ShapeError(f"filters: weights of shape {list(W.shape)} are neither a dense layer's nor a convolution's")
 
 

@@ -249,6 +249,10 @@ class DBNClassifier(MLPClassifier):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
 
+    def fit(self, X: Any, y: Any) -> Self:  # type: ignore[override]  # what has no labels to weigh is learnt from, too
+        """Train on rows X[n, features] and labels y[n], or on y[n, labels] of 0 and 1."""
+        return self._fit(X, y, None, one_epoch=False)
+
     def _scaled(self, x: Array, first: bool) -> Array:
         """x in 0..1 where the training data are: as it is if they are there already."""
         if first:

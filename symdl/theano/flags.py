@@ -9,9 +9,12 @@ from typing import Any
 
 from symdl.config import OPTIONS
 from symdl.config import config as own
+from symdl.devices import backend
+from symdl.errors import CudaUnavailableError
+from symdl.events import logger
 
 DEFAULTS: dict[str, Any] = {
-    "device": "cpu", "force_device": False, "init_gpu_device": "", "mode": "Mode", "linker": "cvm", "optimizer": "fast_run",
+    "force_device": False, "init_gpu_device": "", "mode": "Mode", "linker": "cvm", "optimizer": "fast_run",
     "optimizer_including": "", "optimizer_excluding": "", "optimizer_requiring": "", "optimizer_verbose": False,
     "on_opt_error": "warn", "on_shape_error": "warn", "compute_test_value": "off", "compute_test_value_opt": "off",
     "print_test_value": False, "exception_verbosity": "low", "cast_policy": "custom", "int_division": "int",
@@ -51,7 +54,7 @@ class Group:
 
 
 class Flags:
-    """theano.config. floatX and on_unused_input are symdl.config's; THEANO_FLAGS is read once, at the start."""
+    """theano.config. floatX, on_unused_input and device are symdl.config's; THEANO_FLAGS is read once, at the start."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self.__dict__["_values"] = dict(DEFAULTS)
@@ -73,7 +76,7 @@ class Flags:
     def put(self, name: str, value: Any) -> None:
         """Set an option. Texts, as THEANO_FLAGS has them, become the type that the option has."""
         if name in OPTIONS:
-            setattr(own, name, value)
+            setattr(own, name, self._device(value) if name == "device" else value)
             return
         values = self.__dict__["_values"]
         before = values.get(name)
@@ -82,6 +85,20 @@ class Flags:
         elif isinstance(value, str) and isinstance(before, int | float):
             value = type(before)(float(value)) if value.replace(".", "", 1).lstrip("-").isdigit() else value
         values[name] = value
+
+    def _device(self, name: Any) -> Any:
+        """symdl's device for one of Theano's. As there, gpu0 and cuda are the CPU where there is no GPU, unless force_device
+        is set."""
+        if name == "cuda-emulated" or not str(name).startswith(("gpu", "cuda")):
+            return name
+        try:
+            backend("cuda")
+        except CudaUnavailableError as error:
+            if self.__dict__["_values"]["force_device"]:
+                raise
+            logger.warning("theano: device=%s: functions run on the CPU: %s", name, error.head)
+            return "cpu"
+        return "cuda"
 
     def __getattr__(self, name: str) -> Any:
         return self.value(name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
 from symdl.expr import Expr
 from symdl.nn.objective import Objective
 from symdl.zoo.autoencoder import Autoencoder, AutoencoderConfig, reconstruction
+from symdl.zoo.gabor import gabor_r2
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,16 @@ class SparseAutoencoder(Autoencoder):
             measures=measures,
             quiet=measures,
         )
+
+    def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
+        """active: the mean activation of a unit; mse, loss: as of any autoencoder; for square patches first of all edges: the
+        fraction of units of whose weights a Gabor function explains more than half."""
+        measures = super().evaluate(x)
+        measures["active"] = float(self.transform(x).mean())
+        side = math.isqrt(self.features)
+        if side * side != self.features or side < 3:
+            return measures
+        return {"edges": float((gabor_r2(self.filters) > 0.5).mean()), **measures}
 
 
 def divergence(rho: float, mean: Expr) -> Expr:

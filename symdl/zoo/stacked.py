@@ -32,7 +32,7 @@ class StackedConfig(NetworkConfig):
     pretraining_: of pretraining; 0 epochs leave it out. The other fields are of fine-tuning."""
 
     sizes: tuple[int, ...] = (64, 256, 256, 10)
-    corruption: tuple[float, ...] = (0.2, 0.3)
+    corruption: tuple[float, ...] = (0.3,)
     reconstruction: str = "binary_crossentropy"
     pretraining_epochs: int = 30
     pretraining_rate: float = 0.002

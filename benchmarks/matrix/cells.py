@@ -1,0 +1,43 @@
+"""A cell of the matrix: one piece of work, the same for all engines, with what it must move and compute at least."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """group, name: where it stands. formula(m, *arrays) is the work; with `rate` it is loss(m, parameters, *arrays), and the
+    work is a step of gradient descent. make: the arrays, and for a step the parameters before them. bytes: read and written
+    at least, flops: added and multiplied at least, where one of them bounds the time. random: results cannot be compared.
+    """
+
+    group: str
+    name: str
+    formula: Callable[..., Any]
+    make: Callable[[np.random.Generator], Sequence[Array]]
+    parameters: Callable[[np.random.Generator], Sequence[Array]] | None = None
+    rate: float = 0.0
+    bytes: int = 0
+    flops: int = 0
+    random: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.group} {self.name}"
+
+
+def normal(*shape: int, dtype: str = "float32", scale: float = 1.0) -> Callable[[np.random.Generator], Array]:
+    """A maker of normal numbers."""
+    return lambda rng: (scale * rng.standard_normal(shape)).astype(dtype)
+
+
+def several(*makers: Callable[[np.random.Generator], Array]) -> Callable[[np.random.Generator], list[Array]]:
+    """A maker of several arrays."""
+    return lambda rng: [make(rng) for make in makers]

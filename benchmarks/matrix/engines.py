@@ -1,0 +1,335 @@
+"""Engines by one interface: a formula over a namespace of NumPy's names becomes a call without arguments.
+
+    run = engine.compiled(lambda m, x, y: m.tanh(x @ y).sum(axis=0), [x, y])
+    step = engine.step(lambda m, p, x: ..., parameters, [x], rate)      # a step of gradient descent on its scalar
+
+`m` has the functions of NAMES. Arrays are converted before, results waited for; nothing is copied on the way.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+Array = Any
+Formula = Callable[..., Any]
+Run = Callable[[], Any]
+NAMES = (
+    "exp log tanh sin sqrt abs maximum where sigmoid erf relu softmax logsumexp sum mean max argmax var cumsum argsort take "
+    "scatter_add matmul transpose reshape concatenate conv2d max_pool stop bernoulli log1p"
+).split()
+
+
+class Engine:
+    """The base. name: as the table shows it. available: whether its package is installed."""
+
+    name = ""
+    package = "numpy"
+    keeps = False  # whether its results are its own memory, used again by the next call
+
+    @classmethod
+    def available(cls) -> bool:
+        return importlib.util.find_spec(cls.package) is not None
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.m = self.namespace()
+
+    def namespace(self) -> SimpleNamespace:
+        """The functions of NAMES that the engine has."""
+        raise NotImplementedError
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        """The formula of these arrays."""
+        raise NotImplementedError
+
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        """One step of gradient descent on loss(m, parameters, *batch), which gives the loss before it."""
+        raise NotImplementedError
+
+    def value(self, result: Any) -> Any:
+        """A result as an array of NumPy."""
+        return np.array(result)
+
+
+class Numpy(Engine):
+    name = "numpy"
+
+    def namespace(self) -> SimpleNamespace:
+        from scipy import special
+
+        def softmax(x: Array, axis: int = -1) -> Array:
+            e = np.exp(x - x.max(axis=axis, keepdims=True))
+            return e / e.sum(axis=axis, keepdims=True)
+
+        def scatter_add(x: Array, rows: Array, v: Array) -> Array:
+            out = x.copy()
+            np.add.at(out, rows, v)
+            return out
+
+        return SimpleNamespace(
+            **{n: getattr(np, n) for n in NAMES if hasattr(np, n)},
+            sigmoid=special.expit,
+            erf=special.erf,
+            relu=lambda x: np.maximum(x, 0),
+            softmax=softmax,
+            logsumexp=lambda x, axis=None: special.logsumexp(x, axis=axis),
+            scatter_add=scatter_add,
+        )
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        return functools.partial(formula, self.m, *arrays)
+
+
+class Symdl(Engine):
+    name = "symdl"
+
+    def namespace(self) -> SimpleNamespace:
+        import symdl.tensor as T
+        from symdl.config import config
+
+        config.threads = self.threads
+        stream = T.RandomStream(seed=1)
+        return SimpleNamespace(
+            **{n: getattr(T, n) for n in NAMES if hasattr(T, n)},
+            scatter_add=lambda x, rows, v: T.inc_subtensor(x[rows], v),
+            conv2d=lambda x, w, **how: T.correlate(x, w, **how),
+            max_pool=lambda x: T.pool_2d(x, 2),
+            stop=T.disconnected_grad,
+            bernoulli=lambda p: stream.bernoulli(p.shape, p).astype(p.dtype),
+        )
+
+    def _variables(self, arrays: Sequence[Array]) -> list[Any]:
+        import symdl.tensor as T
+
+        return [T.tensor(f"x{k}", dtype=str(a.dtype), shape=(None,) * a.ndim) for k, a in enumerate(arrays)]
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        import symdl
+
+        variables = self._variables(arrays)
+        return functools.partial(symdl.function(variables, formula(self.m, *variables)), *arrays)
+
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        import symdl
+
+        shared = [symdl.shared(p, f"p{k}") for k, p in enumerate(parameters)]
+        variables = self._variables(batch)
+        cost = loss(self.m, shared, *variables)
+        moves = [(p, p - rate * g) for p, g in zip(shared, symdl.grad(cost, shared), strict=True)]
+        return functools.partial(symdl.function(variables, cost, updates=moves), *batch)
+
+
+class Torch(Engine):
+    name = "torch"
+    package = "torch"
+
+    def namespace(self) -> SimpleNamespace:
+        import torch
+        from torch.nn import functional
+
+        torch.set_num_threads(self.threads)
+        own = {
+            n: getattr(torch, n)
+            for n in "exp log log1p tanh sin sqrt abs where sigmoid erf relu matmul cumsum argsort".split()
+        }
+        return SimpleNamespace(
+            **own,
+            maximum=lambda x, y: torch.clamp(x, min=y) if isinstance(y, int | float) else torch.maximum(x, y),
+            sum=lambda x, axis=None: x.sum() if axis is None else x.sum(axis),
+            mean=lambda x, axis=None: x.mean() if axis is None else x.mean(axis),
+            max=lambda x, axis=None: x.max() if axis is None else x.amax(axis),
+            argmax=lambda x, axis=None: x.argmax(axis),
+            var=lambda x, axis=None: x.var(correction=0) if axis is None else x.var(axis, correction=0),
+            softmax=lambda x, axis=-1: torch.softmax(x, axis),
+            logsumexp=lambda x, axis=None: torch.logsumexp(x, tuple(range(x.ndim)) if axis is None else axis),
+            take=lambda x, rows, axis=0: x[rows],
+            scatter_add=lambda x, rows, v: x.index_add(0, rows, v),
+            transpose=lambda x: x.T,
+            reshape=lambda x, shape: x.reshape(shape),
+            concatenate=lambda parts, axis=0: torch.cat(parts, axis),
+            conv2d=lambda x, w, border_mode="valid", subsample=1, filter_dilation=1, num_groups=1: functional.conv2d(
+                x, w, None, subsample, w.shape[-1] // 2 * _one(filter_dilation) if border_mode == "half" else 0,
+                filter_dilation, num_groups),
+            max_pool=lambda x: functional.max_pool2d(x, 2),
+            stop=lambda x: x.detach(),
+            bernoulli=torch.bernoulli,
+        )  # fmt: skip
+
+    def _given(self, arrays: Sequence[Array]) -> list[Any]:
+        import torch
+
+        return [torch.from_numpy(np.array(a)) for a in arrays]
+
+    def _made(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        return f
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        import torch
+
+        run = self._made(functools.partial(formula, self.m))
+        given = self._given(arrays)
+
+        def call() -> Any:
+            with torch.no_grad():
+                return run(*given)
+
+        return call
+
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        import torch
+
+        own = [p.requires_grad_() for p in self._given(parameters)]
+        given = self._given(batch)
+        cost = self._made(lambda *x: loss(self.m, own, *x))
+        move: Any = torch.optim.SGD(own, rate, fused=True)
+
+        def call() -> Any:
+            value = cost(*given)
+            move.zero_grad()
+            value.backward()
+            move.step()
+            return value.detach()
+
+        return call
+
+
+def _one(pair: Any) -> int:
+    return int(pair if isinstance(pair, int) else pair[0])
+
+
+class TorchCompiled(Torch):
+    name = "torch.compile"
+
+    def _made(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        import torch
+
+        return torch.compile(f)  # type: ignore[no-any-return]  # torch's functions are Any here
+
+
+class Jax(Engine):
+    name = "jax"
+    package = "jax"
+
+    def namespace(self) -> SimpleNamespace:
+        import jax
+        import jax.numpy as jnp
+        import jax.scipy.special as special
+
+        jax.config.update("jax_enable_x64", True)
+        layout = ("NCHW", "OIHW", "NCHW")
+
+        def conv2d(
+            x: Any,
+            w: Any,
+            border_mode: str = "valid",
+            subsample: Any = 1,
+            filter_dilation: Any = 1,
+            num_groups: int = 1,
+        ) -> Any:
+            around = w.shape[-1] // 2 * _one(filter_dilation) if border_mode == "half" else 0
+            return jax.lax.conv_general_dilated(
+                x, w, (_one(subsample),) * 2, [(around, around)] * 2, None, (_one(filter_dilation),) * 2, layout,
+                feature_group_count=num_groups)  # fmt: skip
+
+        def max_pool(x: Any) -> Any:
+            return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+        return SimpleNamespace(
+            **{n: getattr(jnp, n) for n in NAMES if hasattr(jnp, n)},
+            sigmoid=jax.nn.sigmoid,
+            erf=special.erf,
+            relu=jax.nn.relu,
+            softmax=jax.nn.softmax,
+            logsumexp=special.logsumexp,
+            scatter_add=lambda x, rows, v: x.at[rows].add(v),
+            conv2d=conv2d,
+            max_pool=max_pool,
+            stop=jax.lax.stop_gradient,
+        )
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        import jax
+
+        run = jax.jit(functools.partial(formula, self.m))
+        given = [jax.numpy.asarray(a) for a in arrays]
+        return lambda: run(*given).block_until_ready()
+
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        import jax
+
+        def drawn(key: Any) -> Callable[[Any], Any]:
+            keys = [key]
+
+            def bernoulli(p: Any) -> Any:
+                keys[0], own = jax.random.split(keys[0])
+                return jax.random.bernoulli(own, p).astype(p.dtype)
+
+            return bernoulli
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def move(own: list[Any], key: Any, *given: Any) -> Any:
+            key, now = jax.random.split(key)
+            m = SimpleNamespace(**vars(self.m), bernoulli=drawn(now))
+            value, slopes = jax.value_and_grad(lambda p: loss(m, p, *given))(own)
+            return [p - rate * g for p, g in zip(own, slopes, strict=True)], key, value
+
+        state: list[Any] = [[jax.numpy.asarray(p) for p in parameters], jax.random.key(1)]
+        given = [jax.numpy.asarray(a) for a in batch]
+
+        def call() -> Any:
+            own, key, value = move(state[0], state[1], *given)
+            state[:] = own, key
+            return value.block_until_ready()
+
+        return call
+
+
+class Pytensor(Engine):
+    name = "pytensor"
+    package = "pytensor"
+
+    def namespace(self) -> SimpleNamespace:
+        import pytensor.tensor as pt
+        from pytensor.gradient import disconnected_grad
+
+        return SimpleNamespace(
+            **{n: getattr(pt, n) for n in NAMES if hasattr(pt, n) and n not in ("softmax", "transpose", "scatter_add")},
+            softmax=lambda x, axis=-1: pt.special.softmax(x, axis=axis),
+            relu=lambda x: pt.maximum(x, 0),
+            transpose=lambda x: x.T,
+            scatter_add=lambda x, rows, v: pt.inc_subtensor(x[rows], v),
+            stop=disconnected_grad,
+        )
+
+    def _variables(self, arrays: Sequence[Array]) -> list[Any]:
+        import pytensor.tensor as pt
+
+        return [pt.tensor(f"x{k}", dtype=str(a.dtype), shape=(None,) * a.ndim) for k, a in enumerate(arrays)]
+
+    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
+        import pytensor
+
+        variables = self._variables(arrays)
+        f = pytensor.function(variables, formula(self.m, *variables), trust_input=True)
+        return functools.partial(f, *arrays)
+
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        import pytensor
+
+        shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(parameters)]
+        variables = self._variables(batch)
+        cost = loss(self.m, shared, *variables)
+        slopes = pytensor.grad(cost, shared)
+        narrow = np.float32(rate) if parameters[0].dtype == np.float32 else rate
+        moves = [(p, p - narrow * g) for p, g in zip(shared, slopes, strict=True)]
+        f = pytensor.function(variables, cost, updates=moves, trust_input=True)
+        return functools.partial(f, *batch)
+
+
+ENGINES: tuple[type[Engine], ...] = (Symdl, Numpy, Pytensor, Jax, Torch, TorchCompiled)
