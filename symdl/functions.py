@@ -153,8 +153,8 @@ class Function(Callable):
         self._segments = [Segment(s, way, self.device) for s in segments]
         self._main = Run(self.graph, way, self._to_lower, self.device)
         if self._main.executable is not None:
-            updates = len(self._to_lower.outputs) - self._count  # new values that come out as outputs
-            self._main.executable.keep((*self._stays, *[False] * updates))
+            swapped = len(self._to_lower.outputs) - self._count  # new values that come out as outputs
+            self._main.executable.keep((*self._stays, *[False] * swapped))
         self.arm(native().entry_code, self._native_entry())
 
     def _set_up_calls(self, downcast: bool) -> None:
@@ -198,7 +198,9 @@ class Function(Callable):
         if held:
             own = [Turn(self._both, self._alone) for _ in range(OWN_TURNS)]
             turns = Turns(own, own[0].sets, queue, wake)
-        return executable.entry(inputs, held, turns, self.kind, min(self._state, default=len(self.ins)))
+        limit = min(self._state, default=len(self.ins))
+        entry: Entry | None = executable.entry(inputs, held, turns, self.kind, limit)
+        return entry
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
         """A call that machine code did not take, from its start."""

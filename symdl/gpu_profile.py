@@ -57,7 +57,8 @@ def gpu_profiled(
     constants = [c.params["value"].array for c in form.constants]
     executable, clocks = backend.timed(form.program, constants, routines_of(form))
     best: dict[int, tuple[float, int]] = {}
-    seconds, outputs = float("inf"), ()
+    seconds = float("inf")
+    outputs: Sequence[Any] = ()
     for call in range(calls + 1):  # the first, which loads code and makes the arena, does not count
         values = [place.uploaded(a) for a in shareds]
         bound = executable.bind(inputs, values)

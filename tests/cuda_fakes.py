@@ -251,7 +251,7 @@ def install(patch: pytest.MonkeyPatch, name: str, module: ModuleType | None) -> 
     for k in range(1, len(parts) + 1):
         path = ".".join(parts[:k])
         if module is None:
-            patch.setitem(sys.modules, path, None)  # type: ignore[arg-type]  # so import is told that there is none
+            patch.setitem(sys.modules, path, None)  # so import is told that there is none
             continue
         made = module if k == len(parts) else ModuleType(path)
         made.__spec__ = ModuleSpec(path, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import cuda_fakes
@@ -22,7 +21,7 @@ PYCUDA, BINDINGS = "pycuda.driver", "cuda.bindings.driver"
 
 
 @pytest.fixture(params=["pycuda", "bindings"])
-def made(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Driver, cuda_fakes.Memory]]:
+def made(request: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Driver, cuda_fakes.Memory]:
     memory = cuda_fakes.Memory()
     cuda_fakes.install(monkeypatch, BINDINGS, cuda_fakes.bindings(memory))
     driver: Driver
@@ -31,7 +30,7 @@ def made(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Driver
         driver = PycudaDriver()
     else:
         driver = BindingsDriver()
-    yield driver, memory
+    return driver, memory
 
 
 def names(memory: cuda_fakes.Memory) -> list[str]:

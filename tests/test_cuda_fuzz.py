@@ -68,9 +68,8 @@ def test_loops_and_their_gradients(seed: int) -> None:
     arrays = [rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))]
     arrays += [rng.normal(size=(-min(t), 2, 3)) for t in net.taps]
     arrays += [rng.normal(size=(3, 3)) / 2, rng.normal(size=(3, 3)) / 2, rng.normal(size=3)]
-    options = {"on_unused_input": "ignore"}
-    expected = function(leaves, results, **options)(*arrays)
-    got = function(leaves, results, device="cuda-emulated", **options)(*arrays)
+    expected = function(leaves, results, on_unused_input="ignore")(*arrays)
+    got = function(leaves, results, on_unused_input="ignore", device="cuda-emulated")(*arrays)
     for e, g in zip(expected, got, strict=True):
         np.testing.assert_allclose(g, e, rtol=1e-11, atol=1e-11 * float(np.abs(e).max(initial=1)))
 

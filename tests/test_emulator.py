@@ -34,7 +34,8 @@ def launched(
     stream = driver.stream()
     status = driver.allocate(4)
     driver.fill(status, 0, 4, stream)
-    words, held = [status], []
+    words: list[int] = [status]
+    held: list[tuple[int, Array]] = []
     for argument in arguments:
         if isinstance(argument, int):
             words.append(argument)
@@ -61,7 +62,7 @@ def rows(seed: int = 0, shape: tuple[int, ...] = (3, 150)) -> Array:
 
 def softmax_of(x: Array) -> Array:
     wide = x.astype(np.float64)
-    e = np.exp(wide - wide.max(1, keepdims=True))
+    e: Array = np.exp(wide - wide.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
 
 

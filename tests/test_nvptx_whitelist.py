@@ -8,10 +8,10 @@ import sys
 from itertools import count
 from typing import Any
 
+import llvmlite.binding as llvm
 import pytest
 from gpu_kernels import HEAD, counts, exchanges, scale, softmax, transpose
 
-from symdl.backends.nvptx import ptx as ptx_module
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.nvptx.whitelist import BY_TYPE, known, verify_ptx_safe
 from symdl.errors import InternalError
@@ -143,7 +143,7 @@ def test_the_rest_is_refused_before_llvm_sees_it(
     def parse(*_: Any) -> None:
         next(reached)
 
-    monkeypatch.setattr(ptx_module.llvm, "parse_assembly", parse)
+    monkeypatch.setattr(llvm, "parse_assembly", parse)
     with pytest.raises(InternalError, match=what) as caught:
         ptx(planted(line, declared), (7, 5))
     assert "line " in str(caught.value)

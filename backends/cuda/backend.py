@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, MutableMapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import llvmlite.binding as llvm
 

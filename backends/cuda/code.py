@@ -133,7 +133,8 @@ def _plain_argument(argument: Pointer | Number) -> list[Any]:
 
 def _argument(data: Any) -> Pointer | Number:
     kind, name, value = data
-    return {"pointer": Pointer, "number": Number}[kind](name, extent_of(value))
+    extent = extent_of(value)
+    return Pointer(name, extent) if kind == "pointer" else Number(name, extent)
 
 
 def _plain_item(item: Item) -> list[Any]:

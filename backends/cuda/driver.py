@@ -25,6 +25,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 Grid = tuple[int, int, int]
+Own = Any  # a stream, event or function that the driver has made itself: it takes no other's
 Packed = bytearray  # a kernel's parameters as they stand in memory: 8-byte words
 ALIGNMENT = 256  # of every allocation, and of the slots within an arena
 
@@ -68,9 +69,17 @@ class Graph(Protocol):
 class Driver(Protocol):
     """One device. See the module for the rules that all of it keeps."""
 
-    name: str  # "emulator", "pycuda", "cuda.bindings"
-    takes: Literal["llvm", "ptx"]  # what `load` is given: the module's LLVM IR, or the PTX made from it
-    can_capture: bool  # whether `capture` may be called
+    @property
+    def name(self) -> str:
+        """ "emulator", "pycuda", "cuda.bindings"."""
+
+    @property
+    def takes(self) -> Literal["llvm", "ptx"]:
+        """What `load` is given: the module's LLVM IR, or the PTX made from it."""
+
+    @property
+    def can_capture(self) -> bool:
+        """Whether `capture` may be called."""
 
     @property
     def attributes(self) -> Mapping[str, int | str]:
@@ -100,16 +109,16 @@ class Driver(Protocol):
     def pinned(self, bytes_: int) -> Array:
         """Host memory (uint8) that copies to and from the device are fastest from; ordinary memory where there is none."""
 
-    def upload(self, address: int, array: Array, stream: Stream) -> None:
+    def upload(self, address: int, array: Array, stream: Own) -> None:
         """The bytes of a C-contiguous array to the device."""
 
-    def download(self, array: Array, address: int, stream: Stream) -> None:
+    def download(self, array: Array, address: int, stream: Own) -> None:
         """array.nbytes bytes from the device into a C-contiguous writable array; waits for what the stream does before."""
 
-    def copy(self, destination: int, source: int, bytes_: int, stream: Stream) -> None:
+    def copy(self, destination: int, source: int, bytes_: int, stream: Own) -> None:
         """Within the device; the two do not overlap."""
 
-    def fill(self, address: int, byte: int, bytes_: int, stream: Stream) -> None:
+    def fill(self, address: int, byte: int, bytes_: int, stream: Own) -> None:
         """Set every byte."""
 
     # ---- work ----
@@ -117,22 +126,22 @@ class Driver(Protocol):
     def load(self, code: str) -> Module:
         """Code for this device, of the kind that `takes` says. Raises CudaError with the compiler's log."""
 
-    def launch(self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream) -> None:
+    def launch(self, function: Own, grid: Grid, block: int, shared: int, packed: Packed, stream: Own) -> None:
         """Run a kernel of `block` threads a block (one axis) with `shared` bytes of dynamic shared memory. No extent of
         the grid is 0."""
 
     def stream(self) -> Stream:
         """A new stream of its own order (never the legacy one)."""
 
-    def synchronize(self, stream: Stream | None = None) -> None:
+    def synchronize(self, stream: Own | None = None) -> None:
         """Wait for a stream, or for the whole device. Raises what the work before has failed with."""
 
     def event(self) -> Event: ...
 
-    def elapsed(self, start: Event, stop: Event) -> float:
+    def elapsed(self, start: Own, stop: Own) -> float:
         """Milliseconds between two events that were reached."""
 
-    def capture(self, stream: Stream) -> AbstractContextManager[Graph]:
+    def capture(self, stream: Own) -> AbstractContextManager[Graph]:
         """What the body launches on the stream is not run but kept; the Graph may be launched after the body."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symdl.backends.cuda.driver import Array, Event, Function, Grid, Packed, Stream
+from symdl.backends.cuda.driver import Array, Grid, Packed, Stream
 from symdl.backends.cuda.failures import failure, unavailable
 from symdl.extras import load
 
@@ -190,7 +190,7 @@ class BindingsDriver:
 
     def pinned(self, bytes_: int) -> Array:
         address = int(self("cuMemAllocHost", max(bytes_, 1)))  # kept to the end of the process
-        return np.frombuffer((ctypes.c_uint8 * bytes_).from_address(address), np.uint8)
+        return np.ctypeslib.as_array((ctypes.c_uint8 * bytes_).from_address(address))
 
     def upload(self, address: int, array: Array, stream: Stream) -> None:
         # from ordinary memory the driver has taken the bytes when it returns
@@ -218,8 +218,9 @@ class BindingsDriver:
             raise failure("cuModuleLoadDataEx", f"{self.calls._text(result)}\n{told}".rstrip())
         return BindingsModule(self.calls, module, told)
 
-    def launch(self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream) -> None:
-        assert isinstance(function, BindingsFunction)
+    def launch(
+        self, function: BindingsFunction, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream
+    ) -> None:
         self._attach()
         if shared > function.allowed:
             kind = self.api.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -254,9 +255,7 @@ class BindingsDriver:
         self._attach()
         return BindingsEvent(self.calls)
 
-    def elapsed(self, start: Event, stop: Event) -> float:
-        assert isinstance(start, BindingsEvent)
-        assert isinstance(stop, BindingsEvent)
+    def elapsed(self, start: BindingsEvent, stop: BindingsEvent) -> float:
         return float(self("cuEventElapsedTime", start.raw, stop.raw))
 
     @contextmanager

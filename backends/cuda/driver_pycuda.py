@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from symdl.backends.cuda.driver import Array, Event, Function, Grid, Packed, Stream
+from symdl.backends.cuda.driver import Array, Grid, Packed
 from symdl.backends.cuda.driver_bindings import STATIC_SHARED, BindingsGraph, Calls, captured
 from symdl.backends.cuda.failures import failure, unavailable
 from symdl.errors import CudaError
@@ -36,8 +36,8 @@ class PycudaEvent:
     def __init__(self, raw: Any) -> None:
         self.raw = raw
 
-    def record(self, stream: Stream) -> None:
-        self.raw.record(_raw(stream))
+    def record(self, stream: PycudaStream) -> None:
+        self.raw.record(stream.raw)
 
     def synchronize(self) -> None:
         self.raw.synchronize()
@@ -71,7 +71,7 @@ class PycudaGraph:
     def __init__(self, driver: PycudaDriver, graph: BindingsGraph) -> None:
         self.driver, self.graph = driver, graph
 
-    def launch(self, stream: Stream) -> None:
+    def launch(self, stream: PycudaStream) -> None:
         self.driver.told("launch of a graph", self.graph.launch, stream)
 
 
@@ -184,20 +184,20 @@ class PycudaDriver:
         found: Array = self.told("pinned memory", self.api.pagelocked_empty, (bytes_,), np.uint8)
         return found
 
-    def upload(self, address: int, array: Array, stream: Stream) -> None:
+    def upload(self, address: int, array: Array, stream: PycudaStream) -> None:
         # from ordinary memory the driver has taken the bytes when it returns
-        self.told("upload", self.api.memcpy_htod_async, address, array, _raw(stream))
+        self.told("upload", self.api.memcpy_htod_async, address, array, stream.raw)
 
-    def download(self, array: Array, address: int, stream: Stream) -> None:
-        raw = _raw(stream)
+    def download(self, array: Array, address: int, stream: PycudaStream) -> None:
+        raw = stream.raw
         self.told("download", self.api.memcpy_dtoh_async, array, address, raw)
         self.told("download", raw.synchronize)
 
-    def copy(self, destination: int, source: int, bytes_: int, stream: Stream) -> None:
-        self.told("copy", self.api.memcpy_dtod_async, destination, source, bytes_, _raw(stream))
+    def copy(self, destination: int, source: int, bytes_: int, stream: PycudaStream) -> None:
+        self.told("copy", self.api.memcpy_dtod_async, destination, source, bytes_, stream.raw)
 
-    def fill(self, address: int, byte: int, bytes_: int, stream: Stream) -> None:
-        self.told("fill", self.api.memset_d8_async, address, byte, bytes_, _raw(stream))
+    def fill(self, address: int, byte: int, bytes_: int, stream: PycudaStream) -> None:
+        self.told("fill", self.api.memset_d8_async, address, byte, bytes_, stream.raw)
 
     # ---- work ----
 
@@ -213,33 +213,32 @@ class PycudaDriver:
             raise type(error)("\n".join([error.head, *logs]), error.parts, error.remedy) from None
         return PycudaModule(self, raw, "\n".join(logs))
 
-    def launch(self, function: Function, grid: Grid, block: int, shared: int, packed: Packed, stream: Stream) -> None:
-        assert isinstance(function, PycudaFunction)
+    def launch(
+        self, function: PycudaFunction, grid: Grid, block: int, shared: int, packed: Packed, stream: PycudaStream
+    ) -> None:
         if shared > function.allowed:
             kind = self.api.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
             self.told(f"{shared} bytes of shared memory", function.raw.set_attribute, kind, shared)
             function.allowed = shared
-        self.told(function.what, function.launch, grid, (block, 1, 1), packed, shared, _raw(stream))
+        self.told(function.what, function.launch, grid, (block, 1, 1), packed, shared, stream.raw)
 
     def stream(self) -> PycudaStream:
         return PycudaStream(self.told("stream", self.api.Stream))  # in order with the legacy stream of other libraries
 
-    def synchronize(self, stream: Stream | None = None) -> None:
+    def synchronize(self, stream: PycudaStream | None = None) -> None:
         if stream is None:
             self.told("synchronize", self.api.Context.synchronize)
         else:
-            self.told("synchronize", _raw(stream).synchronize)
+            self.told("synchronize", stream.raw.synchronize)
 
     def event(self) -> PycudaEvent:
         return PycudaEvent(self.told("event", self.api.Event))
 
-    def elapsed(self, start: Event, stop: Event) -> float:
-        assert isinstance(start, PycudaEvent)
-        assert isinstance(stop, PycudaEvent)
+    def elapsed(self, start: PycudaEvent, stop: PycudaEvent) -> float:
         return float(self.told("elapsed", stop.raw.time_since, start.raw))
 
     @contextmanager
-    def capture(self, stream: Stream) -> Iterator[PycudaGraph]:
+    def capture(self, stream: PycudaStream) -> Iterator[PycudaGraph]:
         if self._graphs is None:
             self._graphs = Calls(load("cuda.bindings.driver", "CUDA graphs"))
         passing = self._enter()
@@ -249,8 +248,3 @@ class PycudaDriver:
         finally:
             if passing:
                 self.api.Context.pop()
-
-
-def _raw(stream: Stream) -> Any:
-    assert isinstance(stream, PycudaStream)
-    return stream.raw

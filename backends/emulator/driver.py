@@ -266,7 +266,8 @@ class Emulator:
 
     def _shared(self, code: EmulatedCode, kernel: str, dynamic: int) -> tuple[Array, list[tuple[int, int, str]]]:
         """The shared variables of a kernel as regions, and their names."""
-        rows, names = [], []
+        rows: list[tuple[int, int, int, int]] = []
+        names: list[tuple[int, int, str]] = []
         for name in code.kernels[kernel].shared:
             at, size = code.shared[name]
             begin, bytes_ = code.shared_address + at, size or dynamic

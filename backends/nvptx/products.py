@@ -22,6 +22,7 @@ from symdl.types import Extent, floor_divide, product, smallest
 THREADS = 256
 PADDING = 4  # elements between rows of a panel, against conflicts of banks
 MOST_BATCHES = 1 << 15  # of a grid
+LARGE = 512  # rows or columns of a result for which the largest tiles are made
 ENOUGH = 96  # tiles that keep a GPU busy
 
 
@@ -88,6 +89,8 @@ def choices(c: View) -> list[tuple[Tile, Extent]]:
     found: list[tuple[Tile, Extent]] = []
     rest: Extent = 1
     for tile in reversed(TILES[c.dtype][1:]):
+        if tile.own[0] > 4 and not is_large(c):
+            continue
         tiles = floor_divide(c.shape[-2] + (tile.rows - 1), tile.rows)
         tiles = tiles * floor_divide(c.shape[-1] + (tile.columns - 1), tile.columns) * product(c.shape[:-2])
         enough = smallest(1, floor_divide(tiles, ENOUGH))
@@ -97,6 +100,12 @@ def choices(c: View) -> list[tuple[Tile, Extent]]:
         if rest == 0:
             return found
     return [*found, (TILES[c.dtype][0], rest)]
+
+
+def is_large(c: View) -> bool:
+    """Whether large tiles are worth a kernel: an extent is known to be large, and none to be small."""
+    known = [n for n in c.shape[-2:] if isinstance(n, int)]
+    return bool(known) and min(known) >= LARGE
 
 
 def gemm(module: GpuModule, dtype: str, tile: Tile, kinds: tuple[str, ...], batch: int) -> str:

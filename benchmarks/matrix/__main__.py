@@ -47,7 +47,7 @@ def first(engine: Engine, cell: Cell) -> tuple[Any, Any, float, str]:
     try:
         run = run_of(engine, cell)
         value = engine.value(run())
-    except Exception as error:  # noqa: BLE001  # a peer that cannot do it is printed, not fatal
+    except Exception as error:  # a peer that cannot do it is printed, not fatal
         if engine.name == "symdl":
             raise
         return None, None, 0.0, f"{type(error).__name__}: {str(error).splitlines()[0][:80] if str(error) else ''}"
@@ -121,7 +121,7 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
     warnings.simplefilter("ignore")  # of peers
     found = limits_of(native().machine)
     largest = max(found.copies, key=lambda pair: pair[0])
-    limits = {"copy": largest[1] * 2, "flops": {d: v * threads for d, v in found.flops.items()}}  # read and written
+    limits = {"copy": largest[1], "flops": {d: v * threads for d, v in found.flops.items()}}
     engines = [engine(threads) for engine in ENGINES if engine.available()]
     rows = []
     for group in groups:

@@ -25,6 +25,11 @@ NAMES = (
 ).split()
 
 
+def names_of(module: Any, **own: Any) -> SimpleNamespace:
+    """What a module has of NAMES, and what is said otherwise."""
+    return SimpleNamespace(**({n: getattr(module, n) for n in NAMES if hasattr(module, n)} | own))
+
+
 class Engine:
     """The base. name: as the table shows it. available: whether its package is installed."""
 
@@ -72,8 +77,8 @@ class Numpy(Engine):
             np.add.at(out, rows, v)
             return out
 
-        return SimpleNamespace(
-            **{n: getattr(np, n) for n in NAMES if hasattr(np, n)},
+        return names_of(
+            np,
             sigmoid=special.expit,
             erf=special.erf,
             relu=lambda x: np.maximum(x, 0),
@@ -95,8 +100,8 @@ class Symdl(Engine):
 
         config.threads = self.threads
         stream = T.RandomStream(seed=1)
-        return SimpleNamespace(
-            **{n: getattr(T, n) for n in NAMES if hasattr(T, n)},
+        return names_of(
+            T,
             scatter_add=lambda x, rows, v: T.inc_subtensor(x[rows], v),
             conv2d=lambda x, w, **how: T.correlate(x, w, **how),
             max_pool=lambda x: T.pool_2d(x, 2),
@@ -240,8 +245,8 @@ class Jax(Engine):
         def max_pool(x: Any) -> Any:
             return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
 
-        return SimpleNamespace(
-            **{n: getattr(jnp, n) for n in NAMES if hasattr(jnp, n)},
+        return names_of(
+            jnp,
             sigmoid=jax.nn.sigmoid,
             erf=special.erf,
             relu=jax.nn.relu,
@@ -298,8 +303,8 @@ class Pytensor(Engine):
         import pytensor.tensor as pt
         from pytensor.gradient import disconnected_grad
 
-        return SimpleNamespace(
-            **{n: getattr(pt, n) for n in NAMES if hasattr(pt, n) and n not in ("softmax", "transpose", "scatter_add")},
+        return names_of(
+            pt,
             softmax=lambda x, axis=-1: pt.special.softmax(x, axis=axis),
             relu=lambda x: pt.maximum(x, 0),
             transpose=lambda x: x.T,
