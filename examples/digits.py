@@ -6,7 +6,9 @@ from symdl.zoo import MLP, load
 
 split = digits_split(seed=0)
 model = MLP(sizes=(64, 100, 10), activation="relu", dropout=0.1, epochs=60)
-history = model.fit(split.x_train, split.y_train, validation=0.1, callbacks=[EarlyStopping(patience=10, restore_best_weights=True)])
+history = model.fit(
+    split.x_train, split.y_train, validation=0.1, callbacks=[EarlyStopping(patience=10, restore_best_weights=True)]
+)
 
 print(history)
 print(f"test accuracy {model.score(split.x_test, split.y_test):.4f}")

@@ -17,10 +17,10 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "PIL": ("Pillow", "zoo"),
     "threadpoolctl": ("threadpoolctl", "zoo"),
     "matplotlib": ("matplotlib", "plot"),
+    "tensorboardX": ("tensorboardX", "tensorboard"),
     "mpi4py": ("mpi4py", "mpi"),
     "pycuda": ("pycuda", "cuda"),
     "cuda.bindings": ("cuda-bindings", "cuda-wheels"),
-    "nvmath": ("nvmath-python", "cublas"),
 }
 
 

@@ -77,7 +77,8 @@ def test_fit_repeats_itself_and_learns() -> None:
     first = model.fit(X, validation=0.2, verbose=0)
     filters = model.filters
     second = model.fit(X, validation=0.2, verbose=0)
-    assert np.array_equal(filters, model.filters) and first.history["val_loss"] == second.history["val_loss"]
+    assert np.array_equal(filters, model.filters)
+    assert first.history["val_loss"] == second.history["val_loss"]
     assert model.evaluate(X)["mse"] < 0.7 * X.var(axis=0).mean()
 
 
@@ -146,7 +147,8 @@ def test_noise_is_in_training_only() -> None:
     assert clean == pytest.approx(-(X * np.log(z) + (1 - X) * np.log(1 - z)).mean(), rel=1e-12)
     step = function([model.x], model.trainer.objective.measures["loss"].mean())
     first, second = float(step(X)), float(step(X))
-    assert first != second and min(first, second) > clean
+    assert first != second
+    assert min(first, second) > clean
 
 
 def test_it_repairs_better_than_a_plain_one() -> None:
@@ -219,7 +221,8 @@ def test_divergence_is_zero_where_they_agree() -> None:
     mean = T.vector("mean", dtype="float64")
     f = function([mean], divergence(0.2, mean))
     values = f(np.array([0.2, 0.1, 0.4]))
-    assert values[0] == pytest.approx(0, abs=1e-16) and (values[1:] > 0).all()
+    assert values[0] == pytest.approx(0, abs=1e-16)
+    assert (values[1:] > 0).all()
 
 
 def test_units_are_as_rarely_active_as_they_should_be() -> None:

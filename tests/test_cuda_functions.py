@@ -240,6 +240,25 @@ def test_sizes_that_do_not_fit(gpu: str) -> None:
         step(x[:, :3], y)
 
 
+def test_minibatches_by_number(gpu: str) -> None:
+    """One plan serves all numbers, and each has a graph of its own after the first calls."""
+    data, w = shared(np.arange(36.0).reshape(12, 3), "data"), shared(np.zeros(3), "w")
+    x, index = T.dmatrix("x"), T.lscalar("index")
+    batch = data[index * 4 : (index + 1) * 4]
+    f = function([index], x.sum(), updates=[(w, w + x.sum(axis=0))], givens={x: batch}, device=gpu)
+    whole = data.get_value()
+    for _ in range(4):
+        for k in range(3):
+            assert float(f(k)) == whole[4 * k : 4 * k + 4].sum()
+    np.testing.assert_array_equal(w.get_value(), 4 * whole.sum(axis=0))
+    executable: Any = f._main.executable
+    assert len(executable._plans) == 1
+    assert sorted(executable._graphs) == [(0,), (1,), (2,)]
+    assert float(f(3)) == 0  # no rows are left
+    assert len(executable._plans) == 2
+    np.testing.assert_array_equal(w.get_value(), 4 * whole.sum(axis=0))
+
+
 def test_threads_take_turns(gpu: str) -> None:
     w, add_here, add_there, _, _ = counting(gpu)
 

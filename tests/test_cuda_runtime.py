@@ -274,7 +274,7 @@ def test_a_loop_ends_by_its_condition_and_branches_go_by_theirs() -> None:
         offsets={"flag": 0},
         slots=((1,),),
     )  # fmt: skip
-    items = [
+    items: list[Item] = [
         launch("add", 0, "x", "y"),
         Repeat(SYMBOLS["t"], 10, (launch("count", 2, "y", "flag", numbers=(t, 3)),), flag),
         Choose(contiguous("b", "bool", ()), (launch("add", 5, "y", "y", "y"),), ()),

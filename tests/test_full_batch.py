@@ -9,7 +9,7 @@ import pytest
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.nn import Callback, Dense, Dropout, EarlyStopping, L2, Objective, Sequential, Trainer, minimize, supervised
+from symdl.nn import L2, Callback, Dense, Dropout, EarlyStopping, Objective, Sequential, Trainer, minimize, supervised
 from symdl.nn.full_batch import METHODS, packed, place
 from symdl.storage import shared
 
@@ -78,12 +78,13 @@ def test_weights_count_as_repeated_rows() -> None:
 
 
 def test_validation_is_measured_and_callbacks_end_it() -> None:
-    objective, model = classifier(l2=0)
+    objective, _model = classifier(l2=0)
     trainer = Trainer(objective)
     wrong = np.roll(Y, 1)  # the better it fits, the worse on these
     early = EarlyStopping("val_loss", patience=3, restore_best_weights=True)
     history = minimize(trainer, X, Y, validation=(X, wrong), callbacks=[early], verbose=0)
-    assert 3 < len(history.records) < 30 and "val_loss" in history.stopped
+    assert 3 < len(history.records) < 30
+    assert "val_loss" in history.stopped
     assert list(history.records[0].metrics) == ["loss", "accuracy", "val_loss", "val_accuracy"]
     best = min(history.history["val_loss"])
     assert trainer.evaluate(X, wrong)["loss"] == pytest.approx(best, abs=1e-12)  # restored
@@ -124,7 +125,8 @@ def test_an_interrupt_keeps_what_was_done() -> None:
     trainer = Trainer(objective)
     with pytest.warns(UserWarning, match="after iteration 4"):
         history = minimize(trainer, X, Y, callbacks=[Interrupting()], verbose=0)
-    assert history.interrupted and len(history.records) == 4
+    assert history.interrupted
+    assert len(history.records) == 4
     assert trainer.evaluate(X, Y)["loss"] == pytest.approx(history.history["loss"][-1], rel=1e-12)
     shorter, other = classifier()
     minimize(shorter, X, Y, max_iterations=4, verbose=0)
@@ -135,7 +137,8 @@ def test_a_second_call_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     trainer = Trainer(classifier()[0])
     minimize(trainer, X, Y, max_iterations=3, verbose=0)
     history = minimize(trainer, X, Y, max_iterations=2, verbose=1)
-    assert [r.epoch for r in history.records] == [1, 2, 3, 4, 5] and history.stopped == ""
+    assert [r.epoch for r in history.records] == [1, 2, 3, 4, 5]
+    assert history.stopped == ""
     assert "5/5" in capsys.readouterr().err
 
 
@@ -163,7 +166,8 @@ def test_what_is_refused() -> None:
 def test_packing_is_undone_by_placing() -> None:
     parts = [shared(np.arange(6.0).reshape(2, 3), "a"), shared(np.float32([7, 8]), "b"), shared(np.float64(9), "c")]
     theta = packed(parts)
-    assert theta.dtype == np.float64 and theta.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert theta.dtype == np.float64
+    assert theta.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     place(theta[::-1].copy(), parts)
     assert packed(parts).tolist() == theta[::-1].tolist()
     assert parts[1].get_value().dtype == np.float32

@@ -7,7 +7,15 @@ import pytest
 
 from symdl.datasets import digits_split
 from symdl.datasets.sentences import (
-    BAD, CONTRASTS, GOOD, LENGTH, NEGATIONS, VOCABULARY, Vocabulary, sentences, sentences_split,
+    BAD,
+    CONTRASTS,
+    GOOD,
+    LENGTH,
+    NEGATIONS,
+    VOCABULARY,
+    Vocabulary,
+    sentences,
+    sentences_split,
 )  # fmt: skip
 from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.extras import installed
@@ -39,29 +47,35 @@ def test_words_alone_do_not_tell() -> None:
     """What is good about the data: a count of words barely beats a coin."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     split = sentences_split(3000)
-    train, test = (np.array([np.bincount(row, minlength=len(VOCABULARY)) for row in x]) for x in (split.x_train, split.x_test))
+    train, test = (
+        np.array([np.bincount(row, minlength=len(VOCABULARY)) for row in x]) for x in (split.x_train, split.x_test)
+    )
     bag = linear_model.LogisticRegression(max_iter=500).fit(train, split.y_train)
     assert bag.score(test, split.y_test) < 0.65
 
 
 def test_the_vocabulary_encodes_and_decodes() -> None:
     words = Vocabulary.of(["The film was good", "the plot"])
-    assert words.words == ("the", "film", "was", "good", "plot") and len(words) == 7
+    assert words.words == ("the", "film", "was", "good", "plot")
+    assert len(words) == 7
     rows = words.encode(["the plot thickens", "good"], 4)
-    assert rows.tolist() == [[2, 6, 1, 0], [5, 0, 0, 0]] and rows.dtype == np.int64
+    assert rows.tolist() == [[2, 6, 1, 0], [5, 0, 0, 0]]
+    assert rows.dtype == np.int64
     assert words.decode(rows[0]) == "the plot ?"
     with pytest.raises(ConfigError, match="twice"):
         Vocabulary(["a", "a"])
     with pytest.raises(DataError, match="3 is no text"):
         words.encode([3], 4)  # type: ignore[list-item]  # the mistake
-    with pytest.raises(ConfigError, match="1..100000"):
+    with pytest.raises(ConfigError, match="not in 1"):
         sentences(0)
 
 
 def test_every_sentence_fits() -> None:
     texts = sentences(3000).texts
     assert max(len(text.split()) for text in texts) <= LENGTH
-    assert all(VOCABULARY.decode(row) == text for text, row in zip(texts, VOCABULARY.encode(texts, LENGTH), strict=True))
+    assert all(
+        VOCABULARY.decode(row) == text for text, row in zip(texts, VOCABULARY.encode(texts, LENGTH), strict=True)
+    )
 
 
 def test_the_network_reads_the_rule() -> None:
@@ -75,7 +89,8 @@ def test_the_network_reads_the_rule() -> None:
 
 def test_parameters_of_the_network_have_names_of_their_own() -> None:
     names = [str(p.name) for p in SentenceCNN().parameters]
-    assert len(set(names)) == len(names) == 9 and "words.W" in names
+    assert len(set(names)) == len(names) == 9
+    assert "words.W" in names
 
 
 def test_what_the_network_refuses() -> None:

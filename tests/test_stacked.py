@@ -25,7 +25,8 @@ def test_pretraining_sees_no_labels_and_moves_hidden_layers_only() -> None:
     assert [np.array_equal(a, b) for a, b in zip(before, after, strict=True)] == [False] * 4 + [True] * 2
     for history in histories:
         losses = history.history["loss"]
-        assert len(losses) == 4 and losses[-1] < losses[0]
+        assert len(losses) == 4
+        assert losses[-1] < losses[0]
 
 
 def test_each_layer_learns_from_the_one_below() -> None:
@@ -49,7 +50,8 @@ def test_fit_is_pretraining_and_fine_tuning_and_repeats_itself() -> None:
     other.fine_tune(split.x_train[:50], split.y_train[:50], verbose=0)  # goes back to what pretraining left
     other.fine_tune(split.x_train, split.y_train, verbose=0)
     for a, b, c in zip(first, model.parameters, other.parameters, strict=True):
-        assert np.array_equal(a, b.get_value()) and np.array_equal(a, c.get_value())
+        assert np.array_equal(a, b.get_value())
+        assert np.array_equal(a, c.get_value())
 
 
 def test_rows_without_labels_are_pretrained_on_only() -> None:
@@ -61,7 +63,9 @@ def test_rows_without_labels_are_pretrained_on_only() -> None:
     together.fit(x, y, verbose=0)
     apart.pretrain(x, verbose=0)
     apart.fine_tune(few.x, few.y, verbose=0)
-    assert all(np.array_equal(a.get_value(), b.get_value()) for a, b in zip(together.parameters, apart.parameters, strict=True))
+    assert all(
+        np.array_equal(a.get_value(), b.get_value()) for a, b in zip(together.parameters, apart.parameters, strict=True)
+    )
 
 
 def test_it_learns_the_digits() -> None:

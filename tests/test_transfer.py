@@ -74,7 +74,8 @@ def test_other_classes_and_a_model_from_a_file(source: LeNet, tmp_path: Path) ->
     assert bits(model)["conv0"] == bits(source)["conv0"]
     model.save(tmp_path / "fine.safetensors")
     again = load(tmp_path / "fine.safetensors")
-    assert isinstance(again, LeNet) and np.array_equal(again.predict_proba(x), model.predict_proba(x))
+    assert isinstance(again, LeNet)
+    assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
 
 
 def test_two_fits_give_the_same_bits(source: LeNet) -> None:

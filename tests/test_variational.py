@@ -24,7 +24,13 @@ for _row, _place in zip(X, _rng.integers(0, 7, 120), strict=True):
 
 
 def model(code: int = 1, **changes: Any) -> VariationalAutoencoder:
-    settings: dict[str, Any] = {"features": 12, "hidden": (16,), "epochs": 60, "learning_rate": 0.01, "dtype": "float64"}
+    settings: dict[str, Any] = {
+        "features": 12,
+        "hidden": (16,),
+        "epochs": 60,
+        "learning_rate": 0.01,
+        "dtype": "float64",
+    }
     return VariationalAutoencoder(code=code, **settings | changes)
 
 
@@ -105,7 +111,9 @@ def test_the_bound_its_parts_and_what_lies_above(trained: VariationalAutoencoder
     measures = trained.evaluate(X)
     assert measures["elbo"] == pytest.approx(elbo, abs=0.15)
     assert measures == trained.evaluate(X)  # the same draw each time
-    h = function([trained.x], [trained.mean(trained.encoder(trained.x)), trained.log_variance(trained.encoder(trained.x))])
+    h = function(
+        [trained.x], [trained.mean(trained.encoder(trained.x)), trained.log_variance(trained.encoder(trained.x))]
+    )
     m, s = h(X.astype(np.float64))
     assert measures["kl"] == pytest.approx(((m**2 + np.exp(s) - 1 - s) / 2).sum(axis=1).mean(), rel=1e-12)
 
@@ -132,7 +140,9 @@ def test_codes_images_and_samples(trained: VariationalAutoencoder) -> None:
     assert codes.shape == (120, 1)
     np.testing.assert_allclose(trained.inverse_transform(codes), trained.reconstruct(X), rtol=1e-12)
     samples = trained.sample(50, seed=1)
-    assert samples.shape == (50, 12) and samples.min() >= 0 and samples.max() <= 1
+    assert samples.shape == (50, 12)
+    assert samples.min() >= 0
+    assert samples.max() <= 1
     assert np.array_equal(samples, trained.sample(50, seed=1))
 
 
@@ -144,7 +154,7 @@ def test_a_file_brings_it_back(trained: VariationalAutoencoder, tmp_path: Path) 
 
 
 def test_what_is_refused(trained: VariationalAutoencoder) -> None:
-    with pytest.raises(DataError, match="a probability is in 0..1"):
+    with pytest.raises(DataError, match="a probability is in 0"):
         model(epochs=1).fit(2 * X, verbose=0)
     with pytest.raises(ConfigError, match="at least 1"):
         model(0)

@@ -15,7 +15,7 @@ from symdl.backends.cuda.peaks import bandwidth, operations
 from symdl.backends.cuda.plans import Around
 from symdl.backends.interface import Interface
 from symdl.backends.nvptx import gpu_program
-from symdl.backends.nvptx.launches import launches
+from symdl.backends.nvptx.launches import GpuProgram, launches
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.routines import Routine
 from symdl.events import Stages
@@ -30,6 +30,7 @@ class CudaBackend:
     def __init__(self, name: str, device: Device, store: MutableMapping[str, bytes] | None = None) -> None:
         self.name, self.device, self.store = name, device, store
         self.capability = device.driver.capability()
+        self._last: tuple[Program, GpuProgram] | None = None  # that was looked at
 
     @property
     def place(self) -> Device:
@@ -78,14 +79,21 @@ class CudaBackend:
     ) -> CudaExecutable:
         return CudaExecutable(interface, code, constants, self.device, routines, timed)
 
+    def _gpu_program(self, program: Program) -> GpuProgram:
+        """Made once for all that is looked at."""
+        last = self._last
+        if last is None or last[0] is not program:
+            last = self._last = program, gpu_program(program)
+        return last[1]
+
     def as_run(self, program: Program) -> Program:
         """The Program whose steps the kernels are of."""
-        return gpu_program(program).program
+        return self._gpu_program(program).program
 
     def functions_of(self, program: Program) -> dict[str, list[int]]:
         """By name of a kernel, the numbers of the steps of `as_run` that it belongs to."""
         found: dict[str, list[int]] = {}
-        for launch in launches(gpu_program(program).items):
+        for launch in launches(self._gpu_program(program).items):
             steps = found.setdefault(launch.kernel, [])
             if launch.step not in steps:
                 steps.append(launch.step)
@@ -93,7 +101,7 @@ class CudaBackend:
 
     def text(self, program: Program) -> str:
         """The LLVM IR of all kernels."""
-        return gpu_program(program).text
+        return self._gpu_program(program).text
 
     def assembly(self, program: Program) -> str:
         """The PTX of all kernels, also where the device is emulated."""

@@ -40,7 +40,7 @@ class Stream(Protocol):
 class Event(Protocol):
     """A point in a stream's work, and when it was reached."""
 
-    def record(self, stream: Stream) -> None: ...
+    def record(self, stream: Own) -> None: ...
 
     def synchronize(self) -> None: ...
 
@@ -63,7 +63,7 @@ class Module(Protocol):
 class Graph(Protocol):
     """Launches and copies that were captured, to be launched as one."""
 
-    def launch(self, stream: Stream) -> None: ...
+    def launch(self, stream: Own) -> None: ...
 
 
 class Driver(Protocol):

@@ -8,7 +8,7 @@ for a value waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,10 +23,12 @@ from symdl.backends.interface import Interface
 from symdl.backends.nvptx.launches import launches
 from symdl.backends.routines import Routine
 from symdl.errors import ProgramError
-from symdl.types import Symbol, size_at
+from symdl.program import Check, Program
+from symdl.types import Extent, Symbol, size_at, symbols
 
 REMEMBERED_PLANS = 64  # sets of sizes whose plans an Executable keeps
 CALLS_BEFORE_CAPTURE = 2  # of one plan in the same places, after which its launches become a CUDA graph
+MOST_GRAPHS = 1024  # of one plan: one for each number of a minibatch
 MOST_CAPTURED = 4096  # kernels of a function that are captured: a Repeat's rounds stand one after the other in a graph
 
 
@@ -59,12 +61,18 @@ class CudaExecutable:
         self._inputs, self._shareds = interface.of_kind("input"), interface.of_kind("shared")
         self._outputs = interface.of_kind("output")
         self.keep((False,) * len(self._outputs))
-        self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the extents of all arrays and the bound values
+        self._loose = frozenset(b.symbol for b in code.program.bindings if b.axis is None)
+        self._loose_extents = extents_with(self._loose, code.program)
+        checks = list(enumerate(code.program.checks))
+        self._loose_checks = [(k, c) for k, c in checks if self._loose & (symbols(c.fact.left) | symbols(c.fact.right))]
+        self._fixed_checks = [one for one in checks if one not in self._loose_checks]
+        self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the sizes and shapes of a call; or a check that fails
         self._workspace: Block | None = None
         self._clear = False  # whether the status word of the workspace is 0
         self._active: Plan | None = None  # whose labels and graph fit the workspace
         self._calls = 0  # of the active plan in the same places
-        self._graphs: list[list[Action]] = []  # what takes the place of the plan's two lists
+        # by the loose values: what takes the place of the plan's two lists
+        self._graphs: dict[tuple[int, ...], list[list[Action]]] = {}
         self._outgoing: Array | None = None  # small inputs together
         self._incoming: Array | None = None  # small outputs together
 
@@ -102,40 +110,38 @@ class CudaExecutable:
                 sizes[binding.symbol] = int(array.numpy() if isinstance(array, DeviceArray) else array)
             else:
                 sizes[binding.symbol] = array.shape[binding.axis]
-        key = (*sizes.values(), *(n for a in arrays for n in a.shape))
+        fixed = {symbol: n for symbol, n in sizes.items() if symbol not in self._loose}
+        shapes = [size_at(e, sizes) for e in self._loose_extents]
+        key = (*fixed.values(), *shapes, *(n for a in arrays for n in a.shape))
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._status(sizes) or self._plan(sizes, arrays)
+            loose = {symbol: sizes[symbol] for symbol in self._loose}
+            plan = unmet(self._fixed_checks, fixed) or self._plan(fixed, loose, arrays)
             if len(self._plans) >= REMEMBERED_PLANS:
                 self._plans.clear()
             self._plans[key] = plan
-        if isinstance(plan, int):
-            return Bound(plan, sizes)
-        return Bound(0, sizes, tuple(arrays), plan)
+        late = unmet(self._loose_checks, sizes)
+        if isinstance(plan, int) or late:
+            return Bound(min(filter(None, (plan if isinstance(plan, int) else 0, late))), sizes)
+        return Bound(0, sizes, tuple(arrays), (plan, {symbol: sizes[symbol] for symbol in self._loose}))
 
-    def _status(self, sizes: dict[Symbol, int]) -> int:
-        """1 + k where check k does not hold."""
-        for k, check in enumerate(self._gpu.program.checks):
-            left, right = size_at(check.fact.left, sizes), size_at(check.fact.right, sizes)
-            if left > right or (check.fact.relation == "==" and left != right):
-                return 1 + k
-        return 0
-
-    def _plan(self, sizes: dict[Symbol, int], arrays: Sequence[Any]) -> Plan:
+    def _plan(self, sizes: dict[Symbol, int], loose: dict[Symbol, int], arrays: Sequence[Any]) -> Plan:
         given = {b.name: a.nbytes for b, a in zip(self._inputs, arrays, strict=False)}
-        return Plan(self._gpu, self.device, self._functions, self.routines, sizes, given, self.timed)
+        return Plan(self._gpu, self.device, self._functions, self.routines, sizes, given, self.timed, loose)
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         """Run it: (0, outputs), or (status, ()) where a check in a kernel failed. Raises RoutineRaised where a routine
         raises, CudaMemoryError (nothing has changed) and other CudaErrors."""
         if bound.status:
             raise ProgramError(f"execute after check {bound.status - 1} has failed")
-        plan: Plan = bound.machine
+        plan: Plan = bound.machine[0]
+        loose: dict[Symbol, int] = bound.machine[1]
         self.device.check_process()
         with self.device.lock:
             try:
                 outputs = self._prepared(plan, bound.arrays)
-                self._run(plan)
+                plan.set(loose)
+                self._run(plan, tuple(loose.values()))
                 return 0, self._results(plan, outputs)
             except Failed as failed:
                 self._clear = False
@@ -146,7 +152,7 @@ class CudaExecutable:
 
     def _prepared(self, plan: Plan, arrays: Sequence[Any]) -> list[Any]:
         """Memory, addresses and inputs of a call: the outputs that stay on the device, None for others. All that may be
-        refused is asked for first."""
+        refused is asked for first. Small outputs that stay are copied in the end: a graph keeps its addresses."""
         device, layout = self.device, plan.layout
         outputs: list[Any] = [None] * len(self._outputs)
         for k, buffer in enumerate(self._outputs):
@@ -154,7 +160,7 @@ class CudaExecutable:
                 outputs[k] = device.array(layout.extents[buffer.name], buffer.dtype)
         if self._workspace is None or self._workspace.bytes_ < layout.bytes_:
             self._workspace = self._active = None
-            self._graphs = []
+            self._graphs = {}
             self._workspace = device.allocate(layout.bytes_)
             self._clear = False
         base = self._workspace.address
@@ -162,10 +168,12 @@ class CudaExecutable:
         for buffer, array in zip((*self._inputs, *self._shareds), arrays, strict=True):
             if isinstance(array, DeviceArray):
                 outside[buffer.name] = array.address
-        outside |= {b.name: a.address for b, a in zip(self._outputs, outputs, strict=True) if a is not None}
+        for buffer, kept in zip(self._outputs, outputs, strict=True):
+            if kept is not None and buffer.name not in layout.small:
+                outside[buffer.name] = kept.address
         moved = plan.place(base, outside)
         if moved or self._active is not plan:
-            self._graphs = []
+            self._graphs = {}
             self._calls = 0
         if self._active is not plan:
             plan.label(base)
@@ -201,17 +209,21 @@ class CudaExecutable:
                 staging[at : at + array.nbytes] = array.reshape(-1).view(np.uint8)
             driver.upload(base + begin, staging[: end - begin], stream)
 
-    def _run(self, plan: Plan) -> None:
+    def _run(self, plan: Plan, loose: tuple[int, ...]) -> None:
         """Everything up to the first write to a shared value may be broken off; the rest is done as a whole."""
         self._calls += 1
-        if not self._graphs and self._may_capture(plan):
+        graphs = self._graphs.get(loose)
+        if graphs is None and self._may_capture(plan):
             parts = (plan.before, plan.after) if plan.checked else ((), (*plan.before, *plan.after))
-            self._graphs = [self._captured(actions) for actions in parts]
-        before, after = self._graphs or (plan.before, plan.after)
+            graphs = [self._captured(actions) for actions in parts]
+            if len(self._graphs) >= MOST_GRAPHS:
+                self._graphs.clear()
+            self._graphs[loose] = graphs
+        before, after = graphs or (plan.before, plan.after)
         _all(before)
         if plan.checked:
             plan.check()
-        if self._graphs or plan.writes_at_once:
+        if graphs is not None or plan.writes_at_once:
             _all(after)
         elif after:
             whole(partial(_all, after))
@@ -251,11 +263,31 @@ class CudaExecutable:
         elif plan.fails:
             plan.check()
         for k, buffer in enumerate(self._outputs):
+            bytes_, there = layout.sizes[buffer.name], base + layout.places[buffer.name]
             if outputs[k] is None:
                 outputs[k] = np.empty(layout.extents[buffer.name], buffer.dtype)
-                if outputs[k].nbytes:
-                    driver.download(outputs[k], base + layout.places[buffer.name], stream)
+                if bytes_:
+                    driver.download(outputs[k], there, stream)
+            elif self._stay[k] and bytes_ and buffer.name in layout.small:
+                driver.copy(outputs[k].address, there, bytes_, stream)
         return tuple(outputs)
+
+
+def extents_with(found: frozenset[Symbol], program: Program) -> list[Extent]:
+    """The extents by which a plan lays out memory that depend on these symbols: a slice of a minibatch has as many rows for
+    most of its numbers."""
+    every = [n for b in program.buffers.values() for n in b.shape]
+    every += [n for slot in program.slots for n in slot]
+    return list(dict.fromkeys(n for n in every if symbols(n) & found))
+
+
+def unmet(checks: Sequence[tuple[int, Check]], sizes: Mapping[Symbol, int]) -> int:
+    """1 + the number of the first check that does not hold, or 0."""
+    for k, check in checks:
+        left, right = size_at(check.fact.left, sizes), size_at(check.fact.right, sizes)
+        if left > right or (check.fact.relation == "==" and left != right):
+            return 1 + k
+    return 0
 
 
 def _all(actions: Sequence[Action]) -> None:

@@ -34,6 +34,7 @@ Array = np.ndarray[Any, Any]
 Action = Callable[[], None]
 SMALL = 64 << 10  # bytes up to which an array travels together with others
 STATUS_BYTES = 4
+REMEMBERED_ROUNDS = 4096  # of one launch, whose parameters are worked out once
 WORD = struct.Struct("<Q")
 
 
@@ -96,7 +97,11 @@ class Layout:
 
 
 class Plan:
-    """The actions of one call, in two lists: before the first write to a shared value, and from it on."""
+    """The actions of one call, in two lists: before the first write to a shared value, and from it on.
+
+    sizes: of the axes of arrays. loose: values of inputs that occur in extents, too; a plan is right for all that give the
+    same shapes. These, which `set` gives for each call, and counters are looked at as the actions run.
+    """
 
     def __init__(
         self,
@@ -107,9 +112,11 @@ class Plan:
         sizes: Mapping[Symbol, int],
         given: Mapping[str, int],
         around: Around | None = None,
+        loose: Mapping[Symbol, int] | None = None,
     ) -> None:
         self.code, self.device, self.functions, self.routines = code, device, functions, routines
-        self.sizes, self.layout, self.around = dict(sizes), Layout.of(code, sizes, given), around
+        self.sizes, self.around = dict(sizes), around
+        self.layout = Layout.of(code, {**sizes, **(loose or {})}, given)
         self.addresses: dict[str, int] = {}
         self._status = np.zeros(1, np.int32)
         self._status_address = 0
@@ -127,6 +134,10 @@ class Plan:
         self.checked = unseen and first < len(code.items)  # the status word must be looked at between the two
         self.writes_at_once = len(self.after) == 1 and isinstance(code.items[first], Launch)
         self.fails = late or (unseen and not self.checked)  # ... and in the end
+
+    def set(self, loose: Mapping[Symbol, int]) -> None:
+        """The values of this call that the plan is not made for."""
+        self._env.update(loose)
 
     # ---- addresses ----
 
@@ -185,8 +196,8 @@ class Plan:
                 case Product():
                     total += len(item.own)
                 case Repeat():
-                    known = symbols(item.steps) <= self.sizes.keys()
-                    total += (max(0, size_at(item.steps, self.sizes)) if known else 1 << 30) * self._count(item.body)
+                    known = symbols(item.steps) <= self._env.keys()
+                    total += (max(0, size_at(item.steps, self._env)) if known else 1 << 30) * self._count(item.body)
                 case Choose():
                     total += max(self._count(item.then), self._count(item.other))
                 case Launch():
@@ -293,7 +304,7 @@ class Plan:
                 return []
             action: Action = partial(driver.launch, function, grid, item.block, item.shared, parameters, stream)
         else:
-            action = partial(self._moving, item, function, parameters, moving)
+            action = self._moving(item, function, parameters, moving)
         return [self._clocked(item.step, item.kernel, action)]
 
     def _clocked(self, step: int, name: str, action: Action) -> Action:
@@ -305,18 +316,30 @@ class Plan:
 
     def _moving(
         self, item: Launch, function: KernelFunction, parameters: Packed, moving: Sequence[tuple[int, str, Extent]]
-    ) -> None:
-        """A launch with parameters or a grid that depend on a counter."""
-        env = self._env
-        for at, buffer, value in moving:
-            number = size_at(value, env)
-            if buffer:
-                number += self.addresses[buffer]
-            WORD.pack_into(parameters, at, number & 0xFFFF_FFFF_FFFF_FFFF)
-        grid = self._grid(item)
-        if 0 not in grid:
-            device = self.device
+    ) -> Action:
+        """A launch with parameters or a grid that depend on a counter or on a value of the call."""
+        env, device = self._env, self.device
+        found = {s for *_, e in moving for s in symbols(e)} | {s for e in item.grid for s in symbols(e)}
+        needed = sorted(found - self.sizes.keys(), key=lambda s: s.order)
+        known: dict[tuple[int, ...], tuple[Grid, list[tuple[int, str, int]]]] = {}  # by the values of these symbols
+
+        def launch() -> None:
+            key = tuple([env[s] for s in needed])
+            worked_out = known.get(key)
+            if worked_out is None:
+                if len(known) >= REMEMBERED_ROUNDS:
+                    known.clear()
+                numbers = [(at, buffer, size_at(value, env)) for at, buffer, value in moving]
+                worked_out = known[key] = self._grid(item), numbers
+            grid, numbers = worked_out
+            if 0 in grid:
+                return
+            for at, buffer, number in numbers:
+                word = number + self.addresses[buffer] if buffer else number & 0xFFFF_FFFF_FFFF_FFFF
+                WORD.pack_into(parameters, at, word)
             device.driver.launch(function, grid, item.block, item.shared, parameters, device.stream)
+
+        return launch
 
     def _repeat(self, item: Repeat, body: Sequence[Action]) -> None:
         env, counter, stop = self._env, item.counter, item.stop

@@ -24,7 +24,7 @@ from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, walk
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol
 
-WARP = 32
+WARP, THREADS = 32, 256  # of a warp, and of a block
 INTRINSICS = {
     "tid": "declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()",
     "ctaid": "declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()",
@@ -59,7 +59,9 @@ def identity(primitive: str, dtype: str) -> float:
 class GroupWriter(GpuWriter):
     """A GpuWriter for groups of `size` threads, `threads` of them in a block."""
 
-    def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol], size: int, threads: int) -> None:
+    def __init__(
+        self, module: Module, pointers: dict[str, str], indices: set[Symbol], size: int = 1, threads: int = THREADS
+    ) -> None:
         super().__init__(module, pointers, indices)
         self.size_of_group, self.threads = size, threads
         self.hazards = Hazards()

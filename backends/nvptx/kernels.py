@@ -16,7 +16,7 @@ from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.kernels import signature
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
-from symdl.backends.nvptx.groups import WARP, GroupWriter
+from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter
 from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
 from symdl.backends.nvptx.launches import Argument, Grid, Launch, Number, Pointer
 from symdl.backends.nvptx.writer import GpuModule, units
@@ -25,7 +25,6 @@ from symdl.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, 
 from symdl.parallel import BLOCK_INDEX
 from symdl.types import Extent, Symbol, floor_divide, polynomial, product, slope, smallest, symbols
 
-THREADS = 256  # of a block
 MOST_BLOCKS = 1 << 13  # of a grid: the rest of the rounds come after
 SHORT = 1024  # elements of a row that one warp takes
 FEW = 1 << 14  # rounds that are too few to give each only one thread, if they are long

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, OpenLoop
 from symdl.backends.llvm.steps import stacked_rows
-from symdl.backends.nvptx.groups import GroupWriter
+from symdl.backends.nvptx.groups import THREADS, GroupWriter
 from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer, Product
 from symdl.backends.nvptx.writer import SHARED, GpuModule
 from symdl.loops import View
 from symdl.program import Call
 from symdl.types import Extent, floor_divide, product, smallest
 
-THREADS = 256
 PADDING = 4  # elements between rows of a panel, against conflicts of banks
 MOST_BATCHES = 1 << 15  # of a grid
 LARGE = 512  # rows or columns of a result for which the largest tiles are made

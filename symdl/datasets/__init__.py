@@ -7,6 +7,7 @@ from symdl.datasets.mnist import mnist
 from symdl.datasets.npz import read_npz
 from symdl.datasets.patches import patches, whitened
 from symdl.datasets.playground import bumps, circle, gauss, plane, spiral, xor
+from symdl.datasets.sentences import Vocabulary, sentences, sentences_split
 from symdl.datasets.split import FewLabels, Split, few_labels
 from symdl.datasets.toys import AVOCADO, avocado, bars_and_stripes, logic_gates
 
@@ -15,6 +16,7 @@ __all__ = [
     "FewLabels",
     "KaggleDigits",
     "Split",
+    "Vocabulary",
     "avocado",
     "bars_and_stripes",
     "binary_digits",
@@ -34,6 +36,8 @@ __all__ = [
     "read_idx",
     "read_kaggle_digits",
     "read_npz",
+    "sentences",
+    "sentences_split",
     "spiral",
     "whitened",
     "write_idx",

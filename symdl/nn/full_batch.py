@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -179,11 +180,10 @@ def evaluation(objective: Objective, weighted: bool = False, precision: str | No
     results = [T.concatenate(flat) if len(flat) > 1 else flat[0], _cost(objective, weights)]
     results += [scalar(m).astype("float64") for m in objective.measures.values()]
     instead: dict[Expr, Expr] = {}
-    begin = 0
+    begin: Any = 0
     for p in objective.parameters:
-        shape = p.get_value(borrow=True).shape
-        end = begin + int(np.prod(shape, dtype=int))
-        instead[p] = theta[begin:end].reshape(shape).astype(p.dtype)
+        end = begin + math.prod(p.shape)  # expressions where axes are open, so that one function serves all sizes
+        instead[p] = theta[begin:end].reshape(p.shape).astype(p.dtype)
         begin = end
     inputs = [theta, *objective.inputs, *([] if weights is None else [weights])]
     return function(

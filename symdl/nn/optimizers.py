@@ -20,7 +20,7 @@ from symdl.expr import Expr
 from symdl.gradient import grad
 from symdl.nn.schedules import LearningRateSchedule
 from symdl.ops.facts import assume
-from symdl.storage import SharedVariable, shared
+from symdl.storage import SharedVariable, shared, shared_like
 
 Updates = list[tuple[SharedVariable, Expr]]
 Rate = float | Expr | LearningRateSchedule
@@ -310,8 +310,8 @@ class Nadam(Optimizer):
 
 
 def state(p: SharedVariable, what: str, start: float = 0.0) -> SharedVariable:
-    """A shared variable in the parameter's shape and dtype, all `start`, called `layer0.W.velocity`."""
-    return shared(np.full_like(p.get_value(borrow=True), start), f"{p.name}.{what}")
+    """A shared variable of the parameter's type, open axes included, all `start`, called `layer0.W.velocity`."""
+    return shared_like(p, np.full_like(p.get_value(borrow=True), start), f"{p.name}.{what}")
 
 
 def _shortened(g: Expr, square: Expr, most: float) -> Expr:

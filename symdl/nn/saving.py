@@ -58,7 +58,7 @@ def layer_from_plain(entry: Any, custom: Mapping[str, type], depth: int = 0) -> 
     if not isinstance(entry, dict) or not isinstance(entry.get("settings"), dict) or depth > DEPTH:
         raise DataError("load: a layer is no object with settings, or lies too deep")
     name, settings = entry.get("class"), entry["settings"]
-    table = {"Sequential": Chain, **LAYERS, **custom}
+    table = {**LAYERS, **custom}
     if not isinstance(name, str) or name not in table:
         remedy = f'load_model(path, custom_objects={{"{name}": ...}}) brings a class of your own.'
         raise DataError(f"load: there is no layer {name!r}", (), remedy)

@@ -82,6 +82,7 @@ class Sequential(Chain):
             self.input_shape = layer.input_shape
         if self._result is not None:
             self._result = self.join(layer, self._result)
+            self.output_shape = layer.output_shape
         elif self.input_shape is not None:
             self._begin(self.input_shape)
 
@@ -455,7 +456,7 @@ def load_model(
         model = Sequential(name=described["name"], dtype=dtype)
         model.stored = arrays
         for entry in described["layers"]:
-            model.add(layer_from_plain(entry, custom_objects or {}))
+            model.add(layer_from_plain(entry, {"Sequential": Sequential, **(custom_objects or {})}))
         model._begin(tuple(shape))  # of this module
         assign([*model.parameters, *model.state], arrays, str(path))  # which finds those that the model lacks
         model.stored = None

@@ -2,12 +2,14 @@
 
 from symdl.sklearn.autoencoder import Autoencoder
 from symdl.sklearn.boltzmann import BernoulliRBM, DBNClassifier
+from symdl.sklearn.convolutional import CNNClassifier
 from symdl.sklearn.linear import LogisticRegression, Perceptron
 from symdl.sklearn.multilayer import MLPClassifier, MLPRegressor
 
 __all__ = [
     "Autoencoder",
     "BernoulliRBM",
+    "CNNClassifier",
     "DBNClassifier",
     "LogisticRegression",
     "MLPClassifier",

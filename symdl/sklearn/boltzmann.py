@@ -191,7 +191,7 @@ class DBNClassifier(MLPClassifier):
     """A deep belief network (Hinton, Osindero and Teh, 2006): machines trained one on the other, then a classifier that
     begins with their weights.
 
-        DBNClassifier((256, 256), random_state=0).fit(X, y).predict(X)
+        DBNClassifier((100, 100), random_state=0).fit(X, y).predict(X)
 
     pretraining_iter: epochs of each machine, 0 to begin with random weights; pretraining_rate, pretraining_batch_size:
     theirs. persistent: whether samples go on where they were, else they start at the data. The other settings are those of
@@ -210,7 +210,7 @@ class DBNClassifier(MLPClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (256, 256),
+        hidden_layer_sizes: int | Sequence[int] = (100, 100),
         *,
         pretraining_iter: int = 30,
         pretraining_rate: float = 0.1,
@@ -219,8 +219,8 @@ class DBNClassifier(MLPClassifier):
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = 32,
-        learning_rate_init: float = 0.001,
-        max_iter: int = 40,
+        learning_rate_init: float = 0.01,
+        max_iter: int = 60,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,

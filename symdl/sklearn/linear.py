@@ -140,7 +140,7 @@ class LogisticRegression(LinearClassifier):
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == shape:
             begin = [self.coef_.T, self.intercept_]
         architecture = Architecture(1, "identity", "logistic" if two else "softmax", str(x.dtype))
-        trainer = Trainer(architecture.objective(made(begin), 1 / self.C, self.fit_intercept), SGD())
+        trainer = Trainer(architecture.objective(made(architecture, begin), 1 / self.C, self.fit_intercept), SGD())
         target = labels[:, None].astype(x.dtype) if two else labels
         minimize(
             trainer, x, target, weights, max_iterations=int(self.max_iter), tolerance=float(self.tol),

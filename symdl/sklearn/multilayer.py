@@ -184,9 +184,9 @@ class Multilayer(Estimator):
 
     def _begin(self, x: Array, random: np.random.RandomState) -> None:
         """Fresh weights, and nothing learnt so far."""
-        sizes = [x.shape[1], *self._hidden(), self.n_outputs_]
-        self.n_layers_, self.n_iter_, self.t_ = len(sizes), 0, 0
-        self._put(drawn(sizes, self.activation, x.dtype, random))
+        first = self._drawn(x, random)
+        self.n_layers_, self.n_iter_, self.t_ = len(first) // 2 + 1, 0, 0
+        self._put(first)
         self._trainer: Trainer | None = None
         self._steps: dict[str, Array] | None = None  # the optimizer's state, of an estimator that was pickled
         if self.solver != "lbfgs":
@@ -195,6 +195,10 @@ class Multilayer(Estimator):
             self.best_loss_: float | None = None if self.early_stopping else np.inf
             self.validation_scores_: list[float] | None = [] if self.early_stopping else None
             self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+
+    def _drawn(self, x: Array, random: np.random.RandomState) -> list[Array]:
+        """Weights of each layer, then its biases, to begin with."""
+        return drawn([x.shape[1], *self._hidden(), self.n_outputs_], self.activation, x.dtype, random)
 
     def _hidden(self) -> list[int]:
         """Units of each hidden layer."""
@@ -216,8 +220,9 @@ class Multilayer(Estimator):
             if self.solver == "sgd"
             else ShortAdam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
         )
-        parameters = made([*self.coefs_, *self.intercepts_])
-        return Trainer(self._architecture.objective(parameters, self.alpha), optimizer)
+        architecture = self._architecture
+        parameters = made(architecture, [*self.coefs_, *self.intercepts_])
+        return Trainer(architecture.objective(parameters, self.alpha), optimizer)
 
     def _minimize(self, x: Array, t: Array, weights: Array) -> None:
         trainer = self._network()
@@ -331,7 +336,7 @@ class Multilayer(Estimator):
         return self._forward(self._scaled(self.rows(X, reset=False), False))
 
     def _forward(self, x: Array) -> Array:
-        x = np.ascontiguousarray(x, self.coefs_[0].dtype)
+        x = np.ascontiguousarray(x, self.coefs_[0].dtype)  # trained on float32, say
         return in_pieces(forward(self._architecture), x, *self.coefs_, *self.intercepts_)
 
     def __getstate__(self) -> dict[str, Any]:

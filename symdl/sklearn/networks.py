@@ -32,6 +32,10 @@ class Architecture:
     output: str
     dtype: str
 
+    def shapes(self) -> list[tuple[int | None, ...]]:
+        """Of W0, W1, ..., b0, b1, ...: None where an extent is open."""
+        return [(None, None)] * self.layers + [(None,)] * self.layers
+
     def prediction(self, x: Expr, parameters: Sequence[Expr]) -> Expr:
         """output(... activation(x @ W0 + b0) ... @ W1 + b1): the parameters are W0, W1, ..., b0, b1, ..."""
         act = ACTIVATIONS[self.activation]
@@ -80,21 +84,25 @@ class Architecture:
         )
 
 
-def made(values: Sequence[Array]) -> list[SharedVariable]:
-    """Parameters W0, W1, ..., b0, b1, ... with open extents."""
-    half = len(values) // 2
-    names = [f"{'W' if k < half else 'b'}{k % half}" for k in range(len(values))]
-    return [shared(v, name, shape=(None,) * v.ndim) for v, name in zip(values, names, strict=True)]
+def made(architecture: Architecture, values: Sequence[Array]) -> list[SharedVariable]:
+    """Parameters W0, W1, ..., b0, b1, ... with these values."""
+    shapes = architecture.shapes()
+    return [shared(v, n, shape=s) for v, n, s in zip(values, names(architecture), shapes, strict=True)]
+
+
+def names(architecture: Architecture) -> list[str]:
+    """Of the parameters."""
+    return [f"{kind}{k}" for kind in "Wb" for k in range(architecture.layers)]
 
 
 @cache
 def forward(architecture: Architecture) -> Function:
     """(x, W0, W1, ..., b0, b1, ...) -> the prediction, compiled. Many threads may call it."""
-    n, dtype = architecture.layers, architecture.dtype
+    dtype = architecture.dtype
     x = T.tensor("x", dtype=dtype, shape=(None, None))
-    weights = [T.tensor(f"W{k}", dtype=dtype, shape=(None, None)) for k in range(n)]
-    biases = [T.tensor(f"b{k}", dtype=dtype, shape=(None,)) for k in range(n)]
-    return function([x, *weights, *biases], architecture.prediction(x, [*weights, *biases]), name="forward")
+    shapes = zip(names(architecture), architecture.shapes(), strict=True)
+    parameters = [T.tensor(name, dtype=dtype, shape=shape) for name, shape in shapes]
+    return function([x, *parameters], architecture.prediction(x, parameters), name="forward")
 
 
 def in_pieces(f: Any, x: Array, *parameters: Array) -> Array:

@@ -8,7 +8,7 @@ from symdl.expr import Expr
 from symdl.nn.objective import Objective
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable
-from symdl.zoo.boltzmann import Machine
+from symdl.zoo.boltzmann import Machine, bernoulli
 
 
 def chain(machine: Machine, h: Expr, steps: int, noise: RandomStream) -> tuple[Expr, Expr]:
@@ -28,6 +28,7 @@ def contrastive_divergence(
     steps: int = 1,
     particles: SharedVariable | None = None,
     weight_decay: float = 0.0,
+    drawn: bool = False,
     measures: Mapping[str, Expr],
     quiet: Mapping[str, Expr],
 ) -> Objective:
@@ -36,12 +37,14 @@ def contrastive_divergence(
 
     particles None (CD-k): samples are `steps` rounds away from the data (Hinton, 2002). Else (PCD-k) they are so far away
     from particles[n, hidden], which stay where they end (Tieleman, 2008). weight_decay: adds weight_decay / 2 · sum W^2.
+    drawn: data are probabilities, from which each batch draws its 0 and 1.
     """
-    start = machine.draw_hidden(v, noise) if particles is None else particles
+    data = bernoulli(v, noise) if drawn else v
+    start = machine.draw_hidden(data, noise) if particles is None else particles
     sample, end = chain(machine, start, steps, noise)
     return Objective(
         inputs=[v],
-        losses=machine.free_energy(v) - machine.free_energy(sample).mean(),
+        losses=machine.free_energy(data) - machine.free_energy(sample).mean(),
         parameters=parameters,
         measures=measures,
         quiet=quiet,

@@ -23,6 +23,7 @@ from symdl.datasets import (
     spiral,
     xor,
 )
+from symdl.datasets.sentences import sentences_split
 from symdl.datasets.split import Array
 from symdl.errors import ConfigError, DataError
 from symdl.images import image_folder, read_image, resized
@@ -87,6 +88,10 @@ SOURCES: dict[str, Source] = {
         lambda seed, path, verify: digits_split(seed), "scikit-learn's 8x8 digits, 1437 to train, 360 to test"
     ),
     "bits": Source(lambda seed, path, verify: binary_digits(seed), "the 8x8 digits as black and white, 1437 and 360"),
+    "sentences": Source(
+        lambda seed, path, verify: sentences_split(4000, seed),
+        "4000 synthetic sentences that praise or blame, a fifth to test",
+    ),
     "patches": Source(_patches, "whitened 10x10 patches of scikit-learn's photographs, 5000 and 1000"),
     "diabetes": Source(_diabetes, "scikit-learn's diabetes study, 442 patients, a fifth to test"),
     "avocado": _toy(avocado, "1000 avocados by height, squishiness, colour: ripe or not"),

@@ -30,7 +30,8 @@ MOST_STATES_BITS = 12  # hidden units of a lower layer whose states are all writ
 @dataclass(frozen=True)
 class DBNConfig(NetworkConfig):
     """sizes: features, units of each hidden layer, classes. pretraining_epochs: of each machine, 0 to begin with random
-    weights; pretraining_rate, steps, persistent, particles, pretraining_batch, weight_decay: as in RBMConfig. The others are of fine-tuning.
+    weights; pretraining_rate, steps, persistent, particles, drawn, pretraining_batch,
+    weight_decay: as in RBMConfig. The others are of fine-tuning.
     frozen: fine-tuning moves only the last layer, so that the others stay features."""
 
     sizes: tuple[int, ...] = (64, 256, 256, 10)
@@ -40,6 +41,7 @@ class DBNConfig(NetworkConfig):
     steps: int = 1
     persistent: bool = True
     particles: int = 100
+    drawn: bool = False
     weight_decay: float = 0.0
     learning_rate: float = 0.001
     frozen: bool = False
@@ -95,6 +97,7 @@ class DBN(Network):
             steps=c.steps,
             persistent=c.persistent,
             particles=c.particles,
+            drawn=c.drawn,
             learning_rate=c.pretraining_rate,
             weight_decay=c.weight_decay,
             batch_size=c.pretraining_batch,

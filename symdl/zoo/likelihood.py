@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,27 +27,30 @@ def states(first: Expr | int, count: int, bits: int) -> Expr:
     return ((numbers[:, None] >> T.arange(bits)) & 1).astype("float64")
 
 
-def exact_log_partition(machine: Machine) -> Callable[[], float]:
-    """A function that computes log Z of the machine's parameters as they are: a sum over all states of its smaller side.
+class LogPartition:
+    """log Z of the machine's parameters as they are whenever it is called: a sum over all states of its smaller side.
 
-    In float64; the error is that of a sum of positive numbers, about 1e-13. Of a Gaussian machine, the hidden states.
-    Raises ConfigError where both sides have more than MOST_BITS units.
+    In float64, of positive numbers only, so that the error is about 1e-13. Of a Gaussian machine, the hidden states. Raises
+    ConfigError where both sides have more than MOST_BITS units.
     """
-    wide = machine.in_float64()
-    visible, hidden = extents(machine)
-    by_hidden = hidden <= visible or isinstance(machine, GaussianMachine)
-    bits = hidden if by_hidden else visible
-    if bits > MOST_BITS:
-        raise ConfigError(
-            f"log partition: 2^{bits} states are too many to sum",
-            (),
-            "annealed_log_partition estimates it.",
-        )
-    first = T.scalar("first", dtype="int64")
-    all_states = states(first, min(STATES, 1 << bits), bits)
-    free = wide.hidden_free_energy(all_states) if by_hidden else wide.free_energy(all_states)
-    part = function([first], T.logsumexp(-free), precision="plain", name="log_partition")
-    return lambda: float(np.logaddexp.reduce([part(k) for k in range(0, 1 << bits, STATES)]))
+
+    def __init__(self, machine: Machine) -> None:
+        wide = machine.in_float64()
+        visible, hidden = extents(machine)
+        by_hidden = hidden <= visible or isinstance(machine, GaussianMachine)
+        self.bits = hidden if by_hidden else visible
+        if self.bits > MOST_BITS:
+            raise ConfigError(
+                f"log partition: 2^{self.bits} states are too many to sum", (), "annealed(x) estimates the sum."
+            )
+        first = T.scalar("first", dtype="int64")
+        some = states(first, min(STATES, 1 << self.bits), self.bits)
+        free = wide.hidden_free_energy(some) if by_hidden else wide.free_energy(some)
+        # nothing cancels in these terms, and wider numbers cost five times as much
+        self._part = function([first], T.logsumexp(-free), precision="plain", name="log_partition")
+
+    def __call__(self) -> float:
+        return float(np.logaddexp.reduce([self._part(k) for k in range(0, 1 << self.bits, STATES)]))
 
 
 @dataclass(frozen=True)
@@ -83,32 +85,35 @@ class Annealed:
         return f"log Z {self.log_partition:.4f} ({low:.4f} to {high:.4f}; {self.effective_runs:.0f} of {runs} runs)"
 
 
-def annealed_log_partition(machine: Machine, noise: RandomStream) -> Callable[[Array, Array, int], Annealed]:
-    """A function of (base, betas, runs) that estimates log Z by annealed importance sampling (Neal, 2001; Salakhutdinov and
-    Murray, 2008).
+class AnnealedLogPartition:
+    """An estimate of log Z by annealed importance sampling (Neal, 2001; Salakhutdinov and Murray, 2008), in float64.
 
-    Each run starts with independent visible units of biases base[visible] and walks through `machine.between(base, beta)`
-    for the growing betas, from 0 to 1, by one Gibbs step at each; the whole walk is one native call. A base of the data's
-    own rates is close to the machine, so that the weights vary less.
+    Called with (base, betas, runs): each run starts with independent visible units of biases base[visible] and walks through
+    `machine.between(base, beta)` for the growing betas, from 0 to 1, by one Gibbs step at each; the whole walk is one
+    native call.
     """
-    wide = machine.in_float64()
-    visible, hidden = extents(machine)
-    base = T.tensor("base", dtype="float64", shape=(visible,))
-    betas = T.tensor("betas", dtype="float64", shape=(None,))
-    runs = T.scalar("runs", dtype="int64")
 
-    def step(beta: Expr, before: Expr, v: Expr, log_weight: Expr) -> tuple[Expr, Expr]:
-        now = wide.between(base, beta)
-        log_weight = log_weight + wide.between(base, before).free_energy(v) - now.free_energy(v)
-        return now.draw_visible(now.draw_hidden(v, noise), noise), log_weight
+    def __init__(self, machine: Machine, noise: RandomStream) -> None:
+        wide = machine.in_float64()
+        visible, hidden = extents(machine)
+        base = T.tensor("base", dtype="float64", shape=(visible,))
+        betas = T.tensor("betas", dtype="float64", shape=(None,))
+        runs = T.scalar("runs", dtype="int64")
 
-    start = wide.between(base, 0.0).draw_visible(T.zeros((runs, hidden), "float64"), noise)
-    (_, log_weights), updates = scan(
-        step, sequences=[betas[1:], betas[:-1]], outputs_info=[start, T.zeros((runs,), "float64")]
-    )
-    weights = wide.independent_log_partition(base) + log_weights[-1]
-    walk = function([base, betas, runs], weights, updates=updates, precision="plain", name="annealed")
-    return lambda base, betas, runs: Annealed(walk(base, betas, runs))
+        def step(beta: Expr, before: Expr, v: Expr, log_weight: Expr) -> tuple[Expr, Expr]:
+            now = wide.between(base, beta)
+            log_weight = log_weight + wide.between(base, before).free_energy(v) - now.free_energy(v)
+            return now.draw_visible(now.draw_hidden(v, noise), noise), log_weight
+
+        start = wide.between(base, 0.0).draw_visible(T.zeros((runs, hidden), "float64"), noise)
+        (_, log_weights), updates = scan(
+            step, sequences=[betas[1:], betas[:-1]], outputs_info=[start, T.zeros((runs,), "float64")]
+        )
+        weights = wide.independent_log_partition(base) + log_weights[-1]
+        self._walk = function([base, betas, runs], weights, updates=updates, precision="plain", name="annealed")
+
+    def __call__(self, base: Array, betas: Array, runs: int) -> Annealed:
+        return Annealed(self._walk(base, betas, runs))
 
 
 def base_rates(x: Array) -> Array:

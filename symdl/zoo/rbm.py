@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -23,7 +23,7 @@ from symdl.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Config, Model
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood, pseudo_likelihood_of
 from symdl.zoo.contrastive import contrastive_divergence
-from symdl.zoo.likelihood import Annealed, annealed_log_partition, base_rates, exact_log_partition
+from symdl.zoo.likelihood import Annealed, AnnealedLogPartition, LogPartition, base_rates
 
 EXACT_BITS = 20  # up to so many units on the smaller side `evaluate` sums all states: a second
 
@@ -32,12 +32,14 @@ EXACT_BITS = 20  # up to so many units on the smaller side `evaluate` sums all s
 class RBMConfig(Config):
     """sizes: visible and hidden units. steps: of Gibbs sampling an update. persistent: whether the samples go on where they
     were (PCD-k), else they start at the data (CD-k). particles: how many persistent samples there are, batch_size if 0.
+    drawn: whether data between 0 and 1 are drawn anew as 0 or 1 in each batch, as the probabilities that they are.
     spread: standard deviation of the first weights; biases begin at 0. weight_decay: of W, momentum: of all."""
 
     sizes: tuple[int, int] = (64, 100)
     steps: int = 1
     persistent: bool = True
     particles: int = 0
+    drawn: bool = False
     learning_rate: float = 0.05
     momentum: float = 0.0
     weight_decay: float = 0.0
@@ -88,6 +90,7 @@ class RBM(Model):
             self.trained,
             self.noise,
             steps=c.steps,
+            drawn=c.drawn,
             particles=particles if c.persistent else None,
             weight_decay=c.weight_decay,
             measures=self.measures(),
@@ -242,8 +245,8 @@ class RBM(Model):
     # ---- likelihood ----
 
     @cached_property
-    def _log_partition(self) -> Callable[[], float]:
-        return exact_log_partition(self.machine)
+    def _log_partition(self) -> LogPartition:
+        return LogPartition(self.machine)
 
     def log_partition(self) -> float:
         """log Z, exactly, by the 2^k states of the smaller side (of real visible units, the hidden one). Raises ConfigError
@@ -251,8 +254,8 @@ class RBM(Model):
         return self._log_partition()
 
     @cached_property
-    def _annealed(self) -> Callable[[Array, Array, int], Annealed]:
-        return annealed_log_partition(self.machine, self.sampling)
+    def _annealed(self) -> AnnealedLogPartition:
+        return AnnealedLogPartition(self.machine, self.sampling)
 
     def base(self, x: Array) -> Array:
         """Visible biases of a machine without weights that is near the data."""

@@ -37,7 +37,9 @@ class SentenceConfig(NetworkConfig):
         super().__post_init__()
         counts = (self.words, self.length, self.dimensions, self.filters, self.classes, *self.widths)
         if min(counts) < 1 or not self.widths or max(self.widths) > self.length:
-            raise ConfigError(f"sentences: widths {self.widths} in 1..{self.length} and counts of at least 1 are needed")
+            raise ConfigError(
+                f"sentences: widths {self.widths} in 1..{self.length} and counts of at least 1 are needed"
+            )
 
 
 class Patterns(Layer):
@@ -63,9 +65,9 @@ class Patterns(Layer):
 class SentenceCNN(Network):
     """p(label of a sentence) = softmax(W strongest + b), from sentences as numbers of words, [n, length].
 
-        split = symdl.datasets.sentences_split()
-        model = SentenceCNN()
-        model.fit(split.x_train, split.y_train)
+    split = symdl.datasets.sentences_split()
+    model = SentenceCNN()
+    model.fit(split.x_train, split.y_train)
     """
 
     name = "sentences"
