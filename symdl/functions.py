@@ -30,7 +30,7 @@ from symdl.profile import Profile, profiled
 from symdl.runs import Run, Way, native
 from symdl.segments import Segment, segmented
 from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
-from symdl.sources import assembly_text, kernels_text, llvm_text, program_text, ptx_text
+from symdl.sources import assembly_text, cuda_text, kernels_text, llvm_text, program_text, ptx_text
 from symdl.stability import reported
 from symdl.stability_tables import StabilityReport
 from symdl.storage import SharedVariable, shared, swap
@@ -384,15 +384,17 @@ class Function(Callable):
 
     def source(self, form: str = "llvm") -> str:
         """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR), "asm" (assembly) of a function for the
-        CPU or "ptx" of one for a GPU, with comments that say what each kernel computes and from which lines."""
-        forms = ("program", "llvm", "asm") if self._gpu is None else ("program", "llvm", "ptx")
+        CPU, "ptx" or "cuda" (its kernels as CUDA C, to be read) of one for a GPU, with comments that say what each kernel
+        computes and from which lines."""
+        forms = ("program", "llvm", "asm") if self._gpu is None else ("program", "llvm", "ptx", "cuda")
         if form not in forms:
             raise InputError(f"source: there is no form {form!r}", (), f"forms: {', '.join(forms)}")
         if self._gpu is not None:
             machine = gpu_backend(self.device)
             if form == "program":
                 return program_text(replace(self.lowered, program=machine.as_run(self.lowered.program)), away=True)
-            return (kernels_text if form == "llvm" else ptx_text)(self.lowered, machine)
+            texts = {"llvm": kernels_text, "ptx": ptx_text, "cuda": cuda_text}
+            return texts[form](self.lowered, machine)
         if form == "program":
             return program_text(self.lowered)
         return (llvm_text if form == "llvm" else assembly_text)(self.lowered, native())

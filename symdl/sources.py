@@ -56,6 +56,11 @@ def ptx_text(form: Lowered, backend: GpuBackend) -> str:
     return _of_kernels(backend.assembly(form.program), form, backend, r"\s*\.visible \.entry (\w+)\(", "//")
 
 
+def cuda_text(form: Lowered, backend: GpuBackend) -> str:
+    """A GPU's kernels as CUDA C, to be read, each under a comment."""
+    return _of_kernels(backend.view(form.program), form, backend, r"KERNEL (\w+)\(", "//")
+
+
 def _of_kernels(text: str, form: Lowered, backend: GpuBackend, begin: str, mark: str) -> str:
     cut = replace(form, program=backend.as_run(form.program))
     return _commented(text, cut, backend.functions_of(form.program), re.compile(begin), mark)

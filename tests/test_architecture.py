@@ -94,6 +94,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "titles": ["compilation"],
     "sources": ["titles"],
     "profile": ["titles", "columns", "costs"],
+    "gpu_profile": ["profile"],
     "devices": ["cache", "backends"],
     "runs": ["devices", "compilation", "failures", "evaluate"],
     "segments": ["runs"],
@@ -110,7 +111,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "nan_origin": ["shadow", "reasons", "storage", "nan_guard"],
     "functions": [
         "segments",
-        "profile",
+        "gpu_profile",
         "sources",
         "latex",
         "signature",

@@ -286,6 +286,26 @@ def test_control_flow_and_routines(gpu: str) -> None:
     assert function([x], T.nonzero(x > 1)[0], device=gpu)([3.0, 1, 2]).tolist() == [0, 2]
 
 
+def test_a_routine_may_call_functions(gpu: str) -> None:
+    """Also the one that it is a part of, and one of a thread that waits for it."""
+    w, x = shared(np.ones(2), "w"), T.dvector("x")
+    inner = function([], w * 3, device=gpu)
+    seen: list[Any] = []
+
+    @symdl.as_op([T.dvector], [T.dvector], infer_shape=lambda shapes: shapes)
+    def again(a: Any) -> Any:
+        if a[0] < 2:
+            seen.append(f(a + 1))
+        thread = threading.Thread(target=lambda: seen.append(inner()))
+        thread.start()
+        thread.join(20)
+        return a + w.get_value() + inner()
+
+    f = function([x], again(x * 1) * 10, device=gpu)
+    assert f([0.0, 0]).tolist() == [40, 40]
+    assert [s.tolist() for s in seen] == [[3, 3], [60, 60], [3, 3], [50, 50], [3, 3]]
+
+
 # ---- errors ----
 
 

@@ -49,16 +49,17 @@ def test_words_are_those_of_the_definition(n: int) -> None:
     np.testing.assert_array_equal(deep.T.ravel(), word32(11, 0, 3, np.arange(6 * n)))
 
 
+def drawn_in_a_loop(device: str) -> list[Any]:
+    """Two calls of a function that draws in each step of a loop, inside of sums, and for an order of rows."""
+    r = RandomStream(5)
+    walk, updates = scan(lambda s: s + r.uniform((4,)), None, [T.zeros((4,))], n_steps=7)
+    x = T.arange(200).reshape((20, 10)).astype("float32")
+    kept = x * r.bernoulli((20, 10), 0.5).astype("float32")
+    shuffled = x[r.permutation((), 20)]
+    f = function([], [walk, kept.sum(axis=0), kept.sum(), shuffled], updates=updates, device=device)
+    return [*f(), *f()]
+
+
 def test_draws_in_loops_and_in_what_uses_them() -> None:
-    found = []
-    for device in ("cpu", "cuda-emulated"):
-        r = RandomStream(5)
-        walk, updates = scan(lambda s: s + r.uniform((4,)), None, [T.zeros((4,))], n_steps=7)
-        x = T.arange(200).reshape((20, 10)).astype("float32")
-        kept = x * r.bernoulli((20, 10), 0.5).astype("float32")
-        shuffled = x[r.permutation((), 20)]
-        f = function([], [walk, kept.sum(axis=0), kept.sum(), shuffled], updates=updates, device=device)
-        found.append([f(), f()])
-    for here, there in zip(*found, strict=True):
-        for a, b in zip(here, there, strict=True):
-            np.testing.assert_array_equal(a, b)
+    for here, there in zip(drawn_in_a_loop("cpu"), drawn_in_a_loop("cuda-emulated"), strict=True):
+        np.testing.assert_array_equal(there, here)

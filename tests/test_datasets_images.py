@@ -258,6 +258,8 @@ def test_mnist_form_is_a_box_with_its_mass_in_the_middle() -> None:
 def test_spots_and_shades_of_paper_do_not_matter(rng: np.random.Generator, tmp_path: Path) -> None:
     clean = _drawn(3, 16)
     noisy = np.clip(clean * 0.6 + 60 + rng.normal(0, 4, clean.shape) + np.linspace(0, 15, 256), 0, 255).astype(np.uint8)
+    for top, left in ((5, 240), (200, 8), (120, 120)):
+        noisy[top : top + 5, left : left + 5] = 70  # dirt
     _save(tmp_path / "photograph.jpg", noisy)
     for size in ((8, 8), (28, 28)):
         difference = np.abs(digit_from_image(tmp_path / "photograph.jpg", size) - digit_from_image(clean, size))

@@ -12,6 +12,8 @@ from test_readme import EXAMPLE, printed
 from symdl import datasets, images, plot
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+# matplotlib 3.9 meets newer versions of what it uses with names that these deprecate
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:matplotlib.*")
 
 
 @pytest.mark.parametrize("page", ["datasets.md", "pictures.md"])

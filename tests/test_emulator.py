@@ -69,6 +69,7 @@ def softmax_of(x: Array) -> Array:
 # ---- what kernels compute ----
 
 
+@pytest.mark.smoke  # coroutines are not promised to be the same from one LLVM to the next
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("checks", [True, False])
 def test_softmax_with_shuffles_and_barriers(order: str, checks: bool) -> None:

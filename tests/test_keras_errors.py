@@ -156,7 +156,7 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         lambda: model().fit(X, Y, validation_split=0.99), ConfigError, "validation_split 0.99 of 8 examples leaves 0 to train on",
     ),
     "validation data alone": (
-        lambda: model().fit(X, Y, validation_data=X), ConfigError, "fit: validation_data is (x, y), or (x, y, weights)",
+        lambda: model().fit(X, Y, validation_data=[X]), ConfigError, "fit: validation_data is (x, y), or (x, y, weights)",
     ),
     "weights of examples": (
         lambda: model().fit(X, Y, sample_weight=np.ones(7)), ShapeError, "fit: 8 examples meet weights float64[7]",

@@ -205,8 +205,8 @@ def clipped_descent(how: str) -> list[Array]:
         if how == "clipvalue":
             g, h = np.clip(g, -BOUND, BOUND), np.clip(h, -BOUND, BOUND)
         else:
-            norms = [np.linalg.norm(g), np.linalg.norm(h)]
-            both = np.hypot(*norms)
+            norms = [float(np.linalg.norm(v)) for v in (g, h)]
+            both = float(np.hypot(norms[0], norms[1]))
             sizes = [both, both] if how == "global_clipnorm" else norms
             g, h = (v * min(1, BOUND / size) for v, size in zip((g, h), sizes, strict=True))
         p, q = p - 0.1 * g, q - 0.1 * h

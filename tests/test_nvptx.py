@@ -32,6 +32,7 @@ RNG = np.random.default_rng(5)
 x, y = (RNG.normal(size=(13, 21)).astype(np.float32) for _ in range(2))
 v, d = RNG.normal(size=700).astype(np.float32), RNG.normal(size=(6, 70))
 a, b = RNG.normal(size=(3, 5, 7)).astype(np.float32), RNG.normal(size=(3, 7, 4)).astype(np.float32)
+c = RNG.normal(size=(3, 35, 40)).astype(np.float32)
 k = np.array([2, 0, 12, 2])
 images, filters = (variable(name, (None,) * 4, "float32") for name in "if")
 i4, f4 = RNG.normal(size=(2, 4, 7, 6)).astype(np.float32), RNG.normal(size=(4, 2, 3, 2)).astype(np.float32)
@@ -50,6 +51,9 @@ KINDS: dict[str, Callable[[], tuple[list[Expr], list[Expr], list[Any]]]] = {
     "other widths": lambda: ([D, K], [T.exp(D), K * 2, T.cast(K, "int8")], [d, k]),
     "broadcast": lambda: ([X], [X + X[0], X * X.max(axis=1, keepdims=True)], [x]),
     "transposed and reversed": lambda: ([X], [X.T + 1, X[::-1, ::2] * 2], [x]),
+    "other orders of axes": lambda: (
+        [A, X, Y], [A.dimshuffle(2, 0, 1) * 2, A.dimshuffle(0, 2, 1), X.T + Y[0, 0]], [c, x, y]
+    ),
     "padded": lambda: ([X], [T.pad(X, ((1, 2), (0, 3)))], [x]),
     "sum of all": lambda: ([V], [V.sum(), V.max(), V.mean()], [v]),
     "long sum": lambda: ([V], [(V * V).sum()], [RNG.normal(size=9000).astype(np.float32)]),
@@ -143,8 +147,18 @@ def test_the_text_is_the_same_each_time() -> None:
 def test_memory_is_read_16_bytes_at_a_time(inputs: list[Expr], output: Expr) -> None:
     made = ptx(gpu_program(program_for(inputs, [output])).text, (9, 0))
     assert re.search(r"ld\.global\.(?:nc\.)?v4\.[bf]32", made)
-    if output.type.shape:  # type: ignore[union-attr]  # one result
+    if output.type.shape:
         assert ("st.global.v4" in made) == (output.ndim == 2)
+
+
+def test_transposed_reading_goes_through_tiles() -> None:
+    """No thread reads across: each global load and store has neighbours, also where a matrix is turned."""
+    gpu = gpu_program(program_for([X], [X.T + 1]))
+    assert "addrspace(3) global [1056 x float]" in gpu.text
+    rows = RNG.normal(size=(45, 70)).astype(np.float32)
+    for order in ("forward", "reverse"):
+        (got,) = on_gpu([X], [X.T + 1], [rows], Emulator(order=order))
+        np.testing.assert_array_equal(got, rows.T + 1)
 
 
 @pytest.mark.parametrize("kind", ["softmax and its gradient", "sums of many rows", "sums of wide rows", "products"])
@@ -190,9 +204,9 @@ def test_products_of_any_extents(m: int, inner: int, n: int, dtype: str) -> None
     left, right = (variable(name, (None, None), dtype) for name in "pq")
     p, q = (np.random.default_rng(1).normal(size=s).astype(dtype) for s in ((m, inner), (inner, n)))
     got, other = on_gpu([left, right], [T.dot(left, right), T.dot(right.T, left.T)], [p, q])
-    close = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
-    np.testing.assert_allclose(got, p @ q, **close)
-    np.testing.assert_allclose(other, (p @ q).T, **close)
+    error = 1e-4 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(got, p @ q, rtol=error, atol=error)
+    np.testing.assert_allclose(other, (p @ q).T, rtol=error, atol=error)
 
 
 @pytest.mark.parametrize("extent", [64, 128])

@@ -18,6 +18,8 @@ from symdl.plot.curves import round_ticks
 from symdl.plot.terrain import random_direction
 
 Array = np.ndarray[Any, np.dtype[Any]]
+# matplotlib 3.9 meets newer versions of what it uses with names that these deprecate
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:matplotlib.*")
 
 
 @pytest.fixture

@@ -73,10 +73,21 @@ def test_parts_of_models() -> None:
         _evaluate(model, x), np.exp(before) / np.exp(before).sum(axis=1, keepdims=True), rtol=1e-12
     )
     assert activation_name(flat(model)[1]) == "softmax"  # the model itself has kept it
-    plain = Sequential([layers.Dense(2)])
-    assert logits(plain) is plain
     function = lambda z: z * 2  # noqa: E731
     assert logits(function) is function
+
+    class OfTheZoo:
+        """It has a network, and a method of the name."""
+
+        model = Sequential([inner])
+
+        def layers(self) -> None:
+            raise NotImplementedError
+
+    assert flat(OfTheZoo()) == flat(inner)
+    plain = Sequential([layers.Dense(2, "tanh")])
+    plain(T.tensor("x", dtype="float64", shape=(None, 6)))
+    np.testing.assert_allclose(_evaluate(logits(plain), x), _evaluate(plain, x))  # tanh is part of it
 
 
 # ---- gradients ----

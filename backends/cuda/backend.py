@@ -15,6 +15,7 @@ from symdl.backends.cuda.peaks import bandwidth, operations
 from symdl.backends.cuda.plans import Around
 from symdl.backends.interface import Interface
 from symdl.backends.nvptx import gpu_program
+from symdl.backends.nvptx.cuda_c import cuda_c
 from symdl.backends.nvptx.launches import GpuProgram, launches
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.routines import Routine
@@ -106,6 +107,10 @@ class CudaBackend:
     def assembly(self, program: Program) -> str:
         """The PTX of all kernels, also where the device is emulated."""
         return ptx(self.text(program), self.capability)
+
+    def view(self, program: Program) -> str:
+        """All kernels as CUDA C, to be read."""
+        return cuda_c(self._gpu_program(program))
 
     def timed(
         self, program: Program, constants: Sequence[Array], routines: Sequence[Routine]

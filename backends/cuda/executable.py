@@ -8,6 +8,7 @@ for a value waits for it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -67,6 +68,9 @@ class CudaExecutable:
         self._loose_checks = [(k, c) for k, c in checks if self._loose & (symbols(c.fact.left) | symbols(c.fact.right))]
         self._fixed_checks = [one for one in checks if one not in self._loose_checks]
         self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the sizes and shapes of a call; or a check that fails
+        self._own = threading.RLock()  # one call at a time has the workspace and the plans' parameters
+        self._busy = False
+        self._twin: CudaExecutable | None = None
         self._workspace: Block | None = None
         self._clear = False  # whether the status word of the workspace is 0
         self._active: Plan | None = None  # whose labels and graph fit the workspace
@@ -134,21 +138,40 @@ class CudaExecutable:
         raises, CudaMemoryError (nothing has changed) and other CudaErrors."""
         if bound.status:
             raise ProgramError(f"execute after check {bound.status - 1} has failed")
+        self.device.check_process()
+        with self._own:
+            if self._busy:  # a routine or a signal handler of this very call calls the function again
+                count = len(self._inputs)
+                self._twin = self._twin or self._copy()
+                return self._twin.execute(self._twin.bind(bound.arrays[:count], bound.arrays[count:]))
+            try:
+                self._busy = True
+                with self.device.lock:
+                    return self._executed(bound)
+            finally:
+                self._busy = False
+
+    def _executed(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         plan: Plan = bound.machine[0]
         loose: dict[Symbol, int] = bound.machine[1]
-        self.device.check_process()
-        with self.device.lock:
-            try:
-                outputs = self._prepared(plan, bound.arrays)
-                plan.set(loose)
-                self._run(plan, tuple(loose.values()))
-                return 0, self._results(plan, outputs)
-            except Failed as failed:
-                self._clear = False
-                return failed.status, ()
-            except BaseException:
-                self._clear = False  # kernels that nobody has waited for may yet set it
-                raise
+        try:
+            outputs = self._prepared(plan, bound.arrays)
+            plan.set(loose)
+            self._run(plan, tuple(loose.values()))
+            return 0, self._results(plan, outputs)
+        except Failed as failed:
+            self._clear = False
+            return failed.status, ()
+        except BaseException:
+            self._clear = False  # kernels that nobody has waited for may yet set it
+            raise
+
+    def _copy(self) -> CudaExecutable:
+        """The same with memory and plans of its own."""
+        constants = [self._constants[b.name].numpy() for b in self.interface.of_kind("constant")]
+        made = CudaExecutable(self.interface, self._gpu, constants, self.device, self.routines)
+        made.keep(self._stay)
+        return made
 
     def _prepared(self, plan: Plan, arrays: Sequence[Any]) -> list[Any]:
         """Memory, addresses and inputs of a call: the outputs that stay on the device, None for others. All that may be

@@ -367,7 +367,12 @@ class Plan:
         operands = [self._window(v)[0] for v in call.operands]
         results = [self._window(v, read=not self._dense(v)) for v in call.views[len(operands) :]]
         windows = [window for window, _, _ in results]
-        run(self.routines[call.routine], operands, windows, min(call.sources, default=-1))
+        lock = self.device.lock
+        lock.release()  # a routine may be the user's own, and call whatever it likes
+        try:
+            run(self.routines[call.routine], operands, windows, min(call.sources, default=-1))
+        finally:
+            lock.acquire()
         for _, memory, address in results:
             if memory.nbytes:
                 self.device.driver.upload(address, memory, self.device.stream)

@@ -16,7 +16,6 @@ from symdl.backends.nvptx.independence import apart, is_stored, uses_in
 from symdl.loops import (
     Assign,
     Barrier,
-    Checked,
     Const,
     For,
     Load,
@@ -63,7 +62,7 @@ def down_columns(loop: For) -> For:
             pass
         case _:
             return loop
-    if loop.schedule == "parallel" or any(isinstance(x, For | Barrier | Checked) for x in walk(*body)):
+    if loop.schedule == "parallel" or any(isinstance(x, For | Barrier) for x in walk(*body)):
         return loop
     if outside(body):
         return loop
@@ -144,11 +143,7 @@ def tidied(body: tuple[Stmt, ...], around: frozenset[Symbol], names: Iterator[st
             if last is not None and not isinstance(last, For):
                 reach += 1  # its value is read before it stores
             later = out[k + 1 : reach]
-            values = {
-                id(x): x
-                for x in walk(*later)
-                if isinstance(x, Load) and (x.view, x.at) == (s.view, s.at)
-            }
+            values = {id(x): x for x in walk(*later) if isinstance(x, Load) and (x.view, x.at) == (s.view, s.at)}
             if values:
                 value: Value = s.value
                 declared: list[Stmt] = []
@@ -175,4 +170,3 @@ def same(view: View) -> View:
 def stores_to(statement: Stmt, buffer: str) -> bool:
     """Whether a statement, or one inside it, stores into a buffer."""
     return any(isinstance(x, Store) and x.view.buffer == buffer for x in walk(statement))
-

@@ -19,8 +19,26 @@ from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dea
 from symdl.backends.nvptx.kernels import THREADS, Way, rounds_of, ways
 from symdl.backends.nvptx.launches import GpuProgram, Launch, Pointer, Product, launches
 from symdl.backends.nvptx.writer import GPU, GpuModule
-from symdl.loops import Apply, Assign, Barrier, Checked, Const, For, Guard, Index, Load, Local, Position, Ref, Stmt, Store
-from symdl.loops import View, is_value, parts, walk
+from symdl.loops import (
+    Apply,
+    Assign,
+    Barrier,
+    Checked,
+    Const,
+    For,
+    Guard,
+    Index,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    View,
+    is_value,
+    parts,
+    walk,
+)
 from symdl.number_forms import WIDE
 from symdl.program import Call, Kernel
 from symdl.types import Compound, Extent, Symbol, product, symbols, terms_of
@@ -135,7 +153,7 @@ class KernelText:
         own = {x.index for x in items if isinstance(x, For)}
         self.stored = {x.view.buffer for x in items if isinstance(x, Store)}
         self.names = {s: f"{s}_" if str(s) in self.buffers else str(s) for s in own}
-        size = {"threads": 1, "warps": WARP, "blocks": THREADS}[self.way]
+        size = {"threads": 1, "tiles": 1, "warps": WARP, "blocks": THREADS}[self.way]
         # only asked what it would do
         self.writer = GroupWriter(GpuModule(GPU), dict.fromkeys(self.buffers, "%b"), own, size)
         self.lines: list[str] = []
@@ -151,18 +169,28 @@ class KernelText:
                 parameters.append(f"{'' if a.buffer in self.stored else 'const '}{kind} *{a.buffer}")
             else:
                 parameters.append(f"word {self.extent(a.value)}")
-        groups = {"threads": "a thread a round", "warps": "a warp a round", "blocks": "a block a round"}[self.way]
+        groups = {
+            "threads": "a thread a round",
+            "tiles": "a thread a round, in tiles of 32 x 32 through shared memory",
+            "warps": "a warp a round",
+            "blocks": "a block a round",
+        }[self.way]
         self.line(0, f"KERNEL {self.one.kernel}({', '.join(parameters)})")
         self.line(0, "{   // " + (groups if self.loops else "one block"))
         top = len(self.lines)
-        if self.way == "threads":
-            self.line(1, f"const word thread = blockIdx.x * {THREADS}LL + threadIdx.x, threads = gridDim.x * {THREADS}LL;")
+        if self.way in ("threads", "tiles"):
+            self.line(
+                1, f"const word thread = blockIdx.x * {THREADS}LL + threadIdx.x, threads = gridDim.x * {THREADS}LL;"
+            )
             self.grid("thread", "threads")
         else:
             if self.way == "warps":
                 each = THREADS // WARP
                 self.line(1, f"const word lane = threadIdx.x % {WARP}, lanes = {WARP};")
-                self.line(1, f"const word group = blockIdx.x * {each}LL + threadIdx.x / {WARP}, groups = gridDim.x * {each}LL;")
+                self.line(
+                    1,
+                    f"const word group = blockIdx.x * {each}LL + threadIdx.x / {WARP}, groups = gridDim.x * {each}LL;",
+                )
             else:
                 self.line(1, f"const word lane = threadIdx.x, lanes = {THREADS};")
                 if self.loops:
@@ -186,7 +214,7 @@ class KernelText:
         if self.way == "threads" and (plan := self.writer.vectors_of(self.loops[-1])):
             self.line(1, f"// {plan.lanes} neighbours a thread, as one access where they lie well")
         self.dealt(self.loops, first, step, 1)
-        if self.way == "threads":
+        if self.way in ("threads", "tiles"):
             self.block(self.inside, 2)
         else:
             self.together(self.inside, 2)
@@ -370,6 +398,8 @@ class KernelText:
         return f"{name}({', '.join(args)})"
 
     def constant(self, number: Any, dtype: str) -> str:
+        if dtype in WIDE:
+            return f"{dtype}({number})"
         if dtype == "bool":
             return "true" if number else "false"
         if not dtype.startswith("float"):
@@ -377,9 +407,11 @@ class KernelText:
         x = float(number)
         mark = "f" if dtype == "float32" else ""
         if math.isnan(x):
-            return f"nan{mark}(\"\")"
+            return f'nan{mark}("")'
         if math.isinf(x):
-            return ("-" if x < 0 else "") + ("__int_as_float(0x7f800000)" if mark else "__longlong_as_double(0x7ff0000000000000LL)")
+            return ("-" if x < 0 else "") + (
+                "__int_as_float(0x7f800000)" if mark else "__longlong_as_double(0x7ff0000000000000LL)"
+            )
         return f"{x!r}{mark}" if x >= 0 else f"({x!r}{mark})"
 
     def place(self, view: View, at: Sequence[Index], texts: Mapping[int, str]) -> str:

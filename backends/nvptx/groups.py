@@ -170,7 +170,10 @@ class GroupWriter(GpuWriter):
             self.jump(join)
             self.label(join)
             self.meet()
-            kept = [self.emit(f"load i32, {self.typed(self.shared_word(k))}, align 4", "int32").text for k in range(len(flat))]
+            kept = [
+                self.emit(f"load i32, {self.typed(self.shared_word(k))}, align 4", "int32").text
+                for k in range(len(flat))
+            ]
             self.meet()
             found, at = [], 0
             for each in words:
@@ -285,9 +288,7 @@ class GroupWriter(GpuWriter):
                 all_of.append(self.from_words(kept[at : at + len(each)], value.dtype))
                 at += len(each)
             found = [self.over_warp(v, primitive, warps) for v, (_, primitive) in zip(all_of, values, strict=True)]
-        return [
-            self.from_words([self.exchange("idx", w, "0") for w in self.as_words(v)], v.dtype) for v in found
-        ]
+        return [self.from_words([self.exchange("idx", w, "0") for w in self.as_words(v)], v.dtype) for v in found]
 
     def over_warp(self, value: Reg, primitive: str, lanes: int) -> Reg:
         """The values of so many neighbouring threads as one."""
@@ -300,14 +301,18 @@ class GroupWriter(GpuWriter):
     def exchange(self, kind: str, word: str, lane: str) -> str:
         """A word of another thread of the warp."""
         self.declarations.add(INTRINSICS[kind])
-        return self.emit(f"call i32 @llvm.nvvm.shfl.sync.{kind}.i32(i32 -1, i32 {word}, i32 {lane}, i32 31)", "int32").text
+        return self.emit(
+            f"call i32 @llvm.nvvm.shfl.sync.{kind}.i32(i32 -1, i32 {word}, i32 {lane}, i32 31)", "int32"
+        ).text
 
     def shared_word(self, first: int, index: str = "0") -> str:
         """The address of a word of the shared memory that sums pass through."""
         self.words = max(self.words, first + 1)
         if not self.scratch:
             self.scratch = f"@scratch{len(self.module.kernels)}"
-        base = self.emit(f"getelementptr inbounds i32, ptr addrspace({SHARED}) {self.scratch}, i32 {first}", "int64").text
+        base = self.emit(
+            f"getelementptr inbounds i32, ptr addrspace({SHARED}) {self.scratch}, i32 {first}", "int64"
+        ).text
         self.spaces[base] = SHARED
         if index == "0":
             return base

@@ -127,4 +127,3 @@ class Hazards:
 
     def clear(self) -> None:
         self.pending.clear()
-

@@ -31,7 +31,10 @@ def is_counted(index: Symbol, uses: list[Use]) -> bool:
         return False
     axes = [(n, stride) for n, stride in zip(view.shape, view.strides, strict=True) if n != 1]
     while axes:  # the innermost axis first: all of it must lie within one step of each of the others
-        inner = next(((n, s) for n, s in axes if at_most(1, s) and all(reaches(n, s, t) for m, t in axes if (m, t) != (n, s))), None)
+        inner = next(
+            ((n, s) for n, s in axes if at_most(1, s) and all(reaches(n, s, t) for m, t in axes if (m, t) != (n, s))),
+            None,
+        )
         if inner is None or axes.count(inner) > 1:
             return False
         axes.remove(inner)

@@ -14,13 +14,14 @@ from typing import Literal
 
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.kernels import signature
+from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
-from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter
+from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
 from symdl.backends.nvptx.launches import Argument, Grid, Launch, Number, Pointer
+from symdl.backends.nvptx.tiles import TileWriter, crossing
 from symdl.backends.nvptx.writer import GpuModule, units
-from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, walk
 from symdl.parallel import BLOCK_INDEX
 from symdl.types import Extent, Symbol, floor_divide, polynomial, product, slope, smallest, symbols
@@ -31,7 +32,7 @@ FEW = 1 << 14  # rounds that are too few to give each only one thread, if they a
 SMALL = 4  # elements of a row that one thread takes in any case
 LITTLE = 64  # and where neighbouring threads read neighbouring memory
 
-Way = Literal["threads", "warps", "blocks"]
+Way = Literal["threads", "tiles", "warps", "blocks"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def launches_of(module: GpuModule, body: tuple[Stmt, ...], step: int, ranged: bo
         for extent in extents_in(item):
             used.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
     sizes = [s for s in used if s not in own]
-    arguments: tuple[Argument, ...] = (*map(Pointer, buffers), *(Number("int64", polynomial([((s,), 1)])) for s in sizes))
+    arguments: tuple[Argument, ...] = (
+        *map(Pointer, buffers),
+        *(Number("int64", polynomial([((s,), 1)])) for s in sizes),
+    )
     if not is_spread(body):
         made = written(module, body, buffers, sizes, own, ranged, "blocks")
         return [Launch(made.name, (1, 1, 1), THREADS, arguments, step)]
@@ -72,6 +76,10 @@ def launches_of(module: GpuModule, body: tuple[Stmt, ...], step: int, ranged: bo
 
 def grid(loops: Sequence[For], way: Way, lanes: int, when: Extent) -> Grid:
     """How many blocks run the rounds of loops; when: 1 or 0."""
+    if way == "tiles":
+        found = crossing(loops, loops[-1].body)
+        assert found is not None
+        return smallest(found.tiles, MOST_BLOCKS), 1, 1
     each = {"threads": THREADS, "warps": THREADS // WARP, "blocks": 1}[way]
     many = units(loops, lanes)
     return smallest(floor_divide(many + (each - 1), each), MOST_BLOCKS) * when, 1, 1
@@ -90,7 +98,7 @@ def rounds_of(loop: For) -> tuple[list[For], tuple[Stmt, ...]]:
 def ways(loops: Sequence[For], inside: tuple[Stmt, ...]) -> list[tuple[Way, Extent]]:
     """Who takes a round, and when (1 or 0)."""
     if not has_dealt(inside):
-        return [("threads", 1)]
+        return [("threads" if crossing(loops, inside) is None else "tiles", 1)]
     if combines(inside):
         return [("warps", 1)]
     longest = length(inside)
@@ -166,9 +174,9 @@ def _written(
     ranged: bool,
     way: Way,
 ) -> Written:
-    size = {"threads": 1, "warps": WARP, "blocks": THREADS}[way]
+    size = {"threads": 1, "warps": WARP}.get(way, THREADS)
     pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
-    writer = GroupWriter(module, pointers, own, size, THREADS)
+    writer = TileWriter(module, pointers, own, size, THREADS)
     writer.ranged = ranged
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
     group, groups = writer.places()
@@ -178,7 +186,11 @@ def _written(
     else:
         assert isinstance(body[0], For)
         loops, inside = rounds_of(body[0])
-        if way == "threads":
+        if way == "tiles":
+            shape = crossing(loops, inside)
+            assert shape is not None
+            writer.tiles(shape, inside, group, groups)
+        elif way == "threads":
             plan = writer.vectors_of(loops[-1])
             lanes = plan.lanes if plan else 1
             writer.shared_out(loops, group, groups, plan)
@@ -191,7 +203,7 @@ def _written(
             writer.close_loop(opened)
     writer.line("ret void")
     kinds = ["ptr addrspace(1) %status"]
-    apart = way == "threads"  # where threads meet, what another has written must be read anew
+    apart = way in ("threads", "tiles")  # where threads meet, what another has written must be read anew
     for k, is_written in enumerate(buffers.values()):
         facts = "" if is_written and not apart else " noalias" if is_written else " noalias readonly"
         kinds.append(f"ptr addrspace(1){facts} %b{k}")

@@ -77,7 +77,9 @@ def convolution_nest(call: Call) -> tuple[Stmt, ...]:
     image = Load(x, (n, group * channels + c, *spots))
     if call.name == "convolve":
         rounds = [(number, y.shape[0]), (output, y.shape[1]), *result]
-        return summed(y, (n, o, *p), rounds, [(channel, channels), *filters], product(image, Load(f, (o, c, *u))), "add")
+        return summed(
+            y, (n, o, *p), rounds, [(channel, channels), *filters], product(image, Load(f, (o, c, *u))), "add"
+        )
     rounds = [(output, f.shape[0]), (channel, channels), *filters]
     return summed(f, (o, c, *u), rounds, [(number, x.shape[0]), *result], product(image, Load(y, (n, o, *p))), "add")
 

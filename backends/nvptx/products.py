@@ -299,9 +299,7 @@ class GemmWriter(GroupWriter):
         tile = self.tile
         sums = [[self.total(p) for p in row] for row in totals]
         begins = {"a": 0, "b": tile.depth * self.widths["a"]}
-        bases = {
-            name: self.element(self.panels, self.dtype, self.place(name, 0)[0]) for name in "ab"
-        }
+        bases = {name: self.element(self.panels, self.dtype, self.place(name, 0)[0]) for name in "ab"}
         vector = f"<{self.side} x {self.kind}>"
         for p in range(tile.depth):
             rows: dict[str, list[Reg]] = {"a": [], "b": []}
@@ -377,4 +375,3 @@ class GemmWriter(GroupWriter):
             column = self.arithmetic("and", spot, str(tile.columns - 1))
             down = self.result_place(row, self.first_row, "%m", 0)
             self.store_element(down, self.result_place(column, self.first_column, "%n", 1), total)
-

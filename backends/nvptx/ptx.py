@@ -8,7 +8,6 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from symdl.backends.nvptx.whitelist import verify_ptx_safe
-from symdl.backends.nvptx.whitelist import verify_ptx_safe
 from symdl.backends.nvptx.writer import TRIPLE
 
 LEVEL = 3  # of code generation: it finds address spaces and joins neighbouring accesses

@@ -44,9 +44,7 @@ class GpuModule(Module):
     made: dict[Any, Any] = field(default_factory=dict)  # what has been written for a loop nest, by what it does
     checks: bool = False  # whether any kernel may set the status word
 
-    def entry(
-        self, stem: str, parameters: str, body: str, writer: GpuWriter, threads: int, blocks: int = 1
-    ) -> str:
+    def entry(self, stem: str, parameters: str, body: str, writer: GpuWriter, threads: int, blocks: int = 1) -> str:
         """The name of a kernel with this body, written only once."""
         name = self.share(stem, parameters, body, writer, f"; {threads} threads\n", "ptx_kernel")
         self.threads[name] = threads, blocks
@@ -54,8 +52,8 @@ class GpuModule(Module):
 
     def __str__(self) -> str:
         text = super().__str__().replace("define internal ptx_kernel @", "define ptx_kernel void @")
-        facts = [f"ptr @{name}, !\"maxntidx\", i32 {n}" for name, (n, _) in self.threads.items()]
-        facts += [f"ptr @{name}, !\"minctasm\", i32 {least}" for name, (_, least) in self.threads.items()]
+        facts = [f'ptr @{name}, !"maxntidx", i32 {n}' for name, (n, _) in self.threads.items()]
+        facts += [f'ptr @{name}, !"minctasm", i32 {least}' for name, (_, least) in self.threads.items()]
         marks = [f"!{k} = !{{{fact}}}" for k, fact in enumerate(facts)]
         listed = ", ".join(f"!{k}" for k in range(len(marks)))
         return "\n".join([text, f"!nvvm.annotations = !{{{listed}}}", *marks, ""])

@@ -6,7 +6,6 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -226,14 +225,9 @@ def _fitting(stored: Mapping[str, Array], name: str, shape: tuple[int, ...], dty
 def _settings(cls: type[Layer], args: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a constructor by their names. Those that do not fit are left to the constructor to refuse."""
     try:
-        bound = _signature(cls).bind(None, *args, **settings).arguments
+        bound = inspect.signature(cls.__init__).bind(None, *args, **settings).arguments
     except TypeError:
         return {}
     bound.pop("self", None)
     more = bound.pop("settings", {})
     return {**bound, **more}
-
-
-@cache
-def _signature(cls: type[Layer]) -> inspect.Signature:
-    return inspect.signature(cls.__init__)

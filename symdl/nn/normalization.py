@@ -51,8 +51,9 @@ class BatchNormalization(Layer):
         axis = self.axis % x.ndim
         others = tuple(k for k in range(x.ndim) if k != axis)
         pattern = ["x" if k != axis else 0 for k in range(x.ndim)]
+        mean: Expr = self.moving_mean
+        variance: Expr = self.moving_variance
         if training is None or not self.trainable:
-            mean, variance = self.moving_mean, self.moving_variance
             centred = x - T.dimshuffle(mean, *pattern)
         else:
             mean = T.mean(x, axis=others)

@@ -416,8 +416,9 @@ class Sequential(Chain):
         """The optimizer's state of a file."""
         if self._optimizer_state:
             own = {str(v.name) for v in (*self.parameters, *self.state)}
-            extra = [v for v in trainer.shared if str(v.name) not in own]
-            assign(extra, self._optimizer_state, "the optimizer's state")
+            stored = self._optimizer_state
+            extra = [v for v in trainer.shared if str(v.name) not in own and str(v.name) in stored]  # some may be frozen now
+            assign(extra, {str(v.name): stored[str(v.name)] for v in extra}, "the optimizer's state")
             self._optimizer_state = {}
 
     def _compiled_plain(self) -> dict[str, Any] | None:

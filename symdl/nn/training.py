@@ -37,11 +37,17 @@ class Trainer:
     """An objective, how its parameters move, each function compiled at its first use; and where training stands.
 
     Shuffling and transforms draw from `rng`, layers from `noise`; `seed` starts both. learning_rate is a shared scalar,
-    which callbacks may set between batches.
+    which callbacks may set between batches. precision: of a step, as of `symdl.function`.
     """
 
-    def __init__(self, objective: Objective, optimizer: str | Optimizer = "adam", seed: int = 0) -> None:
-        self.objective, self.seed = objective, seed
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: str | Optimizer = "adam",
+        seed: int = 0,
+        precision: str | None = None,
+    ) -> None:
+        self.objective, self.seed, self.precision = objective, seed, precision
         self.optimizer = chosen = _optimizer(optimizer)
         self.rng = np.random.default_rng(seed)
         self.noise = objective.noise
@@ -81,7 +87,8 @@ class Trainer:
     @cached_property
     def _step(self) -> Function:
         self._initial  # noqa: B018  # taken before the first step moves anything
-        return function(list(self.objective.inputs), self._measured, updates=self.updates, name="step")
+        inputs = list(self.objective.inputs)
+        return function(inputs, self._measured, updates=self.updates, name="step", precision=self.precision)
 
     @cached_property
     def _weighted_step(self) -> Function:
@@ -93,7 +100,8 @@ class Trainer:
         instead = dict(zip(self._gradients, self.objective.gradients(weights), strict=True))
         updates = self._updates_with(instead)
         measured = self._weighing(self._measured, self.objective.cost(), self.objective.cost(weights))
-        return function([*self.objective.inputs, weights], measured, updates=updates, name="weighted_step")
+        inputs = [*self.objective.inputs, weights]
+        return function(inputs, measured, updates=updates, name="weighted_step", precision=self.precision)
 
     @staticmethod
     def _weighing(measures: Sequence[Expr], cost: Expr, weighted: Expr) -> list[Expr]:
@@ -345,7 +353,7 @@ def fit(
     def settings() -> dict[str, Any]:
         digest = 0
         for array in (*plan.data, *([] if plan.weights is None else [plan.weights])):
-            digest = zlib.crc32(array, digest)
+            digest = zlib.crc32(array.data, digest)
         return {
             "batch_size": batch_size,
             "shuffle": shuffle,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ConfigError, ShapeError
+from symdl.plot.parts import layers_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 RADIUS, ROW, COLUMN, MARGIN = 13.0, 38.0, 150.0, 24.0
@@ -71,11 +72,9 @@ def matrices_of(weights: Any) -> list[Array]:
 
     Raises ShapeError when there are none, or arrays that are no matrices.
     """
-    if hasattr(weights, "layers"):
-        weights = weights.layers
     found = []
-    for one in weights:
-        if hasattr(one, "layers"):
+    for one in layers_of(weights) or weights:
+        if layers_of(one) is not None:
             found += matrices_of(one)
             continue
         layer = hasattr(one, "output_shape") or hasattr(one, "W")

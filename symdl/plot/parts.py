@@ -26,8 +26,17 @@ def flat(model: Any) -> list[Layer]:
     """The layers of a model one after another, those of inner models in their place; a lone layer is a list of one."""
     if isinstance(model, list | tuple):
         return [one for part in model for one in flat(part)]
-    inner = getattr(model, "layers", None)
+    inner = layers_of(model)
     return [model] if inner is None else [one for part in inner for one in flat(part)]
+
+
+def layers_of(model: Any) -> list[Any] | None:
+    """The layers of a model, or of the network in a model of the zoo; None for a lone layer."""
+    for one in (model, getattr(model, "model", None)):
+        found = getattr(one, "layers", None)
+        if isinstance(found, list | tuple):
+            return list(found)
+    return None
 
 
 def position(layers: list[Layer], layer: Any) -> int:
@@ -66,9 +75,9 @@ def unactivated(layer: Layer) -> Layer:
 def logits(model: Any) -> Layer:
     """The model without the softmax or sigmoid that its last layer ends in: what a class's evidence is."""
     layers = flat(model)
-    if activation_name(layers[-1]) not in ("softmax", "sigmoid"):
-        return model  # type: ignore[no-any-return]
-    last = unactivated(layers[-1])
+    if len(layers) == 1 and activation_name(layers[0]) == "linear":
+        return layers[0]
+    last = unactivated(layers[-1]) if activation_name(layers[-1]) in ("softmax", "sigmoid") else layers[-1]
 
     def before(x: Expr) -> Expr:
         for layer in layers[:-1]:

@@ -108,7 +108,8 @@ class Autoencoder(Model):
             )
         self.encoder, self.decoder = Chain(down, rng=rng), Chain(up, rng=rng)
         self.x: Expr = T.tensor("x", dtype=c.dtype, shape=(None, c.sizes[0]))
-        self.trainer = Trainer(self.objective(self.x), optimizer(c.optimizer, c.learning_rate), seed=c.seed)
+        how = optimizer(c.optimizer, c.learning_rate)
+        self.trainer = Trainer(self.objective(self.x), how, seed=c.seed, precision="plain")  # a step bears last digits
 
     def objective(self, x: Expr) -> Objective:
         """To reconstruct x."""

@@ -35,15 +35,15 @@ class DBNConfig(NetworkConfig):
     frozen: fine-tuning moves only the last layer, so that the others stay features."""
 
     sizes: tuple[int, ...] = (64, 256, 256, 10)
-    pretraining_epochs: int = 30
-    pretraining_rate: float = 0.1
+    pretraining_epochs: int = 50
+    pretraining_rate: float = 0.2
     pretraining_batch: int = 20
     steps: int = 1
     persistent: bool = True
     particles: int = 100
-    drawn: bool = False
+    drawn: bool = True
     weight_decay: float = 0.0
-    learning_rate: float = 0.001
+    learning_rate: float = 0.002
     frozen: bool = False
 
     def __post_init__(self) -> None:

@@ -121,7 +121,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe("gaussian_rbm-patches", GaussianRBMConfig(sizes=(100, 20), deviation=0.1, epochs=20), "patches",
                measure="log_likelihood"),
         Recipe("dbn-digits", DBNConfig(), "digits", gate=0.970, anchor=".8778 (scikit-learn 1.9.1, RBM-RBM-LR, not fine-tuned, seeds 0-2)"),
-        Recipe("dbn-mnist", DBNConfig(sizes=(784, 1000, 1000, 1000, 10), persistent=False, pretraining_rate=0.1, pretraining_batch=100,
+        Recipe("dbn-mnist", DBNConfig(sizes=(784, 1000, 1000, 1000, 10), persistent=False, drawn=False, pretraining_rate=0.1, pretraining_batch=100,
                pretraining_epochs=20, optimizer="sgd", learning_rate=0.1, batch_size=20, epochs=46), "mnist", gate=0.984,
                anchor=f"1.34 % errors ({TUTORIALS}, 100 epochs of pretraining at .01 and batches of 10)"),
         Recipe("denoising-digits", DenoisingConfig(sizes=(64, 100)), "digits", measure="mse"),

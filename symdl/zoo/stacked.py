@@ -89,7 +89,7 @@ class StackedAutoencoder(Network):
         seen = corrupted(x, training.noise, amount)
         objective = reconstruction(Chain([layer]), decoder, x, c.reconstruction, training, seen)
         chosen = optimizer(c.pretraining_optimizer, c.pretraining_rate)
-        return Stage(Trainer(objective, chosen, seed=c.seed + 1 + k), layer(x))
+        return Stage(Trainer(objective, chosen, seed=c.seed + 1 + k, precision="plain"), layer(x))
 
     def fit(
         self,

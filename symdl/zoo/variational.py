@@ -71,7 +71,8 @@ class VariationalAutoencoder(Model):
         up = [Dense(n, c.activation, name=f"decoder{k}") for k, n in enumerate(reversed(c.hidden))]
         self.decoder = Chain([*up, Dense(c.features, "sigmoid", name="pixels")], rng=rng)
         self.x: Expr = T.tensor("x", dtype=c.dtype, shape=(None, c.features))
-        self.trainer = Trainer(self.objective(self.x), optimizer(c.optimizer, c.learning_rate), seed=c.seed)
+        how = optimizer(c.optimizer, c.learning_rate)
+        self.trainer = Trainer(self.objective(self.x), how, seed=c.seed, precision="plain")  # a step bears last digits
 
     def objective(self, x: Expr) -> Objective:
         """-elbo(x), by the reparameterised draw z = mean + deviation * noise, through which the gradient flows."""
