@@ -34,7 +34,7 @@ def stacked(seed: int) -> Iterator[Pair]:
         few = few_labels(split.x_train, split.y_train, per_class, seed)
         model.fine_tune(few.x, few.y, verbose=0)
         scratch.fit(few.x, few.y, verbose=0)
-        yield 10 * per_class, *(m.score(split.x_test, split.y_test) for m in (model, scratch))
+        yield 10 * per_class, model.score(split.x_test, split.y_test), scratch.score(split.x_test, split.y_test)
 
 
 def belief(seed: int) -> Iterator[Pair]:
@@ -46,7 +46,7 @@ def belief(seed: int) -> Iterator[Pair]:
         few = few_labels(split.x_train, split.y_train, per_class, seed)
         model.fine_tune(few.x, few.y, verbose=0)
         scratch.fit(few.x, few.y, verbose=0)
-        yield 10 * per_class, *(m.score(split.x_test, split.y_test) for m in (model, scratch))
+        yield 10 * per_class, model.score(split.x_test, split.y_test), scratch.score(split.x_test, split.y_test)
 
 
 def classes(seed: int) -> Iterator[Pair]:

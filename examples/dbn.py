@@ -15,7 +15,9 @@ def main(pretraining: int = 50, epochs: int = 100, per_class: int = 10) -> float
         print(f"machine {k}: {history}")
     model.fine_tune(few.x, few.y, verbose=0)
     scratch.fit(few.x, few.y, verbose=0)
-    print(f"{len(few.y)} labels: {model.score(split.x_test, split.y_test):.4f} of the test digits right after pretraining,")
+    print(
+        f"{len(few.y)} labels: {model.score(split.x_test, split.y_test):.4f} of the test digits right after pretraining,"
+    )
     print(f"{scratch.score(split.x_test, split.y_test):.4f} without")
 
     plot.samples(model.sample(100, steps=500, means=True)).figure.savefig("dbn.png")

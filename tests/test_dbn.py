@@ -210,7 +210,7 @@ def test_weights_survive_a_file_and_a_pickle(tmp_path: Path, fitted: DBN) -> Non
 
 
 def test_what_does_not_fit_is_said(pretrained: DBN) -> None:
-    with pytest.raises(ConfigError, match="not \\(features, hidden, ..., classes\\)"):
+    with pytest.raises(ConfigError, match=r"not \(features, hidden, \.\.\., classes\)"):
         DBN(sizes=(4, 2))
     with pytest.raises(ConfigError, match="pretraining_epochs -1"):
         DBN(pretraining_epochs=-1)

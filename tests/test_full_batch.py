@@ -164,7 +164,11 @@ def test_what_is_refused() -> None:
 
 
 def test_packing_is_undone_by_placing() -> None:
-    parts = [shared(np.arange(6.0).reshape(2, 3), "a"), shared(np.float32([7, 8]), "b"), shared(np.float64(9), "c")]
+    parts = [
+        shared(np.arange(6.0).reshape(2, 3), "a"),
+        shared(np.array([7, 8], np.float32), "b"),
+        shared(np.float64(9), "c"),
+    ]
     theta = packed(parts)
     assert theta.dtype == np.float64
     assert theta.tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]

@@ -89,7 +89,9 @@ def test_an_interrupted_stage_ends_the_run() -> None:
 
     stages = [linear(6, 4), linear(4, 2, seed=1)]
     with pytest.warns(UserWarning, match="interrupted"):
-        histories = greedy(stages, X, epochs=2, batch_size=8, callbacks=[LambdaCallback(on_epoch_end=interrupt)], verbose=0)
+        histories = greedy(
+            stages, X, epochs=2, batch_size=8, callbacks=[LambdaCallback(on_epoch_end=interrupt)], verbose=0
+        )
     assert len(histories) == 1
     assert histories[0].interrupted
 

@@ -61,7 +61,29 @@ def functions() -> list[tuple[str, str]]:
                     f"  %r = call {result} @llvm.{name}({', '.join(operands)})\n  ret {result} %r\n}}\n",
                 )
             )
-    return found
+    plain = {
+        "gather": "declare <2 x i64> @llvm.masked.gather.v2i64.v2p0(<2 x ptr>, i32, <2 x i1>, <2 x i64>)\n"
+        "define <2 x i64> @f(<2 x ptr> %p, <2 x i1> %m) {\n  %r = call <2 x i64> @llvm.masked.gather.v2i64.v2p0("
+        "<2 x ptr> %p, i32 8, <2 x i1> %m, <2 x i64> zeroinitializer)\n  ret <2 x i64> %r\n}\n",
+        "scatter": "declare void @llvm.masked.scatter.v2f32.v2p1(<2 x float>, <2 x ptr addrspace(1)>, i32, <2 x i1>)\n"
+        "define void @f(<2 x ptr addrspace(1)> %p, <2 x i1> %m) {\n  call void @llvm.masked.scatter.v2f32.v2p1("
+        "<2 x float> zeroinitializer, <2 x ptr addrspace(1)> %p, i32 4, <2 x i1> %m)\n  ret void\n}\n",
+        "load": "declare <4 x float> @llvm.masked.load.v4f32.p1(ptr addrspace(1), i32, <4 x i1>, <4 x float>)\n"
+        "define <4 x float> @f(ptr addrspace(1) %p, <4 x i1> %m) {\n  %r = call <4 x float> @llvm.masked.load.v4f32.p1("
+        "ptr addrspace(1) %p, i32 4, <4 x i1> %m, <4 x float> zeroinitializer)\n  ret <4 x float> %r\n}\n",
+        "store": "declare void @llvm.masked.store.v4f32.p1(<4 x float>, ptr addrspace(1), i32, <4 x i1>)\n"
+        "define void @f(ptr addrspace(1) %p, <4 x i1> %m) {\n  call void @llvm.masked.store.v4f32.p1("
+        "<4 x float> zeroinitializer, ptr addrspace(1) %p, i32 4, <4 x i1> %m)\n  ret void\n}\n",
+        "ldexp": "declare float @llvm.ldexp.f32.i32(float, i32)\ndefine float @f(float %a, i32 %n) {\n"
+        "  %r = call float @llvm.ldexp.f32.i32(float %a, i32 %n)\n  ret float %r\n}\n",
+        "is.fpclass": "declare i1 @llvm.is.fpclass.f64(double, i32)\ndefine i1 @f(double %a) {\n"
+        "  %r = call i1 @llvm.is.fpclass.f64(double %a, i32 3)\n  ret i1 %r\n}\n",
+        "memcpy": "declare void @llvm.memcpy.p1.p1.i64(ptr addrspace(1), ptr addrspace(1), i64, i1)\n"
+        "define void @f(ptr addrspace(1) %a, ptr addrspace(1) %b, i64 %n) {\n  call void @llvm.memcpy.p1.p1.i64("
+        "ptr addrspace(1) %a, ptr addrspace(1) %b, i64 %n, i1 false)\n  ret void\n}\n",
+        "trap": "declare void @llvm.trap()\ndefine void @f() {\n  call void @llvm.trap()\n  unreachable\n}\n",
+    }
+    return [*found, *plain.items()]
 
 
 COMPILE = """

@@ -143,10 +143,12 @@ def test_the_pseudo_likelihood_is_the_sum_over_all_flips_and_the_mean_over_singl
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_gradient_of_the_objective_is_the_statistic_of_the_textbook(persistent: bool, steps: int) -> None:
     """The samples come out of the same graph, so that the statistic can be written by hand."""
-    rbm = RBM(sizes=(6, 4), steps=steps, persistent=persistent, dtype="float64", spread=1.0, weight_decay=0.1, batch_size=8)
+    rbm = RBM(
+        sizes=(6, 4), steps=steps, persistent=persistent, dtype="float64", spread=1.0, weight_decay=0.1, batch_size=8
+    )
     o = rbm.objective
     outputs = [*o.gradients(), *o.consider_constant, *[new for _, new in o.updates]]
-    W, b, c = (p.get_value() for p in rbm.parameters)
+    W, _, c = (p.get_value() for p in rbm.parameters)
     x = (np.random.default_rng(0).random((8, 6)) < 0.4).astype(float)
     found = function([rbm.v], outputs)(x)
     sample = found[3]
@@ -161,7 +163,7 @@ def test_the_gradient_of_the_objective_is_the_statistic_of_the_textbook(persiste
 
 def test_persistent_particles_stay_where_they_end_and_there_may_be_more_of_them_than_data() -> None:
     rbm = RBM(sizes=(6, 4), particles=11)
-    (particles, _), = rbm.objective.updates
+    ((particles, _),) = rbm.objective.updates
     assert not particles.get_value().any()
     rbm.partial_fit(np.eye(3, 6))
     after = particles.get_value()
@@ -194,7 +196,7 @@ def test_exact_gradients_of_the_likelihood_come_from_the_graph() -> None:
     v = T.constant(every_state(VISIBLE)[[3, 9, 28]])
     log_z = T.logsumexp(-m.hidden_free_energy(T.constant(h)))
     from_graph: Expr = T.grad((-m.free_energy(v)).mean() - log_z, m.W)
-    W, b, c = numbers(m)
+    W, _, c = numbers(m)
     states = every_state(VISIBLE)
     p = np.exp(-of(m.free_energy, states))
     p /= p.sum()

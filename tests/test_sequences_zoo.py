@@ -125,7 +125,8 @@ def test_its_states_are_those_of_the_formulas(cell: str) -> None:
     W, U, b = reader
 
     def sigmoid(z: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-z))
+        found: np.ndarray = 1 / (1 + np.exp(-z))
+        return found
 
     h = c = np.zeros((6, 5))
     for row in x.reshape(6, 4, 3).transpose(1, 0, 2):

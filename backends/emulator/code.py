@@ -16,6 +16,7 @@ from symdl.backends.assembler import LENGTH, Machine, object_code, objects_in
 from symdl.backends.cpu import Engine
 from symdl.backends.emulator import intrinsics, layout, runtime, translation
 from symdl.backends.emulator.translation import KernelShape, Site, Translation, translate
+from symdl.backends.nvptx.whitelist import verify_ptx_safe
 from symdl.errors import InternalError
 
 Store = MutableMapping[str, bytes]
@@ -54,13 +55,15 @@ def _remembered(key: str, store: Store | None) -> bytes:
 
 
 class EmulatedCode:
-    """Kernels that can be started."""
+    """Kernels that can be started. Raises InternalError for text that no GPU's compiler is to be given, CudaError for what
+    the emulator does not know."""
 
     def __init__(self, text: str, checks: bool, store: Store | None = None) -> None:
         key = hashlib.sha256(f"{_digest()} {checks} {machine().fingerprint()}\n{text}".encode()).hexdigest()
         key = f"emulated kernels {key[:40]}"
         kept = None if store is None else store.get(key)
         if kept is None:
+            verify_ptx_safe(text)
             translation = translate(text, checks)
             kept = _packed(translation, _object(translation.text))
             if store is not None:

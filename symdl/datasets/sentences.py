@@ -50,7 +50,7 @@ def sentences(n: int = 4000, seed: int = 0) -> Sentences:
     rng = np.random.default_rng(seed)
 
     def one(choices: Sequence[str]) -> str:
-        return choices[rng.integers(len(choices))]
+        return choices[int(rng.integers(len(choices)))]
 
     def judgement() -> tuple[str, bool]:
         praises, turned, much = (bool(b) for b in rng.random(3) < (0.5, 0.4, 0.4))

@@ -28,8 +28,9 @@ def digit_from_image(image: Array | str | os.PathLike[str], size: tuple[int, int
     """One digit as a row for a model: float32[64] for size (8, 8), float32[784] for (28, 28), ink 1 on 0.
 
     image: a path, or pixels [rows, columns] or [3, rows, columns] in 0..1, or in 0..255 when they are integers. Where
-    the paper is brighter than the ink, it is inverted. Strokes are what lies beyond the best threshold (Otsu, 1979), but for specks,
-    and are made as thick as those of the data sets where they are thinner. Then the way of the data set:
+    the paper is brighter than the ink, it is inverted. Strokes are what lies beyond the best threshold (Otsu, 1979),
+    but for specks, and are made as thick as those of the data sets where they are thinner. Then the way of the data
+    set:
 
     (8, 8), UCI, by NIST's routines (Garris and others, 1994): the slant is taken out by a shear that brings the left
     ends of the top and bottom rows above each other; the digit fills the height of a bitmap of 32 by 32, and up to 20

@@ -28,6 +28,7 @@ from symdl.sklearn.conventions import (
 )
 from symdl.sklearn.multilayer import MLPClassifier, Multilayer
 from symdl.sklearn.networks import in_pieces
+from symdl.sklearn.waiting import given_back, taken
 from symdl.storage import shared
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood
 from symdl.zoo.contrastive import contrastive_divergence
@@ -49,17 +50,34 @@ def computed(what: str, dtype: str) -> Function:
     return function([rows, W, b, c], WHAT[what](Machine(W, b, c), rows), name=what, on_unused_input="ignore")
 
 
-def machine_of(
-    W: Array, b: Array, c: Array, particles: Array | None, rate: float, seed: int
-) -> tuple[Trainer, Machine]:
+def machine_of(dtype: str, persistent: bool) -> Trainer:
     """A machine that learns by contrastive divergence, from particles that stay, or from the data where there are none."""
-    noise = RandomStream(seed)
-    W_, b_, c_ = shared(W, "W", shape=(None, None)), shared(b, "visible_bias", shape=(None,)), shared(c, "hidden_bias", shape=(None,))
-    chain = None if particles is None else shared(particles, "particles", shape=(None, None))
-    machine = Machine(W_, b_, c_)
-    v = T.tensor("v", dtype=str(W.dtype), shape=(None, None))
-    objective = contrastive_divergence(machine, v, [W_, b_, c_], noise, particles=chain, measures={}, quiet={})
-    return Trainer(objective, SGD(rate), seed=seed), machine
+    W, particles = (shared(np.zeros((1, 1), dtype), name, shape=(None, None)) for name in ("W", "particles"))
+    b, c = (shared(np.zeros(1, dtype), name, shape=(None,)) for name in ("visible_bias", "hidden_bias"))
+    v = T.tensor("v", dtype=dtype, shape=(None, None))
+    chain = particles if persistent else None
+    objective = contrastive_divergence(
+        Machine(W, b, c), v, [W, b, c], RandomStream(0), particles=chain, measures={}, quiet={}
+    )
+    return Trainer(objective, SGD(1.0))
+
+
+def learner(parameters: Sequence[Array], particles: Array | None, rate: float, noise: tuple[int, int]) -> Trainer:
+    """Such a machine with these weights, particles and random numbers."""
+    dtype, persistent = str(parameters[0].dtype), particles is not None
+    trainer = taken(
+        ("machine", dtype, persistent), lambda: machine_of(dtype, persistent), parameters, rate
+    )
+    if particles is not None:
+        trainer.objective.updates[0][0].set_value(particles)
+    trainer.noise.set_state(noise)
+    return trainer
+
+
+def returned(trainer: Trainer) -> None:
+    """The machine may be used again."""
+    objective = trainer.objective
+    given_back(("machine", objective.parameters[0].dtype, bool(objective.updates)), trainer)
 
 
 class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -111,6 +129,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
                 score = self.score_samples(X).mean()
                 print(f"Iteration {record.epoch}, pseudo-likelihood = {score:.2f}, time = {record.seconds:.2f}s")
         self._take(trainer)
+        self._trainer = None
+        returned(trainer)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -137,10 +157,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
         return self._network()
 
     def _network(self) -> Trainer:
-        trainer, _ = machine_of(*self._parameters(), self.h_samples_, float(self.learning_rate), 0)
-        trainer.noise.set_state(self._noise)
-        self._trainer: Trainer | None = trainer
-        return trainer
+        self._trainer: Trainer | None = learner(
+            self._parameters(), self.h_samples_, float(self.learning_rate), self._noise
+        )
+        return self._trainer
 
     def _parameters(self) -> tuple[Array, Array, Array]:
         return np.ascontiguousarray(self.components_.T), self.intercept_visible_, self.intercept_hidden_
@@ -269,18 +289,18 @@ class DBNClassifier(MLPClassifier):
             return
         stages = []
         for W, c in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
-            start = (0.01 * random.standard_normal(W.shape)).astype(x.dtype)
+            start = (0.01 * random.standard_normal(W.shape)).astype(x.dtype), np.zeros(len(W), x.dtype), np.zeros_like(c)
             particles = np.zeros((self.pretraining_batch_size, len(c)), x.dtype) if self.persistent else None
-            trainer, machine = machine_of(
-                start, np.zeros(len(W), x.dtype), np.zeros_like(c), particles, self.pretraining_rate, seed_of(random)
-            )
-            stages.append(Stage(trainer, machine.hidden_means(trainer.objective.inputs[0])))
+            trainer = learner(start, particles, self.pretraining_rate, (seed_of(random), 0))
+            means = Machine(*trainer.objective.parameters).hidden_means(trainer.objective.inputs[0])
+            stages.append(Stage(trainer, means))
         greedy(
             stages, x, epochs=int(self.pretraining_iter), batch_size=int(self.pretraining_batch_size),
             verbose=1 if self.verbose else 0,
         )  # fmt: skip
         for k, stage in enumerate(stages):
             self.coefs_[k], _, self.intercepts_[k] = (p.get_value() for p in stage.trainer.objective.parameters)
+            returned(stage.trainer)
 
     def _batch(self, n: int) -> int:
         return n if isinstance(self.batch_size, str) else min(int(self.batch_size), n)

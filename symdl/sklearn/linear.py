@@ -36,6 +36,7 @@ from symdl.sklearn.conventions import (
 )
 from symdl.sklearn.multilayer import Orders
 from symdl.sklearn.networks import Architecture, forward, in_pieces, made
+from symdl.sklearn.waiting import given_back, taken
 from symdl.storage import shared
 
 CLASS_WEIGHT = either(
@@ -240,7 +241,11 @@ class Perceptron(LinearClassifier):
         )
         target = (labels[:, None] == (1 if units == 1 else np.arange(units))).astype(x.dtype)
         step = (self.eta0 * self._weights_of_classes(labels)).astype(x.dtype)
-        trainer = rosenblatt(W.astype(x.dtype), b.astype(x.dtype), self.fit_intercept)
+        dtype, intercept = str(x.dtype), bool(self.fit_intercept)
+        kind = "rosenblatt", dtype, intercept
+        trainer = taken(kind, lambda: rosenblatt(dtype, intercept), (), 1.0)
+        for p, value in zip(trainer.objective.state, (W, b), strict=True):
+            p.set_value(value.astype(dtype))
         trainer.rng = Orders(check_random_state(self.random_state))  # type: ignore[assignment]  # it draws what the loop asks for
         best, waited = np.inf, 0
         for record in fit_iter(trainer, x, target, step, epochs=epochs, batch_size=1, shuffle=self.shuffle):
@@ -260,14 +265,14 @@ class Perceptron(LinearClassifier):
                 )
         self.n_iter_ = trainer.epoch
         W, b = (p.get_value() for p in trainer.objective.state)
+        given_back(kind, trainer)
         self.coef_, self.intercept_ = np.ascontiguousarray(W.T), b
         return self
 
 
-def rosenblatt(W: Array, b: Array, intercept: bool) -> Trainer:
+def rosenblatt(dtype: str, intercept: bool) -> Trainer:
     """W <- W + step x (t - a), b <- b + step (t - a), a = 1 where x @ W + b > 0, else 0. Inputs: x, t, step of each row."""
-    dtype = str(W.dtype)
-    W, b = shared(W, "W", shape=(None, None)), shared(b, "b", shape=(None,))
+    W, b = shared(np.zeros((1, 1), dtype), "W", shape=(None, None)), shared(np.zeros(1, dtype), "b", shape=(None,))
     x, t = (T.tensor(name, dtype=dtype, shape=(None, None)) for name in ("x", "t"))
     step = T.tensor("step", dtype=dtype, shape=(None,))
     a = T.switch(x @ W + b > 0, 1.0, 0.0).astype(dtype)

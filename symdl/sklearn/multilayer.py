@@ -37,6 +37,7 @@ from symdl.sklearn.conventions import (
 )
 from symdl.sklearn.networks import ACTIVATIONS, Architecture, drawn, forward, in_pieces, made
 from symdl.sklearn.optimizers import HeavyBall, ShortAdam
+from symdl.sklearn.waiting import given_back, taken
 
 
 class Orders:
@@ -188,7 +189,7 @@ class Multilayer(Estimator):
         self.n_layers_, self.n_iter_, self.t_ = len(first) // 2 + 1, 0, 0
         self._put(first)
         self._trainer: Trainer | None = None
-        self._steps: dict[str, Array] | None = None  # the optimizer's state, of an estimator that was pickled
+        self._steps: dict[str, Array] | None = None  # where training stands, while there is no trainer
         if self.solver != "lbfgs":
             self.loss_curve_: list[float] = []
             self._waited = 0
@@ -213,16 +214,26 @@ class Multilayer(Estimator):
     def _architecture(self) -> Architecture:
         return Architecture(self.n_layers_ - 1, self.activation, self.out_activation_, str(self.coefs_[0].dtype))
 
-    def _network(self) -> Trainer:
-        """A trainer whose parameters have the values of coefs_ and intercepts_."""
+    def _kind(self) -> tuple[Any, ...]:
+        """All that a trainer's graph depends on."""
+        settings = (self.momentum, self.nesterovs_momentum) if self.solver == "sgd" else (self.beta_1, self.beta_2, self.epsilon)
+        return self._architecture, self.solver, settings
+
+    def _made(self) -> Trainer:
         optimizer = (
-            HeavyBall(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+            HeavyBall(1.0, self.momentum, self.nesterovs_momentum)
             if self.solver == "sgd"
-            else ShortAdam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+            else ShortAdam(1.0, self.beta_1, self.beta_2, self.epsilon)
         )
         architecture = self._architecture
         parameters = made(architecture, [*self.coefs_, *self.intercepts_])
         return Trainer(architecture.objective(parameters, self.alpha), optimizer)
+
+    def _network(self) -> Trainer:
+        """A trainer whose parameters have the values of coefs_ and intercepts_."""
+        trainer = taken(self._kind(), self._made, [*self.coefs_, *self.intercepts_], self.learning_rate_init)
+        trainer.objective.state[0].set_value(np.asarray(self.alpha, self.coefs_[0].dtype))
+        return trainer
 
     def _minimize(self, x: Array, t: Array, weights: Array) -> None:
         trainer = self._network()
@@ -235,6 +246,7 @@ class Multilayer(Estimator):
                 f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged", ConvergenceWarning, stacklevel=4
             )
         self._put([p.get_value() for p in trainer.objective.parameters])
+        given_back(self._kind(), trainer)
 
     def _descend(self, x: Array, t: Array, weights: Array, random: np.random.RandomState, one_epoch: bool) -> None:
         if self.early_stopping and one_epoch:
@@ -287,6 +299,9 @@ class Multilayer(Estimator):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         self._put(best if held is not None else [p.get_value() for p in trainer.objective.parameters])
+        if not one_epoch:
+            self._steps, self._trainer = values(trainer.shared), None
+            given_back(self._kind(), trainer)
 
     def _batch(self, n: int) -> int:
         if isinstance(self.batch_size, str):
@@ -407,7 +422,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
             if classes is None:
                 raise DataError("classes must be passed on the first call to partial_fit.")
             self.classes_ = np.unique(classes)
-            self._kind = type_of_target(y) if type_of_target(y).startswith("multilabel") else ""
+            self._several = type_of_target(y) if type_of_target(y).startswith("multilabel") else ""
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
             raise DataError(f"partial_fit: classes={classes!r} are not those of the first call, {self.classes_}")
         return self._fit(X, y, sample_weight, one_epoch=True)
@@ -420,11 +435,11 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         check_classification_targets(y)
         kind = type_of_target(y)
         if first and not partial:
-            self._kind = kind if kind.startswith("multilabel") else ""
-            self.classes_ = np.arange(y.shape[1]) if self._kind else np.unique(y)
-        if bool(self._kind) != kind.startswith("multilabel"):
-            raise DataError(f"{type(self).__name__}: y is {kind}; it was {self._kind or 'one label a row'} before")
-        if self._kind:
+            self._several = kind if kind.startswith("multilabel") else ""
+            self.classes_ = np.arange(y.shape[1]) if self._several else np.unique(y)
+        if bool(self._several) != kind.startswith("multilabel"):
+            raise DataError(f"{type(self).__name__}: y is {kind}; it was {self._several or 'one label a row'} before")
+        if self._several:
             return x, np.ascontiguousarray(y, x.dtype)
         if self.warm_start and not first and set(np.unique(y)) != set(self.classes_):
             raise DataError(
@@ -435,7 +450,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         return (x, labels) if len(self.classes_) > 2 else (x, labels[:, None].astype(x.dtype))
 
     def _output(self) -> tuple[str, int]:
-        if self._kind:
+        if self._several:
             return "logistic", len(self.classes_)
         return ("softmax", len(self.classes_)) if len(self.classes_) > 2 else ("logistic", 1)
 
@@ -444,7 +459,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
 
     def _chosen(self, p: Array) -> Array:
         """Labels as the graph has them, from the network's outputs."""
-        if self._kind:
+        if self._several:
             return (p > 0.5).astype(int)
         return (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)
 
@@ -452,13 +467,13 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         p = self._forward(x)
         if not np.isfinite(p).all():
             return float("nan")
-        right = self._chosen(p) == (y[:, 0] if y.ndim == 2 and not self._kind else y)
+        right = self._chosen(p) == (y[:, 0] if y.ndim == 2 and not self._several else y)
         return float(np.average(right if right.ndim == 1 else right.all(axis=1), weights=weights if weights.any() else None))
 
     def predict(self, X: Any) -> Array:
         """The likeliest label of each row; of several at once, a matrix of 0 and 1."""
         chosen = self._chosen(self._predicted(X))
-        if self._kind:
+        if self._several:
             return chosen
         found: Array = self.classes_[np.minimum(chosen, len(self.classes_) - 1)]
         return found
@@ -466,7 +481,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
     def predict_proba(self, X: Any) -> Array:
         """The probability of each of classes_ for each row: rows sum to 1, but where labels come several at once."""
         p = self._predicted(X)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 and not self._kind else p
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 and not self._several else p
 
     def predict_log_proba(self, X: Any) -> Array:
         """log(predict_proba(X))."""

@@ -4,8 +4,8 @@ from symdl.zoo.autoencoder import Autoencoder
 from symdl.zoo.base import Classifier, Config, Model
 from symdl.zoo.cnn import VGG, LeNet
 from symdl.zoo.contractive import ContractiveAutoencoder
-from symdl.zoo.denoising import DenoisingAutoencoder
 from symdl.zoo.dbn import DBN
+from symdl.zoo.denoising import DenoisingAutoencoder
 from symdl.zoo.gaussian_rbm import GaussianRBM
 from symdl.zoo.linear import LinearRegression
 from symdl.zoo.logistic import LogisticRegression

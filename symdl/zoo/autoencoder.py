@@ -24,6 +24,7 @@ from symdl.nn.objective import Objective
 from symdl.nn.optimizers import optimizer
 from symdl.nn.regularizers import L2
 from symdl.nn.training import Trainer, Validation, fit, slices
+from symdl.random import RandomStream
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
 
@@ -87,8 +88,8 @@ class Autoencoder(Model):
     """
 
     name = "autoencoder"
-    Config: type[Config] = AutoencoderConfig
-    config: Any
+    Config = AutoencoderConfig
+    config: AutoencoderConfig
 
     def build(self) -> None:
         c = self.config
@@ -201,7 +202,6 @@ def reconstruction(
     penalties = [p for p in (encoder.penalty(), decoder.penalty()) if p is not None]
     moved = [*encoder.trained, *decoder.trained]
     rest = [p for p in (*encoder.parameters, *decoder.parameters) if all(p is not m for m in moved)]
-    noise = {"noise": training.noise} if training is not None else {}
     return Objective(
         inputs=[x],
         losses=trained,
@@ -211,7 +211,7 @@ def reconstruction(
         penalty=sum(penalties[1:], penalties[0]) if penalties else None,
         state=rest,
         prediction=again,
-        **noise,
+        noise=training.noise if training is not None else RandomStream(0),
     )
 
 

@@ -64,7 +64,8 @@ def fit_gabor(filter: Array) -> Gabor:
             )
             if found.cost < best[0]:
                 best = float(found.cost), found.x
-    return Gabor(*map(float, best[1]), 1 - 2 * best[0] / size)
+    cy, cx, angle, frequency, phase, width, length, a = map(float, best[1])
+    return Gabor(cy, cx, angle, frequency, phase, width, length, a, 1 - 2 * best[0] / size)
 
 
 def gabor_r2(filters: Array) -> Array:
