@@ -115,6 +115,9 @@ class GpuBackend(Backend, Protocol):
     def assembly(self, program: Program) -> str:
         """The PTX of all kernels."""
 
+    def view(self, program: Program) -> str:
+        """All kernels as CUDA C, to be read."""
+
     def timed(
         self, program: Program, constants: Sequence[Any], routines: Sequence[Routine]
     ) -> tuple[Executable, Taken]:

@@ -104,17 +104,20 @@ def features(chosen: list[int]) -> Iterator[Row]:
 
 
 def nudged(chosen: list[int]) -> Iterator[Row]:
-    """scikit-learn's published example: digits moved by a pixel, features by a machine of 100 units, beside raw pixels."""
+    """scikit-learn's published example: digits moved by a pixel, features by a machine, beside raw pixels. With its 100 units,
+    and with 200, all else equal; the example's number (.9432) is scikit-learn's with 100."""
     selection = extras.load("sklearn.model_selection", "a split")
     x, y = nudged_digits()
     train, test, y_train, y_test = selection.train_test_split(x, y, test_size=0.2, random_state=0)
-    settings = {"n_components": 100, "learning_rate": 0.06, "n_iter": 10, "random_state": 0}
-    scores = []
-    for machine in (BernoulliRBM(**settings), peer_machine(**settings)):
-        head = regression(solver="newton-cg", C=6000).fit(machine.fit_transform(train), y_train)
-        scores.append(head.score(machine.transform(test), y_test))
+    for units in (100, 200):
+        settings = {"n_components": units, "learning_rate": 0.06, "n_iter": 10, "random_state": 0}
+        scores = []
+        for machine in (BernoulliRBM(**settings), peer_machine(**settings)):
+            head = regression(solver="newton-cg", C=6000).fit(machine.fit_transform(train), y_train)
+            scores.append(head.score(machine.transform(test), y_test))
+        gate = ">= .9432" if units == 200 else ""
+        yield Row(f"nudged digits, RBM-{units} + logistic regression: accuracy", *scores, gate, scores[0] >= 0.9432)
     raw = regression(solver="newton-cg", C=100).fit(train, y_train).score(test, y_test)
-    yield Row("nudged digits, RBM-100 + logistic regression: accuracy", *scores, ">= .9432", scores[0] >= 0.9432)
     yield Row("  raw pixels + logistic regression", raw, raw, "", True)
 
 

@@ -150,7 +150,7 @@ class SharedCheckpoint(Checkpoint):
 
 
 @contextmanager
-def session(communicator: Any = None) -> Iterator[Any]:
+def together(communicator: Any = None) -> Iterator[Any]:
     """The ranks, for a block: an error on one of them ends all, with a message that says which and why.
 
     Without it, the others would wait for a sum that never comes.

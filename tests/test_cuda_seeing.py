@@ -43,7 +43,7 @@ def test_sources_say_what_a_kernel_computes_and_from_which_line(form: str) -> No
 
 def test_each_device_has_its_own_forms() -> None:
     x = T.dvector("x")
-    for device, forms in (("cuda-emulated", "program, llvm, ptx"), ("cpu", "program, llvm, asm")):
+    for device, forms in (("cuda-emulated", "program, llvm, ptx, cuda"), ("cpu", "program, llvm, asm")):
         with pytest.raises(InputError) as caught:
             function([x], x * 2, device=device).source("tea")
         assert str(caught.value) == f"source: there is no form 'tea'\n  forms: {forms}"

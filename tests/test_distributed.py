@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import symdl.extras
-from symdl.distributed import DataParallel, SharedCheckpoint, session
+from symdl.distributed import DataParallel, SharedCheckpoint, together
 from symdl.errors import ConfigError, DataError
 from symdl.interop import safetensors
 from symdl.nn import fit
@@ -153,10 +153,10 @@ def test_an_error_on_one_rank_ends_all_and_says_why(capsys: pytest.CaptureFixtur
             assert code == 1
             raise Ended
 
-    with pytest.raises(Ended), session(Two(Team(2), 1)):
+    with pytest.raises(Ended), together(Two(Team(2), 1)):
         raise DataError("there is no file x")
     assert capsys.readouterr().err == "rank 1 of 2 has failed and ends the run\nDataError: there is no file x\n"
-    with pytest.raises(DataError), session(Member(Team(1), 0)):
+    with pytest.raises(DataError), together(Member(Team(1), 0)):
         raise DataError("one rank alone fails as ever")
 
 
@@ -201,7 +201,7 @@ def test_a_process_that_fails_ends_the_others(tmp_path: Path) -> None:
     program.write_text(
         "from symdl import distributed\n"
         "from symdl.errors import DataError\n"
-        "with distributed.session() as ranks:\n"
+        "with distributed.together() as ranks:\n"
         "    if ranks.Get_rank() == 1:\n"
         "        raise DataError('there is no file x')\n"
         "    ranks.Barrier()\n"

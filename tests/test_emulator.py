@@ -432,11 +432,16 @@ def test_compiled_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
             "llvm.nvvm.barrier.n, which is not known",
         ),
         ('%c = call float asm "tanh.approx.f32 $0,$1;", "=f,f"(float 1.0)', "does not know this instruction"),
+        (
+            "call void @llvm.memset.p1.i64(ptr addrspace(1) %status, i8 0, i64 4, i1 false)",
+            "does not watch this instruction",
+        ),
         ("%c = load float, ptr addrspace(1) %nowhere", "LLVM does not read the code"),
     ],
 )
 def test_what_is_not_known_is_said(line: str, what: str) -> None:
     text = f"{HEAD}\ndeclare void @llvm.nvvm.membar.gl()\n"
+    text += "declare void @llvm.memset.p1.i64(ptr addrspace(1), i8, i64, i1)\n"
     text += f"define ptx_kernel void @odd(ptr addrspace(1) %status) {{\nentry:{PLACES}  {line}\n  ret void\n}}"
     with pytest.raises((CudaError, InternalError), match=what):
         Emulator().load(text)

@@ -13,7 +13,7 @@ from symdl.datasets import gauss, logic_gates, xor
 from symdl.errors import ConfigError, DataError, GradientError
 from symdl.functions import function
 from symdl.gradient import grad
-from symdl.zoo import MODELS, RECIPES, LeNet, LinearRegression, LogisticRegression, Perceptron, recipe
+from symdl.zoo import MLP, MODELS, RECIPES, LeNet, LinearRegression, LogisticRegression, Perceptron, recipe
 from symdl.zoo.base import Classifier
 from symdl.zoo.cnn import VGG
 from symdl.zoo.data import SOURCES, read
@@ -174,3 +174,10 @@ def test_toy_recipes_reach_their_gates(name: str) -> None:
     model = r.make()
     model.fit(split.x_train, split.y_train, verbose=0)
     assert r.reached(model.evaluate(split.x_test, split.y_test)[r.measure])
+
+
+def test_a_model_is_drawn_with_its_weights() -> None:
+    svg = MLP(sizes=(3, 5, 2)).plot([["height", "squishiness", "colour"], [""] * 5, ["raw", "ripe"]])._repr_svg_()
+    assert svg.startswith("<svg")
+    assert svg.count("<line") == 3 * 5 + 5 * 2
+    assert "squishiness" in svg

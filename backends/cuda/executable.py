@@ -27,6 +27,7 @@ from symdl.errors import ProgramError
 from symdl.program import Check, Program
 from symdl.types import Extent, Symbol, size_at, symbols
 
+REMEMBERED_SHAPES = 256  # of the arrays of a call, whose sizes are kept
 REMEMBERED_PLANS = 64  # sets of sizes whose plans an Executable keeps
 CALLS_BEFORE_CAPTURE = 2  # of one plan in the same places, after which its launches become a CUDA graph
 MOST_GRAPHS = 1024  # of one plan: one for each number of a minibatch
@@ -62,12 +63,20 @@ class CudaExecutable:
         self._inputs, self._shareds = interface.of_kind("input"), interface.of_kind("shared")
         self._outputs = interface.of_kind("output")
         self.keep((False,) * len(self._outputs))
-        self._loose = frozenset(b.symbol for b in code.program.bindings if b.axis is None)
+        given = (*self._inputs, *self._shareds)
+        self._entered = [(b, np.dtype(b.dtype), len(b.shape)) for b in given]
+        number = {b.name: k for k, b in enumerate(given)}
+        bindings = code.program.bindings
+        # symbols that are extents of the arrays, and those that are values of them or of constants
+        self._axes = [(b.symbol, number[b.buffer], b.axis) for b in bindings if b.axis is not None]
+        self._values = [(b.symbol, number.get(b.buffer), b.buffer) for b in bindings if b.axis is None]
+        self._loose = frozenset(symbol for symbol, _, _ in self._values)
         self._loose_extents = extents_with(self._loose, code.program)
         checks = list(enumerate(code.program.checks))
         self._loose_checks = [(k, c) for k, c in checks if self._loose & (symbols(c.fact.left) | symbols(c.fact.right))]
         self._fixed_checks = [one for one in checks if one not in self._loose_checks]
-        self._plans: dict[tuple[int, ...], Plan | int] = {}  # by the sizes and shapes of a call; or a check that fails
+        self._fixed: dict[tuple[tuple[int, ...], ...], dict[Symbol, int]] = {}  # the sizes that shapes give
+        self._plans: dict[tuple[Any, Any], Plan | int] = {}  # by shapes, and extents that values give; or a failing check
         self._own = threading.RLock()  # one call at a time has the workspace and the plans' parameters
         self._busy = False
         self._twin: CudaExecutable | None = None
@@ -98,36 +107,41 @@ class CudaExecutable:
             expected = len(self._inputs), len(self._shareds)
             raise ProgramError(f"{len(inputs)} inputs and {len(shareds)} shared arrays given for {expected}")
         arrays: list[Any] = []
-        for buffer, array in zip((*self._inputs, *self._shareds), (*inputs, *shareds), strict=True):
-            if array.dtype != buffer.dtype or array.ndim != len(buffer.shape):
-                wanted = f"{buffer.dtype} with {len(buffer.shape)} axes"
+        for (buffer, dtype, ndim), array in zip(self._entered, (*inputs, *shareds), strict=True):
+            if (array.dtype is not dtype and array.dtype != dtype) or array.ndim != ndim:
+                wanted = f"{dtype} with {ndim} axes"
                 raise ProgramError(f"{buffer.name} must be {wanted}, not {array.dtype} with {array.ndim}")
-            if buffer.kind == "shared" and not isinstance(array, DeviceArray):
-                raise ProgramError(f"the shared array {buffer.name} must lie on the device")
-            arrays.append(array if isinstance(array, DeviceArray) else np.asarray(array, order="C"))
-        named = {b.name: a for b, a in zip((*self._inputs, *self._shareds), arrays, strict=True)}
-        sizes: dict[Symbol, int] = {}
-        for binding in self._gpu.program.bindings:
-            array = named.get(binding.buffer)
-            array = self._constants[binding.buffer] if array is None else array
-            if binding.axis is None:
-                sizes[binding.symbol] = int(array.numpy() if isinstance(array, DeviceArray) else array)
-            else:
-                sizes[binding.symbol] = array.shape[binding.axis]
-        fixed = {symbol: n for symbol, n in sizes.items() if symbol not in self._loose}
-        shapes = [size_at(e, sizes) for e in self._loose_extents]
-        key = (*fixed.values(), *shapes, *(n for a in arrays for n in a.shape))
-        plan = self._plans.get(key)
+            if type(array) is not DeviceArray:
+                if buffer.kind == "shared":
+                    if self._gpu.commits:
+                        raise ProgramError(f"the shared array {buffer.name} must lie on the device")
+                    array = self.device.uploaded(array)
+                elif not array.flags.c_contiguous:
+                    array = np.array(array, order="C", ndmin=ndim)
+            arrays.append(array)
+        shapes = tuple([a.shape for a in arrays])
+        fixed = self._fixed.get(shapes)
+        if fixed is None:
+            if len(self._fixed) >= REMEMBERED_SHAPES:
+                self._fixed.clear()
+            fixed = self._fixed[shapes] = {s: shapes[k][axis] for s, k, axis in self._axes}
+        sizes, extents = fixed, ()
+        loose: dict[Symbol, int] = {}
+        if self._values:
+            found = ((s, self._constants[name] if k is None else arrays[k]) for s, k, name in self._values)
+            loose = {s: int(a.numpy() if isinstance(a, DeviceArray) else a) for s, a in found}
+            sizes = {**fixed, **loose}
+            extents = tuple([size_at(e, sizes) for e in self._loose_extents])
+        plan = self._plans.get((shapes, extents))
         if plan is None:
-            loose = {symbol: sizes[symbol] for symbol in self._loose}
             plan = unmet(self._fixed_checks, fixed) or self._plan(fixed, loose, arrays)
             if len(self._plans) >= REMEMBERED_PLANS:
                 self._plans.clear()
-            self._plans[key] = plan
+            self._plans[shapes, extents] = plan
         late = unmet(self._loose_checks, sizes)
         if isinstance(plan, int) or late:
             return Bound(min(filter(None, (plan if isinstance(plan, int) else 0, late))), sizes)
-        return Bound(0, sizes, tuple(arrays), (plan, {symbol: sizes[symbol] for symbol in self._loose}))
+        return Bound(0, sizes, tuple(arrays), (plan, loose))
 
     def _plan(self, sizes: dict[Symbol, int], loose: dict[Symbol, int], arrays: Sequence[Any]) -> Plan:
         given = {b.name: a.nbytes for b, a in zip(self._inputs, arrays, strict=False)}

@@ -121,6 +121,7 @@ class Plan:
         self._status = np.zeros(1, np.int32)
         self._status_address = 0
         self._placed = False
+        self._place: tuple[int, Mapping[str, int]] = (0, {})  # where all lay at the call before
         self._patches: dict[str, list[tuple[Packed, int, int]]] = {}  # by buffer: (parameters, place, bytes behind it)
         self._status_patches: list[Packed] = []
         self._env: dict[Symbol, int] = dict(sizes)
@@ -144,6 +145,8 @@ class Plan:
     def place(self, base: int, outside: Mapping[str, int]) -> bool:
         """Write the addresses of a Workspace at `base` and of buffers elsewhere into all parameters; whether any differs
         from those of the call before."""
+        if self._placed and (base, outside) == self._place:
+            return False
         if not self._placed:  # the first time, or broken off
             self.addresses.clear()
         self._placed, moved = False, not self.addresses
@@ -161,7 +164,7 @@ class Plan:
             if known.get(name) != address:
                 moved = True
                 self._move(name, address)
-        self._placed = True
+        self._placed, self._place = True, (base, dict(outside))
         return moved
 
     def _move(self, name: str, address: int) -> None:
@@ -220,7 +223,7 @@ class Plan:
                     isinstance(a, Pointer) and a.buffer in self._shared for a in item.arguments
                 )
             case Product():
-                return any(map(self._commits, (*item.own, *item.epilogue)))
+                return any(map(self._commits, item.own))
             case Repeat():
                 return any(map(self._commits, item.body))
             case Choose():

@@ -110,7 +110,7 @@ class Emulator:
         store: MutableMapping[str, bytes] | None = None,
     ) -> None:
         self.checks, self.order, self.store = checks, order, store
-        self.memory = Memory(memory)
+        self.memory = Memory(memory, checks)
         self._random = random.Random(seed)
         self._lock = threading.RLock()
         self._interval = 1

@@ -51,10 +51,10 @@ class Allocation:
 
 
 class Memory:
-    """All allocations. `regions` is the table that emu.check looks into."""
+    """All allocations. `regions` is the table that emu.check looks into; watched: it is used, and needs cells."""
 
-    def __init__(self, total: int) -> None:
-        self.total, self.used = total, 0
+    def __init__(self, total: int, watched: bool = True) -> None:
+        self.total, self.used, self.watched = total, 0, watched
         self._by_begin: dict[int, Allocation] = {}
         self._begins: list[int] = []
         self._serial = 0
@@ -69,7 +69,7 @@ class Memory:
             )
         try:
             raw = np.empty(bytes_ + 2 * GUARD + ALIGNMENT, np.uint8)
-            known, cells = np.zeros(bytes_, np.uint8), np.zeros(bytes_, CELL)
+            known, cells = np.zeros(bytes_, np.uint8), np.zeros(bytes_ if self.watched else 0, CELL)
         except MemoryError:
             raise CudaMemoryError(f"this computer has no room for {bytes_} bytes of the emulated GPU") from None
         raw.fill(POISON)

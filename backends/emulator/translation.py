@@ -62,6 +62,7 @@ EXCHANGE = re.compile(
 POINTER = re.compile(r"ptr(?: addrspace\((?P<space>\d+)\))? (?P<value>.*)")
 ORDERING = re.compile(r'( syncscope\("\w*"\))?( (?:unordered|monotonic|acquire|release|acq_rel|seq_cst))+$')
 METADATA = re.compile(r", ![\w.]+ !\d+")
+BULK = re.compile(r"call [^@]*@llvm\.(?:mem(?:cpy|set|move)|masked\.\w+)\.[^(]*p[13]\b")  # of many bytes at once
 MOVES = frozenset({"alloca", "getelementptr", "addrspacecast", "bitcast"})
 MOVE = re.compile(r"\s*(%[\w.]+) = (\w+)\b(.*)")
 ACCESSES = frozenset({"load", "store", "atomicrmw", "cmpxchg"})
@@ -293,6 +294,8 @@ class _Writer:
             line = METADATA.sub("", line)
         if " asm " in line:
             raise CudaError(f"the emulator does not know this instruction of {self.function}", (), line.strip())
+        if self.checks and BULK.search(line):
+            raise CudaError(f"the emulator does not watch this instruction of {self.function}", (), line.strip())
         if "@llvm.nvvm." in line:
             found = CALL.match(line)
             if not found:

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.nvptx.groups import WARP, GroupWriter, identity
 from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dealt
-from symdl.backends.nvptx.kernels import THREADS, Way, rounds_of, ways
+from symdl.backends.nvptx.kernels import THREADS, Part, Way, kernels_of
 from symdl.backends.nvptx.launches import GpuProgram, Launch, Pointer, Product, launches
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.loops import (
@@ -60,6 +59,12 @@ NAMES = {  # as CUDA calls them, with an f behind for float
     )},
 }  # fmt: skip
 DRAWN = ("random_word32", "random_word64", "random_normal32", "random_normal64")
+WHO: dict[Way, str] = {
+    "threads": "a thread a round",
+    "tiles": "a thread a round, in tiles of 32 x 32 through shared memory",
+    "warps": "a warp a round",
+    "blocks": "a block a round",
+}
 PRELUDE = """// What the kernels below call by name.
 #define KERNEL extern "C" __global__ void
 typedef long long word;
@@ -146,16 +151,14 @@ class KernelText:
 
     def __init__(self, gpu: GpuProgram, one: Launch, body: tuple[Stmt, ...], place: int) -> None:
         self.gpu, self.one, self.body = gpu, one, body
-        self.loops, self.inside = rounds_of(body[0]) if is_spread(body) else ([], body)  # type: ignore[arg-type]  # a parallel For
-        self.way: Way = ways(self.loops, self.inside)[place][0] if self.loops else "blocks"
+        self.parts = kernels_of(body)[place]
         self.buffers = [a.buffer for a in one.arguments if isinstance(a, Pointer)]
         items = walk(*body)
         own = {x.index for x in items if isinstance(x, For)}
         self.stored = {x.view.buffer for x in items if isinstance(x, Store)}
         self.names = {s: f"{s}_" if str(s) in self.buffers else str(s) for s in own}
-        size = {"threads": 1, "tiles": 1, "warps": WARP, "blocks": THREADS}[self.way]
         # only asked what it would do
-        self.writer = GroupWriter(GpuModule(GPU), dict.fromkeys(self.buffers, "%b"), own, size)
+        self.writer = GroupWriter(GpuModule(GPU), dict.fromkeys(self.buffers, "%b"), own)
         self.lines: list[str] = []
         self.sizes: dict[Compound, str] = {}  # what sizes alone decide: named at the top
         self.opening: list[str] = []
@@ -169,39 +172,52 @@ class KernelText:
                 parameters.append(f"{'' if a.buffer in self.stored else 'const '}{kind} *{a.buffer}")
             else:
                 parameters.append(f"word {self.extent(a.value)}")
-        groups = {
-            "threads": "a thread a round",
-            "tiles": "a thread a round, in tiles of 32 x 32 through shared memory",
-            "warps": "a warp a round",
-            "blocks": "a block a round",
-        }[self.way]
         self.line(0, f"KERNEL {self.one.kernel}({', '.join(parameters)})")
-        self.line(0, "{   // " + (groups if self.loops else "one block"))
+        self.line(0, "{")
         top = len(self.lines)
-        if self.way in ("threads", "tiles"):
-            self.line(
-                1, f"const word thread = blockIdx.x * {THREADS}LL + threadIdx.x, threads = gridDim.x * {THREADS}LL;"
-            )
-            self.grid("thread", "threads")
+        if len(self.parts) == 1:
+            self.part(self.parts[0], "blockIdx.x", "gridDim.x", 1)
         else:
-            if self.way == "warps":
-                each = THREADS // WARP
-                self.line(1, f"const word lane = threadIdx.x % {WARP}, lanes = {WARP};")
-                self.line(
-                    1,
-                    f"const word group = blockIdx.x * {each}LL + threadIdx.x / {WARP}, groups = gridDim.x * {each}LL;",
-                )
-            else:
-                self.line(1, f"const word lane = threadIdx.x, lanes = {THREADS};")
-                if self.loops:
-                    self.line(1, "const word group = blockIdx.x, groups = gridDim.x;")
-            if self.loops:
-                self.grid("group", "groups")
-            else:
-                self.together(self.inside, 1)
+            self.line(1, "word block = blockIdx.x;  // each part has blocks of its own")
+            for k, part in enumerate(self.parts):
+                plan = self.writer.vectors_of(part.loops[-1]) if part.way == "threads" else None
+                blocks = self.extent(part.blocks(plan.lanes if plan else 1))
+                self.line(1, f"if (const word blocks = {blocks}; 0 <= block && block < blocks) {{")
+                self.part(part, "block", "blocks", 2)
+                self.line(1, "}")
+                if k + 1 < len(self.parts):
+                    self.line(1, f"block -= {blocks};")
         self.line(0, "}")
         self.lines[top:top] = self.opening
         return "\n".join(self.lines) + "\n"
+
+    def part(self, part: Part, block: str, blocks: str, depth: int) -> None:
+        """What one block, of so many, does."""
+        self.way, self.loops, self.inside = part.way, part.loops, part.inside
+        size = {"threads": 1, "tiles": 1, "warps": WARP, "blocks": THREADS}[part.way]
+        self.writer.size_of_group = size
+        self.writer.hazards.clear()
+        self.line(depth, f"// {WHO[part.way] if part.loops else 'one block'}")
+        if size == 1:
+            self.line(
+                depth, f"const word thread = {block} * {THREADS}LL + threadIdx.x, threads = {blocks} * {THREADS}LL;"
+            )
+            self.grid("thread", "threads", depth)
+            return
+        if size == WARP:
+            each = THREADS // WARP
+            self.line(depth, f"const word lane = threadIdx.x % {WARP}, lanes = {WARP};")
+            self.line(
+                depth, f"const word group = {block} * {each}LL + threadIdx.x / {WARP}, groups = {blocks} * {each}LL;"
+            )
+        else:
+            self.line(depth, f"const word lane = threadIdx.x, lanes = {THREADS};")
+            if part.loops:
+                self.line(depth, f"const word group = {block}, groups = {blocks};")
+        if part.loops:
+            self.grid("group", "groups", depth)
+        else:
+            self.together(part.inside, depth)
 
     def dtype_of(self, buffer: str) -> str:
         return self.gpu.program.buffers[buffer].dtype
@@ -209,16 +225,16 @@ class KernelText:
     def line(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
 
-    def grid(self, first: str, step: str) -> None:
+    def grid(self, first: str, step: str, depth: int) -> None:
         """The loops whose rounds are dealt out to the grid, as one."""
         if self.way == "threads" and (plan := self.writer.vectors_of(self.loops[-1])):
-            self.line(1, f"// {plan.lanes} neighbours a thread, as one access where they lie well")
-        self.dealt(self.loops, first, step, 1)
+            self.line(depth, f"// {plan.lanes} neighbours a thread, as one access where they lie well")
+        self.dealt(self.loops, first, step, depth)
         if self.way in ("threads", "tiles"):
-            self.block(self.inside, 2)
+            self.block(self.inside, depth + 1)
         else:
-            self.together(self.inside, 2)
-        self.line(1, "}")
+            self.together(self.inside, depth + 1)
+        self.line(depth, "}")
 
     def dealt(self, loops: Sequence[For], first: str, step: str, depth: int) -> None:
         """The head of a loop over all rounds of some loops, and their indices."""

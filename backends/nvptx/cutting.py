@@ -16,7 +16,7 @@ from symdl.backends.nvptx.library import convolution_nest, matmul_nest
 from symdl.loops import For, Stmt
 from symdl.memory import plan, within
 from symdl.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
-from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step, accesses, verify
+from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
 from symdl.types import Extent, at_most, floor_divide, largest, symbols
 
 SMALL = 256  # visits of a loop that is known to be little work: one block of threads does it with its neighbours
@@ -24,6 +24,7 @@ BLOCKS = 1024  # of one sum at most: as many numbers as one block of threads the
 ELEMENTS = 4096  # that a block of a sum visits at least
 COLUMNS = 1 << 15  # threads that share the columns of a sum, as far as there are rows
 ROWS = 8  # that a thread adds up at least
+MOST_PARTS, MOST_ITEMS = 12, 600  # of a kernel that is put together: statements, and all that stands in them
 LEAST = 4  # rounds of a block that keeps a row of its own
 
 
@@ -35,7 +36,8 @@ def for_gpu(program: Program) -> Program:
         for part in within(step):
             for name in {v.buffer for v, _ in accesses(part)}:
                 users[name] = users.get(name, 0) + 1
-    made = plan(GpuCutter(replace(program, steps=steps), users).program())
+    cut = GpuCutter(replace(program, steps=steps), users).program()
+    made = plan(replace(cut, steps=together(cut, cut.steps)))
     verify(made)
     return made
 
@@ -60,6 +62,36 @@ def served(steps: tuple[Step, ...]) -> tuple[Step, ...]:
             case _:
                 out.append(step)
     return tuple(out)
+
+
+def together(program: Program, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps with neighbouring kernels that need nothing of one another as one, so that they are launched together."""
+    out: list[Step] = []
+    for step in steps:
+        match step:
+            case Kernel() if out and isinstance(out[-1], Kernel) and may_join(program, out[-1], step):
+                sources = tuple(dict.fromkeys((*out[-1].sources, *step.sources)))
+                out[-1] = Kernel((*out[-1].body, *step.body), sources)
+            case Loop(body=inside):
+                out.append(replace(step, body=together(program, inside)))
+            case If(condition, then, other):
+                out.append(If(condition, together(program, then), together(program, other)))
+            case _:
+                out.append(step)
+    return tuple(out)
+
+
+def may_join(program: Program, first: Kernel, second: Kernel) -> bool:
+    """Whether two kernels may run at once, as parts of one."""
+    if len(first.body) + len(second.body) > MOST_PARTS or len(first.items) + len(second.items) > MOST_ITEMS:
+        return False
+    if program.may_be_single(first) != program.may_be_single(second):
+        return False
+    if any(may_fail(k) for k in (first, second)):
+        return False  # no value may have been written where a check fails
+    touched = [({v.buffer for v, _ in k.accesses}, {v.buffer for v, w in k.accesses if w}) for k in (first, second)]
+    (uses, writes), (others, changes) = touched
+    return not (writes & others or changes & uses)
 
 
 class GpuCutter(Cutter):

@@ -77,19 +77,21 @@ class GroupWriter(GpuWriter):
         found = self.emit(f"call i32 @llvm.nvvm.read.ptx.sreg.{name}{'' if '.' in name else '.x'}()", "int32").text
         return self.emit(f"zext i32 {found} to {self.word}", "int64").text
 
-    def places(self) -> tuple[str, str]:
-        """(the number of this thread's group in the grid, how many groups there are); call it once, at the start."""
-        thread, block, blocks = (self.special(name) for name in ("tid", "ctaid", "nctaid"))
-        if self.size_of_group == 1:
+    def begin(self, size: int, block: str, blocks: str) -> tuple[str, str]:
+        """(the number of this thread's group, how many groups there are) from here on, where groups have so many threads and
+        this is one block of so many."""
+        self.size_of_group = size
+        self.hazards.clear()
+        thread = self.special("tid")
+        if size == 1:
             first = self.arithmetic("mul", block, str(self.threads))
             return self.arithmetic("add", first, thread), self.arithmetic("mul", blocks, str(self.threads))
-        in_block = self.threads // self.size_of_group
+        in_block = self.threads // size
         group, groups, self.in_group = block, blocks, thread
         if in_block > 1:
-            bits = self.size_of_group.bit_length() - 1
-            self.in_group = self.arithmetic("and", thread, str(self.size_of_group - 1))
+            self.in_group = self.arithmetic("and", thread, str(size - 1))
             group = self.arithmetic("mul", block, str(in_block))
-            group = self.arithmetic("add", group, self.arithmetic("lshr", thread, str(bits)))
+            group = self.arithmetic("add", group, self.arithmetic("lshr", thread, str(size.bit_length() - 1)))
             groups = self.arithmetic("mul", blocks, str(in_block))
         self.leader = self.emit(f"icmp eq {self.word} {self.in_group}, 0", "bool").text
         return group, groups

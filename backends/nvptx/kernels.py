@@ -14,12 +14,13 @@ from typing import Literal
 
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.kernels import signature
+from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
 from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
-from symdl.backends.nvptx.launches import Argument, Grid, Launch, Number, Pointer
+from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer
 from symdl.backends.nvptx.tiles import TileWriter, crossing
 from symdl.backends.nvptx.writer import GpuModule, units
 from symdl.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, walk
@@ -36,11 +37,36 @@ Way = Literal["threads", "tiles", "warps", "blocks"]
 
 
 @dataclass(frozen=True)
+class Part:
+    """Statements that blocks of their own take: a parallel loop in one way, or statements for one block.
+
+    loops: those whose rounds make up the grid, none for one block; inside: what a round is; when: 1 or 0.
+    """
+
+    loops: tuple[For, ...]
+    inside: tuple[Stmt, ...]
+    way: Way
+    when: Extent = 1
+
+    def blocks(self, lanes: int) -> Extent:
+        """How many blocks take it, each thread so many neighbours at a time."""
+        if not self.loops:
+            return 1
+        if self.way == "tiles":
+            found = crossing(self.loops, self.inside)
+            assert found is not None
+            return smallest(found.tiles, MOST_BLOCKS)
+        each = {"threads": THREADS, "warps": THREADS // WARP, "blocks": 1}[self.way]
+        many = units(self.loops, lanes)
+        return smallest(floor_divide(many + (each - 1), each), MOST_BLOCKS) * self.when
+
+
+@dataclass(frozen=True)
 class Written:
-    """A kernel as it is called: name, and how many rounds one unit of the grid takes."""
+    """A kernel as it is called: its name, how many blocks it has, and whether it may fail."""
 
     name: str
-    lanes: int
+    blocks: Extent
     checks: bool
 
 
@@ -62,27 +88,31 @@ def launches_of(module: GpuModule, body: tuple[Stmt, ...], step: int, ranged: bo
         *map(Pointer, buffers),
         *(Number("int64", polynomial([((s,), 1)])) for s in sizes),
     )
-    if not is_spread(body):
-        made = written(module, body, buffers, sizes, own, ranged, "blocks")
-        return [Launch(made.name, (1, 1, 1), THREADS, arguments, step)]
-    assert isinstance(body[0], For)
-    loops, inside = rounds_of(body[0])
     found = []
-    for way, when in ways(loops, inside):
-        made = written(module, body, buffers, sizes, own, ranged, way)
-        found.append(Launch(made.name, grid(loops, way, made.lanes, when), THREADS, arguments, step))
+    for parts in kernels_of(body):
+        made = written(module, body, parts, buffers, sizes, own, ranged)
+        found.append(Launch(made.name, (made.blocks, 1, 1), THREADS, arguments, step))
     return found
 
 
-def grid(loops: Sequence[For], way: Way, lanes: int, when: Extent) -> Grid:
-    """How many blocks run the rounds of loops; when: 1 or 0."""
-    if way == "tiles":
-        found = crossing(loops, loops[-1].body)
-        assert found is not None
-        return smallest(found.tiles, MOST_BLOCKS), 1, 1
-    each = {"threads": THREADS, "warps": THREADS // WARP, "blocks": 1}[way]
-    many = units(loops, lanes)
-    return smallest(floor_divide(many + (each - 1), each), MOST_BLOCKS) * when, 1, 1
+def kernels_of(body: tuple[Stmt, ...]) -> list[list[Part]]:
+    """The kernels that a loop nest becomes, each of so many parts: one for each way to take a parallel loop that is alone,
+    otherwise one for all."""
+    parts: list[Part] = []
+    single: list[Stmt] = []
+    for s in body:
+        if is_spread((s,)):
+            assert isinstance(s, For)
+            if single:
+                parts.append(Part((), tuple(single), "blocks"))
+                single = []
+            loops, inside = rounds_of(s)
+            parts += [Part(tuple(loops), inside, way, when) for way, when in ways(loops, inside)]
+        else:
+            single.append(s)
+    if single:
+        parts.append(Part((), tuple(single), "blocks"))
+    return [[part] for part in parts] if is_spread(body) else [parts]
 
 
 def rounds_of(loop: For) -> tuple[list[For], tuple[Stmt, ...]]:
@@ -149,17 +179,17 @@ def beside_threads(loops: Sequence[For], inside: tuple[Stmt, ...]) -> bool:
 def written(
     module: GpuModule,
     body: tuple[Stmt, ...],
+    parts: Sequence[Part],
     buffers: dict[str, bool],
     sizes: Sequence[Symbol],
     own: set[Symbol],
     ranged: bool,
-    way: Way,
 ) -> Written:
-    """The kernel for a loop nest, written only once."""
-    key = way, ranged, signature(body, list(buffers))
+    """The kernel for parts of a loop nest, written only once."""
+    key = tuple(part.way for part in parts), ranged, signature(body, list(buffers))
     found = module.made.get(key)
     if found is None:
-        found = module.made[key] = _written(module, body, buffers, sizes, own, ranged, way)
+        found = module.made[key] = _written(module, title(body), parts, buffers, sizes, own, ranged)
         module.kernels[key] = found.name
     module.checks = module.checks or found.checks
     return found
@@ -167,46 +197,67 @@ def written(
 
 def _written(
     module: GpuModule,
-    body: tuple[Stmt, ...],
+    stem: str,
+    parts: Sequence[Part],
     buffers: dict[str, bool],
     sizes: Sequence[Symbol],
     own: set[Symbol],
     ranged: bool,
-    way: Way,
 ) -> Written:
-    size = {"threads": 1, "warps": WARP}.get(way, THREADS)
     pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
-    writer = TileWriter(module, pointers, own, size, THREADS)
+    writer = TileWriter(module, pointers, own, 1, THREADS)
     writer.ranged = ranged
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
-    group, groups = writer.places()
-    lanes = 1
-    if not is_spread(body):
-        writer.cooperate(body)
-    else:
-        assert isinstance(body[0], For)
-        loops, inside = rounds_of(body[0])
-        if way == "tiles":
-            shape = crossing(loops, inside)
-            assert shape is not None
-            writer.tiles(shape, inside, group, groups)
-        elif way == "threads":
-            plan = writer.vectors_of(loops[-1])
-            lanes = plan.lanes if plan else 1
-            writer.shared_out(loops, group, groups, plan)
+    block, total = writer.special("ctaid"), 0
+    done = writer.fresh("done")
+    for part in parts:
+        plan = writer.vectors_of(part.loops[-1]) if part.way == "threads" else None
+        blocks = part.blocks(plan.lanes if plan else 1)
+        if len(parts) == 1:
+            write_part(writer, part, plan, block, writer.special("nctaid"))
         else:
-            opened = writer.open_loop(writer.size(units(loops, 1)), group, groups)
-            writer.nests.append(Nest(opened.before, changed_in(inside) | {("index", str(x.index)) for x in loops}))
-            writer.scopes[-1].symbols[loops[-1].index] = writer.define_indices(loops, opened.index, 1)
-            writer.cooperate(inside)
-            writer.nests.pop()
-            writer.close_loop(opened)
+            here, other = writer.fresh("part"), writer.fresh("other")
+            own_block = writer.arithmetic("sub", block, writer.size(total))
+            count = writer.size(blocks)
+            writer.branch(writer.emit(f"icmp ult {writer.word} {own_block}, {count}", "bool").text, here, other)
+            writer.label(here)
+            writer.open_scope()
+            write_part(writer, part, plan, own_block, count)
+            writer.close_scope()
+            writer.jump(done)
+            writer.label(other)
+        total = total + blocks
+    if len(parts) > 1:
+        writer.jump(done)
+        writer.label(done)
     writer.line("ret void")
     kinds = ["ptr addrspace(1) %status"]
-    apart = way in ("threads", "tiles")  # where threads meet, what another has written must be read anew
+    apart = all(part.way in ("threads", "tiles") for part in parts)  # where threads meet, what is written is read anew
     for k, is_written in enumerate(buffers.values()):
         facts = "" if is_written and not apart else " noalias" if is_written else " noalias readonly"
         kinds.append(f"ptr addrspace(1){facts} %b{k}")
     kinds += [f"i64 %s{k}" for k in range(len(sizes))]
-    name = module.entry(title(body), f"({', '.join(kinds)})", writer.finished(), writer, THREADS)
-    return Written(name, lanes, writer.checks)
+    name = module.entry(stem, f"({', '.join(kinds)})", writer.finished(), writer, THREADS)
+    return Written(name, total, writer.checks)
+
+
+def write_part(writer: TileWriter, part: Part, plan: Plan | None, block: str, blocks: str) -> None:
+    """What one block, of so many, does."""
+    size = {"threads": 1, "warps": WARP}.get(part.way, THREADS)
+    group, groups = writer.begin(size, block, blocks)
+    loops = part.loops
+    if not loops:
+        writer.cooperate(part.inside)
+    elif part.way == "tiles":
+        shape = crossing(loops, part.inside)
+        assert shape is not None
+        writer.tiles(shape, part.inside, group, groups)
+    elif part.way == "threads":
+        writer.shared_out(loops, group, groups, plan)
+    else:
+        opened = writer.open_loop(writer.size(units(loops, 1)), group, groups)
+        writer.nests.append(Nest(opened.before, changed_in(part.inside) | {("index", str(x.index)) for x in loops}))
+        writer.scopes[-1].symbols[loops[-1].index] = writer.define_indices(loops, opened.index, 1)
+        writer.cooperate(part.inside)
+        writer.nests.pop()
+        writer.close_loop(opened)

@@ -39,7 +39,7 @@ Grid = tuple[Extent, Extent, Extent]
 
 @dataclass(frozen=True)
 class Launch:
-    """One kernel on a grid of blocks of `block` threads each; a grid with a 0 is not launched.
+    """One kernel on a grid of blocks of `block` threads each; a grid with a 0 (or less) is not launched.
 
     step is the number of the Program's step that it belongs to, in the order of `all_steps` (a Loop or If before what
     is in it): for profiles and names. shared is the dynamic shared memory in bytes.
@@ -63,17 +63,11 @@ class HostCall:
 
 @dataclass(frozen=True)
 class Product:
-    """A product of matrices: the run time takes `own`, or a library and then `epilogue`.
-
-    `own` does all of the call, its epilogue included. A library writes the Call's result view, then come the launches of
-    `epilogue`, which read it. library says whether the result has a place in memory, so that a library may be used.
-    """
+    """A product of float matrices: the run time takes `own`, or a library instead. What follows it is launched by itself."""
 
     step: int
     call: Call
     own: tuple[Launch, ...]
-    epilogue: tuple[Launch, ...] = ()
-    library: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,9 +96,10 @@ Item = Launch | HostCall | Product | Repeat | Choose
 class GpuProgram:
     """A Program for a GPU: the text of all its kernels (one LLVM module for nvptx64) and what to do in order.
 
-    program: the buffers, bindings, checks and arena slots that the launches speak of; its steps are those of the Program
-    that was given, and its temps may be more. status: a kernel's index check may set the status word (0 is good; else a
-    code as in Program.failures), which every kernel has as its first parameter whether it does or not.
+    program: the Program as it is cut for a GPU, which the steps of launches number (in the order of `all_steps`): it has
+    the inputs and results of the one that was given, kernels in other pieces, and temps and arena slots of its own.
+    status: a kernel's index check may set the status word (0 is good; else a code as in Program.failures), which every
+    kernel has as its first parameter whether it does or not.
     """
 
     program: Program
@@ -114,15 +109,15 @@ class GpuProgram:
 
 
 def launches(items: tuple[Item, ...]) -> Iterator[Launch]:
-    """Every Launch, also inside loops, branches and products (`own`, then `epilogue`)."""
+    """Every Launch, also inside loops, branches and products."""
     stack = list(reversed(items))
     while stack:
         item = stack.pop()
         match item:
             case Launch():
                 yield item
-            case Product(own=own, epilogue=epilogue):
-                yield from (*own, *epilogue)
+            case Product(own=own):
+                yield from own
             case Repeat(body=body):
                 stack += reversed(body)
             case Choose(then=then, other=other):

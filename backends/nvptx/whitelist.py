@@ -32,7 +32,7 @@ BY_TYPE: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         tuple(f"{sign}{op}.with.overflow" for sign in "su" for op in ("add", "sub", "mul")), frozenset(INTEGERS)
     ),
-    **dict.fromkeys(("fptosi.sat", "fptoui.sat"), frozenset({"i32", "i64"})),
+    **dict.fromkeys(("fptosi.sat", "fptoui.sat"), _INTEGERS),
     **dict.fromkeys(tuple(f"vector.reduce.{op}" for op in ("fadd", "fmul", "fmax", "fmin")), _FLOATS),
     **dict.fromkeys(
         tuple(f"vector.reduce.{op}" for op in ("add", "mul", "smax", "smin", "umax", "umin", "and", "or", "xor")),

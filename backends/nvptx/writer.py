@@ -281,6 +281,8 @@ class GpuWriter(AttemptWriter):
         """Whether every buffer begins where a whole vector may."""
         found = ""
         for pointer in self.pointers.values():
+            if self.spaces[pointer] != GLOBAL:
+                continue
             one = self.emit(f"ptrtoint {self.typed(pointer)} to i64", "int64").text
             found = self.emit(f"or i64 {found}, {one}", "int64").text if found else one
         low = self.emit(f"and i64 {found}, {VECTOR_BYTES - 1}", "int64").text

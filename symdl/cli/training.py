@@ -86,7 +86,7 @@ def train(arguments: argparse.Namespace) -> int:
     """`symdl train`."""
     if not arguments.mpi:
         return _train(arguments)
-    with distributed.session() as ranks:
+    with distributed.together() as ranks:
         if ranks.Get_rank():
             arguments.quiet = True
         return _train(arguments)

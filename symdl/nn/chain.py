@@ -10,6 +10,7 @@ import numpy as np
 from symdl.errors import ConfigError
 from symdl.expr import Expr
 from symdl.nn.layer import Array, Layer, Training
+from symdl.plot.network import Diagram, network
 from symdl.storage import SharedVariable
 
 
@@ -26,6 +27,10 @@ class Chain(Layer):
         self.layers: list[Layer] = []
         for layer in layers:
             self.add(layer)
+
+    def plot(self, names: Sequence[Sequence[str]] | None = None) -> Diagram:
+        """The network as a picture, a line for each weight, as thick as it is large: see `symdl.plot.network`."""
+        return network(self, names)
 
     def add(self, layer: Layer) -> None:
         """Append a layer, before the first call."""

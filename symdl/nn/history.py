@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from symdl.plot.curves import learning_curve_svg
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -50,6 +52,10 @@ class History:
     def interrupted(self) -> bool:
         """Whether the user stopped it by Ctrl-C."""
         return self.stopped == INTERRUPTED
+
+    def _repr_svg_(self) -> str:
+        """Its loss as curves, which Jupyter shows."""
+        return learning_curve_svg(self)
 
     def __repr__(self) -> str:
         last = f"; {self.records[-1]}" if self.records else ""

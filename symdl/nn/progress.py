@@ -11,6 +11,7 @@ from symdl.nn.history import line_of
 from symdl.nn.watching import Callback, Logs
 
 PERIOD = 0.1  # seconds between two looks of the bar
+SLOW = 1.0  # seconds of an epoch from which on the bar moves within it, which costs a call a batch
 
 
 class ProgbarLogger(Callback):
@@ -38,7 +39,9 @@ class ProgbarLogger(Callback):
             self._show(self.trainer.epoch, 0, str(records[-1]) if records else "")
 
     def watches(self, hook: str) -> bool:
-        return self.bar is not None and hook == "on_train_batch_end"
+        records = self.trainer.history.records
+        slow = not records or records[-1].seconds > SLOW
+        return self.bar is not None and hook == "on_train_batch_end" and slow
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self.bar is not None and (now := time.perf_counter()) - self.shown > PERIOD:

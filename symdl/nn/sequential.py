@@ -233,7 +233,7 @@ class Sequential(Chain):
         if class_weight is not None:
             of_class = class_weights(class_weight, y)
             weights = of_class if weights is None else weights * of_class
-        trainer.history = History(initial_epoch=initial_epoch)
+        trainer.history, self._trainer = History(initial_epoch=initial_epoch), trainer
         return fit(
             trainer,
             x,
@@ -265,6 +265,7 @@ class Sequential(Chain):
         self._chosen("evaluate")
         x, y = self._data(x, y, "evaluate")
         trainer = self._prepared(y)
+        self._trainer = self._trainer or trainer
         found = trainer.evaluate(x, y) if sample_weight is None else trainer.evaluate(x, y, weights=sample_weight)
         return _results(list(found.values()), list(found), return_dict)
 
@@ -287,7 +288,7 @@ class Sequential(Chain):
         """Move the weights by one batch: its loss and metrics before the move, as `evaluate` gives them."""
         self._chosen("train_on_batch")
         x, y = self._data(x, y, "train_on_batch")
-        trainer = self._prepared(y)
+        trainer = self._trainer = self._prepared(y)
         weights = None if sample_weight is None else weights_of(sample_weight, len(x))
         if class_weight is not None:
             weights = class_weights(class_weight, y) * (1 if weights is None else weights)
@@ -300,9 +301,11 @@ class Sequential(Chain):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate now; setting it takes effect at the next step."""
-        trainer = self._running()
-        return float(trainer.learning_rate.get_value())
+        """The learning rate now; setting it, once training has begun, takes effect at the next step."""
+        chosen = self._chosen("learning_rate")[0].learning_rate
+        if self._trainer is None and isinstance(chosen, float | int):
+            return float(chosen)
+        return float(self._running().learning_rate.get_value())
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
@@ -407,10 +410,9 @@ class Sequential(Chain):
             if y.ndim == self.prediction.ndim:
                 target = T.tensor("y", dtype=str(y.dtype), shape=(None, *self.prediction.type.shape[1:]))
             objective = supervised(self, self._input, target, loss, measured(metrics, loss, self.prediction), seed)
-            self._trainers = {key: Trainer(with_penalty(objective), optimizer, seed)}
+            self._trainers[key] = Trainer(with_penalty(objective), optimizer, seed)
             self._take_up(self._trainers[key])
-        self._trainer = self._trainers[key]
-        return self._trainer
+        return self._trainers[key]
 
     def _take_up(self, trainer: Trainer) -> None:
         """The optimizer's state of a file."""

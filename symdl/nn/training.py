@@ -294,15 +294,18 @@ def _epochs(
     run: Run | None,
 ) -> Iterator[EpochRecord]:
     n = len(plan)
-    watched = run if run is not None and (run.before or run.after) else None
-    sweep = trainer.sweep(plan, batch_size) if watched is None and transform is None else None
+    sweep: Sweep | None = None
     while trainer.epoch < epochs:
+        watched = run if run is not None and (run.before or run.after) else None
+        at_once = watched is None and transform is None  # nobody looks between batches
+        if at_once and sweep is None:
+            sweep = trainer.sweep(plan, batch_size)
         started = time.perf_counter()
         order = trainer.rng.permutation(n) if shuffle else np.arange(n)
         total, seen = np.zeros(len(trainer.names)), 0
-        if sweep is not None:  # nobody looks between batches
+        if at_once and sweep is not None:
             total, seen = sweep.total(order), n
-        for k, begin in enumerate(range(0, n if sweep is None else 0, batch_size)):
+        for k, begin in enumerate(range(seen, n, batch_size)):
             rows = order[begin : begin + batch_size]
             if watched is not None:
                 watched.batch_begins(k)

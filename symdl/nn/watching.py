@@ -84,7 +84,7 @@ class Callback:
         """After a batch; logs: means over the epoch so far."""
 
     def watches(self, hook: str) -> bool:
-        """Whether the hook of this name does anything, so that it must be called for every batch."""
+        """Whether the hook of this name does anything, so that it must be called for every batch of the next epoch."""
         return getattr(type(self), hook) is not getattr(Callback, hook)
 
     def state(self) -> dict[str, Array]:
@@ -137,13 +137,13 @@ class Run:
             callback.set_model(self.model)
         for callback in self.callbacks:
             callback.on_train_begin({})
-        self.before = [c.on_train_batch_begin for c in self.callbacks if c.watches("on_train_batch_begin")]
-        self.after = [c.on_train_batch_end for c in self.callbacks if c.watches("on_train_batch_end")]
 
     def epoch_begins(self) -> None:
         """Before an epoch."""
         for callback in self.callbacks:
             callback.on_epoch_begin(self.trainer.epoch, {})
+        self.before = [c.on_train_batch_begin for c in self.callbacks if c.watches("on_train_batch_begin")]
+        self.after = [c.on_train_batch_end for c in self.callbacks if c.watches("on_train_batch_end")]
 
     def epoch_ends(self, record: EpochRecord) -> None:
         """After an epoch."""

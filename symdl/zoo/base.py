@@ -18,6 +18,7 @@ from symdl.nn.history import History
 from symdl.nn.metrics import confusion
 from symdl.nn.training import Validation
 from symdl.nn.weights import assign, values
+from symdl.plot.network import Diagram, network
 from symdl.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -103,6 +104,10 @@ class Model(ABC):
     @abstractmethod
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
         """How good the model is on data: its measures by name, the most telling one first."""
+
+    def plot(self, names: Sequence[Sequence[str]] | None = None) -> Diagram:
+        """The network as a picture, a line for each weight, as thick as it is large: see `symdl.plot.network`."""
+        return network(self, names)
 
     def save(self, path: str | os.PathLike[str], data: str | None = None) -> None:
         """Write weights and config to a safetensors file. data: the name of what it was trained on."""

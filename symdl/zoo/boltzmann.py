@@ -81,7 +81,8 @@ class Machine:
 
     def independent_log_partition(self, base: Expr) -> Expr:
         """log Z of the machine at beta = 0."""
-        return T.softplus(base).sum() + self.hidden_bias.shape[0] * math.log(2)
+        halves: Expr = self.hidden_bias.shape[0] * math.log(2)
+        return T.softplus(base).sum() + halves
 
     def in_float64(self) -> Machine:
         """The same machine, computed in float64."""
@@ -120,8 +121,8 @@ class GaussianMachine(Machine):
         return -(h @ self.hidden_bias) - (gained + self.log_deviation + math.log(2 * math.pi) / 2).sum(axis=-1)
 
     def independent_log_partition(self, base: Expr) -> Expr:
-        volume = (self.log_deviation + math.log(2 * math.pi) / 2).sum()
-        return volume + self.hidden_bias.shape[0] * math.log(2)
+        halves: Expr = self.hidden_bias.shape[0] * math.log(2)
+        return (self.log_deviation + math.log(2 * math.pi) / 2).sum() + halves
 
 
 def bernoulli(p: Expr, noise: RandomStream) -> Expr:
@@ -148,4 +149,5 @@ def pseudo_likelihood_of(machine: Machine, v: Expr, i: Expr) -> Expr:
     change = 1 - 2 * v[:, i]
     flipped = z + change[:, None] * machine.W[i]
     gap = -change * machine.visible_bias[i] - (T.softplus(flipped) - T.softplus(z)).sum(axis=1)
-    return v.shape[1] * T.log(T.sigmoid(gap))
+    units: Expr = v.shape[1]
+    return units * T.log(T.sigmoid(gap))

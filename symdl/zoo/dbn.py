@@ -229,8 +229,8 @@ class DBN(Network):
         top = self.machines[-1].sample(n, steps)
         if len(self.machines) == 1:
             return top
-        drawn, mean = self._down(top)
-        return mean if means else drawn
+        lowest: Array = self._down(top)[means]
+        return lowest
 
     @cached_property
     def _exact(self) -> Function:

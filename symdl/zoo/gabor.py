@@ -60,7 +60,13 @@ def fit_gabor(filter: Array) -> Gabor:
             angle = float(np.arctan2(fy, fx))
             start = [*centre, angle, frequency, phase, max(deviation, 0.51), max(deviation, 0.51), np.abs(w).max()]
             found = least_squares(
-                lambda p: (_gabor(p, y, x) - w).ravel(), start, _slopes(y, x), bounds=(low, high), max_nfev=60
+                lambda p: (_gabor(p, y, x) - w).ravel(),
+                start,
+                _slopes(y, x),
+                bounds=(low, high),
+                ftol=1e-4,
+                xtol=1e-4,
+                max_nfev=60,
             )
             if found.cost < best[0]:
                 best = float(found.cost), found.x

@@ -167,14 +167,14 @@ class RBM(Model):
 
     def visible(self, x: Any, where: str) -> Array:
         """x as states of the visible units. Raises DataError for what is outside 0..1 where they are binary."""
-        x = self.inputs(x, where)
-        if self.binary and (x.min() < 0 or x.max() > 1):
+        rows = self.inputs(x, where)
+        if self.binary and (rows.min() < 0 or rows.max() > 1):
             raise DataError(
-                f"{where}: x goes from {x.min():g} to {x.max():g}; binary visible units take 0 to 1",
+                f"{where}: x goes from {rows.min():g} to {rows.max():g}; binary visible units take 0 to 1",
                 (),
                 "Scale x into 0..1, or use a GaussianRBM.",
             )
-        return x
+        return rows
 
     def in_rows(self, f: Function, x: Any, where: str) -> Array:
         """f of the rows of x."""
