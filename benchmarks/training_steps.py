@@ -126,7 +126,7 @@ def long_short_term_memory(
 def lenet(rows: int = 64) -> Step:
     """Two convolutions with pooling and two layers, as LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998), relu, Adam."""
     x, y = T.tensor("x", dtype=DTYPE, shape=(None, 1, 28, 28)), T.ivector("y")
-    first = {"data_format": "channels_first"}
+    first: Any = {"data_format": "channels_first"}
     net = nn.Sequential(
         [
             nn.Conv2D(8, 5, activation="relu", name="first", **first), nn.MaxPooling2D(2, **first),

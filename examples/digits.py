@@ -2,7 +2,7 @@
 
 from symdl.datasets import digits_split
 from symdl.nn import EarlyStopping, confusion_text
-from symdl.zoo import MLP, load
+from symdl.zoo import MLP
 
 split = digits_split(seed=0)
 model = MLP(sizes=(64, 100, 10), activation="relu", dropout=0.1, epochs=60)
@@ -15,4 +15,4 @@ print(f"test accuracy {model.score(split.x_test, split.y_test):.4f}")
 print(confusion_text(model.confusion(split.x_test, split.y_test)))
 
 model.save("digits.safetensors")
-print("the first test digits are", load("digits.safetensors").predict(split.x_test[:10]))
+print("the first test digits are", MLP.load("digits.safetensors").predict(split.x_test[:10]))

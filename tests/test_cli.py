@@ -178,7 +178,7 @@ def test_mnist_from_files(capsys: Capture, mnist_folder: Path) -> None:
 def test_predict_a_bundled_digit(capsys: Capture, weights: str) -> None:
     assert main(["predict", weights, "17"]) == 0
     x, y = digits()
-    probabilities = load(weights).predict_proba(x[17])[0]
+    probabilities = MLP.load(weights).predict_proba(x[17])[0]
     label = probabilities.argmax()
     assert capsys.readouterr().out == f"0  {label}  {probabilities[label]:.4f}  (true label {y[17]})\n"
     assert main(["predict", weights, "1797"]) == 1
@@ -203,7 +203,7 @@ def test_predict_files(capsys: Capture, weights: str, name: str) -> None:
         write_idx(Path(name), x)
     assert main(["predict", weights, name, "--json"]) == 0
     got = json.loads(capsys.readouterr().out)
-    expected = load(weights).predict_proba(x)
+    expected = MLP.load(weights).predict_proba(x)
     assert got["predicted"] == expected.argmax(axis=1).tolist()
     np.testing.assert_allclose(got["probabilities"], expected, rtol=1e-6)
 

@@ -87,8 +87,8 @@ KERNELS = {"add": add, "below_three": below_three, "row": row}
 
 def program(buffers: Sequence[Buffer], steps: Sequence[Step], **more: Any) -> Program:
     known = {b.name: b for b in buffers}
-    first = next(b for b in buffers if b.kind in ("input", "shared"))
-    made = Program(known, (Binding(SYMBOLS["n"], first.name, 0),), more.pop("checks", ()), tuple(steps), **more)
+    first = more.pop("first", None) or next(b.name for b in buffers if b.kind in ("input", "shared"))
+    made = Program(known, (Binding(SYMBOLS["n"], first, 0),), more.pop("checks", ()), tuple(steps), **more)
     verify(made)
     return made
 
@@ -239,6 +239,13 @@ def test_checks_at_entry() -> None:
         f.execute(f.bind([np.zeros(5)]))
     with pytest.raises(ProgramError, match="x must be float64"):
         f.bind([np.zeros(3, np.float32)])
+
+
+def test_a_size_may_be_that_of_a_constant() -> None:
+    driver = StubDriver(KERNELS)
+    of = program([vector("c", kind="constant"), vector("y", kind="output")], [elementwise("y", "c")], first="c")
+    f = executable(of, [launch("add", 0, "c", "y")], driver, [np.arange(3.0)])
+    np.testing.assert_array_equal(call(f, [])[1][0], [0, 1, 2])
 
 
 def test_a_loop_counts_in_parameters_grids_and_addresses() -> None:

@@ -63,7 +63,8 @@ def rows(seed: int = 0, shape: tuple[int, ...] = (3, 150)) -> Array:
 def softmax_of(x: Array) -> Array:
     wide = x.astype(np.float64)
     e: Array = np.exp(wide - wide.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
+    total: Array = e.sum(1, keepdims=True)
+    return np.divide(e, total)
 
 
 # ---- what kernels compute ----

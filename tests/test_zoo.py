@@ -166,6 +166,7 @@ def test_weights_round_trip(tmp_path: Path, fitted: MLP) -> None:
     assert metadata["data"] == "clouds"
     assert json.loads(metadata["symdl.config"])["sizes"] == [4, 8, 3]
     for again in (load(file), MLP.load(file)):
+        assert isinstance(again, MLP)
         assert again.config == fitted.config
         assert again.predict_proba(X).tobytes() == fitted.predict_proba(X).tobytes()
 

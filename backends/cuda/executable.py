@@ -68,15 +68,20 @@ class CudaExecutable:
         number = {b.name: k for k, b in enumerate(given)}
         bindings = code.program.bindings
         # symbols that are extents of the arrays, and those that are values of them or of constants
-        self._axes = [(b.symbol, number[b.buffer], b.axis) for b in bindings if b.axis is not None]
+        axes = [(b.symbol, b.buffer, b.axis) for b in bindings if b.axis is not None]
+        self._axes = [(symbol, number[name], axis) for symbol, name, axis in axes if name in number]
+        known = {s: self._constants[name].shape[axis] for s, name, axis in axes if name not in number}
         self._values = [(b.symbol, number.get(b.buffer), b.buffer) for b in bindings if b.axis is None]
         self._loose = frozenset(symbol for symbol, _, _ in self._values)
         self._loose_extents = extents_with(self._loose, code.program)
         checks = list(enumerate(code.program.checks))
         self._loose_checks = [(k, c) for k, c in checks if self._loose & (symbols(c.fact.left) | symbols(c.fact.right))]
         self._fixed_checks = [one for one in checks if one not in self._loose_checks]
+        self._known = known  # sizes of constants
         self._fixed: dict[tuple[tuple[int, ...], ...], dict[Symbol, int]] = {}  # the sizes that shapes give
-        self._plans: dict[tuple[Any, Any], Plan | int] = {}  # by shapes, and extents that values give; or a failing check
+        self._plans: dict[
+            tuple[Any, Any], Plan | int
+        ] = {}  # by shapes, and extents that values give; or a failing check
         self._own = threading.RLock()  # one call at a time has the workspace and the plans' parameters
         self._busy = False
         self._twin: CudaExecutable | None = None
@@ -124,8 +129,10 @@ class CudaExecutable:
         if fixed is None:
             if len(self._fixed) >= REMEMBERED_SHAPES:
                 self._fixed.clear()
-            fixed = self._fixed[shapes] = {s: shapes[k][axis] for s, k, axis in self._axes}
-        sizes, extents = fixed, ()
+            fixed = {**self._known, **{s: shapes[k][axis] for s, k, axis in self._axes}}
+            self._fixed[shapes] = fixed
+        sizes = fixed
+        extents: tuple[int, ...] = ()
         loose: dict[Symbol, int] = {}
         if self._values:
             found = ((s, self._constants[name] if k is None else arrays[k]) for s, k, name in self._values)

@@ -60,7 +60,6 @@ else:
 available_if: Callable[..., Any] = load("sklearn.utils.metaestimators", PURPOSE).available_if
 check_is_fitted: Callable[..., None] = _checks.check_is_fitted
 check_random_state: Callable[[Any], np.random.RandomState] = _tables.check_random_state
-class_weights: Callable[..., Array] = load("sklearn.utils.class_weight", PURPOSE).compute_sample_weight
 train_test_split: Callable[..., Any] = load("sklearn.model_selection", PURPOSE).train_test_split
 check_classification_targets: Callable[[Any], None] = _multiclass.check_classification_targets
 type_of_target: Callable[..., str] = _multiclass.type_of_target

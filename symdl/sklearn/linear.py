@@ -26,7 +26,6 @@ from symdl.sklearn.conventions import (
     check_is_fitted,
     check_random_state,
     checked_weights,
-    class_weights,
     either,
     labels_of,
     number,
@@ -65,12 +64,16 @@ class LinearClassifier(ClassifierMixin, Estimator):
             )
         return x, labels_of(y, self.classes_)
 
-    def _weights_of_classes(self, labels: Array) -> Array:
-        """How much each example counts by its class."""
-        of = self.class_weight
+    def _weights_of_classes(self, labels: Array, weights: Array | None = None) -> Array:
+        """How much each example counts by its class; balanced: so that all classes weigh alike, each example as `weights`."""
+        of, count = self.class_weight, len(self.classes_)
         if isinstance(of, Mapping):
-            of = {k: of[c] for k, c in enumerate(self.classes_.tolist()) if c in of}
-        return class_weights(of, labels)
+            return np.array([of.get(c, 1.0) for c in self.classes_.tolist()], np.float64)[labels]
+        if of is None:
+            return np.ones(len(labels))
+        mass = np.bincount(labels, weights, count)
+        found: Array = (mass.sum() / (np.count_nonzero(mass) * np.where(mass > 0, mass, 1)))[labels]
+        return found
 
     def _output(self, X: Any, output: str) -> Array:
         check_is_fitted(self)
@@ -134,7 +137,8 @@ class LogisticRegression(LinearClassifier):
         """Train on rows X[n, features] and labels y[n]. sample_weight[n]: how much each counts."""
         self.check_settings()
         x, labels = self._labelled(X, y, reset=True)
-        weights = checked_weights(sample_weight, x) * self._weights_of_classes(labels).astype(x.dtype)
+        weights = checked_weights(sample_weight, x)
+        weights = weights * self._weights_of_classes(labels, weights).astype(x.dtype)
         two = len(self.classes_) == 2
         shape = (1 if two else len(self.classes_), x.shape[1])
         begin = [np.zeros(shape[::-1], x.dtype), np.zeros(shape[0], x.dtype)]

@@ -47,6 +47,9 @@ class Config:
             raise ConfigError(f"{type(self).__name__}: dtype {self.dtype!r} is neither float32 nor float64")
 
 
+_Config = Config  # the attribute of a model hides it
+
+
 class Model(ABC):
     """The base of the zoo's models.
 
@@ -55,10 +58,10 @@ class Model(ABC):
     """
 
     name: ClassVar[str]
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[_Config]]
     config: Any
 
-    def __init__(self, config: Config | None = None, **changes: Any) -> None:
+    def __init__(self, config: _Config | None = None, **changes: Any) -> None:
         unknown = sorted(changes.keys() - {f.name for f in fields(self.Config)})
         if unknown:
             options = ", ".join(f.name for f in fields(self.Config))
@@ -177,15 +180,15 @@ class Model(ABC):
                 (),
                 "Call fit, or symdl.zoo.load(path).",
             )
-        x = self.inputs(x, where)
+        rows = self.inputs(x, where)
         low, high = self.range
-        if x.min() < low - (high - low) or x.max() > high + (high - low):
+        if rows.min() < low - (high - low) or rows.max() > high + (high - low):
             raise DataError(
-                f"{where}: inputs from {x.min():g} to {x.max():g} meet a model trained on {low:g} to {high:g}",
+                f"{where}: inputs from {rows.min():g} to {rows.max():g} meet a model trained on {low:g} to {high:g}",
                 (),
                 "Scale the inputs as the training data were (symdl predict has --scale).",
             )
-        return x
+        return rows
 
     def seen(self, x: Array) -> None:
         """Note the range of the inputs that the model has been trained on."""
