@@ -27,7 +27,13 @@ import symdl.sklearn as own
 from benchmarks.machine import store
 
 Make = Callable[[int], Any]
-MLP64 = {"hidden_layer_sizes": (64,), "activation": "logistic", "solver": "sgd", "learning_rate_init": 0.5, "max_iter": 100}
+MLP64 = {
+    "hidden_layer_sizes": (64,),
+    "activation": "logistic",
+    "solver": "sgd",
+    "learning_rate_init": 0.5,
+    "max_iter": 100,
+}
 RBM = {"n_components": 100, "learning_rate": 0.06, "n_iter": 20}
 
 # name -> (what is asked for at least, symdl's, scikit-learn's or None)
@@ -95,7 +101,10 @@ def accuracy(seeds: int) -> list[dict[str, Any]]:
         asked = "      " if gate is None else f">={gate:.3f}"
         verdict = "" if gate is None else ("ok" if row["symdl"] >= gate else "BELOW")
         peer = f"{row['scikit-learn']:.4f} ({row['scikit-learn_least']:.4f})" if theirs else "-"
-        print(f"{name:30} {asked}  symdl {row['symdl']:.4f} ({row['symdl_least']:.4f})  scikit-learn {peer}  {verdict}", flush=True)
+        print(
+            f"{name:30} {asked}  symdl {row['symdl']:.4f} ({row['symdl_least']:.4f})  scikit-learn {peer}  {verdict}",
+            flush=True,
+        )
     return rows
 
 
@@ -113,7 +122,9 @@ def speed(repeats: int = 5) -> list[dict[str, Any]]:
                 make().fit(X, y)
                 best[k] = min(best[k], time.process_time() - start)
         ratio = best[0] / best[1]
-        rows.append({"fit": name, "symdl_s": round(best[0], 4), "scikit-learn_s": round(best[1], 4), "ratio": round(ratio, 3)})
+        rows.append(
+            {"fit": name, "symdl_s": round(best[0], 4), "scikit-learn_s": round(best[1], 4), "ratio": round(ratio, 3)}
+        )
         print(f"{name:30} symdl {best[0]:.3f} s  scikit-learn {best[1]:.3f} s  ratio {ratio:.2f}", flush=True)
     return rows
 

@@ -18,7 +18,7 @@ from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_dir
 from symdl.compilation import Lowered
 from symdl.config import config
 from symdl.devices import DEVICES, backend, gpu_backend
-from symdl.errors import InputError
+from symdl.errors import DeviceLostError, InputError
 from symdl.expr import Expr, described, pack, short, unpack_all
 from symdl.gpu_profile import gpu_profiled
 from symdl.inputs import Array, In, Out, as_array
@@ -300,10 +300,16 @@ class Function(Callable):
             if self._written:
                 swap(self._written, outputs[self._count :])
             return outputs[: self._count]
-        for k in self._places:
-            if k not in states:  # what is there now is the newest value, whatever becomes of the call
-                self._shareds[k].residence.device_written()
-        outputs = self._run(arrays, values)
+        written = [s.residence for k, s in enumerate(self._shareds) if k in self._places and k not in states]
+        at_home = [one for one in written if one.newest != "device"]
+        for one in written:  # what is there now is the newest value, whatever becomes of the call
+            one.device_written()
+        try:
+            outputs = self._run(arrays, values)
+        except DeviceLostError:
+            for one in at_home:  # the host still has what they were
+                one.host_written()
+            raise
         for k in states:
             self._shareds[k].residence.device_written(values[k])
         return outputs

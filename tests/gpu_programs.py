@@ -14,11 +14,17 @@ from symdl.backends.nvptx.launches import Choose, GpuProgram, Item, Launch, Poin
 from symdl.compilation import Graph, lowered
 from symdl.expr import Expr
 from symdl.loops import View
-from symdl.memory import item_bytes
+from symdl.number_forms import item_bytes
 from symdl.program import Program
 from symdl.types import Symbol, product, size_at
 
 STATUS = "status"
+COMPILED: dict[str, bytes] = {}  # kernels of all emulators of these tests
+
+
+def emulator(**how: Any) -> Emulator:
+    """An emulated GPU that need not compile what another one has."""
+    return Emulator(store=COMPILED, **how)
 
 
 def program_for(inputs: Sequence[Expr], outputs: Sequence[Expr], stable: bool = False) -> Program:
@@ -32,7 +38,7 @@ def on_gpu(
     """The outputs, computed by the emulated GPU; no check of an index has failed."""
     program = program_for(inputs, outputs)
     named = {b.name: np.asarray(v) for b, v in zip(program.of_kind("input"), values, strict=True)}
-    found = Run(gpu_program(program), named, driver or Emulator())
+    found = Run(gpu_program(program), named, driver or emulator())
     assert found.status() == 0
     return [found.array(b.name) for b in program.of_kind("output")]
 

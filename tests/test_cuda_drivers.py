@@ -10,11 +10,15 @@ import cuda_fakes
 import numpy as np
 import pytest
 
+import symdl.tensor as T
 from symdl.backends.cuda import choosing
+from symdl.backends.cuda.backend import CudaBackend
+from symdl.backends.cuda.device import Device
 from symdl.backends.cuda.driver import Driver, packed
 from symdl.backends.cuda.driver_bindings import BindingsDriver
 from symdl.backends.cuda.driver_pycuda import PycudaDriver
 from symdl.backends.emulator import Emulator
+from symdl.compilation import Graph, lowered
 from symdl.errors import CudaError, CudaMemoryError, CudaUnavailableError, DeviceLostError
 
 PYCUDA, BINDINGS = "pycuda.driver", "cuda.bindings.driver"
@@ -176,6 +180,30 @@ def test_pycuda_lets_go_of_memory_before_the_end(monkeypatch: pytest.MonkeyPatch
     driver._end()
     assert driver._allocations == {}
     assert [name for name in names(memory) if name in ("push", "pop")] == ["push", "pop"]
+
+
+def test_code_for_a_device_is_ptx(made: tuple[Driver, cuda_fakes.Memory]) -> None:
+    """What the cache keeps; loading it compiles nothing."""
+    driver, memory = made
+    machine = CudaBackend("cuda", Device(driver))
+    x = T.fvector("x")
+    form = lowered(Graph((x,), (), (T.exp(x),), ()), blocks=False)
+    first = machine.compile(form.program)
+    assert b".visible .entry kernel_exp" in first.code
+    assert b".target sm_90" in first.code
+    again = machine.load(first.interface, first.code)
+    assert again.code == first.code
+    memory.said.clear()
+    for _ in range(4):
+        status, (y,) = again.execute(again.bind([np.ones(3, np.float32)]))
+        assert (status, y.shape) == (0, (3,))
+    launches, graphs = (
+        ("_launch_kernel", "cuGraphLaunch") if driver.name == "pycuda" else ("cuLaunchKernel", "cuGraphLaunch")
+    )
+    assert (names(memory).count(launches), names(memory).count(graphs)) == (3, 2)  # one launch is captured
+    assert "sm_90" in machine.fingerprint()
+    assert machine.described() == f"A GPU (sm_90, by {driver.name})"
+    assert machine.limits()[0] > 1e12
 
 
 # ---- which one ----

@@ -19,7 +19,15 @@ import symdl.tensor as T
 from symdl import Out, config, function, grad, shared
 from symdl.backends.cuda.device import DeviceArray
 from symdl.devices import backend
-from symdl.errors import ConfigError, CudaMemoryError, IndexRangeError, InputError, NanGuardError, ShapeError
+from symdl.errors import (
+    ConfigError,
+    CudaMemoryError,
+    DeviceLostError,
+    IndexRangeError,
+    InputError,
+    NanGuardError,
+    ShapeError,
+)
 from symdl.residence import AWAY
 
 
@@ -344,6 +352,31 @@ def test_out_of_memory_leaves_the_values(monkeypatch: pytest.MonkeyPatch) -> Non
     assert w.get_value().tolist() == [2, 2, 2]
     f(np.ones(2))
     assert w.get_value().tolist() == [4, 4, 4]
+
+
+def test_a_device_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of which the host has the newest state keep it; others are told to be lost, and may be set anew."""
+    w, v = shared(np.zeros(2), "w"), shared(np.ones(2), "v")
+    add_w = function([], updates=[(w, w + 1)], device="cuda-emulated")
+    both = function([], updates=[(w, w + 1), (v, v + 1)], device="cuda-emulated")
+    add_w()
+
+    def lost(*_: Any) -> None:
+        raise DeviceLostError("the GPU is lost")
+
+    with monkeypatch.context() as patch:
+        driver = backend("cuda-emulated").place.driver  # type: ignore[union-attr]  # it has one
+        for name in ("_run", "download"):  # below what plans hold
+            patch.setattr(driver, name, lost)
+        with pytest.raises(DeviceLostError):
+            both()
+        assert v.get_value().tolist() == [1, 1]
+        with pytest.raises(DeviceLostError):
+            w.get_value()
+        w.set_value([7.0, 7])
+        assert w.get_value().tolist() == [7, 7]
+    both()
+    assert [w.get_value().tolist(), v.get_value().tolist()] == [[8, 8], [2, 2]]
 
 
 # ---- copies and caches ----

@@ -320,6 +320,12 @@ def test_two_pointers_to_what_one_has_for_itself() -> None:
         driver.launch(function, (1, 1, 1), 32, 0, packed([block, block + 256, block + 256, 64]), stream)
 
 
+def test_a_store_through_what_is_only_read() -> None:
+    text = scale().replace("addrspace(1) %y, ptr", "addrspace(1) noalias readonly %y, ptr")
+    with pytest.raises(CudaError, match="scale writes through a pointer that it promises only to read"):
+        Emulator().load(text)
+
+
 # ---- what a fault says ----
 
 

@@ -266,6 +266,29 @@ def test_a_saved_model_comes_back_and_goes_on(tmp_path: Path) -> None:
 
 
 @needs_safetensors
+def test_a_trained_model_is_the_beginning_of_another(tmp_path: Path, fitted: Sequential) -> None:
+    """Its layers in a new model, or itself as a layer; frozen, they keep their bits, and both models can be saved."""
+    fitted.save(tmp_path / "base")
+    for nested in (False, True):
+        base = load_model(tmp_path / "base")
+        base.trainable = False
+        before = [w.tobytes() for w in base.get_weights()]
+        model = Sequential([Input((4,)), *([base] if nested else base.layers[:-1]), Dense(2, "softmax")])
+        model.compile(Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        stopping = nn.EarlyStopping("loss", restore_best_weights=True)
+        history = model.fit(X, Y % 2, epochs=10, callbacks=[stopping], verbose=0).history
+        assert history["loss"][-1] < history["loss"][0]
+        assert [w.tobytes() for w in base.get_weights()] == before
+        names = [name for name, _ in model.named()]
+        assert names == [str(p.name) for p in model.parameters]
+        assert len(set(names)) == len(names)
+        for one, path in ((model, tmp_path / "whole"), (base, tmp_path / "part")):
+            one.save(path)
+            np.testing.assert_array_equal(load_model(path).predict(X), one.predict(X))
+            one.load_weights(path)
+
+
+@needs_safetensors
 def test_weights_alone(tmp_path: Path, fitted: Sequential) -> None:
     fitted.save_weights(tmp_path / "w.safetensors")
     other = clouds()

@@ -90,11 +90,11 @@ def test_layers_are_keras_own(case: int) -> None:
         return
     y = np.arange(6) % 3 if len(specs) > 1 else RNG.normal(size=expected.shape).astype(np.float32)
     loss = "sparse_categorical_crossentropy" if len(specs) > 1 else "mse"
-    common: dict[str, Any] = {"batch_size": 4, "epochs": 4, "shuffle": False, "verbose": 0, "validation_data": (x, y)}
-    theirs.compile(keras.optimizers.Adam(0.01), loss)
-    ours.compile(nn.Adam(0.01), loss)
+    common: dict[str, Any] = {"batch_size": 4, "epochs": 3, "shuffle": False, "verbose": 0}
+    theirs.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss)
+    ours.compile(nn.SGD(0.05, momentum=0.9), loss)
     found, wanted = ours.fit(x, y, **common).history, theirs.fit(x, y, **common).history
-    for name in ("loss", "val_loss"):
-        np.testing.assert_allclose(found[name], wanted[name], rtol=2e-4)
+    np.testing.assert_allclose(found["loss"], wanted["loss"], rtol=2e-4)
+    np.testing.assert_allclose(ours.predict(x), np.asarray(theirs(x)), rtol=1e-3, atol=1e-4)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=5e-3, atol=1e-3)
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

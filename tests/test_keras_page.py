@@ -26,8 +26,14 @@ def test_the_examples_run() -> None:
 def test_the_names_are_there() -> None:
     same = PAGE[PAGE.index("## The same") : PAGE.index("## Different")]
     cells = [line.split("|")[1] for line in same.splitlines() if line.startswith("| ") and "`" in line]
-    names = {n for cell in cells for n in re.findall(r"\b[A-Z][A-Za-z0-9]+(?:/2D)?\b", cell) if cell.strip()[:4] != "`fit"}
-    wanted = {part for name in names - {"History", "True"} for part in ([name[:-3], name[:-5] + "2D"] if "/" in name else [name])}
+    names = {
+        n for cell in cells for n in re.findall(r"\b[A-Z][A-Za-z0-9]+(?:/2D)?\b", cell) if cell.strip()[:4] != "`fit"
+    }
+    wanted = {
+        part
+        for name in names - {"History", "True"}
+        for part in ([name[:-3], name[:-5] + "2D"] if "/" in name else [name])
+    }
     assert len(wanted) > 50
     known = {*vars(nn), *vars(nn.layers), *vars(nn.losses), *vars(nn.callbacks), *vars(nn.optimizers)}
     assert wanted - known - {"Keras"} == set()

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gpu_programs import Run, on_gpu, program_for
+from gpu_programs import Run, emulator, on_gpu, program_for
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.emulator import Emulator
 from symdl.backends.interpreter import interpret
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.assemble import assemble, assembler
@@ -157,14 +156,14 @@ def test_transposed_reading_goes_through_tiles() -> None:
     assert "addrspace(3) global [1056 x float]" in gpu.text
     rows = RNG.normal(size=(45, 70)).astype(np.float32)
     for order in ("forward", "reverse"):
-        (got,) = on_gpu([X], [X.T + 1], [rows], Emulator(order=order))
+        (got,) = on_gpu([X], [X.T + 1], [rows], emulator(order=order))
         np.testing.assert_array_equal(got, rows.T + 1)
 
 
 @pytest.mark.parametrize("kind", ["softmax and its gradient", "sums of many rows", "sums of wide rows", "products"])
 def test_no_result_depends_on_the_order_of_threads(kind: str) -> None:
     inputs, outputs, values = KINDS[kind]()
-    ways = [Emulator(), Emulator(order="reverse"), Emulator(order="random", seed=3)]
+    ways = [emulator(), emulator(order="reverse"), emulator(order="random", seed=3)]
     first, *others = [on_gpu(inputs, outputs, values, way) for way in ways]
     for other in others:
         assert [z.tobytes() for z in other] == [z.tobytes() for z in first]
@@ -182,7 +181,7 @@ def test_every_barrier_but_some_is_needed(kind: str) -> None:
     assert len(parts) > 2
     text = barrier.join(parts[:1]) + "".join(parts[1:])  # without any
     with pytest.raises(CudaError):
-        Run(gpu, named, Emulator(), text)
+        Run(gpu, named, emulator(), text)
 
 
 def test_a_wrong_index_is_told_in_the_status_word_and_harms_nothing() -> None:
@@ -191,9 +190,9 @@ def test_a_wrong_index_is_told_in_the_status_word_and_harms_nothing() -> None:
     names = [p.name for p in program.of_kind("input")]
     assert gpu.status
     for rows, index in ((x, [1, 13]), (x, [-14, 0]), (x[:0], [0, 0])):
-        found = Run(gpu, {names[0]: rows, names[1]: np.array(index)}, Emulator())
+        found = Run(gpu, {names[0]: rows, names[1]: np.array(index)}, emulator())
         assert found.status() == FIRST_FAILURE
-    assert Run(gpu, {names[0]: x, names[1]: np.array([-13, 12])}, Emulator()).status() == 0
+    assert Run(gpu, {names[0]: x, names[1]: np.array([-13, 12])}, emulator()).status() == 0
 
 
 @pytest.mark.parametrize(

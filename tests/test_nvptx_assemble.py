@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -30,9 +31,12 @@ def test_a_log_is_read() -> None:
 
 
 def test_without_an_assembler_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "assembler", lambda: "")
-    with pytest.raises(MissingDependencyError, match="nvidia-nvjitlink"):
-        assemble("")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(module, "_linker", lambda: None)
+    assert assembler() == ""
+    for by in ("", "ptxas", "nvJitLink"):
+        with pytest.raises(MissingDependencyError, match="nvidia-nvjitlink"):
+            assemble("", by=by)
 
 
 @here

@@ -10,6 +10,7 @@ import pytest
 from symdl.datasets import digits_split, few_labels
 from symdl.errors import ConfigError, DataError
 from symdl.extras import installed
+from symdl.nn.history import INTERRUPTED, History
 from symdl.zoo.stacked import StackedAutoencoder
 
 pytestmark = pytest.mark.skipif(not installed("sklearn"), reason="the digits need symdl[zoo]")
@@ -66,6 +67,15 @@ def test_rows_without_labels_are_pretrained_on_only() -> None:
     assert all(
         np.array_equal(a.get_value(), b.get_value()) for a, b in zip(together.parameters, apart.parameters, strict=True)
     )
+
+
+def test_an_interrupt_in_pretraining_ends_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = StackedAutoencoder(SMALL)
+    x, y = np.random.default_rng(0).random((40, 64)), np.arange(40) % 10
+    monkeypatch.setattr("symdl.zoo.greedy.fit", lambda *args, **settings: History(stopped=INTERRUPTED))
+    history = model.fit(x, y, verbose=0)
+    assert history.interrupted
+    assert model.trainer.epoch == 0  # fine-tuning has not begun
 
 
 def test_it_learns_the_digits() -> None:

@@ -173,6 +173,7 @@ class _Writer:
     function: str = ""
     is_kernel: bool = False
     based_on: dict[str, int | None] = field(default_factory=dict)  # pointers of this function: None is its own memory
+    only_read: set[int] = field(default_factory=set)  # what based_on says of pointers that are promised to be only read
     count: int = 0
 
     def translated(self, text: str) -> Translation:
@@ -245,12 +246,15 @@ class _Writer:
 
     def _function(self, f: _Function) -> None:
         self.function, self.is_kernel, self.based_on = f.name, f.kernel, {}
+        self.only_read = set()
         body = f.lines
         parameters = [_parameter(p) for p in pieces(f.parameters)]
         for k, (kind, name, attributes) in enumerate(parameters):
             if kind.startswith("ptr"):
                 alone = f.kernel and "noalias" in attributes
                 self.based_on[name] = min(k + 1, ANY_POINTER - 1) if alone else 0 if f.kernel else ANY_POINTER
+                if alone and "readonly" in attributes:
+                    self.only_read.add(self.based_on[name] or 0)
         if not f.kernel:
             self.lines.append(NUMBERED.sub(r"%emu.v\1", f.header))
             for line in body:
@@ -353,6 +357,8 @@ class _Writer:
         base = self.based_on.get(value, ANY_POINTER)
         if base is None or (space == 0 and value.startswith("@")) or space in (4, 5):
             return False
+        if how & WRITES and base in self.only_read:
+            raise CudaError(f"{self.function} writes through a pointer that it promises only to read", (), line.strip())
         size = bytes_of(kind)
         aligned = [t for t in tail if t.startswith("align ")]
         alignment = int(aligned[0].split()[1]) if aligned else size

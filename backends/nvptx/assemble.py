@@ -64,6 +64,8 @@ def assemble(ptx: str, capability: tuple[int, int] = OLDEST, by: str = "") -> As
     refuses the text.
     """
     by = by or assembler()
+    if (by == "ptxas" and not shutil.which("ptxas")) or (by == "nvJitLink" and _linker() is None):
+        by = ""
     target = f"sm_{capability[0]}{capability[1]}"
     if by == "ptxas":
         code, log = _by_ptxas(ptx, target)

@@ -13,9 +13,9 @@ from typing import Any
 
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.llvm.thinning import thinned
-from symdl.backends.nvptx.groups import WARP, GroupWriter, identity
+from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter, identity
 from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dealt
-from symdl.backends.nvptx.kernels import THREADS, Part, Way, kernels_of
+from symdl.backends.nvptx.kernels import Part, Way, kernels_of
 from symdl.backends.nvptx.launches import GpuProgram, Launch, Pointer, Product, launches
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.loops import (
@@ -439,7 +439,7 @@ class KernelText:
                 step = "" if stride == 1 else f" * ({self.extent(stride)})"
                 gathered.append(f"{self.value(i, texts)}{step}")
             else:
-                place = place + i * stride  # type: ignore[operator]  # is_value says so
+                place = place + i * stride  # type: ignore[operator,arg-type]  # is_value says so
         index = [self.extent(place)] if place != 0 or not gathered else []
         return f"{view.buffer}[{' + '.join([*index, *gathered])}]"
 

@@ -68,7 +68,7 @@ def fixed(use: Use, moving: set[Symbol]) -> Use:
         if is_value(i) or symbols(i) & moving:  # type: ignore[arg-type]  # is_value says so
             kept.append((n, stride, i))
         else:
-            offset = offset + i * stride  # type: ignore[operator]  # is_value says so
+            offset = offset + i * stride  # type: ignore[operator,arg-type]  # is_value says so
     shape, strides, at = (tuple(k[j] for k in kept) for j in range(3))
     view = View(use.view.buffer, use.view.dtype, shape, strides, offset)
     return replace(use, view=view, at=at)

@@ -208,7 +208,8 @@ def _written(
     writer = TileWriter(module, pointers, own, 1, THREADS)
     writer.ranged = ranged
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
-    block, total = writer.special("ctaid"), 0
+    block = writer.special("ctaid")
+    total: Extent = 0
     done = writer.fresh("done")
     for part in parts:
         plan = writer.vectors_of(part.loops[-1]) if part.way == "threads" else None

@@ -94,7 +94,7 @@ def certain(body: Sequence[Stmt]) -> list[Load]:
         if isinstance(item, Load):
             found[id(item)] = item
         if not isinstance(item, Guard):
-            stack += reversed(parts(item))  # type: ignore[arg-type]  # statements and values alike
+            stack += reversed(parts(item))
     return list(found.values())
 
 

@@ -64,6 +64,9 @@ class Chain(Layer):
         layer.stored = self.stored
         # the layers of an inner model may be called as those of this one are
         layer.prefix = f"{self.prefix}{layer.name}." if isinstance(layer, Chain) else self.prefix
+        if isinstance(layer, Chain):
+            for name, variable in layer.named(layer.prefix):  # of a model that has been used before
+                variable.name = name
         return layer(x)
 
     def build(self, x: Expr) -> None:
@@ -120,6 +123,15 @@ class Chain(Layer):
                 layer.set_weights(old[begin : begin + count])
                 begin += count
             raise
+
+    def named(self, prefix: str = "") -> Iterator[tuple[str, SharedVariable]]:
+        """Parameters and state by the names that they have in this model: those of inner models begin with the model's."""
+        for layer in self.layers:
+            if isinstance(layer, Chain):
+                yield from layer.named(f"{prefix}{layer.name}.")
+            else:
+                for v in (*layer.parameters, *layer.state):
+                    yield f"{prefix}{layer.name}.{str(v.name).rpartition('.')[2]}", v
 
     def flat(self) -> Iterator[Layer]:
         """The layers, those of inner models in their place."""

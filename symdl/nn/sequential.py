@@ -347,23 +347,25 @@ class Sequential(Chain):
             "name": self.name,
             "compiled": self._compiled_plain(),
         }
-        arrays = values([*self.parameters, *self.state])
+        arrays = {name: v.get_value() for name, v in self.named()}
         if self._trainer is not None:
-            extra = [v for v in self._trainer.shared if str(v.name) not in arrays]
+            own = {id(v) for _, v in self.named()}
+            extra = [v for v in self._trainer.shared if id(v) not in own]
             arrays |= {OPTIMIZER + name: value for name, value in values(extra).items()}
         safetensors.save(path, arrays, {"format": FORMAT, "symdl.config": json.dumps(described)})
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone."""
         _ = self.prediction
-        safetensors.save(path, values([*self.parameters, *self.state]), {"format": FORMAT + " weights"})
+        safetensors.save(path, {name: v.get_value() for name, v in self.named()}, {"format": FORMAT + " weights"})
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Take up weights that `save_weights` or `save` wrote. Raises DataError where they do not fit."""
         _ = self.prediction
         arrays = safetensors.load(path)[0]
-        own = {name: value for name, value in arrays.items() if not name.startswith(OPTIMIZER)}
-        assign([*self.parameters, *self.state], own, str(path))
+        names = {name: str(v.name) for name, v in self.named()}
+        own = {names.get(n, n): value for n, value in arrays.items() if not n.startswith(OPTIMIZER)}
+        assign([v for _, v in self.named()], own, str(path))
 
     # ---- parts ----
 
@@ -417,9 +419,11 @@ class Sequential(Chain):
     def _take_up(self, trainer: Trainer) -> None:
         """The optimizer's state of a file."""
         if self._optimizer_state:
-            own = {str(v.name) for v in (*self.parameters, *self.state)}
+            own = {id(v) for _, v in self.named()}
             stored = self._optimizer_state
-            extra = [v for v in trainer.shared if str(v.name) not in own and str(v.name) in stored]  # some may be frozen now
+            extra = [
+                v for v in trainer.shared if id(v) not in own and str(v.name) in stored
+            ]  # some may be frozen now
             assign(extra, {str(v.name): stored[str(v.name)] for v in extra}, "the optimizer's state")
             self._optimizer_state = {}
 

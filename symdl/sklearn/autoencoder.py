@@ -111,7 +111,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Multilayer)
         x = self.rows(X, reset=first)
         if self.output == "logistic" and (x.min() < 0 or x.max() > 1):
             raise DataError(
-                f'Autoencoder: X goes from {x.min():g} to {x.max():g}; output="logistic" gives back 0 to 1', (), "Scale X into 0..1."
+                f'Autoencoder: X goes from {x.min():g} to {x.max():g}; output="logistic" gives back 0 to 1',
+                (),
+                "Scale X into 0..1.",
             )
         return x, x
 

@@ -23,6 +23,7 @@ from symdl.sklearn.conventions import (
     check_is_fitted,
     check_random_state,
     number,
+    say,
     seed_of,
     whole,
 )
@@ -65,12 +66,11 @@ def machine_of(dtype: str, persistent: bool) -> Trainer:
 def learner(parameters: Sequence[Array], particles: Array | None, rate: float, noise: tuple[int, int]) -> Trainer:
     """Such a machine with these weights, particles and random numbers."""
     dtype, persistent = str(parameters[0].dtype), particles is not None
-    trainer = taken(
-        ("machine", dtype, persistent), lambda: machine_of(dtype, persistent), parameters, rate
-    )
+    trainer = taken(("machine", dtype, persistent), lambda: machine_of(dtype, persistent), parameters, rate)
     if particles is not None:
         trainer.objective.updates[0][0].set_value(particles)
     trainer.noise.set_state(noise)
+    trainer.rng = np.random.default_rng(noise[0])
     return trainer
 
 
@@ -100,6 +100,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
     intercept_hidden_: Array
     intercept_visible_: Array
     h_samples_: Array
+    _trainer: Trainer | None  # while it learns batch by batch
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
             if self.verbose:
                 self._take(trainer)
                 score = self.score_samples(X).mean()
-                print(f"Iteration {record.epoch}, pseudo-likelihood = {score:.2f}, time = {record.seconds:.2f}s")
+                say(f"Iteration {record.epoch}, pseudo-likelihood = {score:.2f}, time = {record.seconds:.2f}s")
         self._take(trainer)
         self._trainer = None
         returned(trainer)
@@ -157,10 +158,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
         return self._network()
 
     def _network(self) -> Trainer:
-        self._trainer: Trainer | None = learner(
-            self._parameters(), self.h_samples_, float(self.learning_rate), self._noise
-        )
-        return self._trainer
+        trainer = learner(self._parameters(), self.h_samples_, float(self.learning_rate), self._noise)
+        self._trainer = trainer
+        return trainer
 
     def _parameters(self) -> tuple[Array, Array, Array]:
         return np.ascontiguousarray(self.components_.T), self.intercept_visible_, self.intercept_hidden_
@@ -289,7 +289,11 @@ class DBNClassifier(MLPClassifier):
             return
         stages = []
         for W, c in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
-            start = (0.01 * random.standard_normal(W.shape)).astype(x.dtype), np.zeros(len(W), x.dtype), np.zeros_like(c)
+            start = (
+                (0.01 * random.standard_normal(W.shape)).astype(x.dtype),
+                np.zeros(len(W), x.dtype),
+                np.zeros_like(c),
+            )
             particles = np.zeros((self.pretraining_batch_size, len(c)), x.dtype) if self.persistent else None
             trainer = learner(start, particles, self.pretraining_rate, (seed_of(random), 0))
             means = Machine(*trainer.objective.parameters).hidden_means(trainer.objective.inputs[0])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from symdl.errors import ConfigError, DataError
 from symdl.extras import load
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Method = TypeVar("Method", bound=Callable[..., Any])
 PURPOSE = "symdl.sklearn"
 
 _base = load("sklearn.base", PURPOSE)
@@ -50,14 +51,18 @@ if TYPE_CHECKING:  # scikit-learn has no types of its own
 
     class ConvergenceWarning(UserWarning): ...
 
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+        """A method that is there only where the check holds."""
+        ...
+
 else:
     BaseEstimator = _base.BaseEstimator
     ClassifierMixin, RegressorMixin = _base.ClassifierMixin, _base.RegressorMixin
     TransformerMixin = _base.TransformerMixin
     ClassNamePrefixFeaturesOutMixin = _base.ClassNamePrefixFeaturesOutMixin
     ConvergenceWarning = _exceptions.ConvergenceWarning
+    available_if = load("sklearn.utils.metaestimators", PURPOSE).available_if
 
-available_if: Callable[..., Any] = load("sklearn.utils.metaestimators", PURPOSE).available_if
 check_is_fitted: Callable[..., None] = _checks.check_is_fitted
 check_random_state: Callable[[Any], np.random.RandomState] = _tables.check_random_state
 train_test_split: Callable[..., Any] = load("sklearn.model_selection", PURPOSE).train_test_split
@@ -78,16 +83,21 @@ class Rule:
 
 def whole(low: int) -> Rule:
     """An integer, at least low."""
-    return Rule(lambda v: isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= low, f"an integer, at least {low}")
+
+    def holds(v: Any) -> bool:
+        return isinstance(v, int | np.integer) and v is not True and v is not False and int(v) >= low
+
+    return Rule(holds, f"an integer, at least {low}")
 
 
 def number(low: float, high: float = np.inf, *, above: bool = False, below: bool = False) -> Rule:
     """A number from low to high; above and below leave out these two themselves."""
 
     def holds(v: Any) -> bool:
-        if not isinstance(v, Real) or isinstance(v, bool):
+        if not isinstance(v, float | int | np.floating | np.integer) or v is True or v is False:
             return False
-        return (v > low if above else v >= low) and (v < high if below else v <= high)
+        found = float(v)
+        return (found > low if above else found >= low) and (found < high if below else found <= high)
 
     text = f"a number {'above' if above else 'of at least'} {low:g}"
     if high < np.inf:
@@ -97,7 +107,10 @@ def number(low: float, high: float = np.inf, *, above: bool = False, below: bool
 
 def one_of(*choices: Any) -> Rule:
     """One of some values."""
-    return Rule(lambda v: any(v is c or (isinstance(v, str) and v == c) for c in choices), f"one of {', '.join(map(repr, choices))}")
+    return Rule(
+        lambda v: any(v is c or (isinstance(v, str) and v == c) for c in choices),
+        f"one of {', '.join(map(repr, choices))}",
+    )
 
 
 def either(*rules: Rule) -> Rule:
@@ -172,8 +185,15 @@ def labels_of(y: Array, classes: Array) -> Array:
     places = np.searchsorted(classes, y).clip(0, len(classes) - 1)
     unknown = np.asarray(classes[places] != y)
     if unknown.any():
-        raise DataError(f"`y` has classes not in `self.classes_`: {np.unique(y[unknown])[:10]} are not in {classes[:10]}")
+        raise DataError(
+            f"`y` has classes not in `self.classes_`: {np.unique(y[unknown])[:10]} are not in {classes[:10]}"
+        )
     return places.astype(np.int64)
+
+
+def say(line: str) -> None:
+    """A line of progress, where scikit-learn prints it."""
+    sys.stdout.write(f"{line}\n")
 
 
 def seed_of(random: np.random.RandomState) -> int:

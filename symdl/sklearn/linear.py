@@ -31,6 +31,7 @@ from symdl.sklearn.conventions import (
     number,
     one_column,
     one_of,
+    say,
     whole,
 )
 from symdl.sklearn.multilayer import Orders
@@ -116,7 +117,7 @@ class LogisticRegression(LinearClassifier):
 
     def __init__(
         self,
-        C: float = 1.0,  # noqa: N803  # scikit-learn's name
+        C: float = 1.0,
         *,
         fit_intercept: bool = True,
         class_weight: Any = None,
@@ -154,7 +155,9 @@ class LogisticRegression(LinearClassifier):
         self.n_iter_ = np.array([trainer.epoch], np.int32)
         if trainer.epoch >= self.max_iter:
             warnings.warn(
-                f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged", ConvergenceWarning, stacklevel=2
+                f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged",
+                ConvergenceWarning,
+                stacklevel=2,
             )
         found = {str(v.name): v.get_value() for v in (*trainer.objective.parameters, *trainer.objective.state)}
         self.coef_, self.intercept_ = np.ascontiguousarray(found["W0"].T), found["b0"]
@@ -255,7 +258,7 @@ class Perceptron(LinearClassifier):
         for record in fit_iter(trainer, x, target, step, epochs=epochs, batch_size=1, shuffle=self.shuffle):
             mistakes = record.metrics["mistakes"]
             if self.verbose:
-                print(f"Epoch {record.epoch}: {mistakes:.5f} mistakes an example")
+                say(f"Epoch {record.epoch}: {mistakes:.5f} mistakes an example")
             waited = waited + 1 if self.tol is not None and mistakes > best - self.tol else 0
             best = min(best, mistakes)
             if mistakes == 0 or waited >= self.n_iter_no_change:

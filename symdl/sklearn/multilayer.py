@@ -31,6 +31,7 @@ from symdl.sklearn.conventions import (
     number,
     one_column,
     one_of,
+    say,
     train_test_split,
     type_of_target,
     whole,
@@ -179,7 +180,9 @@ class Multilayer(Estimator):
             self._descend(x, t, weights, random, one_epoch)
         if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
             raise DataError(
-                f"{type(self).__name__}: training ended with infinite weights", (), "Scale the inputs, or lower the rate."
+                f"{type(self).__name__}: training ended with infinite weights",
+                (),
+                "Scale the inputs, or lower the rate.",
             )
         return self
 
@@ -216,7 +219,11 @@ class Multilayer(Estimator):
 
     def _kind(self) -> tuple[Any, ...]:
         """All that a trainer's graph depends on."""
-        settings = (self.momentum, self.nesterovs_momentum) if self.solver == "sgd" else (self.beta_1, self.beta_2, self.epsilon)
+        settings = (
+            (self.momentum, self.nesterovs_momentum)
+            if self.solver == "sgd"
+            else (self.beta_1, self.beta_2, self.epsilon)
+        )
         return self._architecture, self.solver, settings
 
     def _made(self) -> Trainer:
@@ -243,7 +250,9 @@ class Multilayer(Estimator):
             self.loss_ = history.records[-1].metrics["loss"]
         if self.n_iter_ >= self.max_iter:
             warnings.warn(
-                f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged", ConvergenceWarning, stacklevel=4
+                f"L-BFGS took all of max_iter={self.max_iter} iterations and has not converged",
+                ConvergenceWarning,
+                stacklevel=4,
             )
         self._put([p.get_value() for p in trainer.objective.parameters])
         given_back(self._kind(), trainer)
@@ -258,7 +267,9 @@ class Multilayer(Estimator):
             )
             if len(held_x) < 2:
                 raise DataError(
-                    f"{type(self).__name__}: {len(held_x)} example to validate with", (), "Increase validation_fraction."
+                    f"{type(self).__name__}: {len(held_x)} example to validate with",
+                    (),
+                    "Increase validation_fraction.",
                 )
             held = held_x, held_t, held_w
         if not one_epoch or self._trainer is None:
@@ -281,7 +292,7 @@ class Multilayer(Estimator):
                 self.loss_ = record.metrics["loss"]
                 self.loss_curve_.append(self.loss_)
                 if self.verbose:
-                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+                    say(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
                 if held is not None:
                     self._put([p.get_value() for p in trainer.objective.parameters])
                     if self._validated(held):
@@ -323,7 +334,7 @@ class Multilayer(Estimator):
         assert self.best_validation_score_ is not None
         self.validation_scores_.append(score)
         if self.verbose:
-            print(f"Validation score: {score:f}")
+            say(f"Validation score: {score:f}")
         self._waited = self._waited + 1 if score < self.best_validation_score_ + self.tol else 0
         better = score > self.best_validation_score_
         if better:
@@ -341,7 +352,7 @@ class Multilayer(Estimator):
         trainer.learning_rate.set_value(np.float64(rate))
         if over and self.verbose:
             what = "Validation score" if self.early_stopping else "Training loss"
-            print(f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs.")
+            say(f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs.")
         return over
 
     # ---- after training ----
@@ -468,7 +479,9 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         if not np.isfinite(p).all():
             return float("nan")
         right = self._chosen(p) == (y[:, 0] if y.ndim == 2 and not self._several else y)
-        return float(np.average(right if right.ndim == 1 else right.all(axis=1), weights=weights if weights.any() else None))
+        return float(
+            np.average(right if right.ndim == 1 else right.all(axis=1), weights=weights if weights.any() else None)
+        )
 
     def predict(self, X: Any) -> Array:
         """The likeliest label of each row; of several at once, a matrix of 0 and 1."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -17,8 +17,13 @@ from symdl.nn.objective import Objective
 from symdl.sklearn.conventions import Array
 from symdl.storage import SharedVariable, shared
 
-ACTIVATIONS = {"identity": lambda z: z, "logistic": T.sigmoid, "tanh": T.tanh, "relu": T.relu}
-OUTPUTS = {**ACTIVATIONS, "softmax": T.softmax, "exp": T.exp}
+ACTIVATIONS: dict[str, Callable[[Expr], Expr]] = {
+    "identity": lambda z: z,
+    "logistic": T.sigmoid,
+    "tanh": T.tanh,
+    "relu": T.relu,
+}
+OUTPUTS: dict[str, Callable[[Expr], Expr]] = {**ACTIVATIONS, "softmax": T.softmax, "exp": T.exp}
 PIECE = 4096  # rows that a prediction takes at a time: bounds memory, not results
 
 

@@ -35,7 +35,7 @@ def taken(kind: Hashable, make: Callable[[], Trainer], parameters: Sequence[Arra
             of = owners.get(str(target.name).rpartition(".")[0])
             target.set_value(np.zeros_like(target.get_value(borrow=True) if of is None else of))
     trainer.learning_rate.set_value(np.float64(rate))
-    trainer.history, trainer.stop_training = History(), False
+    trainer.history, trainer.stop_training, trainer.rng = History(), False, np.random.default_rng(0)
     return trainer
 
 

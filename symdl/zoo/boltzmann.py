@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import symdl.tensor as T
+from symdl.control import scan
 from symdl.expr import Expr
 from symdl.random import RandomStream
 
@@ -131,23 +132,28 @@ def bernoulli(p: Expr, noise: RandomStream) -> Expr:
 
 
 def pseudo_likelihood(machine: Machine, v: Expr) -> Expr:
-    """sum_i log p(v_i | all others) for each row of v, all flips: an elementwise loop over n x visible x hidden. (Besag, 1975.)
+    """sum_i log p(v_i | all others) for each row of v, all units in turn (Besag, 1975).
 
-    p(v_i | others) = sigmoid(F(v with v_i flipped) - F(v)). v is 0 or 1; a flip of what lies between is 1 - v.
+    p(v_i | others) = sigmoid(F(v with v_i flipped) - F(v)). v is 0 or 1; a flip of what lies between is 1 - v. Takes
+    n x visible x hidden exponentials, and no more memory than n x hidden.
     """
     z = machine.hidden_input(v)
-    change = 1 - 2 * v
-    flipped = z[:, None, :] + change[:, :, None] * machine.W
-    gap = -change * machine.visible_bias - (T.softplus(flipped) - T.softplus(z)[:, None, :]).sum(axis=2)
-    return T.log(T.sigmoid(gap)).sum(axis=1)
+    each, _ = scan(
+        lambda unit, w, bias: log_probability(z, unit, w, bias), sequences=[v.T, machine.W, machine.visible_bias]
+    )
+    total: Expr = each.sum(axis=0)
+    return total
 
 
 def pseudo_likelihood_of(machine: Machine, v: Expr, i: Expr) -> Expr:
     """visible · log p(v_i | all others) for one unit i: the mean over all i is `pseudo_likelihood`, so an i drawn at random
     gives an estimate without bias, for the price of a row of W."""
-    z = machine.hidden_input(v)
-    change = 1 - 2 * v[:, i]
-    flipped = z + change[:, None] * machine.W[i]
-    gap = -change * machine.visible_bias[i] - (T.softplus(flipped) - T.softplus(z)).sum(axis=1)
     units: Expr = v.shape[1]
-    return units * T.log(T.sigmoid(gap))
+    return units * log_probability(machine.hidden_input(v), v[:, i], machine.W[i], machine.visible_bias[i])
+
+
+def log_probability(z: Expr, unit: Expr, w: Expr, bias: Expr) -> Expr:
+    """log p(v_i | all others) of binary units, one number a row: z = v W + c, unit = v_i, w = W[i], bias = b[i]."""
+    change = 1 - 2 * unit
+    gap = -change * bias - (T.softplus(z + change[:, None] * w) - T.softplus(z)).sum(axis=1)
+    return T.log(T.sigmoid(gap))

@@ -17,7 +17,7 @@ from symdl.zoo.autoencoder import Autoencoder, AutoencoderConfig, reconstruction
 class ContractiveConfig(AutoencoderConfig):
     """contraction: how much the squared norm of the Jacobian counts in the cost. There is one hidden layer."""
 
-    contraction: float = 0.1
+    contraction: float = 0.002
     tied: bool = True
     loss: str = "binary_crossentropy"
 

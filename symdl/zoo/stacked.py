@@ -108,11 +108,11 @@ class StackedAutoencoder(Network):
         labelled = wanted != UNLABELLED if wanted.shape == (len(rows),) else np.ones(len(rows), bool)
         labels = self.labels(y if labelled.all() else wanted[labelled], "fit")
         self.pretrain(rows, verbose=verbose)
-        history = self.fine_tune(
+        if self.pretraining and self.pretraining[-1].interrupted:
+            return self.pretraining[-1]
+        return self.fine_tune(
             rows[labelled], labels, validation=validation, callbacks=callbacks, transform=transform, verbose=verbose
         )
-        self.seen(rows)
-        return history
 
     def pretrain(self, x: Any, *, callbacks: Sequence[Callback] = (), verbose: Literal[0, 1] = 1) -> list[History]:
         """Train the hidden layers from fresh weights, each on what the one below makes of x: their histories."""
