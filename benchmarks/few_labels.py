@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from symdl.zoo.dbn import DBN
 from symdl.zoo.stacked import StackedAutoencoder
 
 Pair = tuple[int, float, float]  # labelled digits, accuracy after pretraining, accuracy from scratch
-FEW = {"epochs": 100, "batch_size": 10}
+FEW: dict[str, Any] = {"epochs": 100, "batch_size": 10}
 
 
 def stacked(seed: int) -> Iterator[Pair]:

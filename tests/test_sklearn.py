@@ -29,6 +29,7 @@ from test_readme import EXAMPLE, printed
 import symdl.sklearn as own
 from symdl.backends.cpu import CpuBackend
 from symdl.errors import ConfigError, DataError, ShapeError
+from symdl.sklearn import waiting
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ROOT = Path(__file__).resolve().parent.parent
@@ -399,6 +400,9 @@ def test_one_compilation_serves_all_sizes(rng: np.random.Generator, monkeypatch:
             shown(estimator.fit(X, y), X)
         counts.append(len(compiled))
     assert counts[1:] == counts[:1] * 2
+    steps = [t._step for trainers in waiting._waiting.values() for t in trainers if "_step" in vars(t)]
+    assert len(steps) >= 4
+    assert all(step._entry is not None for step in steps), "called by machine code: new values are written in place"
 
 
 # ---- without scikit-learn ----

@@ -172,6 +172,15 @@ def test_weights_round_trip(tmp_path: Path, fitted: MLP) -> None:
 
 
 @needs_safetensors
+def test_a_loaded_model_is_trained_from_fresh_weights(tmp_path: Path, fitted: MLP) -> None:
+    fitted.save(tmp_path / "mlp.safetensors")
+    again = MLP.load(tmp_path / "mlp.safetensors")
+    again.fit(X, Y, verbose=0)
+    expected = values(fitted.model.parameters)
+    assert all(np.array_equal(v, expected[n]) for n, v in values(again.model.parameters).items())
+
+
+@needs_safetensors
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, fitted: MLP) -> None:
     file = tmp_path / "mlp.safetensors"
     fitted.save(file)

@@ -45,7 +45,7 @@ from symdl.errors import CudaError
 
 GAP = 256  # bytes between two variables of shared memory, and the alignment of each
 MOST_SHARED = 232_448  # bytes of dynamic shared memory at most (the largest of current GPUs)
-BYTES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "half": 2, "bfloat": 2, "float": 4, "double": 8, "ptr": 8}
+BYTES = {"half": 2, "bfloat": 2, "float": 4, "double": 8, "ptr": 8}
 
 DEFINE = re.compile(
     r"define (?P<head>.*?)(?P<type>void|i1|i\d+|float|double|ptr|<[^>]*>|\{[^}]*\}|\[[^]]*\]) @(?P<name>[\w.$\"-]+)\((?P<parameters>.*)\)(?P<tail>[^)]*)\{$"
@@ -124,6 +124,8 @@ def bytes_of(kind: str) -> int:
         return sum(bytes_of(part) for part in pieces(kind[1:-1]))
     if kind.startswith("ptr"):
         return 8
+    if found := re.fullmatch(r"i(\d+)", kind):
+        return (int(found[1]) + 7) // 8
     if kind not in BYTES:
         raise CudaError(f"the emulator does not know the size of {kind}")
     return BYTES[kind]

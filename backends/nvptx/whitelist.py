@@ -25,9 +25,11 @@ BY_TYPE: dict[str, frozenset[str]] = {
         _FLOATS,
     ),
     **dict.fromkeys(("fmuladd", "minnum", "maxnum", "minimum", "maximum"), _FLOATS),
-    **dict.fromkeys(("ctpop", "ctlz", "cttz", "bitreverse", "abs"), _INTEGERS),
+    **dict.fromkeys(("ctpop", "cttz", "bitreverse", "abs"), _INTEGERS),
+    "ctlz": _INTEGERS | {"i320"},  # of a long product with 2/pi
+    "umin": _INTEGERS | {"i320"},
     "bswap": frozenset({"i16", "i32", "i64"}),
-    **dict.fromkeys(("smax", "smin", "umax", "umin", "fshl", "fshr"), _INTEGERS),
+    **dict.fromkeys(("smax", "smin", "umax", "fshl", "fshr"), _INTEGERS),
     **dict.fromkeys(("sadd.sat", "uadd.sat", "ssub.sat", "usub.sat"), _INTEGERS),
     **dict.fromkeys(
         tuple(f"{sign}{op}.with.overflow" for sign in "su" for op in ("add", "sub", "mul")), frozenset(INTEGERS)
@@ -66,6 +68,10 @@ _FORBIDDEN = (
         "no code of a GPU",
     ),
     (re.compile(r"= alloca [^,]*, i(?:8|16|32|64) %"), "memory of a size that is only known at run time"),
+    (
+        re.compile(r"^define [^@(]*\bi(?:129|1[3-9]\d|[2-9]\d\d|\d{4,}) @", re.MULTILINE),
+        "a result of more than 128 bits",
+    ),
     (re.compile(r"^@\S+ = (?:.* )?(?:alias|ifunc) ", re.MULTILINE), "an alias"),
     (re.compile(r"\bthread_local\b"), "a variable of each thread"),
     (re.compile(r"^@\S+ = appending ", re.MULTILINE), "a list that the linker joins"),

@@ -24,7 +24,8 @@ COS = tuple(Fraction((-1) ** k, factorial(2 * k)) for k in range(1, 7))  # (cos 
 WIDTH = 320  # bits of the product with 2/pi: two before the point
 
 # {n, high, low, third} of h + l; the fraction is right to 2^-260
-REDUCTION = """define internal i{w} @symdl_turns(double %x) noinline nounwind {{
+# (through memory: NVPTX of LLVM 20 returns no integer of more than 128 bits, and ends the process)
+REDUCTION = """define internal void @symdl_turns(ptr %out, double %x) noinline nounwind {{
   %bits = bitcast double %x to i64
   %field = lshr i64 %bits, 52
   %exponent = and i64 %field, 2047
@@ -45,11 +46,16 @@ REDUCTION = """define internal i{w} @symdl_turns(double %x) noinline nounwind {{
   %minus = sub i{w} 0, %product
   %negative = icmp slt i64 %bits, 0
   %turns = select i1 %negative, i{w} %minus, i{w} %product
-  ret i{w} %turns
+  store i{w} %turns, ptr %out, align 8
+  ret void
 }}
 define internal {{ double, double, double, double }} @symdl_far_angle(double %h, double %l) noinline nounwind {{
-  %a = call i{w} @symdl_turns(double %h)
-  %b = call i{w} @symdl_turns(double %l)
+  %ap = alloca i{w}, align 8
+  %bp = alloca i{w}, align 8
+  call void @symdl_turns(ptr %ap, double %h)
+  call void @symdl_turns(ptr %bp, double %l)
+  %a = load i{w}, ptr %ap, align 8
+  %b = load i{w}, ptr %bp, align 8
   %turns = add i{w} %a, %b
   %fraction = shl i{w} %turns, 2
   %q = lshr i{w} %turns, {top}

@@ -421,9 +421,7 @@ class Sequential(Chain):
         if self._optimizer_state:
             own = {id(v) for _, v in self.named()}
             stored = self._optimizer_state
-            extra = [
-                v for v in trainer.shared if id(v) not in own and str(v.name) in stored
-            ]  # some may be frozen now
+            extra = [v for v in trainer.shared if id(v) not in own and str(v.name) in stored]  # some may be frozen now
             assign(extra, {str(v.name): stored[str(v.name)] for v in extra}, "the optimizer's state")
             self._optimizer_state = {}
 

@@ -60,6 +60,8 @@ def machine_of(dtype: str, persistent: bool) -> Trainer:
     objective = contrastive_divergence(
         Machine(W, b, c), v, [W, b, c], RandomStream(0), particles=chain, measures={}, quiet={}
     )
+    # of their own extents, which are W's: the new value is written in place then
+    objective.updates = [(target, new.reshape(target.shape)) for target, new in objective.updates]
     return Trainer(objective, SGD(1.0))
 
 
@@ -290,7 +292,7 @@ class DBNClassifier(MLPClassifier):
         stages = []
         for W, c in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
             start = (
-                (0.01 * random.standard_normal(W.shape)).astype(x.dtype),
+                np.asarray(0.01 * random.standard_normal(W.shape), x.dtype),
                 np.zeros(len(W), x.dtype),
                 np.zeros_like(c),
             )

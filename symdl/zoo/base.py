@@ -146,6 +146,9 @@ class Model(ABC):
             model.data = metadata.get("data", "")
         except (KeyError, TypeError, ValueError) as error:  # ConfigError and JSONDecodeError are ValueErrors
             raise DataError(f"load: the metadata of {source} describe no {cls.name} ({error})") from error
+        trainer = getattr(model, "trainer", None)
+        if trainer is not None:
+            trainer.remember()  # so that `fit` begins with fresh weights, not with those of the file
         assign(model.parameters, arrays, source)
         return model
 

@@ -118,7 +118,7 @@ RECIPES: dict[str, Recipe] = {
                measure="pseudo_likelihood"),
         Recipe("rbm-mnist", RBMConfig(sizes=(784, 500), steps=15, learning_rate=0.1, spread=0.04, epochs=15), "mnist",
                measure="pseudo_likelihood", gate=-70, anchor=f"-62.76 ({TUTORIALS}, one unit a batch)"),
-        Recipe("gaussian_rbm-patches", GaussianRBMConfig(sizes=(100, 20), deviation=0.1, epochs=20), "patches",
+        Recipe("gaussian_rbm-digits", GaussianRBMConfig(sizes=(64, 20), deviation=0.2, persistent=False, epochs=40), "digits",
                measure="log_likelihood"),
         Recipe("dbn-digits", DBNConfig(), "digits", gate=0.970, anchor=".8778 (scikit-learn 1.9.1, RBM-RBM-LR, not fine-tuned, seeds 0-2)"),
         Recipe("dbn-mnist", DBNConfig(sizes=(784, 1000, 1000, 1000, 10), persistent=False, drawn=False, pretraining_rate=0.1, pretraining_batch=100,
