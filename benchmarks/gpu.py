@@ -229,7 +229,7 @@ def jax_microseconds(bench: Bench, weights: Any, x0: Any, y0: Any, rate: float) 
             h = jnp.maximum(h, 0) if k < len(params) - 2 else h
         return -jax.nn.log_softmax(h)[jnp.arange(len(y)), y].mean()
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]  # JAX is not typed here
     def step(params: Any) -> Any:
         loss, slopes = jax.value_and_grad(loss_of)(params)
         return [p - rate * g for p, g in zip(params, slopes, strict=True)], loss

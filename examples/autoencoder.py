@@ -1,5 +1,7 @@
 """Autoencoders of handwritten digits: a linear one finds the principal components, a denoising one repairs what is lost."""
 
+from typing import Any
+
 import numpy as np
 
 from symdl import plot
@@ -17,7 +19,7 @@ def main(iterations: int = 300, epochs: int = 100) -> np.ndarray:
     print(f"8 numbers an image: mean squared error {linear.evaluate(x)['mse']:.5f}")
     print(f"8 principal components:                {(spread[8:] ** 2).sum() / x.size:.5f}")
 
-    settings = {"sizes": (64, 100), "tied": True, "loss": "binary_crossentropy", "epochs": epochs}
+    settings: dict[str, Any] = {"sizes": (64, 100), "tied": True, "loss": "binary_crossentropy", "epochs": epochs}
     plain, denoising = Autoencoder(**settings), DenoisingAutoencoder(corruption=0.4, **settings)
     lost = np.where(np.random.default_rng(0).random(test.shape) < 0.4, 0, test).astype("float32")
     for name, model in (("plain", plain), ("denoising", denoising)):

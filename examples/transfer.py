@@ -1,7 +1,7 @@
 """A network that knows digits 0 to 4 learns 5 to 9 from ten of each: its first convolution stays as it is."""
 
 from symdl.datasets import digits_split, few_labels
-from symdl.zoo import LeNet, load, transferred
+from symdl.zoo import LeNet, transferred
 
 
 def main(epochs: int = 20, fine_tuning: int = 100) -> float:
@@ -13,7 +13,7 @@ def main(epochs: int = 20, fine_tuning: int = 100) -> float:
 
     few = few_labels(split.x_train[~low], split.y_train[~low] - 5, 10)
     settings = {"epochs": fine_tuning, "batch_size": 10}
-    model = transferred(load("low_digits.safetensors"), frozen=["conv0"], head=2, **settings)
+    model = transferred(LeNet.load("low_digits.safetensors"), frozen=["conv0"], head=2, **settings)
     scratch = LeNet(known.config, **settings)
     x, y = split.x_test[asked], split.y_test[asked] - 5
     for name, one in (("from digits 0 to 4", model), ("from scratch", scratch)):

@@ -143,7 +143,9 @@ def compiled_function(name: str, count: int) -> CpuExecutable:
         high = cast(y, "float64")
         rest = cast(sub(y, cast(high, FORM)), "float64")
     backend = native()
-    return compiled(lowered(Graph(tuple(limbs), (), (high, rest), ()), stable=False), backend)
+    made = compiled(lowered(Graph(tuple(limbs), (), (high, rest), ()), stable=False), backend)
+    assert isinstance(made, CpuExecutable)  # what native() makes
+    return made
 
 
 class DoubleDouble:

@@ -167,8 +167,8 @@ def test_samples_have_the_probabilities_of_the_network() -> None:
     dbn = DBN(sizes=(4, 3, 3, 2), dtype="float64")
     rng = np.random.default_rng(0)
     for machine in dbn.machines:
-        for p in machine.parameters:
-            p.set_value(rng.standard_normal(p.get_value().shape))
+        for parameter in machine.parameters:
+            parameter.set_value(rng.standard_normal(parameter.get_value().shape))
     dbn.range = (0.0, 1.0)
     images = ((np.arange(16)[:, None] >> np.arange(4)) & 1).astype(float)
     p = np.exp(dbn.log_likelihood(images))

@@ -17,7 +17,7 @@ from gpu_kernels import HEAD, counts, exchanges, scale, softmax, transpose
 
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.nvptx.whitelist import BY_TYPE, known, verify_ptx_safe
-from symdl.backends.primitives import PRIMITIVES
+from symdl.backends.primitives import PRIMITIVES, kind
 from symdl.backends.wide.primitives import EMIT as WIDE_EMIT
 from symdl.errors import InternalError
 from symdl.number_forms import LIMBS
@@ -142,7 +142,7 @@ def test_all_that_is_listed_translates() -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
 
 
-@pytest.mark.parametrize("lanes", [0, 2, 4])
+@pytest.mark.parametrize("lanes", [0, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint64", "bool", *sorted(LIMBS)])
 def test_every_primitive_translates(dtype: str, lanes: int) -> None:
     """As LLVM's vector math and number forms write it, for one element or several."""
@@ -157,7 +157,7 @@ def test_every_primitive_translates(dtype: str, lanes: int) -> None:
         rows = [
             (name, dtype, test_vmath.result_dtype(name, dtype), lanes, True)
             for name, row in PRIMITIVES.items()
-            if name != "cast" and test_vmath.kind(dtype) in row.accepts
+            if name != "cast" and kind(dtype) in row.accepts
         ]
         rows += [("cast", dtype, after, lanes, True) for after in DTYPES]
         text = test_vmath.module_text(rows)

@@ -22,7 +22,8 @@ import symdl.tensor as T
 from symdl import config, function, parallel
 from symdl.backends import pool as pool_module
 from symdl.backends.assembler import Machine, object_code
-from symdl.backends.cpu import CpuExecutable, Engine, threads_pool
+from symdl.backends.base import Executable
+from symdl.backends.cpu import Engine, threads_pool
 from symdl.backends.llvm import chunks
 from symdl.backends.pool import Pool, module_text
 from symdl.compilation import Graph as Whole
@@ -308,7 +309,7 @@ def fine(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> Iterator[None]:
     pool.cut(pool_module.WORTH, pool_module.GRAIN)
 
 
-def outputs_of(executable: CpuExecutable, arrays: list[Any], pool: Pool) -> list[tuple[Any, ...]]:
+def outputs_of(executable: Executable, arrays: list[Any], pool: Pool) -> list[tuple[Any, ...]]:
     """The outputs of a Program on 1, 2, 3 and 8 threads."""
     found = []
     for threads in (1, 2, 3, 8):

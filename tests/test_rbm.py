@@ -179,8 +179,8 @@ def test_draws_have_the_probabilities_of_the_machine() -> None:
     """30,000 Gibbs chains, 20 steps from tossed coins: their frequencies are p(v), within 5 standard errors."""
     rbm = RBM(sizes=(4, 3), dtype="float64")
     rng = np.random.default_rng(3)
-    for p in rbm.parameters:
-        p.set_value(0.7 * rng.standard_normal(p.get_value().shape))
+    for parameter in rbm.parameters:
+        parameter.set_value(0.7 * rng.standard_normal(parameter.get_value().shape))
     v = rbm.sample(30_000, 20)
     counts = np.bincount((v @ [8, 4, 2, 1]).astype(int), minlength=16) / len(v)
     rbm.range = (0.0, 1.0)

@@ -15,9 +15,9 @@ from symdl.datasets import read_kaggle_digits, write_submission
 from symdl.errors import ConfigError, DataError
 from symdl.images import digit_from_image
 from symdl.nn.metrics import confusion_text
-from symdl.zoo import data, pretrained
-from symdl.zoo.base import Array, Classifier, Model
-from symdl.zoo.registry import load
+from symdl.zoo import data
+from symdl.zoo.base import Array, Classifier
+from symdl.zoo.pretrained import load
 
 
 def add_verbs(verbs: Any) -> None:
@@ -63,7 +63,7 @@ def add_verbs(verbs: Any) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """`symdl evaluate`."""
-    model = found(arguments.weights)
+    model = load(arguments.weights)
     source = arguments.data or model.data
     if not source:
         raise ConfigError("evaluate: the weights do not say what data they are of", (), "Say it: --data NAME.")
@@ -72,8 +72,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     measures = model.evaluate(split.x_test, split.y_test)
     table = model.confusion(split.x_test, split.y_test) if isinstance(model, Classifier) else None
     if arguments.json:
-        found_ = {"model": model.name, "data": source, "seed": seed, "test": measures}
-        print(json.dumps(found_ | ({} if table is None else {"confusion": table.tolist()})))
+        report = {"model": model.name, "data": source, "seed": seed, "test": measures}
+        print(json.dumps(report | ({} if table is None else {"confusion": table.tolist()})))
         return DONE
     print(f"{model} on {source}, {len(split.x_test)} examples")
     for name, value in measures.items():
@@ -85,7 +85,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def predict(arguments: argparse.Namespace) -> int:
     """`symdl predict`."""
-    model = found(arguments.weights)
+    model = load(arguments.weights)
     if not isinstance(model, Classifier):
         raise ConfigError(f"predict: {model} is no classifier")
     x, labels = _examples(model, arguments.input)
@@ -105,20 +105,13 @@ def predict(arguments: argparse.Namespace) -> int:
 
 def submit(arguments: argparse.Namespace) -> int:
     """`symdl submit`."""
-    model = found(arguments.weights)
+    model = load(arguments.weights)
     if not isinstance(model, Classifier):
         raise ConfigError(f"submit: {model} is no classifier")
     digits = read_kaggle_digits(arguments.input)
     write_submission(arguments.output, model.predict(digits.x))
     print(f"{len(digits.x)} labels written to {arguments.output}")
     return DONE
-
-
-def found(weights: str) -> Model:
-    """The model in a file, or the shipped one of this name."""
-    if not Path(weights).exists() and weights in pretrained.names():
-        return pretrained.pretrained(weights)
-    return load(weights)
 
 
 def _examples(model: Classifier, inputs: list[str]) -> tuple[Array, list[int]]:

@@ -11,9 +11,10 @@ from symdl.zoo.linear import LinearRegression
 from symdl.zoo.logistic import LogisticRegression
 from symdl.zoo.mlp import DIGITS, MLP, MNIST, MLPConfig
 from symdl.zoo.perceptron import Perceptron
+from symdl.zoo.pretrained import load
 from symdl.zoo.rbm import RBM
 from symdl.zoo.recurrent import LSTMClassifier
-from symdl.zoo.registry import MODELS, RECIPES, Recipe, load, recipe
+from symdl.zoo.registry import MODELS, RECIPES, Recipe, recipe
 from symdl.zoo.sentences import SentenceCNN
 from symdl.zoo.sparse import SparseAutoencoder
 from symdl.zoo.stacked import StackedAutoencoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 import time
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from symdl.errors import ConfigError, DataError
 from symdl.interop import safetensors
 from symdl.zoo import data
 from symdl.zoo.base import Model
-from symdl.zoo.registry import RECIPES, Recipe, load
+from symdl.zoo.registry import RECIPES, Recipe, model_in
 
 LICENCE = "BSD-3-Clause (weights); the digits: UCI, Alpaydin and Kaynak, 1998, CC BY 4.0"
 ALIKE = 0.005  # how far a measure may be from the card's after training anew, on another machine
@@ -50,7 +51,17 @@ def pretrained(name: str) -> Model:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != card(name)["sha256"]:
         raise DataError(f"{file.name} is not the file that was shipped", [("its sha256", digest, "")])
-    return load(file)
+    return model_in(file)
+
+
+def load(source: str | os.PathLike[str]) -> Model:
+    """The model in a weights file that some model's `save` wrote, or the shipped one of this name: load("mlp-digits").
+
+    Raises DataError when the file is missing or none of ours, or is of a model that this version does not have.
+    """
+    if str(source) in names() and not Path(source).exists():
+        return pretrained(str(source))
+    return model_in(source)
 
 
 def verified(name: str) -> dict[str, Any]:

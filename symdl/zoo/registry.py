@@ -158,7 +158,7 @@ def recipe(name: str, data: str | None = None) -> Recipe:
     raise ConfigError(f"there is no recipe of {name} for {data}", (), f"recipes: {', '.join(r.name for r in own)}")
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def model_in(path: str | os.PathLike[str]) -> Model:
     """The model in a weights file that some model's `save` wrote.
 
     Raises DataError when the file is none, or is of a model that this version does not have.
