@@ -20,21 +20,21 @@ from sklearn import linear_model, neural_network
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 import symdl
 import symdl.sklearn as own
 from benchmarks.machine import store
 
 Make = Callable[[int], Any]
-MLP64 = {
+MLP64: dict[str, Any] = {
     "hidden_layer_sizes": (64,),
     "activation": "logistic",
     "solver": "sgd",
     "learning_rate_init": 0.5,
     "max_iter": 100,
 }
-RBM = {"n_components": 100, "learning_rate": 0.06, "n_iter": 20}
+RBM: dict[str, Any] = {"n_components": 100, "learning_rate": 0.06, "n_iter": 20}
 
 # name -> (what is asked for at least, symdl's, scikit-learn's or None)
 ACCURACY: dict[str, tuple[float | None, Make, Make | None]] = {
