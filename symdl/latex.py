@@ -46,7 +46,15 @@ AROUND = {  # what is written around its operand
     "log_slope": (r"\frac{1}{", "}", PRODUCT),
 }  # fmt: skip
 BIG = {"sum": r"\sum", "prod": r"\prod", "any": r"\bigvee", "all": r"\bigwedge"}
-SILENT = {"drop", "copy", "disconnected_grad", "zero_grad", "grad_clip", "grad_scale", "assumed"}  # shown as what they act on
+SILENT = {
+    "drop",
+    "copy",
+    "disconnected_grad",
+    "zero_grad",
+    "grad_clip",
+    "grad_scale",
+    "assumed",
+}  # shown as what they act on
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
