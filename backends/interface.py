@@ -72,6 +72,7 @@ def _plain_atom(atom: Atom) -> Any:
 
 
 def extent_of(data: Any) -> Extent:
+    """The extent that plain_extent wrote."""
     if isinstance(data, int):
         return data
     total: Extent = 0
