@@ -4,9 +4,9 @@ from symdl.zoo import SentenceCNN
 from symdl.zoo.data import read
 
 
-def main(epochs: int | None = None) -> float:
+def main(epochs: int = 10) -> float:
     split = read("sentences")
-    model = SentenceCNN(**({} if epochs is None else {"epochs": epochs}))
+    model = SentenceCNN(epochs=epochs)
     print(model.fit(split.x_train, split.y_train, verbose=0))
     accuracy = model.score(split.x_test, split.y_test)
     print(f"test accuracy {accuracy:.4f} (counts of words know little: the order decides)")
