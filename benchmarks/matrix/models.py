@@ -115,7 +115,7 @@ def variational(m: Any, p: Any, x: Any, noise: Any) -> Any:
 def recurrent(m: Any, p: Any, x: Any, t: Any) -> Any:
     """An LSTM over x[time, rows, inputs], written out; p: W, b, top, top's b. `benchmarks.lstm` has it as a loop."""
     steps, hidden = 10, 128
-    h = x[0][:, :1] * 0 + p[1][:hidden] * 0
+    h = x[0][:, 0][:, None] * 0 + p[1][:hidden] * 0
     c = h
     for k in range(steps):
         a = m.concatenate([x[k], h], axis=1) @ p[0] + p[1]
