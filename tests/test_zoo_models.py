@@ -13,6 +13,7 @@ from symdl.datasets import gauss, logic_gates, xor
 from symdl.errors import ConfigError, DataError, GradientError
 from symdl.functions import function
 from symdl.gradient import grad
+from symdl.nn.callbacks import LambdaCallback
 from symdl.zoo import MLP, MODELS, RECIPES, LeNet, LinearRegression, LogisticRegression, Perceptron, recipe
 from symdl.zoo.base import Classifier
 from symdl.zoo.cnn import VGG
@@ -109,6 +110,10 @@ def test_linear_regression_is_least_squares() -> None:
     np.testing.assert_allclose(model.predict(split.x_test), predicted, rtol=1e-3)
     found = model.evaluate(split.x_test, split.y_test)
     assert found["r2"] == pytest.approx(1 - found["mse"] / split.y_test.var())
+    watched: list[int] = []
+    look = LambdaCallback(on_epoch_end=lambda epoch, logs: watched.append(epoch))
+    history = model.fit(split.x_train, split.y_train, validation=0.25, callbacks=[look], verbose=0)
+    assert len(history.history["val_loss"]) == len(watched) > 0
     with pytest.raises(DataError, match="y must hold one finite number an example"):
         model.fit(split.x_train, np.full(len(split.x_train), np.nan), verbose=0)
 

@@ -30,7 +30,7 @@ from symdl.loops import (
     walk,
 )
 from symdl.memory import rebuild
-from symdl.types import Symbol, symbol, symbols
+from symdl.types import Extent, Symbol, symbol, symbols
 
 
 def arranged(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
@@ -93,7 +93,7 @@ def in_variables(loop: For) -> tuple[Stmt, ...]:
         if not is_stored(uses) or any((u.view, u.at) != (first.view, first.at) for u in uses):
             continue
         extents = (first.view.offset, *first.view.strides, *first.at)
-        if any(is_value(e) or loop.index in symbols(e) for e in extents):  # type: ignore[arg-type]  # is_value says so
+        if any(not isinstance(e, Extent) or loop.index in symbols(e) for e in extents):
             continue
         total = Ref(f"_total_{name}", first.view.dtype)
         values: dict[int, Value] = {id(u): total for u in uses if isinstance(u, Load)}

@@ -435,11 +435,11 @@ class KernelText:
         place: Extent = view.offset
         gathered = []
         for i, stride in zip(at, view.strides, strict=True):
-            if is_value(i):
+            if isinstance(i, Extent):
+                place = place + i * stride
+            else:
                 step = "" if stride == 1 else f" * ({self.extent(stride)})"
                 gathered.append(f"{self.value(i, texts)}{step}")
-            else:
-                place = place + i * stride  # type: ignore[operator,arg-type]  # is_value says so
         index = [self.extent(place)] if place != 0 or not gathered else []
         return f"{view.buffer}[{' + '.join([*index, *gathered])}]"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from symdl.backends.nvptx.independence import Use, apart, is_stored, uses_in
-from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, View, is_value, walk
+from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, View, walk
 from symdl.parallel import sum_of
 from symdl.types import Extent, Symbol, replace_symbols, symbol, symbols
 
@@ -106,7 +106,7 @@ def renamed(use: Use, index: Symbol, name: Symbol) -> Use:
     values = {index: symbol(name.name)}
     view = use.view
     strides = tuple(replace_symbols(s, values) for s in view.strides)
-    at: tuple[Any, ...] = tuple(i if is_value(i) else replace_symbols(i, values) for i in use.at)  # type: ignore[arg-type]  # is_value says so
+    at: tuple[Any, ...] = tuple(replace_symbols(i, values) if isinstance(i, Extent) else i for i in use.at)
     moved = View(view.buffer, view.dtype, view.shape, strides, replace_symbols(view.offset, values))
     return replace(use, view=moved, at=at)
 

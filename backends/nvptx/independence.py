@@ -52,8 +52,8 @@ def counted(use: Use, index: Symbol) -> Use:
     if any(not is_value(i) and i == symbol(index.name) for i in at):
         return use
     for k, i in enumerate(at):
-        if not is_value(i) and slope(i, index) == 1:  # type: ignore[arg-type]  # is_value says so
-            offset = offset + replace_symbols(i, {index: 0}) * view.strides[k]  # type: ignore[arg-type]  # likewise
+        if isinstance(i, Extent) and slope(i, index) == 1:
+            offset = offset + replace_symbols(i, {index: 0}) * view.strides[k]
             at[k] = symbol(index.name)
             break
     moved = View(view.buffer, view.dtype, view.shape, view.strides, offset)
@@ -65,10 +65,10 @@ def fixed(use: Use, moving: set[Symbol]) -> Use:
     offset = use.view.offset
     kept: list[tuple[Extent, Extent, Any]] = []
     for n, stride, i in zip(use.view.shape, use.view.strides, use.at, strict=True):
-        if is_value(i) or symbols(i) & moving:  # type: ignore[arg-type]  # is_value says so
-            kept.append((n, stride, i))
+        if isinstance(i, Extent) and not symbols(i) & moving:
+            offset = offset + i * stride
         else:
-            offset = offset + i * stride  # type: ignore[operator,arg-type]  # is_value says so
+            kept.append((n, stride, i))
     shape, strides, at = (tuple(k[j] for k in kept) for j in range(3))
     view = View(use.view.buffer, use.view.dtype, shape, strides, offset)
     return replace(use, view=view, at=at)

@@ -132,15 +132,14 @@ def ways(loops: Sequence[For], inside: tuple[Stmt, ...]) -> list[tuple[Way, Exte
     if combines(inside):
         return [("warps", 1)]
     longest = length(inside)
-    known = isinstance(longest, int)
-    if known and longest <= SMALL:  # type: ignore[operator]  # it is an int
+    if isinstance(longest, int) and longest <= SMALL:
         return [("threads", 1)]
     if beside_threads(loops, inside):
         rounds = product(x.extent for x in loops)
-        if not isinstance(rounds, int) or rounds > FEW or (known and longest <= LITTLE):  # type: ignore[operator]  # likewise
+        if not isinstance(rounds, int) or rounds > FEW or (isinstance(longest, int) and longest <= LITTLE):
             return [("threads", 1)]
-    if known:
-        return [("warps" if longest <= SHORT else "blocks", 1)]  # type: ignore[operator]  # likewise
+    if isinstance(longest, int):
+        return [("warps" if longest <= SHORT else "blocks", 1)]
     if symbols(longest) & {x.index for x in walk(*loops, *inside) if isinstance(x, For)}:
         return [("blocks", 1)]
     is_long = smallest(1, floor_divide(longest, SHORT + 1))

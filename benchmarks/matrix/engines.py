@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ def names_of(module: Any, **own: Any) -> SimpleNamespace:
     return SimpleNamespace(**({n: getattr(module, n) for n in NAMES if hasattr(module, n)} | own))
 
 
-class Engine:
+class Engine(ABC):
     """The base. name: as the table shows it. available: whether its package is installed."""
 
     name = ""
@@ -45,21 +46,25 @@ class Engine:
         self.threads = threads
         self.m = self.namespace()
 
+    @abstractmethod
     def namespace(self) -> SimpleNamespace:
         """The functions of NAMES that the engine has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
         """The formula of these arrays."""
-        raise NotImplementedError
-
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
-        """One step of gradient descent on loss(m, parameters, *batch), which gives the loss before it."""
-        raise NotImplementedError
 
     def value(self, result: Any) -> Any:
         """A result as an array of NumPy."""
         return np.array(result)
+
+
+class Differentiating(Engine):
+    """An engine that has gradients."""
+
+    @abstractmethod
+    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+        """One step of gradient descent on loss(m, parameters, *batch), which gives the loss before it."""
 
 
 class Numpy(Engine):
@@ -91,7 +96,7 @@ class Numpy(Engine):
         return functools.partial(formula, self.m, *arrays)
 
 
-class Symdl(Engine):
+class Symdl(Differentiating):
     name = "symdl"
 
     def namespace(self) -> SimpleNamespace:
@@ -130,7 +135,7 @@ class Symdl(Engine):
         return functools.partial(symdl.function(variables, cost, updates=moves), *batch)
 
 
-class Torch(Engine):
+class Torch(Differentiating):
     name = "torch"
     package = "torch"
 
@@ -217,7 +222,7 @@ class TorchCompiled(Torch):
         return torch.compile(f)  # type: ignore[no-any-return]  # torch's functions are Any here
 
 
-class Jax(Engine):
+class Jax(Differentiating):
     name = "jax"
     package = "jax"
 
@@ -295,7 +300,7 @@ class Jax(Engine):
         return call
 
 
-class Pytensor(Engine):
+class Pytensor(Differentiating):
     name = "pytensor"
     package = "pytensor"
 

@@ -70,8 +70,19 @@ class LinearRegression(Model):
         x, y = self.inputs(x, "fit"), self.targets(y, "fit")
         if len(x) != len(y):
             raise ShapeError(f"fit: {len(x)} rows of x meet {len(y)} numbers of y")
+        if validation is not None and not isinstance(validation, float | int):
+            validation = self.inputs(validation[0], "fit"), self.targets(validation[1], "fit")
         self.trainer.reset()
-        history = minimize(self.trainer, x, y, max_iterations=self.config.epochs, tolerance=1e-14, verbose=verbose)
+        history = minimize(
+            self.trainer,
+            x,
+            y,
+            max_iterations=self.config.epochs,
+            tolerance=1e-14,
+            validation=validation,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
         self.seen(x)
         return history
 

@@ -105,7 +105,7 @@ class Perceptron(Classifier):
         verbose: Literal[0, 1] = 1,
     ) -> History:
         x, y = self.inputs(x, "fit"), self.labels(y, "fit")
-        if isinstance(validation, tuple):
+        if validation is not None and not isinstance(validation, float | int):
             validation = self.inputs(validation[0], "fit"), self.labels(validation[1], "fit")
         self.trainer.reset()
         c = self.config
