@@ -23,6 +23,7 @@ from symdl.nn.history import History
 from symdl.nn.metrics import confusion_text
 from symdl.zoo import data, pretrained
 from symdl.zoo.base import Classifier, Config, Model
+from symdl.zoo.layerwise import Layerwise
 from symdl.zoo.registry import RECIPES, Recipe, recipe
 
 
@@ -134,11 +135,21 @@ def _speaks(arguments: argparse.Namespace) -> bool:
 
 
 def _share(model: Model) -> None:
-    """Steps of this model are shared by all ranks from now on. Raises ConfigError for one that is trained in several stages."""
-    trainer = getattr(model, "trainer", None)
-    if trainer is None:
-        raise ConfigError(f"--mpi: {model} is trained in several stages; only models with one trainer can be shared")
-    model.trainer = distributed.DataParallel(trainer)  # type: ignore[attr-defined]  # it has one
+    """Steps of this model are shared by all ranks from now on. Raises ConfigError for one that cannot be."""
+    if isinstance(model, Layerwise):
+        raise ConfigError(
+            f"--mpi: {model} is trained in several stages, of which ranks could share only the last",
+            (),
+            "symdl train without --mpi trains all of them in one process.",
+        )
+    if moved := ", ".join(str(target) for target, _ in model.trainer.objective.updates):
+        raise ConfigError(
+            f"--mpi: a batch of {model} also changes {moved}, which ranks would change apart from one another",
+            (),
+            "Running means and persistent chains need all rows of a batch in one process: train it without --mpi, or give "
+            "it none (of a Boltzmann machine: --set persistent=false).",
+        )
+    model.trainer = distributed.DataParallel(model.trainer)
 
 
 def _recipe(arguments: argparse.Namespace) -> tuple[Recipe, str]:

@@ -40,12 +40,13 @@ def minimize(
     precision: str = "plain",
     callbacks: Sequence[Callback] = (),
     verbose: Literal[0, 1] = 1,
+    model: Any = None,
 ) -> History:
     """Minimise the objective's cost of all data at once: the history, one record an iteration.
 
         history = minimize(objective, x, y, max_iterations=300)
 
-    data, validation, weights, callbacks, verbose: as for `fit`; an epoch is an iteration here, and there are at most
+    data, validation, weights, callbacks, verbose, model: as for `fit`; an epoch is an iteration here, and there are at most
     max_iterations. A record's measures are those at the new parameters, with `cost` among them where the objective has a
     penalty. tolerance: it ends when no element of the gradient is larger. method: L-BFGS-B (Byrd, Lu, Nocedal and Zhu,
     1995), CG (Polak and Ribiere, 1969) or BFGS. Noise is drawn once and stays, so that a line search sees one function;
@@ -72,6 +73,7 @@ def minimize(
         epochs=trainer.epoch + max_iterations,
         batches=1,
         settings=lambda: {"method": method, "tolerance": tolerance, "examples": len(plan)},
+        model=model,
         verbose=verbose,
     )
     history = trainer.history

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from symdl.errors import ConfigError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.activations import Activation, activation
-from symdl.nn.callbacks import Callback
-from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.initializers import initializer
 from symdl.nn.layers import Chain, Dense, Layer, Training
@@ -23,7 +20,7 @@ from symdl.nn.losses import loss
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import optimizer
 from symdl.nn.regularizers import L2
-from symdl.nn.training import Trainer, Validation, fit, slices
+from symdl.nn.training import Trainer, slices
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
@@ -129,27 +126,10 @@ class Autoencoder(Model):
         """What each unit of the first layer looks for: [units, features]."""
         return self.encoder.parameters[0].get_value().T.copy()
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x = self.inputs(x, "fit")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = (self.inputs(validation[0], "fit"),)  # labels beside it would teach nothing
-        self.trainer.reset()
-        c = self.config
-        common: dict[str, Any] = {"validation": validation, "callbacks": callbacks, "verbose": verbose}
-        if c.solver == "l-bfgs":
-            history = minimize(self.trainer, x, max_iterations=c.epochs, tolerance=1e-6, **common)
-        else:
-            history = fit(self.trainer, x, epochs=c.epochs, batch_size=c.batch_size, **common)
-        self.seen(x)
-        return history
+    def train(self, *data: Array, **how: Any) -> History:
+        if self.config.solver == "batches":
+            return super().train(*data, **how)
+        return self.search(*data, tolerance=1e-6, **how)
 
     @cached_property
     def _encode(self) -> Function:

@@ -14,9 +14,10 @@ import numpy as np
 from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.interop import safetensors
 from symdl.nn.callbacks import Callback
+from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.metrics import confusion
-from symdl.nn.training import Validation
+from symdl.nn.training import Trainer, Transform, Validation, fit
 from symdl.nn.weights import assign, values
 from symdl.plot.network import Diagram, network
 from symdl.storage import SharedVariable
@@ -60,6 +61,7 @@ class Model(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[_Config]]
     config: Any
+    trainer: Trainer
 
     def __init__(self, config: _Config | None = None, **changes: Any) -> None:
         unknown = sorted(changes.keys() - {f.name for f in fields(self.Config)})
@@ -88,7 +90,8 @@ class Model(ABC):
     def parameters(self) -> list[SharedVariable]:
         """All that a weights file holds."""
 
-    @abstractmethod
+    # ---- training ----
+
     def fit(
         self,
         x: Any,
@@ -96,6 +99,7 @@ class Model(ABC):
         *,
         validation: Validation = None,
         callbacks: Sequence[Callback] = (),
+        transform: Transform | None = None,
         verbose: Literal[0, 1] = 1,
     ) -> History:
         """Train from fresh weights on x[n, features], for some models with labels y[n]; two calls with one seed give the
@@ -103,6 +107,66 @@ class Model(ABC):
 
         Raises ShapeError or DataError for data that do not fit the model.
         """
+        data = self.examples(x, y, "fit")
+        held_out = self.held_out(validation, "fit")
+        self.reset()
+        self.seen(data[0])
+        how: dict[str, Any] = {"callbacks": callbacks, "transform": transform, "verbose": verbose}
+        return self.train(*data, validation=held_out, **how)
+
+    def examples(self, x: Any, y: Any, where: str) -> tuple[Array, ...]:
+        """Data as training takes them, an array for each input of the objective."""
+        return (self.training_inputs(x, where),)
+
+    def training_inputs(self, x: Any, where: str) -> Array:
+        """x as `inputs` has it, and as the model can learn from it."""
+        return self.inputs(x, where)
+
+    def held_out(self, validation: Validation, where: str) -> Validation:
+        """The data to hold out, as `examples` has them; a fraction stays one."""
+        if validation is None or isinstance(validation, float | int):
+            return validation
+        if not isinstance(validation, list | tuple) or not 1 <= len(validation) <= 2:
+            raise ConfigError(
+                f"{where}: validation is a fraction, or the data to hold out: (x, y), or (x,) without labels"
+            )
+        return self.examples(validation[0], validation[1] if len(validation) == 2 else None, where)
+
+    def reset(self) -> None:
+        """Back to fresh weights and random numbers."""
+        self.trainer.reset()
+
+    def train(
+        self, *data: Array, callbacks: Sequence[Callback] = (), transform: Transform | None = None, **how: Any
+    ) -> History:
+        """Training from where the parameters are; how: the further arguments of `symdl.nn.fit`."""
+        c = self.config
+        how |= {"callbacks": callbacks, "transform": transform, "model": self}
+        return fit(self.trainer, *data, epochs=c.epochs, batch_size=c.batch_size, **how)
+
+    def search(self, *data: Array, tolerance: float, transform: Transform | None = None, **how: Any) -> History:
+        """Training by L-BFGS over all data at once, in at most `epochs` iterations; how: as of `train`."""
+        if transform is not None:
+            raise ConfigError(f"{self.name}: l-bfgs sees all data at once, and transforms none")
+        return minimize(self.trainer, *data, max_iterations=self.config.epochs, tolerance=tolerance, model=self, **how)
+
+    @property
+    def stop_training(self) -> bool:
+        """Set to True by a callback, it ends the run after the epoch."""
+        return self.trainer.stop_training
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self.trainer.stop_training = value
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate now; set, it takes effect at the next step."""
+        return float(self.trainer.learning_rate.get_value())
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.trainer.learning_rate.set_value(np.float64(value))
 
     @abstractmethod
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
@@ -146,9 +210,7 @@ class Model(ABC):
             model.data = metadata.get("data", "")
         except (KeyError, TypeError, ValueError) as error:  # ConfigError and JSONDecodeError are ValueErrors
             raise DataError(f"load: the metadata of {source} describe no {cls.name} ({error})") from error
-        trainer = getattr(model, "trainer", None)
-        if trainer is not None:
-            trainer.remember()  # so that `fit` begins with fresh weights, not with those of the file
+        model.trainer.remember()  # so that `fit` begins with fresh weights, not with those of the file
         assign(model.parameters, arrays, source)
         return model
 
@@ -222,6 +284,9 @@ class Classifier(Model):
 
     def evaluate(self, x: Any, y: Any = None) -> dict[str, float]:
         return {"accuracy": self.score(x, y)}
+
+    def examples(self, x: Any, y: Any, where: str) -> tuple[Array, ...]:
+        return self.training_inputs(x, where), self.labels(y, where)
 
     def confusion(self, x: Any, y: Any) -> Array:
         """int64[classes, classes]: how many rows of label i (rows) were predicted as j (columns)."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.nn.callbacks import Callback
-from symdl.nn.history import History
 from symdl.nn.layers import Layer
 from symdl.nn.objective import supervised
 from symdl.nn.optimizers import SGD, Optimizer, optimizer
 from symdl.nn.sequential import Sequential
-from symdl.nn.training import Trainer, Transform, Validation, fit
+from symdl.nn.training import Trainer
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Classifier, Config
 
@@ -84,46 +81,8 @@ class Network(Classifier):
             n *= extent
         return n
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        transform: Transform | None = None,
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x, y = self.inputs(x, "fit"), self.labels(y, "fit")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = self.shaped(self.inputs(validation[0], "fit")), self.labels(validation[1], "fit")
-        self.trainer.reset()
-        history = self.train(x, y, validation, callbacks, transform, verbose)
-        self.seen(x)
-        return history
-
-    def train(
-        self,
-        x: Array,
-        y: Array,
-        validation: Validation,
-        callbacks: Sequence[Callback],
-        transform: Transform | None,
-        verbose: Literal[0, 1],
-    ) -> History:
-        """Training from where the parameters are."""
-        c = self.config
-        return fit(
-            self.trainer,
-            self.shaped(x),
-            y,
-            epochs=c.epochs,
-            batch_size=c.batch_size,
-            validation=validation,
-            transform=transform,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+    def training_inputs(self, x: Any, where: str) -> Array:
+        return self.shaped(self.inputs(x, where))
 
     def predict_proba(self, x: Any) -> Array:
         return self.trainer.predict(self.shaped(self.new_inputs(x, "predict")))

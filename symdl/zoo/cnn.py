@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from symdl.errors import ConfigError
 from symdl.images import Augmentation
 from symdl.nn.activations import activation
-from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
 from symdl.nn.layers import Conv2D, Dense, Flatten, Layer, MaxPooling2D
-from symdl.nn.training import Transform, Validation
+from symdl.nn.training import Transform
 from symdl.zoo.base import Array
 from symdl.zoo.classifier import Network, NetworkConfig
 
@@ -88,15 +86,7 @@ class LeNet(Network):
             Dense(c.classes, "softmax", name="top"),
         ]
 
-    def train(
-        self,
-        x: Array,
-        y: Array,
-        validation: Validation,
-        callbacks: Sequence[Callback],
-        transform: Transform | None,
-        verbose: Literal[0, 1],
-    ) -> History:
+    def train(self, *data: Array, transform: Transform | None = None, **how: Any) -> History:
         c = self.config
         if transform is None and (c.shift or c.rotate or c.flip):
             vary = Augmentation(rotate=c.rotate, shift=c.shift, flip=c.flip)
@@ -104,7 +94,7 @@ class LeNet(Network):
             def transform(batch: tuple[Array, ...], rng: np.random.Generator) -> tuple[Array, ...]:
                 return vary(batch[0], rng), batch[1]
 
-        return super().train(x, y, validation, callbacks, transform, verbose)
+        return super().train(*data, transform=transform, **how)
 
     def pooled(self, k: int) -> bool:
         """Whether the k-th convolution is followed by pooling."""

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
 from symdl.functions import Function, function
-from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
 from symdl.nn.layers import Dense, Layer
-from symdl.nn.training import Transform, Validation, slices
+from symdl.nn.training import slices
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array
 from symdl.zoo.belief import log_likelihood, sampled_bound, variational_bound
-from symdl.zoo.classifier import Network, NetworkConfig
-from symdl.zoo.greedy import UNLABELLED, Stage, greedy
+from symdl.zoo.greedy import Stage
+from symdl.zoo.layerwise import Layerwise, LayerwiseConfig
 from symdl.zoo.rbm import RBM
 
 MOST_STATES_BITS = 12  # hidden units of a lower layer whose states are all written out
 
 
 @dataclass(frozen=True)
-class DBNConfig(NetworkConfig):
+class DBNConfig(LayerwiseConfig):
     """sizes: features, units of each hidden layer, classes. pretraining_epochs: of each machine, 0 to begin with random
     weights; pretraining_rate, steps, persistent, particles, drawn, pretraining_batch,
     weight_decay: as in RBMConfig. The others are of fine-tuning.
     frozen: fine-tuning moves only the last layer, so that the others stay features."""
 
-    sizes: tuple[int, ...] = (64, 256, 256, 10)
-    pretraining_epochs: int = 50
+    title: ClassVar[str] = "DBN"
     pretraining_rate: float = 0.2
     pretraining_batch: int = 20
     steps: int = 1
@@ -43,21 +40,15 @@ class DBNConfig(NetworkConfig):
     particles: int = 100
     drawn: bool = True
     weight_decay: float = 0.0
-    learning_rate: float = 0.002
     frozen: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.sizes) < 3 or not all(type(n) is int and n > 0 for n in self.sizes):
-            raise ConfigError(f"DBN: sizes {self.sizes} are not (features, hidden, ..., classes), each at least 1")
-        if self.pretraining_epochs < 0 or self.pretraining_batch < 1:
-            raise ConfigError(
-                f"DBN: pretraining_epochs {self.pretraining_epochs} must be at least 0 and "
-                f"pretraining_batch {self.pretraining_batch} at least 1"
-            )
+        if self.pretraining_batch < 1:
+            raise ConfigError(f"DBN: pretraining_batch {self.pretraining_batch} must be at least 1")
 
 
-class DBN(Network):
+class DBN(Layerwise):
     """A deep belief network over data in 0..1 (Hinton, Osindero and Teh, 2006).
 
         dbn = DBN(sizes=(64, 256, 256, 10))
@@ -113,90 +104,30 @@ class DBN(Network):
     def parameters(self) -> list[SharedVariable]:
         return [p for machine in self.machines for p in machine.parameters] + super().parameters
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.config.sizes[:1]
-
-    @property
-    def classes(self) -> int:
-        return self.config.sizes[-1]
-
     # ---- training ----
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        transform: Transform | None = None,
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        """Pretrain on all rows of x, fine-tune on those whose label is not -1: the history of fine-tuning, which the
-        other arguments are of. See Model.fit."""
-        x = self.machines[0].visible(x, "fit")
-        if y is not None and np.asarray(y).dtype.kind == "i" and len(y) == len(x):
-            labelled = np.asarray(y) != UNLABELLED
-        else:
-            labelled = np.ones(len(x), bool)  # what is wrong with y, labels() says
-        y = self.labels(y if labelled.all() else np.asarray(y)[labelled], "fit")
-        self.pretrain(x, verbose=verbose)
-        history = self.fine_tune(
-            x[labelled], y, validation=validation, callbacks=callbacks, transform=transform, verbose=verbose
-        )
-        self.seen(x)
-        return history
+    def training_inputs(self, x: Any, where: str) -> Array:
+        return self.machines[0].training_inputs(x, where)
 
-    def pretrain(
-        self, x: Any, *, validation: Any = None, callbacks: Sequence[Callback] = (), verbose: Literal[0, 1] = 1
-    ) -> list[History]:
-        """Train the machines from fresh weights, each on the means of the hidden units below: the history of each."""
-        c = self.config
-        x = self.machines[0].visible(x, "pretrain")
+    @property
+    def pretraining_batch(self) -> int:
+        return self.config.pretraining_batch
+
+    def restart(self) -> None:
         for machine in self.machines:
             machine.reset()
-        self.sampling.seed(c.seed)
-        if c.pretraining_epochs:
-            self.pretraining = greedy(
-                self.stages,
-                x,
-                epochs=c.pretraining_epochs,
-                batch_size=c.pretraining_batch,
-                validation=None if validation is None else self.machines[0].visible(validation, "pretrain"),
-                callbacks=callbacks,
-                verbose=verbose,
-            )
-        low, high = x.min(), x.max()
-        for machine in self.machines:
-            machine.range = (float(low), float(high)) if machine is self.machines[0] else (0.0, 1.0)
-        self.seen(x)
-        return self.pretraining
+        self.sampling.seed(self.config.seed)
 
-    def fine_tune(
-        self,
-        x: Any,
-        y: Any,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        transform: Transform | None = None,
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        """Train the classifier, its hidden layers beginning as the machines are (as drawn, without pretraining)."""
-        x, y = self.machines[0].visible(x, "fine_tune"), self.labels(y, "fine_tune")
-        if validation is not None and not isinstance(validation, float | int):
-            held_x, held_y = validation
-            validation = self.machines[0].visible(held_x, "fine_tune"), self.labels(held_y, "fine_tune")
-        self.trainer.reset()
+    def begin(self) -> None:
         if self.config.pretraining_epochs:
             for layer, machine in zip(self.model.layers, self.machines, strict=False):  # all but the last
                 for parameter, pretrained in zip(layer.parameters, (machine.W, machine.hidden_bias), strict=True):
                     parameter.set_value(pretrained.get_value())
-        history = self.train(x, y, validation, callbacks, transform, verbose)
-        if self.range is None:
-            self.seen(x)
-        return history
+
+    def seen(self, x: Array) -> None:
+        super().seen(x)
+        for machine in self.machines:
+            machine.range = self.range if machine is self.machines[0] else (0.0, 1.0)
 
     # ---- the classifier ----
 
@@ -274,6 +205,3 @@ class DBN(Network):
         log_z = self.machines[-1].log_partition() if log_partition is None else log_partition
         exact: Array = self._exact(self.new_inputs(x, "log_likelihood"), log_z)[1]
         return exact
-
-    def __repr__(self) -> str:
-        return f"DBN({'-'.join(map(str, self.config.sizes))})"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 import symdl.tensor as T
-from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.nn.callbacks import Callback
-from symdl.nn.full_batch import minimize
+from symdl.errors import ConfigError, DataError
 from symdl.nn.history import History
 from symdl.nn.layers import Dense
 from symdl.nn.objective import supervised
 from symdl.nn.regularizers import L2
-from symdl.nn.training import Trainer, Validation
+from symdl.nn.training import Trainer
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
 
@@ -58,33 +55,11 @@ class LinearRegression(Model):
     def features(self) -> int:
         return self.config.features
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x, y = self.inputs(x, "fit"), self.targets(y, "fit")
-        if len(x) != len(y):
-            raise ShapeError(f"fit: {len(x)} rows of x meet {len(y)} numbers of y")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = self.inputs(validation[0], "fit"), self.targets(validation[1], "fit")
-        self.trainer.reset()
-        history = minimize(
-            self.trainer,
-            x,
-            y,
-            max_iterations=self.config.epochs,
-            tolerance=1e-14,
-            validation=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        self.seen(x)
-        return history
+    def examples(self, x: Any, y: Any, where: str) -> tuple[Array, ...]:
+        return self.inputs(x, where), self.targets(y, where)
+
+    def train(self, *data: Array, **how: Any) -> History:
+        return self.search(*data, tolerance=1e-14, **how)
 
     def predict(self, x: Any) -> Array:
         """x @ W + b for each row of x."""

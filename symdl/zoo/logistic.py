@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from symdl.errors import ConfigError
-from symdl.nn.callbacks import Callback
-from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.layers import Dense, Layer
 from symdl.nn.regularizers import L2
-from symdl.nn.training import Transform, Validation
 from symdl.zoo.base import Array
 from symdl.zoo.classifier import Network, NetworkConfig
 
@@ -54,29 +50,10 @@ class LogisticRegression(Network):
             )
         ]
 
-    def train(
-        self,
-        x: Array,
-        y: Array,
-        validation: Validation,
-        callbacks: Sequence[Callback],
-        transform: Transform | None,
-        verbose: Literal[0, 1],
-    ) -> History:
+    def train(self, *data: Array, **how: Any) -> History:
         if self.config.solver == "batches":
-            return super().train(x, y, validation, callbacks, transform, verbose)
-        if transform is not None:
-            raise ConfigError("logistic: l-bfgs sees all data at once, and transforms none")
-        return minimize(
-            self.trainer,
-            x,
-            y,
-            max_iterations=self.config.epochs,
-            tolerance=1e-7,
-            validation=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+            return super().train(*data, **how)
+        return self.search(*data, tolerance=1e-7, **how)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import SGD
-from symdl.nn.training import Trainer, Validation, fit
+from symdl.nn.training import Trainer
 from symdl.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Classifier, Config
 
@@ -95,32 +95,8 @@ class Perceptron(Classifier):
     def classes(self) -> int:
         return self.config.classes
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x, y = self.inputs(x, "fit"), self.labels(y, "fit")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = self.inputs(validation[0], "fit"), self.labels(validation[1], "fit")
-        self.trainer.reset()
-        c = self.config
-        history = fit(
-            self.trainer,
-            x,
-            y,
-            epochs=c.epochs,
-            batch_size=c.batch_size,
-            validation=validation,
-            callbacks=[*callbacks, NoMistakes()],
-            verbose=verbose,
-        )
-        self.seen(x)
-        return history
+    def train(self, *data: Array, callbacks: Sequence[Callback] = (), **how: Any) -> History:
+        return super().train(*data, callbacks=[*callbacks, NoMistakes()], **how)
 
     def predict(self, x: Any) -> Array:
         z = self.trainer.predict(self.new_inputs(x, "predict"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from symdl.control import scan
 from symdl.errors import ConfigError, DataError
 from symdl.expr import Expr
 from symdl.functions import Function, function
-from symdl.nn.callbacks import Callback
-from symdl.nn.history import History
 from symdl.nn.optimizers import SGD
-from symdl.nn.training import Trainer, Validation, fit, slices
+from symdl.nn.training import Trainer, slices
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Config, Model
@@ -126,46 +123,19 @@ class RBM(Model):
 
     # ---- training ----
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x = self.visible(x, "fit")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = (self.visible(validation[0], "fit"),)
-        self.reset()
-        c = self.config
-        history = fit(
-            self.trainer,
-            x,
-            epochs=c.epochs,
-            batch_size=c.batch_size,
-            validation=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        self.seen(x)
-        return history
-
     def partial_fit(self, x: Any) -> float:
         """One update by the rows of x as one batch, from where training stands: what the batch measured before it."""
-        x = self.visible(x, "partial_fit")
+        x = self.training_inputs(x, "partial_fit")
         low, high = (float(x.min()), float(x.max())) if self.range is None else self.range
         self.range = min(low, float(x.min())), max(high, float(x.max()))
         measured: float = self.trainer.step(x)[0]
         return measured
 
     def reset(self) -> None:
-        """Back to fresh weights, particles and random numbers."""
-        self.trainer.reset()
+        super().reset()
         self.sampling.seed(self.config.seed)
 
-    def visible(self, x: Any, where: str) -> Array:
+    def training_inputs(self, x: Any, where: str) -> Array:
         """x as states of the visible units. Raises DataError for what is outside 0..1 where they are binary."""
         rows = self.inputs(x, where)
         if self.binary and (rows.min() < 0 or rows.max() > 1):
@@ -233,7 +203,7 @@ class RBM(Model):
         """`steps` rounds of drawing h given v, then v given h, from v = x[n, visible]: the last v."""
         if steps < 1:
             raise ConfigError(f"gibbs: {steps} steps; there must be at least 1")
-        drawn: Array = self._gibbs(self.visible(x, "gibbs"), steps)
+        drawn: Array = self._gibbs(self.training_inputs(x, "gibbs"), steps)
         return drawn
 
     def sample(self, n: int, steps: int = 1000, start: Any = None) -> Array:
@@ -266,7 +236,7 @@ class RBM(Model):
         from; they start from visible biases of 0 (tossed coins) without."""
         if runs < 1 or betas < 2:
             raise ConfigError(f"annealed: {runs} runs of {betas} betas; at least 1 and 2 are needed")
-        base = np.zeros(self.features) if x is None else self.base(self.visible(x, "annealed"))
+        base = np.zeros(self.features) if x is None else self.base(self.training_inputs(x, "annealed"))
         return self._annealed(base, np.linspace(0, 1, betas), runs)
 
     def log_likelihood(self, x: Any, log_partition: float | None = None) -> Array:

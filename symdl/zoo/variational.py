@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from symdl.errors import ConfigError, DataError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.activations import activation
-from symdl.nn.callbacks import Callback
-from symdl.nn.history import History
 from symdl.nn.layers import Chain, Dense
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import optimizer
-from symdl.nn.training import Trainer, Validation, fit
+from symdl.nn.training import Trainer
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
@@ -107,31 +104,8 @@ class VariationalAutoencoder(Model):
     def features(self) -> int:
         return self.config.features
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        validation: Validation = None,
-        callbacks: Sequence[Callback] = (),
-        verbose: Literal[0, 1] = 1,
-    ) -> History:
-        x = self.pixels(self.inputs(x, "fit"), "fit")
-        if validation is not None and not isinstance(validation, float | int):
-            validation = (self.pixels(self.inputs(validation[0], "fit"), "fit"),)
-        self.trainer.reset()
-        c = self.config
-        history = fit(
-            self.trainer,
-            x,
-            epochs=c.epochs,
-            batch_size=c.batch_size,
-            validation=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-        self.seen(x)
-        return history
+    def training_inputs(self, x: Any, where: str) -> Array:
+        return self.pixels(self.inputs(x, where), where)
 
     # ---- what the model makes ----
 
