@@ -266,7 +266,9 @@ def _found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str
     if store is not None and key is not None:
         number = {n: k for k, n in enumerate(nodes)}
         constants = tuple(number.get(c, c.params["value"].array) for c in form.constants)
-        routines = tuple((n.op.name, dict(n.params)) for n in form.routines)
+        routines = tuple(
+            (n.op.name, {k: v for k, v in n.params.items() if k != "shape"}) for n in form.routines
+        )  # shapes are those of the views
         store[key] = Artifact(executable.interface, executable.code, constants, routines).packed()
     return Compiled(executable, nodes, form)
 

@@ -182,7 +182,7 @@ class Returned:
 
 def _returned(value: Any) -> Returned:
     """Outputs, updates and a condition to stop, in any order in which Theano takes them."""
-    parts = list(value) if isinstance(value, tuple | list) else [value]
+    parts = list(value) if isinstance(value, tuple | list) and not _are_updates(value) else [value]
     several = isinstance(value, tuple | list) and any(isinstance(p, Until | Mapping | list | tuple) for p in parts)
     outputs: list[Expr] = []
     updates: list[tuple[SharedVariable, Expr]] = []
@@ -348,9 +348,25 @@ class Trial:
                     "The last row of a loop that `until` ends is out[-1], which has no such size.",
                 )  # fmt: skip
 
+    def shared_states(self) -> list[tuple[SharedVariable, Expr]]:
+        """The shared values that go from step to step, with their next values: fn's updates, and states that step by
+        themselves where fn uses them."""
+        found = dict(self.returned.updates)
+        stop = [] if self.returned.stop is None else [self.returned.stop]
+        stack = [*self.returned.outputs, *found.values(), *stop]
+        seen = {*stack, *(f for f in self.fixed if f.inputs)}
+        while stack:
+            n = stack.pop()
+            if isinstance(n, SharedVariable) and n.in_each_step and n.default_update is not None and n not in found:
+                found[n] = n.default_update
+            stack += [i for i in n.inputs if i not in seen]
+            seen.update(n.inputs)
+        return list(found.items())
+
     def loop(self, backwards: bool, truncate: int) -> tuple[list[Expr], Updates]:
         """(the outputs, one entry a step; the updates)."""
-        hidden = list(dict(self.returned.updates).items())
+        hidden = self.shared_states()
+        computed = {f: f for f in self.fixed if f.inputs}  # before the loop, of the shared values as they are then
         stand_ins: dict[Expr, Expr] = {s: argument(s.type, s.name) for s, _ in hidden}
         firsts = [s.rows() for s in self.states] + [expand_dims(s, 0) for s, _ in hidden]
         lags = [s.lags for s in self.states] + [(1,)] * len(hidden)
@@ -361,7 +377,7 @@ class Trial:
         plain = [o for info, o in pairs if info is None]
         stop = [] if self.returned.stop is None else [self.returned.stop]
         self.check_sizes([*new, *plain, *stop])
-        outputs = moved([*new, *plain, *stop], stand_ins)
+        outputs = moved([*new, *plain, *stop], {**computed, **stand_ins})
         before = [*itertools.chain.from_iterable(self.before), *stand_ins.values()]
         rows, seqs = list(self.rows), []
         for s in self.given:

@@ -29,6 +29,7 @@ class SharedVariable(Expr):
     """
 
     __slots__ = ("alone", "array", "borrowed", "claims", "default_update", "residence")
+    in_each_step = False  # whether a loop whose step uses the value makes its default_update in each step
     array: Array  # the value, unless residence says that a device has a newer one
     residence: Residence
     borrowed: bool  # someone outside may hold the array itself
@@ -129,7 +130,8 @@ class SharedVariable(Expr):
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {"default_update": self.default_update} if self.default_update is not None else None
-        return restored, (self.get_value(), self.name, self.type, sorted(self.origins)), state
+        value = SharedVariable.get_value(self)  # which a subclass may give in another form
+        return restored, (value, self.name, self.type, sorted(self.origins), type(self)), state
 
     def __setstate__(self, state: Any) -> None:
         self.default_update = state["default_update"]
@@ -200,9 +202,12 @@ def owned(value: Any, dtype: str | None, what: str, leaf: SharedVariable | None,
     return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
 
 
-def restored(value: Array, name: str | None, kind: TensorType, origins: Sequence[tuple[str, int]]) -> SharedVariable:
+def restored(
+    value: Array, name: str | None, kind: TensorType, origins: Sequence[tuple[str, int]],
+    of: type[SharedVariable] = SharedVariable,
+) -> SharedVariable:  # fmt: skip
     """A pickled shared variable: a new leaf, on the old one's symbols, by which the rest of its graph knows its sizes."""
-    leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=kind)
+    leaf = new_leaf(of, VARIABLE, id=fresh_serial(), type=kind)
     leaf.origins.clear()
     leaf.origins.update(tuple(line) for line in origins)  # type: ignore[misc]  # pairs, though pickled as lists
     own = value if value.flags.carray else np.array(value, order="C")

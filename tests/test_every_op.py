@@ -65,7 +65,7 @@ BY_OTHER_MEANS = {
     "xlogy": special.xlogy,
     "trigamma": lambda x: special.polygamma(1, x),
 }
-OWN = {"python", "python_sized", "custom_gradient"}
+OWN = {"python", "python_sized", "custom_gradient", "random_state"}
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, 1e308, -1e308, 100.0])
 
 

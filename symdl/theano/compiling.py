@@ -25,6 +25,8 @@ from symdl.nan_guard import NanGuard, NanGuardMode
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable
 from symdl.theano.flags import config
+from symdl.theano.mersenne import words_of
+from symdl.theano.streams import random_state
 from symdl.theano.variables import Apply, FunctionGraph, Sizes, vector_of
 from symdl.types import Results
 
@@ -144,6 +146,8 @@ class In(symdl.inputs.In):
     ) -> None:  # fmt: skip
         if isinstance(value, SharedVariable):  # the value of another function's input, shared with it
             value = value.get_value()
+        if isinstance(value, np.random.RandomState):
+            value = words_of(value)
         super().__init__(variable, name, value, update, strict, allow_downcast, bool(mutable), bool(borrow))
 
 
@@ -252,6 +256,8 @@ def shared(
     """
     if isinstance(value, Expr):
         raise TypeError("shared: takes a value, not an expression; `x.get_value()` or `x.eval()` is one")
+    if isinstance(value, np.random.RandomState):
+        return random_state(value, name)
     array = value if isinstance(value, np.ndarray) else None
     if array is None and isinstance(value, int | float | bool | np.number | np.bool_):
         array = np.asarray(value)

@@ -26,6 +26,7 @@ import symdl.tensor
 import symdl.theano.compiling as compiling
 import symdl.theano.gradients as gradients
 import symdl.theano.graphs as graphs
+import symdl.theano.loops as loops
 import symdl.theano.networks as networks
 import symdl.theano.own_ops as own_ops
 import symdl.theano.streams as streams
@@ -121,11 +122,8 @@ PRINTING = {
     **_of(graphs, "debugprint pp pydotprint min_informative_str"), "pprint": graphs.pp, "Print": own_ops.Print,
     "pydotprint_variables": graphs.pydotprint, "var_descriptor": graphs.min_informative_str,
 }  # fmt: skip
-STREAMS = {
-    "RandomStreams": streams.RandomStreams,
-    "MRG_RandomStreams": streams.RandomStreams,
-    "RandomStateSharedVariable": streams.RandomStateSharedVariable,
-}
+STREAMS = _of(streams, "RandomStreams MRG_RandomStreams RandomStateSharedVariable")
+DRAWS = _of(streams, "uniform normal binomial poisson random_integers choice permutation multinomial random_state_type")
 SLOW_NAMES = (
     "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
 )
@@ -160,7 +158,7 @@ GRADIENT = {
     "undefined_grad": symdl.tensor.disconnected_grad, "DisconnectedInputError": GradientError,
     "NullTypeGradError": GradientError,
 }  # fmt: skip
-LOOPS = _of(symdl.control, "scan map reduce foldl foldr until scan_checkpoints")
+LOOPS = {**_of(loops, "scan map reduce foldl foldr scan_checkpoints"), "until": symdl.control.until}
 TENSOR: dict[str, Any] = {
     **PRIMITIVES, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
     **_of(gradients, "grad Lop Rop jacobian hessian verify_grad consider_constant"),
@@ -282,7 +280,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.nlinalg": LINEAR,
     "tensor.slinalg": LINEAR,
     "tensor.xlogx": {"xlogx": tensors.xlogx, "xlogy0": symdl.tensor.xlogy},
-    "tensor.raw_random": STREAMS,
+    "tensor.raw_random": {**STREAMS, **DRAWS},
     "tensor.shared_randomstreams": STREAMS,
     "tensor.inplace": {f"{n}_inplace": PRIMITIVES[n] for n in ("exp", "log", "tanh", "sigmoid", "sqrt", "sqr", "neg")},
     "tensor.utils": {"hash_from_ndarray": lambda data: hash(np.asarray(data).tobytes())},
