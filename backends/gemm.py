@@ -11,28 +11,27 @@ or written. (The scheme: Goto and van de Geijn 2008; Van Zee and van de Geijn 20
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.gemm_panels import packing, patch, sliver
-from symdl.backends.gemm_tiles import WIDEST, Tile, dots, micro, table
+from symdl.backends.gemm_blocks import PACK_ROWS, evenly, ways
+from symdl.backends.gemm_panels import packing, patch
+from symdl.backends.gemm_tiles import Tile, dots, micro, table
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
 from symdl.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 
-INNER_BLOCK = 512  # most of the inner axis at once: a panel of 16 floats' width is then 32 KiB
-PACK_ROWS = 24  # from so many rows on, packing a panel costs less than reading it with large strides again and again
 BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, some 10 us
-# Blocks where A is not packed: the most rows, the fewest panels.
-BLOCK_ROWS, PANELS = 256, 4
-# Blocks where it is: most of the inner axis at once; bytes of A, to stay in a second-level cache beside the panel; a quarter of the rows, since threads may
-# share them, but not fewer than to make up for packing B anew; the fewest columns, to make up for packing A anew.
-PACKED_INNER, PACKED_BYTES, SHARES, FEW_ROWS, PACKED_COLUMNS = 256, 256 << 10, 4, 96, 256
-FAR_BYTES = 1 << 12  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
+# Blocks where A is read in place: the most rows, the fewest panels.
+NEAR_ROWS, PANELS = 256, 4
+# Blocks where both operands are copied: a quarter of the rows, since threads may share them, but not fewer than make up for
+# packing B anew, nor more than it takes; the most columns, which make up for packing A anew.
+SHARES, FAR_ROWS, FAR_COLUMNS = 4, (128, 512), 1024
+FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
 DOT_ROWS = 4  # of A at once where B is one column
 
 MATRICES = ("A", "ra", "ca", "B", "rb", "cb", "C", "rc", "cc", "M", "N", "K")
-TASK = (*MATRICES, "epilogue", "context", "rows", "columns", "across", "packs", "indirect", "deep")
+TASK = (*MATRICES, "epilogue", "context", "rows", "columns", "across", "packs", "indirect")
 ADDRESSES = ("A", "B", "C", "epilogue", "context")
 PARAMETERS = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %cc, i64 %M, i64 %N, i64 %K, "
 TAIL = "ptr %epilogue, ptr %context, ptr %runtime)"
@@ -67,6 +66,7 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     column(module, tile)
     packing(module, tile)
     patch(module, tile)
+    ways(module, tile)
     block(module, tile)
     blocks(module, tile)
     entry(module, tile)
@@ -95,7 +95,7 @@ def copied(dtype: str) -> tuple[Stmt, ...]:
 
 def block(module: Module, tile: Tile) -> None:
     """void block(task, number): one block of C, all of the inner axis."""
-    dtype, lanes = tile.dtype, tile.lanes
+    dtype = tile.dtype
     w = Words(module, dtype)
     field = {name: w.pointer_at("%task", k) if name in ADDRESSES else "" for k, name in enumerate(TASK)}
     for k, name in enumerate(TASK):
@@ -111,91 +111,27 @@ def block(module: Module, tile: Tile) -> None:
     packs, indirect = (w.holds("ne", field[name], "0") for name in ("packs", "indirect"))
     no_epilogue = w.emit(f"icmp eq ptr {field['epilogue']}, null", "bool").text
     no_matrix = w.emit(f"icmp eq ptr {field['C']}, null", "bool").text
-    beside = w.holds("eq", cb, "1")
 
     single = w.both(*(w.holds("eq", x, "1") for x in (n, ca, rb)), no_epilogue, w.negated(no_matrix))
     with w.when(single):
         w.run("@column", f"ptr {A}", ra, f"ptr {B}", f"ptr {C}", rc, m, K)
         w.leave()
 
-    # How the block is cut: the inner axis, the rows, the most vectors in a panel.
-    parts = w.ceiling(K, field["deep"])
-    deep = w.ceiling(K, parts)
-    tiles = w.ceiling(m, str(tile.rows))
-    tall = w.ceiling(m, tiles)  # rows of each tile but the last, which has at least one
-    widths = ", ".join(f"i64 {tile.widest(r).bit_length() - 1}" for r in range(1, tile.rows + 1))
-    module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
-    place = w.emit(f"getelementptr inbounds i64, ptr @widths, i64 {w.minus(tall, '1')}", "int64").text
-    most = w.get(place)
-    widest = w.arithmetic("shl", str(lanes), most)
-    many = w.holds("sge", m, str(PACK_ROWS))
-    size = ITEM_BYTES[dtype]
-    between = w.plus(w.times(deep, str(sliver(tile))), str(64 // size))  # slivers: apart in the first-level cache
-    for_a = w.choose(packs, w.times(tiles, between), "0")
-    for_b = w.plus(w.times(deep, widest), str(lanes))
-    beside_c = w.choose(indirect, w.times(w.ceiling(n, widest), widest), widest)
-    for_c = w.times(w.choose(indirect, m, str(tile.rows)), beside_c)
-    aligned = [w.rounded(n_, 64 // size) for n_ in (for_a, for_b, for_c)]
-    total = w.times(w.plus(w.plus(aligned[0], aligned[1]), aligned[2]), str(size))
-    w.line(f"%scratch = alloca i8, i64 {total}, align 64")
-    packed_b = w.shift("%scratch", aligned[0])
-    spare = w.shift(packed_b, aligned[1])
-
-    target, stride = w.choose(indirect, spare, C, "ptr"), w.choose(indirect, beside_c, rc)
-    with w.upto(parts) as q:
-        start = w.times(q, deep)
-        height = w.least(w.minus(K, start), deep)
-        with w.when(packs):
-            source = w.shift(A, w.times(start, ca))
-            w.run("@slivers", f"ptr {source}", ra, ca, "ptr %scratch", between, m, tall, height)
-        first = w.variable("0")
-        with w.whilst(first, n) as j:
-            exponent, columns, width = panel(w, tile, w.minus(n, j), most, many)
-            partial = w.holds("ne", columns, width)
-            patched = w.both(partial, w.negated(indirect))
-            in_place = w.shift(B, w.plus(w.times(start, rb), w.times(j, cb)))
-            ready = w.both(w.holds("eq", rb, width), beside, w.negated(partial))
-            wanted = w.both(w.either(many, partial, w.negated(beside)), w.negated(ready))
-            with w.when(wanted):
-                w.run("@pack", f"ptr {in_place}", rb, cb, f"ptr {packed_b}", width, columns, height)
-            source, step = w.choose(wanted, packed_b, in_place, "ptr"), w.choose(wanted, width, rb)
-            with w.upto(tiles) as t:
-                i = w.times(t, tall)
-                count = w.least(tall, w.minus(m, i))
-                given = w.shift(A, w.plus(w.times(i, ra), w.times(start, ca)))
-                a = w.choose(packs, w.shift("%scratch", w.times(t, between)), given, "ptr")
-                a_row, a_column = w.choose(packs, "1", ra), w.choose(packs, str(sliver(tile)), ca)
-                there = w.shift(target, w.plus(w.times(i, stride), j))
-                to, beside_to = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, stride)
-                chosen = w.plus(w.times(exponent, str(tile.rows)), w.minus(count, "1"))
-                place = w.emit(f"getelementptr inbounds ptr, ptr @micros, i64 {chosen}", "int64").text
-                function = w.emit(f"load ptr, ptr {place}", "int64").text
-                add = w.choose(patched, "0", q)
-                w.run(function, f"ptr {a}", a_row, a_column, f"ptr {source}", step, f"ptr {to}", beside_to, height, add)
-                with w.when(patched):
-                    w.run("@patch", f"ptr {spare}", width, f"ptr {there}", rc, count, columns, q)
-            w.set(first, w.plus(j, width))
+    beside = w.rounded(n, tile.lanes * tile.vectors)
+    room = w.times(w.choose(indirect, w.times(m, beside), "0"), str(ITEM_BYTES[dtype]))
+    w.line(f"%aside = alloca i8, i64 {room}, align 64")
+    target, stride = w.choose(indirect, "%aside", C, "ptr"), w.choose(indirect, beside, rc)
+    given = f"ptr {A}", ra, ca, f"ptr {B}", rb, cb, f"ptr {target}", stride, m, n, K, field["indirect"]
+    with w.when(packs):
+        w.run("@far", *given)
+    with w.when(w.negated(packs)):
+        w.run("@near", *given)
     with w.when(w.negated(no_epilogue)):
         w.run(field["epilogue"], f"ptr {field['context']}", f"ptr {target}", stride, i0, j0, m, n)
     with w.when(w.both(indirect, w.negated(no_matrix))):
         values = {"M": m, "N": n, "W": stride, "rc": rc, "cc": cc}
-        w.loops(copied(dtype), {"tile": spare, "C": C}, values)
+        w.loops(copied(dtype), {"tile": "%aside", "C": C}, values)
     w.define("block", "(ptr %task, i64 %number)")
-
-
-def panel(w: Words, tile: Tile, left: str, most: str, many: str) -> tuple[str, str, str]:
-    """(log2 of the vectors, columns, width) of the next panel, where so many columns are left.
-
-    As wide as may be, but not wider than the columns that are left need; where few rows are to reuse what must be packed,
-    not wider than they fill.
-    """
-    exponent = "0"
-    for k in range(1, WIDEST.bit_length()):
-        half, full = w.holds("sgt", left, str(tile.lanes << (k - 1))), w.holds("sge", left, str(tile.lanes << k))
-        allowed = w.holds("sge", most, str(k))
-        exponent = w.choose(w.both(w.either(full, w.both(half, many)), allowed), str(k), exponent)
-    width = w.arithmetic("shl", str(tile.lanes), exponent)
-    return exponent, w.least(left, width), width
 
 
 def blocks(module: Module, tile: Tile) -> None:
@@ -209,17 +145,13 @@ def blocks(module: Module, tile: Tile) -> None:
     far = w.either(w.holds("ne", "%ca", "1"), w.holds("sge", "%ra", str(FAR_BYTES // size)))
     reused = w.holds("sgt", "%N", str(2 * wide))
     packs = w.both(far, reused, w.holds("sge", "%M", str(PACK_ROWS)))
-    inner = w.choose(packs, str(PACKED_INNER), str(INNER_BLOCK))
-    deep = w.least("%K", inner)
-    fit = w.quotient(str(PACKED_BYTES // size), deep)
-    fit = w.least(fit, w.most(w.quotient("%M", str(SHARES)), str(FEW_ROWS)))
-    tallest = w.choose(packs, w.most(fit, str(tile.rows)), str(BLOCK_ROWS))
+    shared = w.least(w.most(w.quotient("%M", str(SHARES)), str(FAR_ROWS[0])), str(FAR_ROWS[1]))
+    tallest = w.choose(packs, shared, str(NEAR_ROWS))
     tallest = w.choose(indirect, w.least(tallest, str(ASIDE_ROWS)), tallest)
-    count = w.ceiling("%M", tallest)
-    rows = w.rounded(w.ceiling("%M", count), tile.rows)
+    rows = evenly(w, "%M", tallest, tile.rows)
     fair = w.ceiling(str(BLOCK_WORK), w.most(w.times(w.least("%M", rows), "%K"), "1"))
-    least = w.choose(packs, str(PACKED_COLUMNS), str(PANELS * wide))
-    columns = w.least(w.rounded(w.most(fair, least), wide), w.rounded("%N", wide))
+    columns = w.rounded(w.most(fair, str(PANELS * wide)), wide)
+    columns = w.choose(packs, evenly(w, "%N", str(FAR_COLUMNS), wide), w.least(columns, w.rounded("%N", wide)))
     room = w.most(w.times(w.quotient(w.quotient(str(ASIDE_BYTES // size), rows), str(wide)), str(wide)), str(wide))
     columns = w.choose(indirect, w.least(columns, room), columns)
     across = w.ceiling("%N", columns)
@@ -227,7 +159,7 @@ def blocks(module: Module, tile: Tile) -> None:
     w.line(f"%task = alloca [{len(TASK)} x i64]")
     known = {n: f"%{n}" for n in (*MATRICES, "epilogue", "context")}
     flags = {name: w.choose(c, "1", "0") for name, c in (("packs", packs), ("indirect", indirect))}
-    known |= {"rows": rows, "columns": columns, "across": across, "deep": inner, **flags}
+    known |= {"rows": rows, "columns": columns, "across": across, **flags}
     for k, name in enumerate(TASK):
         kind = "ptr" if name in ADDRESSES else "i64"
         w.line(f"store {kind} {known[name]}, ptr {w.word_at('%task', k)}")

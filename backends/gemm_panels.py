@@ -2,8 +2,8 @@
 
     void pack(S, rs, cs, packed, width, columns, height): packed[p*width + j] = S[p*rs + j*cs], j < columns, p < height
 
-width is a multiple of the vectors' lanes, or columns <= width <= lanes. Whole vectors are written, in rising order: what
-stands behind the columns of a row is garbage, and so are `lanes` numbers behind the last row. Nothing but the elements
+columns <= width. Whole vectors are written, in rising order: what stands behind the columns of a row is garbage, and so are
+`lanes` numbers behind the last row. Nothing but the elements
 of S is read.
 """
 
@@ -42,9 +42,9 @@ def packing(module: Module, tile: Tile) -> None:
         w.leave()
     squares = w.both(below, w.holds("sge", "%height", lanes))
     with w.when(squares):
-        last = w.minus("%height", lanes)
-        with w.upto("%columns", lanes) as j, w.upto("%height", lanes) as down:
-            p = w.least(down, last)
+        last, edge = w.minus("%height", lanes), w.most(w.minus("%columns", lanes), "0")
+        with w.upto("%columns", lanes) as wanted, w.upto("%height", lanes) as down:
+            j, p = w.least(wanted, edge), w.least(down, last)  # what stands behind the columns may be the next row
             source = w.shift("%S", w.plus(p, w.times(j, "%cs")))
             to = w.shift("%packed", w.plus(w.times(p, "%width"), j))
             w.run("@transpose", f"ptr {source}", "%cs", f"ptr {to}", "%width", w.minus("%columns", j))
@@ -55,16 +55,11 @@ def packing(module: Module, tile: Tile) -> None:
     slivers(module, tile)
 
 
-def sliver(tile: Tile) -> int:
-    """Numbers between the columns of packed rows of A: a power of two, so that vectors stay within cache lines."""
-    return 1 << (tile.rows - 1).bit_length()
-
-
 def slivers(module: Module, tile: Tile) -> None:
     """void slivers(A, ra, ca, packed, between, M, tall, height): the rows of A packed in groups of `tall`.
 
-    Group t begins at packed + t*between; A[t*tall + i, p] goes to its place p*sliver + i. Contiguous columns of A are read
-    from end to end, since rows of A may share cache lines and pages.
+    Group t begins at packed + t*between; A[t*tall + i, p] goes to its place p*rows + i, rows
+    being those of a tile. Contiguous columns of A are read from end to end, since rows of A may share cache lines and pages.
     """
     w = Words(module, tile.dtype)
     lanes = tile.lanes
@@ -74,7 +69,7 @@ def slivers(module: Module, tile: Tile) -> None:
     with w.when(w.both(w.holds("eq", "%ra", "1"), w.holds("sge", room, "0"))):
         count = w.plus(w.quotient(room, "%tall"), "1")
         with w.upto("%height") as p:
-            source, to = w.shift("%A", w.times(p, "%ca")), w.shift("%packed", w.times(p, str(sliver(tile))))
+            source, to = w.shift("%A", w.times(p, "%ca")), w.shift("%packed", w.times(p, str(tile.rows)))
             following = w.shift("%A", w.times(w.plus(p, str(AHEAD)), "%ca"))
             with w.upto("%M", str(LINE // ITEM_BYTES[tile.dtype])) as line:
                 w.prefetch(w.shift(following, line))
@@ -89,7 +84,7 @@ def slivers(module: Module, tile: Tile) -> None:
         source = w.shift("%A", w.times(i, "%ra"))
         to = w.shift("%packed", w.times(w.quotient(i, "%tall"), "%between"))
         here = w.least("%tall", w.minus("%M", i))
-        w.run("@pack", f"ptr {source}", "%ca", "%ra", f"ptr {to}", str(sliver(tile)), here, "%height")
+        w.run("@pack", f"ptr {source}", "%ca", "%ra", f"ptr {to}", str(tile.rows), here, "%height")
     w.define("slivers", "(ptr %A, i64 %ra, i64 %ca, ptr %packed, i64 %between, i64 %M, i64 %tall, i64 %height)")
 
 

@@ -59,6 +59,11 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int) -> None:
 
     b.label("entry")
     shifts = [b.emit(f"mul i64 %ra, {i}", "int64").text if i else "0" for i in range(rows)]
+    b.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    for i in range(rows):  # C is far away by the time that it is wanted
+        first = move("%C", f"%r{i}" if i else 0) if _row(b, i, 0) else ""
+        for spot in (first, move(first, vectors * tile.lanes - 1)):
+            b.line(f"call void @llvm.prefetch.p0(ptr {spot}, i32 1, i32 3, i32 1)")
     b.line("br label %sum")
     b.label("sum")
     b.line("%left = phi i64 [ %count, %entry ], [ %fewer, %sum ]")
@@ -82,7 +87,7 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int) -> None:
     b.line("%done = icmp eq i64 %fewer, 0")
     b.line("br i1 %done, label %end, label %sum")
     b.label("end")
-    places = {(i, j): move(move("%C", f"%r{i}" if i else 0), j * tile.lanes) for i, j in cells if _row(b, i, j)}
+    places = {(i, j): move(move("%C", f"%r{i}" if i else 0), j * tile.lanes) for i, j in cells}
     b.line("%more = icmp ne i64 %add, 0")
     b.line("br i1 %more, label %increase, label %write")
     b.label("write")

@@ -1,0 +1,187 @@
+"""One block of a product: near, where A is read where it lies, and far, where both operands are copied.
+
+    void near(A, ra, ca, B, rb, cb, C, rc, M, N, K, room), and far likewise: C = A B, K > 0
+
+C's columns lie side by side; with room not 0 each of its rows goes on, up to whole panels, with numbers of no meaning. Tiles
+at an edge have exactly the rows that are left; what is narrower than a panel goes through a patch.
+
+`near` packs one panel of B at a time, where many rows reuse it or where its columns are not contiguous or do not fill a
+vector. `far` takes a group of columns, parts of the inner axis and groups of rows: a part of B as wide as the group is packed
+in panels, reading its rows from end to end, and serves all rows; a group of rows of A is packed to fit a second-level cache,
+and serves all panels of the group (Goto and van de Geijn 2008).
+"""
+
+from __future__ import annotations
+
+from symdl.backends.gemm_tiles import WIDEST, Tile
+from symdl.backends.gemm_words import Words
+from symdl.backends.llvm.module import ITEM_BYTES, Module
+
+PACK_ROWS = 24  # from so many rows on, packing a panel costs less than reading it with large strides again and again
+NEAR_INNER = 512  # most of the inner axis at once: a panel of 16 floats' width is then 32 KiB
+FAR_INNER = 256  # the same where A is packed, too, which shares the first-level cache
+ROW_BYTES = 96 << 10  # of A at once
+GROUP_BYTES = 1 << 20  # of B at once
+LINE = 64  # bytes of a cache line
+HEAD = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %M, i64 %N, i64 %K, i64 %room)"
+
+
+def ways(module: Module, tile: Tile) -> None:
+    """near, far and what they call."""
+    widths = ", ".join(f"i64 {tile.widest(r).bit_length() - 1}" for r in range(1, tile.rows + 1))
+    module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
+    near(module, tile)
+    panels(module, tile)
+    far(module, tile)
+
+
+def scratch(w: Words, numbers: list[str]) -> list[str]:
+    """Memory for so many numbers each, every piece at the start of a cache line."""
+    size = ITEM_BYTES[w.dtype]
+    lengths = [w.rounded(n, LINE // size) for n in numbers]
+    total = lengths[0]
+    for more in lengths[1:]:
+        total = w.plus(total, more)
+    w.line(f"%scratch = alloca i8, i64 {w.times(total, str(size))}, align {LINE}")
+    places = ["%scratch"]
+    for length in lengths[:-1]:
+        places.append(w.shift(places[-1], length))
+    return places
+
+
+def tiles(
+    w: Words, tile: Tile, panel: tuple[str, str, str], b: tuple[str, str], a: tuple[str, str, str, str],
+    c: tuple[str, str], extents: tuple[str, str, str], add: str, spare: str,
+) -> None:  # fmt: skip
+    """The tiles of one panel. panel: log2 of its vectors, columns, width. b: where it stands, the step of its rows. a: A, how
+    far it is from one tile's rows to the next ones', the strides. c: C, its row stride. extents: rows, rows of a tile, height."""
+    exponent, columns, width = panel
+    rows, tall, height = extents
+    patched = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
+    with w.upto(w.ceiling(rows, tall)) as t:
+        i = w.times(t, tall)
+        count = w.least(tall, w.minus(rows, i))
+        given, there = w.shift(a[0], w.times(t, a[1])), w.shift(c[0], w.times(i, c[1]))
+        to, beside = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, c[1])
+        chosen = w.plus(w.times(exponent, str(tile.rows)), w.minus(count, "1"))
+        place = w.emit(f"getelementptr inbounds ptr, ptr @micros, i64 {chosen}", "int64").text
+        function = w.emit(f"load ptr, ptr {place}", "int64").text
+        more = w.choose(patched, "0", add)
+        w.run(function, f"ptr {given}", a[2], a[3], f"ptr {b[0]}", b[1], f"ptr {to}", beside, height, more)
+        with w.when(patched):
+            w.run("@patch", f"ptr {spare}", width, f"ptr {there}", c[1], count, columns, add)
+
+
+def near(module: Module, tile: Tile) -> None:
+    """A is read where it lies."""
+    w = Words(module, tile.dtype)
+    lanes = tile.lanes
+    parts = w.ceiling("%K", str(NEAR_INNER))
+    deep = w.ceiling("%K", parts)
+    tall = w.ceiling("%M", w.ceiling("%M", str(tile.rows)))  # rows of each tile but the last, which has at least one
+    most = w.get(w.emit(f"getelementptr inbounds i64, ptr @widths, i64 {w.minus(tall, '1')}", "int64").text)
+    widest = w.arithmetic("shl", str(lanes), most)
+    many, beside = w.holds("sge", "%M", str(PACK_ROWS)), w.holds("eq", "%cb", "1")
+    packed, spare = scratch(w, [w.plus(w.times(deep, widest), str(lanes)), w.times(str(tile.rows), widest)])
+    with w.upto(parts) as q:
+        start = w.times(q, deep)
+        height = w.least(w.minus("%K", start), deep)
+        a = w.shift("%A", w.times(start, "%ca"))
+        first = w.variable("0")
+        with w.whilst(first, "%N") as j:
+            found = panel(w, tile, w.minus("%N", j), most, many)
+            _, columns, width = found
+            partial = w.holds("ne", columns, width)
+            in_place = w.shift("%B", w.plus(w.times(start, "%rb"), w.times(j, "%cb")))
+            ready = w.both(w.holds("eq", "%rb", width), beside, w.negated(partial))
+            wanted = w.both(w.either(many, partial, w.negated(beside)), w.negated(ready))
+            with w.when(wanted):
+                w.run("@pack", f"ptr {in_place}", "%rb", "%cb", f"ptr {packed}", width, columns, height)
+            b = w.choose(wanted, packed, in_place, "ptr"), w.choose(wanted, width, "%rb")
+            rows = a, w.times(tall, "%ra"), "%ra", "%ca"
+            tiles(w, tile, found, b, rows, (w.shift("%C", j), "%rc"), ("%M", tall, height), q, spare)
+            w.set(first, w.plus(j, width))
+    w.define("near", HEAD)
+
+
+def panel(w: Words, tile: Tile, left: str, most: str, many: str) -> tuple[str, str, str]:
+    """(log2 of the vectors, columns, width) of the next panel, where so many columns are left.
+
+    As wide as may be, but not wider than the columns that are left need; where few rows are to reuse what must be packed,
+    not wider than they fill.
+    """
+    exponent = "0"
+    for k in range(1, WIDEST.bit_length()):
+        half, full = w.holds("sgt", left, str(tile.lanes << (k - 1))), w.holds("sge", left, str(tile.lanes << k))
+        allowed = w.holds("sge", most, str(k))
+        exponent = w.choose(w.both(w.either(full, w.both(half, many)), allowed), str(k), exponent)
+    width = w.arithmetic("shl", str(tile.lanes), exponent)
+    return exponent, w.least(left, width), width
+
+
+def evenly(w: Words, whole: str, most: str, multiple: int) -> str:
+    """The extent of each of as few parts as may be, none longer than `most`, in multiples."""
+    return w.rounded(w.ceiling(whole, w.ceiling(whole, most)), multiple)
+
+
+def far(module: Module, tile: Tile) -> None:
+    """Both operands are copied."""
+    w = Words(module, tile.dtype)
+    size, wide = ITEM_BYTES[tile.dtype], tile.lanes * tile.vectors
+    parts = w.ceiling("%K", str(FAR_INNER))
+    deep = w.ceiling("%K", parts)
+    line = str(
+        LINE // size
+    )  # pieces are a cache line further apart than they need: apart in the first-level cache, too
+    between = w.plus(w.times(deep, str(tile.rows)), line)
+    apart = w.plus(w.times(deep, str(wide)), line)
+    group = evenly(w, "%N", w.most(w.quotient(str(GROUP_BYTES // size), deep), str(wide)), wide)
+    tall = str(tile.rows)
+    rows = evenly(w, "%M", w.most(w.quotient(str(ROW_BYTES // size), deep), tall), tile.rows)
+    pieces = [w.times(w.quotient(rows, tall), between), w.times(w.quotient(group, str(wide)), apart)]
+    packed_a, packed_b, spare = scratch(w, [*pieces, w.times(tall, str(wide))])
+    always, most = "true", str(tile.vectors.bit_length() - 1)
+    with w.upto("%N", group) as j0, w.upto(parts) as q:
+        start = w.times(q, deep)
+        height = w.least(w.minus("%K", start), deep)
+        many = w.least(group, w.minus("%N", j0))
+        b = w.shift("%B", w.plus(w.times(start, "%rb"), w.times(j0, "%cb")))
+        w.run("@panels", f"ptr {b}", "%rb", "%cb", f"ptr {packed_b}", apart, many, height)
+        with w.upto("%M", rows) as i0:
+            here = w.least(rows, w.minus("%M", i0))
+            a = w.shift("%A", w.plus(w.times(i0, "%ra"), w.times(start, "%ca")))
+            w.run("@slivers", f"ptr {a}", "%ra", "%ca", f"ptr {packed_a}", between, here, tall, height)
+            with w.upto(many, str(wide)) as j:
+                found = panel(w, tile, w.minus(many, j), most, always)
+                c = w.shift("%C", w.plus(w.times(i0, "%rc"), w.plus(j0, j)))
+                given = w.shift(packed_b, w.times(w.quotient(j, str(wide)), apart)), found[2]
+                there = packed_a, between, "1", str(tile.rows)
+                tiles(w, tile, found, given, there, (c, "%rc"), (here, tall, height), q, spare)
+    w.define("far", HEAD)
+
+
+def panels(module: Module, tile: Tile) -> None:
+    """void panels(S, rs, cs, packed, apart, columns, height): as `pack`, in panels of the tile's width, so many numbers
+    apart, of which the last may be narrower."""
+    w = Words(module, tile.dtype)
+    wide = tile.lanes * tile.vectors
+    beside = w.holds("eq", "%cs", "1")
+    first = w.choose(beside, w.quotient("%columns", str(wide)), "0")  # of the panels that `pack` makes
+    with w.when(beside), w.upto("%height") as p:
+        source, to = w.shift("%S", w.times(p, "%rs")), w.shift("%packed", w.times(p, str(wide)))
+        following = w.shift(source, "%rs")
+        with w.upto(first) as k:
+            column, there = w.times(k, str(wide)), w.shift(to, w.times(k, "%apart"))
+            for more in range(0, wide, LINE // ITEM_BYTES[tile.dtype]):
+                w.prefetch(w.shift(following, w.plus(column, str(more))))
+            for v in range(0, wide, tile.lanes):
+                w.copy(tile, w.shift(source, w.plus(column, str(v))), w.shift(there, str(v)))
+    with w.upto(w.minus(w.ceiling("%columns", str(wide)), first)) as more:
+        k = w.plus(first, more)
+        column = w.times(k, str(wide))
+        most = str(tile.vectors.bit_length() - 1)
+        _, columns, width = panel(w, tile, w.minus("%columns", column), most, "true")
+        source, to = w.shift("%S", w.times(column, "%cs")), w.shift("%packed", w.times(k, "%apart"))
+        w.run("@pack", f"ptr {source}", "%rs", "%cs", f"ptr {to}", width, columns, "%height")
+    head = "(ptr noalias readonly %S, i64 %rs, i64 %cs, ptr noalias %packed, i64 %apart, i64 %columns, i64 %height)"
+    w.define("panels", head)
