@@ -44,6 +44,12 @@ CHAINS: dict[str, Callable[..., Expr]] = {
     "logistic density": lambda x: T.exp(-x) / (1 + T.exp(-x)) ** 2,
     "log Student-t density": lambda x: -2.5 * T.log(1 + x * x / 4),
     "a*x + b": lambda x: 1.5 * x + 0.25,
+    "tanh(ax + y) y - exp(-xx)": lambda x, y: T.tanh(x * 1.5 + y) * y - T.exp(-(x * x)),
+    "(sigmoid(x) - y)**2": lambda x, y: (T.sigmoid(x) - y) ** 2,
+    "exp(x) - exp(y)": lambda x, y: T.exp(x) - T.exp(y),
+    "log Gauss density, log s": lambda x, m, s: -0.5 * ((x - m) / T.exp(s)) ** 2 - s,
+    "batch norm of 100 columns": lambda x: T.layer_normalization(x.reshape((-1, 100)), axes=0),
+    "layer norm of rows of 100": lambda x: T.layer_normalization(x.reshape((-1, 100)), axes=-1),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,14 @@ def perceptron(sizes: Sequence[int] = (784, 512, 128, 10), rows: int = 256) -> S
     )
 
 
-def autoencoder(visible: int = 784, hidden: int = 256, rows: int = 128) -> Step:
-    """sigmoid layers with tied weights, binary cross-entropy, SGD."""
+def autoencoder(visible: int = 784, hidden: int = 256, rows: int = 128, squared: bool = False) -> Step:
+    """sigmoid layers with tied weights, binary cross-entropy or squared error, SGD."""
     x, layer = columns("x", visible), dense(hidden, "sigmoid", "encoder")
     back = symdl.shared(np.zeros(visible, DTYPE), "back")
     code = layer(x)
     seen = T.sigmoid(code @ layer.W.T + back)
-    loss = T.binary_crossentropy(seen, x).sum(axis=1).mean()
+    error = (seen - x) ** 2 if squared else T.binary_crossentropy(seen, x)
+    loss = error.sum(axis=1).mean()
     return Step([x], loss, nn.SGD(0.1).updates(loss, [*layer.parameters, back]), [images(rows, visible)])
 
 
@@ -143,6 +145,7 @@ STEPS: dict[str, Callable[[], Step]] = {
     "perceptron": perceptron,
     "LeNet": lenet,
     "autoencoder": autoencoder,
+    "autoencoder, squared": partial(autoencoder, squared=True),
     "variational autoencoder": variational_autoencoder,
     "Boltzmann machine": boltzmann_machine,
     "LSTM": long_short_term_memory,

@@ -70,7 +70,7 @@ def in_full(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
 
     def call(made: Program, backend: CpuBackend = CPU) -> Runner:
         with monkeypatch.context() as patch:
-            patch.setattr(attempts, "narrowed", lambda loop, fused, ranged: None)
+            patch.setattr(attempts, "narrowed", lambda loop, fused, ranged, digits=True: None)
             patch.setattr(vectors, "plan_for", lambda loop, vector_bytes: None)
             return compiled(made, backend)
 

@@ -1,5 +1,6 @@
-"""Loops that hold numbers with an exponent, tried without: each vector computed in plain numbers, and where some of its
-lanes have left the range, these again in full by a function out of line, one lane at a time.
+"""Loops that hold numbers with an exponent or a second limb, tried without: each vector computed in plain numbers, and
+where some of its lanes have left the range, these again in full by a function out of line, one lane at a time; where they
+have lost digits, which many may do at once, by one that computes the whole vector, of which only they are taken.
 
 So no number depends on the lanes beside it. A loop that adds up numbers with an exponent is tried as a whole.
 """
@@ -14,11 +15,12 @@ from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import Plan, Sum, plan_for
-from symdl.backends.llvm.statements import changed_in
+from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.ranges import Attempt
+from symdl.backends.wide.short import SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol, symbols
@@ -50,7 +52,14 @@ class AttemptWriter(VectorWriter):
         tried = self.attempt(loop)
         single = tried is not None and tried.single
         doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
+        doubled = doubled or (tried is not None and tried.digits)
         return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1))
+
+    def compute(self, item: Value) -> Reg:
+        """A value whose operands are known."""
+        if isinstance(item, Apply) and item.primitive in SHORT:
+            return SHORT[item.primitive](self, *map(self.value, item.args))
+        return super().compute(item)
 
     # one round
 
@@ -104,16 +113,20 @@ class AttemptWriter(VectorWriter):
         self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")
         again, join, plain = self.fresh("again"), self.fresh("join"), self.block
         some = any_lane(self, failed)
-        call = self.again(loop, tried, room, area)
+        at_once = self.lanes if tried.digits else 0
+        call = self.again(loop, tried, room, area, at_once)
         self.branch(some.text, again, join)
         self.label(again)
-        for place in tried.wide:
-            self.spill(found[place], area, room.offsets[place])
-        if self.lanes:
+        if self.lanes and not at_once:
+            for place in tried.wide:
+                self.spill(found[place], area, room.offsets[place])
             self.lanes_again(failed, call)
         else:
             self.line(call("0", self.register(loop.index)))
         redone = {place: self.refill(found[place].dtype, area, room.offsets[place]) for place in tried.wide}
+        if at_once:
+            for place, full in redone.items():
+                redone[place] = emit(self, "where", failed, full, found[place], dtype=full.dtype)
         behind = self.block
         self.jump(join)
         self.label(join)
@@ -175,8 +188,8 @@ class AttemptWriter(VectorWriter):
         kind = self.type(value.dtype)
         return self.emit(f"phi {kind} [ {value.text}, %{block} ], [ {other.text}, %{behind} ]", value.dtype)
 
-    def again(self, loop: For, tried: Narrowed, room: Room, area: str) -> Calling:
-        """The function that computes one element in full and stores it in its lane of the area."""
+    def again(self, loop: For, tried: Narrowed, room: Room, area: str, at_once: int) -> Calling:
+        """The function that computes one element in full and stores it in its lane of the area; or so many at once."""
         buffers: dict[str, None] = {}
         sizes: dict[Symbol, None] = {}
         outside: dict[str, str] = {}
@@ -196,9 +209,17 @@ class AttemptWriter(VectorWriter):
         for k, (name, dtype) in enumerate(outside.items()):
             w.dtypes[name] = dtype
             w.line(f"store {LLVM_TYPE[dtype]} %v{k}.given, ptr {w.variable(name)}")
+        if at_once:
+            w.begin_lanes(loop, at_once)
         for place, statement in enumerate(loop.body):
-            if isinstance(statement, Local):
+            if isinstance(statement, Local) and at_once:
+                w.own[statement.name] = w.value(statement.value)
+                w.dtypes[statement.name] = statement.value.dtype
+                w.forget({("variable", statement.name)})
+            elif isinstance(statement, Local):
                 w.statement(statement)
+            elif place in tried.wide and at_once:
+                w.spill(w.value(summand(statement)), "%area", room.offsets[place])
             elif place in tried.wide:
                 value, offset = w.value(summand(statement)), room.offsets[place]
                 for limb in w.separate(value):
@@ -206,6 +227,7 @@ class AttemptWriter(VectorWriter):
                     at = w.arithmetic("add", w.arithmetic("mul", "%lane", str(size)), str(offset))
                     w.store(limb, w.at_byte("%area", at))
                     offset += size * room.lanes
+        w.take(0)
         w.line("ret i64 0")
         kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, pointers.values())]
         kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
@@ -219,6 +241,20 @@ class AttemptWriter(VectorWriter):
         self.take(lanes)
         return bound(_call, name, area, self.word, passed)
 
+    def begin_lanes(self, loop: For, lanes: int) -> None:
+        """What follows is a round of the loop in so many lanes, in a function of its own."""
+        ahead, body = self.fresh("ahead"), self.fresh("lanes")
+        self.jump(ahead)
+        self.label(ahead)
+        before = self.open_scope()
+        before.block = ahead
+        self.jump(body)
+        self.label(body)
+        self.open_scope()
+        self.nests.append(Nest(before, varying_in(loop)))
+        self.own, self.index = {}, loop.index
+        self.take(lanes)
+
     # whole loops
 
     def as_whole(self, loop: For) -> Whole | None:
@@ -227,7 +263,8 @@ class AttemptWriter(VectorWriter):
         if not any(isinstance(s, Assign) and s.value.dtype in NARROW for s in loop.body):
             return None
         plan = plan_for(loop, self.target.vector_bytes)
-        tried = narrowed(loop, self.target.fma, self.ranged) if plan is not None and loop.schedule == "vector" else None
+        free = plan is not None and loop.schedule == "vector"
+        tried = narrowed(loop, self.target.fma, self.ranged, digits=False) if free else None
         stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
         loaded = {item.view.buffer for item in walk(*loop.body) if isinstance(item, Load)}
         if plan is None or tried is None or stored & loaded or not all(map(begins, plan.sums.values())):

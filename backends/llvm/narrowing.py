@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from symdl.backends.llvm.digits import ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.wide.mixed import MIXED
@@ -39,19 +40,27 @@ class Narrowed:
     failed: Value | None = None
     sums: dict[int, Reach] = field(default_factory=dict)  # of sums with an exponent, whose values are without
     single: bool = False  # tried in float32
+    digits: bool = False  # tried with fewer digits, which many lanes at once may want in full
 
 
-def narrowed(loop: For, fused: bool, ranged: bool) -> Narrowed | None:
+def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
 
-    ranged: it may be one in float32 (see `Program.may_be_single`). The body is one without loops, that declares
+    ranged: it may be one in float32 (see `Program.may_be_single`). digits: or with one limb instead of two. The body is one without loops, that declares
     variables, adds to those around it, and reads no buffer after having stored in it.
     """
     items = walk(*loop.body)
     forms = any(isinstance(item, Apply) and item.dtype in NARROW for item in items)
-    if not (forms or ranged) or not _simple(loop):
+    paired = digits and any(isinstance(item, Apply) and item.dtype in ONE_LIMB for item in items)
+    if not (forms or ranged or paired) or not _simple(loop):
         return None
     in_single = single(loop) if ranged else None
+    if paired:
+        for one, tier in ((in_single, ONE), (loop, ONE), (loop, SHORTER)):
+            fewer = None if one is None else fewer_digits(one, tier)
+            found = None if fewer is None else _attempted(fewer[0], fused, fewer[1])
+            if found is not None:
+                return _in_digits(found, tier)
     found = None if in_single is None else _attempted(in_single, fused)
     if found is not None:
         found.single = True
@@ -60,7 +69,18 @@ def narrowed(loop: For, fused: bool, ranged: bool) -> Narrowed | None:
     return found
 
 
-def _attempted(loop: For, fused: bool) -> Narrowed | None:
+def _in_digits(found: Narrowed, tier: Tier) -> Narrowed:
+    """The attempt as one of fewer digits."""
+    if tier is SHORTER:
+        *values, failed = shortened([*found.values.values(), found.failed or Const(0, "bool")])
+        found.values = dict(zip(found.values, values, strict=True))
+        found.failed = None if found.failed is None else failed
+    found.wide, found.digits = sorted(found.values), True
+    return found
+
+
+def _attempted(loop: For, fused: bool, lost: Value | None = None) -> Narrowed | None:
+    """lost: when the loop itself is wrong."""
     writer, out = _Narrowing(fused), Narrowed()
     for place, statement in enumerate(loop.body):
         if isinstance(statement, Local):
@@ -86,6 +106,11 @@ def _attempted(loop: For, fused: bool) -> Narrowed | None:
         out.values[place] = found
         if wide or id(found) in writer.touched:
             out.wide.append(place)
+    if lost is not None:
+        condition = writer.value(lost)
+        if condition is None:
+            return None
+        writer.attempt.troubles.append(condition)
     out.failed = writer.attempt.failed()
     return out
 

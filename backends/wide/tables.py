@@ -36,12 +36,12 @@ def two(number: int) -> tuple[float, float]:
     return high, low
 
 
-def short_limbs(number: int, count: int) -> tuple[float, ...]:
-    """The same, all but the last with 40 bits, so that products with integers of 13 bits are exact."""
+def short_limbs(number: int, count: int, bits: int = 40) -> tuple[float, ...]:
+    """The same, all but the last with so many bits, so that products with integers of 53 - bits bits are exact."""
     out = []
     for _ in range(count - 1):
         part = Fraction(number / ONE)
-        unit = Fraction(2) ** (40 - abs(part.numerator).bit_length() + part.denominator.bit_length() - 1)
+        unit = Fraction(2) ** (bits - abs(part.numerator).bit_length() + part.denominator.bit_length() - 1)
         kept = float(Fraction(round(part * unit)) / unit)
         out.append(kept)
         number -= fixed(kept)

@@ -202,7 +202,7 @@ class Analysis(Exactness):
             if (
                 name in INDEX
                 or name in ("neg", "cast")
-                or (name == "true_div" and base_of(n.inputs[1]).op.kind == "position")
+                or (name == "true_div" and (n.inputs[1].op is CONSTANT or base_of(n.inputs[1]).op.kind == "position"))
             ):
                 n = n.inputs[0]
             elif name == "mul" and any(i.op is CONSTANT for i in n.inputs):

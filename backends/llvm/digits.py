@@ -1,0 +1,584 @@
+"""The body of a loop computed with fewer digits than it asks for: one limb instead of two, as far as its results show no
+more than a float32; else two limbs, and functions that are right to a few bits more than a float64 (`wide.short`).
+
+A forward analysis bounds the error of each value: so many units of 2^-53 or 2^-67, relative to the value itself or, behind
+a sum that may cancel, to the size of what went into it. Where such a value is wanted to its own digits, |s| >= 2^-k size
+must hold when the program runs, k being as large as leaves the result two or three bits to spare. Loop IR to Loop IR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symdl.backends.llvm.thinning import inlined
+from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
+from symdl.backends.wide.short import PREFIX, SHORT
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
+from symdl.number_forms import limbs_of
+
+ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
+SINGLES = ("float32", "float32e")
+ORDERS = (24, 20, 16, 13, 11, 9, 7, 6)  # the k that are tried
+FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
+WITHIN = 2.0**10  # an argument of an exponential, and all that it was summed of
+COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
+SPANS: dict[str, tuple[float, float]] = {
+    "logistic_tail": (0, 0.5), "exp": (0, math.inf), "exp2": (0, math.inf), "abs": (0, math.inf), "sqrt": (0, math.inf),
+    "tanh": (-1, 1), "erf": (-1, 1), "sin": (-1, 1), "cos": (-1, 1), "erfc": (0, 2), "erfcx": (0, math.inf),
+    "cosh": (1, math.inf),
+}  # fmt: skip
+CONDITION = {"sqrt": 0.5, "tanh": 1.0, "erf": 1.0, "arctan": 1.0, "arcsinh": 1.0}  # x f'(x)/f(x), at most
+EXPONENTIALS = {"exp": 1.0, "exp2": 0.7, "logistic_tail": 1.0, "cosh": 1.0}  # f'(x)/f(x), at most
+STEEP = {"expm1": 1.0, "sinh": 1.0, "erfc": 4.0, "erfcx": 4.0}  # x f'(x)/f(x) beside the largest |x| or x^2/2
+SMOOTH = frozenset(["sin", "cos"])  # of a bounded derivative, and zeros
+LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
+Span = tuple[float, float]
+Bits = tuple[float, ...]  # for each of ORDERS
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A way to compute with fewer digits.
+
+    forms: what becomes of dtypes. own: of a primitive, how many units its result
+    is wrong by; None: not known. single, double: how many a value may be wrong by that is kept as a float32 or a float64.
+    """
+
+    forms: Mapping[str, str]
+    own: Callable[[str], float | None]
+    single: float
+    double: float
+
+
+def _of_one_limb(name: str) -> float | None:
+    known = name in BOUND and name not in ABSOLUTE_BELOW_ZERO
+    return BOUND[name][1] if known else 0.5 if name in ("add", "sub", "mul", "true_div", "cast") else None
+
+
+def _of_short(name: str) -> float | None:
+    return 1.0 if PREFIX + name in SHORT else 2.0**-20  # of two limbs in full: 2^-94 or less
+
+
+ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0)
+SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12)
+
+
+@dataclass(frozen=True)
+class Error:
+    """At most `units` of |size|; of the value itself, if there is no size."""
+
+    units: Bits
+    size: Value | None = None
+
+
+def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
+    """The loop, its variables replaced by their values, in fewer digits, and when these are not enough: None for never.
+    None where there is nothing to gain, or no k will do."""
+    items = walk(*loop.body)
+    if not any(_leaves(item) for item in items):
+        return None
+    if tier is SHORTER and not any(_has_short(item) for item in items):
+        return None
+    body = inlined(loop.body)
+    pass_ = _Digits(tier)
+    out: list[Any] = []
+    for statement in body:
+        if isinstance(statement, Local):
+            out.append(statement)
+            continue
+        if not isinstance(statement, Store | Assign) or statement.value.dtype in ONE_LIMB:
+            return None
+        found = pass_.value(statement.value)
+        if found is None or not pass_.will_do(statement.value, found.dtype):
+            return None
+        same = found is statement.value
+        out.append(
+            statement
+            if same
+            else Store(statement.view, statement.at, found)
+            if isinstance(statement, Store)
+            else Assign(statement.name, found)
+        )
+    order = next((k for k, fits in zip(ORDERS, pass_.fits, strict=True) if fits), None)
+    if order is None:
+        return None
+    return For(loop.index, loop.extent, tuple(out), loop.schedule), pass_.lost(order)
+
+
+def _leaves(item: Any) -> bool:
+    return isinstance(item, Apply) and item.dtype in ("float32", "float64") and item.args[0].dtype in ONE_LIMB
+
+
+def _has_short(item: Any) -> bool:
+    return isinstance(item, Apply) and item.dtype in ONE_LIMB and PREFIX + item.primitive in SHORT
+
+
+def _op(name: str, *args: Value, dtype: str = "float64") -> Apply:
+    return Apply(name, args, dtype)
+
+
+@dataclass
+class _Digits:
+    """Values with their counterparts, what these are wrong by, and what must hold."""
+
+    tier: Tier
+    done: dict[int, Value] = field(default_factory=dict)  # by the id of the original
+    errors: dict[int, Error] = field(default_factory=dict)  # likewise; what is missing is exactly the original
+    spans: dict[int, Span] = field(default_factory=dict)  # likewise
+    widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
+    fits: list[bool] = field(default_factory=lambda: [True] * len(ORDERS))
+    cancelling: list[tuple[Value, Value]] = field(default_factory=list)  # |the one| >= 2^-k the other
+    bounded: list[Value] = field(default_factory=list)  # at most WITHIN
+    sizes: dict[int, Value] = field(default_factory=dict)
+    constants: dict[tuple[float, str], Const] = field(default_factory=dict)
+
+    # ---- conditions ----
+
+    def constant(self, number: float, dtype: str) -> Const:
+        return self.constants.setdefault((number, dtype), Const(number, dtype))
+
+    def magnitude(self, value: Value) -> Value:
+        """|value|, of one limb."""
+        found = self.sizes.get(id(value))
+        if found is None:
+            found = value
+            if value.dtype in ONE_LIMB:
+                found = Apply("cast", (value,), ONE_LIMB[value.dtype])
+            if not (isinstance(value, Apply) and value.primitive in ("abs", "exp", "logistic_tail")):
+                found = Apply("abs", (found,), found.dtype)
+            self.sizes[id(value)] = found
+        return found
+
+    def size(self, x: Value) -> Value:
+        """What the error of an original's counterpart is relative to."""
+        error = self.errors.get(id(x))
+        return self.magnitude(self.done[id(x)]) if error is None or error.size is None else error.size
+
+    def settled(self, x: Value) -> Bits | None:
+        """The error of a value relative to itself, that being asked for when the program runs; None of an exact one."""
+        error = self.errors.get(id(x))
+        if error is None or error.size is None:
+            return None if error is None else error.units
+        self.cancelling.append((self.magnitude(self.done[id(x)]), error.size))
+        units = tuple(u * 2.0**k for u, k in zip(error.units, ORDERS, strict=True))
+        self.errors[id(x)] = Error(units)
+        return units
+
+    def will_do(self, x: Value, dtype: str) -> bool:
+        """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
+        units = self.settled(x)
+        if units is not None:
+            most = self.tier.single if dtype in SINGLES else self.tier.double
+            self.fits = [fits and u <= most for fits, u in zip(self.fits, units, strict=True)]
+        return any(self.fits)
+
+    def lost(self, order: int) -> Value | None:
+        """Whether any of the conditions does not hold."""
+        found: Value | None = None
+        conditions = [
+            _op("ge", s, _op("mul", size, self.constant(2.0**-order, size.dtype), dtype=size.dtype), dtype="bool")
+            for s, size in self.cancelling
+        ]
+        conditions += [_op("le", size, self.constant(WITHIN, size.dtype), dtype="bool") for size in self.bounded]
+        for one in conditions:
+            found = one if found is None else _op("bitwise_and", found, one, dtype="bool")
+        return None if found is None else _op("invert", found, dtype="bool")
+
+    # ---- values ----
+
+    def value(self, root: Value) -> Value | None:
+        """The counterpart; None for what this is not written for."""
+        stack: list[Value] = [root]
+        while stack:
+            item = stack[-1]
+            if id(item) in self.done:
+                stack.pop()
+                continue
+            kept = without_noise(item)
+            operands = (kept,) if kept is not None else item.args if isinstance(item, Apply) else ()
+            missing = [x for x in operands if id(x) not in self.done]
+            if missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            if kept is not None:
+                self.done[id(item)] = self.done[id(kept)]
+                self.spans[id(item)], self.widths[id(item)] = self.spans[id(kept)], self.widths[id(kept)]
+                if (error := self.errors.get(id(kept))) is not None:
+                    self.errors[id(item)] = error
+                continue
+            found = self.applied(item) if isinstance(item, Apply) else self.leaf(item)
+            if found is None:
+                return None
+            self.done[id(item)] = found
+            self.spans[id(item)] = self.span(item)
+            self.widths[id(item)] = self.width(item)
+        return self.done[id(root)]
+
+    def leaf(self, item: Value) -> Value | None:
+        if isinstance(item, Const):
+            if item.dtype not in self.tier.forms:
+                return item
+            limbs = limbs_of(item.number, item.dtype)
+            if limbs[1]:
+                self.errors[id(item)] = Error((0.5,) * len(ORDERS))
+            return Const(limbs[0] if len(limbs) == 2 else (limbs[0], limbs[2]), ONE_LIMB[item.dtype])
+        if isinstance(item, Load | Ref):
+            return item if item.dtype not in self.tier.forms else None
+        return None if any(getattr(x, "dtype", "") in self.tier.forms for x in walk(item)) else item
+
+    def applied(self, item: Apply) -> Value | None:
+        args, name = tuple(self.done[id(x)] for x in item.args), item.primitive
+        dtype = self.tier.forms.get(item.dtype, item.dtype)
+        inexact = any(id(x) in self.errors for x in item.args)
+        if name == "cast":
+            return self.cast(item, args[0], dtype)
+        if not inexact and item.dtype not in ONE_LIMB and not any(x.dtype in ONE_LIMB for x in item.args):
+            same = all(x is y for x, y in zip(args, item.args, strict=True))
+            return item if same else Apply(name, args, dtype)
+        found = Apply(name, args, dtype)
+        if name in COMPARISONS:
+            return found if self.compared(item) else None
+        if name == "isnan":
+            return found
+        if self.tier is SHORTER and not inexact and PREFIX + name not in SHORT:
+            return found  # as in full
+        rule = RULES.get(name)
+        if rule is None and (inexact or self.tier.own(name) is None):
+            return None
+        error = rule(self, item, found) if rule is not None else self.rounded(name)
+        if error is None:
+            return found
+        if error is STOP:
+            return None
+        self.errors[id(item)], self.done[id(item)] = error, found
+        if dtype in SINGLES or self.ends(item):
+            if not self.will_do(item, dtype):
+                return None
+            self.errors.pop(id(item), None)
+        return found
+
+    def ends(self, item: Value) -> bool:
+        """Whether a value is kept with the digits of a float64, which are what is wanted of it."""
+        return self.tier is SHORTER and item.dtype not in ONE_LIMB
+
+    def cast(self, item: Apply, value: Value, dtype: str) -> Value | None:
+        """Into two limbs and out of them, or between other dtypes."""
+        source = item.args[0]
+        error = self.errors.get(id(source))
+        if error is None and source.dtype.endswith("int64") and item.dtype in self.tier.forms:
+            self.errors[id(item)] = Error((0.5,) * len(ORDERS))
+        if error is not None:
+            if not dtype.startswith("float"):
+                return None
+            if dtype in SINGLES or self.ends(item):
+                if not self.will_do(source, dtype):
+                    return None
+            else:
+                size = error.size
+                one = ONE_LIMB.get(dtype, dtype)
+                if size is not None and size.dtype != one:
+                    size = Apply("cast", (size,), one)
+                self.errors[id(item)] = Error(error.units, size)
+        if value is source and item.dtype == dtype and source.dtype not in ONE_LIMB:
+            return item
+        return value if value.dtype == dtype else Apply("cast", (value,), dtype)
+
+    def compared(self, item: Apply) -> bool:
+        """Whether a comparison is that of the exact values; if need be they are far enough from one another."""
+        x, y = item.args
+        if id(x) not in self.errors and id(y) not in self.errors:
+            return True
+        for one, other in ((x, y), (y, x)):
+            if isinstance(other, Const) and _is_zero(other):
+                self.settled(one)
+                return True
+        a, b = self.done[id(x)], self.done[id(y)]
+        gap = _op("sub", a, b, dtype=a.dtype)
+        self.cancelling.append((self.magnitude(gap), self.together(x, y)))
+        units = [max(p, q) for p, q in zip(self.units(x), self.units(y), strict=True)]
+        bits = zip(self.fits, units, ORDERS, strict=True)
+        self.fits = [fits and u * 2.0**k < 2.0**52 for fits, u, k in bits]
+        return any(self.fits)
+
+    # ---- errors ----
+
+    def rounded(self, name: str) -> Error:
+        """Of a result that is rounded, of exact operands."""
+        return Error((self.own(name),) * len(ORDERS))
+
+    def own(self, name: str) -> float:
+        """Of a result that is rounded."""
+        return self.tier.own(name) or 0.0
+
+    def units(self, x: Value) -> Bits:
+        """Of the error of a value, relative to its size."""
+        error = self.errors.get(id(x))
+        return (0.0,) * len(ORDERS) if error is None else error.units
+
+    def relative(self, x: Value) -> Bits:
+        """Of the error of a value, relative to itself."""
+        return self.settled(x) or (0.0,) * len(ORDERS)
+
+    def together(self, x: Value, y: Value) -> Value:
+        """The sizes of both."""
+        a, b = self.size(x), self.size(y)
+        return _op("add", a, b, dtype=a.dtype)
+
+    def added(self, *terms: tuple[Bits, float], own: float) -> Error:
+        """Errors times their factors, and one's own."""
+        return Error(tuple(sum(u[k] * f for u, f in terms) + own for k in range(len(ORDERS))))
+
+    def width(self, item: Value) -> int:
+        """How many binary digits an original takes that is exact."""
+        if item.dtype == "float32" or item.dtype == "bool":
+            return 24
+        if isinstance(item, Const) and (number := _number(item)) is not None:
+            top = abs(number.as_integer_ratio()[0])
+            return (top // (top & -top)).bit_length() if top else 1
+        if isinstance(item, Apply) and item.primitive in ("cast", "neg", "abs"):
+            return self.widths[id(item.args[0])]
+        if isinstance(item, Apply) and item.primitive == "mul":
+            return sum(self.widths[id(x)] for x in item.args)
+        return 54
+
+    def span(self, item: Value) -> Span:
+        """Between what an original lies."""
+        if isinstance(item, Const) and (number := _number(item)) is not None:
+            return number, number
+        if item.dtype == "bool" or item.dtype.startswith("uint"):
+            return 0.0, math.inf
+        if not isinstance(item, Apply):
+            return -math.inf, math.inf
+        spans = [self.spans[id(x)] for x in item.args]
+        match item.primitive:
+            case "cast":
+                return spans[0]
+            case "neg":
+                return -spans[0][1], -spans[0][0]
+            case "add" | "sub":
+                (a, b), (c, d) = spans
+                c, d = (c, d) if item.primitive == "add" else (-d, -c)
+                return (a + c if a + c == a + c else -math.inf), (b + d if b + d == b + d else math.inf)
+            case "mul":
+                if item.args[0] is item.args[1]:
+                    return 0.0, max(v * v for v in spans[0])
+                ends = [0.0 if 0 in (x, y) else x * y for x in spans[0] for y in spans[1]]
+                return min(ends), max(ends)
+            case "true_div" if spans[0][0] >= 0 and spans[1][0] >= 0:
+                return 0.0, math.inf
+            case "where":
+                return min(spans[1][0], spans[2][0]), max(spans[1][1], spans[2][1])
+            case "maximum":
+                return max(spans[0][0], spans[1][0]), max(spans[0][1], spans[1][1])
+            case "minimum":
+                return min(spans[0][0], spans[1][0]), min(spans[0][1], spans[1][1])
+            case "log1p" if spans[0][0] >= 0:
+                return 0.0, math.inf
+        return SPANS.get(item.primitive, (-math.inf, math.inf))
+
+
+def _number(x: Const) -> float | None:
+    """A constant, if one float64 holds it."""
+    if not isinstance(x.number, tuple):
+        return float(x.number) if math.isfinite(x.number) else None
+    high, *rest = limbs_of(x.number, x.dtype)
+    return high if math.isfinite(high) and not any(rest) else None
+
+
+def _uncast(x: Value) -> Value:
+    while isinstance(x, Apply) and x.primitive == "cast":
+        x = x.args[0]
+    return x
+
+
+def without_noise(item: Value) -> Value | None:
+    """s, of where(|s| < tiny |x|, 0, s) with s = x + y: where the digits of s are enough it is larger."""
+    match item:
+        case Apply("where", (Apply("lt", (Apply("abs", (small,)), Apply("mul", factors))), zero, s)):
+            pass
+        case _:
+            return None
+    total = _uncast(s)
+    if not (
+        isinstance(total, Apply) and total.primitive in ("add", "sub") and _uncast(small) is total and _is_zero(zero)
+    ):
+        return None
+    for x, least in (factors, factors[::-1]):
+        if isinstance(x, Apply) and x.primitive == "abs" and _uncast(x.args[0]) is _uncast(total.args[0]):
+            return s if isinstance(least, Const) and 0 < (_number(least) or 0) < 2.0**-40 else None
+    return None
+
+
+def _is_zero(x: Value) -> bool:
+    inner = _uncast(x)
+    number = inner.number if isinstance(inner, Const) else None
+    return (number[0] if isinstance(number, tuple) else number) == 0
+
+
+STOP = Error(())
+Rule = Callable[[_Digits, Apply, Value], Error | None]
+
+
+def _add(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, y = item.args
+    if id(x) not in d.errors and id(y) not in d.errors:
+        return d.rounded("add")
+    (a, b), (p, q) = d.spans[id(x)], d.spans[id(y)]
+    if item.primitive == "sub":
+        p, q = -q, -p
+    own = max(-a, b, -p, q)
+    least = max(a + p, -(b + q), 0.0)  # of what the sum is at least
+    plain = all(id(v) not in d.errors or d.errors[id(v)].size is None for v in (x, y))
+    units = tuple(map(max, d.units(x), d.units(y)))
+    if plain and ((a >= 0 and p >= 0) or (b <= 0 and q <= 0)):
+        return d.added((units, 1.0), own=d.own("add"))
+    if plain and least > 0 and own < math.inf:
+        far = max(max(-a, b) if id(x) in d.errors else 0.0, max(-p, q) if id(y) in d.errors else 0.0)
+        return d.added((d.units(x), far / least), (d.units(y), far / least), own=d.own("add"))
+    return Error(tuple(u + d.own("add") for u in units), d.together(x, y))
+
+
+def _kept(d: _Digits, item: Apply, found: Value) -> Error | None:
+    return d.errors.get(id(item.args[0]))
+
+
+def _mul(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, y = item.args
+    if id(x) not in d.errors and id(y) not in d.errors:
+        return None if d.tier is ONE and d.width(item) <= 53 else d.rounded("mul")
+    for one, other in ((x, y), (y, x)):
+        error = d.errors.get(id(one))
+        if error is not None and error.size is not None and id(other) not in d.errors:
+            size = _op("mul", error.size, d.magnitude(d.done[id(other)]), dtype=error.size.dtype)
+            return Error(tuple(u + d.own("mul") for u in error.units), size)
+    return d.added((d.relative(x), 1.0), (d.relative(y), 1.0), own=d.own("add"))
+
+
+def _div(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, y = item.args
+    return d.added((d.relative(x), 1.0), (d.relative(y), 1.0), own=d.own("add"))
+
+
+def _where(d: _Digits, item: Apply, found: Value) -> Error | None:
+    condition, x, y = item.args
+    errors = [d.errors.get(id(v)) for v in (x, y)]
+    units = tuple(map(max, d.units(x), d.units(y)))
+    if all(e is None for e in errors):
+        return None
+    if all(e is None or e.size is None for e in errors):
+        return Error(units)
+    a, b = d.size(x), d.size(y)
+    return Error(units, Apply("where", (d.done[id(condition)], a, b), a.dtype))
+
+
+def _extreme(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, y = item.args
+    if id(x) not in d.errors and id(y) not in d.errors:
+        return None
+    return d.added((tuple(map(max, d.relative(x), d.relative(y))), 1.0), own=0.0)
+
+
+def _of_condition(d: _Digits, item: Apply, found: Value) -> Error | None:
+    return d.added((d.relative(item.args[0]), CONDITION[item.primitive]), own=d.rounded(item.primitive).units[0])
+
+
+def _exponential(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, name = item.args[0], item.primitive
+    far = FARTHEST if name != "exp2" else 1100.0
+    error = d.errors.get(id(x))
+    if error is not None and error.size is not None:
+        d.bounded.append(error.size)
+        far = WITHIN
+    else:
+        far = min(far, max(map(abs, d.spans[id(x)])))
+    return d.added((d.units(x), far * EXPONENTIALS[name]), own=d.rounded(name).units[0])
+
+
+def _steep(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, name = item.args[0], item.primitive
+    far = min(FARTHEST, max(map(abs, d.spans[id(x)])))
+    return d.added((d.relative(x), STEEP[name] * (far + 1)), own=d.rounded(name).units[0])
+
+
+def _smooth(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x = item.args[0]
+    if id(x) not in d.errors:
+        return d.rounded(item.primitive)
+    size = d.size(x)
+    return Error(tuple(u + 2 for u in d.units(x)), _op("add", size, d.constant(1.0, size.dtype), dtype=size.dtype))
+
+
+def _log(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, name = item.args[0], item.primitive
+    if id(x) not in d.errors:
+        return d.rounded(name)
+    size = d.magnitude(found)
+    size = _op("add", size, d.constant(1.0, size.dtype), dtype=size.dtype)
+    return Error(tuple(u * LOGARITHMS[name] + 2 for u in d.relative(x)), size)
+
+
+def _log1p(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x = item.args[0]
+    units, low = d.relative(x), d.spans[id(x)][0]
+    if id(x) not in d.errors or low >= -0.5:
+        return d.added((units, 1.5), own=d.own("log1p"))
+    return STOP
+
+
+def _pow(d: _Digits, item: Apply, found: Value) -> Error | None:
+    x, y = item.args
+    if id(x) not in d.errors and id(y) not in d.errors:
+        return d.rounded("pow")
+    low, high = d.spans[id(y)]
+    if low != high or id(y) in d.errors:
+        return STOP
+    return d.added((d.relative(x), abs(high)), own=d.own("pow"))
+
+
+RULES: dict[str, Rule] = {
+    "add": _add,
+    "sub": _add,
+    "mul": _mul,
+    "true_div": _div,
+    "neg": _kept,
+    "abs": _kept,
+    "where": _where,
+    "maximum": _extreme,
+    "minimum": _extreme,
+    "log1p": _log1p,
+    "pow": _pow,
+    **dict.fromkeys(CONDITION, _of_condition),
+    **dict.fromkeys(EXPONENTIALS, _exponential),
+    **dict.fromkeys(STEEP, _steep),
+    **dict.fromkeys(SMOOTH, _smooth),
+    **dict.fromkeys(LOGARITHMS, _log),
+}
+
+
+def shortened(roots: Sequence[Value]) -> list[Value]:
+    """Values with the functions of `wide.short` in the place of those of two limbs."""
+    done: dict[int, Value] = {}
+    stack = list(roots)
+    while stack:
+        item = stack[-1]
+        if id(item) in done:
+            stack.pop()
+            continue
+        if not isinstance(item, Apply):
+            done[id(item)] = item
+            continue
+        if missing := [x for x in item.args if id(x) not in done]:
+            stack += missing
+            continue
+        args = tuple(done[id(x)] for x in item.args)
+        short = PREFIX + item.primitive
+        if short in SHORT and item.dtype == args[0].dtype == "float64x2":
+            done[id(item)] = Apply(short, args, item.dtype)
+        else:
+            same = all(x is y for x, y in zip(args, item.args, strict=True))
+            done[id(item)] = item if same else Apply(item.primitive, args, item.dtype)
+    return [done[id(x)] for x in roots]

@@ -1,0 +1,146 @@
+"""Loops that ask for two limbs, tried with fewer digits: right wherever a difference lies, at every border of the conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from quick_code import quickly
+
+import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
+from symdl.backends.llvm import digits, narrowing
+from symdl.backends.llvm.digits import ONE, SHORTER, fewer_digits
+from symdl.backends.wide.short import PREFIX, SHORT
+from symdl.loops import Apply, For, Load, Store, Value, contiguous
+from symdl.program import Binding, Buffer, Kernel, Program
+from symdl.types import Symbol, symbol
+
+n, i = symbol("n"), symbol("i")
+N, I = Symbol("n"), Symbol("i")
+EXACT = {"exp": mpmath.exp, "tanh": mpmath.tanh, "logistic_tail": lambda x: 1 / (1 + mpmath.exp(abs(x)))}
+PLAIN: dict[str, Any] = {"exp": np.exp, "tanh": np.tanh, "logistic_tail": lambda v: 1 / (1 + np.exp(abs(v)))}
+FORMULAS: dict[str, tuple[Any, Any, Any]] = {  # of x and y = g(x) (1 + d), where it is 0 for d = 0; g; the truth
+    "squared error": (
+        lambda x, y: (T.sigmoid(x) - y) ** 2, lambda x: 1 / (1 + mpmath.exp(-x)),
+        lambda x, y: (1 / (1 + mpmath.exp(-x)) - y) ** 2),
+    "tanh": (lambda x, y: T.tanh(1.5 * x) - y, lambda x: mpmath.tanh(1.5 * x), lambda x, y: mpmath.tanh(1.5 * x) - y),
+    "product": (
+        lambda x, y: T.tanh(x) * y - T.exp(-(x * x)), lambda x: mpmath.exp(-(x * x)) / mpmath.tanh(x),
+        lambda x, y: mpmath.tanh(x) * y - mpmath.exp(-(x * x))),
+}  # fmt: skip
+
+
+def op(name: str, dtype: str, *args: Value) -> Apply:
+    return Apply(name, args, dtype)
+
+
+def loaded(name: str, dtype: str) -> Apply:
+    return op("cast", "float64x2", Load(contiguous(name, dtype, (n,)), (i,)))
+
+
+def loop(value: Value) -> For:
+    return For(I, n, (Store(contiguous("o", value.dtype, (n,)), (i,), value),), "serial")
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_short_functions(name: str) -> None:
+    """Right to 2^-67, in vectors and alone, small, ordinary and large; what is infinite or no number stays so."""
+    x = op("add", "float64x2", loaded("x", "float64"), loaded("y", "float64"))
+    value = op(PREFIX + name, "float64x2", x)
+    high = op("cast", "float64", value)
+    low = op("cast", "float64", op("sub", "float64x2", value, op("cast", "float64x2", high)))
+    buffers = {k: Buffer(k, "float64", (n,), "input" if k in "xy" else "output") for k in "xyhl"}
+    stores = tuple(Store(contiguous(k, "float64", (n,)), (i,), v) for k, v in (("h", high), ("l", low)))
+    made = CpuBackend().compile(Program(buffers, (Binding(N, "x", 0),), (), (Kernel((For(I, n, stores, "serial"),)),)))
+    rng = np.random.default_rng(0)
+    given = np.concatenate([rng.uniform(-w, w, 201) for w in (1e-7, 1e-2, 1, 40, 600)] + [[0, 1, -1, 620]])
+    rest = given * rng.uniform(-1, 1, given.size) * 2.0**-54
+    status, (highs, lows) = made.execute(made.bind([given, rest]))
+    assert status == 0
+    with mpmath.workprec(250):
+        for a, b, c, d in zip(given, rest, highs, lows, strict=True):
+            true = EXACT[name](mpmath.mpf(a) + mpmath.mpf(b))
+            assert abs(mpmath.mpf(c) + mpmath.mpf(d) - true) <= abs(true) * mpmath.mpf(2) ** -67, a
+    ends = np.array([np.inf, -np.inf, np.nan, -0.0, 1e308, -1e308, 5e-324] * 3)
+    _, (highs, _) = made.execute(made.bind([ends, np.zeros_like(ends)]))
+    with np.errstate(all="ignore"):
+        plain = PLAIN[name](ends)
+    np.testing.assert_allclose(highs, plain, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_at_the_borders(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Differences that are 2^-1 to 2^-45 of their operands, of both signs, in any lane."""
+    formula, inner, outer = FORMULAS[name]
+    found: list[Any] = []
+    real = digits.fewer_digits
+
+    def seen(loop: For, tier: Any) -> Any:
+        found.append(real(loop, tier))
+        return found[-1]
+
+    monkeypatch.setattr(narrowing, "fewer_digits", seen)
+    leaves = [T.tensor(k, dtype=dtype, shape=(None,)) for k in "xy"]
+    run = quickly(leaves, [formula(*leaves)])
+    assert any(f is not None and f[1] is not None for f in found)  # tried, and under a condition
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-3, 3, 333).astype(dtype)
+    gap = rng.choice([-1, 1], 333) * 2.0 ** -rng.uniform(1, 45, 333)
+    with mpmath.workprec(300):
+        y = np.array(
+            [float(inner(mpmath.mpf(float(v))) * (1 + mpmath.mpf(g))) for v, g in zip(x, gap, strict=True)], dtype
+        )
+        true = [outer(mpmath.mpf(float(v)), mpmath.mpf(float(w))) for v, w in zip(x, y, strict=True)]
+        got = run([x, y])[0]
+        least = np.finfo(dtype).tiny
+        for g, t in zip(got, true, strict=True):
+            assert abs(mpmath.mpf(float(g)) - t) <= 4 * float(np.spacing(np.array(abs(float(t)), dtype))) + least, (
+                g,
+                t,
+            )
+    for size in range(1, 20):  # the same in whichever lane
+        np.testing.assert_array_equal(run([x[7 : 7 + size], y[7 : 7 + size]])[0], got[7 : 7 + size])
+
+
+def test_a_lane_that_loses_its_digits_leaves_the_others_alone() -> None:
+    """Lanes are computed again together, but only those are taken that have failed."""
+    x, y = (T.tensor(k, dtype="float32", shape=(None,)) for k in "xy")
+    run = quickly([x, y], [T.exp(x) - T.exp(y)])
+    a = np.linspace(-1, 2, 64, dtype="float32")
+    b = a[::-1].copy()
+    before = run([a, b])[0]
+    b[21], b[30] = np.nextafter(a[21], np.float32(9)), a[30]
+    after = run([a, b])[0]
+    others = np.setdiff1d(np.arange(64), [21, 30])
+    np.testing.assert_array_equal(before[others], after[others])
+    assert after[30] == 0
+    assert after[21] == np.float32(np.exp(np.float64(a[21])) * -np.expm1(np.float64(b[21]) - np.float64(a[21])))
+
+
+def test_what_is_exact_asks_for_no_condition() -> None:
+    """x x - y y of float32 has exact products: one limb will do wherever it lies."""
+    x, y = loaded("x", "float32"), loaded("y", "float32")
+    squares = [op("mul", "float64x2", v, v) for v in (x, y)]
+    fewer = fewer_digits(loop(op("cast", "float32", op("sub", "float64x2", *squares))), ONE)
+    assert fewer is not None
+    assert fewer[1] is None
+
+
+@pytest.mark.parametrize("name", ["floor", "gammaln", "arccos"])
+def test_what_magnifies_without_a_bound_is_left_alone(name: str) -> None:
+    """Of an inexact number: no condition is known under which one limb is enough."""
+    x = op("exp", "float64x2", loaded("x", "float32"))
+    assert fewer_digits(loop(op("cast", "float32", op(name, "float64x2", x))), ONE) is None
+
+
+def test_what_is_kept_as_float64_wants_its_digits() -> None:
+    """One limb does not do for a difference that is kept as a float64; short functions do, where there are any."""
+    x, y = loaded("x", "float64"), loaded("y", "float64")
+    for name in ("exp", "erf"):
+        body = loop(op("cast", "float64", op("sub", "float64x2", op(name, "float64x2", x), y)))
+        assert fewer_digits(body, ONE) is None
+        assert (fewer_digits(body, SHORTER) is not None) == (PREFIX + name in SHORT)
