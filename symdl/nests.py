@@ -260,7 +260,8 @@ class Grouped:
         return acc
 
     def extreme(self, u: Unit, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
-        """The extreme element and its first place; a NaN beats all, the first of several wins."""
+        """The extreme element and its first place; a NaN beats all, the first of several wins. Where all are what it begins
+        with, place 0 is right."""
         value, dtype = self.rewritten(u.value), u.value.dtype
         if dtype == "bool":
             value, dtype = self.formulas.cast(value, "uint8"), "uint8"
@@ -268,21 +269,18 @@ class Grouped:
         chosen = Ref(self.memory.local(), "bool")
         fold = EXTREMES[u.node.op.name]
         here = Position(0 if u.reduced[0] == 1 else index(len(u.kept)))
-        first = Apply(
-            "eq", (here, Const(0, "int64")), "bool"
-        )  # identities may equal the element: position 0 always wins
         better: Value = Apply("gt" if fold == "max" else "lt", (value, best), "bool")
         if dtype.startswith("float"):
-            nan = Apply("isnan", (value,), "bool")
-            none_yet = Apply("invert", (Apply("isnan", (best,), "bool"),), "bool")
-            better = Apply("bitwise_or", (better, Apply("bitwise_and", (nan, none_yet), "bool")), "bool")
+            as_good = Apply("le" if fold == "max" else "ge", (value, best), "bool")
+            number = Apply("invert", (Apply("isnan", (best,), "bool"),), "bool")
+            better = Apply("bitwise_and", (Apply("invert", (as_good,), "bool"), number), "bool")
         before += [
             Local(best.name, Const(FOLDS[fold].identity(dtype), dtype)),
             Local(at.name, Const(0, "int64")),
             Local(chosen.name, Const(False, "bool")),
         ]
         inside += [
-            Assign(chosen.name, Apply("bitwise_or", (first, better), "bool")),
+            Assign(chosen.name, better),
             Assign(at.name, Apply("where", (chosen, here, at), "int64")),
             Assign(best.name, Apply("where", (chosen, value, best), dtype)),
         ]

@@ -528,14 +528,19 @@ def test_loops_that_must_not_be_taken_in_vectors() -> None:
     x, out, one, total = v("x", n), v("o", n), Const(1.0, "float64"), Ref("a", "float64")
     put = Store(out, (i,), at(x, i))
     assert plan(put).lanes == plan(Store(out, (2 * i,), at(x, i))).lanes == 4
+    row = Checked(at(v("r", n, dtype="int64"), 0), n, FIRST_FAILURE)  # the same in all rounds
+    assert plan(Store(out, (i,), at(v("y", n, n), row, i))).lanes == 4
+    square = v("o", n, n)
+    assert plan(Store(square, (row, i), apply("add", at(square, row, i), at(x, i)))).lanes == 4
     refused: list[tuple[Stmt, ...]] = [
+        (Store(square, (row, i), apply("add", at(square, 0, i), at(x, i))),),  # perhaps the same row
         (Store(out, (0,), at(x, i)),),  # one place
         (Store(out, (n - 1 - i,), at(x, i)),),
         (Store(out, (i + 1,), at(out, i)),),  # reads what an iteration before wrote
         (Store(out, (i,), at(out, 0)),),
         (put, Store(out, (i + 1,), one)),
         (Store(out, (i,), Guard(((i, m),), at(x, i), one)),),
-        (Store(out, (i,), at(x, Checked(at(v("r", n, dtype="int64"), 0), n, FIRST_FAILURE))),),
+        (Store(out, (i,), at(x, Checked(at(v("r", n, dtype="int64"), i), n, FIRST_FAILURE))),),
         (Store(out, (i,), at(x, at(v("r", n, dtype="int64"), i))),),
         (Store(out, (at(v("r", n, dtype="int64"), i),), one),),
         (Store(out, (i,), at(x, floor_divide(i, 2))),),

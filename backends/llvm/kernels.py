@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from symdl.backends.llvm.across import AcrossWriter
 from symdl.backends.llvm.chunks import is_spread
-from symdl.backends.llvm.draws import END, FIRST, DrawWriter, in_strips
+from symdl.backends.llvm.draws import END, FIRST, in_strips
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
@@ -100,7 +101,7 @@ def _written(
     stem = title(body)
     body = thinned(body)
     body, strips = in_strips(body)
-    writer = DrawWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own | strips)
+    writer = AcrossWriter(module, {name: f"%b{k}" for k, name in enumerate(buffers)}, own | strips)
     writer.ranged = ranged
     writer.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)})
     if in_chunks:

@@ -1,8 +1,8 @@
 """Which innermost loops can be taken several elements at a time, by which steps memory is walked, and what sums up.
 
 A loop qualifies if its iterations do not depend on one another except through sums and the like: every store walks by a
-constant per iteration, a buffer that is stored is touched at one place per iteration, or at several that never meet, no check can stop it, and no guard
-depends on the iteration. Then whole vectors give the very numbers that one element after the other gives; sums of
+constant per iteration, a buffer that is stored is touched at one place per iteration, or at several that never meet, and
+no check or guard depends on the iteration. Then whole vectors give the very numbers that one element after the other gives; sums of
 floats are still added up element by element, in order, unless the loop is marked "vector".
 """
 
@@ -52,6 +52,19 @@ class Sum:
     ordered: bool  # element by element
 
 
+@dataclass(frozen=True)
+class Choice:
+    """chosen = better(value, best);  at = where(chosen, position, at);  best = where(chosen, value, best)."""
+
+    at: str
+    best: str
+    better: Value
+    place: Extent
+    value: Value
+    dtype: str
+    greatest: bool
+
+
 @dataclass
 class Plan:
     """How a loop is taken in vectors."""
@@ -59,6 +72,12 @@ class Plan:
     lanes: int
     own: set[str] = field(default_factory=set)  # variables declared in the body
     sums: dict[str, Sum] = field(default_factory=dict)
+    choice: Choice | None = None
+
+    @property
+    def step(self) -> int:
+        """Rounds that are taken in a round in vectors: two vectors of a choice, neither of which waits for the other."""
+        return 2 * self.lanes if self.choice is not None else self.lanes
 
     def undeclared(self, loop: For) -> set[str]:
         """Variables that the body declares, but has not yet."""
@@ -71,9 +90,9 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
     bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
-    places: dict[str, list[tuple[Extent, Extent]]] = {}  # each with its step
+    places: dict[str, list[tuple[Extent, Extent, list[Value]]]] = {}  # each with its step and its indices from data
     for item in walk(*loop.body):
-        if isinstance(item, For | Barrier | Checked):
+        if isinstance(item, For | Barrier) or (isinstance(item, Checked) and _changes(item, index, stored, loop)):
             return None
         if isinstance(item, Position) and slope(item.extent, index) is None:
             return None
@@ -89,15 +108,18 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
                 return None
             if item.view.buffer in stored:
                 known = places.setdefault(item.view.buffer, [])
-                if gathered or not all(
-                    place is p or (step == q and _apart(place - p, step, loop.extent)) for p, q in known
+                if not all(
+                    (place is p and gathered == others)
+                    or (step == q and not gathered and not others and _apart(place - p, step, loop.extent))
+                    for p, q, others in known
                 ):
                     return None
-                known.append((place, step))
+                known.append((place, step, gathered))
             bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
         if isinstance(item, Apply) and item.dtype in WIDE:
             bytes_ = 8
-    if not _sums(loop, plan):
+    plan.choice = _choice(loop)
+    if plan.choice is None and not _sums(loop, plan):
         return None
     plan.lanes = min(vector_bytes // bytes_, MOST_LANES)
     few = loop.extent if isinstance(loop.extent, int) else MOST_LANES
@@ -127,6 +149,26 @@ def _changes(value: Value, index: Symbol, stored: set[str], loop: For) -> bool:
         if (isinstance(item, Load) and item.view.buffer in stored) or (isinstance(item, Ref) and item.name in written):
             return True
     return False
+
+
+def _choice(loop: For) -> Choice | None:
+    """The choice that is all that a loop does, if it is."""
+    match loop.body:
+        case (
+            Assign(chosen, Apply(test, (compared, *_)) as better),
+            Assign(at, Apply("where", (Ref(c), Position(here), Ref(a)))),
+            Assign(best, Apply("where", (Ref(d), value, Ref(b)), dtype)),
+        ) if c == d == chosen and a == at and b == best and slope(here, loop.index) == 1:
+            pass
+        case _:
+            return None
+    if test == "bitwise_and" and isinstance(compared, Apply) and isinstance(compared.args[0], Apply):
+        test = compared.args[0].primitive  # not less or equal, and there was a number
+    read = {x.name for x in walk(value) if isinstance(x, Ref)}
+    others = {x.name for x in walk(better) if isinstance(x, Ref)} - read - {best}
+    if others or not read.isdisjoint((chosen, at, best)) or test not in ("gt", "lt", "le", "ge"):
+        return None
+    return Choice(at, best, better, here, value, dtype, test in ("gt", "le"))
 
 
 def _sums(loop: For, plan: Plan) -> bool:

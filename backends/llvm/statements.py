@@ -73,8 +73,7 @@ class KernelWriter(Writer):
                 if isinstance(statement, Local):
                     self.dtypes[name] = value.dtype
                 self.forget({("variable", name)})
-                kind = LLVM_TYPE[found.dtype]
-                self.line(f"store {kind} {found.text}, ptr {self.variable(name)}")
+                self.line(f"store {self.type(found.dtype)} {found.text}, ptr {self.variable(name)}")
             case Store(view, at, value):
                 found = self.value(value)
                 place = self.address(view, at)
@@ -113,6 +112,10 @@ class KernelWriter(Writer):
         return found
 
     def address(self, view: View, at: tuple[Index, ...]) -> str:
+        return self.element(self.pointers[view.buffer], view.dtype, self.element_number(view, at))
+
+    def element_number(self, view: View, at: tuple[Index, ...]) -> str:
+        """How many elements of its buffer lie before an element of a view."""
         place = view.offset
         gathered: list[tuple[Value, Extent]] = []
         for index, stride in zip(at, view.strides, strict=True):
@@ -125,7 +128,7 @@ class KernelWriter(Writer):
             step = self.as_word(self.scalar(value))
             step = step if stride == 1 else self.arithmetic("mul", step, self.size(stride))
             total = step if total == "0" else self.arithmetic("add", total, step)
-        return self.element(self.pointers[view.buffer], view.dtype, total)
+        return total
 
     # values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from symdl.backends.llvm.across import TOGETHER, across
 from symdl.backends.llvm.chunks import cost, is_spread, multiple
 from symdl.backends.llvm.clocks import now, passed
 from symdl.backends.llvm.epilogues import epilogue
@@ -201,9 +202,8 @@ class PartWriter(SizeWriter):
         context = self.context(len(passed))
         for k, argument in enumerate(passed):
             self.line(f"store {argument}, ptr {self.entry(context, k)}")
-        numbers = (
-            f"i64 {self.wide(self.size(loop.extent))}, i64 {self.wide(self.size(cost((loop,))))}, i64 {multiple(loop)}"
-        )
+        rounds = TOGETHER if across(loop, self.target.vector_bytes) else multiple(loop)
+        numbers = f"i64 {self.wide(self.size(loop.extent))}, i64 {self.wide(self.size(cost((loop,))))}, i64 {rounds}"
         spread = self.pointer_at("%runtime", RUNTIME.index("spread"))
         return self.emit(f"call i64 {spread}(ptr @{name}, ptr {context}, {numbers}, ptr %runtime)", "int64").text
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
+from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
-from symdl.backends.llvm.plans import IDENTITY, ORDERED, Plan, Sum, plan_for
+from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers
 from symdl.loops import (
@@ -29,7 +29,9 @@ from symdl.loops import (
     place_of,
 )
 from symdl.number_forms import LIMBS, WIDE
-from symdl.types import Extent, Symbol, slope
+from symdl.types import Extent, Symbol, replace_symbols, slope
+
+COUNTED = (1 << 31) - 64  # rounds that 32 bits count
 
 
 class VectorWriter(KernelWriter):
@@ -53,9 +55,16 @@ class VectorWriter(KernelWriter):
         else:
             assert isinstance(statement, For)
             self.forget(changed_in(statement.body))
-            rest = self.whole_vectors(statement, plan)
-            if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
-                self.loop(statement, rest)
+            first, end = self.bounds(statement)
+            if (wide := self.wider(statement, plan)) is not None:
+                first = self.whole_vectors(statement, wide, first, end)
+            first = self.whole_vectors(statement, plan, first, end)
+            if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.step:
+                self.loop(statement, first)
+
+    def wider(self, loop: For, plan: Plan) -> Plan | None:
+        """A plan of several vectors at once, by which a long loop is taken first."""
+        return None
 
     def plan_of(self, loop: For) -> Plan | None:
         """How the loop is taken in vectors, if it is."""
@@ -75,28 +84,36 @@ class VectorWriter(KernelWriter):
         self.line(f"call void @{name}(ptr {place}, i8 0, {self.word} {bytes_}, i1 false)")
         self.forget({("buffer", store.view.buffer)})
 
-    def whole_vectors(self, loop: For, plan: Plan) -> str:
-        """The loop over all whole vectors of iterations; returns the register with the place where they end."""
-        first, end = self.bounds(loop)
+    def whole_vectors(self, loop: For, plan: Plan, first: str, end: str) -> str:
+        """The loop over all whole vectors of iterations from first on; returns the register with the place where they end."""
         partial = {s.variable: self.partial_sum(s, plan.lanes) for s in plan.sums.values() if not s.ordered}
-        certain = loop is not self.spread and isinstance(loop.extent, int)  # then a plan has a whole vector
-        opened = self.open_loop(self.arithmetic("sub", end, str(plan.lanes - 1)), first, plan.lanes, certain)
+        chosen: list[tuple[Reg, Reg]] = []
+        if plan.choice is not None:
+            end = self.extreme("min", end, str(COUNTED))
+            chosen = [self.begin_choice(plan.choice, plan.lanes) for _ in range(plan.step // plan.lanes)]
+        step = plan.step
+        certain = first == "0" and loop is not self.spread and isinstance(loop.extent, int) and loop.extent >= step
+        opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
-        self.vector_round(loop, plan, partial)
+        if plan.choice is None:
+            self.vector_round(loop, plan, partial)
+        for k, pair in enumerate(chosen):
+            assert plan.choice is not None
+            self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
+            self.choose(plan.choice, *pair)
+            self.close_scope()
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
         if partial:
             self.finish_sums(plan, partial, first, end, certain)
-        if first != "0":  # of a chunk, which is not empty
-            return self.arithmetic(
-                "sub", end, self.arithmetic("urem", self.arithmetic("sub", end, first), str(plan.lanes))
-            )
-        most = self.extreme("max", end, "0")
-        return self.arithmetic("sub", most, self.arithmetic("urem", most, str(plan.lanes)))
+        if plan.choice is not None:
+            self.finish_choice(loop, plan.choice, chosen, plan.lanes)
+        most = self.extreme("max", self.arithmetic("sub", end, first), "0")
+        return self.arithmetic("add", first, self.arithmetic("sub", most, self.arithmetic("urem", most, str(step))))
 
     def vector_round(self, loop: For, plan: Plan, partial: dict[str, str]) -> None:
         """The body of a loop, one element in each lane."""
@@ -176,6 +193,77 @@ class VectorWriter(KernelWriter):
             self.take(0)
         total = emit(self, sum_.primitive, self.lane(found, 2, 0), self.lane(found, 2, 1), dtype=sum_.dtype)
         self.set(sum_.variable, emit(self, sum_.primitive, self.get(sum_.variable), total, dtype=sum_.dtype))
+
+    # choices
+
+    def begin_choice(self, choice: Choice, lanes: int) -> tuple[Reg, Reg]:
+        """Memory for the best in each lane and the round in which it came, -1 for what was there before: numbers as wide
+        as the elements, so that one mask serves both."""
+        counter = "int64" if ITEM_BYTES[choice.dtype] == 8 else "int32"
+        pointers = []
+        for first in (self.get(choice.best), Reg("-1", counter)):
+            pointer, kind = f"%{self.fresh('lanes')}", vector_type(first.dtype, lanes)
+            self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
+            self.line(f"store {kind} {self.every_lane(first, lanes).text}, ptr {pointer}")
+            pointers.append(Reg(pointer, first.dtype))
+        return pointers[0], pointers[1]
+
+    def choose(self, choice: Choice, best: Reg, rounds: Reg) -> None:
+        """A round of a choice, by itself in each lane."""
+        old, before = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, rounds))
+        self.own[choice.best] = old
+        better, value = self.value(choice.better), self.value(choice.value)
+        word = self.register(self.index)
+        if rounds.dtype != "int64" or self.word != "i64":
+            how = "trunc" if rounds.dtype == "int32" else "sext"
+            word = self.emit(f"{how} {self.word} {word} to {LLVM_TYPE[rounds.dtype]}", rounds.dtype).text
+        now = self.every_lane(Reg(word, rounds.dtype), self.lanes)
+        for pointer, new, kept in ((best, value, old), (rounds, now, before)):
+            found = emit(self, "where", better, new, kept, dtype=pointer.dtype)
+            self.line(f"store {self.type(pointer.dtype)} {found.text}, ptr {pointer.text}")
+
+    def finish_choice(self, loop: For, choice: Choice, pairs: Sequence[tuple[Reg, Reg]], lanes: int) -> None:
+        """The best of the lanes and of what was found before, half of the lanes beside the other half again and again."""
+        start = self.size(replace_symbols(choice.place, {loop.index: 0}))
+        before = [self.get(choice.best), self.get(choice.at)]
+        since = self.every_lane(self.position(start, "int64"), lanes)
+        at_first = self.every_lane(before[1], lanes)
+        self.take(lanes)
+        steps = Reg(f"<{', '.join(f'i64 {k}' for k in range(lanes))}>", "int64")
+        both = []
+        for pair in pairs:
+            best, came = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in pair)
+            wide = came if came.dtype == "int64" else emit(self, "cast", came, dtype="int64")
+            at = self.add(self.add(wide, since), steps)
+            both.append([best, emit(self, "where", self.compare("lt", wide, 0), at_first, at, dtype="int64")])
+        found = self.better(choice, both[1], both[0])
+        self.take(0)
+        while lanes > 2:
+            half = lanes // 2
+            low, high = ([self.some_lanes(x, lanes, range(at, at + half)) for x in found] for at in (0, half))
+            self.take(half)
+            found, lanes = self.better(choice, high, low), half
+            self.take(0)
+        low, high = ([self.lane(x, 2, k) for x in found] for k in (0, 1))
+        best_, at = self.better(choice, self.better(choice, high, low), before)
+        self.set(choice.best, best_)
+        self.set(choice.at, at)
+
+    def better(self, choice: Choice, new: Sequence[Reg], old: Sequence[Reg]) -> list[Reg]:
+        """The better (value, place) of two, the first of equal ones; a NaN beats all."""
+        (value, place), (best, at) = new, old
+        better = self.compare("gt" if choice.greatest else "lt", value, best)
+        equal = self.compare("eq", value, best)
+        if choice.dtype in FLOATS:
+            nan, number = self.compare("uno", value, value), self.compare("ord", best, best)
+            better = emit(
+                self, "bitwise_or", better, emit(self, "bitwise_and", nan, number, dtype="bool"), dtype="bool"
+            )
+            both = emit(self, "bitwise_and", nan, self.compare("uno", best, best), dtype="bool")
+            equal = emit(self, "bitwise_or", equal, both, dtype="bool")
+        sooner = emit(self, "bitwise_and", equal, self.compare("lt", place, at), dtype="bool")
+        better = emit(self, "bitwise_or", better, sooner, dtype="bool")
+        return [emit(self, "where", better, x, y, dtype=x.dtype) for x, y in zip(new, old, strict=True)]
 
     # lanes
 
@@ -302,10 +390,10 @@ class VectorWriter(KernelWriter):
         kind = f"<{lanes} x {MEMORY_TYPE[value.dtype]}>"
         step = slope(place_of(view, at), self.index)
         if step != 1:
-            assert isinstance(step, int)
+            assert step is not None
             for k in range(lanes):
                 one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
-                there = self.element(place, view.dtype, str(step * k))
+                there = self.element(place, view.dtype, self.size(step * k))
                 kept = f"{MEMORY_TYPE[value.dtype]} {one}"
                 self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[view.dtype]}")
             return

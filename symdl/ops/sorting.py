@@ -27,10 +27,32 @@ def _argsort_infer(x: TensorType, *, axis: int) -> Inferred:
     return TensorType("int64", x.shape), ()
 
 
+def places_in_order(x: Any, axis: int) -> Any:
+    """np.argsort(x, axis, kind="stable"). Numbers of 32 bits are sorted in one word with their places behind them, which no
+    two share: so any sort of the words is stable, and NumPy's quickest is for them."""
+    if x.dtype.itemsize != 4 or x.shape[axis] >= 1 << 32:
+        return np.argsort(x, axis=axis, kind="stable")
+    top = np.uint32(1 << 31)
+    if x.dtype.kind == "f":
+        bits = (x + np.float32(0)).view(np.int32)  # -0 is 0
+        keys = bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | top)
+        nan = np.isnan(x)
+        if nan.any():
+            keys[nan] = 0xFFFFFFFF
+    else:
+        keys = x.view(np.uint32) ^ top if x.dtype.kind == "i" else x
+    words = keys.astype(np.uint64, order="C")
+    words <<= np.uint64(32)
+    words |= np.arange(x.shape[axis], dtype=np.uint64).reshape(-1, *[1] * (x.ndim - 1 - axis))
+    words.sort(axis=axis)
+    words &= np.uint64(0xFFFFFFFF)
+    return words.view(np.int64)
+
+
 ARGSORT = register(
     Op(
         "argsort", "routine", ("x",), _argsort_infer, "The places that would sort x along an axis.",
-        reference=lambda x, *, axis: np.argsort(x, axis=axis, kind="stable"), pullback=lambda g, y, x, **_: (None,),
+        reference=lambda x, *, axis: places_in_order(x, axis), pullback=lambda g, y, x, **_: (None,),
     )
 )  # fmt: skip
 

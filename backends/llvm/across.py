@@ -1,0 +1,220 @@
+"""Loops around reductions, several rounds at a time: one round in each lane, so that what a round adds up stays in registers.
+
+    for i in 0:n: { acc = 0;  for r in 0:m: acc = acc + x[r, i];  o[i] = acc }
+
+Where neighbouring rounds lie side by side in memory, as columns do, this is the only way to take them in vectors, and is
+taken always. Where each round has its own row, the rows are short (SHORT) and the inner loops would have no whole vector: this is
+looked at when the kernel runs, if the lengths are not known. The rounds that are left, less than a vector, do the very same one
+number at a time: sums in order. So no number depends on where a loop was cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from symdl.backends.builder import Reg
+from symdl.backends.llvm.chunks import CHEAP
+from symdl.backends.llvm.draws import DrawWriter
+from symdl.backends.llvm.module import ITEM_BYTES, Module
+from symdl.backends.llvm.plans import Plan
+from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
+from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, Value, place_of, walk
+from symdl.number_forms import WIDE
+from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
+
+LIGHT = 20  # statements and values of a loop that is taken by several vectors
+SHORT = 32  # elements of a row, from which on its own loop fills vectors
+TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
+KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
+
+
+@dataclass(frozen=True)
+class Across:
+    """How many rounds are taken at once, largest first, and for which longest row: None where always."""
+
+    lanes: tuple[int, ...]
+    longest: Extent | None
+
+
+def across(loop: For, vector_bytes: int) -> Across | None:
+    """The plan for a loop whose rounds are independent; None where it must be taken one round at a time."""
+    items = list(walk(*loop.body))
+    inner = [item for item in items if isinstance(item, For)]
+    if not inner or not all(isinstance(item, KINDS) for item in items) or not vector_bytes:
+        return None
+    indices = {f.index for f in inner}
+    if any({loop.index, *indices} & symbols(f.extent) for f in inner):
+        return None
+    declared = {item.name for item in items if isinstance(item, Local)}
+    sums = [s for f in inner for s in f.body if isinstance(s, Assign)]
+    if not sums or any(isinstance(item, Assign) and item.name not in declared for item in items):
+        return None
+    side_by_side, bytes_, heavy = True, 1, False
+    for item in items:
+        match item:
+            case Load(view, at) | Store(view, at):
+                if not all(isinstance(i, Extent) for i in at):
+                    return None
+                place = place_of(view, at)
+                step = slope(place, loop.index)
+                if step is None or (isinstance(item, Store) and step == 0) or view.dtype in WIDE:
+                    return None
+                if isinstance(item, Load):
+                    bytes_ = max(bytes_, ITEM_BYTES[view.dtype])
+                    side_by_side = side_by_side and (step in (0, 1) or indices.isdisjoint(symbols(place)))
+            case Position(extent):
+                if slope(extent, loop.index) is None:
+                    return None
+            case Guard(bounds):
+                if any(loop.index in symbols(e) for bound in bounds for e in bound):
+                    return None
+            case Apply(primitive, _, dtype):
+                if dtype in WIDE:
+                    return None
+                heavy = heavy or primitive not in CHEAP or dtype == "bool"
+    lanes = max(vector_bytes // bytes_, 2)
+    extent = loop.extent if isinstance(loop.extent, int) else 2 * lanes
+    both = tuple(n for n in ((lanes,) if heavy else (2 * lanes, lanes)) if n <= extent)
+    if not both:
+        return None
+    if side_by_side:
+        return Across(both, None)
+    longest: Extent = 0
+    for f in inner:
+        longest = largest(longest, f.extent)
+    if at_most(SHORT, longest):
+        return None
+    return Across(both, longest)
+
+
+class AcrossWriter(DrawWriter):
+    """A DrawWriter that takes loops around reductions several rounds at a time where it may."""
+
+    def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
+        super().__init__(module, pointers, indices)
+        self.varies: set[Dependency] | None = None  # what differs from lane to lane, while rounds are taken at once
+        self.in_order = False  # while what is left of them is taken one by one
+
+    def statement(self, statement: Any) -> None:
+        """Emit one statement."""
+        if self.varies is not None and isinstance(statement, Store):
+            self.store_lanes(statement.view, statement.at, self.value(statement.value))
+            self.forget({("buffer", statement.view.buffer)})
+            return
+        if self.varies is not None or self.in_order:
+            KernelWriter.statement(self, statement)
+            return
+        plan = None
+        if isinstance(statement, For) and statement.schedule == "parallel":
+            plan = across(statement, self.target.vector_bytes)
+            if plan is not None and any(self.tried(s) for s in walk(*statement.body) if isinstance(s, For)):
+                plan = None
+        if plan is None:
+            super().statement(statement)
+        elif plan.longest is None or at_most(plan.longest, SHORT - 1):
+            self.rounds(statement, plan)
+        else:
+            short, long, join = self.fresh("short"), self.fresh("long"), self.fresh("join")
+            length = self.size(plan.longest)
+            self.branch(self.emit(f"icmp slt {self.word} {length}, {SHORT}", "bool").text, short, long)
+            self.label(short)
+            self.open_scope()
+            self.rounds(statement, plan)
+            self.close_scope()
+            self.jump(join)
+            self.label(long)
+            self.open_scope()
+            super().statement(statement)
+            self.close_scope()
+            self.jump(join)
+            self.label(join)
+            self.forget(changed_in(statement.body))
+
+    def tried(self, loop: For) -> bool:
+        """Whether numbers of a loop are tried with fewer digits or a smaller range."""
+        return self.attempt(loop) is not None or self.as_whole(loop) is not None
+
+    def wider(self, loop: For, plan: Plan) -> Plan | None:
+        """Four vectors at once for a cheap loop that only adds up: an addition waits for the one before it, not for memory."""
+        items = list(walk(*loop.body))
+        if (
+            plan.choice is not None
+            or not plan.sums
+            or any(s.ordered for s in plan.sums.values())
+            or any(isinstance(x, Store | Guard) for x in items)
+            or any(isinstance(x, Apply) and (x.primitive not in CHEAP or x.dtype in WIDE) for x in items)
+            or len(items) > LIGHT
+            or (isinstance(loop.extent, int) and loop.extent < SHORT)
+            or self.attempt(loop) is not None
+        ):
+            return None
+        return replace(plan, lanes=4 * plan.lanes)
+
+    def rounds(self, loop: For, plan: Across) -> None:
+        """All rounds: by whole vectors, then what is left."""
+        self.forget(changed_in(loop.body))
+        start, end = self.bounds(loop)
+        for lanes in plan.lanes:
+            start = self.at_once(loop, lanes, start, end)
+        self.in_order = True
+        self.loop(loop, start)
+        self.in_order = False
+        self.forget(changed_in(loop.body))
+
+    def at_once(self, loop: For, lanes: int, start: str, end: str) -> str:
+        """The rounds from a start on, by whole vectors; returns where they end."""
+        opened = self.open_loop(self.arithmetic("sub", end, str(lanes - 1)), start, lanes)
+        self.nests.append(Nest(opened.before, varying_in(loop)))
+        self.scopes[-1].symbols[loop.index] = opened.index
+        self.index = loop.index
+        self.varies = varying_in(loop)
+        kept, self.variables = self.variables, {}
+        self.take(lanes)
+        for statement in loop.body:
+            self.statement(statement)
+        self.take(0)
+        self.variables, self.varies = kept, None
+        self.nests.pop()
+        self.close_loop(opened)
+        self.forget(changed_in(loop.body))
+        most = self.extreme("max", self.arithmetic("sub", end, start), "0")
+        return self.arithmetic("add", start, self.arithmetic("and", most, str(-lanes)))
+
+    # values
+
+    def settled(self, item: Value) -> bool:
+        if self.varies is None or not self.lanes:
+            return super().settled(item)
+        if isinstance(item, Const):
+            return False
+        lanes, reads = self.lanes, self.dependencies(item)
+        if reads.isdisjoint(self.varies):  # the same in all lanes
+            self.take(0)
+            found = self.value(item)
+            self.take(lanes)
+            self.remember(item, self.every_lane(found, lanes))
+            return True
+        if len(self.nests) < 2 or not self.may_hoist(item):
+            return False
+        with self.ahead():
+            self.take(lanes)
+            self.value(item)
+            self.take(0)
+        return True
+
+    def compute(self, item: Value) -> Reg:
+        if self.varies is not None and self.lanes and isinstance(item, Ref):
+            return self.emit(f"load {self.type(item.dtype)}, ptr {self.variable(item.name)}", item.dtype)
+        return super().compute(item)
+
+    def variable(self, name: str) -> str:
+        """The address of a variable: a number, or one in each lane."""
+        if self.varies is None or not self.lanes:
+            return super().variable(name)
+        dtype = self.dtypes[name]
+        found = self.variables.get((name, dtype))
+        if found is None:
+            found = self.variables[name, dtype] = f"%{self.fresh('variable')}"
+            self.scopes[0].landing.append(f"  {found} = alloca {self.type(dtype)}")
+        return found

@@ -1,0 +1,106 @@
+"""Loops around reductions by lanes, extremes in vectors, long sums by several vectors, sorting by words: NumPy's numbers, whatever the
+lengths, and the same ones wherever rows are cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdl
+import symdl.tensor as T
+from symdl.backends.llvm.across import SHORT, across
+from symdl.compilation import Graph, lowered
+from symdl.loops import For
+from symdl.ops.sorting import places_in_order
+from symdl.program import Kernel
+
+LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, SHORT - 1, SHORT, SHORT + 1, 70, 131)
+DTYPES = ("float32", "float64", "int32", "int8", "bool", "uint64")
+
+
+def arrays(dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> list[Any]:
+    """With many equal numbers, the least and the largest alone, and NaN."""
+    if dtype == "bool":
+        return [rng.random(shape) < p for p in (0.0, 0.05, 0.9, 1.0)]
+    if not dtype.startswith("float"):
+        info = np.iinfo(dtype)
+        found = [np.full(shape, n, dtype) for n in (info.min, info.max)]
+        return [*found, rng.choice(np.array([info.min, info.max, 0, 1], dtype), shape)]
+    found = [rng.integers(-3, 4, shape).astype(dtype), *(np.full(shape, n, dtype) for n in (-np.inf, np.inf))]
+    for p in (0.02, 0.5, 1.0):
+        found.append(np.where(rng.random(shape) < p, np.array(np.nan, dtype), found[0]))
+    found.append(np.where(rng.random(shape) < 0.97, np.array(-np.inf, dtype), found[0]))
+    return found
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_places_of_extremes(name: str, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    vector, matrix = T.tensor("v", dtype=dtype, shape=(None,)), T.tensor("x", dtype=dtype, shape=(None, None))
+    runs = [
+        (symdl.function([x], getattr(T, name)(x, axis=a)), a, x.type.ndim)
+        for x, a in ((vector, 0), (matrix, 0), (matrix, 1))
+    ]
+    for f, axis, ndim in runs:
+        for n in LENGTHS:
+            shapes = [(n,)] if ndim == 1 else [(n, 5), (5, n), (n, 33)]
+            for shape in shapes:
+                for array in arrays(dtype, shape, rng):
+                    np.testing.assert_array_equal(f(array), getattr(np, name)(array, axis=axis))
+
+
+def test_rows_and_columns_are_numpys_and_do_not_depend_on_their_neighbours() -> None:
+    x = T.fmatrix("x")
+    y = T.tanh(x - x.max(axis=1, keepdims=True))
+    roots = [x.sum(axis=1), x.var(axis=1), (y * y).sum(axis=1), x.max(axis=0), x.sum(axis=0)]
+    f = symdl.function([x], roots)
+    rng = np.random.default_rng(0)
+    for columns in LENGTHS:
+        array = rng.standard_normal((37, columns)).astype("float32")
+        wide = array.astype("float64")
+        close = np.tanh(wide - wide.max(axis=1, keepdims=True))
+        truth = [wide.sum(axis=1), wide.var(axis=1), (close**2).sum(axis=1), wide.max(axis=0), wide.sum(axis=0)]
+        found = f(array)
+        for mine, true in zip(found, truth, strict=True):
+            np.testing.assert_allclose(mine, true, rtol=1e-5, atol=1e-5)
+        for start, end in ((0, 1), (3, 20), (30, 37)):
+            for mine, alone in zip(found[:3], f(array[start:end])[:3], strict=True):
+                np.testing.assert_array_equal(mine[start:end], alone)
+
+
+def plans(root: Any) -> list[Any]:
+    steps = lowered(Graph((X,), (), (root,), ())).program.steps
+    loops = [s for k in steps if isinstance(k, Kernel) for s in k.body if isinstance(s, For)]
+    return [across(loop, 32) for loop in loops]
+
+
+X = T.fmatrix("x")
+
+
+def test_which_loops_are_taken_by_lanes() -> None:
+    (columns,), (rows,), (known,) = plans(X.argmax(axis=0)), plans(X.sum(axis=1)), plans(X[:, :3].sum(axis=1))
+    assert columns.longest is None
+    assert rows.lanes == (16, 8)
+    assert rows.longest is not None
+    assert known.longest is not None
+    assert plans(T.exp(X)) == [None]  # nothing is added up
+    assert plans(X.cumsum(axis=1))[0] is not None
+    assert plans((X[:, :40] * 2).sum(axis=1)) is not None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint32", "float64", "int8"])
+def test_sorting_is_stable(dtype: str) -> None:
+    rng = np.random.default_rng(1)
+    for shape in ((0,), (1,), (1000,), (7, 9), (9, 0), (3, 40, 5)):
+        for array in arrays(dtype if dtype != "uint32" else "int32", shape, rng):
+            array = array.view("uint32") if dtype == "uint32" else array
+            if dtype.startswith("float"):
+                array = np.where(rng.random(shape) < 0.2, -np.abs(array) * 0, array).astype(dtype)  # -0 and -NaN
+            for turned in (array, array.swapaxes(0, -1)):
+                for axis in range(array.ndim):
+                    found = places_in_order(turned, axis)
+                    assert found.dtype == np.int64
+                    np.testing.assert_array_equal(found, np.argsort(turned, axis=axis, kind="stable"))
