@@ -133,6 +133,8 @@ class Cache(MutableMapping[str, bytes]):
             if key is not None and key.startswith(self.prefix):
                 yield key.removeprefix(self.prefix)
 
+    __hash__, __eq__ = object.__hash__, object.__eq__  # not as a mapping, whose every file would have to be read
+
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
@@ -317,5 +319,5 @@ def current() -> Cache | None:
     """The cache that config names, or None where it is switched off or symdl's own sources cannot be told."""
     if not (config.cache_dir and config.cache_size):
         return None
-    made_by = provenance()
+    made_by = provenance(_cache(config.cache_dir, config.cache_size, ""))
     return _cache(config.cache_dir, config.cache_size, made_by + " ") if made_by else None

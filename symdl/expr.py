@@ -283,10 +283,12 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
         if line is not None:
             expr.origins.add(line)
     elif op.kind != "leaf":
-        if _tracing.table is None:
+        table = _tracing.table
+        if table is None:
             expr.origins.update(origins)
         else:
-            _tracing.table[expr] = _tracing.table.get(expr, frozenset()) | origins
+            before = table.get(expr)
+            table[expr] = origins if before is None else before | origins
     return expr
 
 
@@ -432,13 +434,22 @@ def levels(*roots: Expr) -> dict[Expr, int]:
     Counted nodes are entered, too, of which only the sizes are in the graph.
     """
     found: dict[Expr, int] = {}
+    sizing: dict[Expr, list[Expr]] = {}  # the counted nodes that the extents of a node name
+    by_extent: dict[Dim, list[Expr]] = {}
     stack = list(reversed(roots))
     while stack:
         n = stack[-1]
         if n in found:
             stack.pop()
             continue
-        before = [*n.inputs, *(m for e in new_extents(n, set()) for m in counted_nodes(e) if m is not n)]
+        counts = sizing.get(n)
+        if counts is None:
+            counts = sizing[n] = []
+            for e in new_extents(n, set()):
+                if e not in by_extent:
+                    by_extent[e] = counted_nodes(e)
+                counts += [m for m in by_extent[e] if m is not n]
+        before = [*n.inputs, *counts]
         if missing := [i for i in before if i not in found]:
             stack += reversed(missing)
         else:

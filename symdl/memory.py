@@ -201,7 +201,7 @@ def overwriting(step: Step, new: str, old: str) -> Step | None:
         return None
     body = step.body
     if after:
-        name = unused("kept", {x.name for x in walk(*body) if isinstance(x, Local)})
+        name = unused("kept", {x.name for x in step.items if isinstance(x, Local)})
         saved = (Local(name, Load(window, store.at)), {id(x): Ref(name, x.dtype) for x in own})
         body = with_saved(body, above, store, *saved)
     return Kernel(body, step.sources) if body is not step.body else step
@@ -233,7 +233,7 @@ def statements(
         if isinstance(s, For):
             yield from statements(s.body, (*around, s))
         else:
-            yield s, around, [x for x in walk(s) if isinstance(x, Load)]
+            yield s, around, [x for x in walk(s) if type(x) is Load]
 
 
 # ---- temps over temps ----
@@ -344,14 +344,21 @@ def rebuild(body: tuple[Stmt, ...], change: Callable[[View], View], replaced: Ma
         if id(item) in done:
             stack.pop()
             continue
-        inside = parts(item)
-        if missing := [p for p in inside if id(p) not in done]:
-            stack += reversed(missing)
+        kind = type(item)
+        inside = item.args if kind is Apply else parts(item)
+        waiting, same = len(stack), True
+        for p in inside:
+            made = done.get(id(p))
+            if made is None:
+                stack.append(p)
+            elif made is not p:
+                same = False
+        if len(stack) > waiting:
+            stack[waiting:] = stack[: waiting - 1 : -1]
             continue
         stack.pop()
         done[id(item)] = item
-        moved = isinstance(item, Load | Store) and change(item.view) is not item.view
-        if not moved and all(done[id(p)] is p for p in inside):
+        if same and not ((kind is Load or kind is Store) and change(item.view) is not item.view):
             continue
         match item:
             case For(index, extent, statements, schedule):
@@ -424,7 +431,7 @@ def addressing(step: Step) -> dict[str, set[Symbol]]:
     """For each buffer that a step touches itself, the symbols that say where."""
     found: dict[str, set[Symbol]] = {}
     nest = step.body if isinstance(step, Kernel) else step.epilogue if isinstance(step, Call) else ()
-    for item in walk(*nest):
+    for item in step.items if isinstance(step, Kernel) else walk(*nest):
         if isinstance(item, Load | Store):
             found.setdefault(item.view.buffer, set()).update(*map(symbols, extents_in(item)))
     if not isinstance(step, Kernel):

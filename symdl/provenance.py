@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import MutableMapping
 from functools import cache
 
 import numpy as np
@@ -14,19 +15,28 @@ STARTED = time.time()  # files of symdl that are newer than this are not what th
 
 
 @cache
-def provenance() -> str:
+def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
     """A digest of symdl's own source files and of the versions of Python and NumPy; empty where it cannot be told.
 
-    It reads every file, so that a developer's edit never meets code of the text before. It cannot be told where a file
-    was edited after this process began, or where symdl is not made of files.
+    It is one of the files' texts, so that a developer's edit never meets code of the text before. kept: remembers it by
+    the files' names, sizes and times (that of the last change, too, which nobody sets), since to read 400 files takes
+    longer than all else that a warm start does. It cannot be told where a file was edited after this process began, or
+    where symdl is not made of files.
     """
-    digest = hashlib.blake2b(digest_size=20)
     build = getattr(sys, "abiflags", ""), object.__basicsize__
-    digest.update(repr((sys.implementation.cache_tag, build, np.__version__)).encode())
+    made = repr((sys.implementation.cache_tag, build, np.__version__))
     top = os.path.dirname(os.path.abspath(__file__))
     try:
-        paths = sources(top)
-        for path in paths:
+        files = sources(top)
+        if not files or max(about.st_mtime for _, about in files) > STARTED:
+            return ""
+        times = [(path, a.st_size, a.st_ino, a.st_mtime_ns, a.st_ctime_ns) for path, a in files]
+        stamp = "sources " + hashlib.blake2b(repr((made, times)).encode(), digest_size=20).hexdigest()
+        known = None if kept is None else kept.get(stamp)
+        if known is not None:
+            return known.decode()
+        digest = hashlib.blake2b(made.encode(), digest_size=20)
+        for path, _ in files:
             with open(path, "rb", buffering=0) as file:
                 if os.fstat(file.fileno()).st_mtime > STARTED:
                     return ""
@@ -35,17 +45,19 @@ def provenance() -> str:
             digest.update(text)
     except OSError:
         return ""
-    return digest.hexdigest() if paths else ""
+    if kept is not None:
+        kept[stamp] = digest.hexdigest().encode()
+    return digest.hexdigest()
 
 
-def sources(top: str) -> list[str]:
-    """Every Python file in a folder and the folders in it, sorted."""
+def sources(top: str) -> list[tuple[str, os.stat_result]]:
+    """Every Python file in a folder and the folders in it, and what is known of it, sorted."""
     found, folders = [], [top]
     while folders:
         with os.scandir(folders.pop()) as listing:
             for item in listing:
                 if item.name.endswith(".py"):
-                    found.append(item.path)
+                    found.append((item.path, os.stat(item.path)))
                 elif item.is_dir() and item.name.isidentifier() and item.name != "__pycache__":
                     folders.append(item.path)
     return sorted(found)

@@ -5,6 +5,7 @@ Passes keep the user's origins in a table of their own: what replaces a node com
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ from symdl.ops.declare import filled_like
 
 Origins = dict[Expr, frozenset[int]]  # node of this function's graph -> numbers of the user's nodes
 Bindings = dict[Expr, Expr]
+NOBODY: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ def _match(pairs: list[tuple[Expr, Expr]], bound: Bindings) -> Bindings | None:
 
 def _equal(wanted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> bool:
     """Whether all entries are the number of a pattern; 0 is not -0."""
+    if not found.shape and not wanted.shape and not found.dtype.names:  # nearly all: without NumPy's price of a call
+        one, other = wanted.item(), found.item()
+        return bool(one == other) and (
+            one != 0 or found.dtype.kind != "f" or math.copysign(1.0, one) == math.copysign(1.0, other)
+        )
     if found.dtype.names:  # of a number form: as the limbs of the number
         limbs = records(wanted, next(d for d in WIDE if array_dtype(d) == found.dtype))
         return found.tobytes() == np.broadcast_to(limbs, found.shape).tobytes()
@@ -108,22 +115,24 @@ class Pass:
         self.done: dict[Expr, Expr] = {}
 
     def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
-        done = self.done
+        done, origins, change = self.done, self.origins, self.change
         stack = list(reversed(roots))
         while stack:
             node = stack[-1]
             if node in done:
                 stack.pop()
                 continue
-            if missing := [i for i in node.inputs if i not in done]:
-                stack.extend(reversed(missing))
+            inputs = node.inputs
+            if missing := [i for i in inputs if i not in done]:
+                stack.extend(missing[::-1])
                 continue
             stack.pop()
-            mine = self.origins.get(node, frozenset())
-            with building(mine, self.origins):
-                new = self.change(rebuilt(node, tuple([done[i] for i in node.inputs])))
+            mine = origins.get(node, NOBODY)
+            with building(mine, origins):
+                new = change(rebuilt(node, tuple([done[i] for i in inputs])))
             if new is not node and new.op.kind != "leaf":
-                self.origins[new] = self.origins.get(new, frozenset()) | mine
+                before = origins.get(new)
+                origins[new] = mine if before is None else before | mine
             done[node] = new
             if self.final:  # or each change of a long chain would walk through all that lies below it
                 done.setdefault(new, new)

@@ -108,8 +108,8 @@ class Dim:
         return _sum([(other, 1), (self, -1)])
 
     def __mul__(self, other: Extent) -> Extent:
-        if isinstance(other, int):
-            return self if other == 1 else polynomial((a, p * other) for a, p in self.terms)
+        if isinstance(other, int):  # in the order that the terms have already
+            return self if other == 1 else _interned(tuple([(a, p * other) for a, p in self.terms])) if other else 0
         return polynomial((a + b, p * q) for a, p in self.terms for b, q in other.terms)
 
     def __neg__(self) -> Extent:
@@ -158,7 +158,11 @@ def polynomial(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Extent:
         return kept[0][1]
     if len(kept) > 1:
         kept.sort(key=lambda t: (-len(t[0]), [a.order for a in t[0]]))
-    found = tuple(kept)
+    return _interned(tuple(kept))
+
+
+def _interned(found: Terms) -> Dim:
+    """The one extent of these terms, which are sorted."""
     with _lock:
         dim = _dims.get(found)
         if dim is None:
@@ -236,6 +240,8 @@ def _commutative(function: CompoundName, left: Extent, right: Extent) -> Extent:
 def symbols(extent: Extent) -> set[Symbol]:
     """Every symbol in an extent, also inside compounds."""
     found: set[Symbol] = set()
+    if isinstance(extent, int):
+        return found
     stack: list[Extent] = [extent]
     while stack:
         for atoms_, _ in terms_of(stack.pop()):

@@ -53,7 +53,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes of files
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache of this test alone, which config names; in use even if a source file has just been edited."""
     symdl.cache._warned.clear()
-    monkeypatch.setattr(symdl.cache, "provenance", lambda: "these sources")
+    monkeypatch.setattr(symdl.cache, "provenance", lambda kept: "these sources")
     with config.change(cache_dir=str(tmp_path / "cache")):
         yield tmp_path / "cache"
     symdl.cache._warned.clear()
@@ -440,7 +440,7 @@ def test_another_version_or_machine_never_meets_the_code(folder: Path, monkeypat
     assert two_and_one(1.0) == 3.0
     here = current()
     assert here is not None
-    monkeypatch.setattr(symdl.cache, "provenance", lambda: "an edited source")
+    monkeypatch.setattr(symdl.cache, "provenance", lambda kept: "an edited source")
     other = current()
     assert other is not None
     assert len(here) > 0
@@ -472,10 +472,28 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
         assert current() is None
 
 
+def test_provenance_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symdl.provenance, "__file__", str(tmp_path / "provenance.py"))
+    fresh = symdl.provenance.provenance.__wrapped__
+    kept: dict[str, bytes] = {}
+    (tmp_path / "a.py").write_text("x = 1\n")
+    os.utime(tmp_path / "a.py", (1, 1))
+    first = fresh(kept)
+    assert first == fresh()
+    ((stamp, _),) = kept.items()
+    kept[stamp] = b"remembered"
+    assert fresh(kept) == "remembered"
+    time.sleep(0.02)  # the clock of the file system ticks
+    (tmp_path / "a.py").write_text("x = 2\n")
+    os.utime(tmp_path / "a.py", (1, 1))  # as old and as long as before
+    assert fresh(kept) == fresh() not in ("", first, "remembered")
+
+
 def test_the_sources_of_the_running_symdl_are_known() -> None:
-    names = [os.path.basename(p) for p in symdl.provenance.sources(os.path.dirname(symdl.__file__))]
+    found = [p for p, _ in symdl.provenance.sources(os.path.dirname(symdl.__file__))]
+    names = [os.path.basename(p) for p in found]
     assert {"expr.py", "cpu.py", "exponential.py", "reading.py", "elementwise.py"} <= set(names)
-    assert len(names) == len(set(symdl.provenance.sources(os.path.dirname(symdl.__file__)))) > 100
+    assert len(names) == len(set(found)) > 100
 
 
 PROGRAM = """

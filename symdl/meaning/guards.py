@@ -8,7 +8,7 @@ node of which that cannot be said, since what was lost has no place in its resul
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from symdl.expr import Expr
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
@@ -41,7 +41,16 @@ class Reached:
     adrift_divisors: Atoms = NOTHING
 
     def __or__(self, other: Reached) -> Reached:
-        return Reached(*(getattr(self, f.name) | getattr(other, f.name) for f in fields(self)))
+        return Reached(
+            self.leaves | other.leaves,
+            self.partials | other.partials,
+            self.above | other.above,
+            self.below | other.below,
+            self.divisors | other.divisors,
+            self.adrift_leaves | other.adrift_leaves,
+            self.adrift_partials | other.adrift_partials,
+            self.adrift_divisors | other.adrift_divisors,
+        )
 
     def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
         """All of it as the region's next node has it."""

@@ -336,6 +336,10 @@ class Poly:
 def _known(parts: Mapping[Any, Rational]) -> tuple[Hashable, list[tuple[int, Any, Rational]]]:
     """What a sum or product is known by, and (order, part, number) for each number that is not 0, whole ones as ints:
     hashing those is far quicker than hashing Fractions."""
+    if len(parts) == 1:  # most sums and products
+        ((part, c),) = parts.items()
+        if type(c) is int:
+            return (((part.order, c),), [(part.order, part, c)]) if c else ((), [])
     kept = [
         (part.order, part, c if type(c) is int or c.denominator != 1 else c.numerator) for part, c in parts.items() if c
     ]
