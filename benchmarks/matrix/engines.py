@@ -22,8 +22,17 @@ Formula = Callable[..., Any]
 Run = Callable[[], Any]
 NAMES = (
     "exp log tanh sin sqrt abs maximum where sigmoid erf relu softmax logsumexp sum mean max argmax var cumsum argsort take "
-    "scatter_add matmul transpose reshape concatenate conv2d max_pool stop bernoulli log1p"
+    "scatter_add matmul transpose reshape concatenate conv2d max_pool stop bernoulli log1p lstm gradient jacobian"
 ).split()
+
+
+def cell(m: Any, x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, Any]:
+    """A step of an LSTM: its state and memory. The gates lie side by side: input, forget, new, output."""
+    width = h.shape[1]
+    a = m.concatenate([x, h], axis=1) @ weights + bias
+    i, f, g, o = (a[:, k * width : (k + 1) * width] for k in range(4))
+    c = m.sigmoid(f) * c + m.sigmoid(i) * m.tanh(g)
+    return m.sigmoid(o) * m.tanh(c), c
 
 
 def names_of(module: Any, **own: Any) -> SimpleNamespace:
@@ -100,6 +109,7 @@ class Symdl(Differentiating):
     name = "symdl"
 
     def namespace(self) -> SimpleNamespace:
+        import symdl
         import symdl.tensor as T
         from symdl.config import config
 
@@ -112,6 +122,9 @@ class Symdl(Differentiating):
             max_pool=lambda x: T.pool_2d(x, 2),
             stop=T.disconnected_grad,
             bernoulli=lambda p: stream.bernoulli(p.shape, p).astype(p.dtype),
+            lstm=lambda x, h, w, b: symdl.scan(lambda row, *s: list(cell(self.m, row, *s, w, b)), x, [h, h])[0][0][-1],
+            gradient=lambda f, x: symdl.grad(f(x), x),
+            jacobian=lambda f, x: T.jacobian(f(x), x),
         )
 
     def _variables(self, arrays: Sequence[Array]) -> list[Any]:
@@ -144,6 +157,13 @@ class Torch(Differentiating):
         from torch.nn import functional
 
         torch.set_num_threads(self.threads)
+
+        def lstm(x: Any, h: Any, w: Any, b: Any) -> Any:
+            columns = w.T.contiguous()
+            parts = [columns[:, : x.shape[2]], columns[:, x.shape[2] :], b, torch.zeros_like(b)]
+            states = h[None], h[None]
+            return torch.lstm(x, states, parts, True, 1, 0.0, True, False, False)[0][-1]
+
         own = {
             n: getattr(torch, n)
             for n in "exp log log1p tanh sin sqrt abs where sigmoid erf relu matmul cumsum argsort".split()
@@ -169,6 +189,9 @@ class Torch(Differentiating):
             max_pool=lambda x: functional.max_pool2d(x, 2),
             stop=lambda x: x.detach(),
             bernoulli=torch.bernoulli,
+            lstm=lstm,
+            gradient=lambda f, x: torch.func.grad(f)(x),
+            jacobian=lambda f, x: torch.func.jacrev(f)(x),
         )  # fmt: skip
 
     def _given(self, arrays: Sequence[Array]) -> list[Any]:
@@ -261,6 +284,9 @@ class Jax(Differentiating):
             conv2d=conv2d,
             max_pool=max_pool,
             stop=jax.lax.stop_gradient,
+            lstm=lambda x, h, w, b: jax.lax.scan(lambda s, row: (cell(self.m, row, *s, w, b), None), (h, h), x)[0][0],
+            gradient=lambda f, x: jax.grad(f)(x),
+            jacobian=lambda f, x: jax.jacrev(f)(x),
         )
 
     def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
@@ -305,6 +331,7 @@ class Pytensor(Differentiating):
     package = "pytensor"
 
     def namespace(self) -> SimpleNamespace:
+        import pytensor
         import pytensor.tensor as pt
         from pytensor.gradient import disconnected_grad
 
@@ -315,6 +342,11 @@ class Pytensor(Differentiating):
             transpose=lambda x: x.T,
             scatter_add=lambda x, rows, v: pt.inc_subtensor(x[rows], v),
             stop=disconnected_grad,
+            lstm=lambda x, h, w, b: pytensor.scan(
+                lambda row, *s: list(cell(self.m, row, *s, w, b)), x, [h, h], return_updates=False
+            )[0][-1],
+            gradient=lambda f, x: pytensor.grad(f(x), x),
+            jacobian=lambda f, x: pytensor.gradient.jacobian(f(x), x),
         )
 
     def _variables(self, arrays: Sequence[Array]) -> list[Any]:

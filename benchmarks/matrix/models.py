@@ -113,16 +113,39 @@ def variational(m: Any, p: Any, x: Any, noise: Any) -> Any:
 
 
 def recurrent(m: Any, p: Any, x: Any, t: Any) -> Any:
-    """An LSTM over x[time, rows, inputs], written out; p: W, b, top, top's b. `benchmarks.lstm` has it as a loop."""
-    steps, hidden = 10, 128
-    h = x[0][:, 0][:, None] * 0 + p[1][:hidden] * 0
-    c = h
-    for k in range(steps):
-        a = m.concatenate([x[k], h], axis=1) @ p[0] + p[1]
-        i, f, o, g = (a[:, j * hidden : (j + 1) * hidden] for j in range(4))
-        c = m.sigmoid(f) * c + m.sigmoid(i) * m.tanh(g)
-        h = m.sigmoid(o) * m.tanh(c)
-    return cross_entropy(m, h @ p[2] + p[3], t)
+    """An LSTM over x[time, rows, inputs] in each engine's own loop; p: W, b, top, top's b."""
+    zeros = x[0][:, 0][:, None] * 0 + p[1][:128] * 0  # of an extent that all know
+    return cross_entropy(m, m.lstm(x, zeros, p[0], p[1]) @ p[2] + p[3], t)
+
+
+def layer_above(m: Any, p: Any, x: Any, w: Any, b: Any) -> Any:
+    """Pretraining the second layer of a deep belief network: contrastive divergence on what the first one makes of x."""
+    return machine(1)(m, p, m.sigmoid(x @ w + b))
+
+
+def fine_tuning(m: Any, p: Any, x: Any, t: Any) -> Any:
+    """The stack as a network of sigmoid layers."""
+    for k in range(0, len(p) - 2, 2):
+        x = m.sigmoid(x @ p[k] + p[k + 1])
+    return cross_entropy(m, x @ p[-2] + p[-1], t)
+
+
+def small(m: Any, x: Any, w: Any, b: Any, top: Any) -> Any:
+    return m.tanh(x @ w + b) @ top
+
+
+def hessian_product(m: Any, x: Any, t: Any, w: Any, b: Any, top: Any, v: Any) -> Any:
+    """The second derivative of the cost by the weights, times v, as the gradient of a gradient."""
+
+    def slope(weights: Any) -> Any:
+        return (m.gradient(lambda u: cross_entropy(m, small(m, x, u, b, top), t), weights) * v).sum()
+
+    return m.gradient(slope, w)
+
+
+def jacobian(m: Any, x: Any, w: Any, b: Any, top: Any) -> Any:
+    """The derivatives of all results by all inputs, of one row."""
+    return m.jacobian(lambda row: small(m, row, w, b, top), x)
 
 
 def steps() -> Iterator[Cell]:
@@ -145,16 +168,32 @@ def steps() -> Iterator[Cell]:
             shapes = weights(((784, 500), (500,), (784,)))
             yield Cell("M", f"M4 RBM CD-{k} b{rows}", machine(k), pixels(rows, 784), shapes, 0.1, random=True)
 
-    def sequences(rng: np.random.Generator) -> list[Array]:
-        return [rng.standard_normal((10, 32, 64), np.float32), np.eye(10, dtype=np.float32)[rng.integers(0, 10, 32)]]
+    stack = (784, 1000, 1000, 1000, 10)
 
-    yield Cell("M", "M6 LSTM 128 T10 b32", recurrent, sequences, weights(((192, 512), (512,), (128, 10), (10,))), 0.1)
+    def below(rng: np.random.Generator) -> list[Array]:
+        return [rng.random((10, 784), np.float32), *weights(dense(stack[:2]))(rng)]
+
+    shapes = weights(((1000, 1000), (1000,), (1000,)))
+    yield Cell("M", "M5 DBN pretraining b10", layer_above, below, shapes, 0.01, random=True)
+    yield Cell("M", "M5 DBN fine-tuning b10", fine_tuning, labelled(10, 10, 784), weights(dense(stack)), 0.1)
+
+    def sequences(rng: np.random.Generator) -> list[Array]:
+        return [rng.standard_normal((50, 32, 64), np.float32), np.eye(10, dtype=np.float32)[rng.integers(0, 10, 32)]]
+
+    yield Cell("M", "M6 LSTM 128 T50 b32", recurrent, sequences, weights(((192, 512), (512,), (128, 10), (10,))), 0.1)
 
     def noisy(rng: np.random.Generator) -> list[Array]:
         return [rng.random((128, 784), np.float32), rng.standard_normal((128, 20), np.float32)]
 
-    shapes = dense((784, 256)) + dense((256, 20)) * 2 + dense((20, 256)) + dense((256, 784))
-    yield Cell("M", "M8 VAE b128", variational, noisy, weights(shapes), 0.01)
+    layers = dense((784, 256)) + dense((256, 20)) * 2 + dense((20, 256)) + dense((256, 784))
+    yield Cell("M", "M8 VAE b128", variational, noisy, weights(layers), 0.01)
+    net = ((64, 32), (32,), (32, 10))
+
+    def curved(rng: np.random.Generator) -> list[Array]:
+        return [*labelled(10, 64, 64)(rng), *weights(net)(rng), normal(64, 32)(rng)]
+
+    yield Cell("M", "M9 Hessian times vector 64-32-10 b64", hessian_product, curved)
+    yield Cell("M", "M9 Jacobian 64-32-10", jacobian, lambda rng: [normal(64)(rng), *weights(net)(rng)])
 
 
 def inference() -> Iterator[Cell]:
