@@ -259,11 +259,11 @@ def shared(
     if isinstance(value, np.random.RandomState):
         return random_state(value, name)
     array = value if isinstance(value, np.ndarray) else None
-    if array is None and isinstance(value, int | float | bool | np.number | np.bool_):
+    if array is None and isinstance(value, int | float | bool | complex | np.number | np.bool_):
         array = np.asarray(value)
     if array is None and isinstance(value, list):
         array = np.asarray(value)
-    if array is None or array.dtype.kind not in "biuf":
+    if array is None or array.dtype.kind not in "biufc":
         return GenericShared(value, name, borrow)
     if broadcastable is None:
         broadcastable = (False,) * array.ndim

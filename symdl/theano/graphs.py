@@ -17,7 +17,6 @@ import symdl.expr
 import symdl.pictures
 import symdl.printing
 import symdl.tensor as T
-from symdl.errors import InputError
 from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr
 from symdl.functions import Function
 from symdl.replacing import clone as replaced_clone
@@ -393,18 +392,3 @@ class SparseType:
 
 class SparseVariable:
     """A sparse variable: nothing is one."""
-
-
-def no_sparse(*_: Any, **__: Any) -> Any:
-    """Raises InputError: symdl has no sparse matrices."""
-    raise InputError("theano.sparse: symdl has no sparse matrices", (), "value.toarray() is dense.")
-
-
-def no_lists(*_: Any, **__: Any) -> Any:
-    """Raises InputError: symdl's variables are tensors."""
-    raise InputError("theano.typed_list: symdl has no lists of tensors", (), "T.stack makes one tensor of equal ones.")
-
-
-def no_gpu(*_: Any, **__: Any) -> Any:
-    """Raises InputError: there is no code for GPUs."""
-    raise InputError("theano.gpuarray: kernels are not compiled", (), "Write the op's perform in Python.")

@@ -51,6 +51,27 @@ def crossentropy_softmax_1hot(x: Any, y_idx: Any, **_: Any) -> tuple[Expr, Expr]
     return T.categorical_crossentropy(p, y_idx), p
 
 
+def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Expr:
+    """The cross-entropy of each row."""
+    return categorical_crossentropy(coding_dist, true_one_of_n)
+
+
+def prepend_scalar_to_each_row(val: Any, mat: Any) -> Expr:
+    """A matrix with a column of one number before it."""
+    x = as_tensor_variable(mat)
+    return T.concatenate([T.full((x.shape[0], 1), val, x.type.dtype), x], axis=1)
+
+
+def prepend_0_to_each_row(mat: Any) -> Expr:
+    """A column of zeros first."""
+    return prepend_scalar_to_each_row(0, mat)
+
+
+def prepend_1_to_each_row(mat: Any) -> Expr:
+    """A column of ones first."""
+    return prepend_scalar_to_each_row(1, mat)
+
+
 def crossentropy_softmax_argmax_1hot_with_bias(x: Any, b: Any, y_idx: Any) -> tuple[Expr, Expr, Expr]:
     """(the cross-entropy of each row, softmax(x + b), the most probable class)."""
     loss, p = crossentropy_softmax_1hot_with_bias(x, b, y_idx)
@@ -210,22 +231,90 @@ def conv2d_grad_wrt_inputs(
     )  # fmt: skip
 
 
+def conv3d_grad_wrt_inputs(
+    output_grad: Any, filters: Any, input_shape: Any, filter_shape: Any = None, border_mode: Any = "valid",
+    subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
+) -> Expr:  # fmt: skip
+    """The gradient of a conv3d for its images. Only the last three of input_shape must be known."""
+    return T.conv3d_transpose(
+        as_tensor_variable(output_grad), as_tensor_variable(filters), tuple(input_shape)[-3:], border_mode=border_mode,
+        input_dilation=subsample, filter_flip=filter_flip, filter_dilation=filter_dilation, num_groups=num_groups,
+    )  # fmt: skip
+
+
 def conv2d_grad_wrt_weights(
     input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",  # Theano's name
     subsample: Any = (1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1), num_groups: int = 1, unshared: bool = False,
 ) -> Expr:  # fmt: skip
     """The gradient of a conv2d for its filters, by symdl's own gradient."""
-    x, g = as_tensor_variable(input), as_tensor_variable(output_grad)
-    outputs, channels = g.type.shape[1], x.type.shape[1]
-    sizes = [
-        outputs if filter_shape[0] is None else filter_shape[0],
-        channels if filter_shape[1] is None else filter_shape[1],
-        *filter_shape[2:],
-    ]
-    filters = T.tensor("filters", x.type.dtype, [as_extent(n, "conv2d_grad_wrt_weights") for n in sizes])
-    out = T.conv2d(x, filters, None, None, border_mode, subsample, filter_flip, filter_dilation, num_groups, unshared)
+    more = {"unshared": unshared} if unshared else {}
+    return _for_weights(
+        T.conv2d,
+        input,
+        output_grad,
+        filter_shape,
+        border_mode,
+        subsample,
+        filter_flip,
+        filter_dilation,
+        num_groups,
+        more,
+    )
+
+
+def conv3d_grad_wrt_weights(
+    input: Any, output_grad: Any, filter_shape: Any, input_shape: Any = None, border_mode: Any = "valid",  # Theano's name
+    subsample: Any = (1, 1, 1), filter_flip: bool = True, filter_dilation: Any = (1, 1, 1), num_groups: int = 1,
+) -> Expr:  # fmt: skip
+    """The gradient of a conv3d for its filters."""
+    return _for_weights(
+        T.conv3d, input, output_grad, filter_shape, border_mode, subsample, filter_flip, filter_dilation, num_groups, {}
+    )
+
+
+def _for_weights(
+    convolution: Any, images: Any, results: Any, shape: Any, border: Any, steps: Any, turned: bool, spacing: Any, groups: int,
+    more: dict[str, Any],
+) -> Expr:  # fmt: skip
+    x, g = as_tensor_variable(images), as_tensor_variable(results)
+    known = (g.type.shape[1], x.type.shape[1])
+    sizes = [*(k if n is None else n for k, n in zip(known, shape, strict=False)), *shape[2:]]
+    filters = T.tensor("filters", x.type.dtype, [as_extent(n, "convolution: filter_shape") for n in sizes])
+    out = convolution(x, filters, None, None, border, steps, turned, spacing, groups, **more)
     found: Any = T.grad(None, filters, known_grads={out: g})
     return found  # type: ignore[no-any-return]  # grad's type
+
+
+def frac_bilinear_upsampling(input: Any, frac_ratio: Any) -> Expr:  # Theano's name
+    """Larger by a ratio of integers, linearly between places."""
+    return bilinear_upsampling(input, frac_ratio=frac_ratio)
+
+
+def border_mode_to_pad(mode: Any, convdim: int, kshp: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """(before, after) of each axis, for a border mode and the extents of the filters."""
+    if isinstance(mode, str):
+        widths = {"valid": lambda k: 0, "half": lambda k: k // 2, "full": lambda k: k - 1}
+        return tuple((widths[mode](k),) * 2 for k in kshp)
+    pairs = (mode,) * convdim if isinstance(mode, int) else tuple(mode)
+    return tuple((int(p), int(p)) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in pairs)
+
+
+class AbstractConv2d:
+    """The op of a convolution: AbstractConv2d(border_mode=..., subsample=...)(images, filters)."""
+
+    convolution = staticmethod(conv2d)
+
+    def __init__(self, imshp: Any = None, kshp: Any = None, **settings: Any) -> None:
+        self.shapes, self.settings = {"input_shape": imshp, "filter_shape": kshp}, settings
+
+    def __call__(self, img: Any, kern: Any) -> Expr:
+        return self.convolution(img, kern, **self.shapes, **self.settings)
+
+
+class AbstractConv3d(AbstractConv2d):
+    """AbstractConv3d(border_mode=..., subsample=...)(images, filters)."""
+
+    convolution = staticmethod(conv3d)
 
 
 class AbstractConv2dGradInputs:

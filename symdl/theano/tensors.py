@@ -150,6 +150,16 @@ def concatenate(tensor_list: Any, axis: Any = 0) -> Expr:
     return T.concatenate([as_tensor_variable(t) for t in tensor_list], _int(axis))
 
 
+def horizontal_stack(*args: Any) -> Expr:
+    """Matrices side by side."""
+    return concatenate(args, 1)
+
+
+def vertical_stack(*args: Any) -> Expr:
+    """Matrices one below the other."""
+    return concatenate(args, 0)
+
+
 def join(axis: Any, *tensors_list: Any) -> Expr:
     """concatenate with the axis first."""
     return concatenate(tensors_list, axis)
@@ -340,6 +350,17 @@ def iround(a: Any, mode: str | None = None) -> Expr:
     return T.cast(round(a, mode), "int64")
 
 
+def ceil_intdiv(a: Any, b: Any) -> Expr:
+    """a / b rounded up, of integers."""
+    return -(-as_tensor_variable(a) // as_tensor_variable(b))
+
+
+def divmod(x: Any, y: Any) -> tuple[Expr, Expr]:
+    """(x // y, x % y)."""
+    a, b = as_tensor_variable(x), as_tensor_variable(y)
+    return a // b, a % b
+
+
 def xlogx(x: Any) -> Expr:
     """x log x, 0 at 0."""
     return T.xlogy(x, x)
@@ -417,6 +438,39 @@ argmax, argmin, max_and_argmax = _arg(T.argmax), _arg(T.argmin), _arg(T.max_and_
 def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Expr:
     """The norm of an order."""
     return norms(as_tensor_variable(x), ord, axis, keepdims)
+
+
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: None = None,
+    aweights: None = None,
+) -> Expr:  # fmt: skip
+    """The covariances of variables, a row each (a column each unless rowvar), with n - 1 below unless bias or ddof."""
+    if fweights is not None or aweights is not None:
+        raise NotImplementedError("cov: fweights and aweights are not implemented")
+    parts = [as_tensor_variable(v) for v in ((m,) if y is None else (m, y))]
+    if builtins.any(p.type.ndim > 2 for p in parts):
+        raise ValueError("cov: takes vectors and matrices")
+    rows = [p[None] if p.type.ndim == 1 else p if rowvar else p.T for p in parts]
+    x = concatenate(rows, 0) if len(rows) > 1 else rows[0]
+    x = x - T.mean(x, axis=1, keepdims=True)
+    below = (0 if bias else 1) if ddof is None else ddof
+    return T.dot(x, x.T) / T.cast(x.shape[1] - below, x.type.dtype)
+
+
+def bartlett(M: Any) -> Expr:  # Theano's name
+    """Bartlett's window of M places: a triangle that begins and ends at 0."""
+    places = arange(M)
+    return T.where(T.eq(M, 1), 1.0, 1.0 - abs(2.0 * places / T.maximum(as_tensor_variable(M) - 1, 1) - 1.0))
+
+
+def get_vector_length(v: Any) -> int:
+    """The number of entries of a vector, which must be known. Raises ValueError where it is not."""
+    if isinstance(v, Sizes | list | tuple):
+        return len(v)
+    count = as_tensor_variable(v).type.shape[0]
+    if not isinstance(count, int):
+        raise ValueError(f"length not known: {v}")
+    return count
 
 
 def cumprod(x: Any, axis: int | None = None) -> Expr:

@@ -6,11 +6,13 @@ A name that symdl has under the same meaning stands here alone; the others point
 from __future__ import annotations
 
 import collections
+import difflib
 import logging
 import pickle
 import sys
 import types
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,11 +26,13 @@ import symdl.replacing
 import symdl.scanning
 import symdl.tensor
 import symdl.theano.compiling as compiling
+import symdl.theano.ctc as ctc
 import symdl.theano.gradients as gradients
 import symdl.theano.graphs as graphs
 import symdl.theano.loops as loops
 import symdl.theano.networks as networks
 import symdl.theano.own_ops as own_ops
+import symdl.theano.special as special
 import symdl.theano.streams as streams
 import symdl.theano.tensors as tensors
 import symdl.theano.variables as face
@@ -38,13 +42,25 @@ from symdl.functions import Function
 from symdl.nan_guard import NanGuardMode
 from symdl.storage import SharedVariable
 from symdl.theano.flags import config
+from symdl.theano.refusals import REMEDIES, refused
 
 VERSION = "1.0.5"  # whose names these are
 ROOT = __name__.rpartition(".")[0]
 
 
 class Module(types.ModuleType):
-    """A module of Theano's. Importing a part whose name is also a function's (theano.tensor.var) leaves the function."""
+    """A module of Theano's. Importing a part whose name is also a function's (theano.tensor.var) leaves the function.
+
+    Of a module that symdl refuses as a whole, every further name is a stand-in that says so when it is called.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__name__.removeprefix(f"{ROOT}.")
+        about = own.partition(".")[0]
+        if about in REMEDIES and not name.startswith("_"):
+            return refused(about, f"{own}.{name}")
+        near = difflib.get_close_matches(name, [n for n in self.__dict__ if not n.startswith("_")], 3)
+        raise AttributeError(f"theano.{own} has no {name!r} in symdl{f'; near: {chr(44).join(near)}' if near else ''}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, types.ModuleType) and callable(self.__dict__.get(name)):
@@ -93,17 +109,26 @@ def _primitive(name: str) -> Any:
     return graphs.Elementwise(found) if isinstance(found, Op) else found
 
 
+def _solved(structure: str, lower: bool, a: Any, b: Any) -> Expr:
+    """The x with a x = b; of a triangular a only its half is looked at."""
+    if structure in ("lower_triangular", "upper_triangular"):
+        return symdl.linalg.solve_triangular(a, b, lower=structure == "lower_triangular" or lower)
+    return symdl.linalg.solve(a, b)
+
+
 PRIMITIVES = {n: _primitive(n) for n in symdl.tensor.__all__ if n not in ("linalg", "random", "shared_randomstreams")}
 CHANGED = (
     "NotScalarConstantError EmptyConstantError ShapeError AllocEmpty add addbroadcast all alloc and_ any arange argmax argmin "
-    "as_tensor_variable batched_dot batched_tensordot cast choose concatenate constant cumprod diag dot extract_constant eye "
-    "flatten get_scalar_constant_value inc_subtensor inverse_permutation iround join largest max max_and_argmax mean mgrid min "
+    "as_tensor_variable bartlett batched_dot batched_tensordot cast ceil_intdiv choose concatenate constant cov cumprod diag divmod dot "
+    "extract_constant eye flatten get_scalar_constant_value get_vector_length horizontal_stack inc_subtensor inverse_permutation iround join largest max max_and_argmax mean mgrid min "
     "mul norm ogrid ones ones_like or_ patternbroadcast permute_row_elements prod real reshape roll round second set_subtensor "
     "shape shape_padaxis smallest specify_shape split stack stacklists std sum take tensor tensor_copy tensordot tile tri "
-    "unbroadcast var xor zeros zeros_like"
+    "unbroadcast var vertical_stack xor zeros zeros_like"
 )
 FLAT_NETWORKS = (
     "bilinear_upsampling binary_crossentropy sigmoid_binary_crossentropy categorical_crossentropy confusion_matrix conv2d conv3d conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
+    "conv3d_grad_wrt_inputs conv3d_grad_wrt_weights crossentropy_categorical_1hot frac_bilinear_upsampling "
+    "prepend_scalar_to_each_row prepend_0_to_each_row prepend_1_to_each_row "
     "crossentropy_softmax_1hot crossentropy_softmax_1hot_with_bias crossentropy_softmax_argmax_1hot_with_bias h_softmax "
     "logsoftmax relu softmax softmax_with_bias"
 )
@@ -128,6 +153,14 @@ SLOW_NAMES = (
     "matrix_inverse=inv det=det pinv=pinv cholesky=cholesky solve=solve eigh=eigh svd=svd qr=qr expm=expm kron=kron"
 )
 LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in SLOW_NAMES.split())} | {
+    "MatrixInverse": lambda: symdl.linalg.inv, "MatrixPinv": lambda: symdl.linalg.pinv, "Det": lambda: symdl.linalg.det,
+    "Eigh": lambda UPLO="L": partial(symdl.linalg.eigh, UPLO=UPLO), "Expm": lambda: symdl.linalg.expm,
+    "SVD": lambda full_matrices=True, compute_uv=True: partial(
+        symdl.linalg.svd, full_matrices=full_matrices, compute_uv=compute_uv
+    ),
+    "Cholesky": lambda lower=True, on_error="raise": partial(symdl.linalg.cholesky, lower=lower),
+    "Solve": lambda A_structure="general", lower=False, **_: partial(_solved, A_structure, lower),
+    "eig": refused("complex", "tensor.nlinalg.eig"), "extract_diag": tensors.diag, "alloc_diag": tensors.diag,
     "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag,
     "ExtractDiag": lambda *_: tensors.diag,
     "lstsq": symdl.linalg.lstsq, "matrix_power": symdl.linalg.matrix_power, "matrix_dot": symdl.linalg.matrix_dot,
@@ -137,14 +170,22 @@ LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in S
     "solve_symmetric": symdl.linalg.solve,
 }  # fmt: skip
 SCALAR = {
+    **{name: found for name, found in PRIMITIVES.items() if isinstance(found, graphs.Elementwise)},
     **_of(graphs, "upcast ScalarOp UnaryScalarOp BinaryScalarOp upgrade_to_float same_out"),
-    **_named("true_div sub neg exp log tanh sqrt sqr sin cos maximum minimum eq lt gt le ge switch int_div mod pow"),
+    **_named("switch inv"), **_of(tensors, "and_ or_ xor cast second"),
     **_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"),
     "add": tensors.add, "mul": tensors.mul, "identity": tensors.tensor_copy, "as_scalar": tensors.as_tensor_variable,
     "Identity": lambda *_, **__: tensors.tensor_copy, "constant": tensors.constant, "Scalar": graphs.ScalarType,
     "upgrade_to_float_no_complex": graphs.upgrade_to_float,
     "all_types": list(_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64").values()),
 }  # fmt: skip
+SPECIAL = _of(special, "gamma gammainc gammaincc gammal gammau chi2sf erfcinv i0 i1 iv j0 j1 jv")
+SCALAR |= SPECIAL
+COMPLEX = "scalar vector row col matrix tensor3 tensor4 tensor5 tensor6 tensor7"
+REFUSED = {
+    **{f"{c}{kind}": refused("complex", f"tensor.{c}{kind}") for c in "cz" for kind in COMPLEX.split()},
+    **{name: refused("complex", f"tensor.{name}") for name in ("complex", "complex_from_polar", "angle")},
+}
 ERRORS = {
     "MissingInputError": InputError, "UnusedInputError": InputError, "AliasedMemoryError": InputError,
     "DisconnectedInputError": GradientError, "NullTypeGradError": GradientError, "InconsistencyError": DtypeError,
@@ -160,10 +201,11 @@ GRADIENT = {
 }  # fmt: skip
 LOOPS = {**_of(loops, "scan map reduce foldl foldr scan_checkpoints"), "until": symdl.control.until}
 TENSOR: dict[str, Any] = {
-    **PRIMITIVES, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
+    **PRIMITIVES, **SPECIAL, **REFUSED, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
     **_of(gradients, "grad Lop Rop jacobian hessian verify_grad consider_constant"),
     "as_tensor": tensors.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second,
-    "imag": symdl.tensor.zeros_like,
+    "imag": symdl.tensor.zeros_like, "round_half_to_even": symdl.tensor.round_half_even,
+    "round_half_away_from_zero": symdl.tensor.round,
     "conj": tensors.real, "truediv": symdl.tensor.true_div, "intdiv": symdl.tensor.int_div,
     "min_and_argmin": symdl.tensor.min_and_argmin,
     "bitwise_and": tensors.and_, "bitwise_or": tensors.or_, "bitwise_xor": tensors.xor, "Print": own_ops.Print,
@@ -180,7 +222,7 @@ TENSOR: dict[str, Any] = {
 NNET: dict[str, Any] = {
     **_of(networks, FLAT_NETWORKS), **ACTIVATIONS, **BATCH, "Softmax": graphs.Softmax,
     "softmax_graph": networks.softmax,
-    "softmax_op": networks.softmax,
+    "softmax_op": networks.softmax, "logsoftmax_op": networks.logsoftmax, "LogSoftmax": lambda: networks.logsoftmax,
 }  # fmt: skip
 NEIGHBOURS = {
     "images2neibs": networks.images2neibs,
@@ -190,6 +232,9 @@ NEIGHBOURS = {
 ABSTRACT = {
     "conv2d": networks.conv2d, "conv3d": networks.conv3d, "conv2d_grad_wrt_inputs": networks.conv2d_grad_wrt_inputs,
     "conv2d_grad_wrt_weights": networks.conv2d_grad_wrt_weights,
+    **_of(networks, "conv3d_grad_wrt_inputs conv3d_grad_wrt_weights AbstractConv2d AbstractConv3d border_mode_to_pad"),
+    "frac_bilinear_upsampling": networks.frac_bilinear_upsampling, "causal_conv1d": symdl.tensor.causal_conv1d,
+    "separable_conv2d": symdl.tensor.separable_conv2d,
     "AbstractConv2d_gradInputs": networks.AbstractConv2dGradInputs,
     "AbstractConv3d_gradInputs": networks.AbstractConv3dGradInputs,
     "AbstractConv2d_gradWeights": networks.AbstractConv2dGradWeights,
@@ -233,15 +278,10 @@ EXTRA_OPS = {
     "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
 }  # fmt: skip
 SPARSE: dict[str, Any] = {
-    **dict.fromkeys(
-        "csr_matrix csc_matrix bsr_matrix CSR CSC CSM csr_from_dense csc_from_dense csm_properties csm_data csm_indices "
-        "csm_indptr csm_shape hstack vstack structured_dot usmm true_dot sampling_dot".split(),
-        graphs.no_sparse,
-    ),
     "SparseType": graphs.SparseType, "SparseVariable": graphs.SparseVariable, "SparseConstant": graphs.SparseVariable,
-    "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": True, "as_sparse_variable": graphs.no_sparse,
-    "dense_from_sparse": tensors.as_tensor_variable, "transpose": graphs.no_sparse, "dot": tensors.dot,
-    "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False, "sp_sum": graphs.no_sparse,
+    "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": True, "dot": tensors.dot,
+    "dense_from_sparse": tensors.as_tensor_variable,
+    "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False,
 }  # fmt: skip
 CUDA = {  # there is no GPU, so what moves arrays there and back leaves them where they are
     **dict.fromkeys(
@@ -250,7 +290,7 @@ CUDA = {  # there is no GPU, so what moves arrays there and back leaves them whe
     ),
     "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType,
     "CudaNdarraySharedVariable": graphs.SparseType,
-    "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(), "Kernel": graphs.no_gpu,
+    "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(), "Kernel": refused("gpuarray"),
 }  # fmt: skip
 DNN = {
     "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv,
@@ -283,6 +323,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.raw_random": {**STREAMS, **DRAWS},
     "tensor.shared_randomstreams": STREAMS,
     "tensor.inplace": {f"{n}_inplace": PRIMITIVES[n] for n in ("exp", "log", "tanh", "sigmoid", "sqrt", "sqr", "neg")},
+    "tensor.fft": {"rfft": refused("fft", "tensor.fft.rfft"), "irfft": refused("fft", "tensor.fft.irfft")},
     "tensor.utils": {"hash_from_ndarray": lambda data: hash(np.asarray(data).tobytes())},
     "tensor.nnet": NNET,
     "tensor.nnet.nnet": NNET,
@@ -296,7 +337,8 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.nnet.neighbours": NEIGHBOURS,
     "tensor.nnet.conv3d2d": {"conv3d": networks.conv3d2d},
     "tensor.nnet.Conv3D": {"conv3D": networks.Conv3D, "Conv3D": lambda: networks.Conv3D},
-    "tensor.nnet.corr": {},
+    "tensor.nnet.ctc": {"ctc": ctc.ctc, "ctc_available": lambda: True},
+    "tensor.nnet.corr": {"CorrMM": networks.CorrMM},
     "tensor.nnet.corr3d": {},
     "tensor.nnet.blocksparse": {},
     "tensor.signal": {},
@@ -312,6 +354,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "sandbox.rng_mrg": STREAMS,
     "sandbox.linalg": LINEAR,
     "sandbox.linalg.ops": LINEAR,
+    "sandbox.solve": {"solve": symdl.linalg.solve},
     "sandbox.softsign": {"softsign": symdl.tensor.softsign},
     "sandbox.neighbours": NEIGHBOURS,
     "gradient": GRADIENT,
@@ -320,6 +363,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "scan_module": LOOPS,
     "scan_module.scan": LOOPS,
     "scan_module.scan_views": LOOPS,
+    "scan_module.scan_checkpoints": LOOPS,
     "scan_module.scan_utils": {
         "until": symdl.control.until,
         "clone": _clone,
@@ -342,6 +386,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "OpFromGraph": symdl.extending.OpFromGraph,
         "pfunc": compiling.function,
     },
+    "compile.function": {"function": compiling.function},
     "compile.mode": MODE,
     "compile.sharedvalue": SHARED,
     "compile.io": IO,
@@ -369,6 +414,8 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "Generic": graphs.Generic,
         "generic": graphs.Generic(),
         "FunctionGraph": face.FunctionGraph,
+        **dict.fromkeys(["WrapLinkerMany", "OpWiseCLinker", "CLinker", "PerformLinker"], refused("linker")),
+        "ParamsType": graphs.Registry,
         "COp": own_ops.COp,
         "OpenMPOp": own_ops.COp,
         "MethodNotDefined": own_ops.MethodNotDefined,
@@ -402,7 +449,11 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "gof.opt": REWRITES,
     "gof.optdb": {"Query": graphs.Registry},
     "gof.toolbox": {"Feature": object, "ReplaceValidate": object},
-    "gof.link": {},
+    "gof.link": {"WrapLinkerMany": refused("linker"), "WrapLinker": refused("linker")},
+    "gof.vm": {"VM_Linker": refused("linker")},
+    "gof.cc": {"CLinker": refused("linker"), "OpWiseCLinker": refused("linker")},
+    "gof.null_type": {"NullType": gradients.NullType},
+    "gof.params_type": {"ParamsType": graphs.Registry},
     "gof.compilelock": {
         "get_lock": graphs.registers,
         "release_lock": graphs.registers,
@@ -411,10 +462,16 @@ MODULES: dict[str, Mapping[str, Any]] = {
     },
     "scalar": SCALAR,
     "scalar.basic": SCALAR,
+    "scalar.basic_scipy": SCALAR,
+    "scalar.sharedvar": {"shared": compiling.shared},
     "sparse": SPARSE,
     "sparse.basic": SPARSE,
     "sparse.sandbox": {},
-    "typed_list": {"TypedListType": graphs.Generic, "append": graphs.no_lists, "length": graphs.no_lists},
+    "sparse.type": SPARSE,
+    "sparse.sharedvar": SPARSE,
+    "typed_list": {},
+    "typed_list.basic": {},
+    "typed_list.type": {},
     "sandbox.cuda": {**CUDA, "cuda_available": False, "cuda_enabled": False, "use": graphs.registers},
     "sandbox.cuda.basic_ops": CUDA,
     "sandbox.cuda.var": CUDA,
@@ -439,6 +496,9 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "CompatUnpickler": pickle.Unpickler,
     },
     "misc.safe_asarray": {"_asarray": _asarray},
+    "misc.ordered_set": {"OrderedSet": dict.fromkeys},
+    "misc.frozendict": {"frozendict": types.MappingProxyType},
+    "misc.may_share_memory": {"may_share_memory": np.may_share_memory},
     "misc.strutil": {"render_string": lambda text, values: text % values},
     "compat": {
         "OrderedDict": collections.OrderedDict,

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+import symdl.tensor
 from symdl.config import config
 from symdl.errors import ImmutableError
 from symdl.expr import (
@@ -24,6 +25,7 @@ from symdl.expr import (
     Expr,
     Frozen,
     as_expr,
+    checked_dtype,
     constant,
     described,
     make,
@@ -354,7 +356,7 @@ class TensorTypeOf(metaclass=_Types):
     """T.TensorType(dtype, broadcastable): a type, which called makes a variable."""
 
     def __new__(cls, dtype: Any, broadcastable: Sequence[Any], name: str | None = None, **_: Any) -> Any:
-        name_of = config.floatX if dtype == "floatX" else np.dtype(dtype).name
+        name_of = config.floatX if dtype == "floatX" else checked_dtype(dtype)
         return _type(name_of, tuple(b is True or (type(b) is not bool and b == 1) for b in broadcastable))
 
 
@@ -567,8 +569,21 @@ def _nothing(*_: Any, **__: Any) -> None:
     return None
 
 
+METHODS = (
+    "arccos arccosh arcsin arcsinh arctan arctanh ceil cos cosh deg2rad exp exp2 expm1 floor log log10 log1p log2 rad2deg sin "
+    "sinh sqrt tan tanh trunc searchsorted"
+)
+
+
+def _method(name: str) -> Any:
+    """T.name as a method of its first operand."""
+    op = getattr(symdl.tensor, name)
+    return lambda x, *others, **options: op(x, *others, **options)
+
+
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
+        **{name: _method(name) for name in METHODS.split()},
         "__setattr__": _set_attribute, "__getattr__": _get_attribute, "__delattr__": _del_attribute,
         "__bool__": _true, "__str__": text_of, "__repr__": text_of, "__getitem__": _item, "eval": _eval,
         "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
