@@ -12,9 +12,9 @@ from quick_code import quickly
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import digits, narrowing
-from symdl.backends.llvm.digits import ONE, SHORTER, fewer_digits
+from symdl.backends.llvm.digits import LOOSER, ONE, SHORTER, fewer_digits
 from symdl.backends.wide.short import PREFIX, SHORT
-from symdl.loops import Apply, For, Load, Store, Value, contiguous
+from symdl.loops import Apply, Assign, For, Load, Ref, Store, Value, contiguous, walk
 from symdl.program import Binding, Buffer, Kernel, Program
 from symdl.types import Symbol, symbol
 
@@ -144,3 +144,32 @@ def test_what_is_kept_as_float64_wants_its_digits() -> None:
         body = loop(op("cast", "float64", op("sub", "float64x2", op(name, "float64x2", x), y)))
         assert fewer_digits(body, ONE) is None
         assert (fewer_digits(body, SHORTER) is not None) == (PREFIX + name in SHORT)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_what_may_cancel(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of rows and of columns, and what is stored beside them, are those of two limbs."""
+    x, y = (T.tensor(k, dtype=dtype, shape=(None, 37)) for k in "xy")
+    error = (T.sigmoid(x) - y) ** 2
+    outputs = [error.sum(axis=1), error.sum(axis=0), T.sigmoid(x) - y, error.sum()]
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(11, 37)).astype(dtype)
+    b = (1 / (1 + np.exp(-a.astype("float64"))) * (1 + 2.0 ** -rng.uniform(1, 30, a.shape))).astype(dtype)
+    b[3] = (1 / (1 + np.exp(-a[3].astype("float64")))).astype(dtype)
+    got = quickly([x, y], outputs)([a, b])
+    monkeypatch.setattr(narrowing, "fewer_digits", lambda loop, tier: None)
+    for g, full in zip(got, quickly([x, y], outputs)([a, b]), strict=True):
+        assert np.all(abs(g - full) <= np.spacing(abs(full)))
+
+
+def test_a_sum_is_asked_for_its_summands() -> None:
+    """What is added up has a condition, not the sum, which another round may make small."""
+    x, y = loaded("x", "float32"), loaded("y", "float32")
+    term = op("cast", "float64", op("sub", "float64x2", op("exp", "float64x2", x), y))
+    sums = op("add", "float64", Ref("total", "float64"), term)
+    body = For(I, n, (Assign("total", sums),), "vector")
+    assert fewer_digits(body, ONE) is None
+    fewer = fewer_digits(body, LOOSER)
+    assert fewer is not None
+    assert fewer[1] is not None
+    assert not any(isinstance(item, Ref) for item in walk(fewer[1]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.thinning import inlined
@@ -51,6 +51,7 @@ class Tier:
     own: Callable[[str], float | None]
     single: float
     double: float
+    summed: float
 
 
 def _of_one_limb(name: str) -> float | None:
@@ -62,8 +63,11 @@ def _of_short(name: str) -> float | None:
     return 1.0 if PREFIX + name in SHORT else 2.0**-20  # of two limbs in full: 2^-94 or less
 
 
-ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0)
-SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12)
+ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
+LOOSER = replace(
+    ONE, summed=2.0**13
+)  # sums of float32 numbers: 16 bits more than these have, which an exponential may want
+SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
 
 
 @dataclass(frozen=True)
@@ -82,42 +86,57 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
         return None
     if tier is SHORTER and not any(_has_short(item) for item in items):
         return None
-    body = inlined(loop.body)
     pass_ = _Digits(tier)
     out: list[Any] = []
-    for statement in body:
+    for statement in inlined(loop.body):
         if isinstance(statement, Local):
             out.append(statement)
             continue
-        if not isinstance(statement, Store | Assign) or statement.value.dtype in ONE_LIMB:
+        if not isinstance(statement, Store | Assign):
             return None
-        found = pass_.value(statement.value)
-        if found is None or not pass_.will_do(statement.value, found.dtype):
+        kept = added(statement)
+        if kept.dtype in ONE_LIMB or (isinstance(statement, Assign) and kept is statement.value):
             return None
-        same = found is statement.value
-        out.append(
-            statement
-            if same
-            else Store(statement.view, statement.at, found)
-            if isinstance(statement, Store)
-            else Assign(statement.name, found)
-        )
+        found = pass_.value(kept)
+        summed = kept is not statement.value
+        if found is None or not pass_.will_do(kept, found.dtype, summed):
+            return None
+        value = statement.value
+        if summed:
+            assert isinstance(value, Apply)
+            value = Apply(value.primitive, tuple(found if x is kept else x for x in value.args), value.dtype)
+        else:
+            value = found
+        out.append(replace(statement, value=value))
     order = next((k for k, fits in zip(ORDERS, pass_.fits, strict=True) if fits), None)
     if order is None:
         return None
     return For(loop.index, loop.extent, tuple(out), loop.schedule), pass_.lost(order)
 
 
+def added(statement: Store | Assign) -> Value:
+    """What a statement adds to where it stands, or compares with that: a sum is no more exact than its largest term. Else
+    what it stores."""
+    match statement.value:
+        case Apply("add" | "maximum" | "minimum", (x, y)):
+            for total, one in ((x, y), (y, x)):
+                if isinstance(statement, Assign):
+                    same = isinstance(total, Ref) and total.name == statement.name
+                else:
+                    same = isinstance(total, Load) and (total.view, total.at) == (statement.view, statement.at)
+                if same:
+                    return one
+    return statement.value
+
+
 def _leaves(item: Any) -> bool:
-    return isinstance(item, Apply) and item.dtype in ("float32", "float64") and item.args[0].dtype in ONE_LIMB
+    if not isinstance(item, Apply) or not item.args or item.args[0].dtype not in ONE_LIMB:
+        return False
+    return item.dtype.startswith("float") and "x2" not in item.dtype
 
 
 def _has_short(item: Any) -> bool:
     return isinstance(item, Apply) and item.dtype in ONE_LIMB and PREFIX + item.primitive in SHORT
-
-
-def _op(name: str, *args: Value, dtype: str = "float64") -> Apply:
-    return Apply(name, args, dtype)
 
 
 @dataclass
@@ -130,15 +149,30 @@ class _Digits:
     spans: dict[int, Span] = field(default_factory=dict)  # likewise
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     fits: list[bool] = field(default_factory=lambda: [True] * len(ORDERS))
-    cancelling: list[tuple[Value, Value]] = field(default_factory=list)  # |the one| >= 2^-k the other
-    bounded: list[Value] = field(default_factory=list)  # at most WITHIN
+    cancelling: dict[tuple[int, int], tuple[Value, Value]] = field(default_factory=dict)  # |the one| >= 2^-k the other
+    bounded: dict[int, Value] = field(default_factory=dict)  # at most WITHIN
     sizes: dict[int, Value] = field(default_factory=dict)
-    constants: dict[tuple[float, str], Const] = field(default_factory=dict)
+    known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
+
+    def one(self, value: Value) -> Value:
+        """The value, or an equal one met before: statements compute anew what others have overwritten since."""
+        match value:
+            case Apply(primitive, args, dtype):
+                return self.known.setdefault((primitive, dtype, *map(id, args)), value)
+            case Const(number, dtype):
+                return self.known.setdefault((repr(number), dtype), value)
+            case Load(view, at):
+                return self.known.setdefault((view, at), value)
+        return value
+
+    def op(self, name: str, *args: Value, dtype: str = "") -> Value:
+        """A primitive of operands of one dtype, which is its own unless another is given."""
+        return self.one(Apply(name, args, dtype or args[0].dtype))
 
     # ---- conditions ----
 
-    def constant(self, number: float, dtype: str) -> Const:
-        return self.constants.setdefault((number, dtype), Const(number, dtype))
+    def constant(self, number: float, dtype: str) -> Value:
+        return self.one(Const(number, dtype))
 
     def magnitude(self, value: Value) -> Value:
         """|value|, of one limb."""
@@ -146,9 +180,9 @@ class _Digits:
         if found is None:
             found = value
             if value.dtype in ONE_LIMB:
-                found = Apply("cast", (value,), ONE_LIMB[value.dtype])
+                found = self.op("cast", value, dtype=ONE_LIMB[value.dtype])
             if not (isinstance(value, Apply) and value.primitive in ("abs", "exp", "logistic_tail")):
-                found = Apply("abs", (found,), found.dtype)
+                found = self.op("abs", found)
             self.sizes[id(value)] = found
         return found
 
@@ -162,16 +196,21 @@ class _Digits:
         error = self.errors.get(id(x))
         if error is None or error.size is None:
             return None if error is None else error.units
-        self.cancelling.append((self.magnitude(self.done[id(x)]), error.size))
+        self.asked(self.done[id(x)], error.size)
         units = tuple(u * 2.0**k for u, k in zip(error.units, ORDERS, strict=True))
         self.errors[id(x)] = Error(units)
         return units
 
-    def will_do(self, x: Value, dtype: str) -> bool:
+    def asked(self, value: Value, size: Value) -> None:
+        """The value shall not be too small beside a size."""
+        pair = self.magnitude(value), size
+        self.cancelling[id(pair[0]), id(size)] = pair
+
+    def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
         units = self.settled(x)
         if units is not None:
-            most = self.tier.single if dtype in SINGLES else self.tier.double
+            most = self.tier.single if dtype in SINGLES else self.tier.summed if summed else self.tier.double
             self.fits = [fits and u <= most for fits, u in zip(self.fits, units, strict=True)]
         return any(self.fits)
 
@@ -179,13 +218,15 @@ class _Digits:
         """Whether any of the conditions does not hold."""
         found: Value | None = None
         conditions = [
-            _op("ge", s, _op("mul", size, self.constant(2.0**-order, size.dtype), dtype=size.dtype), dtype="bool")
-            for s, size in self.cancelling
+            self.op("ge", s, self.op("mul", size, self.constant(2.0**-order, size.dtype)), dtype="bool")
+            for s, size in self.cancelling.values()
         ]
-        conditions += [_op("le", size, self.constant(WITHIN, size.dtype), dtype="bool") for size in self.bounded]
+        conditions += [
+            self.op("le", size, self.constant(WITHIN, size.dtype), dtype="bool") for size in self.bounded.values()
+        ]
         for one in conditions:
-            found = one if found is None else _op("bitwise_and", found, one, dtype="bool")
-        return None if found is None else _op("invert", found, dtype="bool")
+            found = one if found is None else self.op("bitwise_and", found, one)
+        return None if found is None else self.op("invert", found)
 
     # ---- values ----
 
@@ -213,7 +254,7 @@ class _Digits:
             found = self.applied(item) if isinstance(item, Apply) else self.leaf(item)
             if found is None:
                 return None
-            self.done[id(item)] = found
+            self.done[id(item)] = self.one(found)
             self.spans[id(item)] = self.span(item)
             self.widths[id(item)] = self.width(item)
         return self.done[id(root)]
@@ -254,6 +295,7 @@ class _Digits:
             return found
         if error is STOP:
             return None
+        found = self.one(found)
         self.errors[id(item)], self.done[id(item)] = error, found
         if dtype in SINGLES or self.ends(item):
             if not self.will_do(item, dtype):
@@ -281,7 +323,7 @@ class _Digits:
                 size = error.size
                 one = ONE_LIMB.get(dtype, dtype)
                 if size is not None and size.dtype != one:
-                    size = Apply("cast", (size,), one)
+                    size = self.op("cast", size, dtype=one)
                 self.errors[id(item)] = Error(error.units, size)
         if value is source and item.dtype == dtype and source.dtype not in ONE_LIMB:
             return item
@@ -297,8 +339,8 @@ class _Digits:
                 self.settled(one)
                 return True
         a, b = self.done[id(x)], self.done[id(y)]
-        gap = _op("sub", a, b, dtype=a.dtype)
-        self.cancelling.append((self.magnitude(gap), self.together(x, y)))
+        gap = self.op("sub", a, b)
+        self.asked(gap, self.together(x, y))
         units = [max(p, q) for p, q in zip(self.units(x), self.units(y), strict=True)]
         bits = zip(self.fits, units, ORDERS, strict=True)
         self.fits = [fits and u * 2.0**k < 2.0**52 for fits, u, k in bits]
@@ -326,7 +368,7 @@ class _Digits:
     def together(self, x: Value, y: Value) -> Value:
         """The sizes of both."""
         a, b = self.size(x), self.size(y)
-        return _op("add", a, b, dtype=a.dtype)
+        return self.op("add", a, b)
 
     def added(self, *terms: tuple[Bits, float], own: float) -> Error:
         """Errors times their factors, and one's own."""
@@ -449,11 +491,11 @@ def _kept(d: _Digits, item: Apply, found: Value) -> Error | None:
 def _mul(d: _Digits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
-        return None if d.tier is ONE and d.width(item) <= 53 else d.rounded("mul")
+        return None if d.tier is not SHORTER and d.width(item) <= 53 else d.rounded("mul")
     for one, other in ((x, y), (y, x)):
         error = d.errors.get(id(one))
         if error is not None and error.size is not None and id(other) not in d.errors:
-            size = _op("mul", error.size, d.magnitude(d.done[id(other)]), dtype=error.size.dtype)
+            size = d.op("mul", error.size, d.magnitude(d.done[id(other)]))
             return Error(tuple(u + d.own("mul") for u in error.units), size)
     return d.added((d.relative(x), 1.0), (d.relative(y), 1.0), own=d.own("add"))
 
@@ -472,7 +514,7 @@ def _where(d: _Digits, item: Apply, found: Value) -> Error | None:
     if all(e is None or e.size is None for e in errors):
         return Error(units)
     a, b = d.size(x), d.size(y)
-    return Error(units, Apply("where", (d.done[id(condition)], a, b), a.dtype))
+    return Error(units, d.op("where", d.done[id(condition)], a, b, dtype=a.dtype))
 
 
 def _extreme(d: _Digits, item: Apply, found: Value) -> Error | None:
@@ -491,7 +533,7 @@ def _exponential(d: _Digits, item: Apply, found: Value) -> Error | None:
     far = FARTHEST if name != "exp2" else 1100.0
     error = d.errors.get(id(x))
     if error is not None and error.size is not None:
-        d.bounded.append(error.size)
+        d.bounded[id(error.size)] = error.size
         far = WITHIN
     else:
         far = min(far, max(map(abs, d.spans[id(x)])))
@@ -509,7 +551,7 @@ def _smooth(d: _Digits, item: Apply, found: Value) -> Error | None:
     if id(x) not in d.errors:
         return d.rounded(item.primitive)
     size = d.size(x)
-    return Error(tuple(u + 2 for u in d.units(x)), _op("add", size, d.constant(1.0, size.dtype), dtype=size.dtype))
+    return Error(tuple(u + 2 for u in d.units(x)), d.op("add", size, d.constant(1.0, size.dtype)))
 
 
 def _log(d: _Digits, item: Apply, found: Value) -> Error | None:
@@ -517,7 +559,7 @@ def _log(d: _Digits, item: Apply, found: Value) -> Error | None:
     if id(x) not in d.errors:
         return d.rounded(name)
     size = d.magnitude(found)
-    size = _op("add", size, d.constant(1.0, size.dtype), dtype=size.dtype)
+    size = d.op("add", size, d.constant(1.0, size.dtype))
     return Error(tuple(u * LOGARITHMS[name] + 2 for u in d.relative(x)), size)
 
 

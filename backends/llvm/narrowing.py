@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.digits import ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, shortened
+from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.wide.mixed import MIXED
@@ -56,7 +56,8 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narro
         return None
     in_single = single(loop) if ranged else None
     if paired:
-        for one, tier in ((in_single, ONE), (loop, ONE), (loop, SHORTER)):
+        in_one = LOOSER if ranged else ONE
+        for one, tier in ((in_single, in_one), (loop, in_one), (loop, SHORTER)):
             fewer = None if one is None else fewer_digits(one, tier)
             found = None if fewer is None else _attempted(fewer[0], fused, fewer[1])
             if found is not None:

@@ -357,6 +357,8 @@ class Analysis(Exactness):
         wild = (high > most or (low < NORMAL[n.type.dtype] and n in self.under and x.grain < least)) and name in RANGING
         if name in PASSING and (n in self.over or n in self.under):
             wild = any(i in self._needs and self._needs[i].range for i in n.inputs)
+        if name in ("add", "sub") and all(self.bits.get(i, PLAIN) != BOTH for i in n.inputs):
+            low = max(low, min(self.bounds[i].least for i in n.inputs) - 53)  # numbers of one limb meet no closer
         deepest, highest = PAIR if bits == BOTH else DOUBLE
         near = (n not in self.over or x.most <= highest) and (low >= deepest or x.grain >= deepest - 26)
         return Need(bits, wild, self.why.get(n, ""), near)
