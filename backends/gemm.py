@@ -25,7 +25,7 @@ BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, som
 NEAR_ROWS, PANELS = 256, 4
 # Blocks where both operands are copied: a quarter of the rows, since threads may share them, but not fewer than make up for
 # packing B anew, nor more than it takes; the most columns, which make up for packing A anew.
-SHARES, FAR_ROWS, FAR_COLUMNS = 4, (128, 512), 1024
+SHARES, FAR_ROWS, FAR_COLUMNS = 4, (128, 1024), 1024
 FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
 DOT_ROWS = 4  # of A at once where B is one column

@@ -22,6 +22,7 @@ NEAR_INNER = 512  # most of the inner axis at once: a panel of 16 floats' width 
 FAR_INNER = 256  # the same where A is packed, too, which shares the first-level cache
 ROW_BYTES = 96 << 10  # of A at once
 GROUP_BYTES = 1 << 20  # of B at once
+TOGETHER = 8  # panels that are packed at once: rows of S are read some lines at a time, and few pages are written
 LINE = 64  # bytes of a cache line
 HEAD = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %M, i64 %N, i64 %K, i64 %room)"
 
@@ -167,13 +168,14 @@ def panels(module: Module, tile: Tile) -> None:
     wide = tile.lanes * tile.vectors
     beside = w.holds("eq", "%cs", "1")
     first = w.choose(beside, w.quotient("%columns", str(wide)), "0")  # of the panels that `pack` makes
-    with w.when(beside), w.upto("%height") as p:
+    with w.when(beside), w.upto(first, str(TOGETHER)) as k0, w.upto("%height") as p:
         source, to = w.shift("%S", w.times(p, "%rs")), w.shift("%packed", w.times(p, str(wide)))
         following = w.shift(source, "%rs")
-        with w.upto(first) as k:
+        with w.upto(w.least(w.minus(first, k0), str(TOGETHER))) as more:
+            k = w.plus(k0, more)
             column, there = w.times(k, str(wide)), w.shift(to, w.times(k, "%apart"))
-            for more in range(0, wide, LINE // ITEM_BYTES[tile.dtype]):
-                w.prefetch(w.shift(following, w.plus(column, str(more))))
+            for line in range(0, wide, LINE // ITEM_BYTES[tile.dtype]):
+                w.prefetch(w.shift(following, w.plus(column, str(line))))
             for v in range(0, wide, tile.lanes):
                 w.copy(tile, w.shift(source, w.plus(column, str(v))), w.shift(there, str(v)))
     with w.upto(w.minus(w.ceiling("%columns", str(wide)), first)) as more:

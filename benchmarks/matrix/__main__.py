@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.matrix import models, operations
+from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
 from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
 from benchmarks.processes import Rows, keep_to, report, rows_from
 
-GROUPS = operations.GROUPS | models.GROUPS
+GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last
 LONGEST = 1.0  # seconds a call beyond which an engine gets three rounds only
 
@@ -126,6 +126,9 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
     engines = [engine(threads) for engine in ENGINES if engine.available()]
     rows = []
     for group in groups:
+        for row in fresh.rows(only, threads, rounds) if group == "C" else ():
+            rows.append(row)
+            print(line(row), file=sys.stderr, flush=True)
         for cell in GROUPS[group]():
             if only in cell.label:
                 usable = [e for e in engines if cell.parameters is None or isinstance(e, Differentiating)]
@@ -137,11 +140,12 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
 
 def line(row: dict[str, Any]) -> str:
     """A row as text."""
+    unit = "us" if "us" in row else "mib"
     share = row.get("share_of_copy") or row.get("share_of_flops")
     ratio = f"{row['ratio']:>6.2f}" if "ratio" in row else " " * 6
-    shown = "  ".join(f"{name} {us:,.1f}{'*' if name in row['differs'] else ''}" for name, us in row["us"].items())
+    shown = "  ".join(f"{name} {us:,.1f}{'*' if name in row['differs'] else ''}" for name, us in row[unit].items())
     limit = f"{share:>5.0%}" if share else " " * 5
-    return f"{row['threads']} {row['cell']:<32} {ratio} {limit} +-{row['noise']:>4.0%}  {shown} us"
+    return f"{row['threads']} {row['cell']:<32} {ratio} {limit} +-{row['noise']:>4.0%}  {shown} {unit}"
 
 
 def compare(old: Path, new: Path) -> int:
@@ -150,10 +154,11 @@ def compare(old: Path, new: Path) -> int:
     slower = 0
     for key in before.keys() & after.keys():
         a, b = before[key], after[key]
-        change = b["us"]["symdl"] / a["us"]["symdl"]
+        unit = "us" if "us" in a else "mib"
+        change = b[unit]["symdl"] / a[unit]["symdl"]
         if change > 1 + a["noise"] + b["noise"] + 0.02:
             slower += 1
-            print(f"{key[1]} {key[0]:<32} {change:.2f}x  {a['us']['symdl']:,.1f} -> {b['us']['symdl']:,.1f} us")
+            print(f"{key[1]} {key[0]:<32} {change:.2f}x  {a[unit]['symdl']:,.1f} -> {b[unit]['symdl']:,.1f} {unit}")
     print(f"{slower} of {len(before.keys() & after.keys())} cells are slower by more than the noise")
     return slower
 
