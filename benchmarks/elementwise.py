@@ -1,6 +1,4 @@
-"""Nanoseconds per element of the elementwise functions, beside NumPy (with SciPy), torch, JAX and PyTensor.
-
-    python -m benchmarks.elementwise [FUNCTION ...] [--dtype float32] [--rounds 40] [--store]
+"""Elementwise functions by name in symdl, NumPy (with SciPy), torch, JAX and PyTensor, and their nanoseconds per element.
 
 One thread, arrays of 131072 elements that every engine gets from the same pool; the engines run in turn, and the best
 of their rounds counts. Peers that are not installed, or lack a function, are left out.
@@ -8,7 +6,6 @@ of their rounds counts. Peers that are not installed, or lack a function, are le
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.util
 import os
@@ -21,7 +18,6 @@ import numpy as np
 Array = Any
 Run = Callable[..., Array]
 COUNT = 1 << 17
-MEASURED = ("exp", "log", "tanh", "sigmoid", "erf", "sin", "pow")  # without arguments
 
 # per function: its names in scipy.special, torch and jax where these differ from ours; None: the engine has none
 PEER_NAMES: dict[str, tuple[str | None, str | None]] = {
@@ -160,30 +156,3 @@ def nanoseconds(
                 finished(name, run(*own[name]))
                 best[name] = min(best[name], time.perf_counter() - start)
     return {name: seconds / COUNT * 1e9 for name, seconds in best.items()}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("functions", nargs="*", metavar="FUNCTION")
-    parser.add_argument("--dtype", choices=["float32", "float64"])
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--store", action="store_true", help="write benchmarks/records/elementwise.json")
-    options = parser.parse_args()
-    one_thread()
-    rows = []
-    print(f"{'ns per element':<20}" + "".join(f"{name:>9}" for name in ENGINES) + f"{'/ best peer':>13}")
-    for function in options.functions or MEASURED:
-        for dtype in [options.dtype] if options.dtype else ["float32", "float64"]:
-            found = nanoseconds(function, dtype, options.rounds)
-            peers = [found[name] for name in found if name != "symdl"]
-            rows.append({"function": function, "dtype": dtype} | {name: round(ns, 3) for name, ns in found.items()})
-            cells = "".join(f"{found[name]:9.3f}" if name in found else f"{'-':>9}" for name in ENGINES)
-            print(f"{function:<12}{dtype:<8}{cells}{found['symdl'] / min(peers):13.2f}", flush=True)
-    if options.store:
-        from benchmarks.machine import store
-
-        print("record:", store("elementwise", rows).name)
-
-
-if __name__ == "__main__":
-    main()
