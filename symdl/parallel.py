@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from symdl.column_sums import cut, found_in
 from symdl.flat import flat
 from symdl.loops import (
     Apply,
@@ -73,6 +74,8 @@ class Carried:
 class Cutter:
     """One Program being rewritten."""
 
+    by_columns = True  # whether sums of columns are cut by `column_sums`
+
     def __init__(self, program: Program, users: Mapping[str, int]) -> None:
         self.given, self.users, self.buffers = program, users, dict(program.buffers)
         self.sizes = {b.symbol for b in program.bindings}
@@ -101,6 +104,11 @@ class Cutter:
 
         A statement that waits before such a loop goes behind it where neither touches what the other writes.
         """
+        fold = found_in(kernel, lambda view: self.users[view.buffer] == 1) if self.by_columns else None
+        if fold is not None and symbols(fold.rows.extent) | symbols(fold.columns.extent) <= self.sizes:
+            little = at_most(visits(fold.rows), SMALL)
+            loops = cut(fold, partial(self.temp, fold.sums.dtype))
+            return [Kernel((replace(s, schedule="serial") if little else s,), kernel.sources) for s in loops]
         out: list[Step] = []
         waiting: list[Stmt] = []
         body = by_lanes(tuple(map(flat, kernel.body)))

@@ -59,7 +59,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "events": [],
     "columns": [],
     "flat": ["memory"],
-    "parallel": ["flat"],
+    "column_sums": ["flat"],
+    "parallel": ["column_sums"],
     "backends": ["parallel", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
@@ -86,6 +87,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "regions",
         "schedule",
         "epilogues",
+        "column_sums",
         "parallel",
         "backends",
     ],

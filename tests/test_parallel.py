@@ -56,6 +56,12 @@ def schedules(made: Program) -> list[str]:
 
 X, V, Y = T.fmatrix("x"), T.dvector("v"), T.fmatrix("y")
 K = T.lvector("k")
+COLUMN_SUMS: list[Callable[[Expr], Expr]] = [
+    lambda x: x.sum(axis=0),
+    lambda x: x.mean(axis=0),
+    lambda x: (x * x[0]).sum(axis=0),
+    lambda x: x[:, ::2].sum(axis=0),
+]
 INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "elementwise": lambda: ([V], T.tanh(V) * 2),
     "broadcast": lambda: ([X, Y], X + Y[0]),
@@ -94,13 +100,35 @@ def test_the_pieces_of_a_join_write_apart() -> None:
     assert set(schedules(program([X, Y], T.concatenate([X * 2, Y + 1], axis=1)))) == {"parallel"}
 
 
-@pytest.mark.parametrize("build", [lambda x: x.sum(), lambda x: x.sum(axis=0), lambda x: T.softmax(x).sum(axis=0)])
+@pytest.mark.parametrize("build", [lambda x: x.sum(), lambda x: T.softmax(x).sum(axis=0)])
 def test_sums_are_parts_and_their_combination(build: Callable[[Expr], Expr]) -> None:
     made = program([X], build(X))
     assert schedules(made) == ["parallel", "serial"]
     first = next(k.body[0] for k in made.steps if isinstance(k, Kernel))
     assert isinstance(first, For)
     assert str(first.index) == cutting.BLOCK_INDEX
+
+
+@pytest.mark.parametrize("build", COLUMN_SUMS)
+def test_columns_are_summed_at_once_or_in_blocks(build: Callable[[Expr], Expr]) -> None:
+    """Both stand in the program, and one of them has no rounds."""
+    y = build(X)
+    made = program([X], y)
+    assert set(schedules(made)) == {"parallel"}
+    kernels = sum(isinstance(s, Kernel) for s in made.steps)
+    f = compiled(lowered(Graph((X,), (), (y,), ())), native())
+    rng = np.random.default_rng(4)
+    for shape in ((1, 1), (2, 40), (3, 70), (64, 5), (65, 5), (700, 3), (3001, 17), (9000, 33), (70, 999)):
+        x = rng.standard_normal(shape).astype("float32")
+        (true,) = evaluate([y], {X: x})
+        status, (found,) = f.execute(f.bind((x,)))
+        assert status == 0
+        np.testing.assert_allclose(found, true, rtol=1e-5, atol=1e-4)
+        if x.size < 10_000:
+            (again,) = interpret(made, {"i0": x}).outputs.values()
+            np.testing.assert_allclose(again, found, rtol=1e-6, atol=1e-6)
+    known = T.tensor("x", "float32", (10, 5000))
+    assert sum(isinstance(s, Kernel) for s in program([known], build(known)).steps) < kernels
 
 
 def test_a_short_row_of_each_block() -> None:
@@ -114,6 +142,7 @@ def test_what_is_known_to_be_small_is_left_alone() -> None:
     x = T.tensor("x", "float64", (30, 40))
     assert "parallel" not in schedules(program([x], T.tanh(x)))
     assert "parallel" not in schedules(program([x], x.sum()))
+    assert "parallel" not in schedules(program([x], x.sum(axis=0)))
 
 
 # ---- in the Loop IR ----

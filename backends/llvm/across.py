@@ -38,7 +38,7 @@ class Across:
 
 
 def across(loop: For, vector_bytes: int) -> Across | None:
-    """The plan for a loop whose rounds are independent; None where it must be taken one round at a time."""
+    """The plan for a loop whose rounds are independent, as they are marked or seen to be; None for others."""
     items = list(walk(*loop.body))
     inner = [item for item in items if isinstance(item, For)]
     if not inner or not all(isinstance(item, KINDS) for item in items) or not vector_bytes:
@@ -79,13 +79,30 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     if not both:
         return None
     if side_by_side:
-        return Across(both, None)
+        return Across(both, None) if loop.schedule == "parallel" or apart(loop, items) else None
+    if loop.schedule != "parallel":
+        return None
     longest: Extent = 0
     for f in inner:
         longest = largest(longest, f.extent)
     if at_most(SHORT, longest):
         return None
     return Across(both, longest)
+
+
+def apart(loop: For, items: list[Any]) -> bool:
+    """Whether each round of a loop touches one element of what it writes, and no two the same."""
+    places: dict[str, list[Extent]] = {}
+    for item in items:
+        if isinstance(item, Load | Store):
+            places.setdefault(item.view.buffer, []).append(place_of(item.view, item.at))
+    inner = {item.index for item in items if isinstance(item, For)}
+    for name in {item.view.buffer for item in items if isinstance(item, Store)}:
+        first = places[name][0]
+        step = slope(first, loop.index)
+        if any(p is not first for p in places[name]) or not isinstance(step, int) or inner & symbols(first):
+            return False
+    return True
 
 
 class AcrossWriter(DrawWriter):
@@ -106,7 +123,7 @@ class AcrossWriter(DrawWriter):
             KernelWriter.statement(self, statement)
             return
         plan = None
-        if isinstance(statement, For) and statement.schedule == "parallel":
+        if isinstance(statement, For):
             plan = across(statement, self.target.vector_bytes)
             if plan is not None and any(self.tried(s) for s in walk(*statement.body) if isinstance(s, For)):
                 plan = None

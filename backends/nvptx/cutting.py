@@ -97,6 +97,8 @@ def may_join(program: Program, first: Kernel, second: Kernel) -> bool:
 class GpuCutter(Cutter):
     """A Cutter for thousands of threads."""
 
+    by_columns = False
+
     def __init__(self, program: Program, users: Mapping[str, int]) -> None:
         super().__init__(program, users)
 

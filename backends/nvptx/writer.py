@@ -169,8 +169,10 @@ class GpuWriter(AttemptWriter):
         items = walk(*loop.body)
         if any(getattr(x, "dtype", "") in WIDE for x in items) or self.attempt(loop) is not None:
             return None
+        if any(isinstance(item, Checked) for item in items):
+            return None  # where an index fails, what is read instead is read by single elements
         plan = plan_for(replace(loop, schedule="vector"), VECTOR_BYTES)
-        if plan is None:
+        if plan is None or plan.choice is not None:
             return None
         bytes_ = max(ITEM_BYTES[x.view.dtype] for x in items if isinstance(x, Load | Store)) if has_uses(loop) else 8
         plan.lanes = min(VECTOR_BYTES // bytes_, 8)  # a plan of sums has twice as many

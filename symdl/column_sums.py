@@ -1,0 +1,189 @@
+"""Sums of columns, which fusion writes as rows that are folded into a row of accumulators, cut for threads and registers.
+
+    for j in 0:m: s[j] = 0
+    for i in 0:n: for j in 0:m: s[j] = s[j] + x[i, j]
+    for j in 0:m: o[j] = float32(s[j])
+
+Of few rows each column is summed at once, and no row of accumulators is left:
+
+    for parallel j in 0:m: { a = 0;  for i in 0:n: a = a + x[i, j];  o[j] = float32(a) }
+
+Of many, blocks of rows are, and then the blocks' sums in the same way. Of several narrow rows that lie behind one another a block
+makes one wide one first, so that vectors are filled. Which of the two it is follows from the sizes: where that is known only at run time
+both stand in the program, and the loops of one of them have no rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from symdl.flat import moves
+from symdl.loops import (
+    Apply,
+    Assign,
+    Checked,
+    Const,
+    For,
+    Guard,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    is_value,
+    place_of,
+    rewritten,
+    walk,
+)
+from symdl.memory import rebuild
+from symdl.program import Kernel
+from symdl.types import Extent, Symbol, floor_divide, largest, replace_symbols, smallest, symbol, symbols
+
+FEW = 64  # rows that are summed at once
+BLOCK = 1 << 15  # elements of a block of rows
+NARROW = 32  # columns, up to which rows are taken together
+TOGETHER = 16  # so many
+COLUMN, ROW, BLOCK_INDEX = Symbol("_column"), Symbol("_row"), Symbol("_block")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """s[j] = primitive(s[j], value), for all rows, from a constant on; result: what becomes of s[j]."""
+
+    rows: For
+    columns: For
+    primitive: str
+    start: Const
+    value: Value
+    result: Store | None
+    total: Load | None  # in the result
+    sums: View
+
+
+def found_in(kernel: Kernel, alone: Callable[[View], bool]) -> Fold | None:
+    """The fold that is all of a kernel, if it is one. alone: whether a view is a buffer that no other step touches."""
+    match kernel.body:
+        case (
+            For(k, count, (Store(filled, (at,), Const() as start),)),
+            For(
+                i, _, (For(j, width, (Store(sums, (here,), Apply(primitive, (Load(old, (there,)), value))),)) as inner,)
+            ) as outer,
+            *rest,
+        ) if filled == sums == old and at == symbol(k.name) and here == there == symbol(j.name) and count == width:
+            pass
+        case _:
+            return None
+    if i in symbols(width) or any(isinstance(x, Load) and x.view.buffer == sums.buffer for x in walk(value)):
+        return None
+    if any(isinstance(x, Checked | Guard) for x in walk(value)):
+        return None
+    fold = Fold(outer, inner, primitive, start, value, None, None, sums)
+    match rest:
+        case []:
+            return fold
+        case [For(k, count, (Store(_, (at,)) as result,))] if count == width and at == symbol(k.name) and alone(sums):
+            totals = [x for x in walk(result.value) if isinstance(x, Load)]
+            if len(totals) != 1 or totals[0].view != sums or totals[0].at != (at,) or result.view.buffer == sums.buffer:
+                return None
+            if any(isinstance(x, Position | Checked) for x in walk(result)):
+                return None
+            moved = rewritten((result,), {k: symbol(COLUMN.name)}, {})[0]
+            assert isinstance(moved, Store)
+            (total,) = (x for x in walk(moved.value) if isinstance(x, Load))
+            return Fold(outer, inner, primitive, start, value, moved, total, sums)
+    return None
+
+
+def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View]) -> list[For]:
+    """The parallel loops that take its place, each to be a kernel. partial: a new temporary of such a shape."""
+    n, m = fold.rows.extent, fold.columns.extent
+    few = smallest(largest(FEW + 1 - n, 0), 1)
+    out: list[For] = []
+    if few != 0:
+        at_once = _column(fold, n, lambda r: _value(fold, r, symbol(COLUMN.name)))
+        out.append(For(COLUMN, m * few, at_once(_last(fold)), "parallel"))
+    if few == 1:
+        return out
+    many = 1 - few
+    together: Extent = 1
+    whole = _behind_one_another(fold)
+    if whole:
+        together = 1 + (TOGETHER - 1) * smallest(largest(NARROW + 1 - m, 0), 1)
+    length = floor_divide(largest(floor_divide(BLOCK, largest(m, 1)), TOGETHER), TOGETHER) * TOGETHER
+    count = floor_divide(n + length - 1, length) * many
+    found = partial((count * together, m))
+    b, c = symbol(BLOCK_INDEX.name), symbol(COLUMN.name)
+    rows = smallest(length, n - b * length)
+    groups = floor_divide(rows, together)
+    wide = View(found.buffer, found.dtype, (count, together * m), (together * m, 1))
+    in_block = _column(fold, groups, lambda r: _value(fold, b * length + r * together, c))
+    body: list[Stmt] = [For(COLUMN, together * m, in_block(lambda a: Store(wide, (b, c), a)))]
+    if whole:
+        at = (b, c)
+        left = _value(fold, b * length + groups * together + symbol(ROW.name), c)
+        total = Apply(fold.primitive, (Load(wide, at), left), found.dtype)
+        body.append(For(ROW, rows - groups * together, (For(COLUMN, m, (Store(wide, at, total),)),)))
+    out.append(For(BLOCK_INDEX, count, tuple(body), "parallel"))
+    sums = _column(fold, count * together, lambda r: Load(found, (r, c)))(_last(fold))
+    out.append(For(COLUMN, m * many, sums, "parallel"))
+    return out
+
+
+def _column(
+    fold: Fold, rows: Extent, value: Callable[[Extent], Value]
+) -> Callable[[Callable[[Value], Stmt]], tuple[Stmt, ...]]:
+    """The statements that sum one column, ended by what is done with the sum."""
+    dtype = fold.sums.dtype
+    total = Ref("column", dtype)
+    step = Assign(total.name, Apply(fold.primitive, (total, value(symbol(ROW.name))), dtype))
+    return lambda last: (Local(total.name, fold.start), For(ROW, rows, (step,)), last(total))
+
+
+def _last(fold: Fold) -> Callable[[Value], Stmt]:
+    """What becomes of a column's sum."""
+
+    def last(total: Value) -> Stmt:
+        if fold.result is None:
+            return Store(fold.sums, (symbol(COLUMN.name),), total)
+        return rebuild((fold.result,), lambda view: view, {id(fold.total): total})[0]
+
+    return last
+
+
+def _value(fold: Fold, row: Extent, column: Extent) -> Value:
+    """What is added, at another row and column; where rows lie behind one another a column may lie in a row after it."""
+    i, j = fold.rows.index, fold.columns.index
+    whole = _behind_one_another(fold)
+    values: dict[int, Value] = {}
+    for item in walk(fold.value):
+        if isinstance(item, Load):
+            place = place_of(item.view, item.at)
+            step = moves(place, i, fold.columns) if whole else None
+            if step is not None:
+                start = replace_symbols(place, {i: 0, j: 0})
+                view = View(
+                    item.view.buffer, item.view.dtype, (fold.rows.extent * fold.columns.extent,), (step,), start
+                )
+                values[id(item)] = Load(view, (row * fold.columns.extent + column,))
+    store = Store(fold.sums, (0,), fold.value)
+    if whole:
+        store = rebuild((store,), lambda view: view, values)[0]  # type: ignore[assignment]  # a Store stays one
+    else:
+        store = rewritten((store,), {i: row, j: column}, {})[0]  # type: ignore[assignment]  # likewise
+    return store.value
+
+
+def _behind_one_another(fold: Fold) -> bool:
+    """Whether all that is read goes on from the end of a row to the next."""
+    for item in walk(fold.value):
+        if isinstance(item, Position):
+            return False
+        if isinstance(item, Load):
+            place = place_of(item.view, item.at)
+            if any(map(is_value, item.at)) or not moves(place, fold.rows.index, fold.columns):
+                return False
+    return True
