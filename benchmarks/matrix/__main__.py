@@ -5,7 +5,9 @@
 
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
 some milliseconds; reported are the best sample of each engine, the median over rounds of the ratio to the best peer, and how
-much symdl's own samples scatter. Results are compared with symdl's first: a peer that differs is shown, and not counted.
+much symdl's own samples scatter. Results are compared with the truth (`truth`; where there is none, with symdl's): a peer that
+differs (*), or whose function is off by more than 4 ulp (~), is shown, and not counted. "symdl plain" is precision="plain", symdl's
+own arithmetic without more digits where they are at stake; the second ratio is its, to the best peer that is right but for such digits.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import numpy as np
 from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
 from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
+from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
 
 GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
@@ -39,7 +42,7 @@ def run_of(engine: Engine, cell: Cell) -> Any:
     if cell.parameters is None:
         return engine.compiled(cell.formula, given)
     assert isinstance(engine, Differentiating)  # rows_of gives steps to no others
-    return engine.step(cell.formula, cell.parameters(rng), given, cell.rate)
+    return engine.step(cell.formula, cell.parameters(rng), given, cell.rate, cell.adam)
 
 
 def first(engine: Engine, cell: Cell) -> tuple[Any, Any, float, str]:
@@ -49,7 +52,7 @@ def first(engine: Engine, cell: Cell) -> tuple[Any, Any, float, str]:
         run = run_of(engine, cell)
         value = engine.value(run())
     except Exception as error:  # a peer that cannot do it is printed, not fatal
-        if engine.name == "symdl":
+        if engine.name.startswith("symdl"):
             raise
         return None, None, 0.0, f"{type(error).__name__}: {str(error).splitlines()[0][:80] if str(error) else ''}"
     return run, value, time.perf_counter() - started, ""
@@ -71,8 +74,9 @@ def differs(cell: Cell, mine: Any, other: Any) -> bool:
 def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dict[str, Any]:
     """All engines on one cell."""
     runs: dict[str, tuple[Any, int]] = {}
-    row: dict[str, Any] = {"cell": cell.label, "first_s": {}, "failed": {}, "differs": []}
+    row: dict[str, Any] = {"cell": cell.label, "first_s": {}, "failed": {}, "differs": [], "inexact": [], "ulp": {}}
     mine: Any = None
+    true = truth_of(cell)
     for engine in engines:
         run, value, seconds, why = first(engine, cell)
         if why:
@@ -80,8 +84,13 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dic
             continue
         row["first_s"][engine.name] = round(seconds, 3)
         mine = value if mine is None else mine
-        if differs(cell, mine, value):
+        if differs(cell, mine if true is None else true.astype(mine.dtype), value):
             row["differs"].append(engine.name)
+        error = worst_ulp(value, true) if true is not None and cell.group in FUNCTIONS else None
+        if error is not None:
+            row["ulp"][engine.name] = round(error, 2)
+            if not error <= ALLOWED:
+                row["inexact"].append(engine.name)
         calls, spent = 1, 0.0
         while spent < SAMPLE:  # as many calls as a sample takes, found after the caches are warm
             started = time.perf_counter()
@@ -100,13 +109,18 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dic
                 run()
             samples[name].append((time.perf_counter() - started) / calls)
     row["us"] = {name: round(min(s) * 1e6, 3) for name, s in samples.items()}
-    peers = [name for name in samples if name != "symdl" and name not in row["differs"]]
+    alike = [name for name in samples if not name.startswith("symdl") and name not in row["differs"]]
+    peers = [name for name in alike if name not in row["inexact"]]
     own = samples["symdl"]
     row["noise"] = round(statistics.median(own) / min(own) - 1, 3)
     if peers:
         best = min(peers, key=lambda name: min(samples[name]))
         row["best_peer"] = best
         row["ratio"] = round(statistics.median(a / b for a, b in zip(own, samples[best], strict=True)), 3)
+    if alike:
+        best = min(alike, key=lambda name: min(samples[name]))
+        pairs = zip(samples["symdl plain"], samples[best], strict=True)
+        row["plain_ratio"] = round(statistics.median(a / b for a, b in pairs), 3)
     if cell.bytes:
         row["share_of_copy"] = round(cell.bytes / min(own) / limits["copy"], 3)
     if cell.flops:
@@ -145,7 +159,7 @@ def line(row: dict[str, Any]) -> str:
     ratio = f"{row['ratio']:>6.2f}" if "ratio" in row else " " * 6
     shown = "  ".join(f"{name} {us:,.1f}{'*' if name in row['differs'] else ''}" for name, us in row[unit].items())
     limit = f"{share:>5.0%}" if share else " " * 5
-    return f"{row['threads']} {row['cell']:<32} {ratio} {limit} +-{row['noise']:>4.0%}  {shown} {unit}"
+    return f"{row['threads']} {row['cell']:<32} {ratio} {plain} {limit} +-{row['noise']:>4.0%}  {shown} {unit}"
 
 
 def compare(old: Path, new: Path) -> int:
@@ -179,7 +193,7 @@ def main() -> int:
         keep_to(options.rows)
         report(rows_of(options.groups, options.only, options.rows, options.rounds))
         return 0
-    print(f"t {'cell':<32} {'ratio':>6} {'limit':>5} noise  best times", file=sys.stderr)
+    print(f"t {'cell':<32} {'ratio':>6} {'plain':>6} {'limit':>5} noise  best times", file=sys.stderr)
     rows: Rows = []
     for threads in options.threads:
         for group in options.groups:

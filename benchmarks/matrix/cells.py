@@ -14,7 +14,7 @@ Array = Any
 @dataclass(frozen=True)
 class Cell:
     """group, name: where it stands. formula(m, *arrays) is the work; with `rate` it is loss(m, parameters, *arrays), and the
-    work is a step of gradient descent. make: the arrays, and for a step the parameters before them. bytes: read and written
+    work is a step of gradient descent, or of Adam. make: the arrays, and for a step the parameters before them. bytes: read and written
     at least, flops: added and multiplied at least, where one of them bounds the time. random: results cannot be compared.
     """
 
@@ -24,6 +24,7 @@ class Cell:
     make: Callable[[np.random.Generator], Sequence[Array]]
     parameters: Callable[[np.random.Generator], Sequence[Array]] | None = None
     rate: float = 0.0
+    adam: bool = False
     bytes: int = 0
     flops: int = 0
     random: bool = False

@@ -35,6 +35,14 @@ def cell(m: Any, x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, 
     return m.sigmoid(o) * m.tanh(c), c
 
 
+def by_adam(p: Any, slope: Any, first: Any, second: Any, count: Any, rate: Any, sqrt: Any) -> tuple[Any, Any, Any]:
+    """A parameter and its moments after a step (Kingma and Ba 2015), of float32 in every engine."""
+    decay, slow, one, tiny = (np.float32(v) for v in (0.9, 0.999, 1.0, 1e-8))
+    first, second = decay * first + (one - decay) * slope, slow * second + (one - slow) * slope * slope
+    length = rate * sqrt(one - slow**count) / (one - decay**count)
+    return p - length * first / (sqrt(second) + tiny), first, second
+
+
 def names_of(module: Any, **own: Any) -> SimpleNamespace:
     """What a module has of NAMES, and what is said otherwise."""
     return SimpleNamespace(**({n: getattr(module, n) for n in NAMES if hasattr(module, n)} | own))
@@ -72,8 +80,10 @@ class Differentiating(Engine):
     """An engine that has gradients."""
 
     @abstractmethod
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
-        """One step of gradient descent on loss(m, parameters, *batch), which gives the loss before it."""
+    def step(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
+    ) -> Run:
+        """One step of gradient descent, or Adam's, on loss(m, parameters, *batch), which gives the loss before it."""
 
 
 class Numpy(Engine):
@@ -107,6 +117,7 @@ class Numpy(Engine):
 
 class Symdl(Differentiating):
     name = "symdl"
+    precision = "right"
 
     def namespace(self) -> SimpleNamespace:
         import symdl
@@ -136,16 +147,25 @@ class Symdl(Differentiating):
         import symdl
 
         variables = self._variables(arrays)
-        return functools.partial(symdl.function(variables, formula(self.m, *variables)), *arrays)
+        f = symdl.function(variables, formula(self.m, *variables), precision=self.precision)
+        return functools.partial(f, *arrays)
 
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+    def step(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
+    ) -> Run:
         import symdl
+        from symdl import nn
 
         shared = [symdl.shared(p, f"p{k}") for k, p in enumerate(parameters)]
         variables = self._variables(batch)
         cost = loss(self.m, shared, *variables)
-        moves = [(p, p - rate * g) for p, g in zip(shared, symdl.grad(cost, shared), strict=True)]
-        return functools.partial(symdl.function(variables, cost, updates=moves), *batch)
+        moves = (nn.Adam(rate) if adam else nn.SGD(rate)).updates(cost, shared)
+        return functools.partial(symdl.function(variables, cost, updates=moves, precision=self.precision), *batch)
+
+
+class Plain(Symdl):
+    name = "symdl plain"
+    precision = "plain"
 
 
 class Torch(Differentiating):
@@ -214,13 +234,15 @@ class Torch(Differentiating):
 
         return call
 
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+    def step(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
+    ) -> Run:
         import torch
 
         own = [p.requires_grad_() for p in self._given(parameters)]
         given = self._given(batch)
         cost = self._made(lambda *x: loss(self.m, own, *x))
-        move: Any = torch.optim.SGD(own, rate, fused=True)
+        move: Any = (torch.optim.Adam if adam else torch.optim.SGD)(own, rate, fused=True)
 
         def call() -> Any:
             value = cost(*given)
@@ -296,7 +318,9 @@ class Jax(Differentiating):
         given = [jax.numpy.asarray(a) for a in arrays]
         return lambda: run(*given).block_until_ready()
 
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+    def step(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
+    ) -> Run:
         import jax
 
         def drawn(key: Any) -> Callable[[Any], Any]:
@@ -309,18 +333,27 @@ class Jax(Differentiating):
             return bernoulli
 
         @functools.partial(jax.jit, donate_argnums=0)
-        def move(own: list[Any], key: Any, *given: Any) -> Any:
+        def move(state: Any, key: Any, *given: Any) -> Any:
+            own, kept = state
             key, now = jax.random.split(key)
             m = SimpleNamespace(**vars(self.m), bernoulli=drawn(now))
             value, slopes = jax.value_and_grad(lambda p: loss(m, p, *given))(own)
-            return [p - rate * g for p, g in zip(own, slopes, strict=True)], key, value
+            if not adam:
+                return ([p - rate * g for p, g in zip(own, slopes, strict=True)], kept), key, value
+            count = kept[0] + 1
+            made = [
+                by_adam(p, g, a, b, count, rate, jax.numpy.sqrt)
+                for p, g, a, b in zip(own, slopes, *kept[1:], strict=True)
+            ]
+            return ([x[0] for x in made], [count, [x[1] for x in made], [x[2] for x in made]]), key, value
 
-        state: list[Any] = [[jax.numpy.asarray(p) for p in parameters], jax.random.key(1)]
+        own = [jax.numpy.asarray(p) for p in parameters]
+        moments = [[jax.numpy.zeros_like(p) for p in own] for _ in range(2)] if adam else []
+        state: list[Any] = [(own, [jax.numpy.float32(0), *moments] if adam else []), jax.random.key(1)]
         given = [jax.numpy.asarray(a) for a in batch]
 
         def call() -> Any:
-            own, key, value = move(state[0], state[1], *given)
-            state[:] = own, key
+            *state[:], value = move(*state, *given)
             return value.block_until_ready()
 
         return call
@@ -361,7 +394,9 @@ class Pytensor(Differentiating):
         f = pytensor.function(variables, formula(self.m, *variables), trust_input=True)
         return functools.partial(f, *arrays)
 
-    def step(self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float) -> Run:
+    def step(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
+    ) -> Run:
         import pytensor
 
         shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(parameters)]
@@ -369,9 +404,17 @@ class Pytensor(Differentiating):
         cost = loss(self.m, shared, *variables)
         slopes = pytensor.grad(cost, shared)
         narrow = np.float32(rate) if parameters[0].dtype == np.float32 else rate
-        moves = [(p, p - narrow * g) for p, g in zip(shared, slopes, strict=True)]
+        moves: list[tuple[Any, Any]] = []
+        if adam:
+            count = pytensor.shared(np.float32(0))
+            moves.append((count, count + np.float32(1)))
+            for p, g in zip(shared, slopes, strict=True):
+                a, b = (pytensor.shared(np.zeros_like(p.get_value())) for _ in range(2))
+                moves += zip((p, a, b), by_adam(p, g, a, b, moves[0][1], narrow, self.m.sqrt), strict=True)
+        else:
+            moves += [(p, p - narrow * g) for p, g in zip(shared, slopes, strict=True)]
         f = pytensor.function(variables, cost, updates=moves, trust_input=True)
         return functools.partial(f, *batch)
 
 
-ENGINES: tuple[type[Engine], ...] = (Symdl, Numpy, Pytensor, Jax, Torch, TorchCompiled)
+ENGINES: tuple[type[Engine], ...] = (Symdl, Plain, Numpy, Pytensor, Jax, Torch, TorchCompiled)

@@ -34,7 +34,7 @@ DEEP = Cell(
     models.weights(models.dense((784, *[256] * 99, 10))), 0.01,
 )  # fmt: skip
 CELLS = {c.label: c for c in (*models.steps(), DEEP)}
-FIRST = ("M M1 784-512-128-10 b256", "M M2 LeNet b128", "M M6 LSTM 128 T50 b32")
+FIRST = ("M M1 784-512-128-10 b256 Adam", "M M2 LeNet b128", "M M6 LSTM 128 T50 b32")
 MEMORY = ("M M2 LeNet b128", DEEP.label)
 STATUS = Path("/proc/self/status")
 STEPS = 3  # that are run before memory is read
@@ -51,7 +51,7 @@ def measured(engine: type[Engine], cell: Cell | None, threads: int) -> dict[str,
         begin = time.perf_counter()
         made = engine(threads)
         assert isinstance(made, Differentiating)
-        run = made.step(cell.formula, parameters, given, cell.rate)
+        run = made.step(cell.formula, parameters, given, cell.rate, cell.adam)
         made.value(run())
         found["first"] = time.perf_counter() - begin
         for _ in range(STEPS):

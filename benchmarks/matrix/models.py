@@ -149,12 +149,21 @@ def jacobian(m: Any, x: Any, w: Any, b: Any, top: Any) -> Any:
 
 
 def steps() -> Iterator[Cell]:
-    for name, sizes, rows in (
-        ("M1 784-512-128-10 b256", (784, 512, 128, 10), 256),
-        ("M7 64-64-64-10 b64", (64, 64, 64, 10), 64),
+    for name, sizes, rows, adam in (
+        ("M1 784-512-128-10 b256 Adam", (784, 512, 128, 10), 256, True),
+        ("M7 64-64-64-10 b64", (64, 64, 64, 10), 64, False),
     ):
         flops = 6 * rows * sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
-        yield Cell("M", name, perceptron, labelled(10, rows, sizes[0]), weights(dense(sizes)), 0.1, flops=flops)
+        yield Cell(
+            "M",
+            name,
+            perceptron,
+            labelled(10, rows, sizes[0]),
+            weights(dense(sizes)),
+            1e-3 if adam else 0.1,
+            adam,
+            flops=flops,
+        )
     for rows in (128, 500):
         yield Cell("M", f"M2 LeNet b{rows}", lenet, labelled(10, rows, 1, 28, 28), weights(LENET), 0.05)
     for rows in (20, 256):
