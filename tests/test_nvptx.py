@@ -16,14 +16,17 @@ from symdl.backends.interpreter import interpret
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.assemble import assemble, assembler
 from symdl.backends.nvptx.cutting import for_gpu
-from symdl.backends.nvptx.launches import Number, Pointer, launches
+from symdl.backends.nvptx.hazards import has_dealt
+from symdl.backends.nvptx.launches import Launch, Number, Pointer, Product, launches
 from symdl.backends.nvptx.ptx import ptx
 from symdl.compilation import lowered
 from symdl.errors import CudaError
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, variable
-from symdl.program import FIRST_FAILURE
-from symdl.types import symbols
+from symdl.loops import For
+from symdl.program import FIRST_FAILURE, Kernel
+from symdl.types import product as product_of
+from symdl.types import size_at, symbols
 
 X, Y, V, D = T.fmatrix("x"), T.fmatrix("y"), T.fvector("v"), T.dmatrix("d")
 A, B, K = T.ftensor3("a"), T.ftensor3("b"), T.lvector("k")
@@ -33,8 +36,19 @@ v, d = RNG.normal(size=700).astype(np.float32), RNG.normal(size=(6, 70))
 a, b = RNG.normal(size=(3, 5, 7)).astype(np.float32), RNG.normal(size=(3, 7, 4)).astype(np.float32)
 c = RNG.normal(size=(3, 35, 40)).astype(np.float32)
 k = np.array([2, 0, 12, 2])
+ties = RNG.integers(-9, 10, 600).astype(np.float32)
+unknown = np.where(np.arange(600) % 250 == 249, np.float32(np.nan), ties)
+many = RNG.integers(-13, 13, 300)  # more than a block has threads, each element chosen often
 images, filters = (variable(name, (None,) * 4, "float32") for name in "if")
 i4, f4 = RNG.normal(size=(2, 4, 7, 6)).astype(np.float32), RNG.normal(size=(4, 2, 3, 2)).astype(np.float32)
+
+
+def known_convolution() -> tuple[list[Expr], list[Expr], list[Any]]:
+    """Of known extents, deep enough for several panels, whose filters' gradient is summed in pieces."""
+    g, h = (variable(name, s, "float32") for name, s in (("g", (3, 5, 9, 8)), ("h", (6, 5, 3, 3))))
+    z = T.conv2d(g, h)
+    values = [RNG.normal(size=e.type.shape).astype(np.float32) for e in (g, h)]
+    return [g, h], [z, *T.grad((z * z).sum(), [g, h])], values
 
 
 def convolved(**how: Any) -> Callable[[], tuple[list[Expr], list[Expr], list[Any]]]:
@@ -63,12 +77,23 @@ KINDS: dict[str, Callable[[], tuple[list[Expr], list[Expr], list[Any]]]] = {
     "softmax and its gradient": lambda: ([X], [T.softmax(X), T.grad((T.softmax(X) ** 2).sum(), X)], [x]),
     "scans of values": lambda: ([X], [X.cumsum(axis=0), X.cumsum(axis=1)], [x]),
     "products": lambda: ([X, Y], [T.dot(X, Y.T), T.dot(X.T, Y), T.dot(X, Y[0])], [x, y]),
+    "products and what follows": lambda: (
+        [X, Y], [T.tanh(T.dot(X, Y.T) + X[0, 0]) * 2, X + 0.1 * T.dot(T.dot(X, Y.T), Y)], [x, y]
+    ),
     "products in float64": lambda: ([D], [T.dot(D, D.T)], [d]),
     "products of integers": lambda: ([K], [T.dot(K, K), T.outer(K, K)], [k]),
     "batches": lambda: ([A, B], [T.batched_dot(A, B)], [a, b]),
     "gathers": lambda: ([X, K], [X[K], T.grad((X[K] ** 2).sum(), X)], [x, k]),
     "convolutions": convolved(filter_dilation=(1, 2), num_groups=2),
     "convolutions in steps": convolved(subsample=(2, 1), num_groups=2),
+    "convolutions of known extents": known_convolution,
+    "the first of the largest": lambda: ([V], [V.argmax(), V.argmin(), (-abs(V)).max()], [ties]),
+    "the first that is not a number": lambda: ([V], [V.argmax(), V.argmin()], [unknown]),
+    "running sums": lambda: ([V, K], [V.cumsum(), (1 + V / 99).cumprod(), K.cumsum()], [ties, many]),
+    "scattered": lambda: (
+        [V, K], [T.grad((V[K] ** 2).sum(), V), T.set_subtensor(V[K], T.cast(T.arange(K.shape[0]), "float32"))],
+        [ties[:13], many],
+    ),
     "loops": lambda: ([X], [symdl.scan(lambda r, s: T.tanh(r + s), sequences=X, outputs_info=X[0])[0]], [x]),
 }  # fmt: skip
 
@@ -160,7 +185,13 @@ def test_transposed_reading_goes_through_tiles() -> None:
         np.testing.assert_array_equal(got, rows.T + 1)
 
 
-@pytest.mark.parametrize("kind", ["softmax and its gradient", "sums of many rows", "sums of wide rows", "products"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "softmax and its gradient", "sums of many rows", "sums of wide rows", "products", "products and what follows",
+        "convolutions of known extents", "the first of the largest", "running sums", "scattered",
+    ],
+)  # fmt: skip
 def test_no_result_depends_on_the_order_of_threads(kind: str) -> None:
     inputs, outputs, values = KINDS[kind]()
     ways = [emulator(), emulator(order="reverse"), emulator(order="random", seed=3)]
@@ -169,7 +200,17 @@ def test_no_result_depends_on_the_order_of_threads(kind: str) -> None:
         assert [z.tobytes() for z in other] == [z.tobytes() for z in first]
 
 
-@pytest.mark.parametrize("kind", ["sums of wide rows", "products"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "sums of wide rows",
+        "products",
+        "convolutions of known extents",
+        "the first of the largest",
+        "running sums",
+        "scattered",
+    ],
+)
 def test_every_barrier_but_some_is_needed(kind: str) -> None:
     """Without any one of the first two barriers of a kernel the emulator finds a race, or a number is wrong."""
     inputs, outputs, values = KINDS[kind]()
@@ -182,6 +223,41 @@ def test_every_barrier_but_some_is_needed(kind: str) -> None:
     text = barrier.join(parts[:1]) + "".join(parts[1:])  # without any
     with pytest.raises(CudaError):
         Run(gpu, named, emulator(), text)
+
+
+def test_what_follows_a_product_is_done_where_it_is_made() -> None:
+    """Bias, activation and the update of a weight: one kernel each, and no memory for the product."""
+    w = variable("w", (21, 21), "float32")
+    for inputs, output in (([X, Y], T.tanh(T.dot(X, Y.T) + 1)), ([X, Y, w], w - 0.1 * T.dot(X.T, Y))):
+        gpu = gpu_program(program_for(inputs, [output]))
+        assert [type(item) for item in gpu.items] == [Product]
+        assert gpu.program.slots == ()
+
+
+def test_large_products_are_left_to_a_library() -> None:
+    left, right = (variable(name, (512, 512), "float32") for name in "pq")
+    product, kernel = gpu_program(program_for([left, right], [T.tanh(T.dot(left, right))])).items
+    assert isinstance(product, Product)
+    assert product.call.epilogue == ()
+    assert isinstance(kernel, Launch)
+
+
+def test_convolutions_fetch_windows_where_they_lie() -> None:
+    """No memory for a matrix of windows: only what is asked for, and pieces of the sum for the filters."""
+    inputs, outputs, _ = known_convolution()
+    gpu = gpu_program(program_for(inputs, outputs))
+    assert sum("contract" in one.kernel for one in launches(gpu.items)) == 3
+    temps = [b for b in gpu.program.buffers.values() if b.kind == "temp"]
+    sizes = sorted(int(size_at(product_of(b.shape), {})) for b in temps)
+    assert sizes == [3 * 6 * 7 * 6, 3 * 6 * 5 * 3 * 3]  # the results' gradient; a piece of the filters' for each image
+
+
+@pytest.mark.parametrize("kind", ["the first of the largest", "running sums", "scattered"])
+def test_no_long_loop_is_left_to_one_thread(kind: str) -> None:
+    inputs, outputs, _ = KINDS[kind]()
+    program = for_gpu(program_for(inputs, outputs))
+    loops = [s for step in program.steps if isinstance(step, Kernel) for s in step.body if isinstance(s, For)]
+    assert all(s.schedule == "parallel" or has_dealt((s,)) for s in loops)
 
 
 def test_a_wrong_index_is_told_in_the_status_word_and_harms_nothing() -> None:

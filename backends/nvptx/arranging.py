@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
+from symdl.backends.nvptx.hazards import has_dealt
 from symdl.backends.nvptx.independence import apart, is_stored, uses_in
 from symdl.loops import (
     Assign,
@@ -43,6 +44,9 @@ def arranged(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
             if isinstance(s, For):
                 s = replace(s, body=block(s.body, around | {s.index}))  # nests are as deep as arrays have axes
                 s = down_columns(s)
+                if len(pieces := separated(s)) > 1:
+                    out += pieces
+                    continue
             if out and isinstance(s, For) and isinstance(out[-1], For) and (one := joined(out[-1], s)) is not None:
                 out[-1] = replace(one, body=tidied(one.body, around | {one.index}, names))
             else:
@@ -103,6 +107,28 @@ def in_variables(loop: For) -> tuple[Stmt, ...]:
         before.append(Local(total.name, Load(first.view, first.at)))
         after.append(Store(first.view, first.at, total))
     return (*before, loop, *after)
+
+
+# ---- what threads share in different ways ----
+
+
+def separated(loop: For) -> tuple[For, ...]:
+    """Loops for what a loop does that has nothing in common, as the largest and the smallest of one array, where threads
+    may share each of these but not the whole."""
+    if not all(isinstance(s, Assign | Store) for s in loop.body) or has_dealt((loop,)):
+        return (loop,)
+    stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
+    groups: list[tuple[set[str], set[int]]] = []  # (variables, and buffers that change; statements that touch them)
+    for k, s in enumerate(loop.body):
+        items = walk(s)
+        names = {f"variable {x.name}" for x in items if isinstance(x, Ref | Assign)}
+        names |= {f"buffer {b}" for b in {x.view.buffer for x in items if isinstance(x, Load | Store)} & stored}
+        met = [g for g in groups if g[0] & names]
+        merged = names.union(*(g[0] for g in met)), {k}.union(*(g[1] for g in met))
+        groups = [*(g for g in groups if g not in met), merged]
+    places = sorted(sorted(numbers) for _, numbers in groups)
+    pieces = tuple(replace(loop, body=tuple(loop.body[k] for k in numbers)) for numbers in places)
+    return pieces if all(has_dealt((p,)) for p in pieces) else (loop,)
 
 
 # ---- neighbours ----

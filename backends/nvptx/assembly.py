@@ -11,6 +11,7 @@ from symdl.backends.nvptx.launches import Choose, GpuProgram, HostCall, Item, Re
 from symdl.backends.nvptx.products import product_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.errors import ProgramError
+from symdl.memory import passing
 from symdl.program import Call, If, Kernel, Loop, Program, Step
 
 
@@ -25,6 +26,7 @@ def gpu_program(program: Program) -> GpuProgram:
 def placed(program: Program) -> GpuProgram:
     """The launches of a Program that is cut for a GPU."""
     module = GpuModule(GPU)
+    unstored = passing(program)
     number = {id(step): k for k, step in enumerate(all_steps(program.steps))}
 
     def items(steps: tuple[Step, ...]) -> Iterator[Item]:
@@ -34,7 +36,8 @@ def placed(program: Program) -> GpuProgram:
                 case Kernel(body):
                     yield from launches_of(module, body, k, program.may_be_single(step))
                 case Call("matmul"):
-                    yield product_of(module, step, k)
+                    passes = step.views[-1].buffer in unstored
+                    yield product_of(module, step, k, passes, bool(step.epilogue) and program.may_be_single(step))
                 case Call("routine"):
                     yield HostCall(k, step)
                 case Loop(counter, count, body, stop):

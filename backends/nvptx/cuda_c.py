@@ -13,10 +13,13 @@ from typing import Any
 
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.llvm.thinning import thinned
+from symdl.backends.nvptx.carried import carried_of
+from symdl.backends.nvptx.contractions import contraction_of
 from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter, identity
 from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dealt
 from symdl.backends.nvptx.kernels import Part, Way, kernels_of
-from symdl.backends.nvptx.launches import GpuProgram, Launch, Pointer, Product, launches
+from symdl.backends.nvptx.launches import GpuProgram, Launch, Number, Pointer, Product, launches
+from symdl.backends.nvptx.products import TOTAL, epilogue_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.loops import (
     Apply,
@@ -40,7 +43,7 @@ from symdl.loops import (
 )
 from symdl.number_forms import WIDE
 from symdl.program import Call, Kernel
-from symdl.types import Compound, Extent, Symbol, product, symbols, terms_of
+from symdl.types import Compound, Extent, Symbol, polynomial, product, symbols, terms_of
 
 TYPES = {
     "bool": "bool", "float32": "float", "float64": "double", "int8": "signed char", "int16": "short", "int32": "int",
@@ -104,7 +107,7 @@ def cuda_c(gpu: GpuProgram) -> str:
         if one.kernel in texts:
             continue
         if one.kernel in products:
-            texts[one.kernel] = product_text(one, products[one.kernel])
+            texts[one.kernel] = product_text(gpu, one, products[one.kernel])
         else:
             assert isinstance(step, Kernel)
             texts[one.kernel] = KernelText(gpu, one, thinned(step.body), place).text()
@@ -124,34 +127,59 @@ def walked(gpu: GpuProgram) -> list[Product]:
     return found
 
 
-def product_text(one: Launch, call: Call) -> str:
-    """A product of matrices as what it computes."""
+def product_text(gpu: GpuProgram, one: Launch, call: Call) -> str:
+    """A product of matrices as what it computes, and what else becomes of its elements."""
+    c = call.views[-1].buffer
+    passed = [x.buffer for x in one.arguments if isinstance(x, Pointer)]
+    then = epilogue_of(call, c not in passed) if call.epilogue else None
+    text = KernelText(gpu, one, then.body if then else (), None)
     kind = TYPES[call.views[-1].dtype]
-    batch = (len(one.arguments) - 3 - 12) // 4
-    parameters = [f"const {kind} *a", f"const {kind} *b", f"{kind} *c", "word m", "word n", "word k"]
+    known = set(text.stored) if then and not then.kept else {*text.stored, c}
+    names = {k: f"{name}_again" if name in passed[:k] else name for k, name in enumerate(passed)}
+    parameters = []
+    for k, name in names.items():
+        dtype = text.dtype_of(passed[k])
+        parameters.append(f"{'' if passed[k] in known else 'const '}{TYPES.get(dtype, dtype)} *{name}")
+    left, right = names[0], names[1]
+    row, column = "i", "j"
+    if then:
+        row, column = (f"{x}_" if str(x) in passed else str(x) for x in (then.row, then.column))
+        text.names |= {then.row: row, then.column: column}
+    parameters += ["word m", "word n", "word k"]
     parameters += [f"word {x}_{part}" for x in "abc" for part in ("offset", "row", "column")]
+    numbers = sum(isinstance(x, Number) for x in one.arguments)
+    batch = (numbers - 12 - (len(then.sizes) if then else 0)) // 4
     parameters += [f"word {x}{k}" for k in range(batch) for x in ("batch", "a_batch", "b_batch", "c_batch")]
-    lines = [
-        f"KERNEL {one.kernel}({', '.join(parameters)})",
-        "{   // in tiles, through shared memory, by blocks of threads; what is computed:",
-        "    for (word i = blockIdx.x; i < m; i += gridDim.x)",
-        "        for (word j = threadIdx.x; j < n; j += blockDim.x) {",
-        f"            {kind} total = 0;",
-        "            for (word p = 0; p < k; p++)",
-        "                total += a[a_offset + i * a_row + p * a_column] * b[b_offset + p * b_row + j * b_column];",
-        "            c[c_offset + i * c_row + j * c_column] = total;",
-        "        }" + ("  // and so for each matrix of the batch" if batch else ""),
-        "}",
-    ]
-    return "\n".join(lines) + "\n"
+    parameters += [f"word {text.extent(polynomial([((s,), 1)]))}" for s in then.sizes] if then else []
+    text.line(0, f"KERNEL {one.kernel}({', '.join(parameters)})")
+    text.line(0, "{")
+    top = len(text.lines)
+    text.line(1, "// in tiles, through shared memory, by blocks of threads; what is computed:")
+    text.line(1, f"for (word {row} = blockIdx.x; {row} < m; {row} += gridDim.x)")
+    text.line(2, f"for (word {column} = threadIdx.x; {column} < n; {column} += blockDim.x) {{")
+    text.line(3, f"{kind} {TOTAL} = 0;")
+    text.line(3, "for (word p = 0; p < k; p++)")
+    text.line(
+        4,
+        f"{TOTAL} += {left}[a_offset + {row} * a_row + p * a_column] * {right}[b_offset + p * b_row + {column} * b_column];",
+    )
+    if then is None or then.kept:
+        text.line(3, f"{c}[c_offset + {row} * c_row + {column} * c_column] = {TOTAL};")
+    if then:
+        text.block(then.body, 3)
+    text.line(2, "}" + ("  // and so for each matrix of the batch" if batch else ""))
+    text.line(0, "}")
+    text.lines[top:top] = text.opening
+    return "\n".join(text.lines) + "\n"
 
 
 class KernelText:
     """One kernel being written."""
 
-    def __init__(self, gpu: GpuProgram, one: Launch, body: tuple[Stmt, ...], place: int) -> None:
+    def __init__(self, gpu: GpuProgram, one: Launch, body: tuple[Stmt, ...], place: int | None) -> None:
         self.gpu, self.one, self.body = gpu, one, body
-        self.parts = kernels_of(body)[place]
+        self.in_tiles = place is None or contraction_of(body) is not None
+        self.parts = [] if place is None or self.in_tiles else kernels_of(body)[place]
         self.buffers = [a.buffer for a in one.arguments if isinstance(a, Pointer)]
         items = walk(*body)
         own = {x.index for x in items if isinstance(x, For)}
@@ -175,7 +203,10 @@ class KernelText:
         self.line(0, f"KERNEL {self.one.kernel}({', '.join(parameters)})")
         self.line(0, "{")
         top = len(self.lines)
-        if len(self.parts) == 1:
+        if self.in_tiles:
+            self.line(1, "// in tiles, through shared memory, by blocks of threads; what is computed:")
+            self.block(self.body, 1)
+        elif len(self.parts) == 1:
             self.part(self.parts[0], "blockIdx.x", "gridDim.x", 1)
         else:
             self.line(1, "word block = blockIdx.x;  // each part has blocks of its own")
@@ -277,6 +308,10 @@ class KernelText:
                     fresh.add(s.name)
             elif isinstance(s, For) and (folds := folds_of(s)) is not None:
                 self.deal(s, folds, fresh, depth)
+            elif isinstance(s, For) and carried_of(s) is not None:
+                self.before(self.writer.touches(s, Touch("dealt", ())), depth)
+                self.line(depth, "// shared by all threads of the group, with the result of one:")
+                self.block([s], depth)
             elif isinstance(s, For) and has_dealt(s.body):
                 self.in_step(s, depth)
             elif isinstance(s, Barrier):

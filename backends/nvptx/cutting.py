@@ -12,11 +12,14 @@ from dataclasses import replace
 
 from symdl.backends.llvm.library import copy_loops
 from symdl.backends.nvptx.arranging import arranged
-from symdl.backends.nvptx.library import convolution_nest, matmul_nest
+from symdl.backends.nvptx.contractions import contraction_of
+from symdl.backends.nvptx.library import convolution_nest, in_pieces, matmul_nest
+from symdl.backends.nvptx.panels import is_large
+from symdl.epilogues import with_epilogues
 from symdl.loops import For, Stmt
 from symdl.memory import plan, within
 from symdl.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
-from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
+from symdl.program import CONVOLUTIONS, Buffer, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
 from symdl.types import Extent, at_most, floor_divide, largest, symbols
 
 SMALL = 256  # visits of a loop that is known to be little work: one block of threads does it with its neighbours
@@ -30,7 +33,10 @@ LEAST = 4  # rounds of a block that keeps a row of its own
 
 def for_gpu(program: Program) -> Program:
     """The Program with the same inputs and results, cut for a GPU, its memory planned anew."""
-    steps = served(program.steps)
+    program = with_epilogues(program, 0)
+    temps: dict[str, Buffer] = {}
+    steps = served(program.steps, temps)
+    program = replace(program, buffers={**program.buffers, **temps})
     users: dict[str, int] = {}
     for step in steps:
         for part in within(step):
@@ -42,8 +48,8 @@ def for_gpu(program: Program) -> Program:
     return made
 
 
-def served(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, with Calls left only where a library of ours or the host serves them; epilogues are kernels."""
+def served(steps: tuple[Step, ...], made: dict[str, Buffer]) -> tuple[Step, ...]:
+    """The steps, with Calls left only where a library of ours or the host serves them; temps that they need go to `made`."""
     out: list[Step] = []
     for step in steps:
         match step:
@@ -51,14 +57,20 @@ def served(steps: tuple[Step, ...]) -> tuple[Step, ...]:
                 out.append(Kernel(copy_loops(a, c), step.sources))
             case Call("matmul", (a, b, c)) if not c.dtype.startswith("float"):
                 out.append(Kernel(matmul_nest(a, b, c), step.sources))
+            case Call("convolve_filters", (*_, f)) if f.dtype.startswith("float") and (
+                pieces := in_pieces(step, f"_pieces{len(made)}")
+            ):
+                view, making, adding = pieces
+                made[view.buffer] = Buffer(view.buffer, view.dtype, view.shape, "temp")
+                out += [Kernel(making, step.sources), Kernel(adding, step.sources)]
             case Call(name) if name in CONVOLUTIONS:
                 out.append(Kernel(convolution_nest(step), step.sources))
-            case Call(epilogue=body) if body:
+            case Call("matmul", (*_, c), epilogue=body) if body and is_large(*c.shape[-2:]):
                 out += [replace(step, epilogue=()), Kernel(body, step.sources)]
             case Loop(body=inside):
-                out.append(replace(step, body=served(inside)))
+                out.append(replace(step, body=served(inside, made)))
             case If(condition, then, other):
-                out.append(If(condition, served(then), served(other)))
+                out.append(If(condition, served(then, made), served(other, made)))
             case _:
                 out.append(step)
     return tuple(out)
@@ -87,6 +99,8 @@ def may_join(program: Program, first: Kernel, second: Kernel) -> bool:
         return False
     if program.may_be_single(first) != program.may_be_single(second):
         return False
+    if any(contraction_of(k.body) is not None for k in (first, second)):
+        return False
     if any(may_fail(k) for k in (first, second)):
         return False  # no value may have been written where a check fails
     touched = [({v.buffer for v, _ in k.accesses}, {v.buffer for v, w in k.accesses if w}) for k in (first, second)]
@@ -104,6 +118,8 @@ class GpuCutter(Cutter):
 
     def kernels(self, kernel: Kernel) -> list[Step]:
         """Cut, rearranged, and cut again where rearranging has made independent loops."""
+        if contraction_of(kernel.body) is not None:
+            return [kernel]
         out: list[Step] = []
         for step in super().kernels(kernel):
             assert isinstance(step, Kernel)

@@ -7,7 +7,7 @@ single store is made by the first thread; so is what is serial, after which the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from symdl.backends.builder import BITS, LLVM_TYPE, Reg
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
+from symdl.backends.nvptx.carried import carried_of
 from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dealt, nested
 from symdl.backends.nvptx.independence import uses_in
 from symdl.backends.nvptx.writer import SHARED, GpuWriter
@@ -24,6 +25,7 @@ from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, walk
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol
 
+Plus = Callable[[Sequence[Reg], Sequence[Reg]], list[Reg]]  # of all values of two threads
 WARP, THREADS = 32, 256  # of a warp, and of a block
 INTRINSICS = {
     "tid": "declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()",
@@ -212,6 +214,8 @@ class GroupWriter(GpuWriter):
                 case For() if (folds := folds_of(s)) is not None:
                     loops, plan = self.dealt(s, folds)
                     new = self.touches(s, self.how(loops, plan))
+                case For() if carried_of(s) is not None:
+                    new = self.touches(s, Touch("dealt", ()))
                 case For() if has_dealt(s.body):
                     new = self.all_touches(s.body)
                 case For() | Store():
@@ -260,7 +264,16 @@ class GroupWriter(GpuWriter):
 
     def reduced(self, values: Sequence[tuple[Reg, str]]) -> list[Reg]:
         """Each value of all threads as one, the same in every thread."""
-        found = [self.over_warp(value, primitive, WARP) for value, primitive in values]
+
+        def plus(one: Sequence[Reg], two: Sequence[Reg]) -> list[Reg]:
+            each = zip(one, two, values, strict=True)
+            return [emit(self, primitive, x, y, dtype=x.dtype) for x, y, (_, primitive) in each]
+
+        return self.combined([value for value, _ in values], plus)
+
+    def combined(self, values: Sequence[Reg], plus: Plus) -> list[Reg]:
+        """Values of all threads as one, the same in every thread, in the one order of a tree."""
+        found = self.over_warp(values, plus, WARP)
         warps = self.size_of_group // WARP
         if warps > 1:
             number = self.emit(f"trunc {self.word} {self.arithmetic('lshr', self.in_group, '5')} to i32", "int32").text
@@ -289,16 +302,20 @@ class GroupWriter(GpuWriter):
             for value, each in zip(found, words, strict=True):
                 all_of.append(self.from_words(kept[at : at + len(each)], value.dtype))
                 at += len(each)
-            found = [self.over_warp(v, primitive, warps) for v, (_, primitive) in zip(all_of, values, strict=True)]
+            found = self.over_warp(all_of, plus, warps)
         return [self.from_words([self.exchange("idx", w, "0") for w in self.as_words(v)], v.dtype) for v in found]
 
-    def over_warp(self, value: Reg, primitive: str, lanes: int) -> Reg:
+    def over_warp(self, values: Sequence[Reg], plus: Plus, lanes: int) -> list[Reg]:
         """The values of so many neighbouring threads as one."""
+        found = list(values)
         while lanes > 1:
             lanes //= 2
-            other = self.from_words([self.exchange("bfly", w, str(lanes)) for w in self.as_words(value)], value.dtype)
-            value = emit(self, primitive, value, other, dtype=value.dtype)
-        return value
+            others = [
+                self.from_words([self.exchange("bfly", w, str(lanes)) for w in self.as_words(v)], v.dtype)
+                for v in found
+            ]
+            found = plus(found, others)
+        return found
 
     def exchange(self, kind: str, word: str, lane: str) -> str:
         """A word of another thread of the warp."""

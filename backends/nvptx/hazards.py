@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from symdl.backends.nvptx.carried import is_shared
 from symdl.backends.nvptx.independence import Use, apart, is_stored, uses_in
 from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, View, walk
 from symdl.parallel import sum_of
@@ -68,8 +69,8 @@ def may_be_dealt(statement: Stmt) -> bool:
 
 
 def has_dealt(body: Sequence[Stmt]) -> bool:
-    """Whether a loop among the statements, or inside them, may be dealt out."""
-    return any(isinstance(s, For) and (may_be_dealt(s) or has_dealt(s.body)) for s in body)
+    """Whether a loop among the statements, or inside them, may be dealt out, or shared otherwise."""
+    return any(isinstance(s, For) and (may_be_dealt(s) or is_shared(s) or has_dealt(s.body)) for s in body)
 
 
 @dataclass(frozen=True)

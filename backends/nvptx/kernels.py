@@ -18,6 +18,8 @@ from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
+from symdl.backends.nvptx.carried import is_shared
+from symdl.backends.nvptx.contractions import contracted, contraction_of
 from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
 from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer
@@ -88,6 +90,8 @@ def launches_of(module: GpuModule, body: tuple[Stmt, ...], step: int, ranged: bo
         *map(Pointer, buffers),
         *(Number("int64", polynomial([((s,), 1)])) for s in sizes),
     )
+    if (sums := contraction_of(body)) is not None:
+        return contracted(module, body, sums, buffers, sizes, arguments, step)
     found = []
     for parts in kernels_of(body):
         made = written(module, body, parts, buffers, sizes, own, ranged)
@@ -151,7 +155,7 @@ def length(body: Sequence[Stmt]) -> Extent:
     longest: Extent = 0
     for s in body:
         if isinstance(s, For):
-            found = units([s], 1) if may_be_dealt(s) else length(s.body)
+            found = units([s], 1) if may_be_dealt(s) or is_shared(s) else length(s.body)
             if isinstance(found, int) and isinstance(longest, int):
                 longest = max(found, longest)
             elif isinstance(longest, int):

@@ -7,10 +7,26 @@ is gathered, never scattered.
 from __future__ import annotations
 
 from symdl.backends.llvm.library import indices, nest
-from symdl.loops import Apply, Assign, Const, For, Guard, Index, Load, Local, Ref, Stmt, Store, Value, View
+from symdl.loops import (
+    Apply,
+    Assign,
+    Const,
+    Guard,
+    Index,
+    Load,
+    Local,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    contiguous,
+    rewritten,
+)
 from symdl.program import Call, by_role
-from symdl.types import Extent, Symbol, floor_divide
+from symdl.types import Extent, Symbol, floor_divide, largest, product, smallest, symbol
 
+PIECES, TILE = 192, 1024  # of the sums of a gradient of filters, at most; elements that a block of threads takes
 Loops = list[tuple[Symbol, Extent]]
 
 
@@ -37,53 +53,81 @@ def matmul_nest(a: View, b: View, c: View) -> tuple[Stmt, ...]:
 
 def convolution_nest(call: Call) -> tuple[Stmt, ...]:
     """One of the three products of images, filters and results, see `symdl.convolution`."""
+    rounds, over, store, term = convolution_parts(call)
+    return summed(store.view, store.at, rounds, over, term, "add")
+
+
+def convolution_parts(call: Call) -> tuple[Loops, Loops, Store, Value]:
+    """(loops of the result, loops of its sums, where it goes, what is added up); the images of a gradient of filters are
+    the first loop of its sums."""
     x, f, y = by_role(call)
     groups, *rest = call.window
     axes = len(rest) // 2
     steps, spacing = rest[:axes], rest[axes:]
     outputs, channels = floor_divide(f.shape[0], groups), f.shape[1]
-    names, at = indices("_q", 6 + 2 * axes)
-    (n, o, c, inner), extra = at[:4], at[4:]
-    number, output, channel, inside = names[:4]
-    u, p = extra[:axes], extra[axes : 2 * axes]
-    us, ps = names[4 : 4 + axes], names[4 + axes : 4 + 2 * axes]
-    filters: Loops = list(zip(us, f.shape[2:], strict=True))
-    result: Loops = list(zip(ps, y.shape[2:], strict=True))
-    reach = [v * d if d > 0 else (m - 1 - v) * -d for v, d, m in zip(u, spacing, f.shape[2:], strict=True)]
+    x, f, y = apart(x, 1, groups, channels), apart(f, 0, groups, outputs), apart(y, 1, groups, outputs)
+    names, at = indices("_q", 4 + 2 * axes)
+    (n, g, o, c), extra = at[:4], at[4:]
+    number, group, output, channel = names[:4]
+    u, p = extra[:axes], extra[axes:]
+    filters: Loops = list(zip(names[4 : 4 + axes], f.shape[3:], strict=True))
+    places = names[4 + axes :]
+    grouped: Loops = [(group, groups)] if groups != 1 else []
+    g = g if groups != 1 else 0
+    reach = [v * d if d > 0 else (m - 1 - v) * -d for v, d, m in zip(u, spacing, f.shape[3:], strict=True)]
 
-    def product(left: Value, right: Value) -> Value:
+    def times(left: Value, right: Value) -> Value:
         return Apply("mul", (left, right), y.dtype)
 
+    zero = Const(0, y.dtype)
     if call.name == "convolve_images":
-        group: Extent = floor_divide(c, channels) if groups != 1 else 0
-        one = group * outputs + inner
         bounds: list[tuple[Extent, Extent]] = []
         back: list[Extent] = []
-        for s, away, k, many in zip(p, reach, steps, y.shape[2:], strict=True):
+        for s, away, k, many in zip(p, reach, steps, y.shape[3:], strict=True):
             place = floor_divide(s - away, k)
             bounds.append((place, many))
             if k != 1:
                 bounds.append((s - away - place * k, 1))  # a step of the window begins here
             back.append(place)
-        term = Guard(
-            tuple(bounds),
-            product(Load(y, (n, one, *back)), Load(f, (one, c - group * channels, *u))),
-            Const(0, y.dtype),
-        )
-        rounds = [(number, x.shape[0]), (channel, x.shape[1]), *zip(ps, x.shape[2:], strict=True)]
-        return summed(x, (n, c, *p), rounds, [(inside, outputs), *filters], term, "add")
-    group = floor_divide(o, outputs) if groups != 1 else 0
-    spots = [q * k + away for q, k, away in zip(p, steps, reach, strict=True)]
-    image = Load(x, (n, group * channels + c, *spots))
+        term: Value = Guard(tuple(bounds), times(Load(y, (n, g, o, *back)), Load(f, (g, o, c, *u))), zero)
+        rounds = [(number, x.shape[0]), *grouped, (channel, channels), *zip(places, x.shape[3:], strict=True)]
+        return rounds, [(output, outputs), *filters], Store(x, (n, g, c, *p), zero), term
+    result: Loops = list(zip(places, y.shape[3:], strict=True))
+    image = Load(x, (n, g, c, *(q * k + away for q, k, away in zip(p, steps, reach, strict=True))))
     if call.name == "convolve":
-        rounds = [(number, y.shape[0]), (output, y.shape[1]), *result]
-        return summed(
-            y, (n, o, *p), rounds, [(channel, channels), *filters], product(image, Load(f, (o, c, *u))), "add"
-        )
-    rounds = [(output, f.shape[0]), (channel, channels), *filters]
-    return summed(f, (o, c, *u), rounds, [(number, x.shape[0]), *result], product(image, Load(y, (n, o, *p))), "add")
+        rounds = [(number, y.shape[0]), *grouped, (output, outputs), *result]
+        term = times(image, Load(f, (g, o, c, *u)))
+        return rounds, [(channel, channels), *filters], Store(y, (n, g, o, *p), zero), term
+    rounds = [*grouped, (output, outputs), (channel, channels), *filters]
+    term = times(image, Load(y, (n, g, o, *p)))
+    return rounds, [(number, x.shape[0]), *result], Store(f, (g, o, c, *u), zero), term
 
 
-def is_nest(body: tuple[Stmt, ...]) -> bool:
-    """Whether statements are one loop."""
-    return len(body) == 1 and isinstance(body[0], For)
+def apart(view: View, axis: int, groups: int, each: Extent) -> View:
+    """The view with an axis as two: groups, and what is in each."""
+    shape = (*view.shape[:axis], groups, each, *view.shape[axis + 1 :])
+    strides = (*view.strides[:axis], each * view.strides[axis], *view.strides[axis:])
+    return View(view.buffer, view.dtype, shape, strides, view.offset)
+
+
+def in_pieces(call: Call, buffer: str) -> tuple[View, tuple[Stmt, ...], tuple[Stmt, ...]] | None:
+    """A gradient of filters, which has few elements and long sums, as sums over some of the images each, and their sum:
+    (where the pieces are, loops that make them, loops that add them up). None where one piece is enough."""
+    rounds, over, store, term = convolution_parts(call)
+    rows = product(n for _, n in rounds)
+    (number, images), places = over[0], over[1:]
+    many = max(PIECES // -(-rows // TILE), 1) if isinstance(rows, int) else PIECES // 4
+    length = largest(floor_divide(images + (many - 1), many), 1)
+    pieces = floor_divide(images + (length - 1), length)
+    if isinstance(pieces, int) and pieces < 2:
+        return None
+    (piece,), (k,) = indices("_piece", 1)
+    shape = tuple(n for _, n in rounds)
+    made = contiguous(buffer, store.view.dtype, (pieces, *shape))
+    here = tuple(symbol(str(name)) for name, _ in rounds)
+    (moved,) = rewritten((Store(store.view, store.at, term),), {number: k * length + symbol(str(number))}, {})
+    assert isinstance(moved, Store)
+    some: Loops = [(number, smallest(length, images - k * length)), *places]
+    making = summed(made, (k, *here), [(piece, pieces), *rounds], some, moved.value, "add")
+    adding = summed(store.view, store.at, rounds, [(piece, pieces)], Load(made, (k, *here)), "add")
+    return made, making, adding

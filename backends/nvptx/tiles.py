@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE, Landing
 from symdl.backends.llvm.statements import Nest, changed_in
-from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter
+from symdl.backends.nvptx.carrying import CarryWriter
+from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.writer import SHARED
 from symdl.loops import Barrier, For, Guard, Load, Stmt, Store, View, contiguous, is_value, parts, place_of, walk
 from symdl.memory import rebuild
@@ -98,7 +99,7 @@ def certain(body: Sequence[Stmt]) -> list[Load]:
     return list(found.values())
 
 
-class TileWriter(GroupWriter):
+class TileWriter(CarryWriter):
     """Writes such a kernel, for blocks of threads."""
 
     def tiles(self, shape: Crossing, inside: tuple[Stmt, ...], first: str, step: str) -> None:
