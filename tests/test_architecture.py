@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "flat": ["memory"],
     "column_sums": ["flat"],
     "parallel": ["column_sums"],
-    "backends": ["parallel", "config", "philox", "events", "extras", "form_arithmetic"],
+    "backends": ["parallel", "epilogues", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
     "stored": ["lower"],
