@@ -157,7 +157,9 @@ def line(row: dict[str, Any]) -> str:
     unit = "us" if "us" in row else "mib"
     share = row.get("share_of_copy") or row.get("share_of_flops")
     ratio = f"{row['ratio']:>6.2f}" if "ratio" in row else " " * 6
-    shown = "  ".join(f"{name} {us:,.1f}{'*' if name in row['differs'] else ''}" for name, us in row[unit].items())
+    marks = {**dict.fromkeys(row.get("inexact", ()), "~"), **dict.fromkeys(row["differs"], "*")}
+    shown = "  ".join(f"{name} {us:,.1f}{marks.get(name, '')}" for name, us in row[unit].items())
+    plain = f"{row['plain_ratio']:>6.2f}" if "plain_ratio" in row else " " * 6
     limit = f"{share:>5.0%}" if share else " " * 5
     return f"{row['threads']} {row['cell']:<32} {ratio} {plain} {limit} +-{row['noise']:>4.0%}  {shown} {unit}"
 

@@ -43,7 +43,7 @@ STEPS = 3  # that are run before memory is read
 def measured(engine: type[Engine], cell: Cell | None, threads: int) -> dict[str, float]:
     """In the process of its own: seconds to import and to the first result, and MiB after some."""
     begin = time.perf_counter()
-    importlib.import_module(engine.package if engine.name != "symdl" else "symdl")
+    importlib.import_module("symdl" if engine.name.startswith("symdl") else engine.package)
     found = {"import": time.perf_counter() - begin}
     if cell is not None:
         rng = np.random.default_rng(0)
