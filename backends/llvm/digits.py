@@ -280,7 +280,7 @@ class _Digits:
         if not inexact and item.dtype not in ONE_LIMB and not any(x.dtype in ONE_LIMB for x in item.args):
             same = all(x is y for x, y in zip(args, item.args, strict=True))
             return item if same else Apply(name, args, dtype)
-        found = Apply(name, args, dtype)
+        found: Value = Apply(name, args, dtype)
         if name in COMPARISONS:
             return found if self.compared(item) else None
         if name == "isnan":
