@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from functools import cache
 from typing import Any
 
@@ -57,6 +58,7 @@ def test_errors_stay_within_their_bounds(name: str, dtype: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name not in BINARY])
 def test_every_float32(name: str) -> None:
+    faulthandler.dump_traceback_later(3600, exit=True)  # SciPy's functions take longer than a test may (pyproject.toml)
     run = run_on(name, "float32", machines()["native"])
     worst = measured(name, "float32", {"native": run}, stride=1, count=0)["native"]
     assert worst.points == 1 << 32
