@@ -142,6 +142,13 @@ def blocks(module: Module, tile: Tile) -> None:
     w = Words(module, dtype)
     no_matrix = w.emit("icmp eq ptr %C, null", "bool").text
     indirect = w.either(no_matrix, w.holds("ne", "%cc", "1"))
+    little = w.holds("sle", w.times(w.times("%M", "%N"), "%K"), str(BLOCK_WORK))
+    with w.when(w.both(little, w.negated(indirect), w.holds("ne", "%N", "1"))):  # one block: nothing to be worked out
+        given = "ptr %A", "%ra", "%ca", "ptr %B", "%rb", "%cb", "ptr %C", "%rc", "%M", "%N", "%K"
+        w.run("@near", *given, "0")
+        with w.when(w.emit("icmp ne ptr %epilogue, null", "bool").text):
+            w.run("%epilogue", "ptr %context", "ptr %C", "%rc", "0", "0", "%M", "%N")
+        w.leave()
     far = w.either(w.holds("ne", "%ca", "1"), w.holds("sge", "%ra", str(FAR_BYTES // size)))
     reused = w.holds("sgt", "%N", str(2 * wide))
     packs = w.both(far, reused, w.holds("sge", "%M", str(PACK_ROWS)))

@@ -3,7 +3,8 @@
     void near(A, ra, ca, B, rb, cb, C, rc, M, N, K, room), and far likewise: C = A B, K > 0
 
 C's columns lie side by side; with room not 0 each of its rows goes on, up to whole panels, with numbers of no meaning. Tiles
-at an edge have exactly the rows that are left; what is narrower than a panel goes through a patch.
+at an edge have exactly the rows that are left; what is narrower than a panel goes through a patch, or, where C is written
+once, begins further to the left.
 
 `near` packs one panel of B at a time, where many rows reuse it or where its columns are not contiguous or do not fill a
 vector. `far` takes a group of columns, parts of the inner axis and groups of rows: a part of B as wide as the group is packed
@@ -83,6 +84,7 @@ def near(module: Module, tile: Tile) -> None:
     most = w.get(w.emit(f"getelementptr inbounds i64, ptr @widths, i64 {w.minus(tall, '1')}", "int64").text)
     widest = w.arithmetic("shl", str(lanes), most)
     many, beside = w.holds("sge", "%M", str(PACK_ROWS)), w.holds("eq", "%cb", "1")
+    once = w.holds("eq", parts, "1")
     packed, spare = scratch(w, [w.plus(w.times(deep, widest), str(lanes)), w.times(str(tile.rows), widest)])
     with w.upto(parts) as q:
         start = w.times(q, deep)
@@ -90,9 +92,14 @@ def near(module: Module, tile: Tile) -> None:
         a = w.shift("%A", w.times(start, "%ca"))
         first = w.variable("0")
         with w.whilst(first, "%N") as j:
-            found = panel(w, tile, w.minus("%N", j), most, many)
-            _, columns, width = found
+            exponent, columns, width = panel(w, tile, w.minus("%N", j), most, many)
             partial = w.holds("ne", columns, width)
+            back = w.both(
+                partial, once, w.holds("sge", "%N", width)
+            )  # over columns that the panel before has: as it did
+            j, columns = w.choose(back, w.minus("%N", width), j), w.choose(back, width, columns)
+            partial = w.holds("ne", columns, width)
+            found = exponent, columns, width
             in_place = w.shift("%B", w.plus(w.times(start, "%rb"), w.times(j, "%cb")))
             ready = w.both(w.holds("eq", "%rb", width), beside, w.negated(partial))
             wanted = w.both(w.either(many, partial, w.negated(beside)), w.negated(ready))
