@@ -351,6 +351,9 @@ def test_function_options() -> None:
     assert theano.function([x, theano.In(y, value=1, name="other")], x + y)(2) == 3
     assert theano.function([x, theano.Param(y, default=1)], x + y)(2) == 3
     assert theano.function([x], {"a": x, "b": 2 * x})(2) == {"a": 2, "b": 4}
+    count = theano.function([x, ((y, y + x), 10.0)], x + y)
+    assert [count(2), count(2), count["y"]] == [12, 14, 14]
+    assert theano.function([x, (y, 3.0)], x + y)(2) == 5
     s = TT.sqr(x)
     assert theano.function([y], s + 1, givens=[(s, y)])(5) == 6
     assert theano.function([s], s + 1)(5) == 6

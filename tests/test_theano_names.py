@@ -28,7 +28,7 @@ def floats() -> Iterator[None]:
     take_off()
 
 
-SPECIAL: dict[str, tuple[Any, list[Any], int | None]] = {  # SciPy's, operands, which operand has a gradient
+SPECIAL: dict[str, tuple[Any, list[Any], int]] = {  # SciPy's, operands, which operand has a gradient
     "gamma": (special.gamma, [[0.5, 1.5, 4.0]], 0),
     "gammainc": (special.gammainc, [[0.5, 2.0], [1.0, 3.0]], 1),
     "gammaincc": (special.gammaincc, [[0.5, 2.0], [1.0, 3.0]], 1),
@@ -137,6 +137,24 @@ def test_convolutions_of_gradients() -> None:
     border = TT.nnet.abstract_conv.border_mode_to_pad
     assert border("half", 2, (3, 5)) == ((1, 1), (2, 2))
     assert border((1, (0, 2)), 2, (3, 3)) == ((1, 1), (0, 2))
+
+
+def test_what_is_refused_may_be_a_base() -> None:
+    """A program may define ops of a kind that symdl does not have, as long as it makes none."""
+
+    class Kernel(theano.gpuarray.basic_ops.GpuKernelBase, theano.Op):  # type: ignore[misc]  # of a module made when loaded
+        __props__ = ()
+
+    with pytest.raises(InputError, match="GpuKernelBase"):
+        Kernel()
+    assert TT.inplace.add_inplace(1, 2).eval() == 3
+
+
+def test_strict_loops() -> None:
+    """strict forbids shared values only: fn may use variables that it was not given."""
+    x, w = TT.dvector("x"), TT.dscalar("w")
+    rows, _ = theano.scan(lambda a: a * w, sequences=x, strict=True)
+    np.testing.assert_array_equal(theano.function([x, w], rows)([1.0, 2.0], 3.0), [3.0, 6.0])
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,15 @@ def Param(variable: Any, default: Any = None, **options: Any) -> In:  # Theano's
     return In(variable, value=default, **options)
 
 
+def _input(given: Any) -> Any:
+    """An input: a variable, an In, or a tuple (variable, value), of which (variable, its update) may be the first."""
+    if not isinstance(given, tuple | list):
+        return given
+    *name, variable, value = given if len(given) > 1 else (*given, None)
+    variable, update = variable if isinstance(variable, tuple | list) else (variable, None)
+    return In(variable, name[0] if name else None, value, update)
+
+
 def _pairs(given: Any) -> list[tuple[Any, Any]]:
     """updates or givens as a list of pairs."""
     if given is None:
@@ -199,7 +208,7 @@ def function(
     guard = named(mode if mode is not None else config.mode)
     made, new = _outputs(outputs), _pairs(updates)
     leaves, inner = [], {}
-    ins = list(inputs) if isinstance(inputs, Sequence) else [inputs]
+    ins = [_input(one) for one in inputs] if isinstance(inputs, Sequence) else [inputs]
     for k, one in enumerate(ins):
         given = one.variable if isinstance(one, symdl.inputs.In) else one
         if (

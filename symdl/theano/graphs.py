@@ -139,6 +139,9 @@ def registers(*args: Any, **_: Any) -> Any:
 class Registry:
     """theano.compile.optdb and its like: names may be entered, and nothing follows."""
 
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
     def register(self, *_: Any, **__: Any) -> None:
         """Nothing."""
 

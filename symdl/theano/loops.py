@@ -11,8 +11,11 @@ from symdl.theano.streams import seeded_once
 
 
 def _loop(made: Callable[..., Any]) -> Callable[..., Any]:
+    """strict is dropped: to Theano it forbids shared values only, which symdl finds by themselves."""
+
     @wraps(made)
     def loop(fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        options.pop("strict", None)
         return made(seeded_once(fn), *args, **options)
 
     return loop

@@ -5,7 +5,7 @@ Differences of meaning: softmax of a vector is a row; pooling keeps border windo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -293,7 +293,11 @@ def frac_bilinear_upsampling(input: Any, frac_ratio: Any) -> Expr:  # Theano's n
 def border_mode_to_pad(mode: Any, convdim: int, kshp: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """(before, after) of each axis, for a border mode and the extents of the filters."""
     if isinstance(mode, str):
-        widths = {"valid": lambda k: 0, "half": lambda k: k // 2, "full": lambda k: k - 1}
+        widths: dict[str, Callable[[int], int]] = {
+            "valid": lambda k: 0,
+            "half": lambda k: k // 2,
+            "full": lambda k: k - 1,
+        }
         return tuple((widths[mode](k),) * 2 for k in kshp)
     pairs = (mode,) * convdim if isinstance(mode, int) else tuple(mode)
     return tuple((int(p), int(p)) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in pairs)
@@ -302,19 +306,20 @@ def border_mode_to_pad(mode: Any, convdim: int, kshp: Sequence[int]) -> tuple[tu
 class AbstractConv2d:
     """The op of a convolution: AbstractConv2d(border_mode=..., subsample=...)(images, filters)."""
 
-    convolution = staticmethod(conv2d)
+    convolution: Any = staticmethod(conv2d)
 
     def __init__(self, imshp: Any = None, kshp: Any = None, **settings: Any) -> None:
         self.shapes, self.settings = {"input_shape": imshp, "filter_shape": kshp}, settings
 
     def __call__(self, img: Any, kern: Any) -> Expr:
-        return self.convolution(img, kern, **self.shapes, **self.settings)
+        made: Expr = self.convolution(img, kern, **self.shapes, **self.settings)
+        return made
 
 
 class AbstractConv3d(AbstractConv2d):
     """AbstractConv3d(border_mode=..., subsample=...)(images, filters)."""
 
-    convolution = staticmethod(conv3d)
+    convolution: Any = staticmethod(conv3d)
 
 
 class AbstractConv2dGradInputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from symdl.errors import DtypeError, InputError, SymdlError
+from symdl.errors import DtypeError, InputError
 
 REMEDIES = {  # what it is about: the kind of error, why, what to do
     "sparse": (InputError, "symdl has no sparse matrices", "value.toarray() is dense; T.nonzero and take gather what counts."),
@@ -20,14 +20,11 @@ REMEDIES = {  # what it is about: the kind of error, why, what to do
 
 
 def refused(about: str, name: str = "") -> Callable[..., Any]:
-    """A stand-in for a function or class: calling it raises the error."""
+    """A stand-in for a function, or for a class, which a program may also derive from: calling it raises the error."""
     kind, why, remedy = REMEDIES[about]
 
     def stand_in(*_: Any, **__: Any) -> Any:
-        raise _error(kind, f"theano.{name or about}: {why}", remedy)
+        raise kind(f"theano.{name or about}: {why}", (), remedy)
 
-    return stand_in
-
-
-def _error(kind: type[SymdlError], head: str, remedy: str) -> SymdlError:
-    return kind(head, (), remedy)
+    leaf = name.rpartition(".")[2]
+    return type(leaf, (), {"__init__": stand_in}) if leaf[:1].isupper() else stand_in

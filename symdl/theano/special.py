@@ -19,6 +19,7 @@ from symdl.theano.tensors import as_tensor_variable
 from symdl.types import TensorType, broadcast
 
 Slope = Callable[..., Expr]  # of the operands and the result
+Function = Callable[..., Expr]
 
 
 def _types(*given: TensorType) -> Sequence[TensorType]:
@@ -62,43 +63,43 @@ def _summed(g: Expr, x: Expr) -> Expr:
 
 def _tail(k: Expr, x: Expr, sign: float) -> Expr:
     """sign x^(k-1) e^-x / gamma(k)."""
-    return sign * T.exp(T.xlogy(k - 1, x) - x - T.gammaln(k))  # type: ignore[no-any-return]  # arithmetic of an op's call
+    return sign * T.exp(T.xlogy(k - 1, x) - x - T.gammaln(k))
 
 
-gamma = _special("gamma", lambda s, x: s.gamma(x), lambda x, y: y * T.psi(x), doc="The gamma function.")
-erfcinv = _special(
+gamma: Function = _special("gamma", lambda s, x: s.gamma(x), lambda x, y: y * T.psi(x), doc="The gamma function.")
+erfcinv: Function = _special(
     "erfcinv", lambda s, x: s.erfcinv(x), lambda x, y: -0.5 * math.sqrt(math.pi) * T.exp(y * y),
     doc="The x of which erfc is the operand.",
 )  # fmt: skip
-gammainc = _special(
+gammainc: Function = _special(
     "gammainc", lambda s, k, x: s.gammainc(k, x), None, lambda k, x, y: _tail(k, x, 1.0),
     doc="The lower incomplete gamma function over gamma(k).",
 )  # fmt: skip
-gammaincc = _special(
+gammaincc: Function = _special(
     "gammaincc", lambda s, k, x: s.gammaincc(k, x), None, lambda k, x, y: _tail(k, x, -1.0),
     doc="The upper incomplete gamma function over gamma(k).",
 )  # fmt: skip
-gammal = _special(
+gammal: Function = _special(
     "gammal", lambda s, k, x: s.gammainc(k, x) * s.gamma(k), None, lambda k, x, y: x ** (k - 1) * T.exp(-x),
     doc="The lower incomplete gamma function.",
 )  # fmt: skip
-gammau = _special(
+gammau: Function = _special(
     "gammau", lambda s, k, x: s.gammaincc(k, x) * s.gamma(k), None, lambda k, x, y: -(x ** (k - 1)) * T.exp(-x),
     doc="The upper incomplete gamma function.",
 )  # fmt: skip
-chi2sf = _special(
+chi2sf: Function = _special(
     "chi2sf", lambda s, x, k: s.chdtrc(k, x), lambda x, k, y: 0.5 * _tail(k / 2, x / 2, -1.0), None,
     doc="The probability that chi squared of k degrees of freedom is above x.",
 )  # fmt: skip
-jv = _special(
+jv: Function = _special(
     "jv", lambda s, v, x: s.jv(v, x), None, lambda v, x, y: (jv(v - 1, x) - jv(v + 1, x)) / 2,
     doc="The Bessel function of the first kind and order v.",
 )  # fmt: skip
-j1 = _special("j1", lambda s, x: s.j1(x), lambda x, y: (j0(x) - jv(2.0, x)) / 2, doc="jv of order 1.")
-j0 = _special("j0", lambda s, x: s.j0(x), lambda x, y: -j1(x), doc="jv of order 0.")
-iv = _special(
+j1: Function = _special("j1", lambda s, x: s.j1(x), lambda x, y: (j0(x) - jv(2.0, x)) / 2, doc="jv of order 1.")
+j0: Function = _special("j0", lambda s, x: s.j0(x), lambda x, y: -j1(x), doc="jv of order 0.")
+iv: Function = _special(
     "iv", lambda s, v, x: s.iv(v, x), None, lambda v, x, y: (iv(v - 1, x) + iv(v + 1, x)) / 2,
     doc="The modified Bessel function of the first kind and order v.",
 )  # fmt: skip
-i1 = _special("i1", lambda s, x: s.i1(x), lambda x, y: (i0(x) + iv(2.0, x)) / 2, doc="iv of order 1.")
-i0 = _special("i0", lambda s, x: s.i0(x), lambda x, y: i1(x), doc="iv of order 0.")
+i1: Function = _special("i1", lambda s, x: s.i1(x), lambda x, y: (i0(x) + iv(2.0, x)) / 2, doc="iv of order 1.")
+i0: Function = _special("i0", lambda s, x: s.i0(x), lambda x, y: i1(x), doc="iv of order 0.")

@@ -290,7 +290,7 @@ CUDA = {  # there is no GPU, so what moves arrays there and back leaves them whe
     ),
     "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType,
     "CudaNdarraySharedVariable": graphs.SparseType,
-    "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(), "Kernel": refused("gpuarray"),
+    "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(),
 }  # fmt: skip
 DNN = {
     "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv,
@@ -322,7 +322,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "tensor.xlogx": {"xlogx": tensors.xlogx, "xlogy0": symdl.tensor.xlogy},
     "tensor.raw_random": {**STREAMS, **DRAWS},
     "tensor.shared_randomstreams": STREAMS,
-    "tensor.inplace": {f"{n}_inplace": PRIMITIVES[n] for n in ("exp", "log", "tanh", "sigmoid", "sqrt", "sqr", "neg")},
+    "tensor.inplace": {f"{n}_inplace": f for n, f in SCALAR.items() if callable(f)},
     "tensor.fft": {"rfft": refused("fft", "tensor.fft.rfft"), "irfft": refused("fft", "tensor.fft.irfft")},
     "tensor.utils": {"hash_from_ndarray": lambda data: hash(np.asarray(data).tobytes())},
     "tensor.nnet": NNET,
@@ -482,6 +482,9 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "gpuarray": {**CUDA, "pygpu_activated": False},
     "gpuarray.basic_ops": CUDA,
     "gpuarray.type": CUDA,
+    "gpuarray.opt": dict.fromkeys("register_opt register_opt2 op_lifter local_gpua_careduce".split(), graphs.registers),
+    "gpuarray.subtensor": {},
+    "gpuarray.fp16_help": {},
     "gpuarray.dnn": DNN,
     "raise_op": {"Assert": own_ops.Assert, "assert_op": own_ops.assert_op},
     "d3viz": {"d3viz": graphs.d3viz},
