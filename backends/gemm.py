@@ -23,6 +23,7 @@ from symdl.types import Symbol, symbol
 BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, some 10 us
 # Blocks where A is read in place: the most rows, the fewest panels.
 NEAR_ROWS, PANELS = 256, 4
+ROW_COLUMNS = 1024  # the fewest where C is one row: those of B are then read from end to end
 # Blocks where both operands are copied: a quarter of the rows, since threads may share them, but not fewer than make up for
 # packing B anew, nor more than it takes; the most columns, which make up for packing A anew.
 SHARES, FAR_ROWS, FAR_COLUMNS = 4, (128, 1024), 1024
@@ -157,7 +158,8 @@ def blocks(module: Module, tile: Tile) -> None:
     tallest = w.choose(indirect, w.least(tallest, str(ASIDE_ROWS)), tallest)
     rows = evenly(w, "%M", tallest, tile.rows)
     fair = w.ceiling(str(BLOCK_WORK), w.most(w.times(w.least("%M", rows), "%K"), "1"))
-    columns = w.rounded(w.most(fair, str(PANELS * wide)), wide)
+    least = w.choose(w.holds("eq", "%M", "1"), str(ROW_COLUMNS), str(PANELS * wide))
+    columns = w.rounded(w.most(fair, least), wide)
     columns = w.choose(packs, evenly(w, "%N", str(FAR_COLUMNS), wide), w.least(columns, w.rounded("%N", wide)))
     room = w.most(w.times(w.quotient(w.quotient(str(ASIDE_BYTES // size), rows), str(wide)), str(wide)), str(wide))
     columns = w.choose(indirect, w.least(columns, room), columns)

@@ -23,6 +23,10 @@ NEAR_INNER = 512  # most of the inner axis at once: a panel of 16 floats' width 
 FAR_INNER = 256  # the same where A is packed, too, which shares the first-level cache
 ROW_BYTES = 96 << 10  # of A at once
 GROUP_BYTES = 1 << 20  # of B at once
+ROW_NUMBERS = (
+    1 << 14
+)  # of B, from which on they are beyond the first-level cache: then one row of C is summed by whole rows
+ROWS = 4  # of B at once in such a sum
 TOGETHER = 8  # panels that are packed at once: rows of S are read some lines at a time, and few pages are written
 LINE = 64  # bytes of a cache line
 HEAD = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %M, i64 %N, i64 %K, i64 %room)"
@@ -32,6 +36,7 @@ def ways(module: Module, tile: Tile) -> None:
     """near, far and what they call."""
     widths = ", ".join(f"i64 {tile.widest(r).bit_length() - 1}" for r in range(1, tile.rows + 1))
     module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
+    row(module, tile)
     near(module, tile)
     panels(module, tile)
     far(module, tile)
@@ -74,10 +79,48 @@ def tiles(
             w.run("@patch", f"ptr {spare}", width, f"ptr {there}", c[1], count, columns, add)
 
 
+def row(module: Module, tile: Tile) -> None:
+    """void row(A, ca, B, rb, C, N, K): one row of C, from some rows of B at a time, read from end to end."""
+    w = Words(module, tile.dtype)
+    lanes, kind, size = tile.lanes, w.vector(tile), ITEM_BYTES[tile.dtype]
+    whole = w.arithmetic("and", "%N", str(-lanes))
+    rest = w.minus("%N", whole)
+    mask, more = w.below(tile, rest), w.holds("ne", rest, "0")
+    with w.upto(whole, str(lanes)) as j:
+        w.line(f"store {kind} zeroinitializer, ptr {w.shift('%C', j)}, align {size}")
+    with w.when(more):
+        w.masked_store(tile, "zeroinitializer", w.shift("%C", whole), mask)
+    many = w.times(w.quotient("%K", str(ROWS)), str(ROWS))
+    for rows, start, end in ((ROWS, "0", many), (1, many, "%K")):
+        with w.upto(w.minus(end, start), str(rows)) as t:
+            places = [w.plus(w.plus(start, t), str(r)) for r in range(rows)]
+            ones = [w.every_lane(tile, w.shift("%A", w.times(p, "%ca"))) for p in places]
+            sources = [w.shift("%B", w.times(p, "%rb")) for p in places]
+            with w.upto(whole, str(lanes)) as j:
+                to = w.shift("%C", j)
+                total = w.emit(f"load {kind}, ptr {to}, align {size}", tile.dtype).text
+                for one, source in zip(ones, sources, strict=True):
+                    found = w.emit(f"load {kind}, ptr {w.shift(source, j)}, align {size}", tile.dtype).text
+                    total = w.times_plus(tile, one, found, total)
+                w.line(f"store {kind} {total}, ptr {to}, align {size}")
+            with w.when(more):
+                to = w.shift("%C", whole)
+                total = w.masked_load(tile, to, mask)
+                for one, source in zip(ones, sources, strict=True):
+                    total = w.times_plus(tile, one, w.masked_load(tile, w.shift(source, whole), mask), total)
+                w.masked_store(tile, total, to, mask)
+    head = "(ptr noalias readonly %A, i64 %ca, ptr noalias readonly %B, i64 %rb, ptr noalias %C, i64 %N, i64 %K)"
+    w.define("row", head)
+
+
 def near(module: Module, tile: Tile) -> None:
     """A is read where it lies."""
     w = Words(module, tile.dtype)
     lanes = tile.lanes
+    beyond = w.holds("sge", w.times("%N", "%K"), str(ROW_NUMBERS))
+    with w.when(w.both(w.holds("eq", "%M", "1"), w.holds("eq", "%cb", "1"), beyond)):
+        w.run("@row", "ptr %A", "%ca", "ptr %B", "%rb", "ptr %C", "%N", "%K")
+        w.leave()
     parts = w.ceiling("%K", str(NEAR_INNER))
     deep = w.ceiling("%K", parts)
     tall = w.ceiling("%M", w.ceiling("%M", str(tile.rows)))  # rows of each tile but the last, which has at least one

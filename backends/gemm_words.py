@@ -120,6 +120,24 @@ class Words(Writer):
         numbers = ", ".join(f"i32 {k}" for k in range(lanes))
         return self.emit(f"icmp slt <{lanes} x i32> <{numbers}>, {self.emit(every, 'int64').text}", "bool").text
 
+    def every_lane(self, tile: Tile, place: str) -> str:
+        """A vector of one number from memory."""
+        scalar, kind, lanes = LLVM_TYPE[tile.dtype], self.vector(tile), tile.lanes
+        one = self.emit(f"load {scalar}, ptr {place}, align {ITEM_BYTES[tile.dtype]}", tile.dtype).text
+        seed = self.emit(f"insertelement {kind} poison, {scalar} {one}, i32 0", tile.dtype).text
+        every = f"shufflevector {kind} {seed}, {kind} poison, <{lanes} x i32> zeroinitializer"
+        return self.emit(every, tile.dtype).text
+
+    def times_plus(self, tile: Tile, left: str, right: str, more: str) -> str:
+        """left * right + more, rounded once where the machine can."""
+        kind = self.vector(tile)
+        if not tile.fma:
+            times = self.emit(f"fmul {kind} {left}, {right}", tile.dtype).text
+            return self.emit(f"fadd {kind} {more}, {times}", tile.dtype).text
+        name = f"@llvm.fma.v{tile.lanes}f{8 * ITEM_BYTES[tile.dtype]}"
+        self.declarations.add(f"declare {kind} {name}({kind}, {kind}, {kind})")
+        return self.emit(f"call {kind} {name}({kind} {left}, {kind} {right}, {kind} {more})", tile.dtype).text
+
     def masked_load(self, tile: Tile, place: str, mask: str) -> str:
         """A vector, -0.0 in the lanes that are not asked for."""
         kind, mask_kind, size = self.vector(tile), f"<{tile.lanes} x i1>", ITEM_BYTES[tile.dtype]

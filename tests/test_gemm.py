@@ -141,6 +141,18 @@ def test_large(dtype: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_operands_copied_and_one_long_row(width: str, dtype: str, rng: np.random.Generator) -> None:
+    for shape, orders in (
+        ((139, 1101, 300), "tnn"),
+        ((31, 259, 513), "stn"),
+        ((1, 517, 101), "nnn"),
+        ((1, 129, 130), "sns"),
+    ):
+        check(product(dtype, width), rng, shape, dtype, orders)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_empty(dtype: str) -> None:
     multiply = product(dtype)
     c = np.full((3, 5), np.nan, dtype)
