@@ -1,28 +1,15 @@
-"""Training steps of a perceptron (relu, softmax cross-entropy, Adam or SGD, float32), beside torch, JAX and PyTensor.
-
-    python -m benchmarks.mlp_step [--nets mnist tiny epoch] [--threads 1 2] [--optimizer adam] [--seconds 10] [--store]
-
-mnist is one step of 784-512-128-10 with 256 rows, tiny one of 64-64-64-10 with 64 rows, epoch the 235 steps of mnist over
-60,000 rows. All engines start from the same weights and data; their losses must agree. Each number of threads is a
-process of its own, in which the engines run in turn, a few steps each, for the given time a net; reported are the best
-and the median. Peers that are not installed are left out.
+"""A training step of a perceptron (relu, softmax cross-entropy, Adam or SGD, float32) in symdl, torch, JAX and PyTensor, as
+`first_call` makes it in a new process: 784-512-128-10 with 256 rows, from the same weights and data.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
-
-from benchmarks.processes import Rows, keep_to, report, rows_from
 
 RATE, FIRST, SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 SGD_RATE = 0.05
@@ -40,8 +27,6 @@ class Net:
 
 NETS = {
     "mnist": Net((784, 512, 128, 10), 256, 256),
-    "tiny": Net((64, 64, 64, 10), 64, 64),
-    "epoch": Net((784, 512, 128, 10), 256, 60_000),
 }
 
 
@@ -176,98 +161,3 @@ def pytensor_step(net: Net, optimizer: str) -> Step:
             new = p - np.float32(RATE) / (one - np.float32(FIRST) ** t) * new_m / scale
             updates += [(m, new_m), (v, new_v), (p, new.astype("float32"))]
     return pytensor.function([x, y], loss, updates=updates)  # type: ignore[no-any-return]  # no types
-
-
-def engines() -> dict[str, Callable[[Net, str], Step]]:
-    """What is installed, by name."""
-    found: dict[str, Callable[[Net, str], Step]] = {"symdl": symdl_step}
-    if importlib.util.find_spec("torch"):
-        found["torch eager"] = lambda net, optimizer: torch_step(net, optimizer, False)
-        found["torch.compile"] = lambda net, optimizer: torch_step(net, optimizer, True)
-    if importlib.util.find_spec("jax"):
-        found["jax.jit"] = jax_step
-    if importlib.util.find_spec("pytensor"):
-        found["pytensor"] = pytensor_step
-    return found
-
-
-def passes(net: Net, step: Step, images: Any, labels: Any) -> list[float]:
-    """The losses of one step, or of the steps of one epoch."""
-    starts = range(0, net.rows, net.batch)
-    return [float(step(images[k : k + net.batch], labels[k : k + net.batch])) for k in starts]
-
-
-def measured(name: str, threads: int, seconds: float, optimizer: str) -> Rows:
-    """One row an engine: first call, best and median run in ms, losses of the first steps."""
-    import symdl
-
-    symdl.config.threads = threads
-    if importlib.util.find_spec("torch"):
-        import torch
-
-        torch.set_num_threads(threads)
-    net = NETS[name]
-    images, labels, _ = data(net)
-    rows, steps = [], {}
-    for engine, build in engines().items():
-        start = time.perf_counter()
-        try:
-            step = build(net, optimizer)
-            losses = [float(step(images[: net.batch], labels[: net.batch]))]
-        except Exception as error:  # noqa: BLE001  # a peer that does not run here is reported, not fatal
-            print(f"{engine}: not measured: {type(error).__name__}: {str(error)[:100]}", file=sys.stderr)
-            continue
-        first = time.perf_counter() - start
-        losses += [float(step(images[: net.batch], labels[: net.batch])) for _ in range(4)]
-        np.testing.assert_allclose(losses, rows[0]["losses"] if rows else losses, rtol=2e-3)
-        steps[engine] = step
-        rows.append({"net": name, "threads": threads, "optimizer": optimizer, "engine": engine})
-        rows[-1] |= {"first_call_s": round(first, 3), "losses": losses}
-    times: dict[str, list[float]] = {engine: [] for engine in steps}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for engine, step in steps.items():
-            for _ in range(3 if net.rows == net.batch else 1):
-                start = time.perf_counter()
-                passes(net, step, images, labels)
-                times[engine].append(time.perf_counter() - start)
-    for row in rows:
-        mine = times[row["engine"]]
-        row["best_ms"], row["median_ms"] = round(min(mine) * 1e3, 3), round(statistics.median(mine) * 1e3, 3)
-    return rows
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", nargs="+", choices=NETS, default=["mnist", "tiny"])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--optimizer", choices=("adam", "sgd"), default="adam")
-    parser.add_argument("--seconds", type=float, default=10, help="for each net")
-    parser.add_argument("--store", action="store_true", help="write benchmarks/records/mlp_step.json")
-    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # what rows_from asks for
-    options = parser.parse_args()
-    if options.rows:
-        keep_to(options.rows)
-        report([r for n in options.nets for r in measured(n, options.rows, options.seconds, options.optimizer)])
-        return
-    given = ("--nets", *options.nets, "--seconds", str(options.seconds), "--optimizer", options.optimizer)
-    rows = [row for threads in options.threads for row in rows_from("benchmarks.mlp_step", threads, *given)]
-    print(f"{'net':<7}{'threads':>7}  {'engine':<14} {'first call s':>12} {'best ms':>9} {'median ms':>10}")
-    for r in rows:
-        numbers = f"{r['first_call_s']:>12} {r['best_ms']:>9} {r['median_ms']:>10}"
-        print(f"{r['net']:<7}{r['threads']:>7}  {r['engine']:<14} {numbers}")
-    for net in options.nets:
-        for threads in options.threads:
-            here = {r["engine"]: r for r in rows if (r["net"], r["threads"]) == (net, threads)}
-            peers = [r for name, r in here.items() if name != "symdl"]
-            for kind in ("best_ms", "median_ms") if peers and "symdl" in here else ():
-                ratio = here["symdl"][kind] / min(r[kind] for r in peers)
-                print(f"{net}, threads {threads}: symdl / best peer, {kind}: {ratio:.2f}")
-    if options.store:
-        from benchmarks.machine import store
-
-        print("record:", store("mlp_step", rows).name)
-
-
-if __name__ == "__main__":
-    main()
