@@ -26,8 +26,8 @@ from symdl import extras
 from symdl.errors import ConfigError, SymdlError
 from symdl.functions import Function, function
 from symdl.nn.checkpoints import Checkpoint
-from symdl.nn.objective import scalar
-from symdl.nn.training import Array, Plan, Trainer
+from symdl.nn.plans import Array, Plan
+from symdl.nn.training import Trainer
 from symdl.nn.weights import assign, values
 
 STREAMS = 0x9E3779B97F4A7C15  # odd: ranks' seeds differ modulo 2^64 whatever the first is
@@ -47,7 +47,7 @@ class DataParallel(Trainer):
     """
 
     def __init__(self, trainer: Trainer, communicator: Any = None) -> None:
-        super().__init__(trainer.objective, trainer.optimizer, trainer.seed)
+        super().__init__(trainer.objective, trainer.optimizer, trainer.seed, trainer.precision)
         self.communicator = world() if communicator is None else communicator
         self.rank, self.ranks = self.communicator.Get_rank(), self.communicator.Get_size()
         if self.objective.updates:
@@ -84,30 +84,37 @@ class DataParallel(Trainer):
 
     @cached_property
     def _size(self) -> int:
-        return len(self.names) + sum(p.get_value(borrow=True).size for p in self.objective.parameters)
+        return sum(self.widths) + sum(p.get_value(borrow=True).size for p in self.objective.parameters)
 
     def _flat(self, weights: Any) -> Any:
         """Measures and gradients as one float64 vector."""
         gradients = self._gradients if weights is None else self.objective.gradients(weights)
-        parts = [T.stack([scalar(m).astype("float64") for m in self.objective.measures.values()])]
-        return T.concatenate(parts + [T.flatten(g).astype("float64") for g in gradients])
+        return T.concatenate([T.reshape(part, (-1,)).astype("float64") for part in [*self._measured, *gradients]])
 
     @cached_property
     def _share(self) -> Function:
         self._initial  # noqa: B018  # taken before the first step moves anything
-        return function(list(self.objective.inputs), self._flat(None), name="share", on_unused_input="ignore")
+        return function(
+            list(self.objective.inputs),
+            self._flat(None),
+            name="share",
+            on_unused_input="ignore",
+            precision=self.precision,
+        )
 
     @cached_property
     def _weighted_share(self) -> Function:
         self._initial  # noqa: B018  # as above
         weights = T.tensor("sample_weight", dtype="float64", shape=(None,))
         inputs = [*self.objective.inputs, weights]
-        return function(inputs, self._flat(weights), name="weighted_share", on_unused_input="ignore")
+        return function(
+            inputs, self._flat(weights), name="weighted_share", on_unused_input="ignore", precision=self.precision
+        )
 
     @cached_property
     def _move(self) -> Function:
         flat = T.tensor("gradients", dtype="float64", shape=(self._size,))
-        gradients, at = [], len(self.names)
+        gradients, at = [], sum(self.widths)
         for p in self.objective.parameters:
             value = p.get_value(borrow=True)
             gradients.append(T.reshape(flat[at : at + value.size], value.shape).astype(p.dtype))
@@ -132,7 +139,7 @@ class DataParallel(Trainer):
         total = np.empty_like(own)
         self.communicator.Allreduce(own, total)
         self._move(total)
-        return total[: len(self.names)]
+        return total[: sum(self.widths)]
 
 
 class SharedCheckpoint(Checkpoint):

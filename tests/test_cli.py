@@ -53,6 +53,15 @@ def test_train_prints_accuracy_and_confusion_and_saves(capsys: Capture) -> None:
     assert [p.name for p in Path().iterdir()] == ["mlp-digits.safetensors"]
 
 
+def test_a_run_that_leaves_the_numbers_ends_and_fails(capsys: Capture) -> None:
+    assert main(["train", "mlp", "--epochs", "5", "--learning-rate", "1e38", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""  # NaN is no JSON
+    assert "has left the numbers: loss is" in err
+    assert "A smaller --learning-rate" in err
+    assert list(Path().iterdir()) == []
+
+
 def test_train_as_json(capsys: Capture) -> None:
     options = ["--epochs", "2", "--batch-size", "64", "--learning-rate", "0.01", "--seed", "3"]
     assert main(["train", "mlp", *options, "--json", "--quiet", "--output", "x.safetensors"]) == 0

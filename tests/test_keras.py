@@ -304,16 +304,18 @@ def test_files_from_strangers_are_checked(tmp_path: Path, fitted: Sequential) ->
     fitted.save(file)
     arrays, metadata = safetensors.load(file)
     config = json.loads(metadata["symdl.config"])
+    model = config["model"]
 
     def refused(**changes: Any) -> str:
-        safetensors.save(file, arrays, {**metadata, "symdl.config": json.dumps(config | changes)})
+        changed = config | {"model": model | {"settings": model["settings"] | changes}}
+        safetensors.save(file, arrays, {**metadata, "symdl.config": json.dumps(changed)})
         with pytest.raises(DataError) as caught:
             load_model(file)
         return str(caught.value)
 
     def first(**settings: Any) -> list[Any]:
-        entry = config["layers"][0]
-        return [entry | {"settings": entry["settings"] | settings}, config["layers"][1]]
+        entry, last = model["settings"]["layers"]
+        return [entry | {"settings": entry["settings"] | settings}, last]
 
     assert "there is no layer 'os.system'" in refused(layers=[{"class": "os.system", "settings": {}}])
     assert "dense.W  float32[4, 8] in the file  float32[4, 1000000000000] in the model" in refused(
@@ -330,8 +332,10 @@ def test_files_from_strangers_are_checked(tmp_path: Path, fitted: Sequential) ->
     for _ in range(30):
         nest = {"class": "Sequential", "settings": {"layers": [nest]}}
     assert "too deep" in refused(layers=[nest])
-    assert "dense_1.W  float32[8, 3] in the file  nothing in the model" in refused(layers=config["layers"][:1])
-    del config["layers"][0]["class"]
+    assert "dense_1.W  float32[8, 3] in the file  nothing in the model" in refused(
+        layers=model["settings"]["layers"][:1]
+    )
+    del model["settings"]["layers"][0]["class"]
     assert "there is no layer None" in refused()
     safetensors.save(file, arrays, {**metadata, "symdl.config": "{"})
     with pytest.raises(DataError, match="describe no model"):
@@ -358,7 +362,7 @@ class Doubled(nn.Layer):
 
     kind = "doubled"
 
-    def output(self, x: Any, training: Any) -> Any:
+    def call(self, x: Any, training: Any) -> Any:
         return 2 * x
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from symdl import nn
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.nn import Dense, Flatten, Input, Sequential
+from symdl.nn import Dense, Flatten, Input, LambdaCallback, Sequential
 
 Y = np.arange(8) % 3
 X = np.linspace(-1, 1, 8 * 64).reshape(8, 64)
@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "no loss": (lambda: Sequential([Dense(3)]).compile("adam"), ConfigError, "compile: a loss is needed"),
     "unknown loss": (lambda: model("crossentropy"), ConfigError, "there is no loss 'crossentropy'\n  losses: categorical_"),
     "unknown metric": (
-        lambda: Sequential([Dense(3)]).compile("adam", SPARSE, ["auc"]), ConfigError, "there is no metric 'auc'\n  metrics: accuracy, ",
+        lambda: Sequential([Dense(3)]).compile("adam", SPARSE, ["auk"]), ConfigError, "there is no metric 'auk'\n  metrics: accuracy, ",
     ),
     "unknown optimizer": (lambda: Sequential([]).compile("adan", SPARSE), ConfigError, "there is no optimizer 'adan'"),
     "text": (
@@ -190,3 +190,14 @@ def test_the_lines_are_the_users() -> None:
     (_, _, of_x), (_, _, of_layer) = caught.value.parts
     here = test_the_lines_are_the_users.__code__.co_firstlineno
     assert (of_x, of_layer) == (f"test_keras_errors.py:{here + 3}", f"test_keras_errors.py:{here + 1}")
+
+
+def test_class_weights_are_a_dict_and_one_callback_needs_no_list() -> None:
+    model = Sequential([Input((4,)), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y = np.zeros((6, 4)), np.arange(6) % 3
+    with pytest.raises(DataError, match="class_weight is 'balanced', not a dict"):
+        model.fit(x, y, class_weight="balanced", verbose=0)  # type: ignore[arg-type]  # what scikit-learn takes
+    seen: list[int] = []
+    model.fit(x, y, epochs=1, verbose=0, callbacks=LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch)))
+    assert seen == [0]

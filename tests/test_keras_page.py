@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parent.parent / "docs" / "keras.md").read_text(encoding="
 def test_the_examples_run() -> None:
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for k, block in enumerate(blocks):
         exec(compile(block, f"keras.md, example {k + 1}", "exec"), names)
 
@@ -35,5 +35,12 @@ def test_the_names_are_there() -> None:
         for part in ([name[:-3], name[:-5] + "2D"] if "/" in name else [name])
     }
     assert len(wanted) > 50
-    known = {*vars(nn), *vars(nn.layers), *vars(nn.losses), *vars(nn.callbacks), *vars(nn.optimizers)}
+    known = {
+        *vars(nn),
+        *vars(nn.layers),
+        *vars(nn.losses),
+        *vars(nn.callbacks),
+        *vars(nn.metrics),
+        *vars(nn.optimizers),
+    }
     assert wanted - known - {"Keras"} == set()

@@ -16,6 +16,7 @@ from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.nn import Sequential, layers
 from symdl.plot.curves import round_ticks
 from symdl.plot.terrain import random_direction
+from symdl.zoo.likelihood import Annealed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # matplotlib 3.9 meets newer versions of what it uses with names that these deprecate
@@ -325,3 +326,18 @@ def test_a_failing_loss_leaves_the_parameters(rng: np.random.Generator) -> None:
             plot.terrain(broken, parameters, **settings)
     with pytest.raises(ShapeError, match="other shapes than the parameters"):
         plot.terrain(broken, parameters, [[np.zeros(3)], [np.zeros(3)]])
+
+
+# ---- annealing ----
+
+
+def test_the_runs_of_an_estimate_add_up_to_it(ax: Any) -> None:
+    weights = np.array([1.0, 3.0, 2.0, 2.5])
+    drawn = plot.ais(Annealed(weights), exact=2.2, ax=ax)
+    dots, line, exact = drawn.get_lines()
+    np.testing.assert_array_equal(dots.get_ydata(), weights)
+    np.testing.assert_allclose(line.get_ydata(), [np.log(np.exp(weights[:k]).mean()) for k in (1, 2, 3, 4)])
+    assert line.get_ydata()[-1] == pytest.approx(Annealed(weights).log_partition)
+    assert set(exact.get_ydata()) == {2.2}
+    with pytest.raises(ShapeError, match=r"log weights of shape \[1, 4\] are not \[runs\]"):
+        plot.ais(weights[None])

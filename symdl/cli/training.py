@@ -71,6 +71,14 @@ def add_verbs(verbs: Any) -> None:
     verb.set_defaults(command=reproduce)
 
 
+class Finite(Callback):
+    """Ends a run whose measures are no numbers any more."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if wrong := [f"{name} is {value}" for name, value in (logs or {}).items() if not np.isfinite(value)]:
+            self.stop(", ".join(wrong))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One trained model and how it did on the test part."""
@@ -192,7 +200,7 @@ def _config(arguments: argparse.Namespace, chosen: Recipe) -> Config:
 
 
 def _train_once(arguments: argparse.Namespace, chosen: Recipe, model: Model, split: Split, source: str) -> Outcome:
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [Finite()]
     validation = None
     if arguments.patience is not None:
         validation = 0.1
@@ -211,6 +219,13 @@ def _train_once(arguments: argparse.Namespace, chosen: Recipe, model: Model, spl
             verbose=0 if arguments.quiet else 1,
         )
     seconds = time.perf_counter() - started
+    last = history.records[-1].metrics if history.records else {}
+    if not all(np.isfinite(value) for value in last.values()):
+        raise ConfigError(
+            f"train: {model} has left the numbers: {history.stopped}",
+            (),
+            "No weights are saved. A smaller --learning-rate stays among them.",
+        )
     if history.interrupted:
         return Outcome(model, history, {}, None, seconds, None)
     output = _output(arguments, f"{chosen.model}-{source}", model.config.seed)

@@ -59,7 +59,7 @@ class Dense(Layer):
         if self.use_bias:
             self.b = self.parameter("b", (self.units,), self.bias_initializer)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         z = x @ self.W
         return self.activation(z + self.b if self.use_bias else z)
 
@@ -79,7 +79,7 @@ class Activation(Layer):
         super().__init__(**settings)
         self.activation = _activation(activation)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return self.activation(x)
 
 
@@ -113,7 +113,7 @@ class Maxout(Layer):
         self.W = self.parameter("W", (extent(x, -1, self), wide), self.kernel_initializer)
         self.b = self.parameter("b", (wide,), self.bias_initializer)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.maxout(x @ self.W + self.b, self.pieces, axis=-1)
 
 
@@ -144,7 +144,7 @@ class Embedding(Layer):
     def build(self, x: Expr) -> None:
         self.W = self.parameter("W", (self.input_dim, self.output_dim), self.embeddings_initializer)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.embedding(x, self.W)
 
     def penalty(self) -> Expr | None:

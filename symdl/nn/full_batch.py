@@ -17,10 +17,11 @@ from symdl.errors import ConfigError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
-from symdl.nn.objective import Objective, scalar
+from symdl.nn.objective import Objective, means
 from symdl.nn.optimizers import SGD
+from symdl.nn.plans import Plan, Validation
 from symdl.nn.progress import ProgbarLogger
-from symdl.nn.training import Plan, Trainer, Validation
+from symdl.nn.training import Trainer, joined
 from symdl.nn.watching import Callback, Run
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable
@@ -154,7 +155,7 @@ class Search:
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         gradient, cost, *measured = self.evaluation(theta, *self.arguments)
-        measures = dict(zip(self.trainer.names, map(float, measured), strict=True))
+        measures = self.trainer.report(joined(measured), self.trainer.names)
         if self.trainer.objective.penalty is not None:
             measures["cost"] = float(cost)
         self.tried = theta.copy(), measures
@@ -180,7 +181,9 @@ def evaluation(objective: Objective, weighted: bool = False, precision: str | No
     gradients = objective.gradients(weights)
     flat = [g.astype("float64").reshape((-1,)) for g in gradients]
     results = [T.concatenate(flat) if len(flat) > 1 else flat[0], _cost(objective, weights)]
-    results += [scalar(m).astype("float64") for m in objective.measures.values()]
+    results += [
+        one.astype("float64") for name, m in objective.measures.items() for one in means(m, objective.finish.get(name))
+    ]
     instead: dict[Expr, Expr] = {}
     begin: Any = 0
     for p in objective.parameters:

@@ -101,7 +101,7 @@ class _Convolution(Layer):
             num_groups=self.groups,
         )
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         z = self.convolved(channels_first(x, self.data_format))
         if self.use_bias:
             z = z + T.dimshuffle(self.b, "x", 0, *"x" * self.axes)
@@ -189,7 +189,7 @@ class ZeroPadding2D(Layer):
             raise ConfigError(f"ZeroPadding2D: {padding} is no number, pair, or pair of pairs, from 0 on")
         self.data_format = data_format_of(data_format)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axes_needed(x, 4, self, TAKEN[2])
         none = (0, 0)
         if self.data_format == "channels_last":
@@ -206,7 +206,7 @@ class UpSampling2D(Layer):
         super().__init__(**settings)
         self.size, self.data_format = each(size, 2, "size", self), data_format_of(data_format)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axes_needed(x, 4, self, TAKEN[2])
         return given_back(T.upsampling(channels_first(x, self.data_format), self.size), self.data_format)
 

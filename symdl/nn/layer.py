@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import DataError, Part, ShapeError
+from symdl.errors import ConfigError, DataError, Part, ShapeError
 from symdl.expr import Expr, user_line
 from symdl.nn.initializers import Initializer, initializer
 from symdl.random import RandomStream
@@ -19,6 +19,14 @@ from symdl.storage import SharedVariable, shared
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Extents = tuple[int | None, ...]  # of an example, or of a batch of them; None where it may be anything
+
+
+class Symbolic:
+    """What a layer can be called with before there are expressions: it knows how to lead through the layer."""
+
+    def through(self, layer: Layer, x: Any) -> Any:
+        """What stands for the layer's result; x: what the layer was called with, self or a list with self in it."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -74,26 +82,59 @@ class Layer:
             self.input_shape = (input_dim,)
         self.output_shape: Extents | None = None  # of a batch, once built
         self._trainable = trainable
+        self.automatic = False  # whether a model gave the layer its name
+        self.wires: list[Any] = []  # what its calls with a Symbolic gave, in their order
+        self.waiting = False  # for a model that draws the weights: `Model` does, once it knows all its layers
+        self._seeded = rng is not None
+        self._starts: list[tuple[SharedVariable, Initializer | str]] = []
         self._parameters: list[SharedVariable] = []
         self._state: list[SharedVariable] = []
 
     def build(self, x: Expr) -> None:
         """Make the parameters for inputs like x; called once, by the first call of the layer."""
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         """What the layer makes of x. training: None where the layer is only used."""
         raise NotImplementedError
 
-    def __call__(self, x: Expr, training: Training | None = None) -> Expr:
+    def __call__(self, x: Any, training: Training | None = None) -> Any:
+        first = x[0] if isinstance(x, list | tuple) and x else x
+        if isinstance(first, Symbolic):
+            return first.through(self, x)
         if self.built:
-            return self.output(x, training)
+            return self.call(x, training)
         if self.dtype is None:
-            self.dtype = x.dtype if x.dtype.startswith("float") else config.floatX
+            self.dtype = first.dtype if first.dtype.startswith("float") else config.floatX
         self.build(x)
         self.built = True
-        y = self.output(x, training)
+        y = self.call(x, training)
         self.output_shape = static(y)
         return y
+
+    @property
+    def output(self) -> Any:
+        """What stands for the layer's result in a `Model`. Raises ConfigError where the layer was not called with one, or
+        several times."""
+        if len(self.wires) != 1:
+            raise ConfigError(
+                f"{self.title} has {len(self.wires)} outputs: it was called so often with what Input begins"
+            )
+        return self.wires[0]
+
+    @property
+    def input(self) -> Any:
+        """What the layer was called with: a list, where that were several. Raises ConfigError as `output` does."""
+        sources = self.output.sources
+        return sources[0] if len(sources) == 1 else list(sources)
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw the weights of a layer that waits for it and has no generator of its own."""
+        if self.waiting and not self._seeded:
+            self.rng = rng
+            for variable, start in self._starts:
+                value = variable.get_value(borrow=True)
+                variable.set_value(initializer(start)(rng, value.shape).astype(value.dtype))
+        self.waiting = False
 
     @property
     def trainable(self) -> bool:
@@ -135,6 +176,7 @@ class Layer:
                 self.rng = np.random.default_rng(0)
             value = initializer(start)(self.rng, shape).astype(dtype)
         variable = shared(value, name)
+        self._starts.append((variable, start))
         (self._state if state else self._parameters).append(variable)
         return variable
 
@@ -150,6 +192,7 @@ class Layer:
         arrays = [np.asarray(w) for w in weights]
         if len(arrays) != len(variables):
             raise ShapeError(f"set_weights: {len(arrays)} arrays meet the {len(variables)} of {self.title}")
+        self.waiting = False
         old = [v.get_value(borrow=True) for v in variables]
         wrong: list[Part] = [
             (str(v.name), f"takes {list(self.to_keras(o).shape)}", f"was given {list(a.shape)}")

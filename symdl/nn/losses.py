@@ -15,6 +15,7 @@ from symdl.errors import ConfigError
 from symdl.expr import Expr
 
 Loss = Callable[[Expr, Expr], Expr]  # (prediction, target) -> one number an example, or a scalar
+Metric = Loss  # with a method `finish`, also rows of numbers of which means are taken before it: `symdl.nn.metrics`
 
 
 def categorical_crossentropy(probabilities: Expr, target: Expr) -> Expr:
@@ -205,15 +206,11 @@ WITH_SETTINGS = (CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryC
 
 def loss(choice: str | Loss) -> Loss:
     """A loss by its name, or the function itself. Raises ConfigError for an unknown name."""
-    return _found(choice, LOSSES, "loss", "losses")
+    return found(choice, LOSSES, "loss", "losses")
 
 
-def metric(choice: str | Loss) -> Loss:
-    """A metric by its name, or the function itself. Raises ConfigError for an unknown name."""
-    return _found(choice, METRICS, "metric", "metrics")
-
-
-def _found(choice: str | Loss, table: dict[str, Loss], one: str, many: str) -> Loss:
+def found(choice: str | Loss, table: dict[str, Loss], one: str, many: str) -> Loss:
+    """What is called so in a table, or the function itself. Raises ConfigError for a name that is not in it."""
     if callable(choice):
         return _in_order(choice)
     if choice not in table:

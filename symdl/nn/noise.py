@@ -25,7 +25,7 @@ class Dropout(Layer):
             raise ConfigError(f"Dropout: rate {rate} is not in 0 <= rate < 1")
         self.rate = rate
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         if training is None or self.rate == 0:
             return x
         return T.where(training.noise.bernoulli(x.shape, 1 - self.rate), x / (1 - self.rate), 0)
@@ -48,7 +48,7 @@ class GaussianNoise(Layer):
             raise ConfigError(f"GaussianNoise: stddev {stddev} is below 0")
         self.stddev = stddev
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         if training is None or self.stddev == 0:
             return x
         return x + self.stddev * training.noise.normal(x.shape, dtype=x.dtype)

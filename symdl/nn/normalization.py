@@ -47,7 +47,7 @@ class BatchNormalization(Layer):
         self.moving_mean = self.parameter("moving_mean", (n,), "zeros", state=True)
         self.moving_variance = self.parameter("moving_variance", (n,), "ones", state=True)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axis = self.axis % x.ndim
         others = tuple(k for k in range(x.ndim) if k != axis)
         pattern = ["x" if k != axis else 0 for k in range(x.ndim)]
@@ -97,7 +97,7 @@ class LayerNormalization(Layer):
         self.gamma = self.parameter("gamma", shape, self.gamma_initializer) if self.scale else None
         self.beta = self.parameter("beta", shape, self.beta_initializer) if self.center else None
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         over = sorted(k % x.ndim for k in self.axis)
         pattern = [over.index(k) if k in over else "x" for k in range(x.ndim)]
         gamma = None if self.gamma is None else T.dimshuffle(self.gamma, *pattern)

@@ -35,7 +35,7 @@ class _Pooling(Layer):
             raise ConfigError(f"{type(self).__name__}: padding {padding!r} is neither valid nor same")
         self.padding, self.data_format = padding, data_format_of(data_format)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axes_needed(x, self.axes + 2, self, TAKEN[self.axes])
         x = channels_first(x, self.data_format)
         pool = T.pool_1d if self.axes == 1 else T.pool_2d
@@ -94,7 +94,7 @@ class _GlobalPooling(Layer):
         super().__init__(**settings)
         self.data_format, self.keepdims = data_format_of(data_format), keepdims
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axes_needed(x, self.axes + 2, self, TAKEN[self.axes])
         first = 1 if self.data_format == "channels_last" else 2
         over = tuple(range(first, first + self.axes))

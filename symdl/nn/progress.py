@@ -34,7 +34,7 @@ class ProgbarLogger(Callback):
         if not self.plain and stream.isatty() and extras.installed("rich"):
             self.bar = _bar(stream)
             self.bar.start()
-            self.task = self.bar.add_task("", total=self.run.epochs * self.run.batches, metrics="")
+            self.task = self.bar.add_task("", total=self._total, metrics="")
             records = self.trainer.history.records
             self._show(self.trainer.epoch, 0, str(records[-1]) if records else "")
 
@@ -72,10 +72,16 @@ class ProgbarLogger(Callback):
         """The bar after so many epochs, and batches of the next."""
         self.bar.update(
             self.task,
+            total=self._total,
             completed=epochs * self.run.batches + batches,
             description=f"epoch {epochs + (batches > 0)}/{self.run.epochs}",
             metrics=metrics,
         )
+
+    @property
+    def _total(self) -> int | None:
+        """Batches of all epochs; None as long as nobody knows."""
+        return self.run.epochs * self.run.batches or None
 
     def _stream(self) -> TextIO:
         return self.stream or sys.stderr

@@ -74,7 +74,7 @@ class _Recurrent(Layer):
         """How b begins."""
         return self.bias_initializer(rng, shape)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         axes_needed(x, 3, self, "sequences[n, steps, features]")
         z = T.dimshuffle(x, 1, 0, 2) @ self.W  # steps first: scan takes a row of it each step
         if self.use_bias:

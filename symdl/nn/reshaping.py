@@ -12,24 +12,12 @@ from symdl.expr import Expr
 from symdl.nn.layer import Layer, Training, static
 
 
-class Input(Layer):
-    """The shape of one example, and its dtype, as the first entry of a Sequential: Input((784,))."""
-
-    kind = "input"
-
-    def __init__(self, shape: Sequence[int | None], dtype: str | None = None, name: str | None = None) -> None:
-        super().__init__(name=name, dtype=dtype, input_shape=shape)
-
-    def output(self, x: Expr, training: Training | None) -> Expr:
-        return x
-
-
 class Flatten(Layer):
     """x[n, ...] as rows x[n, numbers], which Dense takes."""
 
     kind = "flatten"
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.flatten(x, 2) if x.ndim != 2 else x
 
     def __repr__(self) -> str:
@@ -48,7 +36,7 @@ class Reshape(Layer):
         super().__init__(**settings)
         self.target_shape = tuple(target_shape)
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         target, given = self.target_shape, static(x)[1:]
         if all(n is not None for n in given):
             whole = math.prod(n for n in given if n is not None)
@@ -74,7 +62,7 @@ class Permute(Layer):
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ShapeError(f"Permute: {self.dims} is no order of the axes 1 to {len(self.dims)}")
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.transpose(x, (0, *self.dims))
 
 
@@ -87,7 +75,7 @@ class RepeatVector(Layer):
         super().__init__(**settings)
         self.n = n
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.repeat(T.expand_dims(x, 1), self.n, axis=1)
 
 
@@ -100,6 +88,6 @@ class Rescaling(Layer):
         super().__init__(**settings)
         self.scale, self.offset = scale, offset
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         x = x if x.dtype.startswith("float") else x.astype(self.dtype)
         return x * self.scale + self.offset

@@ -11,16 +11,18 @@ from symdl.errors import ConfigError
 from symdl.nn.watching import Array, Callback, Logs
 from symdl.nn.weights import assign, values
 
+GROWING = ("acc", "accuracy", "likelihood", "auc", "precision", "recall")
+
 
 class Monitor:
     """A measure that callbacks watch, and which way is better: mode "min", "max", or "auto" for what its name says
-    (accuracy and likelihood grow, all others shrink). min_delta: what counts as no change."""
+    (accuracy, likelihood, AUC, precision and recall grow, all others shrink). min_delta: what counts as no change."""
 
     def __init__(self, owner: str, name: str, mode: str = "auto", min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
             raise ConfigError(f"{owner}: mode {mode!r} is none of auto, min, max")
         self.owner, self.name, self.min_delta = owner, name, abs(min_delta)
-        self.grows = mode == "max" or (mode == "auto" and name.endswith(("acc", "accuracy", "likelihood")))
+        self.grows = mode == "max" or (mode == "auto" and name.lower().endswith(GROWING))
 
     @property
     def worst(self) -> float:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from symdl.nn.chain import Chain
+from symdl.nn.chain import Group
 from symdl.nn.layer import Layer
 from symdl.storage import SharedVariable
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #")
 
 
-def summary(model: Chain, title: str) -> str:
-    """The table of a model's layers, and its numbers of parameters with their bytes."""
-    rows = [(f"{layer.name} ({type(layer).__name__})", _shape(layer), _count(layer)) for layer in model.layers]
-    widths = [max(len(row[k]) for row in (HEADINGS, *rows)) for k in range(3)]
+def summary(model: Group, title: str, table: Sequence[tuple[str, ...]] = ()) -> str:
+    """The table of a model's layers, and its numbers of parameters with their bytes. table: the rows of a model that is more
+    than layers one after another, the headings first."""
+    layers = [(f"{layer.name} ({type(layer).__name__})", _shape(layer), _count(layer)) for layer in model.layers]
+    headings, *rows = table or [HEADINGS, *layers]
+    widths = [max(len(row[k]) for row in (headings, *rows)) for k in range(len(headings))]
 
     def line(left: str, middle: str, right: str, fill: str) -> str:
         return left + middle.join(fill * (w + 2) for w in widths) + right
 
-    def cells(row: tuple[str, str, str], bar: str) -> str:
-        padded = (row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]))
+    def cells(row: tuple[str, ...], bar: str) -> str:
+        padded = [
+            cell.rjust(w) if k == 2 else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         return bar + bar.join(f" {cell} " for cell in padded) + bar
 
     between = "\n" + line("├", "┼", "┤", "─") + "\n"
@@ -28,9 +32,9 @@ def summary(model: Chain, title: str) -> str:
     return "\n".join([
         f'Model: "{title}"',
         line("┏", "┳", "┓", "━"),
-        cells(HEADINGS, "┃"),
+        cells(headings, "┃"),
         line("┡", "╇", "┩", "━"),
-        between.join(cells(row, "│") for row in rows) or cells(("", "", ""), "│"),
+        between.join(cells(row, "│") for row in rows) or cells(("",) * len(headings), "│"),
         line("└", "┴", "┘", "─"),
         *(f" {what}: {n:,} ({_bytes(size)})" for what, (n, size) in numbers.items()),
     ])  # fmt: skip

@@ -14,7 +14,6 @@ from symdl.errors import ConfigError, DataError, Part, ShapeError, kind_of
 from symdl.expr import Expr, user_line
 from symdl.nn.layer import Layer
 from symdl.nn.losses import (
-    METRICS,
     BinaryCrossentropy,
     CategoricalCrossentropy,
     Loss,
@@ -24,6 +23,7 @@ from symdl.nn.losses import (
     categorical_accuracy,
     categorical_crossentropy,
 )
+from symdl.nn.metrics import NAMED
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SPARSE = "sparse_categorical_crossentropy"
@@ -64,9 +64,9 @@ def finite(array: Array, name: str, where: str) -> None:
     )
 
 
-def examples(value: Any, x: Expr, layer: Layer, where: str) -> Array:
+def examples(value: Any, x: Expr, layer: Layer, where: str, name: str = "x") -> Array:
     """Data for the variable x of a model, whose first layer with weights is `layer`. Raises DataError or ShapeError."""
-    array = numbers(value, "x", where)
+    array = numbers(value, name, where)
     wanted, given = x.type.shape[1:], array.shape[1:]
     fits = len(wanted) == len(given) and all(
         not isinstance(m, int) or m == n for m, n in zip(wanted, given, strict=True)
@@ -76,24 +76,24 @@ def examples(value: Any, x: Expr, layer: Layer, where: str) -> Array:
             whole = array.astype(x.dtype)
             if not np.array_equal(whole, array):
                 raise DataError(
-                    f"{where}: {layer.title} takes integers, x holds {array.dtype}",
-                    [("x", shown(array), here()), _part(layer)],
+                    f"{where}: {layer.title} takes integers, {name} holds {array.dtype}",
+                    [(name, shown(array), here()), _part(layer)],
                 )
             return whole
         return array
     takes = ", ".join(str(n) if isinstance(n, int) else "?" for n in wanted)
     if len(wanted) == len(given) == 1:
-        head = f"{where}: x has {given[0]} features, {layer.title} takes {takes}"
-        remedy = f"Give x[n, {takes}], or a model whose first entry is Input(({given[0]},))."
+        head = f"{where}: {name} has {given[0]} features, {layer.title} takes {takes}"
+        remedy = f"Give {name}[n, {takes}], or a model whose first entry is Input(({given[0]},))."
     else:
         head = f"{where}: examples of shape {given} meet {layer.title}, which takes ({takes}{',' * (len(wanted) == 1)})"
         remedy = ""
     if all(isinstance(n, int) for n in wanted):
         if array.shape == tuple(wanted):
-            remedy = "x[None] is a batch of one."
+            remedy = f"{name}[None] is a batch of one."
         elif math.prod(given) == math.prod(wanted):
-            remedy = f"x.reshape(len(x), {takes}) would fit."
-    raise ShapeError(head, [("x", shown(array), here()), _part(layer)], remedy)
+            remedy = f"{name}.reshape(len({name}), {takes}) would fit."
+    raise ShapeError(head, [(name, shown(array), here()), _part(layer)], remedy)
 
 
 def wants_labels(loss: str | Loss, prediction: Expr, y: Array) -> bool:
@@ -104,16 +104,16 @@ def wants_labels(loss: str | Loss, prediction: Expr, y: Array) -> bool:
     return (categorical or isinstance(loss, CategoricalCrossentropy)) and y.ndim < prediction.ndim
 
 
-def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where: str) -> Array:
+def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where: str, name: str = "y") -> Array:
     """y as the loss takes it: labels int64[...], or numbers with the shape of the predictions. layer: the last one.
 
     Raises DataError or ShapeError for labels that are no integers, or of no class, and for other shapes.
     """
-    y = numbers(value, "y", where)
-    finite(y, "y", where)
-    parts: list[Part] = [("y", shown(y), here()), ("prediction", str(prediction.type), layer.place)]
+    y = numbers(value, name, where)
+    finite(y, name, where)
+    parts: list[Part] = [(name, shown(y), here()), ("prediction", str(prediction.type), layer.place)]
     if not wants_labels(loss, prediction, y):
-        return _numeric(y, prediction, loss, layer, where, parts)
+        return _numeric(y, prediction, loss, layer, where, parts, name)
     if y.ndim == prediction.ndim and y.shape[-1] == 1:
         y = y[..., 0]
     classes = prediction.type.shape[-1]
@@ -125,11 +125,11 @@ def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where:
     if y.dtype.kind not in "iub":
         whole = bool((y == np.floor(y)).all())
         remedy = (
-            'y.astype("int64") has the same values.'
+            f'{name}.astype("int64") has the same values.'
             if whole
             else 'For other numbers there is loss="mean_squared_error".'
         )
-        raise DataError(f"{where}: {_name(loss)} takes integer labels; y is {y.dtype}", parts, remedy)
+        raise DataError(f"{where}: {_name(loss)} takes integer labels; {name} is {y.dtype}", parts, remedy)
     if isinstance(classes, int) and not 0 <= y.min() <= y.max() < classes:
         remedy = f"Labels are 0 to {classes - 1}."
         if y.min() >= 0:
@@ -140,7 +140,9 @@ def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where:
     return np.ascontiguousarray(y, np.int64)
 
 
-def _numeric(y: Array, prediction: Expr, loss: str | Loss, layer: Layer, where: str, parts: list[Part]) -> Array:
+def _numeric(
+    y: Array, prediction: Expr, loss: str | Loss, layer: Layer, where: str, parts: list[Part], name: str
+) -> Array:
     wanted = prediction.type.shape[1:]
     column = y.ndim == 1 and wanted == (1,)
     if not column and (
@@ -150,10 +152,12 @@ def _numeric(y: Array, prediction: Expr, loss: str | Loss, layer: Layer, where: 
         remedy = ""
         if y.ndim == prediction.ndim - 1 and y.dtype.kind in "iu":
             remedy = f'Labels are for loss="{SPARSE}".'
-        raise ShapeError(f"{where}: y does not have the shape of what {layer.title} predicts", parts, remedy)
+        raise ShapeError(f"{where}: {name} does not have the shape of what {layer.title} predicts", parts, remedy)
     binary = loss in ("binary_crossentropy", binary_crossentropy) or isinstance(loss, BinaryCrossentropy)
     if binary and not 0 <= y.min() <= y.max() <= 1:
-        raise DataError(f"{where}: {_name(loss)} takes targets from 0 to 1; y has {y.min():g} to {y.max():g}", parts)
+        raise DataError(
+            f"{where}: {_name(loss)} takes targets from 0 to 1; {name} has {y.min():g} to {y.max():g}", parts
+        )
     return np.ascontiguousarray(y, prediction.dtype)
 
 
@@ -175,16 +179,21 @@ def measured(metrics: Any, loss: str | Loss, prediction: Expr) -> dict[str, Loss
         if m in ("accuracy", "acc"):
             found[m] = accuracy(loss, prediction)
         elif callable(m):
-            found[str(getattr(m, "__name__", type(m).__name__.lower()))] = m
-        elif m in METRICS:
+            name = str(getattr(m, "name", None) or getattr(m, "__name__", type(m).__name__.lower()))
+            if name in found:
+                raise ConfigError(f"compile: two metrics are called {name}", (), "Give one of them another name=.")
+            found[name] = m
+        elif m in NAMED:
             found[m] = m
         else:
-            raise ConfigError(f"there is no metric {m!r}", (), f"metrics: accuracy, {', '.join(METRICS)}")
+            raise ConfigError(f"there is no metric {m!r}", (), f"metrics: accuracy, {', '.join(NAMED)}")
     return found
 
 
-def class_weights(weights: Mapping[int, float], y: Array) -> Array:
+def class_weights(weights: Any, y: Array) -> Array:
     """The weight of each example by its class, 1 for classes that have none. Raises DataError where y has no classes."""
+    if not isinstance(weights, Mapping):
+        raise DataError(f"fit: class_weight is {weights!r}, not a dict", (), "class_weight={0: 1.0, 1: 5.0}, say.")
     labels = y
     if y.ndim == 2:
         labels = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)

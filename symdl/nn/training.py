@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
@@ -17,18 +16,17 @@ from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
-from symdl.nn.objective import Objective, scalar
+from symdl.nn.objective import Objective, means
 from symdl.nn.optimizers import Optimizer, Updates, optimizer
+from symdl.nn.plans import Array, Arrays, Plan, Stream, Validation, planned, weights_of
 from symdl.nn.progress import ProgbarLogger
+from symdl.nn.sources import Batches
 from symdl.nn.watching import Callback, Run
 from symdl.nn.weights import assign, values
 from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable, shared
 from symdl.sweeps import Sweep
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Arrays = tuple[Array, ...]
-Validation = Sequence[Any] | float | None  # one array for each input, or the fraction of the data to hold out
 Transform = Callable[[Arrays, np.random.Generator], Arrays]
 EVALUATION_ROWS = 1024  # rows that evaluation and prediction take at a time: bounds memory, not results
 
@@ -55,11 +53,30 @@ class Trainer:
         self.history = History()
         self.stop_training = False  # set by a callback, ends the run after the epoch
         self.names = list(objective.measures)
-        self._measured = [scalar(m) for m in objective.measures.values()]
+        self._measured = self._means(objective.measures)
+        self.widths = [self._width(name, m) for name, m in objective.measures.items()]
         self.scheduled = not isinstance(chosen.learning_rate, float | int)  # by the optimizer itself
         rate = 1.0 if self.scheduled else float(chosen.learning_rate)  # type: ignore[arg-type]  # a number then
         self.learning_rate = shared(np.float64(rate), "learning_rate")
         self._moving = chosen if self.scheduled else replace(chosen, learning_rate=self.learning_rate)
+
+    def _means(self, measures: Mapping[str, Expr]) -> list[Expr]:
+        return [one for name, m in measures.items() for one in means(m, self.objective.finish.get(name))]
+
+    def _width(self, name: str, measure: Expr) -> int:
+        return int(measure.type.shape[1]) if name in self.objective.finish else 1
+
+    def report(self, found: Array, names: Sequence[str]) -> dict[str, float]:
+        """What is reported of the means of these measures, by name."""
+        if not self.objective.finish:
+            return dict(zip(names, found.tolist(), strict=True))
+        widths = dict(zip(self.names, self.widths, strict=True))
+        reported, at = {}, 0
+        for name in names:
+            part, at = found[at : at + widths[name]], at + widths[name]
+            finish = self.objective.finish.get(name)
+            reported[name] = float(part[0] if finish is None else finish(part))
+        return reported
 
     @cached_property
     def updates(self) -> Updates:
@@ -117,7 +134,7 @@ class Trainer:
     def _evaluate(self) -> Function:
         if not self.objective.quiet:
             raise ConfigError("evaluate: this objective measures nothing of data that it is not trained on")
-        inputs, quiet = list(self.objective.inputs), [scalar(m) for m in self.objective.quiet.values()]
+        inputs, quiet = list(self.objective.inputs), self._means(self.objective.quiet)
         return function(inputs, quiet, name="evaluate", on_unused_input="ignore")
 
     @cached_property
@@ -127,7 +144,7 @@ class Trainer:
         if losses is None or not losses.ndim:
             raise ConfigError("evaluate: weights need a loss of one number an example of held-out data")
         weights = T.tensor("sample_weight", dtype="float64", shape=(None,))
-        quiet = [scalar(m) for m in self.objective.quiet.values()]
+        quiet = self._means(self.objective.quiet)
         quiet = self._weighing(quiet, self.objective.cost(None, losses), self.objective.cost(weights, losses))
         inputs = [*self.objective.inputs, weights]
         return function(inputs, quiet, name="weighted_evaluate", on_unused_input="ignore")
@@ -155,12 +172,13 @@ class Trainer:
         return self.history.records[-1].epoch if self.history.records else self.history.initial_epoch
 
     def step(self, *batch: Array, weights: Array | None = None) -> Array:
-        """Move the parameters by one batch: its loss and metrics before the move, float64."""
-        measured = self._step(*batch) if weights is None else self._weighted_step(*batch, weights)
-        return np.array(measured, np.float64)
+        """Move the parameters by one batch: the means of its measures before the move, float64."""
+        return joined(self._step(*batch) if weights is None else self._weighted_step(*batch, weights))
 
     def sweep(self, plan: Plan, batch_size: int) -> Sweep | None:
         """All steps of an epoch at once: what `step` does with each batch. None where steps are to be made one by one."""
+        if any(m.ndim for m in self._measured):
+            return None  # a sweep gives numbers
         if plan.weights is None:
             return Sweep(self._step, plan.data, batch_size)
         return Sweep(self._weighted_step, (*plan.data, plan.weights), batch_size)
@@ -170,15 +188,25 @@ class Trainer:
 
         weights[n]: how much each example counts in the cost, where that is among the measures.
         """
-        arrays: Sequence[Array] = self.arrays(*data)
+        total, n = self._summed(self.arrays(*data), weights)
+        return self.report(total / n, list(self.objective.quiet))
+
+    def _summed(self, arrays: Sequence[Array], weights: Any = None) -> tuple[Array, int]:
+        """The sums of the measures over the examples, and how many these are."""
         n = len(arrays[0])
         run = self._evaluate
         if weights is not None:
             run, arrays = self._weighted_evaluate, [*arrays, weights_of(weights, n)]
-        total = sum(
-            (rows.stop - rows.start) * np.array(run(*(a[rows] for a in arrays)), np.float64) for rows in slices(n)
-        )
-        return dict(zip(self.objective.quiet, (np.asarray(total) / n).tolist(), strict=True))
+        total = sum((rows.stop - rows.start) * joined(run(*(a[rows] for a in arrays))) for rows in slices(n))
+        return np.asarray(total), n
+
+    def evaluate_batches(self, batches: Batches) -> dict[str, float]:
+        """The measures of batches that come from outside, as `evaluate` has them."""
+        total, n = np.zeros(0), 0
+        for arrays, weights in batches.epoch():
+            found, rows = self._summed(arrays, weights)
+            total, n = found + (total if n else 0), n + rows
+        return self.report(total / n, list(self.objective.quiet))
 
     def predict(self, x: Any) -> Array:
         """The prediction for each row of x, without noise."""
@@ -231,105 +259,55 @@ def fit_iter(
     the same trainer goes on where it stood. run: whose callbacks are to be called around batches.
     Raises ConfigError, ShapeError or DataError at the call, not at the first record.
     """
-    plan = Plan(trainer, data, validation, weights)
-    if batch_size < 1 or epochs < 0:
-        raise ConfigError(f"fit: batch_size {batch_size} must be at least 1 and epochs {epochs} at least 0")
+    plan = planned(trainer, data, validation, weights)
+    _check(batch_size, epochs)
     return _epochs(trainer, plan, epochs, batch_size, shuffle, transform, run)
 
 
-class Plan:
-    """Data of a run, checked: what to train on with its weights, and what is held out with its own.
-
-    validation: a fraction, or one array for each input, then perhaps weights of these examples.
-    """
-
-    def __init__(self, trainer: Trainer, data: Sequence[Any], validation: Validation, weights: Any) -> None:
-        self.data = trainer.arrays(*data)
-        self.held_out: Arrays | None = None
-        self.held_out_weights: Array | None = None
-        self.weights = None if weights is None else weights_of(weights, len(self.data[0]))
-        if isinstance(validation, float | int):
-            n = len(self.data[0])
-            kept = n - round(validation * n)
-            if not 0 < kept < n:
-                raise ConfigError(f"fit: validation {validation} of {n} examples leaves {kept} to train on")
-            self.held_out = tuple(a[kept:] for a in self.data)
-            self.data = tuple(a[:kept] for a in self.data)
-            if self.weights is not None:
-                self.weights, self.held_out_weights = self.weights[:kept], self.weights[kept:]
-        elif validation is not None:
-            inputs = len(trainer.objective.inputs)
-            self.held_out = trainer.arrays(*validation[:inputs], *validation[inputs + 1 :])
-            if len(validation) > inputs:
-                self.held_out_weights = weights_of(validation[inputs], len(self.held_out[0]))
-
-    @property
-    def validation(self) -> Validation:
-        """What is held out, as the argument of this name."""
-        if self.held_out is None or self.held_out_weights is None:
-            return self.held_out
-        return (*self.held_out, self.held_out_weights)
-
-    def held_out_measures(self, trainer: Trainer) -> dict[str, float]:
-        """What is measured of it, by names that begin with val_."""
-        if self.held_out is None:
-            return {}
-        if self.held_out_weights is None:
-            found = trainer.evaluate(*self.held_out)
-        else:
-            found = trainer.evaluate(*self.held_out, weights=self.held_out_weights)
-        return {f"val_{name}": value for name, value in found.items()}
-
-    def __len__(self) -> int:
-        return len(self.data[0])
+def _check(batch_size: int, epochs: int) -> None:
+    if batch_size < 1 or epochs < 0:
+        raise ConfigError(f"fit: batch_size {batch_size} must be at least 1 and epochs {epochs} at least 0")
 
 
 def _epochs(
     trainer: Trainer,
-    plan: Plan,
+    plan: Plan | Stream,
     epochs: int,
     batch_size: int,
     shuffle: bool,
     transform: Transform | None,
     run: Run | None,
 ) -> Iterator[EpochRecord]:
-    n = len(plan)
     sweep: Sweep | None = None
     while trainer.epoch < epochs:
         watched = run if run is not None and (run.before or run.after) else None
         at_once = watched is None and transform is None  # nobody looks between batches
-        if at_once and sweep is None:
+        if at_once and sweep is None and isinstance(plan, Plan):
             sweep = trainer.sweep(plan, batch_size)
         started = time.perf_counter()
-        order = trainer.rng.permutation(n) if shuffle else np.arange(n)
-        total, seen = np.zeros(len(trainer.names)), 0
-        if at_once and sweep is not None:
-            total, seen = sweep.total(order), n
-        for k, begin in enumerate(range(seen, n, batch_size)):
-            rows = order[begin : begin + batch_size]
+        order = plan.order(trainer.rng, shuffle)
+        total, seen, k = np.zeros(sum(trainer.widths)), 0, -1
+        if at_once and sweep is not None and order is not None:
+            total, seen = sweep.total(order), len(order)
+        for k, (batch, weights) in enumerate(plan.batches(order, batch_size) if not seen else ()):
             if watched is not None:
                 watched.batch_begins(k)
-            batch = tuple(a[rows] for a in plan.data)
             if transform is not None:
                 batch = trainer.arrays(*transform(batch, trainer.rng))
-            if plan.weights is None:
-                total += len(rows) * trainer.step(*batch)
-            else:
-                total += len(rows) * trainer.step(*batch, weights=plan.weights[rows])
-            seen += len(rows)
+            total += len(batch[0]) * (
+                trainer.step(*batch) if weights is None else trainer.step(*batch, weights=weights)
+            )
+            seen += len(batch[0])
             if watched is not None:
-                watched.batch_ends(k, lambda: _means(trainer, total, seen))  # noqa: B023  # called at once
+                watched.batch_ends(k, lambda: trainer.report(total / seen, trainer.names))  # noqa: B023  # called at once
                 if trainer.stop_training:
                     break
-        metrics = _means(trainer, total, seen) | plan.held_out_measures(trainer)
+        if run is not None and not run.batches:
+            run.batches = k + 1  # which nobody knew before the data had come to an end
+        metrics = trainer.report(total / seen, trainer.names) | plan.held_out_measures(trainer)
         record = EpochRecord(trainer.epoch + 1, time.perf_counter() - started, metrics)
         trainer.history.records.append(record)
         yield record
-
-
-def _means(trainer: Trainer, total: Array, seen: int) -> dict[str, float]:
-    """The measures by name, from their sums over so many examples."""
-    return dict(zip(trainer.names, (total / seen).tolist(), strict=True))
 
 
 def fit(
@@ -351,25 +329,18 @@ def fit(
     callbacks see as theirs. Ctrl-C ends the run as a callback would: the history and the weights so far are kept,
     `history.interrupted` is true, and a line or a warning says so.
     """
-    plan = Plan(trainer, data, validation, weights)
+    plan = planned(trainer, data, validation, weights)
+    _check(batch_size, epochs)
 
     def settings() -> dict[str, Any]:
-        digest = 0
-        for array in (*plan.data, *([] if plan.weights is None else [plan.weights])):
-            digest = zlib.crc32(array.data, digest)
-        return {
-            "batch_size": batch_size,
-            "shuffle": shuffle,
-            "examples": len(plan),
-            "data": digest,
-            "optimizer": str(trainer.optimizer),
-        }
+        how = {"batch_size": batch_size, "shuffle": shuffle, "optimizer": str(trainer.optimizer)}
+        return how | plan.described()
 
     run = Run(
         trainer,
         [*callbacks, *([ProgbarLogger(plain=verbose == 2)] if verbose else [])],
         epochs=epochs,
-        batches=-(-len(plan) // max(batch_size, 1)),
+        batches=plan.count(batch_size),
         settings=cache(settings),
         model=model,
         verbose=verbose,
@@ -377,17 +348,7 @@ def fit(
     history = trainer.history
     try:
         run.begin()
-        records = fit_iter(
-            trainer,
-            *plan.data,
-            epochs=epochs,
-            batch_size=batch_size,
-            validation=plan.validation,
-            weights=plan.weights,
-            shuffle=shuffle,
-            transform=transform,
-            run=run,
-        )
+        records = _epochs(trainer, plan, epochs, batch_size, shuffle, transform, run)
         while trainer.epoch < epochs and not run.stopping:
             run.epoch_begins()
             run.epoch_ends(next(records))
@@ -401,19 +362,16 @@ def fit(
     return history
 
 
-def weights_of(weights: Any, n: int) -> Array:
-    """Weights of n examples as float64."""
-    array = np.asarray(weights)
-    if array.shape != (n,) or array.dtype.kind not in "biuf":
-        raise ShapeError(f"fit: {n} examples meet weights {array.dtype}[{', '.join(map(str, array.shape))}]")
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise DataError("fit: weights must be finite and not negative")
-    return np.ascontiguousarray(array, np.float64)
-
-
 def slices(n: int) -> Iterator[slice]:
     """The rows 0..n in pieces of EVALUATION_ROWS."""
     return (slice(k, min(k + EVALUATION_ROWS, n)) for k in range(0, n, EVALUATION_ROWS))
+
+
+def joined(measured: Sequence[Any]) -> Array:
+    """Numbers and vectors as one vector, float64."""
+    if not any(np.ndim(m) for m in measured):
+        return np.array(measured, np.float64)
+    return np.concatenate([np.ravel(m) for m in measured]).astype(np.float64)
 
 
 _optimizer = optimizer  # a parameter of Trainer hides it

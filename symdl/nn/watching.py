@@ -121,7 +121,7 @@ class Run:
                 )  # fmt: skip
         self.trainer, self.epochs, self.batches, self.settings = trainer, epochs, batches, settings
         self.model = trainer if model is None else model
-        self.params = {"verbose": verbose, "epochs": epochs, "steps": batches}
+        self.params = {"verbose": verbose, "epochs": epochs, "steps": batches or None}
         self.callbacks = sorted(callbacks, key=lambda c: c.order)
         self.before: list[Callable[[int, Logs | None], None]] = []
         self.after: list[Callable[[int, Logs | None], None]] = []

@@ -4,6 +4,7 @@ Functions that draw take `ax` and return the axes; matplotlib is loaded by the f
 `learning_curve_svg` need no other package, and those named for what they compute return arrays.
 """
 
+from symdl.plot.annealing import ais, running_estimate
 from symdl.plot.attribution import integrated_gradients, occlusion_map, saliency_map
 from symdl.plot.classes import boundary, confusion
 from symdl.plot.curves import learning_curve, learning_curve_svg
@@ -19,6 +20,7 @@ __all__ = [
     "TopPatches",
     "activations",
     "activities",
+    "ais",
     "boundary",
     "confusion",
     "deconvnet",
@@ -35,6 +37,7 @@ __all__ = [
     "occlusion",
     "occlusion_map",
     "reconstructions",
+    "running_estimate",
     "saliency",
     "saliency_map",
     "samples",

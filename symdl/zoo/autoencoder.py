@@ -69,7 +69,7 @@ class Mirror(Layer):
     def build(self, h: Expr) -> None:
         self.b = self.parameter("b", (self.layer.W.get_value(borrow=True).shape[0],), "zeros")
 
-    def output(self, h: Expr, training: Training | None) -> Expr:
+    def call(self, h: Expr, training: Training | None) -> Expr:
         return self.activation(h @ self.layer.W.T + self.b)
 
 

@@ -17,7 +17,8 @@ from symdl.nn.callbacks import Callback
 from symdl.nn.full_batch import minimize
 from symdl.nn.history import History
 from symdl.nn.metrics import confusion
-from symdl.nn.training import Trainer, Transform, Validation, fit
+from symdl.nn.plans import Validation
+from symdl.nn.training import Trainer, Transform, fit
 from symdl.nn.weights import assign, values
 from symdl.plot.network import Diagram, network
 from symdl.storage import SharedVariable

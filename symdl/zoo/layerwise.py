@@ -12,7 +12,8 @@ import numpy as np
 from symdl.errors import ConfigError
 from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
-from symdl.nn.training import Transform, Validation
+from symdl.nn.plans import Validation
+from symdl.nn.training import Transform
 from symdl.zoo.classifier import Network, NetworkConfig
 from symdl.zoo.greedy import UNLABELLED, Stage, greedy
 

@@ -128,8 +128,7 @@ class RBM(Model):
         x = self.training_inputs(x, "partial_fit")
         low, high = (float(x.min()), float(x.max())) if self.range is None else self.range
         self.range = min(low, float(x.min())), max(high, float(x.max()))
-        measured: float = self.trainer.step(x)[0]
-        return measured
+        return float(self.trainer.step(x)[0])
 
     def reset(self) -> None:
         super().reset()

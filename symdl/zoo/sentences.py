@@ -58,7 +58,7 @@ class Patterns(Layer):
             self.branches.join(branch, x)
         self._parameters = self.branches.parameters
 
-    def output(self, x: Expr, training: Training | None) -> Expr:
+    def call(self, x: Expr, training: Training | None) -> Expr:
         return T.concatenate([T.max(branch(x, training), axis=1) for branch in self.branches.layers], axis=1)
 
 
