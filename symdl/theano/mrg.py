@@ -117,5 +117,5 @@ def integers(state: Expr, count: Extent, used: Expr | None = None) -> tuple[Expr
         columns = [w[own + 2 - lag, lane] for w in whole for lag in range(3)]
     after = cast(stack(columns, 1), "int32")
     if lanes != streams:
-        after = set_subtensor(state[:lanes], after)
+        after = set_subtensor(state[lane], after)  # by numbers, which touches these rows only
     return rows_of(difference.reshape((-1,)), 0, count), after
