@@ -14,7 +14,7 @@ from functools import partial as bound
 from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
-from symdl.backends.llvm.plans import Plan, Sum, plan_for
+from symdl.backends.llvm.plans import MOST_LANES, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
@@ -26,6 +26,7 @@ from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol, symbols
 
 RARE = "cold noinline nounwind"
+CALLED = 12  # operations on number forms of a body that are written out where it is rarely run
 EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 
 
@@ -36,6 +37,7 @@ class AttemptWriter(VectorWriter):
         super().__init__(module, pointers, indices)
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
+        self.cold: dict[tuple[int, int], Cold] = {}  # by the id of the loop, and lanes
         self.kept: list[Whole] = []  # a writer knows values by their ids
 
     def statement(self, statement: Stmt) -> None:
@@ -54,6 +56,12 @@ class AttemptWriter(VectorWriter):
         doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
         doubled = doubled or (tried is not None and tried.digits)
         return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1))
+
+    def rest(self, loop: For, start: str) -> None:
+        """The rounds that are left, less than a vector: calls in a long body."""
+        self.calling = is_long(loop)
+        super().rest(loop, start)
+        self.calling = False
 
     def compute(self, item: Value) -> Reg:
         """A value whose operands are known."""
@@ -108,7 +116,8 @@ class AttemptWriter(VectorWriter):
         if tried.failed is None:
             return found
         failed = self.value(tried.failed)
-        room = Room.of([(place, found[place].dtype) for place in tried.wide], self.lanes or 1)
+        lanes = MOST_LANES if self.target.vector_bytes else 1  # whatever those of this round: its function is shared
+        room = Room.of([(place, found[place].dtype) for place in tried.wide], lanes)
         area = f"%{self.fresh('area')}"
         self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")
         again, join, plain = self.fresh("again"), self.fresh("join"), self.block
@@ -119,11 +128,11 @@ class AttemptWriter(VectorWriter):
         self.label(again)
         if self.lanes and not at_once:
             for place in tried.wide:
-                self.spill(found[place], area, room.offsets[place])
+                self.spill(found[place], area, room.offsets[place], room.lanes)
             self.lanes_again(failed, call)
         else:
             self.line(call("0", self.register(loop.index)))
-        redone = {place: self.refill(found[place].dtype, area, room.offsets[place]) for place in tried.wide}
+        redone = {place: self.refill(found[place].dtype, area, room.offsets[place], room.lanes) for place in tried.wide}
         if at_once:
             for place, full in redone.items():
                 redone[place] = emit(self, "where", failed, full, found[place], dtype=full.dtype)
@@ -160,16 +169,16 @@ class AttemptWriter(VectorWriter):
     def separate(self, value: Reg) -> tuple[Reg, ...]:
         return numbers.split(self, value) if value.dtype in WIDE else (value,)
 
-    def spill(self, value: Reg, area: str, offset: int) -> None:
+    def spill(self, value: Reg, area: str, offset: int, lanes: int) -> None:
         """Store every lane of a value in the area, limb after limb."""
         for limb in self.separate(value):
             if limb.dtype == "bool":
                 limb = self.convert("zext", limb, "int8")
             place = self.at_byte(area, str(offset))
             self.line(f"store {self.type(limb.dtype)} {limb.text}, ptr {place}, align {ITEM_BYTES[limb.dtype]}")
-            offset += ITEM_BYTES[limb.dtype] * (self.lanes or 1)
+            offset += ITEM_BYTES[limb.dtype] * lanes
 
-    def refill(self, dtype: str, area: str, offset: int) -> Reg:
+    def refill(self, dtype: str, area: str, offset: int, lanes: int) -> Reg:
         """The value that stands there."""
         limbs = []
         for one in ("float64",) * len(LIMBS.get(dtype, ())) or (dtype,):
@@ -177,7 +186,7 @@ class AttemptWriter(VectorWriter):
             place = self.at_byte(area, str(offset))
             found = self.emit(f"load {self.type(kept)}, ptr {place}, align {ITEM_BYTES[kept]}", kept)
             limbs.append(self.compare("ne", found, 0) if one == "bool" else found)
-            offset += ITEM_BYTES[kept] * (self.lanes or 1)
+            offset += ITEM_BYTES[kept] * lanes
         return numbers.join(self, dtype, *limbs) if dtype in WIDE else limbs[0]
 
     def at_byte(self, area: str, offset: str) -> str:
@@ -189,7 +198,20 @@ class AttemptWriter(VectorWriter):
         return self.emit(f"phi {kind} [ {value.text}, %{block} ], [ {other.text}, %{behind} ]", value.dtype)
 
     def again(self, loop: For, tried: Narrowed, room: Room, area: str, at_once: int) -> Calling:
-        """The function that computes one element in full and stores it in its lane of the area; or so many at once."""
+        """A call of what computes one element in full and stores it in its lane of the area; or so many at once."""
+        key = id(loop), at_once
+        cold = self.cold.get(key) or self.cold.setdefault(key, self.in_full(loop, tried, room, at_once))
+        lanes = self.take(0)
+        passed = [self.typed(self.pointers[b]) for b in cold.buffers]
+        passed += [f"{self.word} {self.register(s)}" for s in cold.sizes]
+        for variable, dtype in cold.outside.items():
+            found = self.get(variable)
+            passed.append(f"{LLVM_TYPE[dtype]} {found.text}")
+        self.take(lanes)
+        return bound(_call, cold.name, area, self.word, passed)
+
+    def in_full(self, loop: For, tried: Narrowed, room: Room, at_once: int) -> Cold:
+        """The function for `again`: of one element, or of so many."""
         buffers: dict[str, None] = {}
         sizes: dict[Symbol, None] = {}
         outside: dict[str, str] = {}
@@ -205,6 +227,7 @@ class AttemptWriter(VectorWriter):
         sizes.pop(loop.index, None)
         pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
         w = type(self)(self.module, pointers, self.indices)
+        w.calling = not at_once and is_long(loop)
         w.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)} | {loop.index: "%index"})
         for k, (name, dtype) in enumerate(outside.items()):
             w.dtypes[name] = dtype
@@ -219,7 +242,7 @@ class AttemptWriter(VectorWriter):
             elif isinstance(statement, Local):
                 w.statement(statement)
             elif place in tried.wide and at_once:
-                w.spill(w.value(summand(statement)), "%area", room.offsets[place])
+                w.spill(w.value(summand(statement)), "%area", room.offsets[place], room.lanes)
             elif place in tried.wide:
                 value, offset = w.value(summand(statement)), room.offsets[place]
                 for limb in w.separate(value):
@@ -233,13 +256,7 @@ class AttemptWriter(VectorWriter):
         kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
         kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
         name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)
-        lanes = self.take(0)
-        passed = [self.typed(self.pointers[b]) for b in buffers] + [f"{self.word} {self.register(s)}" for s in sizes]
-        for variable, dtype in outside.items():
-            found = self.get(variable)
-            passed.append(f"{LLVM_TYPE[dtype]} {found.text}")
-        self.take(lanes)
-        return bound(_call, name, area, self.word, passed)
+        return Cold(name, list(buffers), list(sizes), outside)
 
     def begin_lanes(self, loop: For, lanes: int) -> None:
         """What follows is a round of the loop in so many lanes, in a function of its own."""
@@ -305,6 +322,22 @@ def _call(name: str, area: str, word: str, passed: Sequence[str], lane: str, ind
 
 
 Calling = bound[str]
+
+
+def is_long(loop: For) -> bool:
+    """Whether calls in its body are worth more than the time that they take where it is rarely run."""
+    items = (item for item in walk(*loop.body) if isinstance(item, Apply))
+    return sum(item.dtype in WIDE or any(x.dtype in WIDE for x in item.args) for item in items) > CALLED
+
+
+@dataclass(frozen=True)
+class Cold:
+    """A function that computes in full, and what it is given."""
+
+    name: str
+    buffers: list[str]
+    sizes: list[Symbol]
+    outside: dict[str, str]  # variables and their dtypes
 
 
 @dataclass(frozen=True)

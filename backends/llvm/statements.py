@@ -10,7 +10,7 @@ from typing import Any
 from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.module import Landing, Module, Scope, Writer
 from symdl.backends.vmath import EMIT
-from symdl.backends.wide import emit
+from symdl.backends.wide import call, emit
 from symdl.errors import ProgramError
 from symdl.loops import (
     Apply,
@@ -59,6 +59,7 @@ class KernelWriter(Writer):
         self.readers: dict[Dependency, list[tuple[Scope, int]]] = {}
         self.nests: list[Nest] = []
         self.spread: Stmt | None = None  # the loop of which only the rounds from %first to %end are run
+        self.calling = False  # whether primitives of number forms are called, see `wide.call`
         self.arms = 0  # guards' sides that are open: what they compute may not be computed where they are not taken
 
     # statements
@@ -264,7 +265,8 @@ class KernelWriter(Writer):
             case Apply(primitive, args, dtype):
                 if primitive not in EMIT:
                     raise ProgramError(f"no machine code for the primitive {primitive}")
-                return emit(self, primitive, *map(self.value, args), dtype=dtype)
+                write = call if self.calling else emit
+                return write(self, primitive, *map(self.value, args), dtype=dtype)
         raise ProgramError(f"not a value: {item!r}")
 
     def position(self, word: str, dtype: str) -> Reg:

@@ -60,7 +60,11 @@ class VectorWriter(KernelWriter):
                 first = self.whole_vectors(statement, wide, first, end)
             first = self.whole_vectors(statement, plan, first, end)
             if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.step:
-                self.loop(statement, first)
+                self.rest(statement, first)
+
+    def rest(self, loop: For, start: str) -> None:
+        """The rounds that are left, less than a vector."""
+        self.loop(loop, start)
 
     def wider(self, loop: For, plan: Plan) -> Plan | None:
         """A plan of several vectors at once, by which a long loop is taken first."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from symdl.backends import vmath
 from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath.forms import outlined
 from symdl.number_forms import WIDE
+
+LONG = frozenset(
+    ["cast", "add", "sub", "mul", "true_div", "abs", "maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt", "ge"]
+)
 
 
 @cache
@@ -23,3 +28,16 @@ def emit(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
     wide = dtype in WIDE or any(x.dtype in WIDE for x in args)
     wide = wide or (dtype == "float32" and name != "cast" and args[-1].dtype == "float64")  # see `mixed`
     return (_table() if wide else vmath.EMIT)[name](b, *args, dtype=dtype)
+
+
+def call(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
+    """The same, a primitive of number forms that `emit` writes out being a call of an internal function: for texts that
+    would be too long."""
+    if name in LONG and (dtype in WIDE or any(x.dtype in WIDE for x in args)):
+        return _called(name, dtype)(b, *args)
+    return emit(b, name, *args, dtype=dtype)
+
+
+@cache
+def _called(name: str, dtype: str) -> Callable[..., Reg]:
+    return outlined(f"{name}_to_{dtype}", partial(_table()[name], dtype=dtype))

@@ -111,6 +111,8 @@ def choose(b: Builder, condition: Reg, x: Number, y: Number) -> Number:
 
 def compare(b: Builder, predicate: str, x: Number, y: Number) -> Reg:
     """eq ne lt le gt ge; NaN: only ne holds."""
+    if is_nothing(x.high) or is_nothing(y.high):  # beside the constant 0 the sign decides
+        return b.compare(predicate, x.high, y.high)
     x, y = normal(b, x), normal(b, y)
     _, f, g = _aligned(b, x, y, -1000.0)  # not to 0: signs are to be told apart
     high = b.mul(x.high, f), b.mul(y.high, g)
