@@ -175,3 +175,28 @@ def test_strict_loops() -> None:
 def test_what_is_refused(use: Any, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
         use()
+
+
+def test_ops_of_cudnn() -> None:
+    """The recipe of DCGAN's deconvolution: a descriptor, room for the result, the gradient's op; of two modules."""
+    rng = np.random.default_rng(3)
+    images, filters = TT.constant(rng.normal(size=(2, 3, 6, 6))), TT.constant(rng.normal(size=(4, 3, 3, 3)))
+    for basic, dnn in (
+        (theano.sandbox.cuda.basic_ops, theano.sandbox.cuda.dnn),
+        (theano.gpuarray.basic_ops, theano.gpuarray.dnn),
+    ):
+        room = (
+            basic.gpu_alloc_empty if basic is theano.sandbox.cuda.basic_ops else basic.gpu_alloc_empty(None, "float64")
+        )
+        for mode in ("conv", "cross"):
+            desc = dnn.GpuDnnConvDesc(border_mode=(1, 1), subsample=(2, 2), conv_mode=mode)(filters.shape)
+            x, w = TT.tensor4(dtype="float64"), TT.tensor4(dtype="float64")
+            y = dnn.dnn_conv(x, w, border_mode=(1, 1), subsample=(2, 2), conv_mode=mode)
+            made = dnn.GpuDnnConv()(basic.GpuContiguous()(x), w, room(*y.shape), desc)
+            g = TT.cos(y)
+            back = dnn.GpuDnnConvGradI()(w, g, room(*x.shape), desc)
+            weights = dnn.GpuDnnConvGradW()(x, g, room(*w.shape), desc, 2.0, 1.0)
+            want = theano.grad(TT.sin(y).sum(), [x, w])
+            got = theano.function([x, w], [made, back, weights, y, want[0], 2 * want[1]])(images.eval(), filters.eval())
+            for a, b in zip(got[:3], got[3:], strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)

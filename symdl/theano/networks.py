@@ -474,25 +474,8 @@ class Pool:
         return fold(x, ws, self.ignore_border, stride, (0,) * self.ndim if pad is None else pad, self.mode)
 
 
-# ---- names of the GPU's library ----
-
-
-def dnn_conv(
-    img: Any, kerns: Any, border_mode: Any = "valid", subsample: Any = (1, 1), conv_mode: str = "conv", **_: Any
-) -> Expr:
-    """symdl's conv2d; conv_mode "cross" leaves filters as they are."""
-    return conv2d(img, kerns, border_mode=border_mode, subsample=subsample, filter_flip=conv_mode == "conv")
-
-
-def dnn_pool(img: Any, ws: Any, stride: Any = None, mode: str = "max", pad: Any = None) -> Expr:
-    """symdl's pooling, border windows left out."""
-    x = as_tensor_variable(img)
-    fold = pool_2d if x.type.ndim == 4 else pool_3d
-    return fold(x, ws, True, stride, (0,) * (x.type.ndim - 2) if pad is None else pad, mode)
-
-
 class CorrMM:
-    """GpuCorrMM(border_mode, subsample)(images, filters): a convolution whose filters are not turned."""
+    """CorrMM(border_mode, subsample)(images, filters): a convolution whose filters are not turned."""
 
     def __init__(self, border_mode: Any = "valid", subsample: Any = (1, 1), **_: Any) -> None:
         self.border_mode, self.subsample = border_mode, subsample

@@ -27,6 +27,7 @@ import symdl.scanning
 import symdl.tensor
 import symdl.theano.compiling as compiling
 import symdl.theano.ctc as ctc
+import symdl.theano.gpu_names as gpu_names
 import symdl.theano.gradients as gradients
 import symdl.theano.graphs as graphs
 import symdl.theano.loops as loops
@@ -285,16 +286,21 @@ SPARSE: dict[str, Any] = {
 }  # fmt: skip
 CUDA = {  # there is no GPU, so what moves arrays there and back leaves them where they are
     **dict.fromkeys(
-        "gpu_contiguous gpu_from_host host_from_gpu as_cuda_ndarray_variable as_gpuarray_variable GpuContiguous".split(),
+        "gpu_contiguous gpu_from_host host_from_gpu as_cuda_ndarray_variable as_gpuarray_variable".split(),
         tensors.as_tensor_variable,
     ),
+    **dict.fromkeys("GpuContiguous GpuFromHost HostFromGpu".split(), gpu_names.Moved),
+    "gpu_alloc_empty": gpu_names.Empty(), "GpuAllocEmpty": gpu_names.Empty,
     "CudaNdarrayType": graphs.SparseType, "GpuArrayType": graphs.SparseType,
     "CudaNdarraySharedVariable": graphs.SparseType,
     "CudaNdarray": graphs.SparseType, "gpu_context_type": graphs.Generic(),
 }  # fmt: skip
 DNN = {
-    "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": networks.dnn_conv,
-    "dnn_pool": networks.dnn_pool,
+    "dnn_available": lambda *_: False, "dnn_present": lambda *_: False, "dnn_conv": gpu_names.dnn_conv,
+    "dnn_pool": gpu_names.dnn_pool, "GpuDnnConvDesc": gpu_names.ConvDesc,
+    **dict.fromkeys(["GpuDnnConv", "GpuDnnConv3d"], gpu_names.Conv),
+    **dict.fromkeys(["GpuDnnConvGradI", "GpuDnnConv3dGradI"], gpu_names.ConvGradI),
+    **dict.fromkeys(["GpuDnnConvGradW", "GpuDnnConv3dGradW"], gpu_names.ConvGradW),
     "dnn_batch_normalization_train": normalization.batch_normalization_train,
     "dnn_batch_normalization_test": normalization.batch_normalization_test,
 }  # fmt: skip
@@ -480,7 +486,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "sandbox.cuda.blas": {"GpuCorrMM": networks.CorrMM},
     "sandbox.cuda.dnn": DNN,
     "gpuarray": {**CUDA, "pygpu_activated": False},
-    "gpuarray.basic_ops": CUDA,
+    "gpuarray.basic_ops": {**CUDA, "gpu_alloc_empty": gpu_names.gpu_alloc_empty},
     "gpuarray.type": CUDA,
     "gpuarray.opt": dict.fromkeys("register_opt register_opt2 op_lifter local_gpua_careduce".split(), graphs.registers),
     "gpuarray.subtensor": {},
