@@ -61,7 +61,12 @@ class Telling:
         if OPS.get(op.name) is not op:
             raise NoDigest(f"there is no op {op.name} in the table")
         if op is CONSTANT:
-            row: tuple[Any, ...] = ("constant", self.told(node.type), content(node.params["value"]))
+            row: tuple[Any, ...] = (
+                "constant",
+                self.told(node.type),
+                content(node.params["value"]),
+                node.params.get("name"),  # 2/sqrt(pi) has more digits than the float beside it
+            )
         elif op is VARIABLE:  # not among the leaves: there is no code for it
             raise NoDigest("a variable is no input")
         else:

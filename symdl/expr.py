@@ -14,12 +14,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
+from symdl.irrationals import IRRATIONALS
 from symdl.methods import FUNCTIONS, Methods
 from symdl.number_forms import WIDE, records
 from symdl.types import Dim, Extent, Fact, Results, Symbol, TensorType, fresh_serial, fresh_symbol, sole_symbol, symbols
@@ -183,7 +185,7 @@ def _leaf(name: str) -> Op:
 
 
 VARIABLE = _leaf("variable")  # params: id, type
-CONSTANT = _leaf("constant")  # params: value, type
+CONSTANT = _leaf("constant")  # params: value, type; name, if it stands for one of IRRATIONALS
 WILDCARD = _leaf("wildcard")  # params: label, type; stands for anything in a rewrite pattern
 RESULT = register(
     Op("result", "result", ("x",), lambda t, *, index: (t.types[index], ()), reference=lambda x, *, index: x[index])
@@ -366,6 +368,19 @@ def constant(value: Any, dtype: Any = None) -> Expr:
     name = checked_dtype(dtype if dtype is not None else array.dtype)
     array = array.astype(name)  # native byte order too
     return make(CONSTANT, (), value=Frozen(array), type=TensorType(name, array.shape))
+
+
+def named_constant(name: str, like: Expr) -> Expr:
+    """One of IRRATIONALS, in the dtype of an expression."""
+    kind = like.type if like.type is ANY else TensorType(like.type.dtype, ())
+    value = np.asarray(float(IRRATIONALS[name]), "float64" if like.type is ANY else like.type.dtype)
+    return make(CONSTANT, (), value=Frozen(value), type=kind, name=name)
+
+
+def meant_by(constant: Expr) -> Fraction | None:
+    """The number that a constant stands for, if its dtype does not hold that."""
+    name = constant.params.get("name")
+    return None if name is None else IRRATIONALS[name]
 
 
 def pattern_constant(value: Any) -> Expr:

@@ -213,6 +213,8 @@ def _array(value: Any) -> Any:
 def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bits: int, named: bool) -> Any:
     op = node.op
     if op is CONSTANT:
+        if (name := node.params.get("name")) is not None:
+            return _named(name)._to_mpmath(mpmath.mp.prec)
         array = node.params["value"].array
         return _reals(array, named) if is_float(node.type.dtype) else array
     if op is VARIABLE:
@@ -284,6 +286,12 @@ def _quotient(op: Op, arguments: tuple[Any, ...]) -> Any:
     if op.name == "pow":  # 0 to a negative power
         return mpmath.inf
     return mpmath.nan
+
+
+@cache
+def _named(name: str) -> Any:
+    """One of IRRATIONALS as sympy's."""
+    return sympy.sympify(name)
 
 
 def _reals(array: Any, named: bool = False) -> Any:

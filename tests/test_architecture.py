@@ -29,11 +29,12 @@ MAY_IMPORT: dict[str, list[str]] = {
     "convolution": [],
     "number_forms": [],
     "semantics": [],
+    "irrationals": [],
     "form_arithmetic": ["number_forms"],
     "provenance": [],
     "cache": ["config", "provenance"],
     # mathematics: what is computed
-    "expr": ["types", "methods", "number_forms"],
+    "expr": ["types", "methods", "number_forms", "irrationals"],
     "bodies": ["expr"],
     "clock": ["expr"],
     "ops": ["bodies", "config", "convolution", "philox"],
@@ -65,7 +66,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     # the bridge
     "lower": ["ops", "program"],
     "stored": ["lower"],
-    "nests": ["stored"],
+    "nests": ["stored", "number_forms"],
     "apart": ["nests"],
     "fuse": ["apart", "memory"],
     "regions": ["fuse"],

@@ -27,6 +27,11 @@ def _corrected(b: Builder, value: Reg, slope: Reg, low: Reg) -> Reg:
     return b.select(b.compare("lt", b.fabs(found), float("inf")), found, value)
 
 
+def _turned(b: Builder, value: Reg, slope: Reg, low: Reg) -> Reg:
+    """value cos(low) + slope sin(low)."""
+    return b.fma(slope, _plain(b, "sin", low), b.mul(value, _plain(b, "cos", low)))
+
+
 def exp(b: Builder, x: Pair) -> Reg:
     """e^x."""
     value = _plain(b, "exp", x[0])
@@ -46,19 +51,20 @@ def expm1(b: Builder, x: Pair) -> Reg:
 
 
 def sin(b: Builder, x: Pair) -> Reg:
-    """sin x."""
-    return _corrected(b, _plain(b, "sin", x[0]), _plain(b, "cos", x[0]), x[1])
+    """sin x: sin h cos l + cos h sin l, since beside a large h the low limb is no small angle."""
+    return _turned(b, _plain(b, "sin", x[0]), _plain(b, "cos", x[0]), x[1])
 
 
 def cos(b: Builder, x: Pair) -> Reg:
-    """cos x."""
-    return _corrected(b, _plain(b, "cos", x[0]), b.fneg(_plain(b, "sin", x[0])), x[1])
+    """cos x: cos h cos l - sin h sin l."""
+    return _turned(b, _plain(b, "cos", x[0]), b.fneg(_plain(b, "sin", x[0])), x[1])
 
 
 def tan(b: Builder, x: Pair) -> Reg:
-    """tan x."""
-    value = _plain(b, "tan", x[0])
-    return _corrected(b, value, b.fma(value, value, 1.0), x[1])
+    """tan x: tan h + (1 + tan^2 h) tan l / (1 - tan h tan l)."""
+    value, other = _plain(b, "tan", x[0]), _plain(b, "tan", x[1])
+    slope = b.div(b.fma(value, value, 1.0), b.fma(b.fneg(value), other, 1.0))
+    return _corrected(b, value, slope, other)
 
 
 def erfc(b: Builder, x: Pair) -> Reg:

@@ -13,6 +13,7 @@ from symdl.meaning.companions import COMPANIONS, companion
 from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, multiply, power
 from symdl.meaning.rationals import Rational, magnitude, quotient, whole_power
+from symdl.meaning.roots import of_root
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
@@ -134,7 +135,7 @@ def _step(poly: Poly) -> Poly | None:
         return None
     forms = poly.forms
     items = list(poly.terms.items())
-    odd = _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly)
+    odd = _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly) or of_root(poly)
     if odd is not None:
         return odd
     for i, s in enumerate(items):

@@ -42,6 +42,7 @@ class Known:
 
     calm: set[Expr] = field(default_factory=set)  # sums and logarithms used only where nothing is magnified
     bounds: dict[Expr, Bounds] = field(default_factory=dict)
+    close: set[Expr] = field(default_factory=set)  # sums used where their terms nearly cancel
 
     def within(self, node: Expr, low: float, high: float) -> Expr:
         """The node, whose value is known to lie there."""
@@ -80,6 +81,7 @@ class Exactness:
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
         self.shapes: dict[Expr, int] = {}
         self._shape_table: dict[object, int] = {}
+        self._multiples: dict[int, tuple[float, int]] = {}  # shape -> (k, the shape of which it is k times)
         self._leaf_count = 0
         for n in self.order:
             self._look_at(n)
@@ -199,13 +201,33 @@ class Exactness:
             out |= more
         return out
 
+    def _multiple(self, n: Expr, name: str) -> tuple[float, int] | None:
+        """(k, shape) of what is k times, or k over, something of that shape: 2 (1 / x) and -2 / x are one."""
+        x, y = n.inputs
+        a, b = (abs(self.bounds[i].number or 0) for i in (x, y))
+        if name == "mul":
+            factor, shape = (a, self.shapes[y]) if a else (b, self.shapes[x])
+        elif b:
+            factor, shape = 1 / b, self.shapes[x]
+        else:
+            factor, shape = a, self._shape_table.setdefault(("over", self.shapes[y]), len(self._shape_table) + 1)
+        if not 0 < factor < math.inf or shape is None:
+            return None
+        inner, shape = self._multiples.get(shape, (1.0, shape))
+        self._multiples[self._shape_table.setdefault((factor * inner, shape), len(self._shape_table) + 1)] = (
+            factor * inner,
+            shape,
+        )
+        return factor * inner, shape
+
     def _shape(self, n: Expr, data: Sequence[Expr]) -> int:
         """What a node does to its leaves, whichever they are, and signs left out: f(x) and -f(y) have one shape."""
         name = n.op.name
         if name in INDEX or name == "neg":
             return self.shapes[data[0]] if data else 0
-        if name == "mul" and len(data) == 2 and self.bounds[data[0]].number == -1:
-            return self.shapes[data[1]]
+        if name in ("mul", "true_div") and (multiple := self._multiple(n, name)) is not None:
+            factor, shape = multiple
+            return shape if factor == 1 else self._shape_table.setdefault(multiple, len(self._shape_table) + 1)
         leaves = self.leaves[n]
         key: object
         if n.op is CONSTANT:

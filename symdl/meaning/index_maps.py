@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from symdl.expr import Expr, make
+from symdl.expr import Expr, make, number_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, multiply, power, stripped
 from symdl.ops.declare import spread
 from symdl.ops.indexing import GATHER, SCATTER
+from symdl.ops.shaping import IOTA
 from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to, zeros_of
 from symdl.types import Extent, Shape
 
-ELEMENTWISE = FUNCTIONS | {"sum_of", "pow", "log", "log1p", "softplus", "abs", "maximum", "where"}
+ELEMENTWISE = FUNCTIONS | {"sum_of", "pow", "log", "log1p", "softplus", "abs", "sign", "maximum", "where"}
 
 
 def placing(x: Expr) -> tuple[int | None, ...] | None:
@@ -238,6 +239,8 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
             return leaf(forms, view.apply(a.param))
         return leaf(forms, here.apply(a.param))
     if a.op in ELEMENTWISE:
+        if a.op == "where" and isinstance(here, Cut) and (branch := _branch(a.param, here)) is not None:
+            return viewed(a.args[branch], view, rank)
         args = tuple(viewed(p, view, rank) for p in a.args)
         param = a.param
         if a.op == "where":
@@ -247,6 +250,8 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
         return args[0] if a.op == "sum_of" else forms.function(a.op, *args, param=param)
     if a.op in ("sum", "max", "others") and isinstance(view, Place) and set(range(rank)) <= set(view.axes):
         return _turned(a, view, rank)
+    if a.op == "put" and isinstance(here, Cut) and (taken := _taken_back(a, here)) is not None:
+        return taken
     if a.op == "join" and isinstance(here, Cut):
         piece = _piece(a, here)
         if piece is not None:
@@ -260,6 +265,31 @@ def _atom(a: Atom, view: View, rank: int) -> Poly:
         if isinstance(before, Reshape) and isinstance(here, Reshape):
             return inner if stripped(here.after) == inner.shape else _wrapped(inner, Reshape(before.before, here.after))
     return _wrapped(forms.of_atom(a), here)
+
+
+def _taken_back(a: Atom, cut: Cut) -> Poly | None:
+    """What a cut takes of what was put into zeros: all of it, or none."""
+    own = a.param.taken
+    if not isinstance(own, Cut) or own.lengths != cut.lengths or own.steps != cut.steps:
+        return None
+    apart = [s != t for s, t in zip(own.starts, cut.starts, strict=True)]
+    if not any(apart):
+        return a.args[0]
+    one = own.lengths[-1] == 1 and isinstance(own.starts[-1], int) and isinstance(cut.starts[-1], int)
+    return a.forms.zero if one and apart[-1] else None
+
+
+def _branch(condition: Expr, cut: Cut) -> int | None:
+    """Which branch a choice takes in one column, if its condition names a column."""
+    if condition.op.name != "eq" or cut.lengths[-1] != 1 or len(condition.type.shape) != 1:
+        return None
+    for places, label in (condition.inputs, condition.inputs[::-1]):
+        while label.op is SPREAD:
+            label = label.inputs[0]
+        number = number_of(label)
+        if places.op is IOTA and number is not None and isinstance(cut.starts[-1], int):
+            return 0 if cut.starts[-1] == number else 1
+    return None
 
 
 def _turned(a: Atom, view: Place, rank: int) -> Poly:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import symdl.meaning.readers  # noqa: F401  # which enters the readers
-from symdl.expr import Expr, building, rebuilt
+from symdl.expr import CONSTANT, Expr, building, meant_by, rebuilt
+from symdl.irrationals import IRRATIONALS
 from symdl.meaning.exactness import Known
 from symdl.meaning.guards import Guards, Losses
 from symdl.meaning.normal_form import Atom, Poly, divisors_of, leaves_of
@@ -18,9 +19,18 @@ from symdl.meaning.strict import AsWritten
 from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
-from symdl.ops.functions import log_slope
+from symdl.ops.functions import deg2rad, log_slope, rad2deg, trigamma
 from symdl.ops.normalized import SOFTMAX
 from symdl.rewrite import Origins
+
+ANGLES = {deg2rad: IRRATIONALS["pi/180"], rad2deg: IRRATIONALS["180/pi"]}
+
+
+def body_of(node: Expr) -> Expr:
+    """A composite of simpler ops, as its definition has it."""
+    assert node.op.expand is not None
+    out: Expr = node.op.expand(*node.inputs)
+    return out
 
 
 class Lowering:
@@ -82,6 +92,10 @@ class Lowering:
 
     def needs(self, node: Expr) -> list[Expr]:
         """What must be lowered before a node."""
+        if node.op is trigamma and self.right:
+            body = body_of(node)
+            self.reading([body])
+            return [body]
         if not self.rewritten(node):
             return list(node.inputs)
         guards = self.guards(node)
@@ -91,11 +105,17 @@ class Lowering:
 
     def finished(self, node: Expr) -> Expr:
         mine = self.origins.get(node, frozenset())
+        if node.op is trigamma and self.right:  # so that each step of it gets its digits
+            return self.done[body_of(node)]
         if not self.rewritten(node):
             with building(mine, self.origins):
-                new = rebuilt(node, tuple(self.done[i] for i in node.inputs))
+                new = rebuilt(node, self.compared(node) or tuple(self.done[i] for i in node.inputs))
                 if new.op is log_slope:
                     new = true_div(1, *new.inputs)
+                elif node.op is CONSTANT and (meant := meant_by(node)) is not None:
+                    new = self.writer(node.type.dtype, frozenset()).number(meant)
+                elif node.op in ANGLES and self.right:  # their own factor has no more digits than they
+                    new = self.writer(node.type.dtype, frozenset()).scaled(new.inputs[0], ANGLES[node.op])
                 elif new.op is SOFTMAX and self.right:
                     new = self.writer(new.type.dtype, frozenset()).softmax(new.inputs[0], new.params["axes"])
             if new is not node and node.name and not new.name:
@@ -111,6 +131,22 @@ class Lowering:
             if self.strict:
                 out = self.as_written.beside(node, out)
             return spread(out, node.type.shape, tuple(range(node.type.ndim - out.type.ndim, node.type.ndim)))
+
+    def compared(self, node: Expr) -> tuple[Expr, ...] | None:
+        """What a node compares that asks where an array is its own largest element: both as they are lowered alike."""
+        if node.op.name not in ("eq", "ne"):
+            return None
+        for x, top in (node.inputs, node.inputs[::-1]):
+            views = []
+            while top.op.name in ("spread", "squeeze", "reshape"):
+                views.append(top)
+                top = top.inputs[0]
+            if top.op.name in ("max", "min") and top.inputs[0] is x:
+                found = rebuilt(top, (self.done[x],))
+                for view in reversed(views):
+                    found = rebuilt(view, (found,))
+                return (self.done[x], found) if x is node.inputs[0] else (found, self.done[x])
+        return None
 
     def guarded_by(self, write: Writing, form: Poly, guards: Guards | None) -> Expr:
         assert guards is not None

@@ -12,6 +12,7 @@ from symdl.expr import Expr, make
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.index_maps import (
     ELEMENTWISE,
+    Cut,
     Gathered,
     Place,
     Put,
@@ -29,8 +30,8 @@ from symdl.ops.elementwise import CAST, cast, eq, where
 from symdl.ops.extents import expr_of
 from symdl.ops.indexing import GATHER, wrapped
 from symdl.ops.shaping import IOTA
-from symdl.ops.views import SPREAD
-from symdl.types import Extent
+from symdl.ops.views import SLICE, SPREAD
+from symdl.types import Extent, Shape
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def assume(poly: Poly, condition: Expr, holds: bool) -> Poly:
     hit = hit_of(condition) if holds else None
 
     def change(a: Atom) -> Poly:
+        if hit is not None and (whole := whole_of(a, hit.label)) is not None:
+            return whole
         if a.op == "where":
             if a.param is condition:
                 return assume(a.args[0 if holds else 1], condition, holds)
@@ -135,12 +138,54 @@ def _mentions(poly: Poly, condition: Expr, hit: Hit | None) -> bool:
             or any(
                 (a.op == "where" and a.param is condition)
                 or (hit is not None and a.op == "pick" and a.param is hit.label)
+                or (hit is not None and whole_of(a, hit.label) is not None)
                 or any(_mentions(p, condition, hit) for p in a.args)
                 for a in m.factors
             )
             for m in poly.terms
         )
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def column_of(cut: Cut, shape: Shape) -> Expr | None:
+    """The place of the last axis that a cut takes of an array of this shape, if that is one and all of the other axes."""
+    if not shape or shape[-1] == 1 or cut.lengths[-1] != 1 or cut.lengths[:-1] != tuple(shape[:-1]):
+        return None
+    return None if any(cut.starts[:-1]) or set(cut.steps) > {1} else expr_of(cut.starts[-1])
+
+
+def whole_of(a: Atom, label: Expr) -> Poly | None:
+    """What an atom is one column of, that at the label: there the two are one."""
+    if label.type.ndim:
+        return None
+    if a.op == "leaf" and a.param.op is SLICE:
+        x, p = a.param.inputs[0], a.param.params
+        same = column_of(Cut(p["starts"], p["steps"], p["lengths"]), x.type.shape) is label
+        return leaf(a.forms, x) if same else None
+    if a.op == "view" and isinstance(a.param, Cut):
+        return a.args[0] if column_of(a.param, a.args[0].shape) is label else None
+    return None
+
+
+def summed_column(poly: Poly) -> Poly | None:
+    """The sum along the last axis of what is put into one column of zeros."""
+    if not poly.single or (w := put_of(poly.single[0])) is None or not isinstance(w.param.taken, Cut):
+        return None
+    alone = len(poly.single[0].factors) == 1 and not poly.single[0].expo.terms
+    return w.args[0].scale(poly.single[1]) if alone and column_of(w.param.taken, w.param.shape) is not None else None
+
+
+def columns_masked(poly: Poly) -> Poly:
+    """poly with what is put into one column of zeros as a mask of that column; itself if nothing is."""
+    out = poly
+    for m, c in poly.terms.items():
+        w = put_of(m)
+        if w is not None and len(m.factors) == 1 and not m.expo.terms and isinstance(w.param.taken, Cut):
+            label = column_of(w.param.taken, w.param.shape)
+            if label is not None:
+                places = make(IOTA, (), shape=(w.param.shape[-1],), axis=0)
+                out = out - poly.forms.term(m, c) + chosen(eq(places, label), w.args[0], poly.forms.zero).scale(c)
+    return out
 
 
 def product(a: Poly, b: Poly) -> Poly:

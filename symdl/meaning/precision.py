@@ -170,6 +170,8 @@ class Analysis(Exactness):
             c, d = -d, -c
         if (a >= 0 and c >= 0) or (b <= 0 and d <= 0):
             return False
+        if n in self.known.close:
+            return True
         if n in self.summed or self.bounds[x].number == 0 or self.bounds[y].number == 0:
             return False  # what a sum makes of it is no more exact than its largest term
         if self.mixed[x] and self.mixed[y]:
@@ -258,7 +260,7 @@ class Analysis(Exactness):
             self._ask_factors(n, name, data, low, high, wide)
         elif name == "true_div":
             self._ask_quotient(n, data, low, high, wide)
-        elif name in ("log", "log2", "log10", "prod") or (name == "pow" and self._is_root(n)):
+        elif name in ("log", "log2", "log10", "prod", "gammaln", "digamma") or (name == "pow" and self._is_root(n)):
             self.extend(n, data[0], name, INF, INF if self._soft(n) else -INF)
         elif name == "sqrt":
             self.extend(n, data[0], name, 2 * high, INF if self._soft(n) else 2 * low)

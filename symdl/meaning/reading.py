@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from symdl.expr import CONSTANT, Expr, topological
+from symdl.expr import CONSTANT, Expr, meant_by, topological
 from symdl.meaning.index_maps import leaf, view_of, viewed
 from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, joined, stripped
 from symdl.meaning.rationals import Rational, quotient, rational
@@ -136,6 +136,8 @@ class Reading:
             self.named.setdefault(key, (node, k))
 
     def _constant(self, node: Expr) -> Poly:
+        if (meant := meant_by(node)) is not None:
+            return self.forms.constant(meant)
         array = node.params["value"].array
         if array.size and np.all(array == array.flat[0]) and math.isfinite(array.flat[0]):
             return self.forms.constant(rational(float(array.flat[0])))

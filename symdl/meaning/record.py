@@ -308,7 +308,9 @@ def freeing(record: Record, limit: int = 40_000) -> dict[Expr, tuple[Fact, ...]]
     variables = [n for n in analysis.order if n.op is VARIABLE and is_float(n.type.dtype)]
     for v in variables[: limit // (len(FACTS) * len(analysis.order))]:
         for lower, upper in FACTS:
-            known = Known(analysis.known.calm, {**analysis.known.bounds, v: between(lower, upper)})
+            known = Known(
+                analysis.known.calm, {**analysis.known.bounds, v: between(lower, upper)}, analysis.known.close
+            )
             found = Analysis([n for n in analysis.order if n in analysis.stored], known)
             for n, dtype in dtypes.items():
                 plainer = form_of(dtype, found.need(n)) == dtype

@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, exponents, multiply, power, tamed
-from symdl.meaning.rationals import Rational
+from symdl.meaning.rationals import Rational, magnitude, quotient
 
 
 def halved(m: Mono) -> dict[Atom, Rational]:
@@ -33,6 +33,29 @@ def squared(u: Poly) -> Poly | None:
         return multiply(u, u) if u.single else power(u, 2)
     except Unsafe:
         return None
+
+
+def magnitude_of(poly: Poly) -> Poly:
+    """|poly|."""
+    if not poly.terms or poly.nonneg:
+        return poly
+    forms, (m, c) = poly.forms, as_factor(poly)
+    out = forms.mono(m.expo, {})
+    for a, p in m.factors.items():
+        size = a if a.nonneg else forms.atom("abs", (forms.of_atom(a),))
+        out = out * forms.mono(forms.zero, {size: p})
+    return forms.term(out, magnitude(c))
+
+
+def unsigned(m: Mono) -> Poly | None:
+    """m with u sign(u) as |u|, or None where there is none."""
+    for a, p in m.factors.items():
+        if a.op == "sign" and p == 1:
+            (n, c), beside = as_factor(a.args[0]), m.without(a)
+            if n.factors and all(beside.factors.get(b, 0) >= q > 0 for b, q in n.factors.items()):
+                size, k = as_factor(magnitude_of(a.args[0]))
+                return m.forms.term(beside * n.inverse * size, quotient(k, c))
+    return None
 
 
 def scaled_erfc(m: Mono) -> Mono:

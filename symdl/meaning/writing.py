@@ -268,6 +268,7 @@ class Writing:
                 scaled = self(over(found[0], found[1]))
             except Unsafe:
                 return None
+            self.known.close.add(self(found[0]))
         if scaled is None:
             scaled = ew.mul(self.term(n, -d), fn.expm1(self(near)))
         plain = self.total([self.term(m, c), self.term(n, d)])
@@ -599,6 +600,8 @@ class Writing:
                 return fn.log1p(fn.exp(self(e))) if e.nonpos else fn.softplus(self(e))
             case "abs":
                 return ew.abs(self(a.args[0]))
+            case "sign":
+                return ew.sign(self(a.args[0]))
             case "where":
                 return ew.where(self.lowered(a.param), self(a.args[0]), self(a.args[1]))
             case "sum":

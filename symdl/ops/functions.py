@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, as_expr
+from symdl.expr import Expr, as_expr, named_constant
 from symdl.methods import declared
 from symdl.ops.declare import REAL, elementwise, is_float, undefined
 from symdl.ops.elementwise import POSITIVE, abs, bitwise_and, cast, eq, invert, isnan, lt, maximum, sign, where
 
 UNIT = (-1.0, 1.0)
-TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 # ---- exponentials and logarithms ----
 
@@ -32,7 +31,7 @@ def expm1(x: Expr) -> Expr:
     """e^x - 1, accurate where x is tiny. Error at most 1.4 ulp in float32, 1.5 in float64."""
 
 
-@elementwise(meaning="2**x", numpy=np.exp2, derivative=lambda x, y: y * math.log(2), rule="float")
+@elementwise(meaning="2**x", numpy=np.exp2, derivative=lambda x, y: y * named_constant("log(2)", x), rule="float")
 def exp2(x: Expr) -> Expr:
     """2^x. Error at most 1.1 ulp in float32, 1.2 in float64."""
 
@@ -55,13 +54,13 @@ def log1p(x: Expr) -> Expr:
     """log(1 + x), accurate where x is tiny: NaN below -1, -inf at -1. Error at most 1.0 ulp."""
 
 
-@elementwise(meaning="log(x) / log(2)", numpy=np.log2, derivative=lambda x, y: log_slope(x * math.log(2)),
+@elementwise(meaning="log(x) / log(2)", numpy=np.log2, derivative=lambda x, y: log_slope(x * named_constant("log(2)", x)),
              rule="float", domain=[POSITIVE])  # fmt: skip
 def log2(x: Expr) -> Expr:
     """Logarithm to base 2, exact for powers of 2. Error at most 0.51 ulp in float32, 0.9 in float64."""
 
 
-@elementwise(meaning="log(x) / log(10)", numpy=np.log10, derivative=lambda x, y: log_slope(x * math.log(10)),
+@elementwise(meaning="log(x) / log(10)", numpy=np.log10, derivative=lambda x, y: log_slope(x * named_constant("log(10)", x)),
              rule="float", domain=[POSITIVE])  # fmt: skip
 def log10(x: Expr) -> Expr:
     """Logarithm to base 10. Error at most 0.51 ulp in float32, 0.9 in float64."""
@@ -204,19 +203,27 @@ def arctanh(x: Expr) -> Expr:
 
 
 @elementwise(
-    meaning="x * pi / 180", numpy=np.deg2rad, derivative=lambda x, y: math.pi / 180, rule="float", primitive=False
+    meaning="x * pi / 180",
+    numpy=np.deg2rad,
+    derivative=lambda x, y: named_constant("pi/180", x),
+    rule="float",
+    primitive=False,
 )
 def deg2rad(x: Expr) -> Expr:
     """Degrees to radians."""
-    return x * (math.pi / 180)
+    return x * named_constant("pi/180", x)
 
 
 @elementwise(
-    meaning="x * 180 / pi", numpy=np.rad2deg, derivative=lambda x, y: 180 / math.pi, rule="float", primitive=False
+    meaning="x * 180 / pi",
+    numpy=np.rad2deg,
+    derivative=lambda x, y: named_constant("180/pi", x),
+    rule="float",
+    primitive=False,
 )
 def rad2deg(x: Expr) -> Expr:
     """Radians to degrees."""
-    return x * (180 / math.pi)
+    return x * named_constant("180/pi", x)
 
 
 # ---- rounding: derivative 0 where there is one ----
@@ -246,6 +253,11 @@ def round_half_even(x: Expr) -> Expr:
 # ---- special functions ----
 
 
+def two_over_root_pi(x: Expr) -> Expr:
+    """2/sqrt(pi), the derivative of erf at 0."""
+    return named_constant("2/sqrt(pi)", x)
+
+
 def _special(name: str) -> Any:
     """scipy's function, fetched at first use: scipy.special takes longer to load than all of symdl."""
 
@@ -258,7 +270,7 @@ def _special(name: str) -> Any:
 
 
 @elementwise(
-    meaning="erf(x)", numpy=_special("erf"), derivative=lambda x, y: TWO_OVER_ROOT_PI * exp(-x * x), rule="float"
+    meaning="erf(x)", numpy=_special("erf"), derivative=lambda x, y: two_over_root_pi(x) * exp(-x * x), rule="float"
 )
 def erf(x: Expr) -> Expr:
     """Error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x.
@@ -268,19 +280,22 @@ def erf(x: Expr) -> Expr:
 
 
 @elementwise(
-    meaning="erfc(x)", numpy=_special("erfc"), derivative=lambda x, y: -TWO_OVER_ROOT_PI * exp(-x * x), rule="float"
+    meaning="erfc(x)",
+    numpy=_special("erfc"),
+    derivative=lambda x, y: -(two_over_root_pi(x) * exp(-x * x)),
+    rule="float",
 )
 def erfc(x: Expr) -> Expr:
     """1 - erf(x), accurate where x is large. Error at most 0.51 ulp in float32, 3.5 in float64."""
 
 
-@elementwise(meaning="exp(x**2) * erfc(x)", numpy=_special("erfcx"), derivative=lambda x, y: 2 * x * y - TWO_OVER_ROOT_PI,
+@elementwise(meaning="exp(x**2) * erfc(x)", numpy=_special("erfcx"), derivative=lambda x, y: 2 * x * y - two_over_root_pi(x),
              rule="float")  # fmt: skip
 def erfcx(x: Expr) -> Expr:
     """e^x^2 erfc(x), which does not underflow. Error at most 0.51 ulp in float32, 3.0 in float64."""
 
 
-@elementwise(meaning="erfinv(x)", numpy=_special("erfinv"), derivative=lambda x, y: exp(y * y) / TWO_OVER_ROOT_PI,
+@elementwise(meaning="erfinv(x)", numpy=_special("erfinv"), derivative=lambda x, y: exp(y * y) * named_constant("sqrt(pi)/2", x),
              rule="float", domain=[UNIT])  # fmt: skip
 def erfinv(x: Expr) -> Expr:
     """Inverse of erf, on [-1, 1]. Error at most 0.51 ulp in float32, 3.5 in float64."""
@@ -322,7 +337,7 @@ def trigamma(x: Expr) -> Expr:
     total = u / 2 + tail / shifted
     for k in range(9, -1, -1):
         total = total + 1 / ((z + k) * (z + k))
-    return where(left, (math.pi / sin(math.pi * x)) ** 2 - total, total)
+    return where(left, (named_constant("pi", x) / sin(named_constant("pi", x) * x)) ** 2 - total, total)
 
 
 @declared("round")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.expr import Expr
+from symdl.irrationals import IRRATIONALS
 from symdl.meaning.cancellation import known_difference, simplify
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.logarithms import exponential
 from symdl.meaning.masks import (
     assume,
     chosen,
+    columns_masked,
     masked,
     merged,
     product,
@@ -21,15 +23,33 @@ from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
 from symdl.meaning.taylor import small
-from symdl.meaning.terms import lone, scaled_erfc, vanishing_log
+from symdl.meaning.terms import lone, scaled_erfc, unsigned, vanishing_log
 
 
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
+    poly = _columns(reading, poly)
     out = _number_inside(simplify(merged(flattened(poly))))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
+
+
+def _columns(reading: Reading, poly: Poly) -> Poly:
+    """A sum with masks of columns in place of what is put there, if that cancels under them: 1 - p of one softmax."""
+    if len(poly.terms) < 2 or not poly.special or not any(map(put_of, poly.terms)):
+        return poly
+    out = columns_masked(poly)
+    if out is poly or not _gains_under_mask(out):
+        return poly
+    reading.forms.found += 1
+    masks = [(m, c) for m, c in out.terms.items() if masked(m)]
+    if len(masks) > 1:
+        return out
+    ((m, c),) = masks  # chosen here, since a slice of a column alone does not know what it is a column of
+    w, rest = next(iter(m.factors)), out - out.forms.term(m, c)
+    yes = simplify(assume(rest, w.param, True) + w.args[0].scale(c))
+    return chosen(w.param, yes, simplify(assume(rest, w.param, False)))
 
 
 def _number_inside(poly: Poly) -> Poly:
@@ -111,6 +131,10 @@ def times(reading: Reading, a: Poly, b: Poly) -> Poly:
             out = forms.term(scaled, one[1])
         elif vanishing_log(one[0]) is not None:
             forms.found += 1
+        elif (size := unsigned(one[0])) is not None:
+            forms.found += 1
+            out = size.scale(one[1])
+    out = _columns(reading, out)
     if (_has_mask(a) and _hazard(b)) or (_has_mask(b) and _hazard(a)):
         forms.found += 1
     return out
@@ -173,6 +197,16 @@ def _div(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("reciprocal")
 def _reciprocal(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return to_power(reading, args[0], -1)
+
+
+@reads("deg2rad")
+def _deg2rad(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return args[0].scale(IRRATIONALS["pi/180"])
+
+
+@reads("rad2deg")
+def _rad2deg(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return args[0].scale(IRRATIONALS["180/pi"])
 
 
 @reads("log_slope")

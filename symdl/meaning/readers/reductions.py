@@ -13,6 +13,7 @@ from symdl.meaning.masks import (
     hit_of,
     masked,
     product,
+    summed_column,
     summed_mask,
 )
 from symdl.meaning.normal_form import Poly, as_factor, exponents, joined
@@ -47,7 +48,7 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
         for m, c in masks.items():
             out = out + reduce_sum(reading, forms.term(m, c), x, axes)
         return total(reading, out)
-    if axes == (-1,) and (inside := summed_mask(poly)) is not None:
+    if axes == (-1,) and (inside := summed_mask(poly) or summed_column(poly)) is not None:
         return inside
     rank = x.type.ndim
     if len(axes) == 1 and axes[0] != -1 and masks:  # labels are sought along the last axis

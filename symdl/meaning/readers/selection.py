@@ -8,9 +8,9 @@ from symdl.expr import Expr
 from symdl.meaning.masks import (
     chosen,
 )
-from symdl.meaning.normal_form import Poly, as_factor
-from symdl.meaning.rationals import magnitude
+from symdl.meaning.normal_form import Poly
 from symdl.meaning.reading import Reading, is_float_node, reads
+from symdl.meaning.terms import magnitude_of
 from symdl.ops.elementwise import gt, lt
 
 
@@ -23,15 +23,12 @@ def _where(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("abs")
 def _abs(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    forms = reading.forms
-    if not args[0].terms or args[0].nonneg:
-        return args[0]
-    m, c = as_factor(args[0])
-    out = forms.mono(m.expo, {})
-    for a, p in m.factors.items():
-        size = a if a.nonneg else forms.atom("abs", (forms.of_atom(a),))
-        out = out * forms.mono(forms.zero, {size: p})
-    return forms.term(out, magnitude(c))
+    return magnitude_of(args[0])
+
+
+@reads("sign")
+def _sign(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    return reading.forms.function("sign", args[0]) if args[0].terms else reading.as_leaf(node)
 
 
 @reads("maximum")
