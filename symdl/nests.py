@@ -29,8 +29,10 @@ from symdl.loops import (
     contiguous,
     is_value,
     parts,
+    walk,
 )
 from symdl.lower import At, Formulas, Read, index, index_symbol, indices
+from symdl.number_forms import has_more_digits
 from symdl.ops.reductions import FOLDS
 from symdl.program import Kernel
 from symdl.types import Extent
@@ -160,6 +162,11 @@ class Grouped:
             self.lasting[view.buffer] = self.registers[view.buffer] = variable
             self.drop(view)
         else:
+            if u.made and any(has_more_digits(getattr(x, "dtype", ""), view.dtype) for x in walk(value)):
+                # How many digits a formula keeps depends on its users: all of these shall see what is stored.
+                variable = Ref(self.memory.local(), view.dtype)
+                inside.append(Local(variable.name, value))
+                self.registers[view.buffer] = value = variable
             inside.append(Store(self.row(view, u), u.writes, value))
 
     def settle(self, view: View, u: Unit, value: Value, after: list[Stmt]) -> None:

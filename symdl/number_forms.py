@@ -33,6 +33,11 @@ _ARRAYS: dict[str, np.dtype[Any]] = {
 }
 
 
+def has_more_digits(dtype: str, than: str) -> bool:
+    """Whether a float dtype, perhaps a number form, is beyond one that is none."""
+    return than not in WIDE and (dtype in WIDE or (dtype == "float64" and than == "float32"))
+
+
 def array_dtype(dtype: str) -> np.dtype[Any]:
     """The NumPy dtype of an array of this symdl dtype; number forms are records of float64."""
     return _ARRAYS.get(dtype) or np.dtype(dtype)

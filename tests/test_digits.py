@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from quick_code import quickly
 
+import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import digits, narrowing
@@ -173,3 +174,16 @@ def test_a_sum_is_asked_for_its_summands() -> None:
     assert fewer is not None
     assert fewer[1] is not None
     assert not any(isinstance(item, Ref) for item in walk(fewer[1]))
+
+
+def test_a_largest_element_is_found_again_where_its_digits_are_saved() -> None:
+    """The gradient of a maximum asks which element equals it: both are computed with all digits, in whichever loop."""
+    x, m = T.dvector("x"), T.dmatrix("m")
+    largest = T.max(10.0 * (3.0 + T.logaddexp(x[:, None], m)), axis=1)
+    y = T.xlogy(T.sigmoid(T.arctan(T.arcsinh(x / x))), largest)
+    for wrt in ([m], [x, m]):
+        *_, found = symdl.function([x, m], symdl.grad(y.sum(), wrt))(
+            np.full(2, 21.46838480686732), np.tile([21.468384828335708, 21.468170123019252, 1.8979530786572814], (2, 1))
+        )
+        assert (found[:, 0] > 0.013).all()
+        assert (found[:, 1:] == 0).all()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.thinning import inlined
+from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
@@ -94,6 +94,11 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
             continue
         if not isinstance(statement, Store | Assign):
             return None
+        if (extreme := extreme_of(statement)) is not None:
+            if any(getattr(x, "dtype", "") in ONE_LIMB for x in walk(extreme)):
+                return None  # other loops have to come to the same bits
+            out.append(statement)
+            continue
         kept = added(statement)
         if kept.dtype in ONE_LIMB or (isinstance(statement, Assign) and kept is statement.value):
             return None
@@ -115,16 +120,11 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
 
 
 def added(statement: Store | Assign) -> Value:
-    """What a statement adds to where it stands, or compares with that: a sum is no more exact than its largest term. Else
-    what it stores."""
+    """What a statement adds to where it stands: a sum is no more exact than its largest term. Else what it stores."""
     match statement.value:
-        case Apply("add" | "maximum" | "minimum", (x, y)):
+        case Apply("add", (x, y)):
             for total, one in ((x, y), (y, x)):
-                if isinstance(statement, Assign):
-                    same = isinstance(total, Ref) and total.name == statement.name
-                else:
-                    same = isinstance(total, Load) and (total.view, total.at) == (statement.view, statement.at)
-                if same:
+                if is_total(statement, total):
                     return one
     return statement.value
 

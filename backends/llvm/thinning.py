@@ -114,6 +114,41 @@ def _as_float(item: Const) -> float:
     return math.ldexp(high, int(min(max(exponent, -1000), 1000)))
 
 
+def settled(body: tuple[Any, ...]) -> set[int]:
+    """Ids of values that a largest or least one is taken of, or that are asked whether they equal one, and of what these are
+    computed from: another loop that computes them has to come to the same bits, so they keep all digits."""
+    found: set[int] = set()
+    items = walk(*body)
+    declared = {item.name: item.value for item in items if isinstance(item, Local)}
+    stack: list[Any] = []
+    for item in items:
+        if isinstance(item, Apply) and item.primitive in ("eq", "ne") and not isinstance(item.args[1], Const):
+            stack += item.args
+        elif isinstance(item, Store | Assign) and (kept := extreme_of(item)) is not None:
+            stack.append(kept)
+    while stack:
+        item = stack.pop()
+        if id(item) not in found:
+            found.add(id(item))
+            stack += (declared[item.name],) if isinstance(item, Ref) and item.name in declared else parts(item)
+    return found
+
+
+def extreme_of(statement: Store | Assign) -> Value | None:
+    """What a statement makes the largest or least of where it stands, if it does."""
+    match statement.value:
+        case Apply("maximum" | "minimum", (x, y)):
+            return next((one for total, one in ((x, y), (y, x)) if is_total(statement, total)), None)
+    return None
+
+
+def is_total(statement: Store | Assign, value: Value) -> bool:
+    """Whether a value is what a statement will replace."""
+    if isinstance(statement, Assign):
+        return isinstance(value, Ref) and value.name == statement.name
+    return isinstance(value, Load) and (value.view, value.at) == (statement.view, statement.at)
+
+
 class _Thinning:
     def __init__(self, body: tuple[Any, ...], forms: Mapping[str, str]) -> None:
         self.forms = forms
@@ -123,7 +158,12 @@ class _Thinning:
         self.done: dict[int, Any] = {}
         self.thin: dict[int, Value] = {}
         self.signs: dict[int, int] = {}
+        self.settled = settled(body)
         self.find(body)
+
+    def leaves(self, item: Any) -> bool:
+        """Whether a value goes to fewer digits, and may be computed with these."""
+        return _leaves(item, self.forms) and id(item) not in self.settled
 
     def statement(self, root: Any) -> Any:
         """A statement or value with what is in it thinned, innermost first."""
@@ -141,7 +181,7 @@ class _Thinning:
         return self.done[id(root)]
 
     def rebuilt(self, item: Any) -> Any:
-        if _leaves(item, self.forms) and (self.forms is THIN or self.gains(item.args[0])):
+        if self.leaves(item) and (self.forms is THIN or self.gains(item.args[0])):
             source = item.args[0]
             dtype = self.forms[source.dtype]
             found = self.in_one(source)
@@ -223,7 +263,7 @@ class _Thinning:
                     stack.append((part, False))
         for item in reversed(order):
             if getattr(item, "dtype", "") in self.forms and all(
-                id(u) in self.through or _leaves(u, self.forms) for u in users.get(id(item), ())
+                id(u) in self.through or self.leaves(u) for u in users.get(id(item), ())
             ):
                 self.free.add(id(item))
                 if self.steady(item):
