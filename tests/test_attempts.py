@@ -322,6 +322,25 @@ def test_what_fits_is_computed_once() -> None:
 # ---- float32, of which squares and the like are computed in float64 ----
 
 
+def test_a_long_body_calls_where_it_is_rarely_run() -> None:
+    """In full it is one function, for whole vectors and for the rest, in which nothing is written out; the vectors call
+    nothing that is short."""
+    value: Value = loaded("a", "float64x2e")
+    other: Value = loaded("b", "float64x2e")
+    for _ in range(attempts.CALLED):
+        value = op("mul", "float64x2e", op("add", "float64x2e", value, other), other)
+    text = emit(elementwise([op("cast", "float64", value)], "ab"), CPU.machine.target())
+    bodies = {part.split("(")[0].split("@")[-1]: part for part in text.split("\ndefine ")[1:]}
+    (again,) = (body for name, body in bodies.items() if name.startswith("again"))
+    assert (
+        again.count("call { double, double, double } @symdl_mul_to_float64x2e") == attempts.CALLED - 1
+    )  # the last has one limb
+    assert " fmul " not in again
+    (kernel,) = (body for name, body in bodies.items() if name.startswith("kernel"))
+    assert kernel.count("call { double, double } @symdl_mul_to_float64x2") == attempts.CALLED - 1  # the rest
+    assert "> } @symdl_mul_to" not in kernel
+
+
 def test_float32_tried_as_such(in_full: Any) -> None:
     """Roots, quotients, exponentials and logarithms of what a float32 need not hold."""
     x, y = loaded("x", "float64", "float32"), loaded("y", "float64", "float32")
