@@ -26,7 +26,7 @@ from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol, symbols
 
 RARE = "cold noinline nounwind"
-CALLED = 12  # operations on number forms of a body that are written out where it is rarely run
+CALLED, LEFT = 12, 48  # operations on number forms that are written out: where lanes have failed, in the rest of a loop
 EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 
 
@@ -59,7 +59,7 @@ class AttemptWriter(VectorWriter):
 
     def rest(self, loop: For, start: str) -> None:
         """The rounds that are left, less than a vector: calls in a long body."""
-        self.calling = is_long(loop)
+        self.calling = is_long(loop, LEFT)
         super().rest(loop, start)
         self.calling = False
 
@@ -227,7 +227,7 @@ class AttemptWriter(VectorWriter):
         sizes.pop(loop.index, None)
         pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
         w = type(self)(self.module, pointers, self.indices)
-        w.calling = not at_once and is_long(loop)
+        w.calling = not at_once and is_long(loop, CALLED)
         w.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)} | {loop.index: "%index"})
         for k, (name, dtype) in enumerate(outside.items()):
             w.dtypes[name] = dtype
@@ -324,10 +324,10 @@ def _call(name: str, area: str, word: str, passed: Sequence[str], lane: str, ind
 Calling = bound[str]
 
 
-def is_long(loop: For) -> bool:
-    """Whether calls in its body are worth more than the time that they take where it is rarely run."""
+def is_long(loop: For, most: int) -> bool:
+    """Whether a loop has more operations on number forms than this."""
     items = (item for item in walk(*loop.body) if isinstance(item, Apply))
-    return sum(item.dtype in WIDE or any(x.dtype in WIDE for x in item.args) for item in items) > CALLED
+    return sum(item.dtype in WIDE or any(x.dtype in WIDE for x in item.args) for item in items) > most
 
 
 @dataclass(frozen=True)
