@@ -239,7 +239,7 @@ def test_a_summary_before_and_after_there_are_shapes(capsys: pytest.CaptureFixtu
 @needs_safetensors
 def test_a_saved_model_comes_back_and_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
-    layers = [
+    layers: list[nn.Layer | Input] = [
         Input((6, 6, 1)),
         Conv2D(4, 3, padding="same", activation="relu", kernel_regularizer=nn.L1L2(0, 1e-3)),
         MaxPooling2D(2),

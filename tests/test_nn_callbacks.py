@@ -45,7 +45,7 @@ X = (np.random.default_rng(0).standard_normal((N, 4)) + 2 * np.eye(3, 4)[Y]).ast
 
 
 def make(optimizer: Any = None, dropout: float = 0.0) -> Sequential:
-    layers: list[Layer] = [Input((4,)), Dense(6, "tanh"), Dropout(dropout), Dense(3, "softmax")]
+    layers: list[Layer | Input] = [Input((4,)), Dense(6, "tanh"), Dropout(dropout), Dense(3, "softmax")]
     model = Sequential(layers)
     model.compile(optimizer or Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model

@@ -56,7 +56,8 @@ def trained(
     model: Sequential, *data: Any, **settings: Any
 ) -> tuple[list[np.ndarray[Any, Any]], dict[str, list[float]]]:
     model.set_weights(model.start)  # type: ignore[attr-defined]  # as above
-    history = model.fit(*data, epochs=2, shuffle=False, verbose=0, **settings)
+    x, y = (*data, None)[:2]
+    history = model.fit(x, y, epochs=2, shuffle=False, verbose=0, **settings)
     return model.get_weights(), history.history
 
 

@@ -74,14 +74,15 @@ class Reading:
         if not isinstance(name, str) or name not in table:
             remedy = f'load_model(path, custom_objects={{"{name}": ...}}) brings a class of your own.'
             raise DataError(f"load: there is no layer {name!r}", (), remedy)
+        kind: type[Layer] = table[name]
         own = self.text(settings.get("name"))
-        if issubclass(table[name], Group):
+        if issubclass(kind, Group):
             inside = replace(self, prefix=f"{self.prefix}{own}.", depth=self.depth + 1)
-            layer: Layer = table[name].of_structure(settings, inside)
+            layer: Layer = kind.of_structure(settings, inside)
         else:
             if settings.get("dtype") not in (None, "float32", "float64"):
                 raise DataError(f"load: {name} has dtype {settings['dtype']!r}")
-            layer = table[name](**{key: from_plain(value, self.custom) for key, value in settings.items()})
+            layer = kind(**{key: from_plain(value, self.custom) for key, value in settings.items()})
         if entry.get("trainable") is False:
             layer.trainable = False
         return layer
