@@ -371,7 +371,8 @@ def test_reductions_in_blocks(fine: None, pool: Pool, rng: np.random.Generator, 
             continue  # there is none
         jobs = pool.jobs
         found = outputs_of(executable, [array], pool)
-        assert pool.jobs > jobs or array.size < 10 or name in ("argmax of all", "running")
+        one_vector = array.size < 16  # whose lanes are the rounds
+        assert pool.jobs > jobs or one_vector or name in ("argmax of all", "running")
         same_bits(found)
         (expected,) = evaluate([y], {x: array})
         np.testing.assert_allclose(found[0][0], expected, rtol=2e-5, atol=1e-5)

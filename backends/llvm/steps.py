@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symdl.backends.llvm.across import TOGETHER, across
+from symdl.backends.llvm.across import SHORT, TOGETHER, across
 from symdl.backends.llvm.chunks import cost, is_spread, multiple
 from symdl.backends.llvm.clocks import now, passed
 from symdl.backends.llvm.epilogues import epilogue
@@ -21,7 +21,7 @@ from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
 from symdl.errors import ProgramError
 from symdl.loops import For, Stmt, View
 from symdl.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
-from symdl.types import Extent, Symbol, floor_divide, product
+from symdl.types import Extent, Symbol, at_most, floor_divide, product
 
 STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function
 POLL_AFTER = 1 << 28  # units of work (see `chunks`), some milliseconds
@@ -202,10 +202,19 @@ class PartWriter(SizeWriter):
         context = self.context(len(passed))
         for k, argument in enumerate(passed):
             self.line(f"store {argument}, ptr {self.entry(context, k)}")
-        rounds = TOGETHER if across(loop, self.target.vector_bytes) else multiple(loop)
-        numbers = f"i64 {self.wide(self.size(loop.extent))}, i64 {self.wide(self.size(cost((loop,))))}, i64 {rounds}"
+        numbers = f"i64 {self.wide(self.size(loop.extent))}, i64 {self.wide(self.size(cost((loop,))))}, i64 {self.together(loop)}"
         spread = self.pointer_at("%runtime", RUNTIME.index("spread"))
         return self.emit(f"call i64 {spread}(ptr @{name}, ptr {context}, {numbers}, ptr %runtime)", "int64").text
+
+    def together(self, loop: For) -> str:
+        """How many rounds a chunk is a multiple of: whole vectors of them where a lane takes a round."""
+        plan = across(loop, self.target.vector_bytes)
+        if plan is None:
+            return str(multiple(loop))
+        if plan.longest is None or at_most(plan.longest, SHORT - 1):
+            return str(TOGETHER)
+        short = self.emit(f"icmp slt i64 {self.wide(self.size(plan.longest))}, {SHORT}", "bool").text
+        return self.emit(f"select i1 {short}, i64 {TOGETHER}, i64 {multiple(loop)}", "int64").text
 
     def context(self, words: int) -> str:
         """Memory for so many words, the same for all kernels of the function."""
