@@ -240,6 +240,17 @@ def test_a_label_that_is_no_class_changes_nothing(gpu: str) -> None:
     step(x, y)
 
 
+def test_an_index_is_checked_where_numbers_are_computed_again(gpu: str) -> None:
+    """What an attempt computes again is a function of its own, which tells the status word, too."""
+    x, k = T.fmatrix("x"), T.lvector("k")
+    f = function([x, k], (T.exp(x[k]) - 1) / x[k], device=gpu)
+    assert "@again" in f.source("llvm")
+    rows = np.array([[1e-9, 0.5], [2.0, -3e-8]], np.float32)
+    np.testing.assert_allclose(f(rows, [1, 0]), (np.expm1(rows.astype(float)) / rows)[::-1], rtol=4e-7)
+    with pytest.raises(symdl.errors.IndexRangeError):
+        f(rows, [0, 2])
+
+
 def test_sizes_that_do_not_fit(gpu: str) -> None:
     step, _, (x, y) = classifier(gpu)
     with pytest.raises(ShapeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gpu_programs import program_for
@@ -12,6 +13,7 @@ from test_nvptx import KINDS, K, V, X
 
 import symdl
 import symdl.tensor as T
+from symdl import extras
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.cuda_c import cuda_c
 from symdl.backends.nvptx.launches import launches
@@ -52,6 +54,36 @@ def test_a_compiler_takes_the_view_of_every_kind(tmp_path: Path) -> None:
         ["g++", "-std=c++17", "-fsyntax-only", str(file)], capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stderr[:2000]
+
+
+def compiler() -> Any:
+    """NVRTC, where its wheel and cuda-bindings are installed."""
+    if not extras.installed("cuda.bindings"):
+        return None
+    try:
+        found = extras.load("cuda.bindings.nvrtc", "compiling CUDA C")
+        found.nvrtcVersion()
+    except (ImportError, RuntimeError):  # without the library
+        return None
+    return found
+
+
+@pytest.mark.skipif(compiler() is None, reason="NVRTC is not installed: pip install nvidia-cuda-nvrtc cuda-bindings")
+@pytest.mark.parametrize("kind", KINDS)
+def test_cudas_own_compiler_takes_the_view(kind: str) -> None:
+    nvrtc = compiler()
+    inputs, outputs, _ = KINDS[kind]()
+    text = view(inputs, outputs).encode()
+    error, program = nvrtc.nvrtcCreateProgram(text, b"view.cu", 0, [], [])
+    assert not int(error)
+    # what the kernels call by name is declared, not defined
+    (error,) = nvrtc.nvrtcCompileProgram(
+        program, 2, [b"--relocatable-device-code=true", b"--gpu-architecture=compute_80"]
+    )
+    log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]
+    nvrtc.nvrtcGetProgramLog(program, log)
+    nvrtc.nvrtcDestroyProgram(program)
+    assert not int(error), log.decode()[:2000]
 
 
 def test_every_kernel_is_there_and_says_who_does_what() -> None:

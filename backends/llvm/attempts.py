@@ -33,6 +33,8 @@ EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 class AttemptWriter(VectorWriter):
     """A VectorWriter that tries loops without exponents first."""
 
+    everywhere: tuple[str, ...] = ()  # addresses that every function has, those out of line, too
+
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
@@ -202,7 +204,7 @@ class AttemptWriter(VectorWriter):
         key = id(loop), at_once
         cold = self.cold.get(key) or self.cold.setdefault(key, self.in_full(loop, tried, room, at_once))
         lanes = self.take(0)
-        passed = [self.typed(self.pointers[b]) for b in cold.buffers]
+        passed = [self.typed(p) for p in (*self.everywhere, *(self.pointers[b] for b in cold.buffers))]
         passed += [f"{self.word} {self.register(s)}" for s in cold.sizes]
         for variable, dtype in cold.outside.items():
             found = self.get(variable)
@@ -252,7 +254,7 @@ class AttemptWriter(VectorWriter):
                     offset += size * room.lanes
         w.take(0)
         w.line("ret i64 0")
-        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, pointers.values())]
+        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, (*w.everywhere, *pointers.values()))]
         kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
         kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
         name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)

@@ -62,6 +62,8 @@ class GpuModule(Module):
 class GpuWriter(AttemptWriter):
     """Writes the statements of one thread. Addresses of buffers are those of global memory."""
 
+    everywhere = (STATUS,)
+
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
         self.spaces: dict[str, int] = dict.fromkeys(pointers.values(), GLOBAL) | {STATUS: GLOBAL}
