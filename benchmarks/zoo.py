@@ -88,7 +88,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="recipes whose names begin so")
     parser.add_argument("--path", type=Path, help="the folder of MNIST's files: its recipes, and no others")
     parser.add_argument("--verbose", action="store_true", help="show each run's progress")
-    parser.add_argument("--store", action="store_true", help="write benchmarks/records/zoo.json; with --path mnist.json")
+    parser.add_argument(
+        "--store", action="store_true", help="write benchmarks/records/zoo.json; with --path mnist.json"
+    )
     options = parser.parse_args()
     print(f"{'recipe':<26}{'measure':<18}{'mean':>9}{'least':>9}{'gate':>8}  met  {'sklearn':>8} {'s':>7}  anchor")
     rows = []
