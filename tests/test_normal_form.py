@@ -9,10 +9,11 @@ import pytest
 import symdl.tensor as T
 from symdl.expr import Expr, variable
 from symdl.meaning.cancellation import combine, near_log, simplify
+from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.index_maps import Cut, Place, Reshape, leaf, viewed
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import chosen, hit_of, product
-from symdl.meaning.normal_form import Forms, Poly, Unsafe, as_factor, joined, multiply, power
+from symdl.meaning.normal_form import Forms, Poly, Unsafe, joined
 from symdl.meaning.reading import Reading
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from symdl.meaning.companions import COMPANIONS, companion
+from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.moments import centred
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, multiply, power
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient, whole_power
 from symdl.meaning.roots import of_root
 

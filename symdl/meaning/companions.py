@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from symdl.meaning.normal_form import Atom, Mono, Poly, multiply, power
+from symdl.meaning.factoring import multiply, power
+from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational
 
 ODD, EVEN = frozenset(["sin", "erf", "arctan"]), frozenset(["cos"])

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from symdl.expr import Expr
 from symdl.meaning.cancellation import near_log
 from symdl.meaning.companions import known
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor
+from symdl.meaning.factoring import as_factor
+from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.terms import even_root
 from symdl.meaning.written_logs import Writer

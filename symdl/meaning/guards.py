@@ -11,8 +11,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from symdl.expr import Expr
+from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
-from symdl.meaning.normal_form import Atom, Poly, as_factor, base_of, divisors_of, joined, leaf_atoms, stripped
+from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
 from symdl.meaning.rationals import Rational, quotient
 from symdl.meaning.reading import Reading
 

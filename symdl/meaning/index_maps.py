@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from symdl.expr import Expr, make, number_of
-from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, multiply, power, stripped
+from symdl.meaning.factoring import multiply, power
+from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, stripped
 from symdl.ops.declare import spread
 from symdl.ops.indexing import GATHER, SCATTER
 from symdl.ops.shaping import IOTA

@@ -7,8 +7,9 @@ cancellation, 1 + exp(E) (softplus) and sums of exponentials less their largest.
 from __future__ import annotations
 
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
+from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.masks import chosen
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, exponents, multiply, power
+from symdl.meaning.normal_form import Atom, Mono, Poly, exponents
 from symdl.meaning.rationals import Rational, quotient
 
 

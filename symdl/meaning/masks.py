@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from symdl.expr import Expr, make
 from symdl.meaning.cancellation import simplify
+from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import (
     ELEMENTWISE,
     Cut,
@@ -23,7 +24,7 @@ from symdl.meaning.index_maps import (
     viewed,
     where_shape,
 )
-from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, joined, multiply, stripped
+from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, joined, stripped
 from symdl.meaning.rationals import Rational, quotient
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import CAST, cast, eq, where

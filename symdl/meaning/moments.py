@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symdl.expr import Expr
+from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import leaf
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, base_of, joined, multiply
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, base_of, joined
 from symdl.meaning.rationals import Rational, quotient
 from symdl.ops.elementwise import cast
 from symdl.ops.extents import expr_of

@@ -15,17 +15,18 @@ from typing import Any
 
 from symdl.expr import VARIABLE, Expr, building
 from symdl.meaning.bounds import between
-from symdl.meaning.cancellation import grown, near_log
+from symdl.meaning.cancellation import Term, grown, near_log
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.exactness import Known
+from symdl.meaning.factoring import as_factor
 from symdl.meaning.guards import Guards
 from symdl.meaning.logarithms import is_shifted_sum
 from symdl.meaning.lowering import Lowering
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor
+from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.precision import Analysis, form_of
 from symdl.meaning.rationals import Rational
 from symdl.meaning.reading import Reading
-from symdl.meaning.writing import Term, Writing
+from symdl.meaning.writing import Writing
 from symdl.ops.declare import is_float
 from symdl.rewrite import Origins
 

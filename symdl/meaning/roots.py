@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, multiply, power, root
+from symdl.meaning.factoring import multiply, power, root
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, quotient
 
 SUMMANDS = 8  # longer sums are left alone

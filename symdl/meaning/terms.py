@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, taken
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, as_factor, exponents, multiply, power, tamed
+from symdl.meaning.factoring import as_factor, multiply, power, tamed
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, exponents
 from symdl.meaning.rationals import Rational, magnitude, quotient
 
 

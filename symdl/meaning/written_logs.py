@@ -10,9 +10,10 @@ from symdl.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.exactness import Known
+from symdl.meaning.factoring import as_factor, multiply
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total
-from symdl.meaning.normal_form import Atom, Mono, Poly, as_factor, multiply
+from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational, magnitude
 from symdl.meaning.terms import even_root, is_mixed, largest_of, lone, may_overflow, softmax_argument, squared
 from symdl.ops import elementwise as ew

@@ -8,6 +8,7 @@ from symdl.expr import Expr
 from symdl.irrationals import IRRATIONALS
 from symdl.meaning.cancellation import known_difference, simplify
 from symdl.meaning.deltas import delta_of
+from symdl.meaning.factoring import as_factor, flattened, power
 from symdl.meaning.logarithms import exponential
 from symdl.meaning.masks import (
     assume,
@@ -18,7 +19,7 @@ from symdl.meaning.masks import (
     product,
     put_of,
 )
-from symdl.meaning.normal_form import Poly, as_factor, exponents, flattened, power
+from symdl.meaning.normal_form import Poly, exponents
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from symdl.expr import Expr
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.companions import known
+from symdl.meaning.factoring import flattened, power
 from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
     chosen,
     product,
 )
-from symdl.meaning.normal_form import Atom, Forms, Poly, flattened, power
+from symdl.meaning.normal_form import Atom, Forms, Poly
 from symdl.meaning.rationals import HALF
 from symdl.meaning.readers.arithmetic import multiply_number_log
 from symdl.meaning.reading import Reading, reads

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdl.expr import Expr
+from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import Place, viewed
 from symdl.meaning.masks import (
     chosen,
@@ -16,7 +17,7 @@ from symdl.meaning.masks import (
     summed_column,
     summed_mask,
 )
-from symdl.meaning.normal_form import Poly, as_factor, exponents, joined
+from symdl.meaning.normal_form import Poly, exponents, joined
 from symdl.meaning.rationals import magnitude, quotient
 from symdl.meaning.readers.arithmetic import total
 from symdl.meaning.reading import READERS, Reading, reads
