@@ -543,23 +543,8 @@ SHOWN = {"contract": "dot", "join": "concatenate", "gather": "getitem", "slice":
 
 
 def short(expr: Expr, depth: int = 3) -> str:
-    """A name or a formula cut off after a few levels."""
-    if expr.name:
-        return expr.name
-    if expr.op is CONSTANT:
-        array = expr.params["value"].array
-        return str(array.item()) if array.shape == () else f"constant{list(array.shape)}"
-    if expr.op is VARIABLE:
-        return f"<{expr.type}>"
-    if depth == 0:
-        return "..."
-    if expr.op.name == "extent":
-        return str(expr.params["extent"])  # x.shape[0]
-    if expr.op.name == "parameter":  # of the body of a loop
-        return f"p{expr.params['position']}"
-    if expr.op is RESULT:
-        return f"{short(expr.inputs[0], depth - 1)}[{expr.params['index']}]"
-    return f"{SHOWN.get(expr.op.name, expr.op)}({', '.join(short(i, depth - 1) for i in expr.inputs)})"
+    """A name, or a formula cut off after a few levels."""
+    return expr.name or FUNCTIONS["formula"](expr, depth)
 
 
 def place_of(expr: Expr) -> str:

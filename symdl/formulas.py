@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, short, topological
+from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, topological
+from symdl.methods import declared
 from symdl.ops.contractions import parse
 from symdl.ops.indexing import written_index
 from symdl.types import show_extent
@@ -19,18 +21,45 @@ INFIX = {  # op -> its sign in Python, and how tightly that binds
 PREFIX = {"neg": ("-", 7), "invert": ("~", 7)}
 MATMUL, ATOM = ("@", 6), 9
 ASSOCIATIVE = {"add", "mul", "bitwise_or", "bitwise_xor", "bitwise_and"}
+SILENT = {"cast", "spread", "squeeze"}  # no level of their own
+OPERANDS = 6  # shown of a long list, in a message
+ENDS = 40  # letters of a slice's ends; those of x[i], where i may be negative, are longer and say nothing
 LAST_AXIS = {"softmax", "log_softmax"}  # act on the last axis unless told otherwise; reductions on all
 
 
 def pprint(x: Expr, limit: int = 200) -> str:
     """x as a formula in Python's operators and the functions' names. What is longer than limit inside it becomes '...'."""
     text: dict[Expr, Text] = {}
+
+    def known(e: Expr) -> Text:  # sizes and integer inputs of an index are no operands
+        return text.get(e) or (pprint(e), ATOM)
+
     for node in topological(x):
         parts = [text[i] if len(text[i][0]) <= limit else ("...", ATOM) for i in node.inputs]
         written = written_index(node)
-        own = _text(node, parts) if written is None else _subscript(*written, text)
+        own = _text(node, parts) if written is None else _subscript(*written, known)
         text[node] = (node.name, ATOM) if node.name and (node.op is VARIABLE or node is not x) else own
     return text[x][0]
+
+
+@declared("formula")
+def formula(x: Expr, depth: int) -> str:
+    """x as a formula of so many levels, for messages: what lies deeper is '...', and so is what follows a few operands."""
+    return _levels(x, depth)[0]
+
+
+def _levels(x: Expr, depth: int) -> Text:
+    if x.name:
+        return x.name, ATOM
+    if x.op in (VARIABLE, CONSTANT):
+        return _text(x, [])
+    if depth == 0:
+        return "...", ATOM
+    below = depth if x.op.name in SILENT else depth - 1
+    if (written := written_index(x)) is not None:
+        return _subscript(*written, lambda e: _levels(e, below))
+    parts = [_levels(i, below) for i in x.inputs[:OPERANDS]]
+    return _text(x, [*parts, ("...", ATOM)] if len(x.inputs) > OPERANDS else parts)
 
 
 def _text(node: Expr, parts: list[Text]) -> Text:
@@ -71,11 +100,13 @@ def _text(node: Expr, parts: list[Text]) -> Text:
         return f"{_wrapped(parts[0], ATOM)}.reshape({', '.join(map(show_extent, node.params['shape']))})", ATOM
     if name == "contract":
         return f"einsum({node.params['notation']!r}, {', '.join(inner)})", ATOM
-    shown = {"join": "concatenate", "scatter": "set_subtensor"}.get(name, name)
+    if name == "join":
+        name, inner = "concatenate", [f"[{', '.join(inner)}]"]
+    shown = "set_subtensor" if name == "scatter" else name
     return f"{shown}({', '.join([*inner, *_options(node)])})", ATOM
 
 
-def _subscript(x: Expr, index: tuple[Any, ...], text: dict[Expr, Text]) -> Text:
+def _subscript(x: Expr, index: tuple[Any, ...], text: Callable[[Expr], Text]) -> Text:
     """x[index] as the user wrote it."""
 
     def shown(item: Any) -> str:
@@ -83,13 +114,13 @@ def _subscript(x: Expr, index: tuple[Any, ...], text: dict[Expr, Text]) -> Text:
             ends = ["" if v is None else shown(v) for v in (item.start, item.stop, item.step)]
             return ":".join(ends[: 3 if ends[2] else 2])
         if isinstance(item, Expr):
-            return text[item][0] if item in text else pprint(item)  # sizes and integer inputs are no operands
+            return text(item)[0]
         return "..." if item is Ellipsis else str(item)
 
     items = [shown(i) for i in index]
     while len(items) > 1 and items[-1] == ":":
         items.pop()
-    return f"{_wrapped(text.get(x, (short(x), ATOM)), ATOM)}[{', '.join(items)}]", ATOM
+    return f"{_wrapped(text(x), ATOM)}[{', '.join(items)}]", ATOM
 
 
 def _wrapped(part: Text, tight: int) -> str:
@@ -152,7 +183,8 @@ def _index(node: Expr, indices: list[str]) -> str:
         zip(node.params["starts"], node.params["steps"], node.params["lengths"], strict=True)
     ):
         whole = (start, step, length) == (0, 1, node.inputs[0].type.shape[k])
-        out.append(":" if whole else f"{start}:{start + length * step}" + (f":{step}" if step != 1 else ""))
+        ends = f"{start}:{start + length * step}" + (f":{step}" if step != 1 else "")
+        out.append(":" if whole else ends if len(ends) <= ENDS else "...")
     while len(out) > 1 and out[-1] == ":":
         out.pop()
     return ", ".join(out)

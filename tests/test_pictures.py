@@ -40,7 +40,7 @@ def texts(svg: str) -> list[str]:
 def test_a_picture_of_an_expression() -> None:
     svg = symdl.picture(y).svg()
     assert sorted(texts(svg)) == ["W", "dot", "mul(·, 2)", "tanh", "x"]
-    assert any(re.search(r"float64\[\?, 3\]\ntanh\(dot\(x, W\)\)\ntest_pictures.py:\d+", t) for t in titles(svg))
+    assert any(re.search(r"float64\[\?, 3\]\ntanh\(x @ W\)\ntest_pictures.py:\d+", t) for t in titles(svg))
     assert len(list(ET.fromstring(svg).iter(f"{SVG}path"))) == 4 + 1  # the edges and the arrow's head
 
 
