@@ -13,7 +13,7 @@ from __future__ import annotations
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.gemm_blocks import PACK_ROWS, evenly, ways
 from symdl.backends.gemm_panels import packing, patch
-from symdl.backends.gemm_tiles import Tile, dots, micro, table
+from symdl.backends.gemm_tiles import Tile, dots, micro, table, ways_of
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
@@ -60,7 +60,8 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     module = Module(Target(triple, data_layout, tile.fma, vector_bytes=tile.lanes * ITEM_BYTES[tile.dtype]))
     parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= tile.widest(m)]
     for vectors, rows in parts:
-        micro(module, tile, vectors, rows)
+        for way in ways_of(tile, rows, vectors):
+            micro(module, tile, vectors, rows, way)
     table(module, tile, parts)
     for rows in (1, DOT_ROWS):
         dots(module, tile, rows)

@@ -12,6 +12,8 @@ from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
 WIDEST = 8  # vectors in a panel, where there are few rows
+WAYS = "", "beside", "packed"  # how A may lie: see `micro`
+AT_ONCE = 48  # products of vectors in a round of a full tile
 
 
 @dataclass(frozen=True)
@@ -44,73 +46,101 @@ def tile_for(dtype: str, vector_bytes: int, registers: int, fma: bool) -> Tile:
     return Tile(dtype, lanes, 6 if fma else 4, 2, fma)
 
 
-def micro(module: Module, tile: Tile, vectors: int, rows: int) -> None:
-    """void micro(A, ra, ca, B, rb, C, rc, count, add): rows x vectors of C = (C +) sum over count of A B; count > 0."""
+def ways_of(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
+    """How rows of A may lie for a micro kernel of its own: full tiles have more than one."""
+    if vectors != tile.vectors or 2 * rows <= tile.rows:
+        return ("",)
+    return ("", "beside", "packed") if rows == tile.rows else ("", "beside")
+
+
+def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
+    """void micro(A, ra, ca, B, rb, C, rc, count, add): rows x vectors of C = (C +) sum over count of A B; count > 0.
+
+    way: "" for any strides of A; "beside" where ca is 1, "packed" where ra is 1 and ca the rows of the tile. Those take
+    several terms in a round, at addresses that need no arithmetic: a processor that fetches fewer instructions than its
+    units could do, since another thread has its share, still feeds them (a quarter faster then).
+    """
     b = Builder(tile.lanes, tile.fma)
     scalar, vector, size = LLVM_TYPE[tile.dtype], b.type(tile.dtype), ITEM_BYTES[tile.dtype]
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
 
     def move(pointer: str, step: int | str) -> str:
-        return (
-            pointer
-            if step == 0
-            else b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {step}", "int64").text
-        )
+        if step == 0:
+            return pointer
+        return b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {step}", "int64").text
 
     b.label("entry")
-    shifts = [b.emit(f"mul i64 %ra, {i}", "int64").text if i else "0" for i in range(rows)]
+    ra = "1" if way == "packed" else "%ra"
+    ca = {"": "%ca", "beside": "1", "packed": str(tile.rows)}[way]
+    across = [b.emit(f"mul i64 {ra}, {i}", "int64").text if i else 0 for i in range(rows)]
+    lines = [move("%C", b.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
     b.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    for i in range(rows):  # C is far away by the time that it is wanted
-        first = move("%C", f"%r{i}" if i else 0) if _row(b, i, 0) else ""
-        for spot in (first, move(first, vectors * tile.lanes - 1)):
+    for line in lines:  # C is far away by the time that it is wanted
+        for spot in (line, move(line, vectors * tile.lanes - 1)):
             b.line(f"call void @llvm.prefetch.p0(ptr {spot}, i32 1, i32 3, i32 1)")
-    b.line("br label %sum")
-    b.label("sum")
-    b.line("%left = phi i64 [ %count, %entry ], [ %fewer, %sum ]")
-    b.line("%a = phi ptr [ %A, %entry ], [ %a.next, %sum ]")
-    b.line("%b = phi ptr [ %B, %entry ], [ %b.next, %sum ]")
-    for i, j in cells:
-        b.line(f"%c{i}.{j} = phi {vector} [ zeroinitializer, %entry ], [ %d{i}.{j}, %sum ]")
-    row = [b.emit(f"load {vector}, ptr {move('%b', j * tile.lanes)}, align {size}", tile.dtype) for j in range(vectors)]
-    for i in range(rows):
-        one = b.emit(f"load {scalar}, ptr {move('%a', 0 if i == 0 else shifts[i])}, align {size}", tile.dtype)
-        seed = b.emit(f"insertelement {vector} poison, {scalar} {one.text}, i32 0", tile.dtype)
-        every = b.emit(
-            f"shufflevector {vector} {seed.text}, {vector} poison, <{tile.lanes} x i32> zeroinitializer", tile.dtype
-        )
-        for j in range(vectors):
-            total = b.fma(every, row[j], Reg(f"%c{i}.{j}", tile.dtype))
-            b.lines[-1] = b.lines[-1].replace(f"{total.text} =", f"%d{i}.{j} =", 1)
-    b.line(f"%a.next = getelementptr inbounds {scalar}, ptr %a, i64 %ca")
-    b.line(f"%b.next = getelementptr inbounds {scalar}, ptr %b, i64 %rb")
-    b.line("%fewer = add nsw i64 %left, -1")
-    b.line("%done = icmp eq i64 %fewer, 0")
-    b.line("br i1 %done, label %end, label %sum")
-    b.label("end")
-    places = {(i, j): move(move("%C", f"%r{i}" if i else 0), j * tile.lanes) for i, j in cells}
+
+    def term(a: str, right: str, totals: list[str]) -> list[str]:
+        """The totals with the next term, whose A and B stand there."""
+        spots = [move(right, j * tile.lanes) for j in range(vectors)]
+        row = [b.emit(f"load {vector}, ptr {spot}, align {size}", tile.dtype) for spot in spots]
+        found = []
+        for i in range(rows):
+            one = b.emit(f"load {scalar}, ptr {move(a, across[i])}, align {size}", tile.dtype)
+            seed = b.emit(f"insertelement {vector} poison, {scalar} {one.text}, i32 0", tile.dtype)
+            every = b.emit(
+                f"shufflevector {vector} {seed.text}, {vector} poison, <{tile.lanes} x i32> zeroinitializer", tile.dtype
+            )
+            for j in range(vectors):
+                total = Reg(totals[i * vectors + j], tile.dtype)
+                found.append(b.fma(every, row[j], total).text)
+        return found
+
+    state = ["%A", "%B", *["zeroinitializer"] * len(cells)]
+    kinds = ["ptr", "ptr", *[vector] * len(cells)]
+    at, left = "entry", "%count"
+    for terms in (max(1, AT_ONCE // tile.accumulators), 1) if way else (1,):
+        rounds = b.emit(f"udiv i64 {left}, {terms}", "int64").text
+        left = b.emit(f"urem i64 {left}, {terms}", "int64").text
+        some = b.emit(f"icmp ne i64 {rounds}, 0", "bool").text
+        loop, after = f"sum{terms}", f"after{terms}"
+        b.line(f"br i1 {some}, label %{loop}, label %{after}")
+        b.label(loop)
+        b.line(f"%left{terms} = phi i64 [ {rounds}, %{at} ], [ %fewer{terms}, %{loop} ]")
+        inside = [f"%s{terms}.{k}" for k in range(len(state))]
+        first = len(b.lines)
+        a, right, *totals = inside
+        for _ in range(terms):
+            totals = term(a, right, totals)
+            a, right = move(a, ca), move(right, "%rb")
+        ends = [a, right, *totals]
+        met = [f"[ {before}, %{at} ], [ {end}, %{loop} ]" for before, end in zip(state, ends, strict=True)]
+        b.lines[first:first] = [f"  {n} = phi {k} {m}" for n, k, m in zip(inside, kinds, met, strict=True)]
+        b.line(f"%fewer{terms} = add nsw i64 %left{terms}, -1")
+        b.line(f"%done{terms} = icmp eq i64 %fewer{terms}, 0")
+        b.line(f"br i1 %done{terms}, label %{after}, label %{loop}")
+        b.label(after)
+        out = [f"%t{terms}.{k}" for k in range(len(state))]
+        for name, kind, one in zip(out, kinds, met, strict=True):
+            b.line(f"{name} = phi {kind} {one}")
+        state, at = out, after
+    sums = dict(zip(cells, state[2:], strict=True))
+    places = {(i, j): move(lines[i], j * tile.lanes) for i, j in cells}
     b.line("%more = icmp ne i64 %add, 0")
     b.line("br i1 %more, label %increase, label %write")
     b.label("write")
-    for i, j in cells:
-        b.line(f"store {vector} %d{i}.{j}, ptr {places[i, j]}, align {size}")
+    for cell in cells:
+        b.line(f"store {vector} {sums[cell]}, ptr {places[cell]}, align {size}")
     b.line("ret void")
     b.label("increase")
-    for i, j in cells:
-        old = b.emit(f"load {vector}, ptr {places[i, j]}, align {size}", tile.dtype)
-        new = b.add(old, Reg(f"%d{i}.{j}", tile.dtype))
-        b.line(f"store {vector} {new.text}, ptr {places[i, j]}, align {size}")
+    for cell in cells:
+        old = b.emit(f"load {vector}, ptr {places[cell]}, align {size}", tile.dtype)
+        new = b.add(old, Reg(sums[cell], tile.dtype))
+        b.line(f"store {vector} {new.text}, ptr {places[cell]}, align {size}")
     b.line("ret void")
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, i64 %rb, ptr noalias %C, i64 %rc"
     body = "\n".join(b.lines)
-    signature = f"@micro{vectors}x{rows}({head}, i64 %count, i64 %add)"
+    signature = f"@micro{vectors}x{rows}{way}({head}, i64 %count, i64 %add)"
     module.add(f"define internal void {signature} noinline nounwind {{\n{body}\n}}", b)
-
-
-def _row(b: Builder, i: int, j: int) -> bool:
-    """Where row i of C starts, once per row."""
-    if i and j == 0:
-        b.line(f"%r{i} = mul i64 %rc, {i}")
-    return True
 
 
 def dots(module: Module, tile: Tile, rows: int) -> None:
@@ -177,7 +207,12 @@ def dots(module: Module, tile: Tile, rows: int) -> None:
 
 
 def table(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
-    """The addresses of the micro kernels at [logarithm of vectors][rows - 1]."""
+    """The addresses of the micro kernels at [way][logarithm of vectors][rows - 1]."""
     counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
-    entries = [f"ptr @micro{v}x{m}" if (v, m) in parts else "ptr null" for v in counts for m in range(1, tile.rows + 1)]
+    entries = []
+    for way in WAYS:
+        for v in counts:
+            for m in range(1, tile.rows + 1):
+                own = way if way in ways_of(tile, m, v) else ""
+                entries.append(f"ptr @micro{v}x{m}{own}" if (v, m) in parts else "ptr null")
     module.declarations.add(f"@micros = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
