@@ -164,7 +164,7 @@ class Columns(Pieces):
         each = w.choose(several, t["J"], t["deep"])
         stride = w.plus(w.rounded(w.times(each, t["many"]), self.tile.lanes), str(self.tile.lanes))
         matrix = self.scratch(w, w.times(t["size"], stride))
-        beside = self.scratch(w, w.choose(several, w.times(t["O"], stride), "0"), "%beside")
+        beside = self.scratch(w, w.choose(several, w.times(t["O"], stride), "0"))
         n = w.variable("0")
         with w.whilst(n, t["N"]) as first:
             count = w.least(t["many"], w.minus(t["N"], first))

@@ -155,7 +155,7 @@ class Direct(Pieces):
         tall, most = self.tall(w, channels)
         matrix = self.scratch(w, w.times(w.times(t["O"], t["width"]), lanes))
         tile = w.times(t["O"], tall)  # numbers of the filters that one tile of channels meets at one place
-        turned = self.scratch(w, w.times(w.times(tile, t["U"]), w.ceiling(channels, tall)), "%turned")
+        turned = self.scratch(w, w.times(w.times(tile, t["U"]), w.ceiling(channels, tall)))
         w.line(f"%rows = alloca i64, i64 {t['O']}")
         w.line(f"%near = alloca i64, i64 {w.times(t['width'], str(SPOT))}")
         with w.upto(t["O"]) as o:

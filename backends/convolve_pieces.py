@@ -6,6 +6,7 @@ from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
+from symdl.backends.rooms import add_rooms
 
 SIZES = ("N", "G", "C", "O", "I0", "I1", "I2", "U0", "U1", "U2", "Y0", "Y1", "Y2", "k0", "k1", "k2", "d0", "d1", "d2")
 ADDRESSES = ("A", "B", "C_", "sizes", "product", "table", "spots")
@@ -19,6 +20,7 @@ class Pieces:
     def __init__(self, tile: Tile, triple: str, data_layout: str) -> None:
         target = Target(triple, data_layout, tile.fma, vector_bytes=tile.lanes * ITEM_BYTES[tile.dtype])
         self.tile, self.module = tile, Module(target)
+        add_rooms(self.module)
         self.item = ITEM_BYTES[tile.dtype]
 
     def words(self) -> Words:
@@ -111,11 +113,9 @@ class Pieces:
         t["pointer"] = t["sizes"]
         return t | self.sizes(w, t["sizes"])
 
-    def scratch(self, w: Words, numbers: str, name: str = "%scratch") -> str:
+    def scratch(self, w: Words, numbers: str) -> str:
         """Memory for so many numbers and two vectors of garbage."""
-        room = w.times(w.plus(numbers, str(2 * self.tile.lanes)), str(self.item))
-        w.line(f"{name} = alloca i8, i64 {room}, align 64")
-        return name
+        return w.room(w.times(w.plus(numbers, str(2 * self.tile.lanes)), str(self.item)))
 
     def of_image(self, w: Words, t: dict[str, str]) -> tuple[str, str, str, str]:
         """(image, group, part, image * G + group) of a piece's number."""

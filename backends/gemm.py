@@ -17,6 +17,7 @@ from symdl.backends.gemm_tiles import Tile, dots, micro, table, ways_of
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
+from symdl.backends.rooms import add_rooms
 from symdl.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 
@@ -63,6 +64,7 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
         for way in ways_of(tile, rows, vectors):
             micro(module, tile, vectors, rows, way)
     table(module, tile, parts)
+    add_rooms(module)
     for rows in (1, DOT_ROWS):
         dots(module, tile, rows)
     column(module, tile)
@@ -120,9 +122,8 @@ def block(module: Module, tile: Tile) -> None:
         w.leave()
 
     beside = w.rounded(n, tile.lanes * tile.vectors)
-    room = w.times(w.choose(indirect, w.times(m, beside), "0"), str(ITEM_BYTES[dtype]))
-    w.line(f"%aside = alloca i8, i64 {room}, align 64")
-    target, stride = w.choose(indirect, "%aside", C, "ptr"), w.choose(indirect, beside, rc)
+    aside = w.room(w.times(w.choose(indirect, w.times(m, beside), "0"), str(ITEM_BYTES[dtype])))
+    target, stride = w.choose(indirect, aside, C, "ptr"), w.choose(indirect, beside, rc)
     given = f"ptr {A}", ra, ca, f"ptr {B}", rb, cb, f"ptr {target}", stride, m, n, K, field["indirect"]
     with w.when(packs):
         w.run("@far", *given)
@@ -132,7 +133,7 @@ def block(module: Module, tile: Tile) -> None:
         w.run(field["epilogue"], f"ptr {field['context']}", f"ptr {target}", stride, i0, j0, m, n)
     with w.when(w.both(indirect, w.negated(no_matrix))):
         values = {"M": m, "N": n, "W": stride, "rc": rc, "cc": cc}
-        w.loops(copied(dtype), {"tile": "%aside", "C": C}, values)
+        w.loops(copied(dtype), {"tile": aside, "C": C}, values)
     w.define("block", "(ptr %task, i64 %number)")
 
 

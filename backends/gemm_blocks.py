@@ -49,8 +49,7 @@ def scratch(w: Words, numbers: list[str]) -> list[str]:
     total = lengths[0]
     for more in lengths[1:]:
         total = w.plus(total, more)
-    w.line(f"%scratch = alloca i8, i64 {w.times(total, str(size))}, align {LINE}")
-    places = ["%scratch"]
+    places = [w.room(w.times(total, str(size)))]
     for length in lengths[:-1]:
         places.append(w.shift(places[-1], length))
     return places

@@ -12,6 +12,7 @@ from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Writer
+from symdl.backends.rooms import ALIGNMENT as ROOM_ALIGNMENT
 from symdl.loops import Stmt
 
 
@@ -21,6 +22,7 @@ class Words(Writer):
     def __init__(self, module: Module, dtype: str) -> None:
         super().__init__(module.target)
         self.module, self.dtype = module, dtype
+        self._rooms: list[str] = []  # that this function has borrowed
 
     # arithmetic
 
@@ -93,6 +95,18 @@ class Words(Writer):
 
     def set(self, variable: str, value: str) -> None:
         self.line(f"store i64 {value}, ptr {variable}")
+
+    def room(self, bytes_: str) -> str:
+        """Memory of so many bytes, from the start of a cache line, until the function returns. See `rooms`."""
+        borrowed = self.emit(f"call ptr @room(i64 {bytes_})", "int64").text
+        on_stack = self.emit(f"icmp eq ptr {borrowed}, null", "bool").text
+        own = self.emit(f"alloca i8, i64 {self.choose(on_stack, bytes_, '0')}, align {ROOM_ALIGNMENT}", "int64").text
+        self._rooms.append(borrowed)
+        return self.choose(on_stack, own, borrowed, "ptr")
+
+    def _give_back(self) -> None:
+        for borrowed in self._rooms:
+            self.run("@return", f"ptr {borrowed}")
 
     # vectors
 
@@ -194,6 +208,7 @@ class Words(Writer):
 
     def leave(self) -> None:
         """Return here; what is written next cannot be reached."""
+        self._give_back()
         self.line("ret void")
         self.label(self.fresh("unreachable"))
 
@@ -212,5 +227,6 @@ class Words(Writer):
 
     def define(self, name: str, head: str, attributes: str = "noinline nounwind", linkage: str = "internal ") -> None:
         """Add the finished function to the module."""
+        self._give_back()
         self.line("ret void")
         self.module.add(f"define {linkage}void @{name}{head} {attributes} {self.finished()}", self)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import json
 import mmap
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -21,7 +24,7 @@ from symdl.backends import gemm
 from symdl.backends.assembler import Machine, object_code
 from symdl.backends.cpu import Engine, threads_pool
 from symdl.backends.gemm import module_text
-from symdl.backends.gemm_tiles import WIDEST, Tile, tile_for
+from symdl.backends.gemm_tiles import AT_ONCE, WAYS, WIDEST, Tile, tile_for, ways_of
 from symdl.backends.llvm import RUNTIME
 
 Array = NDArray[Any]
@@ -260,16 +263,19 @@ def test_the_largest_tile_stays_in_the_registers_of_every_instruction_set(width:
     module = llvm.parse_assembly(module_text(tile, triple, str(machine.target_data)), llvm.create_context())
     module.verify()
     text = machine.emit_assembly(module)
-    lines = text[text.index(f"micro{tile.vectors}x{tile.rows}:") :].splitlines()
-    start = next(
-        k for k, line in enumerate(lines) if line.startswith(".LBB")
-    )  # the one loop, from its label to its jump
-    label = lines[start].partition(":")[0]
-    end = next(k for k, line in enumerate(lines) if k > start and re.search(rf"{re.escape(label)}\b", line))
-    loop = "\n".join(lines[start : end + 1])
-    assert len(re.findall(wanted, loop)) == tile.accumulators, loop
     assert not re.search(unwanted, text)
-    assert not re.search(r"\(%r[sb]p\)|\[sp", loop), f"a spill in the loop:\n{loop}"
+    assert ways_of(tile, tile.rows, tile.vectors) == WAYS
+    for way in WAYS:
+        lines = text[text.index(f"micro{tile.vectors}x{tile.rows}{way}:") :].splitlines()
+        start = next(  # the first loop, from its label to its jump
+            k for k, line in enumerate(lines) if line.startswith(".LBB")
+        )
+        label = lines[start].partition(":")[0]
+        end = next(k for k, line in enumerate(lines) if k > start and re.search(rf"{re.escape(label)}\b", line))
+        loop = "\n".join(lines[start : end + 1])
+        terms = AT_ONCE // tile.accumulators if way else 1
+        assert len(re.findall(wanted, loop)) == terms * tile.accumulators, loop
+        assert not re.search(r"\(%r[sb]p\)|\[sp", loop), f"a spill in the loop:\n{loop}"
 
 
 def test_tiles_fit_the_registers() -> None:
@@ -280,3 +286,44 @@ def test_tiles_fit_the_registers() -> None:
             assert tile.vectors <= tile.widest(rows) <= WIDEST
             assert rows * tile.widest(rows) <= max(tile.accumulators, rows * tile.vectors)
     assert isinstance(tile, Tile)
+
+
+SMALL_STACK = """
+import threading
+import numpy as np
+import symdl
+import symdl.tensor as T
+
+threading.stack_size(128 << 10)
+symdl.config.threads = 2
+found = []
+
+def job():
+    a, b, w = T.fmatrix("a"), T.fmatrix("b"), T.tensor("w", dtype="float32", shape=(None,) * 4)
+    products = symdl.function([a, b], [a @ b, a.T @ b.T])
+    x, y = np.ones((2, 700, 900), np.float32) / 8
+    found.extend(out[5, 7] for out in products(x, y.T))
+    images = T.tensor("images", dtype="float32", shape=(None,) * 4)
+    for stride in (1, 2):
+        cost = (T.correlate(images, w, subsample=(stride, stride)) ** 2).sum()
+        step = symdl.function([images, w], [cost, *symdl.grad(cost, [images, w])])
+        found.append(step(np.ones((4, 8, 40, 40), np.float32), np.ones((16, 8, 3, 3), np.float32))[0])
+
+for attempt in range(2):  # the second time in rooms that the first one has left
+    one = threading.Thread(target=job)
+    one.start()
+    one.join()
+print([float(x) for x in found])
+"""
+
+
+def test_a_small_stack_is_enough() -> None:
+    """Blocks keep what they pack elsewhere: in a thread of 128 KiB, as in a process of its own, which a stack that
+    overflows would end."""
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_STACK], capture_output=True, text=True, cwd=root, check=False, timeout=300
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    once = [900 / 64, 700 / 64, *(72.0**2 * 4 * 16 * n**2 for n in (38, 19))]
+    assert json.loads(done.stdout) == once * 2
