@@ -6,6 +6,7 @@ Here nothing is kept from one statement to the next; within a statement a shared
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ def typed(found: Any, dtype: str) -> Any:
     return np.asarray(found).astype(wanted)[()]
 
 
-class Evaluator:
+class Evaluator(ABC):
     """Computes Values without recursion over chains; subclasses say what a Load and an extent are."""
 
     def __init__(self, memory: Memory) -> None:
@@ -58,17 +59,17 @@ class Evaluator:
         """A new statement."""
         self.scopes = [{}]
 
+    @abstractmethod
     def extent(self, extent: Extent) -> Any:
         """The extent's number here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def guard(self, item: Guard) -> Any:
         """One side of a Guard."""
-        raise NotImplementedError
 
+    @abstractmethod
     def within(self, place: Any, extent: Any) -> bool:
         """Whether 0 <= place < extent, everywhere."""
-        raise NotImplementedError
 
     def outside(self, view: View, at: list[Any], why: str) -> Exception:
         """What to raise for an access out of bounds."""

@@ -101,6 +101,16 @@ def test_ctc() -> None:
 def test_functions_of_theano() -> None:
     m = RNG.normal(size=(3, 5))
     np.testing.assert_allclose(TT.cov(TT.as_tensor_variable(m)).eval(), np.cov(m))
+    often, much = np.array([1, 0, 3, 2, 1]), np.array([0.5, 2.0, 1.0, 0.25, 3.0])
+    weighted: list[dict[str, Any]] = [{"fweights": often}, {"aweights": much}, {"fweights": often, "aweights": much}]
+    for settings in weighted:
+        for below in (0, 1, 2):
+            wanted = np.cov(m, ddof=below, **settings)
+            np.testing.assert_allclose(TT.cov(m, ddof=below, **settings).eval(), wanted, rtol=1e-13)
+    with pytest.raises(TypeError, match="fweights are float64"):
+        TT.cov(m, fweights=much)
+    with pytest.raises(ValueError, match="aweights has 2 axes"):
+        TT.cov(m, aweights=m)
     np.testing.assert_allclose(TT.cov(TT.as_tensor_variable(m), rowvar=False, bias=True).eval(), np.cov(m.T, bias=True))
     np.testing.assert_allclose(TT.bartlett(6).eval(), np.bartlett(6), atol=1e-15)
     assert TT.bartlett(1).eval() == [1.0]

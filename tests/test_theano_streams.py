@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -268,14 +269,77 @@ def test_seeds_that_are_none(seed: Any) -> None:
         MRG(seed)
 
 
-def test_what_mrg_does_not_draw() -> None:
-    refusals: list[Any] = [
-        lambda: MRG(1).binomial((2,), n=3),
-        lambda: MRG(1).multinomial(pvals=np.ones(3) / 3),
-        lambda: MRG(1).choice(p=np.ones((1, 3)) / 3),
-    ]
-    for refused in refusals:
-        with pytest.raises(NotImplementedError, match="MRG_RandomStreams"):
-            refused()
-    with pytest.raises(ValueError, match="value <= 0"):
-        MRG(1).uniform((2, 0))
+def units(seed: int, count: int, streams: int) -> Any:
+    """The first numbers of a draw of MRG in (0, 1)."""
+    return np.array(stepped(mrg.streams_from([seed] * 6, streams), count)) * 2.0**-31
+
+
+def test_trials_of_mrg_are_summed() -> None:
+    """n > 1: as many draws as trials, one after the other; again from the same seed, the same."""
+    p = np.array([0.1, 0.5, 0.9])
+    found = theano.function([], MRG(7).binomial((4, 3), n=5, p=p))
+    np.testing.assert_array_equal(found(), (units(7, 60, 10).reshape(5, 4, 3) < p).sum(0))
+    np.testing.assert_array_equal(
+        theano.function([], MRG(7).binomial(n=2, p=p))(), (units(7, 6, 6).reshape(2, 3) < p).sum(0)
+    )
+    n = TT.iscalar()
+    counts = theano.function([n], MRG(1).binomial((20000,), n=n, p=0.3))(6)
+    shares = np.bincount(counts, minlength=7) / 20000
+    wanted = [math.comb(6, k) * 0.3**k * 0.7 ** (6 - k) for k in range(7)]
+    np.testing.assert_allclose(shares, wanted, atol=4 * np.sqrt(0.25 / 20000))
+    assert counts.dtype == "int64"
+
+
+def test_one_row_of_probabilities_serves_a_size() -> None:
+    p = np.array([0.2, 0.3, 0.5])
+    found = theano.function([], MRG(3).multinomial((4, 5), n=10, pvals=p))()
+    assert found.shape == (4, 5, 3)
+    u = units(3, 200, 200).reshape(10, 4, 5)
+    wanted = [(np.searchsorted(p.cumsum(), u, "right") == k).sum(0) for k in range(3)]
+    np.testing.assert_array_equal(found, np.stack(wanted, -1))
+    assert theano.function([], MRG(3).multinomial(n=7, pvals=p))().sum() == 7
+    rows = theano.function([], MRG(3).multinomial((6, 2), pvals=np.array([[1.0, 0.0], [0.0, 1.0]])))()
+    np.testing.assert_array_equal(rows, np.broadcast_to(np.eye(2, dtype="int64"), (6, 2, 2)))
+
+
+def test_choice_with_replacement() -> None:
+    """Of a row for a size, of each row of a matrix, of equal chances, of values."""
+    p = np.array([0.2, 0.3, 0.5])
+    u, found = units(3, 12, 12), theano.function([], MRG(3).choice((3, 4), p=p))()
+    np.testing.assert_array_equal(found, np.searchsorted(p.cumsum(), u, "right").reshape(3, 4))
+    two = np.array([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]])
+    each = theano.function([], MRG(3).choice(6, p=two))()
+    places = [np.searchsorted(two[k].cumsum(), u.reshape(6, 2)[:, k], "right") for k in range(2)]
+    np.testing.assert_array_equal(each, places)
+    equal = theano.function([], MRG(3).choice((12,), a=5))()
+    np.testing.assert_array_equal(equal, (u * 5).astype("int64"))
+    np.testing.assert_array_equal(theano.function([], MRG(3).choice((12,), a=np.arange(5) * 7))(), equal * 7)
+    shares = np.bincount(theano.function([], MRG(9).choice((30000,), p=p))()) / 30000
+    np.testing.assert_allclose(shares, p, atol=4 * np.sqrt(0.25 / 30000))
+
+
+def test_choice_of_one_row_without_replacement() -> None:
+    found = theano.function([], MRG(3).choice((2, 3), a=6, replace=False))()
+    assert found.shape == (2, 3)
+    assert sorted(found.ravel().tolist()) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "match"),
+    [
+        (lambda: MRG(1).uniform((2, 0)), ValueError, "leaves nothing to draw"),
+        (lambda: MRG([1, 2]), TypeError, "seed: 2 numbers"),
+        (lambda: MRG(1).binomial((2,), n=np.ones(2)), TypeError, "n is one number"),
+        (lambda: MRG(1).multinomial(), TypeError, "pvals is missing"),
+        (lambda: MRG(1).multinomial(pvals=0.5), ValueError, "one number"),
+        (lambda: MRG(1).multinomial((2,), pvals=np.ones((2, 3, 4)) / 4), ValueError, "its parameters 2"),
+        (lambda: MRG(1).choice(), TypeError, "nothing to choose from"),
+        (lambda: MRG(1).choice(p=np.ones((2, 2, 2)) / 2), ValueError, "3 axes"),
+        (lambda: MRG(1).choice((2, 2), p=np.ones((2, 2)) / 2), ValueError, "number of its columns"),
+        (lambda: MRG(1).choice(3, a=2, replace=False), ValueError, "3 of 2"),
+        (lambda: MRG(1).choice(TT.iscalar(), a=2, replace=False), TypeError, "while the function is built"),
+    ],
+)
+def test_what_mrg_does_not_draw(draw: Any, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        draw()

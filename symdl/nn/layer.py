@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -21,12 +22,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Extents = tuple[int | None, ...]  # of an example, or of a batch of them; None where it may be anything
 
 
-class Symbolic:
+class Symbolic(ABC):
     """What a layer can be called with before there are expressions: it knows how to lead through the layer."""
 
+    @abstractmethod
     def through(self, layer: Layer, x: Any) -> Any:
         """What stands for the layer's result; x: what the layer was called with, self or a list with self in it."""
-        raise NotImplementedError
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Training:
     updates: list[tuple[SharedVariable, Expr]] = field(default_factory=list)
 
 
-class Layer:
+class Layer(ABC):
     """The base of layers. A layer makes its parameters when it first meets an expression, whose static extents it needs.
 
         hidden = Dense(100, "relu")
@@ -90,12 +91,12 @@ class Layer:
         self._parameters: list[SharedVariable] = []
         self._state: list[SharedVariable] = []
 
-    def build(self, x: Expr) -> None:
+    def build(self, x: Expr) -> None:  # noqa: B027  # no parameters, unless a layer says so
         """Make the parameters for inputs like x; called once, by the first call of the layer."""
 
+    @abstractmethod
     def call(self, x: Expr, training: Training | None) -> Expr:
         """What the layer makes of x. training: None where the layer is only used."""
-        raise NotImplementedError
 
     def __call__(self, x: Any, training: Training | None = None) -> Any:
         first = x[0] if isinstance(x, list | tuple) and x else x

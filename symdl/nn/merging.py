@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -16,13 +17,6 @@ class Merge(Layer):
     """The base: a layer that is called with a list of at least two, whose shapes NumPy's broadcasting joins."""
 
     kind = "merge"
-
-    def call(self, x: Any, training: Training | None) -> Expr:
-        return reduce(self.joined, self.several(x))
-
-    def joined(self, a: Expr, b: Expr) -> Expr:
-        """What is made of the first two, and of that and the next."""
-        raise NotImplementedError
 
     def several(self, x: Any) -> list[Expr]:
         """The inputs. Raises ShapeError unless there are several of them that fit one another."""
@@ -45,7 +39,18 @@ class Merge(Layer):
         return [*((f"input {k}", str(one.type), "") for k, one in enumerate(x)), (str(self), "", self.place)]
 
 
-class Add(Merge):
+class _Fold(Merge):
+    """A Merge that goes from the first two on to the next."""
+
+    def call(self, x: Any, training: Training | None) -> Expr:
+        return reduce(self.joined, self.several(x))
+
+    @abstractmethod
+    def joined(self, a: Expr, b: Expr) -> Expr:
+        """What is made of the first two, and of that and the next."""
+
+
+class Add(_Fold):
     """a + b + ..."""
 
     kind = "add"
@@ -54,7 +59,7 @@ class Add(Merge):
         return a + b
 
 
-class Subtract(Merge):
+class Subtract(_Fold):
     """a - b."""
 
     kind = "subtract"
@@ -68,7 +73,7 @@ class Subtract(Merge):
         return a - b
 
 
-class Multiply(Merge):
+class Multiply(_Fold):
     """a * b * ..., element by element."""
 
     kind = "multiply"
@@ -77,7 +82,7 @@ class Multiply(Merge):
         return a * b
 
 
-class Average(Merge):
+class Average(_Fold):
     """(a + b + ...) / how many there are."""
 
     kind = "average"
@@ -89,7 +94,7 @@ class Average(Merge):
         return a + b
 
 
-class Maximum(Merge):
+class Maximum(_Fold):
     """The largest, element by element."""
 
     kind = "maximum"
@@ -98,7 +103,7 @@ class Maximum(Merge):
         return T.maximum(a, b)
 
 
-class Minimum(Merge):
+class Minimum(_Fold):
     """The smallest, element by element."""
 
     kind = "minimum"

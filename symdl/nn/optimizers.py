@@ -8,6 +8,7 @@ source leaves room: g is the gradient of the loss with respect to the parameter 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -27,7 +28,7 @@ Rate = float | Expr | LearningRateSchedule
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(ABC):
     """The base: a learning rate, which may be a shared scalar that somebody sets between epochs, or a schedule.
 
     weight_decay: each step also takes rate * weight_decay * p from every parameter (Loshchilov and Hutter, 2019).
@@ -91,13 +92,9 @@ class Optimizer:
             for target, new in found
         ]
 
+    @abstractmethod
     def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
-        """The updates of all parameters; an optimizer with a common step counter overrides this."""
-        return [pair for p, g in zip(parameters, gradients, strict=True) for pair in self.step(p, g)]
-
-    def step(self, p: SharedVariable, g: Expr) -> Updates:
-        """The updates of one parameter and its state."""
-        raise NotImplementedError
+        """The updates of all parameters and of what is kept for them."""
 
     def rate(self, p: SharedVariable) -> float | Expr:
         """The learning rate in the parameter's dtype, so that a float64 schedule does not promote float32 weights."""
@@ -112,7 +109,19 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class SGD(Optimizer):
+class OneByOne(Optimizer):
+    """An optimizer whose parameters move each by itself, without a common count of steps."""
+
+    def steps(self, parameters: list[SharedVariable], gradients: list[Expr]) -> Updates:
+        return [pair for p, g in zip(parameters, gradients, strict=True) for pair in self.step(p, g)]
+
+    @abstractmethod
+    def step(self, p: SharedVariable, g: Expr) -> Updates:
+        """The updates of one parameter and its state."""
+
+
+@dataclass(frozen=True)
+class SGD(OneByOne):
     """Stochastic gradient descent: p <- p - rate * g (Robbins and Monro, 1951).
 
     With momentum m: v <- m v + g, p <- p - rate * v (Polyak, 1964); with nesterov p <- p - rate * (g + m v), the new v
@@ -139,7 +148,7 @@ class SGD(Optimizer):
 
 
 @dataclass(frozen=True)
-class Adagrad(Optimizer):
+class Adagrad(OneByOne):
     """s <- s + g^2, p <- p - rate * g / (sqrt(s) + epsilon) (Duchi, Hazan and Singer, 2011).
 
     s begins at initial_accumulator_value.
@@ -157,7 +166,7 @@ class Adagrad(Optimizer):
 
 
 @dataclass(frozen=True)
-class RMSprop(Optimizer):
+class RMSprop(OneByOne):
     """s <- rho s + (1 - rho) g^2, p <- p - rate * g / (sqrt(s) + epsilon) (Tieleman and Hinton, 2012, lecture 6.5).
 
     With momentum m, v <- m v + g / (sqrt(s) + epsilon) and p <- p - rate * v. centered: s minus the square of the running
@@ -189,7 +198,7 @@ class RMSprop(Optimizer):
 
 
 @dataclass(frozen=True)
-class Adadelta(Optimizer):
+class Adadelta(OneByOne):
     """s <- rho s + (1 - rho) g^2, d = g sqrt(a + epsilon) / sqrt(s + epsilon), a <- rho a + (1 - rho) d^2.
 
     Then p <- p - rate * d (Zeiler, 2012, algorithm 1, whose rate is 1; Keras' default is 0.001). s and a begin at 0.

@@ -6,6 +6,7 @@ in the weights, in Keras' order.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,9 +90,9 @@ class _Recurrent(Layer):
         """What the input's product gains."""
         return self.b
 
+    @abstractmethod
     def run(self, z: Expr, start: Expr) -> Expr:
         """The states of all steps, from z[steps, n, gates * units] and the first state."""
-        raise NotImplementedError
 
     def parts(self, z: Expr) -> list[Expr]:
         """One part of the last axis a gate."""

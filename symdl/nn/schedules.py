@@ -9,6 +9,7 @@ it can be looked at: `schedule(500)`.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from symdl.errors import ConfigError
 from symdl.expr import Expr
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(ABC):
     """The base: schedule(step) is the rate after so many steps; step is an expression, or a number."""
 
     def __call__(self, step: Any) -> Any:
@@ -29,9 +30,9 @@ class LearningRateSchedule:
             return self.rate(step.astype("float64"), T)
         return float(self.rate(np.float64(step), np))
 
+    @abstractmethod
     def rate(self, t: Any, xp: Any) -> Any:
         """The formula, with the functions of xp: symdl.tensor or NumPy."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -56,7 +57,7 @@ class Orders:
         return self.order
 
 
-class Multilayer(Estimator):
+class Multilayer(Estimator, ABC):
     """What MLPClassifier and MLPRegressor share: everything but their targets.
 
     The settings and what they mean are scikit-learn's, as are the numbers: weights and orders are drawn alike, so that
@@ -142,17 +143,17 @@ class Multilayer(Estimator):
 
     # ---- what the two differ in ----
 
+    @abstractmethod
     def _data(self, X: Any, y: Any, first: bool) -> tuple[Array, Array]:
         """Rows, and targets as the graph takes them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _output(self) -> tuple[str, int]:
         """The last activation, and how many outputs there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _validation_score(self, x: Array, y: Array, weights: Array) -> float:
         """How good the network is on examples held out, the larger the better."""
-        raise NotImplementedError
 
     def _stratified(self, y: Array) -> Array | None:
         """By what examples to hold out are chosen evenly."""

@@ -18,8 +18,8 @@ import symdl.functions
 import symdl.inputs
 import symdl.storage
 from symdl.config import config as own
-from symdl.errors import InputError
-from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr, variable
+from symdl.errors import ConfigError, InputError
+from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr, described, variable
 from symdl.functions import Function
 from symdl.nan_guard import NanGuard, NanGuardMode
 from symdl.replacing import graph_replace
@@ -126,13 +126,15 @@ def get_default_mode() -> Mode:
 
 
 def named(mode: Any) -> NanGuard | None:
-    """What a mode means to symdl. Raises ValueError for the name of none."""
+    """What a mode means to symdl. Raises ConfigError for the name of none."""
     if isinstance(mode, NanGuard):
         return mode
     if isinstance(mode, str) and mode == "NanGuardMode":
         return NanGuardMode()
     if isinstance(mode, str) and mode not in MODES:
-        raise ValueError(f"Expected one of these modes or a Mode: {', '.join(MODES)}, not {mode!r}")
+        raise ConfigError(
+            f"there is no mode {mode!r}", remedy=f"Modes are {', '.join(MODES)}, or an object of the class Mode."
+        )
     return None
 
 
@@ -261,10 +263,12 @@ def shared(
 ) -> Any:  # fmt: skip
     """theano.shared: axes are open, so that set_value may change lengths; broadcastable fixes an axis at 1.
 
-    What is no array of numbers makes a GenericShared. Raises TypeError for expressions.
+    What is no array of numbers makes a GenericShared. Raises InputError for expressions.
     """
     if isinstance(value, Expr):
-        raise TypeError("shared: takes a value, not an expression; `x.get_value()` or `x.eval()` is one")
+        raise InputError(
+            "shared: takes a value, not an expression", [described(value)], "`x.get_value()` or `x.eval()` is one."
+        )
     if isinstance(value, np.random.RandomState):
         return random_state(value, name)
     array = value if isinstance(value, np.ndarray) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import symdl.tensor as T
@@ -77,10 +78,10 @@ class ConvDesc:
         return self
 
 
-class _Convolving:
+class _Convolving(ABC):
     """An op of cuDNN's: alpha times a result, and beta times what lies where it is written to."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:  # noqa: B027  # settings of cuDNN's that mean nothing here
         pass
 
     def __call__(
@@ -91,9 +92,9 @@ class _Convolving:
         made = made if alpha is None else alpha * made
         return made if beta is None else made + beta * output
 
+    @abstractmethod
     def made(self, first: Expr, second: Expr, shape: Any, settings: dict[str, Any]) -> Expr:
         """The result."""
-        raise NotImplementedError
 
 
 class Conv(_Convolving):

@@ -9,8 +9,8 @@ import numpy as np
 
 import symdl.gradient
 import symdl.jacobians
-from symdl.errors import GradientError
-from symdl.expr import Expr, as_expr
+from symdl.errors import GradientError, InputError
+from symdl.expr import Expr, as_expr, described
 from symdl.gradient import pull
 from symdl.gradient_check import WrongGradientError
 from symdl.gradient_check import verify_grad as checked
@@ -74,13 +74,15 @@ def grad(
     targets = [wrt] if single else list(wrt)
     for w in targets:
         if not isinstance(w, Expr):
-            raise TypeError(f"Expected Variable, got {w!r} of type {type(w)}")
+            raise InputError(f"grad: {w!r} is no variable", remedy="wrt is a variable, or a list of them.")
     if cost is not None and not isinstance(cost, Expr):
         cost = as_expr(cost)
     if cost is not None and cost.type.shape and all(n == 1 for n in cost.type.shape):
         cost = cost.sum()
     if cost is not None and cost.type.shape:
-        raise TypeError("cost must be a scalar.")
+        raise InputError(
+            f"grad: the cost must be a scalar, not {cost.type}", [described(cost)], "Sum or average it first."
+        )
     floats = [w for w in targets if is_float(w.type.dtype)]
     constants = [consider_constant] if isinstance(consider_constant, Expr) else list(consider_constant or ())
     if return_disconnected == "zero":

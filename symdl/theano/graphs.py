@@ -21,7 +21,7 @@ from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr
 from symdl.functions import Function
 from symdl.replacing import clone as replaced_clone
 from symdl.theano.gradients import verify_grad as checked_gradient
-from symdl.theano.own_ops import Op
+from symdl.theano.own_ops import MethodNotDefined, Op
 from symdl.theano.variables import Apply, FunctionGraph, OpOf, ancestors, tag
 from symdl.types import Results, TensorType
 
@@ -308,7 +308,7 @@ class ScalarOp(Op):
 
     def impl(self, *numbers: Any) -> Any:
         """The result for numbers."""
-        raise NotImplementedError(f"{type(self).__name__}.impl")
+        raise MethodNotDefined(f"{type(self).__name__} has no impl; C code is not compiled")
 
     def perform(self, node: Any, inputs: Any, output_storage: Any, params: Any = None) -> None:
         kind = node.outputs[0].type.dtype

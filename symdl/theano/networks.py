@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
-from symdl.expr import Expr, as_expr
+from symdl.errors import InputError
+from symdl.expr import Expr, as_expr, described
 from symdl.ops.extents import as_extent
 from symdl.ops.images import bilinear_upsampling, images2neibs, neibs2images
 from symdl.theano.tensors import NotScalarConstantError, as_tensor_variable, get_scalar_constant_value
@@ -82,7 +83,11 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Expr:
     """-sum of true log coding for each row; labels may stand for rows."""
     coding, true = as_tensor_variable(coding_dist), as_tensor_variable(true_dist)
     if true.type.ndim not in (coding.type.ndim, coding.type.ndim - 1):
-        raise TypeError("rank mismatch between coding and true distributions")
+        raise InputError(
+            f"categorical_crossentropy: coding_dist has {coding.type.ndim} axes, true_dist {true.type.ndim}",
+            [described(coding), described(true)],
+            "true_dist is labels, with one axis less, or rows of probabilities.",
+        )
     return T.categorical_crossentropy(coding, true)
 
 

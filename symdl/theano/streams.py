@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import operator
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import InputError, ShapeError
+from symdl.errors import ConfigError, InputError, ShapeError
 from symdl.expr import Expr, as_expr, variable
 from symdl.ops.declare import cast_to
-from symdl.ops.elementwise import bitwise_and, cast, gt, le, lt, ne, where
+from symdl.ops.elementwise import bitwise_and, cast, gt, le, lt, minimum, ne, where
 from symdl.ops.extents import as_extent, as_shape, expr_of
 from symdl.ops.functions import cos, log, sin, sqrt
 from symdl.ops.identities import disconnected_grad
 from symdl.ops.reductions import cumsum
 from symdl.ops.reductions import sum as total
 from symdl.ops.scan import rows_of
-from symdl.ops.shaping import broadcast_to, concatenate, iota, zeros
+from symdl.ops.shaping import broadcast_to, concatenate, full, iota, zeros
 from symdl.ops.sorting import argsort
 from symdl.storage import SharedVariable, restored
 from symdl.theano.mersenne import STATE, Machine, brought, drawn, words_of
@@ -91,9 +92,9 @@ def _shape(what: str, size: Any, ndim: Any, *parameters: Expr) -> Shape:
         sizes = [common[k + back] if type(n) is int and n == -1 and k + back >= 0 else n for k, n in enumerate(sizes)]
     shape = as_shape(sizes, what)
     if ndim is not None and int(ndim) != len(shape):
-        raise ValueError(f"{what}: size has {len(shape)} axes, and ndim={ndim}")
+        raise ShapeError(f"{what}: size has {len(shape)} axes, and ndim={ndim}")
     if len(shape) < len(common):
-        raise ValueError(f"{what}: size has {len(shape)} axes, its parameters {len(common)}")
+        raise ShapeError(f"{what}: size has {len(shape)} axes, its parameters {len(common)}")
     return shape
 
 
@@ -211,19 +212,19 @@ def seeded_once(step: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-class Streams:
+class Streams(ABC):
     """What both kinds of streams have: draws, each with a state that moves on."""
 
     def __init__(self) -> None:
         self.state_updates: list[Any] = []
 
+    @abstractmethod
     def where(self) -> Any:
         """What the seeds of the next draws follow from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stand(self, place: Any) -> None:
         """Go on from what `where` gave."""
-        raise NotImplementedError
 
     def note(self) -> None:
         """Said before each draw."""
@@ -293,6 +294,45 @@ for _draw in (uniform, normal, binomial, poisson, random_integers, choice, permu
     setattr(RandomStreams, _draw.__name__, _method(_draw))
 
 
+def _count(what: str, n: Any) -> Extent:
+    """How many trials a draw has."""
+    if np.ndim(n) if not isinstance(n, Expr) else n.type.ndim:
+        raise InputError(f"{what}: n is one number", remedy="RandomStreams draws with an n for each element.")
+    return as_extent(n, what)
+
+
+def _probabilities(what: str, name: str, given: Any) -> Expr:
+    """Rows of probabilities along the last axis, through which no gradient flows."""
+    if given is None:
+        raise InputError(f"{what}: {name} is missing", remedy=f"{name} holds the probability of each category.")
+    p = as_tensor_variable(given)
+    if not p.type.ndim:
+        raise ShapeError(f"{what}: {name} is one number", remedy="Give the probability of each category.")
+    return disconnected_grad(p)
+
+
+def _chosen(weights: Expr, u: Expr) -> Expr:
+    """[row, k]: where the numbers of column `row` of u fall among a row's weights."""
+    ends = cumsum(cast(weights, "float64"), axis=1)
+    return minimum(total(cast(le(ends[:, None], u.T[:, :, None]), "int64"), axis=2), weights.type.shape[1] - 1)
+
+
+def _chosen_once(weights: Expr, u: Expr) -> Expr:
+    """The same, none twice in a row."""
+    count, categories = u.type.shape[0], weights.type.shape[1]
+    if not isinstance(count, int):
+        raise InputError("choice: without replacement, size must be known while the function is built")
+    if isinstance(categories, int) and count > categories:
+        raise ConfigError(f"choice: {count} of {categories} categories, none twice")
+    places = broadcast_to(iota((categories,), 0), weights.type.shape)
+    found = []
+    for k in range(count):
+        found.append(_chosen(weights, u[k : k + 1]))
+        left = where(ne(places, found[-1]), weights, 0)
+        weights = left / total(left, axis=1, keepdims=True)
+    return concatenate(found, 1)
+
+
 class MRG_RandomStreams(Streams):  # noqa: N801  # Theano's name
     """theano.sandbox.rng_mrg.MRG_RandomStreams. seed: a number in 1..2147462578, or six of them."""
 
@@ -313,10 +353,10 @@ class MRG_RandomStreams(Streams):  # noqa: N801  # Theano's name
         """Where the next draw begins. Raises ValueError where one of the two recurrences would stand still."""
         six = [operator.index(s) for s in seed] if np.ndim(seed) else [operator.index(seed)] * 6
         if len(six) != 6:
-            raise TypeError("seed should be 1 integer or 6 integers")
+            raise InputError(f"seed: {len(six)} numbers", remedy="Give one integer, or six: three for each recurrence.")
         for prime, part in zip(PRIMES, (six[:3], six[3:]), strict=True):
             if not any(part) or not all(0 <= s < prime for s in part):
-                raise ValueError(f"seed: three numbers below {prime}, not all 0, are asked for, not {part}")
+                raise ConfigError(f"seed: three numbers below {prime}, not all 0, are asked for, not {part}")
         self.rstate = np.array(six, np.int32)
 
     def seed(self, seed: Any = None) -> None:
@@ -360,7 +400,9 @@ class MRG_RandomStreams(Streams):  # noqa: N801  # Theano's name
         name = _float(dtype, *bounds)
         shape = _shape("uniform", size, ndim)
         if any(isinstance(n, int) and n <= 0 for n in shape):
-            raise ValueError(f"The specified size contains a dimension with value <= 0: {shape}")
+            raise ShapeError(
+                f"uniform: size {shape} leaves nothing to draw", remedy="Each extent of size is 1 or more."
+            )
         u = self._unit(shape, name, nstreams or self.n_streams(size))
         if type(low) in (int, float) and low == 0 and type(high) in (int, float) and high == 1:
             return u
@@ -373,57 +415,61 @@ class MRG_RandomStreams(Streams):  # noqa: N801  # Theano's name
         self, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: Any = None, dtype: Any = "int64", nstreams: Any = None,
         prob: Any = None, **options: Any,
     ) -> Expr:  # fmt: skip
-        """Whether an event of probability p happens."""
+        """How often an event of probability p happens in n trials: n draws, summed. Theano's own stops at n = 1."""
         chance = as_tensor_variable(p if prob is None else prob)
-        if not (type(n) is int and n == 1):
-            raise NotImplementedError("MRG_RandomStreams.binomial with n > 1; RandomStreams has it")
-        if size is None:
-            size = chance.shape
-        return cast(lt(self.uniform(size, nstreams=nstreams, **options), chance), _whole(dtype))
+        if type(n) is int and n == 1:
+            happened = lt(self.uniform(chance.shape if size is None else size, nstreams=nstreams, **options), chance)
+            return cast(happened, _whole(dtype))
+        trials = (_count("binomial", n), *_shape("binomial", size, ndim, chance))
+        u = self.uniform([expr_of(k) for k in trials], nstreams=nstreams or self.n_streams(trials), **options)
+        return cast(total(cast(lt(u, chance), "int64"), axis=0), _whole(dtype))
 
     def multinomial(
         self, size: Any = None, n: Any = 1, pvals: Any = None, ndim: Any = None, dtype: Any = "int64",
         nstreams: Any = None, **options: Any,
     ) -> Expr:  # fmt: skip
-        """How often each category comes up in n draws, for each row of pvals."""
-        p = self._rows("multinomial", pvals)
-        if size is not None or ndim is not None:
-            raise ValueError("MRG_RandomStreams.multinomial does not use size and ndim: pvals has a row for each draw")
-        rows, count = p.type.shape[0], as_extent(n, "multinomial")
-        u = self.uniform((expr_of(rows * count),), nstreams=nstreams, **options).reshape((count, rows, 1))
-        ends = cumsum(cast(p, "float64"), axis=1)
-        before = concatenate([zeros((rows, 1)), ends[:, :-1]], 1)
+        """How often each category comes up in n draws, for each row of pvals. size: the axes before that of the
+        categories, if they are not those of pvals; Theano's own takes a matrix only, and no size."""
+        p = _probabilities("multinomial", "pvals", pvals)
+        shape, count = _shape("multinomial", size, ndim, p[..., 0]), _count("multinomial", n)
+        u = self.uniform((expr_of(product(shape) * count),), nstreams=nstreams, **options).reshape((count, *shape, 1))
+        ends = cumsum(cast(p, "float64"), axis=-1)
+        before = concatenate([zeros((*p.type.shape[:-1], 1)), ends[..., :-1]], -1)
         hit = bitwise_and(gt(ends, u), le(before, u))
         return cast(total(cast(hit, "int64"), axis=0), _whole(dtype))
-
-    def _rows(self, what: str, pvals: Any) -> Expr:
-        if pvals is None:
-            raise TypeError(f"MRG_RandomStreams.{what}: you have to specify the probabilities")
-        p = as_tensor_variable(pvals)
-        if p.type.ndim != 2:
-            raise NotImplementedError(f"MRG_RandomStreams.{what}: probabilities are a matrix, a row for each draw")
-        return disconnected_grad(p)
 
     def choice(
         self, size: Any = 1, a: Any = None, replace: bool = True, p: Any = None, ndim: Any = None,
         dtype: Any = "int64", nstreams: Any = None, **options: Any,
     ) -> Expr:  # fmt: skip
-        """Size categories of each row of probabilities, none twice: what is left is weighted by what is left."""
-        if replace or a is not None or ndim is not None:
-            raise NotImplementedError("MRG_RandomStreams.choice draws without replacement, of 0..p.shape[1]-1")
-        weights = self._rows("choice", p)
-        rows, count = weights.type.shape[0], as_extent(size, "choice")
-        if not isinstance(count, int):
-            raise InputError("MRG_RandomStreams.choice: size is a number")
+        """Elements of a, or of 0..a-1: size of them with probabilities p, or a row of so many for each row of p.
+
+        Without replacement none comes twice: what is left is weighted by what is left. Theano's own has only this form,
+        of a matrix p.
+        """
+        values = None if a is None else as_tensor_variable(a)
+        if p is None:
+            if values is None:
+                raise InputError("choice: nothing to choose from", remedy="Give the probabilities p, or a.")
+            categories = as_extent(a, "choice") if values.type.ndim == 0 else values.type.shape[0]
+            p = full((categories,), 1 / cast(expr_of(categories), "float64"))
+        weights = _probabilities("choice", "p", p)
+        if weights.type.ndim > 2:
+            raise ShapeError(
+                f"choice: p has {weights.type.ndim} axes", remedy="Give one row of probabilities, or a matrix."
+            )
+        shape = _shape("choice", () if size is None else size, ndim if weights.type.ndim == 1 else None)
+        count, single = product(shape), weights.type.ndim == 1
+        if not single and (len(shape) != 1 or ndim not in (None, 2)):
+            raise ShapeError("choice: a matrix p gives a matrix, and size is the number of its columns")
+        weights = weights[None] if single else weights
+        rows, categories = weights.type.shape
         u = self.uniform((expr_of(rows * count),), nstreams=nstreams, **options).reshape((count, rows))
-        places = broadcast_to(iota((weights.type.shape[1],), 0), weights.type.shape)
-        found = []
-        for k in range(count):
-            ends = cumsum(cast(weights, "float64"), axis=1)
-            found.append(total(cast(le(ends, u[k][:, None]), "int64"), axis=1))
-            left = where(ne(places, found[-1][:, None]), weights, 0)
-            weights = left / total(left, axis=1, keepdims=True)
-        return cast(concatenate([f[:, None] for f in found], 1), _whole(dtype))
+        found = _chosen(weights, u) if replace else _chosen_once(weights, u)
+        found = found.reshape(shape) if single else found
+        if values is not None and values.type.ndim:
+            found = values[found]
+        return cast(found, _whole(dtype))
 
     def multinomial_wo_replacement(
         self, size: Any = None, n: Any = 1, pvals: Any = None, ndim: Any = None, dtype: Any = "int64",

@@ -14,6 +14,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.config import config
+from symdl.errors import InputError, ShapeError
 from symdl.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.ops.extents import as_shape
@@ -23,10 +24,6 @@ from symdl.theano.variables import EXTRA, Sizes, TensorTypeOf, copy_of, norms, v
 
 class NotScalarConstantError(Exception):
     """What is asked for as a number is no constant."""
-
-
-class ShapeError(Exception):
-    """Theano's name for a shape that cannot be."""
 
 
 class EmptyConstantError(NotScalarConstantError):
@@ -441,20 +438,42 @@ def norm(x: Any, ord: Any, axis: Any = None, keepdims: bool = False) -> Expr:
 
 
 def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: None = None,
-    aweights: None = None,
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
+    aweights: Any = None,
 ) -> Expr:  # fmt: skip
-    """The covariances of variables, a row each (a column each unless rowvar), with n - 1 below unless bias or ddof."""
-    if fweights is not None or aweights is not None:
-        raise NotImplementedError("cov: fweights and aweights are not implemented")
+    """The covariances of variables, a row each (a column each unless rowvar): sum w (x - mean x) (x - mean x)^T / below.
+
+    Observations have weights w = f a: f (fweights, integers) says how often one was seen, a (aweights) how much it counts.
+    below is W - ddof sum(w a) / W, where W = sum w and ddof is 1 unless bias: n - 1 without weights.
+    """
     parts = [as_tensor_variable(v) for v in ((m,) if y is None else (m, y))]
     if builtins.any(p.type.ndim > 2 for p in parts):
-        raise ValueError("cov: takes vectors and matrices")
+        raise ShapeError("cov: takes vectors and matrices")
     rows = [p[None] if p.type.ndim == 1 else p if rowvar else p.T for p in parts]
     x = concatenate(rows, 0) if len(rows) > 1 else rows[0]
-    x = x - T.mean(x, axis=1, keepdims=True)
-    below = (0 if bias else 1) if ddof is None else ddof
-    return T.dot(x, x.T) / T.cast(x.shape[1] - below, x.type.dtype)
+    x = x if is_float(x.type.dtype) else T.cast(x, "float64")
+    spare = (0 if bias else 1) if ddof is None else ddof
+    if fweights is None and aweights is None:
+        x = x - T.mean(x, axis=1, keepdims=True)
+        return T.dot(x, x.T) / T.cast(x.shape[1] - spare, x.type.dtype)
+    often, much = _observed("fweights", fweights), _observed("aweights", aweights)
+    if often is not None and often.type.dtype.startswith("float"):
+        raise InputError(
+            f"cov: fweights are {often.type.dtype}", remedy="How often an observation was seen is an integer."
+        )
+    w = T.cast(often if much is None else much if often is None else often * much, x.type.dtype)
+    all_of = T.sum(w)
+    x = x - T.dot(x, w)[:, None] / all_of
+    below = all_of - spare if much is None else all_of - spare * T.sum(w * much) / all_of
+    return T.dot(x * w, x.T) / T.cast(below, x.type.dtype)
+
+
+def _observed(name: str, weights: Any) -> Expr | None:
+    """The weights of observations, if there are any."""
+    given = None if weights is None else as_tensor_variable(weights)
+    if given is not None and given.type.ndim != 1:
+        raise ShapeError(f"cov: {name} has {given.type.ndim} axes", remedy="Give one weight for each observation.")
+    return given
 
 
 def bartlett(M: Any) -> Expr:  # Theano's name
@@ -464,12 +483,14 @@ def bartlett(M: Any) -> Expr:  # Theano's name
 
 
 def get_vector_length(v: Any) -> int:
-    """The number of entries of a vector, which must be known. Raises ValueError where it is not."""
+    """The number of entries of a vector, which must be known. Raises ShapeError where it is not."""
     if isinstance(v, Sizes | list | tuple):
         return len(v)
     count = as_tensor_variable(v).type.shape[0]
     if not isinstance(count, int):
-        raise ValueError(f"length not known: {v}")
+        raise ShapeError(
+            f"get_vector_length: {v} has an extent that only data tell", remedy="Give its type the extent."
+        )
     return count
 
 
