@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from symdl.expr import CONSTANT, RESULT, VARIABLE, Expr, topological
 from symdl.methods import declared
+from symdl.number_forms import LIMBS
 from symdl.ops.contractions import parse
 from symdl.ops.indexing import written_index
 from symdl.types import show_extent
@@ -53,6 +55,8 @@ def _levels(x: Expr, depth: int) -> Text:
         return x.name, ATOM
     if x.op in (VARIABLE, CONSTANT):
         return _text(x, [])
+    if (output := _output_of_scan(x)) is not None:  # whose operands say little in a row
+        return f"scan(...)[{output}]", ATOM
     if depth == 0:
         return "...", ATOM
     below = depth if x.op.name in SILENT else depth - 1
@@ -60,6 +64,13 @@ def _levels(x: Expr, depth: int) -> Text:
         return _subscript(*written, lambda e: _levels(e, below))
     parts = [_levels(i, below) for i in x.inputs[:OPERANDS]]
     return _text(x, [*parts, ("...", ATOM)] if len(x.inputs) > OPERANDS else parts)
+
+
+def _output_of_scan(x: Expr) -> int | None:
+    """Which output of a scan x is, with its initial states or without."""
+    if x.op.name == "slice" and written_index(x) is None:
+        x = x.inputs[0]
+    return x.params["index"] if x.op is RESULT and x.inputs[0].op.name == "scan" else None
 
 
 def _text(node: Expr, parts: list[Text]) -> Text:
@@ -142,6 +153,12 @@ def _number(node: Expr) -> Text:
     if array.shape:
         return f"constant{list(array.shape)}", ATOM
     value = array.item()
+    if node.type.dtype in LIMBS:
+        limbs = dict(zip(LIMBS[node.type.dtype], value, strict=True))
+        try:
+            value = math.ldexp(limbs["high"], int(limbs.get("exponent", 0)))
+        except OverflowError:
+            value = math.copysign(math.inf, limbs["high"])
     text = repr(value).removesuffix(".0")
     return text, ATOM if not text.startswith("-") else PREFIX["neg"][1]
 

@@ -154,6 +154,8 @@ class RandomStream:
     ) -> Expr:
         """How often an event of probability p happens in n trials: n words an element, along a last axis."""
         shape, name = _size(size, ndim, "binomial", p), checked_dtype(dtype)
+        if isinstance(n, int | np.integer) and n < 0:
+            raise InputError(f"RandomStream.binomial: {n} is no number of trials", (), "n counts them, 0 or more.")
         (trials,) = as_shape(n, "RandomStream.binomial")
         if trials == 1:
             return cast(_happens(self._draw("uint32", shape), p), name)

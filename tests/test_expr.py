@@ -15,6 +15,7 @@ import pytest
 from agree import same, value
 from work import superlinear
 
+import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError, SymbolicError
 from symdl.expr import (
@@ -318,6 +319,12 @@ def test_short_names() -> None:
     assert short(T.dvector()) == "<float64[?]>"
     assert "..." in short(T.exp(T.exp(T.exp(T.exp(T.exp(x))))))
     assert short(constant(np.ones((2, 3)))) == "constant[2, 3]"
+    assert short(T.concatenate([x] * 9)) == "concatenate([x, x, x, x, x, x, ...])"
+    assert short(x[0] * T.cast(x, "float32")) == "x[0] * float64(float32(x))"
+    assert short(constant(0.5, "float64x2e")) == "0.5"
+    assert short(constant((1.0, 0.0, 2000.0), "float64x2e")) == "inf"
+    outputs, _ = symdl.scan(lambda a, b: a * b, sequences=x, outputs_info=T.ones(()))
+    assert short(outputs[-1] / x[0]) == "scan(...)[0][-1] / x[0]"
 
 
 def test_errors_name_operands_as_the_user_wrote_them() -> None:

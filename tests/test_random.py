@@ -434,6 +434,7 @@ def test_dtypes_follow_floatx_and_the_parameters(monkeypatch: pytest.MonkeyPatch
         (lambda r: r.shuffle_row_elements(T.dtensor3("a")), ShapeError, "a vector or a matrix"),
         (lambda r: r.words((2,), 16), DtypeError, "words have 32 or 64"),
         (lambda r: r.uniform((-2,)), ShapeError, "a size of -2"),
+        (lambda r: r.binomial((2,), -1), InputError, "-1 is no number of trials"),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Callable[[RandomStream], Any], error: type, message: str) -> None:
