@@ -8,6 +8,7 @@ import operator
 import pickle
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -321,8 +322,9 @@ def test_short_names() -> None:
     assert short(constant(np.ones((2, 3)))) == "constant[2, 3]"
     assert short(T.concatenate([x] * 9)) == "concatenate([x, x, x, x, x, x, ...])"
     assert short(x[0] * T.cast(x, "float32")) == "x[0] * float64(float32(x))"
-    assert short(constant(0.5, "float64x2e")) == "0.5"
-    assert short(constant((1.0, 0.0, 2000.0), "float64x2e")) == "inf"
+    with building(()):  # where number forms are allowed
+        assert short(constant(0.5, "float64x2e")) == "0.5"
+        assert short(constant(Fraction(2) ** 2000, "float64x2e")) == "inf"
     outputs, _ = symdl.scan(lambda a, b: a * b, sequences=x, outputs_info=T.ones(()))
     assert short(outputs[-1] / x[0]) == "scan(...)[0][-1] / x[0]"
 
