@@ -242,11 +242,11 @@ class Perceptron(LinearClassifier):
     def _learn(self, x: Array, labels: Array, epochs: int, again: bool) -> Self:
         units = 1 if len(self.classes_) == 2 else len(self.classes_)
         W, b = (
-            (self.coef_.T, self.intercept_)
+            (self.coef_, self.intercept_)
             if again
-            else (np.zeros((x.shape[1], units), x.dtype), np.zeros(units, x.dtype))
+            else (np.zeros((units, x.shape[1]), x.dtype), np.zeros(units, x.dtype))
         )
-        target = (labels[:, None] == (1 if units == 1 else np.arange(units))).astype(x.dtype)
+        target = labels[:, None] == (1 if units == 1 else np.arange(units))
         step = (self.eta0 * self._weights_of_classes(labels)).astype(x.dtype)
         dtype, intercept = str(x.dtype), bool(self.fit_intercept)
         kind = "rosenblatt", dtype, intercept
@@ -271,26 +271,27 @@ class Perceptron(LinearClassifier):
                     stacklevel=3,
                 )
         self.n_iter_ = trainer.epoch
-        W, b = (p.get_value() for p in trainer.objective.state)
+        self.coef_, self.intercept_ = (p.get_value() for p in trainer.objective.state)
         given_back(kind, trainer)
-        self.coef_, self.intercept_ = np.ascontiguousarray(W.T), b
         return self
 
 
 def rosenblatt(dtype: str, intercept: bool) -> Trainer:
-    """W <- W + step x (t - a), b <- b + step (t - a), a = 1 where x @ W + b > 0, else 0. Inputs: x, t, step of each row."""
+    """W <- W + s x, b <- b + s for units that are wrong: s = step where t is true, else -step; right is W x + b > 0 where t is
+    true. W[units, features]. Inputs: x, t, step, of one row: its rule needs no matrix product, and no product that leaves the
+    numbers and comes back."""
     W, b = shared(np.zeros((1, 1), dtype), "W", shape=(None, None)), shared(np.zeros(1, dtype), "b", shape=(None,))
-    x, t = (T.tensor(name, dtype=dtype, shape=(None, None)) for name in ("x", "t"))
-    step = T.tensor("step", dtype=dtype, shape=(None,))
-    a = T.switch(x @ W + b > 0, 1.0, 0.0).astype(dtype)
-    error = (t - a) * step.dimshuffle(0, "x")
+    x, t = T.tensor("x", dtype=dtype, shape=(1, None)), T.tensor("t", dtype="bool", shape=(1, None))
+    step = T.tensor("step", dtype=dtype, shape=(1,))
+    wrong = T.neq((W * x).sum(axis=1) + b > 0, t[0])
+    move = T.switch(wrong, T.switch(t[0], step, -step), 0.0)
     return Trainer(
         Objective(
             inputs=[x, t, step],
-            losses=error.sum(),  # nothing is differentiated: the rule moves the weights
+            losses=move.sum(),  # nothing is differentiated: the rule moves the weights
             parameters=(),
-            measures={"mistakes": T.neq(t, a).sum(axis=1)},
-            updates=[(W, W + x.T @ error), *([(b, b + error.sum(axis=0))] if intercept else [])],
+            measures={"mistakes": wrong.dimshuffle("x", 0).sum(axis=1)},
+            updates=[(W, W + move.dimshuffle(0, "x") * x), *([(b, b + move)] if intercept else [])],
             state=[W, b],
         ),
         SGD(1.0),
