@@ -102,37 +102,53 @@ def _chains(machine: Machine) -> int:
     return machine.registers - 4
 
 
-def _measured(machine: Machine, threads: int) -> Limits:
+class Probe:
+    """One of the limits, measured as often as asked: beside work whose share of it is wanted, in the same moments."""
+
+    def __init__(self, jobs: Sequence[Callable[[int], Any]], amount: float, kept: Any) -> None:
+        """Each job takes a number of rounds on a thread of its own, of so many bytes or operations; kept: their memory."""
+        self._jobs, self._amount, self._kept = jobs, amount, kept
+        rounds = 1
+        while (taken := _seconds(jobs[:1], rounds)) < AT_ONCE / 4:
+            rounds *= 4 if taken < AT_ONCE / 16 else 2
+        self._rounds = max(1, int(rounds * AT_ONCE / taken))
+
+    def rate(self) -> float:
+        """Bytes or operations in a second."""
+        return len(self._jobs) * self._rounds * self._amount / _seconds(self._jobs, self._rounds)
+
+
+def copying(machine: Machine, threads: int, size: int) -> Probe:
+    """Of copies that read and write so many bytes together, all threads' memory counted."""
+    copy = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)(_engine(machine).address("copy"))
+    own = max(size // threads // 2, 1)
+    pairs = [(np.ones(own, np.uint8), np.ones(own, np.uint8)) for _ in range(threads)]
+    jobs = [partial(copy, address_of(to), address_of(source), own) for to, source in pairs]
+    return Probe(jobs, 2 * own, pairs)
+
+
+def multiplying(machine: Machine, threads: int, dtype: str) -> Probe:
+    """Of additions and multiplications in registers."""
+    peak = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(_engine(machine).address(f"peak_{dtype}"))
+    room = [np.full(machine.vector_bytes * (_chains(machine) + 1) // 4, 0.5, dtype) for _ in range(threads)]
+    return Probe([partial(peak, address_of(own)) for own in room], peak_operations(machine, dtype), room)
+
+
+def _engine(machine: Machine) -> Engine:
     key = machine.fingerprint()
     if key not in _engines:
         head = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.layout}"\n'
         text = head + COPY + peak_text(machine, "float32") + peak_text(machine, "float64")
         _engines[key] = Engine(object_code([text], machine), machine)
-    engine = _engines[key]
-    copy = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)(engine.address("copy"))
-    copies = []
-    for size in SIZES:
-        own = max(size // threads // 2, 1)
-        pairs = [(np.ones(own, np.uint8), np.ones(own, np.uint8)) for _ in range(threads)]
-        places = [(address_of(to), address_of(source)) for to, source in pairs]
-        jobs = [partial(copy, *place, own) for place in places]
-        copies.append((size, _rate(jobs) * 2 * own))
-    flops = {}
-    for dtype in ("float32", "float64"):
-        peak = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(engine.address(f"peak_{dtype}"))
-        room = [np.full(machine.vector_bytes * (_chains(machine) + 1) // 4, 0.5, dtype) for _ in range(threads)]
-        jobs = [partial(peak, address_of(own)) for own in room]
-        flops[dtype] = _rate(jobs) * peak_operations(machine, dtype)
-    return Limits(threads, tuple(copies), flops)
+    return _engines[key]
 
 
-def _rate(jobs: Sequence[Callable[[int], Any]]) -> float:
-    """Rounds in a second, all together, of the jobs, each of which takes a number of rounds on a thread of its own."""
-    rounds = 1
-    while (taken := _seconds(jobs[:1], rounds)) < AT_ONCE / 4:
-        rounds *= 4 if taken < AT_ONCE / 16 else 2
-    rounds = max(1, int(rounds * AT_ONCE / taken))
-    return max(len(jobs) * rounds / _seconds(jobs, rounds) for _ in range(REPEATED))
+def _measured(machine: Machine, threads: int) -> Limits:
+    def best(probe: Probe) -> float:
+        return max(probe.rate() for _ in range(REPEATED))
+
+    copies = tuple((size, best(copying(machine, threads, size))) for size in SIZES)
+    return Limits(threads, copies, {d: best(multiplying(machine, threads, d)) for d in ("float32", "float64")})
 
 
 def _seconds(jobs: Sequence[Callable[[int], Any]], rounds: int) -> float:

@@ -1,11 +1,16 @@
 """The matrix of work and engines: medians of interleaved runs, ratios to the best peer, shares of the machine's limits.
 
     python -m benchmarks.matrix [--groups E1 M ...] [--only TEXT] [--threads 1 2] [--rounds 9] [--store NAME]
+    python -m benchmarks.matrix --show NAME
     python -m benchmarks.matrix --compare OLD.json NEW.json
 
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
-some milliseconds; reported are the best sample of each engine, the median over rounds of the ratio to the best peer, and how
-much symdl's own samples scatter. Results are compared with the truth (`truth`; where there is none, with symdl's): a peer that
+some milliseconds, after one that is not counted; with several threads engines wait before it until those of the one before
+have gone to sleep. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
+share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
+much symdl's own samples scatter. A ratio is above 1 by more than noise if it is by more than half the distance of its
+quartiles. --store adds to the record what was run, in the place of what it had of the same cells; `shortfalls` says why
+a cell falls short. Results are compared with the truth (`truth`; where there is none, with symdl's): a peer that
 differs (*), or whose function is off by more than 4 ulp (~), is shown, and not counted. "symdl plain" is precision="plain", symdl's
 own arithmetic without more digits where they are at stake; the second ratio is its, to the best peer that is right but for such digits.
 """
@@ -24,15 +29,21 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import RECORDS, store
 from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
 from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
+from benchmarks.matrix.shortfalls import reason
 from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
+from symdl.backends.limits import Probe, copying, multiplying
+from symdl.config import config
+from symdl.runs import native
 
 GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last
 LONGEST = 1.0  # seconds a call beyond which an engine gets three rounds only
+ASLEEP = 0.03  # seconds after which the threads of every library have gone to sleep: OpenBLAS' spin for 2^26 ticks
 
 
 def run_of(engine: Engine, cell: Cell) -> Any:
@@ -71,7 +82,7 @@ def differs(cell: Cell, mine: Any, other: Any) -> bool:
     return bool(not np.isfinite(other).all() or np.abs(mine.astype(float) - other).max() > tolerance * scale)
 
 
-def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dict[str, Any]:
+def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> dict[str, Any]:
     """All engines on one cell."""
     runs: dict[str, tuple[Any, int]] = {}
     row: dict[str, Any] = {"cell": cell.label, "first_s": {}, "failed": {}, "differs": [], "inexact": [], "ulp": {}}
@@ -102,8 +113,15 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dic
         if spent / calls > LONGEST:
             rounds = min(rounds, 3)
     samples: dict[str, list[float]] = {name: [] for name in runs}
+    probe = limit_of(cell, str(mine.dtype), threads)
+    rates = []
     for _ in range(rounds):
+        if probe is not None:
+            rates.append(probe.rate())
         for name, (run, calls) in runs.items():
+            if threads > 1:
+                time.sleep(ASLEEP)
+                run()
             started = time.perf_counter()
             for _ in range(calls):
                 run()
@@ -116,27 +134,35 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, limits: Any) -> dic
     if peers:
         best = min(peers, key=lambda name: min(samples[name]))
         row["best_peer"] = best
-        row["ratio"] = round(statistics.median(a / b for a, b in zip(own, samples[best], strict=True)), 3)
+        ratios = [a / b for a, b in zip(own, samples[best], strict=True)]
+        row["ratio"] = round(statistics.median(ratios), 3)
+        low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        row["ratio_noise"] = round((high - low) / 2, 3)
     if alike:
         best = min(alike, key=lambda name: min(samples[name]))
         pairs = zip(samples["symdl plain"], samples[best], strict=True)
         row["plain_ratio"] = round(statistics.median(a / b for a, b in pairs), 3)
-    if cell.bytes:
-        row["share_of_copy"] = round(cell.bytes / min(own) / limits["copy"], 3)
-    if cell.flops:
-        row["share_of_flops"] = round(cell.flops / min(own) / limits["flops"][str(mine.dtype)], 3)
+    if rates:
+        amount = cell.bytes or cell.flops
+        row["share"] = round(statistics.median(amount / a / rate for a, rate in zip(own, rates, strict=True)), 3)
+        row["limit"] = ("copy " if cell.bytes else "peak ") + f"{statistics.median(rates) / 1e9:.1f}e9/s"
+    if cell.wanted:
+        row["wanted"] = cell.wanted
     return row
+
+
+def limit_of(cell: Cell, dtype: str, threads: int) -> Probe | None:
+    """What bounds the cell."""
+    machine = native().machine
+    if cell.bytes:
+        return copying(machine, threads, cell.bytes)
+    return multiplying(machine, threads, dtype) if cell.flops else None
 
 
 def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
     """The rows of one process."""
-    from symdl.backends.limits import measured as limits_of
-    from symdl.runs import native
-
     warnings.simplefilter("ignore")  # of peers
-    found = limits_of(native().machine)
-    largest = max(found.copies, key=lambda pair: pair[0])
-    limits = {"copy": largest[1], "flops": {d: v * threads for d, v in found.flops.items()}}
+    config.optimizing = "now"  # nothing but what stays is timed; group C's processes are their own
     engines = [engine(threads) for engine in ENGINES if engine.available()]
     rows = []
     for group in groups:
@@ -146,7 +172,7 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
         for cell in GROUPS[group]():
             if only in cell.label:
                 usable = [e for e in engines if cell.parameters is None or isinstance(e, Differentiating)]
-                row = measured(cell, usable, rounds, limits) | {"group": group, "threads": threads}
+                row = measured(cell, usable, rounds, threads) | {"group": group, "threads": threads}
                 rows.append(row)
                 print(line(row), file=sys.stderr, flush=True)
     return rows
@@ -155,7 +181,7 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
 def line(row: dict[str, Any]) -> str:
     """A row as text."""
     unit = "us" if "us" in row else "mib"
-    share = row.get("share_of_copy") or row.get("share_of_flops")
+    share = row.get("share")
     ratio = f"{row['ratio']:>6.2f}" if "ratio" in row else " " * 6
     marks = {**dict.fromkeys(row.get("inexact", ()), "~"), **dict.fromkeys(row["differs"], "*")}
     shown = "  ".join(f"{name} {us:,.1f}{marks.get(name, '')}" for name, us in row[unit].items())
@@ -179,39 +205,80 @@ def compare(old: Path, new: Path) -> int:
     return slower
 
 
+def behind(row: dict[str, Any]) -> bool:
+    """Whether the best peer is ahead by more than noise."""
+    return bool(row.get("ratio", 0.0) > 1 + row.get("ratio_noise", 0.0))
+
+
+def short(row: dict[str, Any]) -> bool:
+    """Whether less of the limit is reached than should be."""
+    return bool(row.get("share", 1.0) < row.get("wanted", 0.0))
+
+
+def summary(rows: Rows) -> str:
+    """The mean of the ratios, and which cells fall short, by how much and why."""
+    compared = [r for r in rows if "ratio" in r]
+    if not compared:
+        return "nothing to compare"
+    mean = math.exp(statistics.fmean(math.log(r["ratio"]) for r in compared))
+    above = sorted((r for r in compared if r["ratio"] > 1), key=lambda r: -r["ratio"])
+    beyond = sum(map(behind, above))
+    lines = [
+        f"{len(compared)} cells, geometric mean of the ratios {mean:.2f}; {len(above)} above 1.0, {beyond} by more than noise:"
+    ]
+    for r in above:
+        mark = " " if behind(r) else "~"
+        lines.append(
+            f"{mark} {r['threads']} {r['cell']:<36} {r['ratio']:.2f} +-{r.get('ratio_noise', 0):.2f} ({r['best_peer']})  {reason(r)}"
+        )
+    limited = [r for r in rows if "wanted" in r]
+    below = sorted(filter(short, limited), key=lambda r: r["share"])
+    lines.append(f"{len(limited)} cells have a limit, {len(below)} reach less of it than they should:")
+    lines += [f"  {r['threads']} {r['cell']:<36} {r['share']:.0%} of {r['limit']}  {reason(r)}" for r in below]
+    return "\n".join(lines)
+
+
+def merged(name: str, rows: Rows) -> Rows:
+    """The rows of a record with these in the place of its own of the same cells and threads."""
+    path = RECORDS / f"{name}.json"
+    known: Rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    new = {(r["cell"], r["threads"]) for r in rows}
+    order = {group: k for k, group in enumerate(GROUPS)}
+    kept = [r for r in known if (r["cell"], r["threads"]) not in new]
+    return sorted(kept + rows, key=lambda r: (r["threads"], order.get(r["group"], len(order))))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS))
     parser.add_argument("--only", default="", help="cells whose label holds this")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--store", metavar="NAME", help="write benchmarks/records/NAME.json")
+    parser.add_argument("--store", metavar="NAME", help="put the rows into benchmarks/records/NAME.json")
+    parser.add_argument("--show", metavar="NAME", help="print a record")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("OLD", "NEW"))
     parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)  # what rows_from asks for
     options = parser.parse_args()
     if options.compare:
         return 1 if compare(*options.compare) else 0
+    rows: Rows = []
+    if options.show:
+        rows = json.loads((RECORDS / f"{options.show}.json").read_text())["rows"]
+        print("\n".join([*map(line, rows), summary(rows)]))
+        return 0
     if options.rows:
         keep_to(options.rows)
         report(rows_of(options.groups, options.only, options.rows, options.rounds))
         return 0
     print(f"t {'cell':<32} {'ratio':>6} {'plain':>6} {'limit':>5} noise  best times", file=sys.stderr)
-    rows: Rows = []
+    rows = []
     for threads in options.threads:
         for group in options.groups:
             given = ("--groups", group, "--only", options.only, "--rounds", str(options.rounds))
             rows += rows_from("benchmarks.matrix", threads, *given)
-    ratios = [r["ratio"] for r in rows if "ratio" in r]
-    if ratios:
-        mean = math.exp(statistics.fmean(map(math.log, ratios)))
-        behind = sorted((r for r in rows if r.get("ratio", 0) > 1), key=lambda r: -r["ratio"])
-        print(f"{len(ratios)} cells, geometric mean of the ratios {mean:.2f}, {len(behind)} above 1.0:")
-        for r in behind:
-            print(f"  {r['threads']} {r['cell']:<32} {r['ratio']:.2f} ({r['best_peer']})")
+    print(summary(rows))
     if options.store:
-        from benchmarks.machine import store
-
-        print("record:", store(options.store, rows).name)
+        print("record:", store(options.store, merged(options.store, rows)).name)
     return 0
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 Array = Any
+WANTED = 0.85  # of the bandwidth of copies, or of the peak of operations
 
 
 @dataclass(frozen=True)
 class Cell:
     """group, name: where it stands. formula(m, *arrays) is the work; with `rate` it is loss(m, parameters, *arrays), and the
     work is a step of gradient descent, or of Adam. make: the arrays, and for a step the parameters before them. bytes: read and written
-    at least, flops: added and multiplied at least, where one of them bounds the time. random: results cannot be compared.
+    at least, flops: added and multiplied at least, where one of them bounds the time; wanted: the share of that bound which
+    the work should come to, 0 for none. random: results cannot be compared.
     """
 
     group: str
@@ -27,6 +29,7 @@ class Cell:
     adam: bool = False
     bytes: int = 0
     flops: int = 0
+    wanted: float = 0.0
     random: bool = False
 
     @property

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.matrix.cells import Cell, normal, several
+from benchmarks.matrix.cells import WANTED, Cell, normal, several
 
+STREAMED = "sum", "mean", "max", "argmax"  # so little is done with a number that memory is the bound
 ITEM = {"float32": 4, "float64": 8}
 
 
@@ -31,7 +32,8 @@ def chains() -> Iterator[Cell]:
     yield Cell("E2", "chain broadcast", chain, row, bytes=8 * n * n)
     wide = several(normal(n, 2 * n), normal(n, 2 * n))
     yield Cell("E2", "chain strided", lambda m, x, y: chain(m, x[:, ::2], y[:, ::2]), wide, bytes=12 * n * n)
-    yield Cell("E2", "sum of two 1e7", lambda m, x, y: x + y, several(normal(10**7), normal(10**7)), bytes=12 * 10**7)
+    yield Cell("E2", "sum of two 1e7", lambda m, x, y: x + y, several(normal(10**7), normal(10**7)), bytes=12 * 10**7,
+               wanted=WANTED)  # fmt: skip
 
 
 def functions() -> Iterator[Cell]:
@@ -61,9 +63,11 @@ def reductions() -> Iterator[Cell]:
                     return getattr(m, name)(x, axis=axis)
 
                 shown = "x".join(map(str, shape))
-                yield Cell("E4", f"{name} {shown} axis {axis}", formula, several(normal(*shape)), bytes=moved)
+                bound = WANTED if name in STREAMED and size >= 10**6 else 0.0
+                given = several(normal(*shape))
+                yield Cell("E4", f"{name} {shown} axis {axis}", formula, given, bytes=moved, wanted=bound)
     n = 10**6
-    yield Cell("E4", "cumsum 1e6", lambda m, x: m.cumsum(x, 0), several(normal(n)), bytes=8 * n)
+    yield Cell("E4", "cumsum 1e6", lambda m, x: m.cumsum(x, 0), several(normal(n)), bytes=8 * n, wanted=WANTED)
     yield Cell("E4", "argsort 1e5", lambda m, x: m.argsort(x), several(normal(10**5)))
     rows, width = 10_000, 128
 
@@ -71,12 +75,15 @@ def reductions() -> Iterator[Cell]:
         return [normal(rows, width)(rng), rng.integers(0, rows, 4096)]
 
     moved = 2 * 4096 * width * 4
-    yield Cell("E4", "gather 4096 rows", lambda m, x, i: m.take(x, i, axis=0), chosen, bytes=moved)
+    yield Cell("E4", "gather 4096 rows", lambda m, x, i: m.take(x, i, axis=0), chosen, bytes=moved, wanted=WANTED)
 
     def added(rng: np.random.Generator) -> list[Any]:
         return [*chosen(rng), normal(4096, width)(rng)]
 
-    yield Cell("E4", "scatter-add 4096 rows", lambda m, x, i, v: m.scatter_add(x, i, v), added, bytes=8 * rows * width)
+    moved = 8 * rows * width + 12 * 4096 * width
+    yield Cell(
+        "E4", "scatter-add 4096 rows", lambda m, x, i, v: m.scatter_add(x, i, v), added, bytes=moved, wanted=WANTED
+    )
 
 
 def products() -> Iterator[Cell]:
@@ -86,12 +93,12 @@ def products() -> Iterator[Cell]:
     for dtype in ("float32", "float64"):
         for n in (32, 64, 128, 256, 512, 1024, 2048):
             two = several(normal(n, n, dtype=dtype), normal(n, n, dtype=dtype))
-            yield Cell("E5", f"{n} {dtype}", product, two, flops=2 * n**3)
+            yield Cell("E5", f"{n} {dtype}", product, two, flops=2 * n**3, wanted=WANTED if n >= 256 else 0.0)
     n = 512
     two = several(normal(n, n), normal(n, n))
-    yield Cell("E5", "512 a.T b", lambda m, a, b: a.T @ b, two, flops=2 * n**3)
-    yield Cell("E5", "512 a b.T", lambda m, a, b: a @ b.T, two, flops=2 * n**3)
-    yield Cell("E5", "512 a.T b.T", lambda m, a, b: a.T @ b.T, two, flops=2 * n**3)
+    yield Cell("E5", "512 a.T b", lambda m, a, b: a.T @ b, two, flops=2 * n**3, wanted=WANTED)
+    yield Cell("E5", "512 a b.T", lambda m, a, b: a @ b.T, two, flops=2 * n**3, wanted=WANTED)
+    yield Cell("E5", "512 a.T b.T", lambda m, a, b: a.T @ b.T, two, flops=2 * n**3, wanted=WANTED)
     for rows, inner, columns in (
         (1, 784, 512),
         (8, 784, 512),
@@ -101,11 +108,14 @@ def products() -> Iterator[Cell]:
         (10000, 64, 10),
     ):
         both = several(normal(rows, inner), normal(inner, columns))
-        yield Cell("E5", f"{rows}x{inner}x{columns}", product, both, flops=2 * rows * inner * columns)
+        bound = WANTED if min(rows, inner, columns) >= 256 else 0.0
+        flops = 2 * rows * inner * columns
+        yield Cell("E5", f"{rows}x{inner}x{columns}", product, both, flops=flops, wanted=bound)
     both = several(normal(64, 32, 64), normal(64, 64, 32))
     yield Cell("E5", "batched 64 of 32x64x32", product, both, flops=2 * 64 * 32 * 64 * 32)
     three = several(normal(256, 784), normal(784, 512), normal(512))
-    yield Cell("E5", "dense layer, relu", lambda m, x, w, b: m.relu(x @ w + b), three, flops=2 * 256 * 784 * 512)
+    yield Cell("E5", "dense layer, relu", lambda m, x, w, b: m.relu(x @ w + b), three, flops=2 * 256 * 784 * 512,
+               wanted=WANTED)  # fmt: skip
 
 
 # name -> images, filters, how
@@ -117,6 +127,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "resnet 1x1": ((16, 64, 28, 28), (256, 64, 1, 1), {}),
     "resnet stride 2": ((16, 64, 56, 56), (128, 64, 3, 3), {"border_mode": "half", "subsample": (2, 2)}),
     "dilation 2": ((16, 32, 32, 32), (32, 32, 3, 3), {"border_mode": "half", "filter_dilation": (2, 2)}),
+    "depthwise": ((16, 64, 28, 28), (64, 1, 3, 3), {"border_mode": "half", "num_groups": 64}),
     "4 groups": ((16, 64, 28, 28), (64, 16, 3, 3), {"border_mode": "half", "num_groups": 4}),
 }
 
@@ -131,7 +142,11 @@ def convolutions() -> Iterator[Cell]:
         side = images[2] if same else images[2] - filters[2] + 1
         flops = 2 * images[0] * filters[0] * (side // stride) ** 2 * int(np.prod(filters[1:]))
         scale = 1 / float(np.sqrt(np.prod(filters[1:])))
-        yield Cell("E6", name, layer(how), several(normal(*images), normal(*filters, scale=scale)), flops=flops)
+        given = several(normal(*images), normal(*filters, scale=scale))
+        moved = 0
+        if filters[1] == 1 < images[1]:  # depthwise: a few operations a number
+            moved, flops = 4 * images[0] * (images[1] * images[2] ** 2 + filters[0] * (side // stride) ** 2), 0
+        yield Cell("E6", name, layer(how), given, bytes=moved, flops=flops, wanted=WANTED)
 
         def loss(m: Any, p: Any, x: Any, how: dict[str, Any] = how) -> Any:
             y = m.conv2d(x * p[1], p[0], **how)
@@ -142,9 +157,11 @@ def convolutions() -> Iterator[Cell]:
         ) -> list[Any]:
             return [normal(*filters, scale=scale)(rng), np.ones(images[1:], np.float32)]
 
-        yield Cell("E6", f"{name}, both gradients", loss, several(normal(*images)), parameters, 1e-3, flops=3 * flops)
+        yield Cell("E6", f"{name}, both gradients", loss, several(normal(*images)), parameters, 1e-3, flops=3 * flops,
+                   wanted=WANTED if flops else 0.0)  # fmt: skip
     pooled = several(normal(128, 20, 24, 24))
-    yield Cell("E6", "max pooling", lambda m, x: m.max_pool(x), pooled, bytes=128 * 20 * 24 * 24 * 5)
+    yield Cell("E6", "max pooling", lambda m, x: m.max_pool(x), pooled, bytes=128 * 20 * 24 * 24 * 5,
+               wanted=WANTED)  # fmt: skip
 
     def normalized(m: Any, p: Any, x: Any) -> Any:
         mean = x.mean(0)
