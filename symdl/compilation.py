@@ -29,6 +29,7 @@ from symdl.memory import in_place, plan, reused
 from symdl.motion import improved
 from symdl.ops.scan import IF, SCAN
 from symdl.parallel import parallel
+from symdl.patches import patched
 from symdl.program import Binding, Check, Program, verify
 from symdl.regions import steps
 from symdl.rewrite import Origins, expanded
@@ -198,7 +199,8 @@ def _program(
     )
     of = dict(zip([*graph.inputs, *graph.shareds], at, strict=True))
     commits = [(source, of[shared]) for (shared, _), source in zip(graph.updates, sources, strict=True)]
-    program = with_epilogues(reused(scheduled(in_place(program, commits))))
+    program = in_place(*patched(program, commits))
+    program = with_epilogues(reused(scheduled(program)))
     program = plan(parallel(program) if blocks else program)
     verify(program)
     return program

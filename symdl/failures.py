@@ -72,7 +72,7 @@ class Blame:
                 kind = leaf.type.dtype
                 shown = f"{kind}[{', '.join(map(str, array.shape))}]" if array.ndim else f"{kind} {array}"
                 parts.append((short(leaf), shown, place_of(leaf)))
-        indexing = head.startswith("getitem") and fact.relation == "<="
+        indexing = head.startswith(("getitem", "subtensor")) and fact.relation == "<="
         elementwise = source >= 0 and self.nodes[source].op.kind == "elementwise" and 1 in (left, right)
         remedy = "Only an axis that is known to be 1 when the function is made stretches: T.row, or shape=(1, None)."
         error = IndexRangeError if indexing else ShapeError

@@ -68,8 +68,9 @@ class Storage:
                 for x in n.inputs:
                     self._window(x, strided=not sliding)
             case "control":
-                for x in n.inputs:
-                    if x in self.given or not is_lendable(x):
+                for k, x in enumerate(n.inputs):
+                    decides = k == 0 and n.op.name == "ifelse"  # a condition is read where it lies
+                    if decides or x in self.given or not is_lendable(x):
                         self._window(x, strided=True)
             case "gather":
                 x, *positions = n.inputs

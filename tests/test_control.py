@@ -450,6 +450,21 @@ def test_ifelse_is_lazy() -> None:
         f(np.arange(3.0), np.array([7]), True)
 
 
+def test_a_condition_that_is_known_takes_its_branch() -> None:
+    """Also where it becomes known by givens; a condition may be a formula of indices, too."""
+    x, training = T.dvector("x"), T.iscalar("training")
+    y = ifelse(T.neq(training, 0), x * 2, T.exp(x))
+    v = np.array([0.5, 1.0])
+    for flag, wanted in ((1, [2.0, 2.0]), (0, np.exp(v))):
+        f = function([x], [grad(y.sum(), x)], givens={training: np.int32(flag)})
+        assert not any(inner(s) for s in f.lowered.program.steps)
+        np.testing.assert_allclose(f(v)[0], wanted)
+    np.testing.assert_array_equal(three_ways([x], ifelse(T.constant(False), x, x + 1), v)[0], v + 1)
+    counted, _ = scan(lambda k, a: ifelse(k, a, a * 3), T.arange(3), x)
+    np.testing.assert_array_equal(three_ways([x], counted, v)[0], [3 * v] * 3)
+    np.testing.assert_array_equal(three_ways([x], ifelse(x.shape[0], x, x + 1), v)[0], v)
+
+
 def test_ifelse_of_lists_and_in_loops() -> None:
     x, y = T.dvectors("x", "y")
     a, b = ifelse(T.gt(x.sum(), 0), [x * 2, y], [y, x + 1])

@@ -124,8 +124,11 @@ SLICE = register(
 def _pad_infer(t: TensorType, *, starts: Any, steps: Any, shape: Shape, fill: float) -> Inferred:
     facts: list[Fact] = []
     for k, (s, d, n, m) in enumerate(zip(starts, steps, t.shape, shape, strict=True)):
-        last = s + (n - 1) * d if d > 0 else s
-        require_at_most(last + 1, m, f"pad: axis {k} of {{0}} reaches {{left}}, past {{right}}", facts)
+        first, last = (s, s + (n - 1) * d)[:: 1 if d > 0 else -1]
+        require_at_most(0, first, f"subtensor: the place begins at {{right}} on axis {k}, before 0", facts)
+        require_at_most(
+            last + 1, m, f"subtensor: the place ends at {{left}} on axis {k}, which has {{right}} entries", facts
+        )
     return TensorType(t.dtype, shape), tuple(facts)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from symdl.bodies import Body
 from symdl.errors import SymdlError
-from symdl.expr import CONSTANT, Expr, building, constant, rebuilt, topological
+from symdl.expr import CONSTANT, RESULT, Expr, building, constant, rebuilt, topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
+from symdl.ops.scan import IF
 from symdl.rewrite import Origins
 from symdl.rules.simplify import simplified
 from symdl.types import Dim, Results
@@ -30,7 +32,8 @@ LONGEST = 2000  # bits of an exact number that is carried on
 def folded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
     """The roots with constant parts computed, then simplified where that changed something.
 
-    A chain of +, -, *, / on scalar constants is computed in rationals and rounded once; all else by NumPy, op by op.
+    A chain of +, -, *, / on scalar constants is computed in rationals and rounded once; all else by NumPy, op by op. Of an
+    ifelse whose condition is constant the branch that is taken is left.
     """
     table: Origins = {} if origins is None else origins
     done: dict[Expr, Expr] = {}
@@ -42,11 +45,21 @@ def folded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
             new = rebuilt(node, inputs)
             if inputs and all(i.op is CONSTANT for i in inputs):
                 new = _folded(node, new, numbers)
+            elif new.op is RESULT and inputs[0].op is IF and inputs[0].inputs[0].op is CONSTANT:
+                new = _taken(inputs[0])[new.params["index"]]
         if new is not node and new.op.kind != "leaf":
             table[new] = table.get(new, frozenset()) | mine
         done[node] = new
     found = [done[r] for r in roots]
     return simplified(found, table) if any(a is not b for a, b in zip(found, roots, strict=True)) else found
+
+
+def _taken(node: Expr) -> list[Expr]:
+    """The results of an ifelse whose condition is known."""
+    condition, *given = node.inputs
+    split, holds = node.params["split"], bool(condition.params["value"].array)
+    body: Body = node.params["then" if holds else "other"]
+    return body(*(given[:split] if holds else given[split:]))
 
 
 def _folded(node: Expr, new: Expr, numbers: dict[Expr, Fraction]) -> Expr:
