@@ -37,7 +37,7 @@ CHAINS: dict[str, Callable[..., Expr]] = {
     "sqrt(x*x + 1)": lambda x: T.sqrt(x * x + 1),
     "log(sigmoid(a*x + b))": lambda x: T.log(T.sigmoid(1.5 * x + 0.25)),
     "x sigmoid(x)": lambda x: x * T.sigmoid(x),
-    "gelu": lambda x: 0.5 * x * (1 + T.erf(x / np.sqrt(2.0))),
+    "gelu": lambda x: 0.5 * x * (1 + T.erf(x / 2**0.5)),
     "tanh(2x + 1) exp(-x*x)": lambda x: T.tanh(2 * x + 1) * T.exp(-x * x),
     "softplus(x) - x": lambda x: T.softplus(x) - x,
     "sqrt(x*x + y*y)": lambda x, y: T.sqrt(x * x + y * y),

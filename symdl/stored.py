@@ -89,10 +89,13 @@ class Storage:
 
     def _repeated(self, n: Expr) -> None:
         """n is computed several times for each of its elements, unless it is stored."""
+        views: list[Expr] = []
         while n.op.kind == "view" and n not in self.keep:
+            views.append(n)
             n = n.inputs[0]
         if self._left.get(n, 0) >= COSTLY:
             self._store(n)
+            self._left.update(dict.fromkeys(views, 0))
 
     def _window(self, n: Expr, strided: bool) -> None:
         """Store what a window on n looks at. strided: a view with strides will do; else it must be in C order."""

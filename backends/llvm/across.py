@@ -19,7 +19,8 @@ from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, Value, place_of, walk
+from symdl.backends.llvm.stretches import stretch
+from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
@@ -41,6 +42,9 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     """The plan for a loop whose rounds are independent, as they are marked or seen to be; None for others."""
     items = list(walk(*loop.body))
     inner = [item for item in items if isinstance(item, For)]
+    wide = any(isinstance(item, Apply) and item.dtype in WIDE for item in items)
+    if wide and not in_stretches(loop.body):
+        return None
     if not inner or not all(isinstance(item, KINDS) for item in items) or not vector_bytes:
         return None
     indices = {f.index for f in inner}
@@ -70,8 +74,6 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                 if any(loop.index in symbols(e) for bound in bounds for e in bound):
                     return None
             case Apply(primitive, _, dtype):
-                if dtype in WIDE:
-                    return None
                 heavy = heavy or primitive not in CHEAP or dtype == "bool"
     lanes = max(vector_bytes // bytes_, 2)
     extent = loop.extent if isinstance(loop.extent, int) else 2 * lanes
@@ -88,6 +90,21 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     if at_most(SHORT, longest):
         return None
     return Across(both, longest)
+
+
+def in_stretches(body: tuple[Stmt, ...]) -> bool:
+    """Whether all numbers of two limbs belong to what is tried with one, and stores nothing: in a lane that has not
+    failed it would be stored again."""
+    place = 0
+    while place < len(body):
+        found = stretch(body, place)
+        if found is not None and not found.stores:
+            place = found.end
+        elif any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(body[place])):
+            return False
+        else:
+            place += 1
+    return True
 
 
 def apart(loop: For, items: list[Any]) -> bool:
@@ -107,6 +124,8 @@ def apart(loop: For, items: list[Any]) -> bool:
 
 class AcrossWriter(DrawWriter):
     """A DrawWriter that takes loops around reductions several rounds at a time where it may."""
+
+    in_stretches = True
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
@@ -188,8 +207,7 @@ class AcrossWriter(DrawWriter):
         self.varies = varying_in(loop)
         kept, self.variables = self.variables, {}
         self.take(lanes)
-        for statement in loop.body:
-            self.statement(statement)
+        self.statements(loop.body)
         self.take(0)
         self.variables, self.varies = kept, None
         self.nests.pop()
@@ -197,6 +215,11 @@ class AcrossWriter(DrawWriter):
         self.forget(changed_in(loop.body))
         most = self.extreme("max", self.arithmetic("sub", end, start), "0")
         return self.arithmetic("add", start, self.arithmetic("and", most, str(-lanes)))
+
+    def vary(self, statements: tuple[Stmt, ...]) -> None:
+        super().vary(statements)
+        if self.varies is not None:
+            self.varies |= changed_in(statements)
 
     # values
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial as bound
+from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.llvm.halves import halves, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import MOST_LANES, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
+from symdl.backends.llvm.stretches import TRIED, Stretch, stretch
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
+from symdl.backends.wide.mixed import MIXED
 from symdl.backends.wide.ranges import Attempt
 from symdl.backends.wide.short import SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
@@ -34,13 +38,66 @@ class AttemptWriter(VectorWriter):
     """A VectorWriter that tries loops without exponents first."""
 
     everywhere: tuple[str, ...] = ()  # addresses that every function has, those out of line, too
+    in_stretches = (
+        False  # whether sums of two limbs are tried, with what is made of them: threads of a GPU would have to agree
+    )
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
         self.cold: dict[tuple[int, int], Cold] = {}  # by the id of the loop, and lanes
-        self.kept: list[Whole] = []  # a writer knows values by their ids
+        self.kept: list[Any] = []  # a writer knows values by their ids
+        self.stretches: dict[int, tuple[Stretch | None, tuple[Stmt, ...]]] = {}  # by the id of their first statement
+
+    def statements(self, body: tuple[Stmt, ...]) -> None:
+        """Emit statements; those that add up numbers of two limbs and round what they make of them are tried first."""
+        place = 0
+        while place < len(body):
+            tried = self.stretch(body, place)
+            if tried is None:
+                self.statement(body[place])
+                place += 1
+            else:
+                self.attempted(body[place : tried.end], tried)
+                place = tried.end
+
+    def stretch(self, body: tuple[Stmt, ...], place: int) -> Stretch | None:
+        """The attempt at what begins with a statement of a body."""
+        found = self.stretches.get(id(body[place])) if self.in_stretches else (None, body)
+        if found is None:
+            found = self.stretches[id(body[place])] = stretch(body, place), body
+        return found[0]
+
+    def attempted(self, statements: tuple[Stmt, ...], tried: Stretch) -> None:
+        """The attempt, then, where it has failed, the statements, of which it keeps the results of other lanes."""
+        loops = [s for s in (*statements, *tried.tried) if isinstance(s, For)]
+        self.vary(tried.tried)
+        for loop in loops:
+            self.attempts[id(loop)] = None, loop
+        for statement in tried.tried:
+            self.statement(statement)
+        failed = self.value(tried.failed)
+        again, good, join = self.fresh("again"), self.fresh("good"), self.fresh("join")
+        self.branch(any_lane(self, failed).text if self.lanes else failed.text, again, good)
+        kept = {name: Ref(TRIED + name, dtype) for name, dtype in tried.results.items()}
+        full = {name: Ref(name, dtype) for name, dtype in tried.results.items()}
+        chosen = [Assign(n, Apply("where", (tried.failed, full[n], kept[n]), x.dtype)) for n, x in kept.items()]
+        self.kept += chosen
+        for label, behind in ((again, (*statements, *chosen)), (good, tuple(Local(n, x) for n, x in kept.items()))):
+            self.label(label)
+            self.open_scope()
+            for statement in behind:
+                self.statement(statement)
+            self.close_scope()
+            self.jump(join)
+        self.label(join)
+        self.forget(changed_in(statements))
+
+    def vary(self, statements: tuple[Stmt, ...]) -> None:
+        """Statements follow of whose variables no loop around knows."""
+        for nest in self.nests:
+            nest.varying.update(changed_in(statements))
 
     def statement(self, statement: Stmt) -> None:
         """Emit one statement."""
@@ -69,7 +126,23 @@ class AttemptWriter(VectorWriter):
         """A value whose operands are known."""
         if isinstance(item, Apply) and item.primitive in SHORT:
             return SHORT[item.primitive](self, *map(self.value, item.args))
+        if isinstance(item, Apply) and item.dtype == "float32" and len(item.args) == 1:
+            found = self.of_halves(item)
+            if found is not None:
+                return found
         return super().compute(item)
+
+    def of_halves(self, item: Apply) -> Reg | None:
+        """A float32 made of a float64 that is two float32."""
+        if (whole := rest_of(item)) is not None:
+            pair = halves(self, whole)
+            return None if pair is None else pair[1]
+        if item.primitive != "cast" and item.primitive not in MIXED:
+            return None
+        pair = halves(self, item.args[0])
+        if pair is None:
+            return None
+        return pair[0] if item.primitive == "cast" else MIXED[item.primitive](self, pair)
 
     # one round
 
@@ -293,8 +366,7 @@ class AttemptWriter(VectorWriter):
     def whole(self, loop: For, tried: Whole) -> None:
         """The attempt at all rounds, then, if it has failed, all rounds in full."""
         self.kept.append(tried)
-        for nest in self.nests:  # no loop around knows of the variables of the attempt
-            nest.varying.update(changed_in((*tried.before, tried.loop, *tried.after)))
+        self.vary((*tried.before, tried.loop, *tried.after))
         for statement in tried.before:
             super().statement(statement)
         self.attempts[id(tried.loop)] = None, tried.loop

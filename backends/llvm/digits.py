@@ -9,7 +9,7 @@ must hold when the program runs, k being as large as leaves the result two or th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,7 +86,7 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
         return None
     if tier is SHORTER and not any(_has_short(item) for item in items):
         return None
-    pass_ = _Digits(tier)
+    pass_ = FewerDigits(tier)
     out: list[Any] = []
     for statement in inlined(loop.body):
         if isinstance(statement, Local):
@@ -113,10 +113,10 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
         else:
             value = found
         out.append(replace(statement, value=value))
-    order = next((k for k, fits in zip(ORDERS, pass_.fits, strict=True) if fits), None)
-    if order is None:
+    if (order := pass_.order) is None:
         return None
-    return For(loop.index, loop.extent, tuple(out), loop.schedule), pass_.lost(order)
+    failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
+    return For(loop.index, loop.extent, tuple(out), loop.schedule), failed
 
 
 def added(statement: Store | Assign) -> Value:
@@ -139,8 +139,18 @@ def _has_short(item: Any) -> bool:
     return isinstance(item, Apply) and item.dtype in ONE_LIMB and PREFIX + item.primitive in SHORT
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What must hold when the program runs: value test bound, or bound times 2^-k."""
+
+    test: str
+    value: Value
+    bound: Value
+    scaled: bool = False
+
+
 @dataclass
-class _Digits:
+class FewerDigits:
     """Values with their counterparts, what these are wrong by, and what must hold."""
 
     tier: Tier
@@ -149,8 +159,9 @@ class _Digits:
     spans: dict[int, Span] = field(default_factory=dict)  # likewise
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     fits: list[bool] = field(default_factory=lambda: [True] * len(ORDERS))
-    cancelling: dict[tuple[int, int], tuple[Value, Value]] = field(default_factory=dict)  # |the one| >= 2^-k the other
-    bounded: dict[int, Value] = field(default_factory=dict)  # at most WITHIN
+    conditions: dict[tuple[str, int, int], Condition] = field(default_factory=dict)
+    variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
+    wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
     sizes: dict[int, Value] = field(default_factory=dict)
     known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
 
@@ -203,8 +214,11 @@ class _Digits:
 
     def asked(self, value: Value, size: Value) -> None:
         """The value shall not be too small beside a size."""
-        pair = self.magnitude(value), size
-        self.cancelling[id(pair[0]), id(size)] = pair
+        self.must("ge", self.magnitude(value), size, scaled=True)
+
+    def must(self, test: str, value: Value, bound: Value, scaled: bool = False) -> None:
+        """A condition, see `Condition`."""
+        self.conditions.setdefault((test, id(value), id(bound)), Condition(test, value, bound, scaled))
 
     def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
@@ -214,19 +228,50 @@ class _Digits:
             self.fits = [fits and u <= most for fits, u in zip(self.fits, units, strict=True)]
         return any(self.fits)
 
-    def lost(self, order: int) -> Value | None:
-        """Whether any of the conditions does not hold."""
+    @property
+    def order(self) -> int | None:
+        """The largest k that will do."""
+        return next((k for k, fits in zip(ORDERS, self.fits, strict=True) if fits), None)
+
+    def lost(self, scale: Value, conditions: Iterable[Condition]) -> Value | None:
+        """Whether any of the conditions does not hold. scale: 2^-k, a float64."""
         found: Value | None = None
-        conditions = [
-            self.op("ge", s, self.op("mul", size, self.constant(2.0**-order, size.dtype)), dtype="bool")
-            for s, size in self.cancelling.values()
-        ]
-        conditions += [
-            self.op("le", size, self.constant(WITHIN, size.dtype), dtype="bool") for size in self.bounded.values()
-        ]
-        for one in conditions:
+        for c in conditions:
+            bound = c.bound
+            if c.scaled:
+                bound = self.op("mul", bound, self.in_dtype(scale, bound.dtype))
+            one = self.op(c.test, c.value, bound, dtype="bool")
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
+
+    def in_dtype(self, value: Value, dtype: str) -> Value:
+        """A power of 2 in a dtype."""
+        if isinstance(value, Const):
+            return self.constant(value.number, dtype)
+        return value if value.dtype == dtype else self.op("cast", value, dtype=dtype)
+
+    # ---- variables ----
+
+    def declare(self, name: str, counterpart: Value, value: Value) -> None:
+        """A variable that begins as a value, which has been looked at."""
+        self.variables[name] = counterpart, self.spans[id(value)]
+        if (error := self.errors.get(id(value))) is not None:
+            self.wrong[name] = error
+
+    def summed(self, name: str, term: Value, size: Value | None, count: float) -> None:
+        """To a variable so many terms, which have been looked at, were added. size: the sum of what their sizes are, None
+        where it is the variable itself."""
+        counterpart, (low, high) = self.variables[name]
+        a, b = self.spans[id(term)]
+        self.variables[name] = counterpart, (low if a >= 0 else -math.inf, high if b <= 0 else math.inf)
+        before = self.wrong.get(name, Error((0.0,) * len(ORDERS))).units
+        units = map(max, before, self.units(term))
+        self.wrong[name] = Error(tuple(u + count * self.own("add") for u in units), size)
+
+    def of_one_sign(self, name: str, term: Value) -> bool:
+        """Whether a variable and what is added to it are never below 0, and wrong by no more than their own sizes are."""
+        errors = [e for e in (self.wrong.get(name), self.errors.get(id(term))) if e is not None]
+        return self.variables[name][1][0] >= 0 <= self.spans[id(term)][0] and all(e.size is None for e in errors)
 
     # ---- values ----
 
@@ -267,6 +312,10 @@ class _Digits:
             if limbs[1]:
                 self.errors[id(item)] = Error((0.5,) * len(ORDERS))
             return Const(limbs[0] if len(limbs) == 2 else (limbs[0], limbs[2]), ONE_LIMB[item.dtype])
+        if isinstance(item, Ref) and item.name in self.variables:
+            if (error := self.wrong.get(item.name)) is not None:
+                self.errors[id(item)] = error
+            return self.variables[item.name][0]
         if isinstance(item, Load | Ref):
             return item if item.dtype not in self.tier.forms else None
         return None if any(getattr(x, "dtype", "") in self.tier.forms for x in walk(item)) else item
@@ -393,6 +442,8 @@ class _Digits:
             return number, number
         if item.dtype == "bool" or item.dtype.startswith("uint"):
             return 0.0, math.inf
+        if isinstance(item, Ref) and item.name in self.variables:
+            return self.variables[item.name][1]
         if not isinstance(item, Apply):
             return -math.inf, math.inf
         spans = [self.spans[id(x)] for x in item.args]
@@ -462,10 +513,10 @@ def _is_zero(x: Value) -> bool:
 
 
 STOP = Error(())
-Rule = Callable[[_Digits, Apply, Value], Error | None]
+Rule = Callable[[FewerDigits, Apply, Value], Error | None]
 
 
-def _add(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _add(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("add")
@@ -484,11 +535,11 @@ def _add(d: _Digits, item: Apply, found: Value) -> Error | None:
     return Error(tuple(u + d.own("add") for u in units), d.together(x, y))
 
 
-def _kept(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _kept(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     return d.errors.get(id(item.args[0]))
 
 
-def _mul(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _mul(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
         return None if d.tier is not SHORTER and d.width(item) <= 53 else d.rounded("mul")
@@ -500,12 +551,12 @@ def _mul(d: _Digits, item: Apply, found: Value) -> Error | None:
     return d.added((d.relative(x), 1.0), (d.relative(y), 1.0), own=d.own("add"))
 
 
-def _div(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _div(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     return d.added((d.relative(x), 1.0), (d.relative(y), 1.0), own=d.own("add"))
 
 
-def _where(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _where(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     condition, x, y = item.args
     errors = [d.errors.get(id(v)) for v in (x, y)]
     units = tuple(map(max, d.units(x), d.units(y)))
@@ -517,36 +568,36 @@ def _where(d: _Digits, item: Apply, found: Value) -> Error | None:
     return Error(units, d.op("where", d.done[id(condition)], a, b, dtype=a.dtype))
 
 
-def _extreme(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _extreme(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
         return None
     return d.added((tuple(map(max, d.relative(x), d.relative(y))), 1.0), own=0.0)
 
 
-def _of_condition(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _of_condition(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     return d.added((d.relative(item.args[0]), CONDITION[item.primitive]), own=d.rounded(item.primitive).units[0])
 
 
-def _exponential(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     far = FARTHEST if name != "exp2" else 1100.0
     error = d.errors.get(id(x))
     if error is not None and error.size is not None:
-        d.bounded[id(error.size)] = error.size
+        d.must("le", error.size, d.constant(WITHIN, error.size.dtype))
         far = WITHIN
     else:
         far = min(far, max(map(abs, d.spans[id(x)])))
     return d.added((d.units(x), far * EXPONENTIALS[name]), own=d.rounded(name).units[0])
 
 
-def _steep(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _steep(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     far = min(FARTHEST, max(map(abs, d.spans[id(x)])))
     return d.added((d.relative(x), STEEP[name] * (far + 1)), own=d.rounded(name).units[0])
 
 
-def _smooth(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _smooth(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x = item.args[0]
     if id(x) not in d.errors:
         return d.rounded(item.primitive)
@@ -554,7 +605,7 @@ def _smooth(d: _Digits, item: Apply, found: Value) -> Error | None:
     return Error(tuple(u + 2 for u in d.units(x)), d.op("add", size, d.constant(1.0, size.dtype)))
 
 
-def _log(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _log(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     if id(x) not in d.errors:
         return d.rounded(name)
@@ -563,15 +614,15 @@ def _log(d: _Digits, item: Apply, found: Value) -> Error | None:
     return Error(tuple(u * LOGARITHMS[name] + 2 for u in d.relative(x)), size)
 
 
-def _log1p(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _log1p(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x = item.args[0]
     units, low = d.relative(x), d.spans[id(x)][0]
-    if id(x) not in d.errors or low >= -0.5:
-        return d.added((units, 1.5), own=d.own("log1p"))
-    return STOP
+    if id(x) in d.errors and low < -0.5:
+        d.must("ge", d.done[id(x)], d.constant(-0.5, found.dtype))
+    return d.added((units, 1.5), own=d.own("log1p"))
 
 
-def _pow(d: _Digits, item: Apply, found: Value) -> Error | None:
+def _pow(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("pow")

@@ -109,8 +109,7 @@ def _written(
         writer.scopes[0].landing += lines
         writer.scopes[0].symbols.update({FIRST: "%first", END: "%end"})
         writer.spread = body[0] if is_spread(body) else None
-    for statement in body:
-        writer.statement(statement)
+    writer.statements(body)
     writer.line("ret i64 0")
     if in_chunks:
         return module.share(stem, parameters, writer.finished(), writer)

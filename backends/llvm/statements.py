@@ -100,8 +100,12 @@ class KernelWriter(Writer):
 
     def round(self, loop: For) -> None:
         """The body of a loop, one element."""
-        for inner in loop.body:
-            self.statement(inner)
+        self.statements(loop.body)
+
+    def statements(self, body: tuple[Stmt, ...]) -> None:
+        """Emit statements, one after the other."""
+        for statement in body:
+            self.statement(statement)
 
     def variable(self, name: str) -> str:
         """The address of a scalar variable (LLVM turns it into registers)."""
@@ -313,7 +317,7 @@ def varying_in(loop: For) -> set[Dependency]:
 def changed_in(body: tuple[Stmt, ...]) -> set[Dependency]:
     """Buffers and variables that statements write."""
     found: set[Dependency] = set()
-    for item in statements(body):
+    for item in every_statement(body):
         if isinstance(item, Store):
             found.add(("buffer", item.view.buffer))
         if isinstance(item, Local | Assign):
@@ -321,7 +325,7 @@ def changed_in(body: tuple[Stmt, ...]) -> set[Dependency]:
     return found
 
 
-def statements(body: tuple[Stmt, ...]) -> Iterator[Any]:
+def every_statement(body: tuple[Stmt, ...]) -> Iterator[Any]:
     """Every statement, also inside loops."""
     stack = list(reversed(body))
     while stack:

@@ -215,5 +215,5 @@ class AtomWriting(Writer):
             largest = ew.eq(gap, zero)
             small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
             ties = self.known.within(self.reduced(SUM, ew.where(largest, one, zero), total.param), 1, MANY)
-            self.done[key] = ew.add(small, ew.sub(ties, one))
+            self.done[key] = ew.add(small, ew.maximum(ew.sub(ties, one), zero))  # said so that loops know its sign
         return self.done[key]

@@ -1,0 +1,65 @@
+"""A float64 that is one exact operation on float32 numbers, as a sum of two float32: rounded, and what that leaves.
+
+float32(x - y) is x - y in float32, since the bits of a float64 are more than twice as many and two; what it leaves is known by
+six more operations (Knuth), of a product by one. So exp(x - y), which asks for more digits than a float32 has of its argument
+(`wide.mixed`), takes whole vectors of float32 and no conversions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdl.backends.builder import BITS, Builder, Reg
+from symdl.backends.vmath.forms import Pair, two_sum
+from symdl.loops import Apply, Const, Value
+
+
+def halves(w: Any, item: Value) -> Pair | None:
+    """(high, low) with item = high + low, from a writer's registers; None for what is no such number."""
+    if item.dtype != "float64":
+        return None
+    match item:
+        case Const(number) if np.float32(number) == number:
+            return w.const(float(number), "float32"), w.const(0.0, "float32")
+        case Apply("cast", (x,)) if x.dtype == "float32":
+            return w.value(x), w.const(0.0, "float32")
+        case Apply("add" | "sub" | "mul" as name, (Apply("cast", (x,)), Apply("cast", (y,)))) if (
+            x.dtype == y.dtype == "float32"
+        ):
+            return _exact(w, name, w.value(x), w.value(y))
+        case Apply("neg", (x,)):
+            found = halves(w, x)
+            return None if found is None else (w.fneg(found[0]), w.fneg(found[1]))
+        case Apply("abs", (x,)):
+            found = halves(w, x)
+            return None if found is None else _absolute(w, found)
+        case Apply("where", (condition, x, y)):
+            first, second = halves(w, x), halves(w, y)
+            if first is None or second is None:
+                return None
+            chosen = w.value(condition)
+            return w.select(chosen, first[0], second[0]), w.select(chosen, first[1], second[1])
+    return None
+
+
+def _exact(b: Builder, name: str, x: Reg, y: Reg) -> Pair | None:
+    if name == "mul":
+        high = b.mul(x, y)
+        return (high, b.fma(x, y, b.fneg(high))) if b.fused else None
+    return two_sum(b, x, b.fneg(y) if name == "sub" else y)
+
+
+def _absolute(b: Builder, x: Pair) -> Pair:
+    sign = b.and_(b.bits(x[0]), -(1 << (BITS["float32"] - 1)))
+    return b.fabs(x[0]), b.unbits(b.xor(b.bits(x[1]), sign))
+
+
+def rest_of(item: Value) -> Value | None:
+    """x, of float32(x - float64(float32(x)))."""
+    match item:
+        case Apply("cast", (Apply("sub", (x, Apply("cast", (Apply("cast", (again,)) as high,)))),), "float32"):
+            if x is again and x.dtype == "float64" and high.dtype == "float32":
+                return x
+    return None

@@ -1,0 +1,181 @@
+"""Statements that add up numbers of two limbs and round what they make of the sums, tried with one limb: the rows of a
+logarithm of exponentials, say. Where a result has lost too many digits, the statements are run again in full.
+
+    var s = 0;  for r in 0:m: s = s + exp(x[r] - most);  var y = cast(most + log(s))
+
+Errors are bounded as in `digits`; those of a sum are its terms' and so many additions', relative to the sum, or to the sum of
+the sizes of its terms where these may differ in sign. Loop IR to Loop IR.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from symdl.backends.llvm.digits import LOOSER, ONE_LIMB, Condition, FewerDigits, added
+from symdl.backends.llvm.thinning import inlined
+from symdl.loops import Apply, Assign, Const, For, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.types import Extent
+
+PAIR = "float64x2"
+ONE = ONE_LIMB[PAIR]
+MANY = (1 << 10, 1 << 16, 1 << 22)  # numbers in a row of unknown length; of longer ones too little would be known
+ROWS = replace(LOOSER, single=2.0**28)  # rounded, then no more than an ulp is lost
+TRIED = "tried "
+FLAG = "failed"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Statements of a body from some place on.
+
+    end: the place behind them. tried: the attempt at them, whose variables have names of their own. failed: whether it
+    has. results: the variables that others may read, each with its dtype. stores: whether anything is stored.
+    """
+
+    end: int
+    tried: tuple[Stmt, ...]
+    failed: Value
+    results: dict[str, str]
+    stores: bool
+
+
+def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
+    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind."""
+    first = body[start]
+    if not isinstance(first, Local) or first.value.dtype != PAIR:
+        return None
+    names: set[str] = set()
+    end = start
+    for place in range(start, len(body)):
+        statement = body[place]
+        if isinstance(statement, Local) and statement.value.dtype == PAIR:
+            names.add(statement.name)
+        elif not any(isinstance(item, Ref) and item.name in names for item in walk(statement)):
+            continue
+        end = place + 1
+    found = body[start:end]
+    declared = [s.name for s in found if isinstance(s, Local)]
+    if not any(isinstance(s, For) for s in found) or len(set(declared)) < len(declared):
+        return None
+    lengths = [s.extent for s in found if isinstance(s, For) and not isinstance(s.extent, int)]
+    attempts = [a for most in (MANY if lengths else MANY[:1]) if (a := _Attempt(found, most)).order is not None]
+    return attempts[-1].finished(end, scale_of(attempts, lengths)) if attempts else None
+
+
+def scale_of(attempts: Sequence[_Attempt], lengths: Sequence[Extent]) -> Value:
+    """The 2^-k that is asked for, by the lengths of the rows."""
+    *others, last = attempts
+    scale: Value = Const(2.0 ** -(last.order or 0), "float64")
+    for one in reversed(others):
+        order = Const(2.0 ** -(one.order or 0), "float64")
+        few = [Apply("le", (Position(length), Const(one.most, "int64")), "bool") for length in lengths]
+        all_few = functools.reduce(lambda x, y: Apply("bitwise_and", (x, y), "bool"), few)
+        scale = Apply("where", (all_few, order, scale), "float64")
+    return scale
+
+
+class _Attempt:
+    """A stretch being tried: each statement with one limb, and what its variables are wrong by."""
+
+    def __init__(self, statements: Sequence[Stmt], most: int) -> None:
+        """most: numbers in a row of unknown length."""
+        self.pass_ = FewerDigits(ROWS)
+        self.most = most
+        self.out: list[tuple[Stmt, list[Condition]]] = []  # with what must hold there
+        self.results: dict[str, str] = {}
+        self.read: set[str] = set()  # variables of the stretch
+        self.stores = False
+        works = all(map(self.statement, statements)) and any(conditions for _, conditions in self.out)
+        self.order = self.pass_.order if works else None  # the k that will do
+
+    def statement(self, statement: Stmt) -> bool:
+        """Whether it can be tried."""
+        before = len(self.pass_.conditions)
+        made = self.loop(statement) if isinstance(statement, For) else self.local(statement)
+        if made is None:
+            return False
+        conditions = [*self.pass_.conditions.values()][before:]
+        self.out += [(s, []) for s in made[:-1]]
+        self.out.append((made[-1], conditions))
+        return True
+
+    def finished(self, end: int, scale: Value) -> Stretch:
+        """The attempt at all that was tried, and where the next statements begin. scale: 2^-k."""
+        flag = Ref(FLAG, "int64")
+        tried: list[Stmt] = [Local(FLAG, Const(0, "int64"))]
+        for statement, conditions in self.out:
+            lost = self.pass_.lost(scale, conditions)
+            note = (
+                ()
+                if lost is None
+                else (Assign(FLAG, Apply("bitwise_or", (flag, self.pass_.op("cast", lost, dtype="int64")), "int64")),)
+            )
+            if isinstance(statement, For):
+                tried.append(replace(statement, body=(*statement.body, *note)))
+            else:
+                tried += (statement, *note)
+        failed = Apply("ne", (flag, Const(0, "int64")), "bool")
+        return Stretch(end, tuple(tried), failed, self.results, self.stores)
+
+    def local(self, statement: Stmt) -> list[Stmt] | None:
+        """A variable, by another name."""
+        if not isinstance(statement, Local):
+            return None
+        name, value = statement.name, statement.value
+        self.reads(value)
+        found = self.pass_.value(value)
+        if found is None or (value.dtype != PAIR and id(value) in self.pass_.errors):
+            return None
+        self.pass_.declare(name, Ref(TRIED + name, found.dtype), value)
+        if value.dtype != PAIR:
+            self.results[name] = value.dtype
+        return [Local(TRIED + name, found)]
+
+    def loop(self, loop: For) -> list[Stmt] | None:
+        """A loop without loops inside, after the variables that it needs."""
+        count = float(loop.extent) if isinstance(loop.extent, int) else self.most
+        before: list[Stmt] = []
+        out: list[Stmt] = []
+        sums: list[tuple[str, Value, Value | None]] = []
+        for statement in inlined(loop.body):
+            if isinstance(statement, Local):
+                continue
+            if not isinstance(statement, Assign | Store):
+                return None
+            kept = added(statement)
+            self.reads(kept)
+            found = self.pass_.value(kept)
+            if found is None or (kept.dtype != PAIR and id(kept) in self.pass_.errors):
+                return None
+            if isinstance(statement, Store):
+                self.stores = True
+                if kept is not statement.value or kept.dtype == PAIR:
+                    return None
+                out.append(replace(statement, value=found))
+                continue
+            name = statement.name
+            if kept is statement.value or name not in self.pass_.variables or name in self.read:
+                return None
+            total = Ref(TRIED + name, found.dtype)
+            out.append(Assign(total.name, Apply("add", (total, found), found.dtype)))
+            if kept.dtype != PAIR:
+                continue
+            size = None
+            if not self.pass_.of_one_sign(name, kept):
+                if name in self.pass_.wrong:
+                    return None
+                size = Ref(f"size of {name}", ONE)
+                before.append(Local(size.name, Apply("abs", (self.pass_.variables[name][0],), ONE)))
+                out.append(Assign(size.name, Apply("add", (size, self.pass_.size(kept)), ONE)))
+            sums.append((name, kept, size))
+        if not isinstance(loop.extent, int):
+            self.pass_.must("le", Position(loop.extent), Const(self.most, "int64"))
+        for name, kept, size in sums:
+            self.pass_.summed(name, kept, size, count)
+        return [*before, For(loop.index, loop.extent, tuple(out), loop.schedule)]
+
+    def reads(self, value: Value) -> None:
+        """Take note of the variables that a value reads: what adds to them afterwards is not looked at again."""
+        self.read |= {item.name for item in walk(value) if isinstance(item, Ref)}

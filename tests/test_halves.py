@@ -1,0 +1,49 @@
+"""Functions of float64 numbers that are two float32: as right as by way of float64, in vectors and alone, special values too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from quick_code import quickly
+
+import symdl.tensor as T
+from symdl.backends.llvm import attempts
+from symdl.backends.llvm.halves import halves
+
+FORMULAS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "exp of a difference": lambda m, x, y: m.exp(x - y),
+    "exp of a sum": lambda m, x, y: m.exp(x + y),
+    "exp of a product": lambda m, x, y: m.exp(-x * y),
+    "of a size": lambda m, x, y: 1 / (1 + m.exp(abs(x - y))),
+    "of one sign": lambda m, x, y: m.exp(m.where(x < 0, x * y, x - y)),
+}
+SPECIAL = np.array([0, -0.0, np.inf, -np.inf, np.nan, 3e38, -3e38, 1e-40, 1e-45, 1, -1, 88.5], np.float32)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_functions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within 2 ulp of the exact value; what is not finite is that of NumPy in float64."""
+    used: list[bool] = []
+
+    def noted(writer: Any, item: Any) -> Any:
+        found = halves(writer, item)
+        used.append(found is not None)
+        return found
+
+    monkeypatch.setattr(attempts, "halves", noted)
+    rng = np.random.default_rng(1)
+    x, y = (np.concatenate([rng.uniform(-s, s, 203) for s in (1e-3, 1, 9, 60)]).astype(np.float32) for _ in "xy")
+    x, y = np.concatenate([x, np.repeat(SPECIAL, SPECIAL.size)]), np.concatenate([y, np.tile(SPECIAL, SPECIAL.size)])
+    a, b = (T.tensor(v, dtype="float32", shape=(None,)) for v in "xy")
+    (found,) = quickly([a, b], [FORMULAS[name](T, a, b)])([x, y])
+    assert any(used)
+    with np.errstate(all="ignore"):
+        true = FORMULAS[name](np, x.astype(np.longdouble), y.astype(np.longdouble))
+        rounded = true.astype(np.float32)
+        finite = np.isfinite(rounded)
+        np.testing.assert_array_equal(found[~finite], rounded[~finite])
+        error = np.abs(found[finite] - true[finite]) / np.spacing(np.abs(rounded[finite]))
+    assert error.max() < 2
