@@ -90,6 +90,8 @@ OPTIONS: dict[str, Option] = {
     "float_semantics": choice("mathematical", "strict"),  # of `function`: see symdl.semantics
     "precision": choice("right", "plain"),  # of `function`: whether digits and range are kept by wider numbers too
     "device": choice("cpu", "cuda", "cuda-emulated"),  # of `function`: where it runs
+    # float32 products on a GPU: tf32 rounds operands to 10 bits, for tensor cores; own leaves none to a library
+    "gpu_products": choice("full", "tf32", "own"),
     "nan_guard": choice("off", "results", "all"),  # of `function`: what is looked at for NaN and infinities
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call
@@ -105,6 +107,7 @@ class Config:
     float_semantics: str
     precision: str
     device: str
+    gpu_products: str
     nan_guard: str
     cache_dir: str
     cache_size: int

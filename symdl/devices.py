@@ -30,7 +30,7 @@ def _gpu(name: str, driver: str, store: Store | None) -> Backend:
     with _lock:
         if name not in _places:
             _places[name] = device.Device(getattr(choosing, driver)(store))
-        found: Backend = backend.CudaBackend(name, _places[name], store)
+        found: Backend = backend.CudaBackend(name, _places[name], store, config.gpu_products)
         return found
 
 
@@ -46,11 +46,11 @@ def backend(device: str) -> Backend:
     CudaUnavailableError where no GPU can be used."""
     if device not in DEVICES:
         raise InputError(f"function: there is no device {device!r}", (), f"devices: {', '.join(DEVICES)}")
-    return _backend(device, config.cache_dir, config.cache_size)
+    return _backend(device, config.cache_dir, config.cache_size, config.gpu_products)
 
 
 @cache
-def _backend(device: str, folder: str, limit: int) -> Backend:
+def _backend(device: str, folder: str, limit: int, products: str) -> Backend:
     return DEVICES[device](current())
 
 

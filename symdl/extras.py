@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, str]] = {
     "mpi4py": ("mpi4py", "mpi"),
     "pycuda": ("pycuda", "cuda"),
     "cuda.bindings": ("cuda-bindings", "cuda-wheels"),
+    "nvmath": ("nvmath-python", "cublas"),
 }
 
 

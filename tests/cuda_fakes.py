@@ -259,3 +259,114 @@ def install(patch: pytest.MonkeyPatch, name: str, module: ModuleType | None) -> 
         patch.setitem(sys.modules, path, made)
         if k > 1:
             setattr(sys.modules[".".join(parts[: k - 1])], parts[k - 1], made)
+
+
+class Cublas:
+    """nvmath.bindings.cublasLt: matrices by columns, as cuBLAS's documentation has them, computed by NumPy on a driver's memory."""
+
+    def __init__(self, driver: Any, stream: Any = None) -> None:
+        self.driver, self.stream = driver, stream
+        self.made: dict[int, dict[Any, Any]] = {}
+        self.products: list[dict[str, Any]] = []  # what was asked for
+        self.algorithms = 1  # how many there are for a product
+        self.count = 6  # handles so far
+        self.broken = ""  # what create says
+
+    def module(self) -> ModuleType:
+        module = ModuleType("nvmath.bindings.cublasLt")
+        names = {
+            "MatmulDescAttribute": ["TRANSA", "TRANSB"],
+            "MatrixLayoutAttribute": ["BATCH_COUNT", "STRIDED_BATCH_OFFSET"],
+            "MatmulPreferenceAttribute": ["MAX_WORKSPACE_BYTES", *(f"MIN_ALIGNMENT_{x}_BYTES" for x in "ABCD")],
+        }
+        for kind, members in names.items():
+            setattr(module, kind, SimpleNamespace(**{name: name for name in members}))
+        module.__dict__.update(
+            create=self.create, matmul=self.matmul, matmul_algo_get_heuristic=self.heuristic,
+            matmul_heuristic_result_dtype=np.dtype(
+                [("algo", [("data_", "<u8", (8,))]), ("workspace_size", "<u8"), ("state", "<i4"), ("waves_count", "<f4"),
+                 ("reserved", "<i4", (4,))]
+            ),
+            matmul_desc_create=lambda compute, scale: self.new(compute=compute, scale=scale),
+            matrix_layout_create=lambda kind, rows, columns, pitch: self.new(
+                kind=kind, rows=rows, columns=columns, pitch=pitch
+            ),
+            matmul_preference_create=self.new,
+        )  # fmt: skip
+        for name in ("matmul_desc", "matrix_layout", "matmul_preference"):
+            setattr(module, f"{name}_set_attribute", self.set)
+            setattr(module, f"{name}_destroy", self.made.pop)
+        return module
+
+    def create(self) -> int:
+        if self.broken:
+            raise RuntimeError(self.broken)
+        return self.new()
+
+    def new(self, **what: Any) -> int:
+        self.count += 1
+        self.made[self.count] = what
+        return self.count
+
+    def set(self, of: int, name: str, place: int, bytes_: int) -> None:
+        wide = {"STRIDED_BATCH_OFFSET", "MAX_WORKSPACE_BYTES"}
+        assert bytes_ == (8 if name in wide else 4)
+        self.made[of][name] = int.from_bytes(ctypes.string_at(place, bytes_), "little")
+
+    def heuristic(self, handle: int, what: int, *rest: Any) -> None:
+        *layouts, preference, count, results, found = rest
+        assert count == 1
+        assert {handle, what, preference, *layouts} <= self.made.keys()
+        ctypes.c_int32.from_address(found).value = self.algorithms
+        (ctypes.c_uint64 * 9).from_address(results)[8] = 4096  # the workspace that it asks for
+        self.said = dict(self.made[preference])
+
+    def matmul(
+        self, handle: int, what: int, alpha: int, a: int, a_of: int, b: int, b_of: int, beta: int, c: int, c_of: int,
+        d: int, d_of: int, algorithm: int, workspace: int, bytes_: int, stream: int,
+    ) -> None:  # fmt: skip
+        assert (c, c_of, bytes_) == (d, d_of, 4096)
+        assert algorithm
+        assert workspace
+        told, layouts = self.made[what], [dict(self.made[x]) for x in (a_of, b_of, c_of)]
+        dtype = {"R_32F": np.float32, "R_64F": np.float64}[layouts[0]["kind"]]
+        kind = ctypes.c_float if dtype is np.float32 else ctypes.c_double
+        assert (kind.from_address(alpha).value, kind.from_address(beta).value) == (1, 0)
+        self.products.append({**told, "rows": layouts[2]["rows"], "columns": layouts[2]["columns"], **self.said})
+
+        def work() -> None:
+            first, second, result = (self.matrices(x, of, dtype) for x, of in zip((a, b, d), layouts, strict=True))
+            left = np.swapaxes(first, 1, 2) if told["TRANSA"] else first
+            right = np.swapaxes(second, 1, 2) if told["TRANSB"] else second
+            result[:] = left @ right
+            for k, matrix in enumerate(result):
+                at = d + k * layouts[2].get("STRIDED_BATCH_OFFSET", 0) * result.itemsize
+                for j in range(matrix.shape[1]):
+                    column = np.ascontiguousarray(matrix[:, j])
+                    self.driver.upload(at + j * layouts[2]["pitch"] * result.itemsize, column, SimpleNamespace())
+
+        self.driver._do(self.stream, work)
+
+    def matrices(self, place: int, of: dict[Any, Any], dtype: Any) -> Any:
+        """A copy of what lies there, as (batch, rows, columns)."""
+        found = np.zeros((of.get("BATCH_COUNT", 1), of["rows"], of["columns"]), dtype)
+        assert of["pitch"] >= of["rows"]
+        for k, matrix in enumerate(found):
+            for j in range(of["columns"]):
+                column = np.zeros(of["rows"], dtype)
+                at = place + (k * of.get("STRIDED_BATCH_OFFSET", 0) + j * of["pitch"]) * column.itemsize
+                self.driver.download(column, at, SimpleNamespace())
+                matrix[:, j] = column
+        return found
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """As the package nvmath."""
+        computes = ModuleType("nvmath.bindings.cublas")
+        names = ("COMPUTE_32F", "COMPUTE_32F_FAST_TF32", "COMPUTE_64F")
+        computes.__dict__["ComputeType"] = SimpleNamespace(**{name: name for name in names})
+        install(patch, "nvmath.bindings.cublasLt", self.module())
+        module = sys.modules["nvmath.bindings.cublasLt"]
+        kinds = SimpleNamespace(CUDA_R_32F="R_32F", CUDA_R_64F="R_64F")
+        install(patch, "nvmath.bindings.cublas", computes)
+        patch.setitem(sys.modules, "nvmath.bindings.cublasLt", module)
+        sys.modules["nvmath"].__dict__["CudaDataType"] = kinds

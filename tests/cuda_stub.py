@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -106,6 +106,9 @@ class StubDriver:
     def free(self, address: int) -> None:
         del self.live[address]
         self.said.append(("free",))
+
+    def attached(self) -> Any:
+        return nullcontext()
 
     def label(self, address: int, bytes_: int, name: str) -> None:
         self.labels.append((address, bytes_, name))

@@ -33,12 +33,16 @@ def program_for(inputs: Sequence[Expr], outputs: Sequence[Expr], stable: bool = 
 
 
 def on_gpu(
-    inputs: Sequence[Expr], outputs: Sequence[Expr], values: Sequence[Any], driver: Emulator | None = None
+    inputs: Sequence[Expr],
+    outputs: Sequence[Expr],
+    values: Sequence[Any],
+    driver: Emulator | None = None,
+    tensor_cores: bool = False,
 ) -> list[Any]:
     """The outputs, computed by the emulated GPU; no check of an index has failed."""
     program = program_for(inputs, outputs)
     named = {b.name: np.asarray(v) for b, v in zip(program.of_kind("input"), values, strict=True)}
-    found = Run(gpu_program(program), named, driver or emulator())
+    found = Run(gpu_program(program, tensor_cores), named, driver or emulator())
     assert found.status() == 0
     return [found.array(b.name) for b in program.of_kind("output")]
 

@@ -51,7 +51,7 @@ def test_each_device_has_its_own_forms() -> None:
 
 def test_ptx_is_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     f, _, _ = step_and_data("cuda-emulated")
-    assert ".target sm_75" in f.source("ptx")  # the emulator's own capability
+    assert ".target sm_80" in f.source("ptx")  # the emulator's own capability
     monkeypatch.setattr(devices.gpu_backend("cuda-emulated"), "capability", (9, 0))
     assert ".target sm_90" in f.source("ptx")
 

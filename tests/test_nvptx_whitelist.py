@@ -15,8 +15,9 @@ import wide_code
 from agree import DTYPES
 from gpu_kernels import HEAD, counts, exchanges, scale, softmax, transpose
 
+from symdl.backends.nvptx.assemble import OLDEST
 from symdl.backends.nvptx.ptx import ptx
-from symdl.backends.nvptx.whitelist import BY_TYPE, known, verify_ptx_safe
+from symdl.backends.nvptx.whitelist import BY_TYPE, LATER, known, verify_ptx_safe
 from symdl.backends.primitives import PRIMITIVES, kind
 from symdl.backends.wide.primitives import EMIT as WIDE_EMIT
 from symdl.errors import InternalError
@@ -108,10 +109,11 @@ def _long(name: str, others: list[str]) -> str:
 COMPILE = """
 import json, sys
 import llvmlite.binding as llvm
+texts, cpu = json.load(sys.stdin)
 llvm.initialize_all_targets(); llvm.initialize_all_asmprinters()
 target = llvm.Target.from_triple("nvptx64-nvidia-cuda")
-machine = target.create_target_machine(cpu="sm_75", features="", opt=1)
-for name, text in json.load(sys.stdin):
+machine = target.create_target_machine(cpu=cpu, features="", opt=1)
+for name, text in texts:
     print(name, flush=True)
     module = llvm.parse_assembly(text)
     module.triple, module.data_layout = "nvptx64-nvidia-cuda", str(machine.target_data)
@@ -121,11 +123,11 @@ for name, text in json.load(sys.stdin):
 """
 
 
-def compiled_apart(texts: list[tuple[str, str]]) -> subprocess.CompletedProcess[str]:
+def compiled_apart(texts: list[tuple[str, str]], cpu: str = "sm_75") -> subprocess.CompletedProcess[str]:
     """Translate in a process of its own, since LLVM may end it."""
     return subprocess.run(
         [sys.executable, "-c", COMPILE],
-        input=json.dumps(texts),
+        input=json.dumps([texts, cpu]),
         capture_output=True,
         text=True,
         check=False,
@@ -137,9 +139,29 @@ def test_all_that_is_listed_translates() -> None:
     texts = functions()
     assert len(texts) > 150
     for _, text in texts:
-        verify_ptx_safe(text)
+        verify_ptx_safe(text, OLDEST)
     done = compiled_apart(texts)
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
+
+
+def test_what_newer_devices_have_translates_for_them() -> None:
+    four = "{ float, float, float, float }"
+    name = "mma.m16n8k8.row.col.tf32"
+    texts = {
+        "f2tf32.rna": "declare i32 @llvm.nvvm.f2tf32.rna(float)\ndefine i32 @f(float %a) {\n"
+        "  %r = call i32 @llvm.nvvm.f2tf32.rna(float %a)\n  ret i32 %r\n}\n",
+        name: f"declare {four} @llvm.nvvm.{name}({', '.join(['i32'] * 6 + ['float'] * 4)})\n"
+        f"define {four} @f(i32 %a, float %c) {{\n  %r = call {four} @llvm.nvvm.{name}("
+        f"{', '.join(['i32 %a'] * 6 + ['float %c'] * 4)})\n  ret {four} %r\n}}\n",
+    }
+    assert texts.keys() == LATER.keys()
+    for one, text in texts.items():
+        major, minor = LATER[one]
+        verify_ptx_safe(text, (major, minor))
+        with pytest.raises(InternalError, match=one):
+            verify_ptx_safe(text, OLDEST)
+        done = compiled_apart([(one, text)], f"sm_{major}{minor}")
+        assert done.returncode == 0, done.stderr.splitlines()[-3:]
 
 
 @pytest.mark.parametrize("lanes", [0, 2])
@@ -161,7 +183,7 @@ def test_every_primitive_translates(dtype: str, lanes: int) -> None:
         ]
         rows += [("cast", dtype, after, lanes, True) for after in DTYPES]
         text = test_vmath.module_text(rows)
-    verify_ptx_safe(text)
+    verify_ptx_safe(text, OLDEST)
     done = compiled_apart([(dtype, text)])
     assert done.returncode == 0, done.stderr.splitlines()[-3:]
 
@@ -219,18 +241,18 @@ def test_the_rest_is_refused_before_llvm_sees_it(
     "name", ["exp.f32", "pow.f64", "sin.f32", "canonicalize.f32", "powi.f32.i32", "lrint.i64.f32", "nvvm.x"]
 )
 def test_names_that_are_not_known(name: str) -> None:
-    assert not known(name)
+    assert not known(name, (12, 0))
 
 
 def test_a_long_result_is_refused() -> None:
     with pytest.raises(InternalError, match="a result of more than 128 bits"):
-        verify_ptx_safe("define internal i320 @turns(double %x) noinline {\n  ret i320 0\n}\n")
-    verify_ptx_safe("define internal i128 @fine(double %x) noinline {\n  ret i128 0\n}\n")
+        verify_ptx_safe("define internal i320 @turns(double %x) noinline {\n  ret i320 0\n}\n", OLDEST)
+    verify_ptx_safe("define internal i128 @fine(double %x) noinline {\n  ret i128 0\n}\n", OLDEST)
 
 
 @pytest.mark.parametrize("make", [counts, exchanges, scale, softmax, transpose], ids=lambda m: m.__name__)
 def test_kernels_pass(make: Any) -> None:
-    verify_ptx_safe(make())
+    verify_ptx_safe(make(), OLDEST)
     assert "afn" in "define void @afn() {\n  ret void\n}"
-    verify_ptx_safe("define void @afn_fast() {\n  ret void\n}")  # a name is no flag
+    verify_ptx_safe("define void @afn_fast() {\n  ret void\n}", OLDEST)  # a name is no flag
     assert HEAD in make()

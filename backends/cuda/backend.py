@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 
 from symdl.backends.cuda.clocks import Clocks
 from symdl.backends.cuda.code import GpuCode
+from symdl.backends.cuda.cublas import library_for
 from symdl.backends.cuda.device import Array, Device
 from symdl.backends.cuda.executable import CudaExecutable
 from symdl.backends.cuda.peaks import bandwidth, operations
@@ -18,19 +19,25 @@ from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.cuda_c import cuda_c
 from symdl.backends.nvptx.launches import GpuProgram, launches
 from symdl.backends.nvptx.ptx import ptx
+from symdl.backends.nvptx.tensor_cores import NEEDS
 from symdl.backends.routines import Routine
 from symdl.events import Stages
 from symdl.program import Program
 
 
 class CudaBackend:
-    """A GPU by its driver. store keeps what is compiled from process to process, as the CPU's does."""
+    """A GPU by its driver. store keeps what is compiled from process to process, as the CPU's does. products: "tf32"
+    rounds the operands of float32's to tf32, where the device has tensor cores for that; "own" leaves none to a library."""
 
     cut = False  # kernels are cut for a GPU by `nvptx`
 
-    def __init__(self, name: str, device: Device, store: MutableMapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self, name: str, device: Device, store: MutableMapping[str, bytes] | None = None, products: str = "full"
+    ) -> None:
         self.name, self.device, self.store = name, device, store
         self.capability = device.driver.capability()
+        self.tensor_cores = products == "tf32" and self.capability >= NEEDS
+        self.library = None if products == "own" else library_for(device, self.tensor_cores)
         self._last: tuple[Program, GpuProgram] | None = None  # that was looked at
 
     @property
@@ -41,7 +48,8 @@ class CudaBackend:
     def fingerprint(self) -> str:
         """What is loaded, for which architecture, made by which LLVM."""
         major, minor = self.capability
-        return f"{self.name} {self.device.driver.takes} sm_{major}{minor} llvm {llvm_version()}"
+        products = "tf32" if self.tensor_cores else "full"
+        return f"{self.name} {self.device.driver.takes} sm_{major}{minor} products {products} llvm {llvm_version()}"
 
     def preparing(self, names: Collection[str]) -> AbstractContextManager[None]:
         """There are no libraries to load ahead."""
@@ -56,7 +64,7 @@ class CudaBackend:
     ) -> CudaExecutable:
         """Kernels for a verified Program. timed: wraps the launches of each step. routines: what HostCalls call."""
         stages = Stages()
-        gpu = gpu_program(program)
+        gpu = gpu_program(program, self.tensor_cores)
         stages.done("emit", lambda: f"{gpu.text.count(chr(10))} lines of LLVM IR")
         text = gpu.text if self.device.driver.takes == "llvm" else ptx(gpu.text, self.capability)
         stages.done("PTX", lambda: f"{len(text)} bytes")
@@ -78,13 +86,13 @@ class CudaBackend:
         routines: Sequence[Routine],
         timed: Around | None,
     ) -> CudaExecutable:
-        return CudaExecutable(interface, code, constants, self.device, routines, timed)
+        return CudaExecutable(interface, code, constants, self.device, routines, timed, self.library)
 
     def _gpu_program(self, program: Program) -> GpuProgram:
         """Made once for all that is looked at."""
         last = self._last
         if last is None or last[0] is not program:
-            last = self._last = program, gpu_program(program)
+            last = self._last = program, gpu_program(program, self.tensor_cores)
         return last[1]
 
     def as_run(self, program: Program) -> Program:

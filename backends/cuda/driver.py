@@ -94,6 +94,9 @@ class Driver(Protocol):
     def memory_info(self) -> tuple[int, int]:
         """(free, total) bytes of the device."""
 
+    def attached(self) -> AbstractContextManager[None]:
+        """The body has the device's context in its thread, for a library that works beside the driver."""
+
     # ---- memory ----
 
     def allocate(self, bytes_: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, Literal
 
@@ -176,6 +176,10 @@ class BindingsDriver:
     def memory_info(self) -> tuple[int, int]:
         free, total = self("cuMemGetInfo")
         return int(free), int(total)
+
+    def attached(self) -> AbstractContextManager[None]:
+        self._attach()  # every thread keeps it
+        return nullcontext()
 
     # ---- memory ----
 

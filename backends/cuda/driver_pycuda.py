@@ -122,6 +122,15 @@ class PycudaDriver:
         self._context.push()
         return True
 
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        passing = self._enter()
+        try:
+            yield
+        finally:
+            if passing:
+                self.api.Context.pop()
+
     def told(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
         """The result of a function of pycuda. Raises a CudaError for what it raises."""
         passing = self._enter()

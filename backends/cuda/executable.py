@@ -9,7 +9,7 @@ for a value waits for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from symdl.backends.base import Bound
 from symdl.backends.cuda.code import GpuCode
+from symdl.backends.cuda.cublas import Cublas
 from symdl.backends.cuda.device import Array, Block, Device, DeviceArray
 from symdl.backends.cuda.interrupts import whole
 from symdl.backends.cuda.plans import STATUS_BYTES, Action, Around, Failed, Plan
@@ -35,7 +36,7 @@ MOST_CAPTURED = 4096  # kernels of a function that are captured: a Repeat's roun
 
 
 class CudaExecutable:
-    """A GpuCode on a device. timed: wraps the launches of a step, for profiles."""
+    """A GpuCode on a device. timed: wraps the launches of a step, for profiles. library: takes large products."""
 
     def __init__(
         self,
@@ -45,8 +46,10 @@ class CudaExecutable:
         device: Device,
         routines: Sequence[Routine] = (),
         timed: Around | None = None,
+        library: Cublas | None = None,
     ) -> None:
         self.interface, self._gpu, self.device, self.timed = interface, code, device, timed
+        self.library = library
         self.routines = tuple(routines)
         held = interface.of_kind("constant")
         if len(held) != len(constants):
@@ -98,6 +101,9 @@ class CudaExecutable:
     def code(self) -> bytes:
         """What the backend's `load` takes."""
         return self._gpu.packed()
+
+    def when_optimized(self, action: Callable[[bytes | None], None], keep: bool = False) -> None:
+        action(self.code)
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Which outputs come out as DeviceArrays."""
@@ -152,7 +158,9 @@ class CudaExecutable:
 
     def _plan(self, sizes: dict[Symbol, int], loose: dict[Symbol, int], arrays: Sequence[Any]) -> Plan:
         given = {b.name: a.nbytes for b, a in zip(self._inputs, arrays, strict=False)}
-        return Plan(self._gpu, self.device, self._functions, self.routines, sizes, given, self.timed, loose)
+        return Plan(
+            self._gpu, self.device, self._functions, self.routines, sizes, given, self.timed, loose, self.library
+        )
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         """Run it: (0, outputs), or (status, ()) where a check in a kernel failed. Raises RoutineRaised where a routine
@@ -190,7 +198,7 @@ class CudaExecutable:
     def _copy(self) -> CudaExecutable:
         """The same with memory and plans of its own."""
         constants = [self._constants[b.name].numpy() for b in self.interface.of_kind("constant")]
-        made = CudaExecutable(self.interface, self._gpu, constants, self.device, self.routines)
+        made = CudaExecutable(self.interface, self._gpu, constants, self.device, self.routines, library=self.library)
         made.keep(self._stay)
         return made
 

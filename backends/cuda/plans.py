@@ -21,12 +21,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from symdl.backends.cuda.code import GpuCode
+from symdl.backends.cuda.cublas import Cublas, Job
 from symdl.backends.cuda.device import Device
 from symdl.backends.cuda.driver import ALIGNMENT, Grid, Packed, packed
 from symdl.backends.cuda.driver import Function as KernelFunction
 from symdl.backends.nvptx.launches import Choose, HostCall, Item, Launch, Number, Pointer, Product, Repeat
 from symdl.backends.routines import Routine, run
 from symdl.loops import View
+from symdl.number_forms import item_bytes
 from symdl.program import Call
 from symdl.types import Extent, Symbol, size_at, symbols
 
@@ -113,9 +115,10 @@ class Plan:
         given: Mapping[str, int],
         around: Around | None = None,
         loose: Mapping[Symbol, int] | None = None,
+        library: Cublas | None = None,
     ) -> None:
         self.code, self.device, self.functions, self.routines = code, device, functions, routines
-        self.sizes, self.around = dict(sizes), around
+        self.sizes, self.around, self.library = dict(sizes), around, library
         self.layout = Layout.of(code, {**sizes, **(loose or {})}, given)
         self.addresses: dict[str, int] = {}
         self._status = np.zeros(1, np.int32)
@@ -253,8 +256,7 @@ class Plan:
                     out += self._launch(item)
                     unseen |= item.step in self.code.fails
                 case Product():
-                    for launch in item.own:
-                        out += self._launch(launch)
+                    out += self._product(item)
                 case HostCall():
                     self.waits = True
                     out.append(self._clocked(item.step, "routine", partial(self._routine, item)))
@@ -274,7 +276,7 @@ class Plan:
                     unseen |= one or two
         return out, unseen
 
-    def _launch(self, item: Launch) -> list[Action]:
+    def _launch(self, item: Launch, clocked: bool = True) -> list[Action]:
         """No action where the grid is empty at any counter's value; one otherwise."""
         words = [0]
         pointers: list[tuple[int, Pointer]] = []
@@ -308,7 +310,21 @@ class Plan:
             action: Action = partial(driver.launch, function, grid, item.block, item.shared, parameters, stream)
         else:
             action = self._moving(item, function, parameters, moving)
-        return [self._clocked(item.step, item.kernel, action)]
+        return [self._clocked(item.step, item.kernel, action) if clocked else action]
+
+    def _product(self, item: Product) -> list[Action]:
+        """By a library, where one takes it, else by our own kernels."""
+        job = self.library.product(item.call, self.sizes) if self.library is not None and item.alone else None
+        own = [action for launch in item.own for action in self._launch(launch, clocked=job is None)]
+        if job is None:
+            return own
+        return [self._clocked(item.step, "cuBLASLt", partial(self._by_library, job, item.call, own))]
+
+    def _by_library(self, job: Job, call: Call, own: Sequence[Action]) -> None:
+        places = [self.addresses[v.buffer] + size_at(v.offset, self._env) * item_bytes(v.dtype) for v in call.views]
+        if not job((places[0], places[1], places[2])):
+            for action in own:
+                action()
 
     def _clocked(self, step: int, name: str, action: Action) -> Action:
         return action if self.around is None else self.around(step, name, action)

@@ -58,12 +58,13 @@ class EmulatedCode:
     """Kernels that can be started. Raises InternalError for text that no GPU's compiler is to be given, CudaError for what
     the emulator does not know."""
 
-    def __init__(self, text: str, checks: bool, store: Store | None = None) -> None:
-        key = hashlib.sha256(f"{_digest()} {checks} {machine().fingerprint()}\n{text}".encode()).hexdigest()
+    def __init__(self, text: str, checks: bool, capability: tuple[int, int], store: Store | None = None) -> None:
+        what = f"{_digest()} {checks} {capability} {machine().fingerprint()}"
+        key = hashlib.sha256(f"{what}\n{text}".encode()).hexdigest()
         key = f"emulated kernels {key[:40]}"
         kept = None if store is None else store.get(key)
         if kept is None:
-            verify_ptx_safe(text)
+            verify_ptx_safe(text, capability)
             translation = translate(text, checks)
             kept = _packed(translation, _object(translation.text))
             if store is not None:

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -95,7 +95,8 @@ class EmulatedGraph:
 
 class Emulator:
     """The emulated device. checks: watch every access (threads and blocks are scheduled, and barriers looked at, in
-    any case). store: keeps compiled kernels from process to process. memory: bytes of the device."""
+    any case). store: keeps compiled kernels from process to process. memory: bytes of the device. capability: of the
+    device that it stands for, which has tensor cores for tf32 from (8, 0) on."""
 
     name = "emulator"
     takes: Literal["llvm"] = "llvm"
@@ -108,8 +109,9 @@ class Emulator:
         seed: int = 0,
         memory: int = 1 << 32,
         store: MutableMapping[str, bytes] | None = None,
+        capability: tuple[int, int] = (8, 0),
     ) -> None:
-        self.checks, self.order, self.store = checks, order, store
+        self.checks, self.order, self.store, self._capability = checks, order, store, capability
         self.memory = Memory(memory, checks)
         self._random = random.Random(seed)
         self._lock = threading.RLock()
@@ -139,12 +141,16 @@ class Emulator:
         return 1
 
     def capability(self) -> tuple[int, int]:
-        """That of the oldest GPUs that are served."""
-        return 7, 5
+        """That of the device that it stands for."""
+        return self._capability
 
     def memory_info(self) -> tuple[int, int]:
         """(free, total)"""
         return self.memory.total - self.memory.used, self.memory.total
+
+    def attached(self) -> AbstractContextManager[None]:
+        """There is no context."""
+        return nullcontext()
 
     # ---- memory ----
 
@@ -195,7 +201,7 @@ class Emulator:
 
     def load(self, code: str) -> EmulatedModule:
         """LLVM IR for nvptx64. Raises CudaError where it holds something that the emulator does not know."""
-        emulated = EmulatedCode(code, self.checks, self.store)
+        emulated = EmulatedCode(code, self.checks, self._capability, self.store)
         for name, kernel in emulated.kernels.items():
             fixed = sum(emulated.shared[s][1] for s in kernel.shared)
             if fixed > STATIC_SHARED:

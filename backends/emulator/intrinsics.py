@@ -12,6 +12,7 @@ BLOCK_BARRIERS = frozenset(
 WARP_BARRIERS = frozenset({"bar.warp.sync"})
 SHUFFLES = ("up", "down", "bfly", "idx")  # in the order of emu.shuffle's modes
 VOTES = ("all", "any", "uni")  # in the order of emu.vote's kinds
+TENSOR_PRODUCT = "mma.m16n8k8.row.col.tf32"
 FENCES = frozenset({"membar.cta", "membar.gl", "membar.sys", "fence.acq_rel.cta", "fence.acq_rel.gpu"})
 
 # How a special register is read: the call that stands for it.
@@ -43,6 +44,7 @@ declare ptr @emu.shown(i32)
 declare i64 @emu.shuffle(i32, i32, i32, i32)
 declare i32 @emu.ballot()
 declare i1 @emu.vote(i32)
+declare { float, float, float, float } @emu.multiplied(float, float, float, float)
 """
 COROUTINE_CALLS = """
 %emu.yielded = type { ptr, i32 }
@@ -93,29 +95,36 @@ _APPROXIMATE = {
     "add.rn": ("%v = fadd float %a0, %a1", ""),
     "mul.rn": ("%v = fmul float %a0, %a1", ""),
 }
-# name -> (result and operand type, body that gives %v from %a0, %a1, ..., what it declares). An approximation is the
+# Ties away from zero; a NaN is the one that has all bits but the sign's.
+_TF32 = """%b = bitcast float %a0 to i32
+  %more = add i32 %b, 4096
+  %cut = and i32 %more, -8192
+  %nan = fcmp uno float %a0, 0.0
+  %v = select i1 %nan, i32 2147483647, i32 %cut"""
+# name -> (result type, operand type, body that gives %v from %a0, %a1, ..., what it declares). An approximation is the
 # rounded function here; flushing of subnormal numbers (ftz) is not modelled.
-FUNCTIONS: dict[str, tuple[str, str, str]] = {
-    f"{name}{ftz}.{spelled}": ("float", body, declared)
+FUNCTIONS: dict[str, tuple[str, str, str, str]] = {
+    f"{name}{ftz}.{spelled}": ("float", "float", body, declared)
     for name, (body, declared) in _APPROXIMATE.items()
     for ftz in ("", ".ftz")
     for spelled in ("f", "f32")
 } | {
-    "sqrt.rn.d": ("double", *_one("sqrt", "double")),
-    "fabs.d": ("double", *_one("fabs", "double")),
-    "fma.rn.d": ("double", *_three("double")),
-    "add.rn.d": ("double", "%v = fadd double %a0, %a1", ""),
-    "mul.rn.d": ("double", "%v = fmul double %a0, %a1", ""),
-    "rcp.rn.d": ("double", "%v = fdiv double 1.0, %a0", ""),
-    "div.rn.d": ("double", "%v = fdiv double %a0, %a1", ""),
+    "sqrt.rn.d": ("double", "double", *_one("sqrt", "double")),
+    "fabs.d": ("double", "double", *_one("fabs", "double")),
+    "fma.rn.d": ("double", "double", *_three("double")),
+    "add.rn.d": ("double", "double", "%v = fadd double %a0, %a1", ""),
+    "mul.rn.d": ("double", "double", "%v = fmul double %a0, %a1", ""),
+    "rcp.rn.d": ("double", "double", "%v = fdiv double 1.0, %a0", ""),
+    "div.rn.d": ("double", "double", "%v = fdiv double %a0, %a1", ""),
+    "f2tf32.rna": ("i32", "float", _TF32, ""),
 }
 
 
 def defined(name: str, operands: int) -> tuple[str, str]:
     """(The definition of the internal function @emu.n.NAME that stands for an intrinsic of FUNCTIONS, its declarations)."""
-    kind, body, declared = FUNCTIONS[name]
+    result, kind, body, declared = FUNCTIONS[name]
     parameters = ", ".join(f"{kind} %a{k}" for k in range(operands))
     return (
-        f"define internal {kind} @emu.n.{name}({parameters}) alwaysinline {{\n  {body}\n  ret {kind} %v\n}}\n",
+        f"define internal {result} @emu.n.{name}({parameters}) alwaysinline {{\n  {body}\n  ret {result} %v\n}}\n",
         declared,
     )

@@ -4,7 +4,7 @@ The text is brought into LLVM's own form first, then rewritten line by line, so 
 is given:
 
     kernel          start(frame, parameters): parameters come from the packed buffer that a driver gets
-    barrier         a suspension; shuffles and votes: show a value, a suspension, look at the others' values
+    barrier         a suspension; shuffles, votes, tensor cores: show values, a suspension, look at the others' values
     load, store     through emu.check, where pointers are not known to be the thread's own
     special registers, approximations      calls of the run-time module, or small functions (`intrinsics`)
     shared memory   pieces of one global, with gaps between them
@@ -27,6 +27,7 @@ from symdl.backends.emulator.intrinsics import (
     REGISTERS,
     RUNTIME_CALLS,
     SHUFFLES,
+    TENSOR_PRODUCT,
     VOTES,
     WARP_BARRIERS,
     defined,
@@ -409,6 +410,9 @@ class _Writer:
             what = "i32 @emu.ballot()" if found[1] == "ballot" else f"i1 @emu.vote(i32 {VOTES.index(found[1])})"
             self.lines.append(f"  {result or f'%emu.u{n}'} = call {what}")
             return
+        elif name == TENSOR_PRODUCT:
+            self._multiply(line, result, arguments)
+            return
         elif name in FENCES:
             return
         elif name in FUNCTIONS:
@@ -453,6 +457,17 @@ class _Writer:
             f"  %emu.j{n} = insertvalue {{ {kind}, i1 }} undef, {kind} %emu.b{n}, 0",
             f"  {result} = insertvalue {{ {kind}, i1 }} %emu.j{n}, i1 %emu.i{n}, 1",
         ]
+
+    def _multiply(self, line: str, result: str | None, arguments: list[str]) -> None:
+        """Tensor cores: each lane shows its six words of the operands, and adds up its four elements of the product."""
+        n = self._fresh()
+        self.lines.append(f"  %emu.w{n} = call ptr @emu.show(i32 -1, i32 {self._site(line)})")
+        for k, word in enumerate(arguments[:6]):
+            self.lines.append(f"  %emu.o{n}.{k} = getelementptr i32, ptr %emu.w{n}, i32 {k}")
+            self.lines.append(f"  store {word}, ptr %emu.o{n}.{k}")
+        self._suspend(WARP_SYNC)
+        kind = "{ float, float, float, float }"
+        self.lines.append(f"  {result or f'%emu.u{n}'} = call {kind} @emu.multiplied({', '.join(arguments[6:])})")
 
 
 # reading
@@ -507,7 +522,8 @@ def _parameter(text: str) -> tuple[str, str, str]:
 
 def _suspends(lines: list[str]) -> bool:
     return any(
-        "@llvm.nvvm." in line and re.search(r"@llvm\.nvvm\.(bar|shfl\.sync|vote\.\w+\.sync)", line) for line in lines
+        "@llvm.nvvm." in line and re.search(r"@llvm\.nvvm\.(bar|shfl\.sync|vote\.\w+\.sync|mma)", line)
+        for line in lines
     )
 
 

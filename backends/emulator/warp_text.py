@@ -1,4 +1,4 @@
-"""Shuffles and votes, as LLVM IR: what lanes of a warp show one another while all of them wait.
+"""Shuffles, votes and tensor cores, as LLVM IR: what lanes of a warp show one another while all of them wait.
 
 A lane shows up to SLOT bytes, waits for the lanes of its mask, and looks at theirs. There are two slots a lane, which take
 turns: nobody can come back to one before everybody has left it.
@@ -173,5 +173,78 @@ define i1 @emu.vote(i32 %kind) nounwind {
   %r1 = select i1 %is.any, i1 %any, i1 %all
   %r2 = select i1 %is.same, i1 %same, i1 %r1
   ret i1 %r2
+}
+
+; One element of the 16 x 8 sums of mma.m16n8k8 in tf32, of which a lane has shown a0 to a3, b0, b1: the low 13 bits of an
+; operand count for nothing. The hardware adds in an order and with roundings that nobody tells: here it is rounded once.
+define internal float @multiplied(i32 %row, i32 %column, float %sum) nounwind {
+entry:
+  %lower = lshr i32 %row, 3
+  %row8 = and i32 %row, 7
+  %start = fpext float %sum to double
+  br label %term
+term:
+  %k = phi i32 [ 0, %entry ], [ %k1, %term ]
+  %s = phi double [ 0.0, %entry ], [ %s1, %term ]
+  %k4 = and i32 %k, 3
+  %later = lshr i32 %k, 2
+  %a.first = mul i32 %row8, 4
+  %a.lane = add i32 %a.first, %k4
+  %later2 = mul i32 %later, 2
+  %a.word = add i32 %lower, %later2
+  %a.slot = call ptr @slot(i32 %a.lane)
+  %a.at = getelementptr i32, ptr %a.slot, i32 %a.word
+  %a.bits = load i32, ptr %a.at
+  %a.cut = and i32 %a.bits, -8192
+  %a.float = bitcast i32 %a.cut to float
+  %a = fpext float %a.float to double
+  %b.first = mul i32 %column, 4
+  %b.lane = add i32 %b.first, %k4
+  %b.word = add i32 %later, 4
+  %b.slot = call ptr @slot(i32 %b.lane)
+  %b.at = getelementptr i32, ptr %b.slot, i32 %b.word
+  %b.bits = load i32, ptr %b.at
+  %b.cut = and i32 %b.bits, -8192
+  %b.float = bitcast i32 %b.cut to float
+  %b = fpext float %b.float to double
+  %product = fmul double %a, %b
+  %s1 = fadd double %s, %product
+  %k1 = add i32 %k, 1
+  %more = icmp ult i32 %k1, 8
+  br i1 %more, label %term, label %done
+done:
+  %total = fadd double %s1, %start
+  %result = fptrunc double %total to float
+  ret float %result
+}
+define { float, float, float, float } @emu.multiplied(float %c0, float %c1, float %c2, float %c3) nounwind {
+entry:
+  %there = call i32 @existing()
+  %whole = icmp eq i32 %there, -1
+  br i1 %whole, label %all, label %missing
+missing:  ; lanes that do not exist bring nothing
+  %r = load ptr, ptr @thread
+  %p.site = getelementptr %record, ptr %r, i32 0, i32 6
+  %site = load i32, ptr %p.site
+  %count = call i32 @llvm.ctpop.i32(i32 %there)
+  call void @fault(i32 MISSING_LANE, i32 %site, i32 %count, i64 0, i64 0, i64 0)
+  br label %all
+all:
+  %lane = call i32 @emu.lane()
+  %row = lshr i32 %lane, 2
+  %row8 = add i32 %row, 8
+  %pair = and i32 %lane, 3
+  %left = mul i32 %pair, 2
+  %right = add i32 %left, 1
+  %d0 = call float @multiplied(i32 %row, i32 %left, float %c0)
+  %d1 = call float @multiplied(i32 %row, i32 %right, float %c1)
+  %d2 = call float @multiplied(i32 %row8, i32 %left, float %c2)
+  %d3 = call float @multiplied(i32 %row8, i32 %right, float %c3)
+  call void @turn()
+  %v0 = insertvalue { float, float, float, float } undef, float %d0, 0
+  %v1 = insertvalue { float, float, float, float } %v0, float %d1, 1
+  %v2 = insertvalue { float, float, float, float } %v1, float %d2, 2
+  %v3 = insertvalue { float, float, float, float } %v2, float %d3, 3
+  ret { float, float, float, float } %v3
 }
 """

@@ -15,17 +15,18 @@ from symdl.memory import passing
 from symdl.program import Call, If, Kernel, Loop, Program, Step
 
 
-def gpu_program(program: Program) -> GpuProgram:
+def gpu_program(program: Program, tensor_cores: bool = False) -> GpuProgram:
     """What a GPU is to do for a verified Program (one whose loops are not cut for a CPU: `lowered(graph, blocks=False)`).
 
-    The same Program gives the same text in every process.
+    tensor_cores: float32 products and convolutions round their operands to tf32. The same Program gives the same text in
+    every process.
     """
-    return placed(for_gpu(program))
+    return placed(for_gpu(program), tensor_cores)
 
 
-def placed(program: Program) -> GpuProgram:
+def placed(program: Program, tensor_cores: bool = False) -> GpuProgram:
     """The launches of a Program that is cut for a GPU."""
-    module = GpuModule(GPU)
+    module = GpuModule(GPU, tensor_cores=tensor_cores)
     unstored = passing(program)
     number = {id(step): k for k, step in enumerate(all_steps(program.steps))}
 

@@ -22,6 +22,7 @@ from symdl.backends.llvm.module import OpenLoop
 from symdl.backends.nvptx.groups import THREADS
 from symdl.backends.nvptx.launches import Argument, Launch
 from symdl.backends.nvptx.panels import MOST_BATCHES, PanelWriter, Spot, Tile, choices, counts
+from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, is_value, place_of, walk
 from symdl.types import Extent, Symbol, polynomial, product, replace_symbols, slope, smallest, symbol, symbols, terms_of
@@ -155,10 +156,11 @@ def contracted(
     """The launches of sums of products, which have these parameters."""
     many = product(x.extent for x in found.batch)
     made = []
-    for tile, when in choices(found.dtype, *found.extents, many):
+    for tile, when in choices(module.multiplies(found.dtype), *found.extents, many):
         key = "contraction", tile, signature(body, list(buffers))
         if key not in module.made:
-            module.made[key] = ContractionWriter(module, found, tile, buffers, sizes).kernel()
+            writer = TensorContractionWriter if tile.tensor else ContractionWriter
+            module.made[key] = writer(module, found, tile, buffers, sizes).kernel()
             module.kernels[key] = module.made[key]
         down, across = counts(tile, *found.extents)
         grid = down * across * when, 1, smallest(many, MOST_BATCHES)
@@ -195,7 +197,7 @@ class ContractionWriter(PanelWriter):
         for k, written in enumerate(self.buffers.values()):
             kinds.append(f"ptr addrspace(1) noalias{'' if written else ' readonly'} %b{k}")
         kinds += [f"i64 %s{k}" for k in range(len(self.sizes))]
-        stem = f"contract_{self.dtype}_{tile.rows}x{tile.columns}_"
+        stem = f"contract_{self.module.multiplies(self.dtype)}_{tile.rows}x{tile.columns}_"
         blocks = 2 if tile.own[0] > 4 else 1
         return self.module.entry(stem, f"({', '.join(kinds)})", body, self, THREADS, blocks)
 
@@ -312,6 +314,10 @@ class ContractionWriter(PanelWriter):
         for statement in found.after:
             self.statement(statement)
         self.close_scope()
+
+
+class TensorContractionWriter(TensorPanelWriter, ContractionWriter):
+    """The same by tensor cores."""
 
 
 def named(name: str, number: int, index: Symbol) -> Symbol:

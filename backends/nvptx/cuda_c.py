@@ -154,7 +154,8 @@ def product_text(gpu: GpuProgram, one: Launch, call: Call) -> str:
     text.line(0, f"KERNEL {one.kernel}({', '.join(parameters)})")
     text.line(0, "{")
     top = len(text.lines)
-    text.line(1, "// in tiles, through shared memory, by blocks of threads; what is computed:")
+    how = ", by tensor cores, operands rounded to tf32" if "_tf32_" in one.kernel else ""
+    text.line(1, f"// in tiles, through shared memory, by blocks of threads{how}; what is computed:")
     text.line(1, f"for (word {row} = blockIdx.x; {row} < m; {row} += gridDim.x)")
     text.line(2, f"for (word {column} = threadIdx.x; {column} < n; {column} += blockDim.x) {{")
     text.line(3, f"{kind} {TOTAL} = 0;")

@@ -63,11 +63,13 @@ class HostCall:
 
 @dataclass(frozen=True)
 class Product:
-    """A product of float matrices: the run time takes `own`, or a library instead. What follows it is launched by itself."""
+    """A product of float matrices: the run time takes `own`, or, where nothing else becomes of its elements (`alone`), a
+    library instead."""
 
     step: int
     call: Call
     own: tuple[Launch, ...]
+    alone: bool = True
 
 
 @dataclass(frozen=True)

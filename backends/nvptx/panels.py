@@ -3,7 +3,7 @@
 What the operands are, and what becomes of a result, say the classes that derive from PanelWriter: matrices with strides
 (`products`) and sums of products of any two arrays (`contractions`). Where the result has few tiles, the threads of a block
 are several teams, each of which takes every so many-th panel; their sums are added up in order. So the order of every sum
-follows from extents alone.
+follows from extents alone. Where tensor cores multiply, a warp does so together (`tensor_cores`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from symdl.backends.nvptx.groups import THREADS, GroupWriter
 from symdl.backends.nvptx.writer import SHARED, GpuModule
 from symdl.types import Extent, Symbol, floor_divide, product, smallest
 
-PADDING = 4  # elements between rows of a panel, against conflicts of banks
 MOST_BATCHES = 1 << 15  # of a grid
 LARGE = 512  # rows or columns of a result for which the largest tiles are made
 ENOUGH = 96  # tiles that keep a GPU busy
@@ -27,13 +26,22 @@ STAGED = 4300  # elements of results that pass through shared memory at a time
 
 @dataclass(frozen=True)
 class Tile:
-    """rows x columns of the result a team, in pieces of `own` rows and columns a thread; panels `depth` deep."""
+    """rows x columns of the result a team, in pieces of `own` rows and columns a thread; panels `depth` deep.
+
+    tensor: whether tensor cores multiply, operands rounded to tf32; padding: elements between rows of a panel, against
+    conflicts of banks.
+    """
 
     rows: int
     columns: int
     depth: int
     own: tuple[int, int]
     teams: int = 1
+    tensor: bool = False
+
+    @property
+    def padding(self) -> int:
+        return 8 if self.tensor else 4
 
     @property
     def team(self) -> int:
@@ -55,15 +63,18 @@ class Spot:
 TILES = {
     "float32": (Tile(32, 32, 16, (4, 4), 4), Tile(64, 64, 16, (4, 4)), Tile(128, 128, 8, (8, 8))),
     "float64": (Tile(32, 32, 8, (4, 4), 4), Tile(64, 64, 8, (4, 4))),
-}
+    "tf32": (
+        Tile(32, 32, 16, (4, 4), 4, True), Tile(64, 64, 16, (4, 4), 1, True), Tile(128, 128, 16, (8, 8), 1, True)
+    ),
+}  # fmt: skip
 
 
-def choices(dtype: str, rows: Extent, columns: Extent, batch: Extent) -> list[tuple[Tile, Extent]]:
+def choices(kind: str, rows: Extent, columns: Extent, batch: Extent) -> list[tuple[Tile, Extent]]:
     """The tiles that a result may be cut into, each with a number that is 1 where it is taken and 0 elsewhere: the largest
     that still makes enough tiles."""
     found: list[tuple[Tile, Extent]] = []
     rest: Extent = 1
-    for tile in reversed(TILES[dtype][1:]):
+    for tile in reversed(TILES[kind][1:]):
         if tile.own[0] > 4 and not is_large(rows, columns):
             continue
         tiles = product(counts(tile, rows, columns)) * batch
@@ -73,7 +84,7 @@ def choices(dtype: str, rows: Extent, columns: Extent, batch: Extent) -> list[tu
         rest = rest * (1 - enough)
         if rest == 0:
             return found
-    return [*found, (TILES[dtype][0], rest)]
+    return [*found, (TILES[kind][0], rest)]
 
 
 def counts(tile: Tile, rows: Extent, columns: Extent) -> tuple[Extent, Extent]:
@@ -100,7 +111,7 @@ class PanelWriter(GroupWriter):
         self.dtype, self.tile = dtype, tile
         self.kind, self.bytes = LLVM_TYPE[dtype], ITEM_BYTES[dtype]
         self.side = 16 // self.bytes  # elements of one access to shared memory
-        self.widths = {"a": tile.rows + PADDING, "b": tile.columns + PADDING}
+        self.widths = {"a": tile.rows + tile.padding, "b": tile.columns + tile.padding}
         self.room = tile.depth * (self.widths["a"] + self.widths["b"])  # elements of a team's panels
         self.memory = f"@panels{len(module.kernels)}"
         self.first_row = self.first_column = self.depth = ""  # known when `enter` has been written
@@ -147,9 +158,7 @@ class PanelWriter(GroupWriter):
         thread = self.special("tid")
         team = self.arithmetic("lshr", thread, str(tile.team.bit_length() - 1))
         self.in_team = self.arithmetic("and", thread, str(tile.team - 1))
-        per_row = tile.columns // tile.own[1]  # threads of a team side by side
-        self.thread_row = self.arithmetic("lshr", self.in_team, str(per_row.bit_length() - 1))
-        self.thread_column = self.arithmetic("and", self.in_team, str(per_row - 1))
+        self.thread_row, self.thread_column = self.shares()
         self.panels = self.shared(self.arithmetic("mul", team, str(self.room)))
         every = self.enter(self.special("ctaid"))
         totals = [[self.accumulator() for _ in range(tile.own[1])] for _ in range(tile.own[0])]
@@ -162,9 +171,12 @@ class PanelWriter(GroupWriter):
         self.meet()
         for name in "ab":
             for spot, value in zip(spots[name], found[name], strict=True):
-                self.store(value, spot.shared)
+                self.store(self.as_held(value), spot.shared)
         self.meet()
-        self.multiply(totals)
+        sums = self.multiplied([[self.total(p) for p in row] for row in totals])
+        for pointers, added in zip(totals, sums, strict=True):
+            for pointer, total in zip(pointers, added, strict=True):
+                self.line(f"store {self.kind} {total.text}, ptr {pointer}")
         self.close_loop(steps)
         values = [[self.total(p) for p in row] for row in totals]
         room = self.room * tile.teams
@@ -238,47 +250,58 @@ class PanelWriter(GroupWriter):
         self.rows_of(name, places)
         return found
 
-    def pieces(self, many: int) -> list[int]:
-        """Where a thread's own rows (or columns) stand, in groups of one access, for the thread that is number 0."""
-        return list(range(0, many, self.side))
+    # what is a thread's own: rows and columns of the tile, each an element of base + offset
 
-    def place(self, name: str, piece: int) -> tuple[str, int]:
-        """(register, constant): where one group of a thread's own rows or columns begins in the tile."""
-        thread = self.thread_row if name == "a" else self.thread_column
+    def shares(self) -> tuple[str, str]:
+        """(number of this thread among those that share the rows, among those that share the columns)."""
+        per_row = self.tile.columns // self.tile.own[1]  # threads of a team side by side
+        row = self.arithmetic("lshr", self.in_team, str(per_row.bit_length() - 1))
+        return row, self.arithmetic("and", self.in_team, str(per_row - 1))
+
+    def base(self, name: str, number: str) -> str:
+        """Where the first of the rows (or columns) of the thread of this number stands."""
+        return self.arithmetic("mul", number, str(self.side))
+
+    def offset(self, name: str, k: int) -> int:
+        """How far from there the k-th is: groups of one access to shared memory lie apart."""
         size, own = (self.tile.rows, self.tile.own[0]) if name == "a" else (self.tile.columns, self.tile.own[1])
-        return self.arithmetic("mul", thread, str(self.side)), piece // self.side * (size // own) * self.side
+        return k // self.side * (size // own) * self.side + k % self.side
 
-    def multiply(self, totals: list[list[str]]) -> None:
-        """Add the product of the team's panels to the totals."""
+    def as_held(self, value: Reg) -> Reg:
+        """What stands in a panel of an element."""
+        return value
+
+    def multiplied(self, sums: list[list[Reg]]) -> list[list[Reg]]:
+        """The sums of a thread with the product of the team's panels added to them."""
         tile = self.tile
-        sums = [[self.total(p) for p in row] for row in totals]
         begins = {"a": 0, "b": tile.depth * self.widths["a"]}
-        bases = {name: self.element(self.panels, self.dtype, self.place(name, 0)[0]) for name in "ab"}
+        numbers = {"a": self.thread_row, "b": self.thread_column}
+        bases = {name: self.element(self.panels, self.dtype, self.base(name, numbers[name])) for name in "ab"}
         vector = f"<{self.side} x {self.kind}>"
         for p in range(tile.depth):
             rows: dict[str, list[Reg]] = {"a": [], "b": []}
             for name, own in zip("ab", tile.own, strict=True):
-                for piece in self.pieces(own):
-                    at = begins[name] + p * self.widths[name] + self.place(name, piece)[1]
+                for first in range(0, own, self.side):
+                    at = begins[name] + p * self.widths[name] + self.offset(name, first)
                     spot = self.element(bases[name], self.dtype, str(at))
                     found = self.emit(f"load {vector}, {self.typed(spot)}, align 16", self.dtype)
                     rows[name] += [self.lane(found, self.side, k) for k in range(self.side)]
-            for i, x in enumerate(rows["a"]):
-                for j, y in enumerate(rows["b"]):
-                    sums[i][j] = self.fma(x, y, sums[i][j])
-        for row, values in zip(totals, sums, strict=True):
-            for pointer, value in zip(row, values, strict=True):
-                self.line(f"store {self.kind} {value.text}, ptr {pointer}")
+            sums = [
+                [self.fma(x, y, total) for y, total in zip(rows["b"], line, strict=True)]
+                for x, line in zip(rows["a"], sums, strict=True)
+            ]
+        return sums
 
     # the result
 
     def write(self, values: list[list[Reg]]) -> None:
         """Store the thread's totals from where they are."""
         found: dict[str, list[tuple[str, str]]] = {"a": [], "b": []}
-        for name, own, first in zip("ab", self.tile.own, (self.first_row, self.first_column), strict=True):
+        numbers, firsts = (self.thread_row, self.thread_column), (self.first_row, self.first_column)
+        for name, own, number, first in zip("ab", self.tile.own, numbers, firsts, strict=True):
+            base = self.base(name, number)
             for k in range(own):
-                base, more = self.place(name, k - k % self.side)
-                i = self.arithmetic("add", first, self.arithmetic("add", base, str(more + k % self.side)))
+                i = self.arithmetic("add", first, self.arithmetic("add", base, str(self.offset(name, k))))
                 found[name].append((i, self.emit(f"icmp slt i64 {i}, {self.extent(name)}", "bool").text))
         for (i, down), line in zip(found["a"], values, strict=True):
             for (j, across), value in zip(found["b"], line, strict=True):
@@ -308,8 +331,8 @@ class PanelWriter(GroupWriter):
         size = down * some * pitch
         base = self.arithmetic("mul", team, str(size))
         begin = self.arithmetic("mul", self.thread_row, str(some))
-        across = [self.place("b", k - k % self.side) for k in range(tile.own[1])]
-        columns = [self.arithmetic("add", at, str(more + k % self.side)) for k, (at, more) in enumerate(across)]
+        across = self.base("b", self.thread_column)
+        columns = [self.arithmetic("add", across, str(self.offset("b", k))) for k in range(tile.own[1])]
         for first in range(0, tile.own[0], some):
             self.meet()
             for k in range(some):
@@ -326,12 +349,11 @@ class PanelWriter(GroupWriter):
             for other in range(1, tile.teams):
                 more = self.load(self.shared(self.arithmetic("add", spot, str(other * size))), self.dtype)
                 total = self.add(total, more)
-            # a thread's rows stand in groups of `side`, as `place` says
-            group = self.arithmetic("lshr", row, str(some.bit_length() - 1))
+            number = self.arithmetic("lshr", row, str(some.bit_length() - 1))  # of the thread whose row it is
             own = self.arithmetic("and", row, str(some - 1))
-            apart = first // self.side * down * self.side + first % self.side
-            i = self.arithmetic("add", self.arithmetic("mul", group, str(self.side)), own)
-            i = self.arithmetic("add", self.first_row, self.arithmetic("add", i, str(apart)))
+            own = self.arithmetic("mul", own, str(self.offset("a", 1))) if tile.tensor else own
+            i = self.arithmetic("add", self.base("a", number), own)
+            i = self.arithmetic("add", self.first_row, self.arithmetic("add", i, str(self.offset("a", first))))
             j = self.arithmetic("add", self.first_column, column)
             inner = self.emit(f"icmp slt i64 {i}, {self.extent('a')}", "bool").text
             outer = self.emit(f"icmp slt i64 {j}, {self.extent('b')}", "bool").text

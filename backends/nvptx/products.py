@@ -17,6 +17,7 @@ from symdl.backends.llvm.steps import stacked_rows
 from symdl.backends.nvptx.groups import THREADS
 from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer, Product
 from symdl.backends.nvptx.panels import MOST_BATCHES, PanelWriter, Spot, Tile, choices, counts
+from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
 from symdl.loops import For, Load, Ref, Stmt, Store, View, extents_in, walk
 from symdl.memory import rebuild
@@ -57,13 +58,13 @@ def product_of(module: GpuModule, call: Call, step: int, passing: bool = False, 
     arguments += [Number("int64", n) for n in numbers]
     own = []
     (m, n), many = c.shape[-2:], product(batch)
-    for tile, when in choices(c.dtype, m, n, many):
+    for tile, when in choices(module.multiplies(c.dtype), m, n, many):
         kinds = tuple(ways(v) for v in (a, b, c))
         name = gemm(module, c.dtype, tile, kinds, len(batch), names, then, ranged)
         down, across = counts(tile, m, n)
         grid = down * when, across, smallest(many, MOST_BATCHES)
         own.append(Launch(name, grid, THREADS, tuple(arguments), step))
-    return Product(step, call, tuple(own))
+    return Product(step, call, tuple(own), alone=not call.epilogue)
 
 
 def ways(view: View) -> str:
@@ -126,7 +127,8 @@ def gemm(
         more = then.row, then.column, then.kept, ranged, where, signature(then.body, list(then.buffers))
     key = "gemm", dtype, tile, kinds, batch, more
     if key not in module.made:
-        module.made[key] = MatrixWriter(module, dtype, tile, kinds, batch, names, then, ranged).kernel()
+        writer = TensorMatrixWriter if tile.tensor else MatrixWriter
+        module.made[key] = writer(module, dtype, tile, kinds, batch, names, then, ranged).kernel()
         module.kernels[key] = module.made[key]
     name: str = module.made[key]
     return name
@@ -174,7 +176,7 @@ class MatrixWriter(PanelWriter):
             kept = name in ("%a", "%b") or not written.get(buffer, name == "%c")
             kinds.append(f"ptr addrspace(1) noalias{' readonly' if kept else ''} {name}")
         kinds += [f"i64 {n}" for n in numbers]
-        stem = f"gemm_{self.dtype}_{tile.rows}x{tile.columns}_"
+        stem = f"gemm_{self.module.multiplies(self.dtype)}_{tile.rows}x{tile.columns}_"
         blocks = 2 if tile.own[0] > 4 else 1
         return self.module.entry(stem, f"({', '.join(kinds)})", body, self, THREADS, blocks)
 
@@ -259,3 +261,7 @@ class MatrixWriter(PanelWriter):
         self.line(f"store {self.kind} {total.text}, ptr {self.variable(TOTAL)}")
         for statement in then.body:
             self.statement(statement)
+
+
+class TensorMatrixWriter(TensorPanelWriter, MatrixWriter):
+    """The same by tensor cores."""

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 from symdl.backends.nvptx.whitelist import verify_ptx_safe
 from symdl.backends.nvptx.writer import TRIPLE
 
-LEVEL = 3  # of code generation: it finds address spaces and joins neighbouring accesses
+LEVEL = 2  # of code generation: it finds address spaces and joins neighbouring accesses; 3 takes a tenth longer for the same code
 _lock = threading.Lock()
 _ready: list[bool] = []
 
@@ -20,7 +20,7 @@ def ptx(text: str, capability: tuple[int, int]) -> str:
 
     Raises RuntimeError for text that is not LLVM IR, and InternalError for what could end the process.
     """
-    verify_ptx_safe(text)
+    verify_ptx_safe(text, capability)
     with _lock:
         if not _ready:
             llvm.initialize_all_targets()

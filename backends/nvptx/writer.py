@@ -43,6 +43,11 @@ class GpuModule(Module):
     threads: dict[str, tuple[int, int]] = field(default_factory=dict)
     made: dict[Any, Any] = field(default_factory=dict)  # what has been written for a loop nest, by what it does
     checks: bool = False  # whether any kernel may set the status word
+    tensor_cores: bool = False  # whether products of float32 are theirs, their operands rounded to tf32
+
+    def multiplies(self, dtype: str) -> str:
+        """In what products of a dtype are computed."""
+        return "tf32" if self.tensor_cores and dtype == "float32" else dtype
 
     def entry(self, stem: str, parameters: str, body: str, writer: GpuWriter, threads: int, blocks: int = 1) -> str:
         """The name of a kernel with this body, written only once."""
@@ -63,6 +68,7 @@ class GpuWriter(AttemptWriter):
     """Writes the statements of one thread. Addresses of buffers are those of global memory."""
 
     everywhere = (STATUS,)
+    close = 1  # a thread reads what it needs, and no more
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
