@@ -10,6 +10,7 @@ from __future__ import annotations
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve_pieces import Pieces
 from symdl.backends.convolve_tiles import SPOT, direct, outer, outer_shape, tables
+from symdl.backends.gemm_tiles import ways_of
 from symdl.backends.gemm_words import Words
 
 
@@ -20,7 +21,8 @@ class Direct(Pieces):
         tile = self.tile
         parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= tile.widest(m)]
         for vectors, rows in parts:
-            direct(self.module, tile, vectors, rows)
+            for way in ways_of(tile, rows, vectors):
+                direct(self.module, tile, vectors, rows, way)
         most_rows, most_columns = outer_shape(tile)
         for rows in range(1, most_rows + 1):
             for columns in range(1, most_columns + 1):
@@ -111,9 +113,7 @@ class Direct(Pieces):
             for k in range(1, self.tile.widest(1).bit_length()):
                 fits = w.both(w.holds("sge", left, str(1 << k)), w.holds("sge", most, str(k)))
                 exponent = w.choose(fits, str(k), exponent)
-            chosen = w.plus(w.times(exponent, str(self.tile.rows)), w.minus(rows, "1"))
-            place = w.emit(f"getelementptr inbounds ptr, ptr @directs, i64 {chosen}", "int64").text
-            function = w.emit(f"load ptr, ptr {place}", "int64").text
+            function = w.kernel_of(self.tile, "direct", call[1], call[2], exponent, rows)
             spot = self.entry_of(w, spots, w.times(t, str(SPOT)))
             w.run(function, *call[:5], f"ptr {spot}", *call[5:])
             w.set(at, w.plus(t, w.arithmetic("shl", "1", exponent)))

@@ -5,8 +5,10 @@ A vector is a run of results within one row; a table says where each begins, oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
-from symdl.backends.gemm_tiles import Tile
+from symdl.backends.gemm_tiles import Tile, at_once, in_rounds, steps_of, table
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
 SPOT = 3  # words for each vector in a table of spots: where it begins in one array and in the other, and one for others
@@ -41,35 +43,36 @@ class Inner(Builder):
         self.lines[-1] = self.lines[-1].replace(f"{value.text} =", f"{name} =", 1)
 
 
-def direct(module: Module, tile: Tile, vectors: int, rows: int) -> None:
+def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
     """void direct(A, ra, ca, B, table, spots, C, rc, count, add): with b, c the next pair in spots for each vector,
 
     C[c + i*rc ..] = (C +) sum over p < count of A[i*ra + p*ca] * B[b + table[p] ..]
+
+    way: how A lies, as of the products' micro kernels.
     """
     w = Inner(tile)
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
     w.label("entry")
     starts = [w.at("%B", w.word("%spots", SPOT * j)) for j in range(vectors)]
-    shifts = [w.emit(f"mul i64 %ra, {i}", "int64").text if i else "0" for i in range(rows)]
-    w.line("br label %sum")
-    w.label("sum")
-    w.line("%left = phi i64 [ %count, %entry ], [ %fewer, %sum ]")
-    w.line("%a = phi ptr [ %A, %entry ], [ %a.next, %sum ]")
-    w.line("%t = phi ptr [ %table, %entry ], [ %t.next, %sum ]")
-    for i, j in cells:
-        w.line(f"%c{i}.{j} = phi {w.vector} [ zeroinitializer, %entry ], [ %d{i}.{j}, %sum ]")
-    place = w.word("%t", 0)
-    row = [w.load(w.at(start, place)) for start in starts]
-    for i in range(rows):
-        one = w.every_lane(w.load("%a" if i == 0 else w.at("%a", shifts[i]), w.scalar))
-        for j in range(vectors):
-            w.named(f"%d{i}.{j}", w.fma(one, row[j], Reg(f"%c{i}.{j}", tile.dtype)))
-    w.line(f"%a.next = getelementptr inbounds {w.scalar}, ptr %a, i64 %ca")
-    w.line("%t.next = getelementptr inbounds i64, ptr %t, i64 1")
-    w.line("%fewer = add nsw i64 %left, -1")
-    w.line("%done = icmp eq i64 %fewer, 0")
-    w.line("br i1 %done, label %end, label %sum")
-    w.label("end")
+    ra, ca = steps_of(tile, way)
+    shifts = [w.emit(f"mul i64 {ra}, {i}", "int64").text if i else "0" for i in range(rows)]
+
+    def term(state: Sequence[str]) -> list[str]:
+        """The places in A and in the table, and the totals, after the next term."""
+        a, spot, *totals = state
+        place = w.word(spot, 0)
+        row = [w.load(w.at(start, place)) for start in starts]
+        found: list[str] = []
+        for i in range(rows):
+            one = w.every_lane(w.load(a if i == 0 else w.at(a, shifts[i]), w.scalar))
+            own = totals[i * vectors : (i + 1) * vectors]
+            found += [w.fma(one, right, Reg(t, tile.dtype)).text for right, t in zip(row, own, strict=True)]
+        return [w.at(a, ca), w.at(spot, "1", "i64"), *found]
+
+    kinds = ["ptr", "ptr", *[w.vector] * len(cells)]
+    state = ["%A", "%table", *["zeroinitializer"] * len(cells)]
+    _, _, *found = in_rounds(w, "%count", at_once(tile) if way else (1,), kinds, state, term)
+    sums = dict(zip(cells, found, strict=True))
     ends = [w.at("%C", w.word("%spots", SPOT * j + 1)) for j in range(vectors)]
     steps = [w.emit(f"mul i64 %rc, {i}", "int64").text if i else "0" for i in range(rows)]
     places = {(i, j): w.at(ends[j], steps[i]) if i else ends[j] for i, j in cells}
@@ -77,17 +80,20 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int) -> None:
     w.line("br i1 %more, label %increase, label %write")
     w.label("write")
     for i, j in cells:
-        w.line(f"store {w.vector} %d{i}.{j}, ptr {places[i, j]}, align {w.item}")
+        w.line(f"store {w.vector} {sums[i, j]}, ptr {places[i, j]}, align {w.item}")
     w.line("ret void")
     w.label("increase")
     for i, j in cells:
-        total = w.add(w.load(places[i, j]), Reg(f"%d{i}.{j}", tile.dtype))
+        total = w.add(w.load(places[i, j]), Reg(sums[i, j], tile.dtype))
         w.line(f"store {w.vector} {total.text}, ptr {places[i, j]}, align {w.item}")
     w.line("ret void")
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, ptr noalias readonly %table"
     rest = "ptr noalias readonly %spots, ptr noalias %C, i64 %rc, i64 %count, i64 %add"
     body = "\n".join(w.lines)
-    module.add(f"define internal void @direct{vectors}x{rows}({head}, {rest}) noinline nounwind {{\n{body}\n}}", w)
+    hot = ' "hot"' if (rows, vectors) == (tile.rows, tile.vectors) else ""  # as in gemm_tiles
+    module.add(
+        f"define internal void @direct{vectors}x{rows}{way}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w
+    )
 
 
 def outer_shape(tile: Tile) -> tuple[int, int]:
@@ -150,16 +156,12 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
     head = "ptr noalias readonly %D, i64 %dr, i64 %dn, ptr noalias readonly %X, i64 %xn, ptr noalias readonly %table"
     rest = "ptr noalias readonly %spots, i64 %images, i64 %count, ptr noalias %C, i64 %rc"
     body = "\n".join(w.lines)
-    module.add(f"define internal void @outer{rows}x{columns}({head}, {rest}) noinline nounwind {{\n{body}\n}}", w)
+    module.add(f'define internal void @outer{rows}x{columns}({head}, {rest}) noinline nounwind "hot" {{\n{body}\n}}', w)
 
 
 def tables(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
     """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][columns - 1]."""
-    counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
-    entries = [
-        f"ptr @direct{v}x{m}" if (v, m) in parts else "ptr null" for v in counts for m in range(1, tile.rows + 1)
-    ]
-    module.declarations.add(f"@directs = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
+    table(module, tile, parts, "direct")
     rows, columns = outer_shape(tile)
     outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in range(1, columns + 1)]
     module.declarations.add(f"@outers = internal constant [{len(outers)} x ptr] [{', '.join(outers)}]")

@@ -17,6 +17,7 @@ from symdl.backends.gemm_tiles import Tile, dots, micro, table, ways_of
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
+from symdl.backends.pool import THREADS
 from symdl.backends.rooms import add_rooms
 from symdl.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
@@ -25,9 +26,9 @@ BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, som
 # Blocks where A is read in place: the most rows, the fewest panels.
 NEAR_ROWS, PANELS = 256, 4
 ROW_COLUMNS = 1024  # the fewest where C is one row: those of B are then read from end to end
-# Blocks where both operands are copied: a quarter of the rows, since threads may share them, but not fewer than make up for
-# packing B anew, nor more than it takes; the most columns, which make up for packing A anew.
-SHARES, FAR_ROWS, FAR_COLUMNS = 4, (128, 1024), 1024
+# Blocks where both operands are copied: as many shares of the rows for each thread, but not fewer rows than make up for
+# packing B anew, nor more than it takes; the most columns, which make up for packing A anew. One thread takes all rows.
+SHARES, FAR_ROWS, FAR_COLUMNS = 2, (128, 1024), 1024
 FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
 DOT_ROWS = 4  # of A at once where B is one column
@@ -63,7 +64,7 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     for vectors, rows in parts:
         for way in ways_of(tile, rows, vectors):
             micro(module, tile, vectors, rows, way)
-    table(module, tile, parts)
+    table(module, tile, parts, "micro")
     add_rooms(module)
     for rows in (1, DOT_ROWS):
         dots(module, tile, rows)
@@ -138,8 +139,7 @@ def block(module: Module, tile: Tile) -> None:
 
 
 def blocks(module: Module, tile: Tile) -> None:
-    """void product(matrices, epilogue, context, runtime) where no extent is 0: C in blocks, whose borders depend on
-    extents and strides alone."""
+    """void product(matrices, epilogue, context, runtime) where no extent is 0: C in blocks, whose borders change no number."""
     dtype = tile.dtype
     size, wide = ITEM_BYTES[dtype], tile.lanes * tile.vectors
     w = Words(module, dtype)
@@ -155,7 +155,10 @@ def blocks(module: Module, tile: Tile) -> None:
     far = w.either(w.holds("ne", "%ca", "1"), w.holds("sge", "%ra", str(FAR_BYTES // size)))
     reused = w.holds("sgt", "%N", str(2 * wide))
     packs = w.both(far, reused, w.holds("sge", "%M", str(PACK_ROWS)))
-    shared = w.least(w.most(w.quotient("%M", str(SHARES)), str(FAR_ROWS[0])), str(FAR_ROWS[1]))
+    threads = thread_count(w)
+    alone = w.both(w.holds("sle", threads, "1"), w.emit("icmp eq ptr %epilogue, null", "bool").text)
+    share = w.quotient("%M", w.times(w.most(threads, "2"), str(SHARES)))  # an epilogue wants its block in a cache
+    shared = w.choose(alone, "%M", w.least(w.most(share, str(FAR_ROWS[0])), str(FAR_ROWS[1])))
     tallest = w.choose(packs, shared, str(NEAR_ROWS))
     tallest = w.choose(indirect, w.least(tallest, str(ASIDE_ROWS)), tallest)
     rows = evenly(w, "%M", tallest, tile.rows)
@@ -183,6 +186,16 @@ def blocks(module: Module, tile: Tile) -> None:
     parallel, pool = (w.pointer_at("%runtime", RUNTIME.index(name)) for name in ("parallel", "pool"))
     w.line(f"%done = call i64 {parallel}(ptr @block, ptr %task, i64 {number}, ptr {pool})")
     w.define("product", PARAMETERS + TAIL)
+
+
+def thread_count(w: Words) -> str:
+    """How many threads may take blocks."""
+    found = w.variable("1")
+    with w.when(w.emit("icmp ne ptr %runtime, null", "bool").text):
+        pool = w.pointer_at("%runtime", RUNTIME.index("pool"))
+        place = w.emit(f"getelementptr i8, ptr {pool}, i64 {THREADS}", "int64").text
+        w.set(found, w.emit(f"zext i32 {w.emit(f'load i32, ptr {place}', 'int32').text} to i64", "int64").text)
+    return w.get(found)
 
 
 def entry(module: Module, tile: Tile) -> None:

@@ -64,18 +64,12 @@ def tiles(
     exponent, columns, width = panel
     rows, tall, height = extents
     patched = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
-    exponents = tile.widest(1).bit_length()
-    packed = w.both(w.holds("eq", a[2], "1"), w.holds("eq", a[3], str(tile.rows)))
-    beside = w.choose(w.holds("eq", a[3], "1"), str(exponents), "0")
-    first = w.choose(packed, str(2 * exponents), beside)  # of the kernels for how A lies
     with w.upto(w.ceiling(rows, tall)) as t:
         i = w.times(t, tall)
         count = w.least(tall, w.minus(rows, i))
         given, there = w.shift(a[0], w.times(t, a[1])), w.shift(c[0], w.times(i, c[1]))
         to, beside = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, c[1])
-        chosen = w.plus(w.times(w.plus(exponent, first), str(tile.rows)), w.minus(count, "1"))
-        place = w.emit(f"getelementptr inbounds ptr, ptr @micros, i64 {chosen}", "int64").text
-        function = w.emit(f"load ptr, ptr {place}", "int64").text
+        function = w.kernel_of(tile, "micro", a[2], a[3], exponent, count)
         more = w.choose(patched, "0", add)
         w.run(function, f"ptr {given}", a[2], a[3], f"ptr {b[0]}", b[1], f"ptr {to}", beside, height, more)
         with w.when(patched):

@@ -6,6 +6,7 @@ registers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
@@ -53,6 +54,47 @@ def ways_of(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
     return ("", "beside", "packed") if rows == tile.rows else ("", "beside")
 
 
+def in_rounds(
+    b: Builder, count: str, at_once: Sequence[int], kinds: Sequence[str], state: list[str],
+    following: Callable[[Sequence[str]], list[str]],
+) -> list[str]:  # fmt: skip
+    """The state after count steps: as many as there are of at_once[0] steps in a round, then of at_once[1], and so on to 1.
+    The block is the entry; following writes one step, and gives the state after it."""
+    at = "entry"
+    for steps in at_once:
+        rounds = b.emit(f"udiv i64 {count}, {steps}", "int64").text
+        count = b.emit(f"urem i64 {count}, {steps}", "int64").text
+        some = b.emit(f"icmp ne i64 {rounds}, 0", "bool").text
+        loop, after = f"sum{steps}", f"after{steps}"
+        b.line(f"br i1 {some}, label %{loop}, label %{after}")
+        b.label(loop)
+        b.line(f"%left{steps} = phi i64 [ {rounds}, %{at} ], [ %fewer{steps}, %{loop} ]")
+        inside = [f"%s{steps}.{k}" for k in range(len(state))]
+        first, ends = len(b.lines), inside
+        for _ in range(steps):
+            ends = following(ends)
+        met = [f"[ {before}, %{at} ], [ {end}, %{loop} ]" for before, end in zip(state, ends, strict=True)]
+        b.lines[first:first] = [f"  {n} = phi {k} {m}" for n, k, m in zip(inside, kinds, met, strict=True)]
+        b.line(f"%fewer{steps} = add nsw i64 %left{steps}, -1")
+        b.line(f"%done{steps} = icmp eq i64 %fewer{steps}, 0")
+        b.line(f"br i1 %done{steps}, label %{after}, label %{loop}")
+        b.label(after)
+        state, at = [f"%t{steps}.{k}" for k in range(len(state))], after
+        for name, kind, one in zip(state, kinds, met, strict=True):
+            b.line(f"{name} = phi {kind} {one}")
+    return state
+
+
+def steps_of(tile: Tile, way: str) -> tuple[str, str]:
+    """From one row of A to the next, and from one number of a row to the next."""
+    return {"": ("%ra", "%ca"), "beside": ("%ra", "1"), "packed": ("1", str(tile.rows))}[way]
+
+
+def at_once(tile: Tile) -> tuple[int, ...]:
+    """Steps in a round of a kernel that takes several."""
+    return (max(1, AT_ONCE // tile.accumulators), 1)
+
+
 def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
     """void micro(A, ra, ca, B, rb, C, rc, count, add): rows x vectors of C = (C +) sum over count of A B; count > 0.
 
@@ -70,8 +112,7 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
         return b.emit(f"getelementptr inbounds {scalar}, ptr {pointer}, i64 {step}", "int64").text
 
     b.label("entry")
-    ra = "1" if way == "packed" else "%ra"
-    ca = {"": "%ca", "beside": "1", "packed": str(tile.rows)}[way]
+    ra, ca = steps_of(tile, way)
     across = [b.emit(f"mul i64 {ra}, {i}", "int64").text if i else 0 for i in range(rows)]
     lines = [move("%C", b.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
     b.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
@@ -79,8 +120,9 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
         for spot in (line, move(line, vectors * tile.lanes - 1)):
             b.line(f"call void @llvm.prefetch.p0(ptr {spot}, i32 1, i32 3, i32 1)")
 
-    def term(a: str, right: str, totals: list[str]) -> list[str]:
-        """The totals with the next term, whose A and B stand there."""
+    def term(state: Sequence[str]) -> list[str]:
+        """The places of A and B and the totals after the next term."""
+        a, right, *totals = state
         spots = [move(right, j * tile.lanes) for j in range(vectors)]
         row = [b.emit(f"load {vector}, ptr {spot}, align {size}", tile.dtype) for spot in spots]
         found = []
@@ -93,36 +135,11 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
             for j in range(vectors):
                 total = Reg(totals[i * vectors + j], tile.dtype)
                 found.append(b.fma(every, row[j], total).text)
-        return found
+        return [move(a, ca), move(right, "%rb"), *found]
 
-    state = ["%A", "%B", *["zeroinitializer"] * len(cells)]
+    terms = at_once(tile) if way else (1,)
     kinds = ["ptr", "ptr", *[vector] * len(cells)]
-    at, left = "entry", "%count"
-    for terms in (max(1, AT_ONCE // tile.accumulators), 1) if way else (1,):
-        rounds = b.emit(f"udiv i64 {left}, {terms}", "int64").text
-        left = b.emit(f"urem i64 {left}, {terms}", "int64").text
-        some = b.emit(f"icmp ne i64 {rounds}, 0", "bool").text
-        loop, after = f"sum{terms}", f"after{terms}"
-        b.line(f"br i1 {some}, label %{loop}, label %{after}")
-        b.label(loop)
-        b.line(f"%left{terms} = phi i64 [ {rounds}, %{at} ], [ %fewer{terms}, %{loop} ]")
-        inside = [f"%s{terms}.{k}" for k in range(len(state))]
-        first = len(b.lines)
-        a, right, *totals = inside
-        for _ in range(terms):
-            totals = term(a, right, totals)
-            a, right = move(a, ca), move(right, "%rb")
-        ends = [a, right, *totals]
-        met = [f"[ {before}, %{at} ], [ {end}, %{loop} ]" for before, end in zip(state, ends, strict=True)]
-        b.lines[first:first] = [f"  {n} = phi {k} {m}" for n, k, m in zip(inside, kinds, met, strict=True)]
-        b.line(f"%fewer{terms} = add nsw i64 %left{terms}, -1")
-        b.line(f"%done{terms} = icmp eq i64 %fewer{terms}, 0")
-        b.line(f"br i1 %done{terms}, label %{after}, label %{loop}")
-        b.label(after)
-        out = [f"%t{terms}.{k}" for k in range(len(state))]
-        for name, kind, one in zip(out, kinds, met, strict=True):
-            b.line(f"{name} = phi {kind} {one}")
-        state, at = out, after
+    state = in_rounds(b, "%count", terms, kinds, ["%A", "%B", *["zeroinitializer"] * len(cells)], term)
     sums = dict(zip(cells, state[2:], strict=True))
     places = {(i, j): move(lines[i], j * tile.lanes) for i, j in cells}
     b.line("%more = icmp ne i64 %add, 0")
@@ -140,7 +157,8 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, i64 %rb, ptr noalias %C, i64 %rc"
     body = "\n".join(b.lines)
     signature = f"@micro{vectors}x{rows}{way}({head}, i64 %count, i64 %add)"
-    module.add(f"define internal void {signature} noinline nounwind {{\n{body}\n}}", b)
+    hot = ' "hot"' if (rows, vectors) == (tile.rows, tile.vectors) else ""  # where products spend their time
+    module.add(f"define internal void {signature} noinline nounwind{hot} {{\n{body}\n}}", b)
 
 
 def dots(module: Module, tile: Tile, rows: int) -> None:
@@ -203,16 +221,17 @@ def dots(module: Module, tile: Tile, rows: int) -> None:
     b.declarations |= one.declarations
     head = "ptr noalias readonly %A, i64 %ra, ptr noalias readonly %B, ptr noalias %C, i64 %rc, i64 %count"
     body = "\n".join(b.lines)
-    module.add(f"define internal void @dots{rows}({head}) noinline nounwind {{\n{body}\n}}", b)
+    # "hot": in one order only may LLVM add up lanes that are its own to order
+    module.add(f'define internal void @dots{rows}({head}) noinline nounwind "hot" {{\n{body}\n}}', b)
 
 
-def table(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
-    """The addresses of the micro kernels at [way][logarithm of vectors][rows - 1]."""
+def table(module: Module, tile: Tile, parts: list[tuple[int, int]], kernel: str) -> None:
+    """The addresses of the kernels of that name at [way][logarithm of vectors][rows - 1], in a constant of its plural."""
     counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
     entries = []
     for way in WAYS:
         for v in counts:
             for m in range(1, tile.rows + 1):
                 own = way if way in ways_of(tile, m, v) else ""
-                entries.append(f"ptr @micro{v}x{m}{own}" if (v, m) in parts else "ptr null")
-    module.declarations.add(f"@micros = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
+                entries.append(f"ptr @{kernel}{v}x{m}{own}" if (v, m) in parts else "ptr null")
+    module.declarations.add(f"@{kernel}s = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")

@@ -219,6 +219,16 @@ class Words(Writer):
         passed = ", ".join(a if a.startswith("ptr ") else f"i64 {a}" for a in arguments)
         self.line(f"call void {function}({passed})")
 
+    def kernel_of(self, tile: Tile, kernel: str, ra: str, ca: str, exponent: str, rows: str) -> str:
+        """The address of the kernel of that name (see `gemm_tiles.table`) for rows of A that lie so, and 2^exponent vectors."""
+        counts = tile.widest(1).bit_length()
+        packed = self.both(self.holds("eq", ra, "1"), self.holds("eq", ca, str(tile.rows)))
+        beside = self.choose(self.holds("eq", ca, "1"), str(counts), "0")
+        first = self.plus(exponent, self.choose(packed, str(2 * counts), beside))
+        place = self.plus(self.times(first, str(tile.rows)), self.minus(rows, "1"))
+        entry = self.emit(f"getelementptr inbounds ptr, ptr @{kernel}s, i64 {place}", "int64").text
+        return self.emit(f"load ptr, ptr {entry}", "int64").text
+
     def loops(self, body: tuple[Stmt, ...], pointers: dict[str, str], values: dict[str, str]) -> None:
         """Call the kernel of a loop nest whose sizes have these names."""
         name, buffers, sizes = kernel(self.module, body)
