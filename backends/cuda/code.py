@@ -144,8 +144,8 @@ def _plain_item(item: Item) -> list[Any]:
             return ["launch", item.kernel, _plain(item.grid), item.block, arguments, item.step, item.shared]
         case HostCall(step, call):
             return ["host", step, _plain_call(call)]
-        case Product(step, call, own):
-            return ["product", step, _plain_call(call), list(map(_plain_item, own))]
+        case Product(step, call, own, alone):
+            return ["product", step, _plain_call(call), list(map(_plain_item, own)), alone]
         case Repeat(counter, steps, body, stop):
             ends = None if stop is None else _plain_view(stop)
             return ["repeat", _plain_symbol(counter), plain_extent(steps), list(map(_plain_item, body)), ends]
@@ -160,8 +160,8 @@ def _item(data: Any) -> Item:
             return Launch(kernel, (x, y, z), block, tuple(map(_argument, arguments)), step, shared)
         case ["host", step, call]:
             return HostCall(step, _call(call))
-        case ["product", step, call, own]:
-            return Product(step, _call(call), _launches(own))
+        case ["product", step, call, own, alone]:
+            return Product(step, _call(call), _launches(own), alone)
         case ["repeat", counter, steps, body, stop]:
             ends = None if stop is None else _view(stop)
             return Repeat(Symbol(*counter), extent_of(steps), tuple(map(_item, body)), ends)
