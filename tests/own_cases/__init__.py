@@ -1,0 +1,11 @@
+"""Formulas as textbooks print them, each with points at which floats lose them: what symdl was scored on at first sight.
+
+Every formula is public knowledge. `m` is a namespace of functions, symdl.tensor or, for the truth, REALS; leaves are
+vectors over the points, or matrices of which rows are summed. A batch is what was scored on one day.
+"""
+
+from own_cases import growth, learning, physics, statistics, textbooks
+from own_cases.case import CASES, Case
+from own_cases.truth import truth
+
+__all__ = ["CASES", "Case", "growth", "learning", "physics", "statistics", "textbooks", "truth"]
