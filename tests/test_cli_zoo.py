@@ -173,9 +173,11 @@ def test_a_folder_of_images_trains_a_network_that_knows_its_classes(capsys: Capt
         "8",
     ]
     assert main(["train", "lenet", "--data", "images", "--path", "pets", *settings, "--quiet"]) == 0
-    assert "test accuracy 1.0000 (12 of 12)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "test accuracy 1.0000 (12 of 12)" in out
+    assert "\n         cat 0 7 .   1.000\n         dog 1 . 5   1.000\n" in out
     assert main(["predict", "lenet-images.safetensors", "pets/dog/3.png"]) == 0
-    assert capsys.readouterr().out.split()[:2] == ["0", "dog"]
+    assert capsys.readouterr().out.split()[:2] == ["pets/dog/3.png", "dog"]
     assert main(["train", "mlp", "--data", "images", "--path", "pets"]) == 1
     assert "the data images are for models of images\n  models: lenet, vgg" in capsys.readouterr().err
 

@@ -253,7 +253,7 @@ def _print_outcome(outcome: Outcome, seed: int, split: Split, brief: bool) -> No
     print(f"{outcome.model}: {epochs} epochs of {len(split.x_train)} examples in {outcome.seconds:.1f} s")
     print("\n".join(lines))
     if outcome.confusion is not None:
-        print(confusion_text(outcome.confusion))
+        print(confusion_text(outcome.confusion, outcome.model.class_names))
     print(f"weights saved to {outcome.output}", flush=True)
 
 

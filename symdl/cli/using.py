@@ -38,7 +38,7 @@ def add_verbs(verbs: Any) -> None:
     verb = verbs.add_parser(
         "predict",
         help="classify examples with saved weights",
-        description="One line an example: its number, the predicted class, the class's probability. An image file goes through the "
+        description="One line an example: its number (of an image, its file), the predicted class, the class's probability. An image file goes through the "
         "preparation of the data that the model knows: ink is found, cut out, centred, inverted where it must be.",
     )
     verb.add_argument("weights", **weights)
@@ -79,7 +79,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     for name, value in measures.items():
         print(f"test {name} {value:.4f}")
     if table is not None:
-        print(confusion_text(table))
+        print(confusion_text(table, model.class_names))
     return DONE
 
 
@@ -88,18 +88,19 @@ def predict(arguments: argparse.Namespace) -> int:
     model = load(arguments.weights)
     if not isinstance(model, Classifier):
         raise ConfigError(f"predict: {model} is no classifier")
-    x, labels = _examples(model, arguments.input)
+    images = _images(arguments.input)
+    x, labels = (prepared(model, images), []) if images else examples(arguments.input[0])
     probabilities = model.predict_proba(x / arguments.scale if arguments.scale != 1 else x)
     predicted = probabilities.argmax(axis=1)
     names = model.class_names or [str(k) for k in range(model.classes)]
     if arguments.json:
         out: dict[str, Any] = {"predicted": predicted.tolist(), "probabilities": probabilities.astype(float).tolist()}
-        out |= {"labels": labels} if labels else {}
+        out |= ({"labels": labels} if labels else {}) | ({"files": images} if images else {})
         print(json.dumps(out | ({"classes": names} if model.class_names else {})))
         return DONE
-    for k, j in enumerate(predicted):
+    for k, j in enumerate(predicted.tolist()):
         truth = f"  (true label {labels[k]})" if labels else ""
-        print(f"{k}  {names[j]}  {probabilities[k, j]:.4f}{truth}")
+        print(f"{images[k] if images else k}  {names[j]}  {probabilities[k, j]:.4f}{truth}")
     return DONE
 
 
@@ -114,13 +115,12 @@ def submit(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _examples(model: Classifier, inputs: list[str]) -> tuple[Array, list[int]]:
+def _images(inputs: list[str]) -> list[str]:
+    """The inputs if they are image files; none if there is one input of another kind. Raises DataError for a mixture."""
     images = [name for name in inputs if Path(name).suffix.lower() in IMAGES]
-    if images and len(images) == len(inputs):
-        return prepared(model, images), []
-    if len(inputs) > 1:
+    if len(inputs) > 1 and len(images) < len(inputs):
         raise DataError("predict: several inputs must all be images")
-    return examples(inputs[0])
+    return images
 
 
 def prepared(model: Classifier, files: list[str]) -> Array:

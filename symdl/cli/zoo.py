@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 from dataclasses import asdict
 from typing import Any
@@ -34,10 +35,10 @@ def models(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_row(r) for r in RECIPES.values()]))
         return DONE
-    print(f"{'recipe':<24}{'data':<10}{'measure':<20}{'to reach':>9}  weights  network")
+    print(f"{'recipe':<24}{'data':<10}{'measure':<20}{'to reach':>11}  weights  network")
     for r in RECIPES.values():
         gate = "" if r.gate is None else f"{'<=' if r.least else ''}{r.gate:g}"
-        print(f"{r.name:<24}{r.data:<10}{r.measure:<20}{gate:>9}  {'shipped' if r.shipped else '-':<7}  {r.make()}")
+        print(f"{r.name:<24}{r.data:<10}{r.measure:<20}{gate:>11}  {'shipped' if r.shipped else '-':<7}  {r.make()}")
     print("\nsymdl train RECIPE, or symdl train MODEL for the first of its recipes; data:")
     for name, source in data.SOURCES.items():
         print(f"  {name:<10} {source.about}")
@@ -67,7 +68,7 @@ def show(arguments: argparse.Namespace) -> int:
         print(json.dumps({**_row(chosen), "parameters": parameters, "card": card}))
         return DONE
     print(f"{chosen.name}: {model}")
-    print((MODELS[chosen.model].__doc__ or "").strip())
+    print(inspect.cleandoc(MODELS[chosen.model].__doc__ or ""))
     print(f"\ndata: {chosen.data}, {data.SOURCES[chosen.data].about}")
     if chosen.gate is not None:
         anchor = f"; anchor: {chosen.anchor}" if chosen.anchor else ""

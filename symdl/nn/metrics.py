@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,15 +169,18 @@ def confusion(labels: Array, predicted: Array, classes: int) -> Array:
     return table
 
 
-def confusion_text(table: Array) -> str:
-    """The table as aligned text, with the labels at its edges, each row's recall, and a dot for 0 off the diagonal."""
+def confusion_text(table: Array, names: Sequence[str] = ()) -> str:
+    """The table as aligned text, with the labels at its edges (names beside those of the rows, if there are some), each
+    row's recall, and a dot for 0 off the diagonal."""
     classes = len(table)
+    edges = [f"{name} {k}" for k, name in enumerate(names)] or [str(k) for k in range(classes)]
+    edge = max(len("true\\predicted"), *map(len, edges))
     width = max(len(str(table.max())), len(str(classes - 1))) + 1
-    lines = ["true\\predicted" + "".join(f"{j:>{width}}" for j in range(classes)) + "  recall"]
+    lines = ["true\\predicted".rjust(edge) + "".join(f"{j:>{width}}" for j in range(classes)) + "  recall"]
     for i, row in enumerate(table):
         cells = "".join(f"{n if n or i == j else '.':>{width}}" for j, n in enumerate(row))
         recall = f"{row[i] / row.sum():.3f}" if row.sum() else "-"
-        lines.append(f"{i:>14}{cells}  {recall:>6}")
+        lines.append(f"{edges[i]:>{edge}}{cells}  {recall:>6}")
     return "\n".join(lines)
 
 

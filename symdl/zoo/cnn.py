@@ -55,8 +55,8 @@ class CNNConfig(NetworkConfig):
 class LeNet(Network):
     """Convolutions, each with its pooling by 2, a hidden layer, softmax.
 
-    The default is for 8 by 8 digits: 8 and 16 filters of 3 by 3, tanh; LENET_MNIST is the net of the deeplearning.net
-    tutorials: 20 and 50 filters of 5 by 5, 500 hidden units.
+    The default is for 8 by 8 digits: 8 and 16 filters of 3 by 3, tanh; the recipe lenet-mnist is the net of the
+    deeplearning.net tutorials: 20 and 50 filters of 5 by 5, 500 hidden units.
     """
 
     name = "lenet"
