@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import llvmlite
 import llvmlite.binding as llvm
 
+from symdl.backends.forks import gate
 from symdl.backends.gemm_tiles import Tile, tile_for
 from symdl.backends.llvm import Target
 from symdl.config import config
@@ -22,7 +23,9 @@ from symdl.config import config
 PAIR_LINES = 900  # of a text for every two parts of it: some 50 ms of work, of which 2 or 3 are the price of a part
 LENGTH = struct.Struct("<Q")
 MOST_PARTS = 16
+QUICK_LINES = 600  # of a text that is translated quickly, from which on two threads are worth a second part
 FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
+HOT = re.compile(r'define [^\n]* "hot"')  # an attribute of ours, which LLVM does not know
 HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+)\([^\n]*) \{$", re.MULTILINE)
 NAME = re.compile(r"@([\w.]+)")
 R = TypeVar("R")
@@ -52,10 +55,10 @@ class Machine:
         self.vector_bytes = 64 if "+avx512f" in has else 32 if self.fma and not arm else 16
         self.registers = 32 if arm or self.vector_bytes == 64 else 16
 
-    def create(self) -> Any:
-        """A new llvmlite TargetMachine; an engine owns the one that it is given."""
+    def create(self, level: int = 1) -> Any:
+        """A new llvmlite TargetMachine, of LLVM's level of optimization; an engine owns the one that it is given."""
         return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=1, reloc="default", codemodel="jitdefault", jit=True
+            cpu=self.cpu, features=self.features, opt=level, reloc="default", codemodel="jitdefault", jit=True
         )
 
     def fingerprint(self) -> str:
@@ -85,7 +88,23 @@ def object_code(texts: Sequence[str], machine: Machine) -> bytes:
 
     They hold no addresses of this process and depend on nothing but texts and machine.
     """
-    made = at_once([partial(_translated, text, machine, False) for text in texts], config.threads)
+    return _translated_together([(text, 1) for text in texts], machine)
+
+
+def quick_code(text: str, machine: Machine) -> bytes:
+    """The same of a text, in a quarter of the time: only its functions with the attribute "hot" are optimized. Every number
+    that it computes is the same, bit for bit: the texts ask LLVM for each operation by itself."""
+    hot = [HOT.match(f) is not None for f in FUNCTIONS.split(text)[1:]]
+    if any(hot) and not all(hot):
+        warm, rest = distributed(text, [int(not is_hot) for is_hot in hot], 2)
+        return _translated_together([(rest, 0), (warm, 1)], machine)
+    count = 2 if text.count("\n") >= QUICK_LINES else 1
+    return _translated_together([(part, int(any(hot))) for part in in_parts(text, count)], machine)
+
+
+def _translated_together(texts: Sequence[tuple[str, int]], machine: Machine) -> bytes:
+    """What `object_code` gives, of texts with their levels of optimization."""
+    made = at_once([partial(_translated, text, machine, False, level) for text, level in texts], config.threads)
     return b"".join(LENGTH.pack(len(one)) + one for one in made)
 
 
@@ -103,7 +122,7 @@ def assembly(text: str, machine: Machine) -> str:
     return _translated(text, machine, True).decode()
 
 
-def _translated(text: str, machine: Machine, readable: bool) -> bytes:
+def _translated(text: str, machine: Machine, readable: bool, level: int = 1) -> bytes:
     """An object file, or its assembly text.
 
     Vectors and hoisting are in the text already, so only what turns variables into registers runs before the machine
@@ -111,11 +130,14 @@ def _translated(text: str, machine: Machine, readable: bool) -> bytes:
     combining instructions and the levels above 1 another fifth, and the code is no quicker for them (elementwise
     functions, number forms, products and training steps, Zen 3).
     """
-    context = llvm.create_context()
-    with llvm.parse_assembly(text, context) as module:  # closed here: a garbage collector might free the context first
-        module.verify()
-        with _cleaner(machine) as (passes, builder):
-            return _emitted(module, machine.create(), passes, builder, readable)
+    with gate:
+        context = llvm.create_context()
+        with llvm.parse_assembly(
+            text, context
+        ) as module:  # closed here: a garbage collector might free the context first
+            module.verify()
+            with _cleaner(machine) as (passes, builder):
+                return _emitted(module, machine.create(level), passes, builder, readable)
 
 
 @contextmanager
@@ -208,20 +230,34 @@ def at_once(calls: Sequence[Callable[[], R]], threads: int) -> list[R]:
 
 def parts_of(text: str) -> list[str]:
     """An IR text as texts of about equal size whose object files link with one another; a short one, or one with
-    variables, as it is. They depend on nothing but the text.
+    variables, as it is. They depend on nothing but the text."""
+    return in_parts(text, min(2 * (text.count("\n") // PAIR_LINES), MOST_PARTS))
 
-    A function that another part calls becomes visible to it; constants go to each part that names them.
-    """
-    count = min(2 * (text.count("\n") // PAIR_LINES), MOST_PARTS)
+
+def in_parts(text: str, count: int) -> list[str]:
+    """The same in so many parts."""
     head, *functions = FUNCTIONS.split(text)
     if count < 2 or "= global" in head:
         return [text]
+    return distributed(text, _balanced([f.count("\n") for f in functions], count), count)
+
+
+def distributed(text: str, part_of: Sequence[int], count: int) -> list[str]:
+    """An IR text as so many texts, each function in the part that is told for it. A function that another part calls
+    becomes visible to it; constants go to each part that names them."""
+    head, *functions = FUNCTIONS.split(text)
     place, signature = {}, {}
-    for function, part in zip(functions, _balanced([f.count("\n") for f in functions], count), strict=True):
+    for function, part in zip(functions, part_of, strict=True):
         found = HEADER.match(function)
         assert found, function.partition("\n")[0]
         place[found["name"]], signature[found["name"]] = part, f"declare {found['signature']}\n"
-    named = [set(NAME.findall(f)) for f in functions]
+    constants = {
+        found[0]: set(found) for line in head.splitlines() if line.startswith("@") and (found := NAME.findall(line))
+    }
+    named = []  # by each function, also through constants
+    for function in functions:
+        names = set(NAME.findall(function))
+        named.append(names.union(*(constants[name] for name in names & constants.keys())))
     callers: dict[str, set[int]] = {name: set() for name in place}
     for names, part in zip(named, place.values(), strict=True):
         for name in names & place.keys():

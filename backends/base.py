@@ -15,7 +15,7 @@ threads at once, if each has its own shared arrays or only one of them is inside
 
 from __future__ import annotations
 
-from collections.abc import Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -63,6 +63,10 @@ class Executable(Protocol):
 
     def execute(self, bound: Bound) -> tuple[int, tuple[Any, ...]]:
         """(status, outputs): new arrays, or none where the status is not 0."""
+
+    def when_optimized(self, action: Callable[[bytes | None], None], keep: bool = False) -> None:
+        """Call action(code) when the code is what it will stay: now, or later, from the thread that optimizes it (with None
+        where that has failed). keep: even if nobody has the Executable any more."""
 
     def keep(self, stay: Sequence[bool]) -> None:
         """Which outputs come out as arrays of the machine's own memory, where it has one."""

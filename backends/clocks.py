@@ -11,9 +11,9 @@ class Clocks:
     """Of an Executable that was compiled with timed=True and has so many steps; see `symdl.backends.llvm.clocks`."""
 
     def __init__(self, executable: CpuExecutable, steps: int) -> None:
-        self.executable, engine = executable, executable._engine
-        self.table = (ctypes.c_int64 * (2 * steps)).from_address(engine.address("times"))
-        self.now = ctypes.PYFUNCTYPE(ctypes.c_int64)(engine.address("ticks"))
+        self.executable = executable
+        self.table = (ctypes.c_int64 * (2 * steps)).from_address(executable.address("times"))
+        self.now = ctypes.PYFUNCTYPE(ctypes.c_int64)(executable.address("ticks"))
 
     def taken(self) -> list[tuple[int, int]]:
         """(ticks, calls) of each step since the last time."""

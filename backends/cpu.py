@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,13 +14,15 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from symdl.backends import convolve, entry_tables, entry_text, gemm
-from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of
+from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of, quick_code
 from symdl.backends.base import Bound
 from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
+from symdl.backends.forks import gate
 from symdl.backends.interface import Interface
 from symdl.backends.lifetime import when_freed
 from symdl.backends.llvm import RUNTIME, emit
 from symdl.backends.llvm.steps import all_steps, uses_library
+from symdl.backends.optimizing import Action, Job, ending, finish_all, later
 from symdl.backends.pool import DIGEST as POOL_DIGEST
 from symdl.backends.pool import Pool
 from symdl.backends.pool import module_text as pool_text
@@ -32,21 +35,27 @@ from symdl.types import Symbol, size_at
 
 Array = np.ndarray[Any, Any]
 REMEMBERED_SIZES = 64  # sets of sizes whose output shapes an Executable remembers
+WORTH_WAITING = 5_000_000_000  # units of work, 50 ms: a longer run is not begun with code that is not optimized
 _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
 _loading: dict[str, threading.Lock] = {}
 _prepared: set[str] = set()
+_calling: dict[
+    str, weakref.WeakSet[CpuExecutable]
+] = {}  # by name in RUNTIME: whose tables hold an address of a library
+_retired: list[Engine] = []  # libraries' code that better code has replaced: a thread may be inside
 
 
 class Engine:
     """Object code in memory: what `object_code` gave."""
 
     def __init__(self, code: bytes, machine: Machine) -> None:
-        holder = llvm.parse_assembly("", llvm.create_context())
-        self.engine = llvm.create_mcjit_compiler(holder, machine.create())
-        for one in objects_in(code):
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
-        self.engine.finalize_object()
+        with gate:
+            holder = llvm.parse_assembly("", llvm.create_context())
+            self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+            for one in objects_in(code):
+                self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
+            self.engine.finalize_object()
         # Kept reachable until the end: a garbage collector that met the engine within a cycle would finalize its context
         # first, in no order, and crash.
         self._token = when_freed(self.engine.close)
@@ -56,8 +65,11 @@ class Engine:
         return found
 
 
-def library(name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None) -> Engine:
-    """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store."""
+def library(
+    name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None, runtime: str = ""
+) -> Engine:
+    """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store. runtime:
+    their name in RUNTIME, for those whose quick code runs until they are optimized."""
     key = f"{name} {machine.fingerprint()}"
     with _lock:
         own = _loading.setdefault(key, threading.Lock())
@@ -65,12 +77,36 @@ def library(name: str, text: Callable[[], str], machine: Machine, store: Mutable
         found = _loaded.get(key)
         if found is None:
             code = None if store is None else store.get(key)
-            if code is None:
+            if code is None and runtime and config.optimizing == "background":
+                written = text()
+                code = quick_code(written, machine)
+                job = later(partial(object_code, [written], machine), lambda: store is not None or not ending())
+                job.then(partial(_replaced, key, runtime, machine, store))
+            elif code is None:
                 code = object_code([text()], machine)
                 if store is not None:
                     store[key] = code
             found = _loaded[key] = Engine(code, machine)
         return found
+
+
+def _replaced(
+    key: str, runtime: str, machine: Machine, store: MutableMapping[str, bytes] | None, code: bytes | None
+) -> None:
+    """Put a library's better code in place."""
+    if code is None:
+        return
+    with gate:
+        engine = Engine(code, machine)
+        with _loading[key]:
+            _retired.append(_loaded[key])
+            _loaded[key] = engine
+        with _lock:
+            callers = list(_calling.get(runtime, ()))
+        for executable in callers:
+            executable.call_library(runtime)
+        if store is not None:
+            store[key] = code
 
 
 def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> EntryCode:
@@ -101,14 +137,14 @@ def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes]
     """The product of matrices for a dtype."""
     tile = machine.tile(dtype)
     text = partial(gemm.module_text, tile, machine.triple, machine.layout)
-    return library(f"gemm {tile}", text, machine, store).address(gemm.entry_name(dtype))
+    return library(f"gemm {tile}", text, machine, store, f"gemm_{dtype}").address(gemm.entry_name(dtype))
 
 
 def convolve_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
     """Convolutions for a dtype."""
     tile = machine.tile(dtype)
     text = partial(convolve.module_text, tile, machine.triple, machine.layout)
-    return library(f"convolve {tile}", text, machine, store).address(convolve.entry_name(dtype))
+    return library(f"convolve {tile}", text, machine, store, f"convolve_{dtype}").address(convolve.entry_name(dtype))
 
 
 def library_address(name: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
@@ -136,10 +172,9 @@ class CpuExecutable:
         store: MutableMapping[str, bytes] | None = None,
         routines: Sequence[Routine] = (),
     ) -> None:
-        self.interface, self.code, self.machine = interface, code, machine
-        self._engine = Engine(code, machine)
-        self._enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(self._engine.address("enter"))
-        self.enter_address, self.run_address = self._engine.address("enter"), self._engine.address("run")
+        self.interface, self.machine, self.store = interface, machine, store
+        self._job: Job | None = None
+        self._take(code)
         pool = threads_pool(machine, store)  # first: it is what the thread of `preparing` comes to last
         self._entry_code, self.arena = entry_code(machine, store), Arena()
         self._runtime = (ctypes.c_void_p * len(RUNTIME))()
@@ -151,7 +186,9 @@ class CpuExecutable:
         if routines:
             self._runtime[RUNTIME.index("routine")] = self._routines.address
         for name in interface.libraries:
-            self._runtime[RUNTIME.index(name)] = library_address(name, machine, store)
+            with _lock:  # first: from here on it is told of better code
+                _calling.setdefault(name, weakref.WeakSet()).add(self)
+            self.call_library(name)
         self._expected = len(interface.of_kind("input")), len(interface.of_kind("shared"))
         self._symbols = tuple(b.symbol for b in interface.bindings)
         given = interface.of_kind("input", "shared", "constant", "output")
@@ -178,6 +215,39 @@ class CpuExecutable:
         self._known: dict[tuple[int, ...], tuple[dict[Symbol, int], list[tuple[int, ...]]]] = {}
         self._own_lock = threading.Lock()
 
+    def _take(self, code: bytes) -> None:
+        """Run this code from here on. Who is inside the code of before keeps it alive."""
+        engine = Engine(code, self.machine)
+        enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(engine.address("enter"))
+        self.code, self._native = code, (engine, enter, engine.address("run"))
+
+    def call_library(self, name: str) -> None:
+        """Run this library's code as it is now."""
+        self._runtime[RUNTIME.index(name)] = library_address(name, self.machine, self.store)
+
+    def address(self, name: str) -> int:
+        """Where a function of the code is."""
+        return self._native[0].address(name)
+
+    def improve(self, make: Callable[[], bytes]) -> None:
+        """Let a thread make better code, and run that when it is there."""
+        itself = weakref.ref(self)
+
+        def take(code: bytes | None) -> None:
+            executable = itself()
+            if executable is not None and code is not None:
+                with gate:
+                    executable._take(code)
+
+        self._job = later(make, lambda: itself() is not None and not ending())
+        self._job.then(take)
+
+    def when_optimized(self, action: Action, keep: bool = False) -> None:
+        if self._job is None:
+            action(self.code)
+        else:
+            self._job.then(action, keep)
+
     def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
         """Find the sizes in the arrays and check the program's facts."""
         if (len(inputs), len(shareds)) != self._expected:
@@ -192,8 +262,10 @@ class CpuExecutable:
             addresses[place] = address_of(array)
             extents += array.shape
         table, sizes, measures = self._address_table(*addresses), self._size_table(), self._measure_table()
-        status = self._enter(self._extent_table(*extents), table, sizes, measures)
+        status = self._native[1](self._extent_table(*extents), table, sizes, measures)
         found = tuple(sizes)
+        if self._job is not None and measures[1] > WORTH_WAITING and not self._job.over and not status:
+            self._job.finish()
         if status:
             return Bound(status, dict(zip(self._symbols, found, strict=True)))
         named, shapes = self._sizes_and_shapes(found)
@@ -212,8 +284,9 @@ class CpuExecutable:
             array = np.empty(shape, dtype)
             outputs.append(array)
             table[place] = address_of(array)
+        native = self._native  # which is kept, whatever better code may come meanwhile
         status = self._entry_code.work(
-            self.arena.address, self.run_address, self.runtime_address, table, sizes, arena_bytes, 1
+            self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1
         )
         if status == entry_tables.NO_MEMORY:
             raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
@@ -302,9 +375,14 @@ class CpuBackend:
         stages = Stages()
         text = emit(program, self.machine.target(), timed)
         stages.done("emit", lambda: f"{text.count(chr(10))} lines of LLVM IR")
-        code = object_code(parts_of(text), self.machine)
+        quick = config.optimizing == "background" and not timed
+        code = quick_code(text, self.machine) if quick else object_code(parts_of(text), self.machine)
         stages.done("machine code", lambda: f"{len(code)} bytes")
+        if timed:  # nor are the libraries quick ones
+            finish_all()
         executable = self.load(Interface.of(program, libraries(program)), code, constants, routines)
+        if quick:
+            executable.improve(lambda: object_code(parts_of(text), self.machine))
         stages.done("load")
         return executable
 

@@ -207,7 +207,7 @@ class Entry(Native):
         rows = _rows(executable, inputs, shareds)
         keys = kind if isinstance(kind, tuple) else ()
         header = {
-            "API": code.api, "ENTER": executable.enter_address, "RUN": executable.run_address,
+            "API": code.api, "ENTER": executable.address("enter"), "RUN": executable.address("run"),
             "RUNTIME": executable.runtime_address, "ARENA": executable.arena.address,
             "LIMIT": limit, "KIND": KINDS.get(kind, entry_tables.DICTIONARY),
             "SETS": len(turns.sets), "TURNS": len(turns.turns), "QUEUE": id(turns.queue), "WAKE": id(turns.wake),

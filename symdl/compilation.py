@@ -11,6 +11,7 @@ from typing import Any
 
 from symdl.artifact import Artifact, BadArtifact
 from symdl.backends.base import Backend, Executable
+from symdl.backends.forks import gate
 from symdl.backends.routines import Routine
 from symdl.bodies import every_node
 from symdl.collector import collector_paused
@@ -271,7 +272,14 @@ def _found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str
         routines = tuple(
             (n.op.name, {k: v for k, v in n.params.items() if k != "shape"}) for n in form.routines
         )  # shapes are those of the views
-        store[key] = Artifact(executable.interface, executable.code, constants, routines).packed()
+        interface = executable.interface
+
+        def keep(code: bytes | None) -> None:
+            if code is not None:
+                with gate:
+                    store[key] = Artifact(interface, code, constants, routines).packed()
+
+        executable.when_optimized(keep, keep=True)
     return Compiled(executable, nodes, form)
 
 

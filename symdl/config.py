@@ -94,6 +94,8 @@ OPTIONS: dict[str, Option] = {
     "gpu_products": choice("full", "tf32", "own"),
     "nan_guard": choice("off", "results", "all"),  # of `function`: what is looked at for NaN and infinities
     "cache_dir": Option(user_cache, folder, "a folder, or an empty text for no cache", "SYMDL_CACHE_DIR"),
+    # whether a function runs at once, while a thread optimizes it, or is optimized first
+    "optimizing": choice("background", "now"),
     "threads": Option(usable_processors, thread_count, f"a whole number from 1 to {MOST_THREADS}"),  # that share a call
     "cache_size": Option(lambda _: 1 << 30, size_in_bytes, "bytes, such as 500M or 2G"),  # what may be kept there
 }
@@ -109,6 +111,7 @@ class Config:
     device: str
     gpu_products: str
     nan_guard: str
+    optimizing: str
     cache_dir: str
     cache_size: int
     threads: int

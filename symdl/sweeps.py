@@ -35,8 +35,8 @@ class Sweep:
         if any(len(a) != self.rows for a in arrays):
             raise ShapeError(f"Sweep: the arrays have {', '.join(str(len(a)) for a in arrays)} rows")
         self.dtypes = [np.dtype(t.dtype) for t in types]
-        self.entry = getattr(f, "_entry", None) if all(a.flags.c_contiguous for a in arrays) else None
-        if self.entry is not None:
+        self.native = f if isinstance(f, Function) and all(a.flags.c_contiguous for a in arrays) else None
+        if self.native is not None:
             self.batch = [np.empty((size, *a.shape[1:]), a.dtype) for a in arrays]
             self.arguments = (ctypes.c_void_p * len(arrays))(*(id(b) for b in self.batch))
 
@@ -70,7 +70,8 @@ class Sweep:
 
     def _natively(self, order: Array, columns: list[Array], first: int, count: int) -> int:
         """How many of the next batches machine code has done."""
-        if self.entry is None or count <= 0:
+        entry = None if self.native is None else self.native._entry  # there, when the function has been optimized
+        if entry is None or count <= 0:
             return 0
         words: list[Any] = []
         for a, b in zip(self.arrays, self.batch, strict=True):
@@ -78,8 +79,7 @@ class Sweep:
         for c in columns:
             words += [0, c.ctypes.data + first * c.itemsize, c.itemsize]
         plan = (ctypes.c_int64 * len(words))(*words)
-        code = self.entry.kept[0]
-        done: int = code.sweep(
-            self.entry, self.arguments, plan, order.ctypes.data + 8 * first * self.size, count, self.size
+        done: int = entry.kept[0].sweep(
+            entry, self.arguments, plan, order.ctypes.data + 8 * first * self.size, count, self.size
         )
         return done

@@ -201,7 +201,7 @@ def test_workers_start_at_the_first_job_and_the_process_ends() -> None:
         print(pool.workers, f(data[:10])[0].shape, pool.workers)
         print(right(), pool.workers, threading.active_count())
         """,
-        SYMDL_FLAGS="threads=3",
+        SYMDL_FLAGS="threads=3,optimizing=now",
     )
     assert found == "0 (10,) 0\nTrue 2 1\n"
 

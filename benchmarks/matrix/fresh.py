@@ -69,7 +69,7 @@ def peak() -> float:
 
 def in_a_process(engine: type[Engine], label: str, threads: int, cache: str) -> dict[str, float] | None:
     """One measurement; None where the engine cannot do it."""
-    environment = {**os.environ, "SYMDL_CACHE_DIR": cache, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
+    environment = {**os.environ, "SYMDL_CACHE_DIR": cache, "SYMDL_FLAGS": "", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
     environment["PYTENSOR_FLAGS"] = f"base_compiledir={cache}"
     command = [sys.executable, "-m", "benchmarks.matrix.fresh", engine.name, label, str(threads)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
