@@ -437,6 +437,38 @@ def plan(*body: Stmt) -> Any:
     return plan_for(For(I, n, body), 32)
 
 
+@pytest.mark.parametrize("primitive", ["add", "mul", "maximum", "minimum", "bitwise_xor"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_running_totals_of_whole_vectors(dtype: str, primitive: str, rng: np.random.Generator) -> None:
+    """In another order than one after the other, within some units of the last place; the last total goes on."""
+    if primitive == "bitwise_xor" and dtype != "int64":
+        return
+    total = Ref("a", dtype)
+    body = (
+        Assign("a", apply(primitive, total, at(v("x", n, dtype=dtype), i), dtype=dtype)),
+        Store(v("o", n, dtype=dtype), (i,), apply("add", total, at(v("x", n, dtype=dtype), i), dtype=dtype)),
+    )
+    assert plan(*body) is None
+    assert plan_for(For(I, n, body, "vector"), 32, running=True).running == {"a"}  # type: ignore[union-attr]  # not None
+    assert plan_for(For(I, n, tuple(reversed(body)), "vector"), 32, running=True) is None  # used before it is added to
+    made = program(
+        [
+            buffer("x", "input", n, dtype=dtype),
+            buffer("o", "output", n, dtype=dtype),
+            buffer("l", "output", dtype=dtype),
+        ],
+        Kernel((Local("a", Const(1, dtype)), For(I, n, body, "vector"), Store(v("l", dtype=dtype), (), total))),
+    )
+    for size in (0, 1, 3, 4, 8, 9, 31, 100):
+        x = rng.integers(1, 9, size).astype(dtype) if dtype == "int64" else rng.uniform(0.9, 1.1, size).astype(dtype)
+        expected = interpret(made, {"x": x}).outputs
+        executable, bound = bind(made, x=x)
+        status, found = executable.execute(bound)
+        assert status == 0
+        for array, name in zip(found, "ol", strict=True):
+            np.testing.assert_allclose(array, expected[name], rtol=1e-5 if dtype == "float32" else 1e-13)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8"])
 def test_whole_vectors_and_what_is_left(dtype: str, rng: np.random.Generator) -> None:
     x, y, out = v("x", n, dtype=dtype), v("y", n * 3, dtype=dtype), v("o", n, dtype=dtype)

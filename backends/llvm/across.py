@@ -177,6 +177,7 @@ class AcrossWriter(DrawWriter):
         if (
             plan.choice is not None
             or not plan.sums
+            or plan.running
             or any(s.ordered for s in plan.sums.values())
             or any(isinstance(x, Store | Guard) for x in items)
             or any(isinstance(x, Apply) and (x.primitive not in CHEAP or x.dtype in WIDE) for x in items)

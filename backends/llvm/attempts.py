@@ -114,7 +114,7 @@ class AttemptWriter(VectorWriter):
         single = tried is not None and tried.single
         doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
         doubled = doubled or (tried is not None and tried.digits)
-        return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1))
+        return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1), running=tried is None)
 
     def rest(self, loop: For, start: str) -> None:
         """The rounds that are left, less than a vector: calls in a long body."""

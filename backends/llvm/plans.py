@@ -38,6 +38,7 @@ MOST_LANES = 16
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
 FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
+IDEMPOTENT = ("maximum", "minimum", "bitwise_and", "bitwise_or")
 IDENTITY = {"add": 0, "mul": 1, "bitwise_xor": 0}  # the others may begin with what the variable holds in every lane
 
 
@@ -72,6 +73,7 @@ class Plan:
     lanes: int
     own: set[str] = field(default_factory=set)  # variables declared in the body
     sums: dict[str, Sum] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)  # sums whose totals so far are used in each round
     choice: Choice | None = None
 
     @property
@@ -84,8 +86,8 @@ class Plan:
         return {s.name for s in loop.body if isinstance(s, Local)} - self.own
 
 
-def plan_for(loop: For, vector_bytes: int) -> Plan | None:
-    """The plan, or None if the loop must be taken one element at a time."""
+def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None:
+    """The plan, or None if the loop must be taken one element at a time. running: whether sums may be used on the way."""
     index, plan = loop.index, Plan(0)
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
@@ -115,15 +117,17 @@ def plan_for(loop: For, vector_bytes: int) -> Plan | None:
                 ):
                     return None
                 known.append((place, step, gathered))
-            bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
+            if step != 0:  # else it is one number for all lanes
+                bytes_ = max(bytes_, min(ITEM_BYTES[item.view.dtype], 8))  # limbs of number forms go by themselves
         if isinstance(item, Apply) and item.dtype in WIDE:
             bytes_ = 8
     plan.choice = _choice(loop)
-    if plan.choice is None and not _sums(loop, plan):
+    if plan.choice is None and not _sums(loop, plan, running):
         return None
     plan.lanes = min(vector_bytes // bytes_, MOST_LANES)
     few = loop.extent if isinstance(loop.extent, int) else MOST_LANES
-    if any(not s.ordered and s.primitive in ORDERED for s in plan.sums.values()) and 2 * plan.lanes <= min(few, SUMS):
+    added = [s for s in plan.sums.values() if s.variable not in plan.running]
+    if any(not s.ordered and s.primitive in ORDERED for s in added) and 2 * plan.lanes <= min(few, SUMS):
         plan.lanes *= 2  # two vectors: an addition starts before the one before it has ended
     return None if plan.lanes < 2 or few < plan.lanes else plan
 
@@ -171,8 +175,9 @@ def _choice(loop: For) -> Choice | None:
     return Choice(at, best, better, here, value, dtype, test in ("gt", "le"))
 
 
-def _sums(loop: For, plan: Plan) -> bool:
-    """Find the variables that sum up; False if a variable is used in another way than its own sum."""
+def _sums(loop: For, plan: Plan, running: bool) -> bool:
+    """Find the variables that sum up; False if a variable is used in another way than its own sum, or, if they may be
+    running sums, before it in a round."""
     uses = Counter(id(part) for item in walk(*loop.body) for part in parts(item))
     adding: set[int] = set()
     for statement in loop.body:
@@ -187,11 +192,23 @@ def _sums(loop: For, plan: Plan) -> bool:
                 return False
         if isinstance(statement, Local):
             plan.own.add(statement.name)
-    for item in walk(*loop.body):
-        read = [part.name for part in parts(item) if isinstance(part, Ref) and part.name in plan.sums]
-        if read and (id(item) not in adding or len(read) != 1):
-            return False
+    summed: set[str] = set()
+    for statement in loop.body:
+        for item in walk(statement):
+            read = [part.name for part in parts(item) if isinstance(part, Ref) and part.name in plan.sums]
+            if read and id(item) in adding and len(read) == 1:
+                continue
+            if read and not (running and all(name in summed and _may_run(plan.sums[name]) for name in read)):
+                return False
+            plan.running.update(read)
+        if isinstance(statement, Assign):
+            summed.add(statement.name)
     return plan.own.isdisjoint(plan.sums)
+
+
+def _may_run(sum_: Sum) -> bool:
+    """Whether totals so far can be had for all lanes at once: from those of halves of a vector, in another order."""
+    return not sum_.ordered and sum_.dtype not in WIDE and sum_.primitive in (*IDENTITY, *IDEMPOTENT)
 
 
 def _sum(statement: Assign, free: bool) -> Sum | None:

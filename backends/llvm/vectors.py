@@ -41,6 +41,7 @@ class VectorWriter(KernelWriter):
     as a scalar, ahead of the loop.
     """
 
+    close = 4  # places apart, at most, of elements that are picked out of vectors
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
 
@@ -72,7 +73,7 @@ class VectorWriter(KernelWriter):
 
     def plan_of(self, loop: For) -> Plan | None:
         """How the loop is taken in vectors, if it is."""
-        return plan_for(loop, self.target.vector_bytes)
+        return plan_for(loop, self.target.vector_bytes, running=True)
 
     def clear(self, loop: For, store: Stmt) -> None:
         """A loop that writes zeros, as one call."""
@@ -90,11 +91,16 @@ class VectorWriter(KernelWriter):
 
     def whole_vectors(self, loop: For, plan: Plan, first: str, end: str) -> str:
         """The loop over all whole vectors of iterations from first on; returns the register with the place where they end."""
-        partial = {s.variable: self.partial_sum(s, plan.lanes) for s in plan.sums.values() if not s.ordered}
+        partial = {
+            s.variable: self.partial_sum(s, plan.lanes, s.variable in plan.running)
+            for s in plan.sums.values()
+            if not s.ordered
+        }
         chosen: list[tuple[Reg, Reg]] = []
         if plan.choice is not None:
             end = self.extreme("min", end, str(COUNTED))
             chosen = [self.begin_choice(plan.choice, plan.lanes) for _ in range(plan.step // plan.lanes)]
+            rounds = self.counter(chosen[0][1].dtype, first, plan.lanes)
         step = plan.step
         certain = first == "0" and loop is not self.spread and isinstance(loop.extent, int) and loop.extent >= step
         opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
@@ -107,8 +113,10 @@ class VectorWriter(KernelWriter):
         for k, pair in enumerate(chosen):
             assert plan.choice is not None
             self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
-            self.choose(plan.choice, *pair)
+            self.choose(plan.choice, *pair, rounds)
             self.close_scope()
+        if chosen:
+            self.count_on(rounds, step)
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
@@ -123,6 +131,9 @@ class VectorWriter(KernelWriter):
         """The body of a loop, one element in each lane."""
         for statement in loop.body:
             match statement:
+                case Assign(name, _) if name in plan.running:
+                    self.own[name] = self.totals(plan.sums[name], partial[name], self.value(plan.sums[name].value))
+                    self.forget({("variable", name)})
                 case Assign(name, _) if name in plan.sums:
                     self.add_up(plan.sums[name], partial.get(name, ""), self.value(plan.sums[name].value))
                 case Local(name, value) | Assign(name, value):
@@ -145,11 +156,11 @@ class VectorWriter(KernelWriter):
         self.line(f"store {LLVM_TYPE[value.dtype]} {value.text}, ptr {self.variable(name)}")
         self.forget({("variable", name)})
 
-    def partial_sum(self, sum_: Sum, lanes: int) -> str:
-        """A variable of one partial sum per lane."""
+    def partial_sum(self, sum_: Sum, lanes: int, running: bool = False) -> str:
+        """A variable of one partial sum per lane, or of a running sum before this round in every lane."""
         pointer, kind = f"%{self.fresh('partial')}", vector_type(sum_.dtype, lanes)
         self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
-        identity = IDENTITY.get(sum_.primitive)
+        identity = None if running else IDENTITY.get(sum_.primitive)
         first = self.get(sum_.variable) if identity is None else self.const(identity, sum_.dtype)
         self.line(f"store {kind} {self.every_lane(first, lanes).text}, ptr {pointer}")
         return pointer
@@ -171,24 +182,46 @@ class VectorWriter(KernelWriter):
             total = emit(self, sum_.primitive, before, found, dtype=sum_.dtype)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
 
+    def totals(self, sum_: Sum, pointer: str, found: Reg) -> Reg:
+        """A running sum after each lane. The round before is added last: nothing else waits for it."""
+        lanes, kind = self.lanes, self.type(sum_.dtype)
+        identity = IDENTITY.get(sum_.primitive)
+        # what lane 0 has may be met twice where that changes nothing
+        filler = found if identity is None else self.const(identity, sum_.dtype)
+        back = 1
+        while back < lanes:  # a lane's sum of so many, and the one of as many before them
+            order = ", ".join(f"i32 {k - back if k >= back else lanes}" for k in range(lanes))
+            shifted = f"shufflevector {kind} {found.text}, {kind} {filler.text}, <{lanes} x i32> <{order}>"
+            found = emit(self, sum_.primitive, self.emit(shifted, sum_.dtype), found, dtype=sum_.dtype)
+            back *= 2
+        last = ", ".join([f"i32 {lanes - 1}"] * lanes)
+        all_ = self.emit(f"shufflevector {kind} {found.text}, {kind} poison, <{lanes} x i32> <{last}>", sum_.dtype)
+        before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
+        after = emit(self, sum_.primitive, before, all_, dtype=sum_.dtype)
+        self.line(f"store {kind} {after.text}, ptr {pointer}")
+        return emit(self, sum_.primitive, before, found, dtype=sum_.dtype)
+
     def finish_sums(self, plan: Plan, partial: dict[str, str], first: str, end: str, certain: bool) -> None:
         """The variables with all their partial sums, if there was a whole vector (it is certain that there was)."""
         if certain:
             for name, pointer in partial.items():
-                self.finish_sum(plan.sums[name], pointer, plan.lanes)
+                self.finish_sum(plan.sums[name], pointer, plan.lanes, name in plan.running)
             return
         some, done = self.fresh("some"), self.fresh("done")
         rounds = self.arithmetic("sub", end, first)
         self.branch(self.emit(f"icmp sge {self.word} {rounds}, {plan.lanes}", "bool").text, some, done)
         self.label(some)
         for name, pointer in partial.items():
-            self.finish_sum(plan.sums[name], pointer, plan.lanes)
+            self.finish_sum(plan.sums[name], pointer, plan.lanes, name in plan.running)
         self.jump(done)
         self.label(done)
 
-    def finish_sum(self, sum_: Sum, pointer: str, lanes: int) -> None:
+    def finish_sum(self, sum_: Sum, pointer: str, lanes: int, running: bool = False) -> None:
         """The variable with its partial sums, half of them being added to the other half again and again."""
         found = self.emit(f"load {vector_type(sum_.dtype, lanes)}, ptr {pointer}", sum_.dtype)
+        if running:
+            self.set(sum_.variable, self.lane(found, lanes, 0))
+            return
         while lanes > 2:
             half = lanes // 2
             halves = [self.some_lanes(found, lanes, range(at, at + half)) for at in (0, half)]
@@ -212,17 +245,31 @@ class VectorWriter(KernelWriter):
             pointers.append(Reg(pointer, first.dtype))
         return pointers[0], pointers[1]
 
-    def choose(self, choice: Choice, best: Reg, rounds: Reg) -> None:
+    def counter(self, dtype: str, first: str, lanes: int) -> Reg:
+        """Memory for the round of a choice, in every lane: what counts by itself waits for no register of words."""
+        word = first
+        if dtype != "int64" or self.word != "i64":
+            how = "trunc" if dtype == "int32" else "sext"
+            word = self.emit(f"{how} {self.word} {word} to {LLVM_TYPE[dtype]}", dtype).text
+        pointer, kind = f"%{self.fresh('rounds')}", vector_type(dtype, lanes)
+        self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
+        self.line(f"store {kind} {self.every_lane(Reg(word, dtype), lanes).text}, ptr {pointer}")
+        return Reg(pointer, dtype)
+
+    def count_on(self, counter: Reg, step: int) -> None:
+        """The next round of a choice."""
+        kind = self.type(counter.dtype)
+        before = self.emit(f"load {kind}, ptr {counter.text}", counter.dtype)
+        self.line(f"store {kind} {self.add(before, self.const(step, counter.dtype)).text}, ptr {counter.text}")
+
+    def choose(self, choice: Choice, best: Reg, came: Reg, rounds: Reg) -> None:
         """A round of a choice, by itself in each lane."""
-        old, before = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, rounds))
+        old, before, now = (
+            self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, came, rounds)
+        )
         self.own[choice.best] = old
         better, value = self.value(choice.better), self.value(choice.value)
-        word = self.register(self.index)
-        if rounds.dtype != "int64" or self.word != "i64":
-            how = "trunc" if rounds.dtype == "int32" else "sext"
-            word = self.emit(f"{how} {self.word} {word} to {LLVM_TYPE[rounds.dtype]}", rounds.dtype).text
-        now = self.every_lane(Reg(word, rounds.dtype), self.lanes)
-        for pointer, new, kept in ((best, value, old), (rounds, now, before)):
+        for pointer, new, kept in ((best, value, old), (came, now, before)):
             found = emit(self, "where", better, new, kept, dtype=pointer.dtype)
             self.line(f"store {self.type(pointer.dtype)} {found.text}, ptr {pointer.text}")
 
@@ -233,9 +280,9 @@ class VectorWriter(KernelWriter):
         since = self.every_lane(self.position(start, "int64"), lanes)
         at_first = self.every_lane(before[1], lanes)
         self.take(lanes)
-        steps = Reg(f"<{', '.join(f'i64 {k}' for k in range(lanes))}>", "int64")
         both = []
-        for pair in pairs:
+        for k, pair in enumerate(pairs):
+            steps = Reg(f"<{', '.join(f'i64 {k * lanes + lane}' for lane in range(lanes))}>", "int64")
             best, came = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in pair)
             wide = came if came.dtype == "int64" else emit(self, "cast", came, dtype="int64")
             at = self.add(self.add(wide, since), steps)
@@ -375,6 +422,8 @@ class VectorWriter(KernelWriter):
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
                 order = f"<{lanes} x i32> <{backwards}>"
                 found = self.emit(f"shufflevector {vector} {found.text}, {vector} poison, {order}", view.dtype)
+        elif isinstance(step, int) and 1 < step <= min(lanes, self.close):
+            found = self.picked(vector, view, first, step)
         else:
             found = Reg("poison", view.dtype)
             for k in range(lanes):
@@ -382,6 +431,24 @@ class VectorWriter(KernelWriter):
                 one = self.emit(f"load {kind}, {self.typed(place)}, align {size}", view.dtype).text
                 found = self.emit(f"insertelement {vector} {found.text}, {kind} {one}, i32 {k}", view.dtype)
         return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
+
+    def picked(self, vector: str, view: View, first: str, step: int) -> Reg:
+        """Elements a few places apart out of whole vectors, the last of which ends with the last element."""
+        lanes = self.lanes
+        starts = [k * lanes for k in range(step - 1)] + [(lanes - 1) * (step - 1)]
+        found = ""
+        for start in starts:
+            place = self.element(first, view.dtype, str(start)) if start else first
+            one = self.emit(f"load {vector}, {self.typed(place)}, align {ITEM_BYTES[view.dtype]}", view.dtype).text
+            inside = [start <= k * step < start + lanes for k in range(lanes)]
+            if found:
+                order = ", ".join(f"i32 {lanes + k * step - start if inside[k] else k}" for k in range(lanes))
+                rhs = f"shufflevector {vector} {found}, {vector} {one}"
+            else:
+                order = ", ".join(f"i32 {k * step if inside[k] else 0}" for k in range(lanes))
+                rhs = f"shufflevector {vector} {one}, {vector} poison"
+            found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", view.dtype).text
+        return Reg(found, view.dtype)
 
     def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:
         """Store one element per iteration."""
