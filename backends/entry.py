@@ -25,7 +25,7 @@ from symdl.backends.lifetime import when_freed
 
 Array = np.ndarray[Any, Any]
 NativelyCalled = TypeVar("NativelyCalled", bound="Callable")
-NEW_FROM_DESCR = 94  # its place in the table of NumPy's C functions, fixed by NumPy's ABI
+NEW_FROM_DESCR, SET_BASE_OBJECT = 94, 282  # their places in the table of NumPy's C functions, fixed by NumPy's ABI
 HAVE_VECTORCALL, BASETYPE = 1 << 11, 1 << 10  # flags of a type
 READ_ONLY, SIZE_MEMBER = 1, 19
 TP_CALL, TP_MEMBERS = 50, 72  # slots of a type's description
@@ -186,6 +186,7 @@ class EntryCode:
             "ARRAY_TYPE": id(np.ndarray), "NEW_ARRAY": word_at(numpy_functions + 8 * NEW_FROM_DESCR).value,
             "FLOAT_TYPE": id(float), "INT_TYPE": id(int), "BOOL_TYPE": id(bool), "TRUE": id(True), "NONE": id(None),
             "NOT_IMPLEMENTED": id(NotImplemented), "ENTRY_TYPE": id(Entry), "GENERAL": id(GENERAL), "THREAD": id(THREAD),
+            "SET_BASE": word_at(numpy_functions + 8 * SET_BASE_OBJECT).value, "BYTE": id(np.dtype(np.uint8)),
         }  # fmt: skip
         self.words = (ctypes.c_int64 * len(API))(*(row[name] for name in API))
         self.api = ctypes.addressof(self.words)
@@ -328,6 +329,7 @@ def layouts_hold() -> bool:
     swapped = np.dtype(">f4")
     return (
         word_at(id(array) + fields["TYPE"]).value == id(np.ndarray)
+        and (entry_tables.FREE_THREADED or ctypes.c_int32.from_address(id(array) + fields["COUNT"]).value == 2)
         and word_at(id(array) + fields["DATA"]).value == array.ctypes.data
         and ctypes.c_int32.from_address(id(array) + fields["NDIM"]).value == 2
         and (word_at(dims).value, word_at(dims + 8).value) == (3, 5)

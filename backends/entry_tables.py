@@ -12,11 +12,15 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
 LONG = 300_000  # units of work, 3 us: a longer run lets go of the interpreter's lock; only longer ones use threads
 MOST_SCRATCH = 1 << 17  # bytes of stack that a call may use for its tables
+LARGE_OUTPUT = (
+    32 << 20
+)  # bytes from which on the C library's memory is fresh each time: a page fault per page, as much as a copy
+MOST_OUTPUT = 256 << 20  # bytes of an output whose memory is used again
 NO_MEMORY = -2  # a status of `work` beside those of a Program
 
 # Words of the tables, of 8 bytes each.
 API = ("ARRAY_TYPE", "NEW_ARRAY", "FLOAT_TYPE", "INT_TYPE", "BOOL_TYPE", "TRUE", "NONE", "NOT_IMPLEMENTED",
-       "ENTRY_TYPE", "GENERAL", "THREAD")  # fmt: skip
+       "ENTRY_TYPE", "GENERAL", "THREAD", "SET_BASE", "BYTE")  # fmt: skip
 TABLE = ("API", "ENTER", "RUN", "RUNTIME", "ARENA",
          "SCRATCH", "EXTENTS", "SIZES", "MEASURES", "NUMBERS", "RESULTS",
          "LIMIT", "INPUTS", "INPUT", "SHAREDS", "SHARED", "CONSTANTS", "CONSTANT", "OUTPUTS", "OUTPUT",
@@ -32,7 +36,7 @@ NONE, ONE, LIST, DICTIONARY = range(4)  # KIND: how the outputs come
 
 WORDS = {name: 8 * k for row in (API, TABLE, SPEC, HELD, FIXED, TURN, SWEPT) for k, name in enumerate(row) if name}
 BYTES = {
-    "HEAD": HEAD, "TYPE": HEAD - 8, "OWN": HEAD + 8, "ENTRY": HEAD + 16,
+    "HEAD": HEAD, "COUNT": HEAD - 16, "TYPE": HEAD - 8, "OWN": HEAD + 8, "ENTRY": HEAD + 16,
     "DATA": HEAD, "NDIM": HEAD + 8, "DIMS": HEAD + 16, "DESCR": HEAD + 40, "FLAGS": HEAD + 48,  # of an array
     "SCALAR_TYPE": HEAD, "BYTE_ORDER": HEAD + 10,  # of a dtype
     "SET_USED": HEAD + 8, "DICT_USED": HEAD,
@@ -42,5 +46,6 @@ CONSTANTS = {
     "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
     "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
     "BLOCK": 2 * ARENA_ALIGNMENT, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
+    "LARGE": LARGE_OUTPUT, "LARGEST": 0 if FREE_THREADED else MOST_OUTPUT,  # there counts of references say less
 }  # fmt: skip
 ALL = {**WORDS, **BYTES, **CONSTANTS}  # what the names in the text stand for
