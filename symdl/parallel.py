@@ -43,6 +43,7 @@ from symdl.loops import (
 from symdl.memory import unused, within
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
 from symdl.types import Extent, Symbol, at_most, floor_divide, largest, product, smallest, symbol, symbols
+from symdl.whole_columns import whole_columns
 
 BLOCK = 1 << 14  # elements that a block of a sum visits, some microseconds of work
 SMALL = 1 << 11  # elements of a loop that is known to be little work
@@ -87,7 +88,7 @@ class Cutter:
 
     def steps(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         out: list[Step] = []
-        for step in steps:
+        for step in whole_columns(steps, self.buffers, self.users) if self.by_columns else steps:
             match step:
                 case Kernel():
                     out += self.kernels(step)

@@ -62,7 +62,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "columns": [],
     "flat": ["memory"],
     "column_sums": ["flat"],
-    "parallel": ["column_sums"],
+    "whole_columns": ["column_sums"],
+    "parallel": ["whole_columns"],
     "backends": ["parallel", "epilogues", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
@@ -91,6 +92,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "schedule",
         "epilogues",
         "column_sums",
+        "whole_columns",
         "parallel",
         "backends",
     ],

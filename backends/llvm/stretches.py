@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from symdl.backends.llvm.digits import LOOSER, ONE_LIMB, Condition, FewerDigits, added
 from symdl.backends.llvm.thinning import inlined
-from symdl.loops import Apply, Assign, Const, For, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.types import Extent
 
 PAIR = "float64x2"
@@ -56,12 +56,26 @@ def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
             continue
         end = place + 1
     found = body[start:end]
-    declared = [s.name for s in found if isinstance(s, Local)]
-    if not any(isinstance(s, For) for s in found) or len(set(declared)) < len(declared):
+    if not _simple(found):
         return None
     lengths = [s.extent for s in found if isinstance(s, For) and not isinstance(s.extent, int)]
     attempts = [a for most in (MANY if lengths else MANY[:1]) if (a := _Attempt(found, most)).order is not None]
     return attempts[-1].finished(end, scale_of(attempts, lengths)) if attempts else None
+
+
+def _simple(statements: Sequence[Stmt]) -> bool:
+    """Whether there are loops, and a value is the same wherever it stands in these statements."""
+    declared = [s.name for s in statements if isinstance(s, Local)]
+    loops = [s for s in statements if isinstance(s, For)]
+    extents = {loop.index: loop.extent for loop in loops}
+    items = walk(*statements)
+    stored = {item.view.buffer for item in items if isinstance(item, Store)}
+    return (
+        bool(loops)
+        and len({*declared}) == len(declared)
+        and all(extents[loop.index] == loop.extent for loop in loops)
+        and not any(isinstance(item, Load) and item.view.buffer in stored for item in items)
+    )
 
 
 def scale_of(attempts: Sequence[_Attempt], lengths: Sequence[Extent]) -> Value:
