@@ -428,6 +428,16 @@ def test_only_the_last_states_are_kept() -> None:
     assert all(len(b.shape) == 1 or b.shape[0] == 1 for b in program.of_kind("temp"))
 
 
+def test_a_trace_that_nobody_reads_is_a_ring() -> None:
+    """Of as many rows as there are taps, and the one in the making, told by the profile's bytes."""
+    x, h = T.tensor("x", "float64", (1000, 64)), T.tensor("h", "float64", (3, 64))
+    out, _ = scan(lambda r, a, b: T.tanh(r + a * b), x, {"initial": h, "taps": [-1, -3]})
+    row = 64 * 8
+    for result, least, most in ((out[-1], 3, 4), (out.sum(), 1000, 1004)):
+        profile = function([x, h], result).profile(rand(1000, 64), rand(3, 64))
+        assert least * row <= profile.arena <= most * row
+
+
 # ---- ifelse ----
 
 
@@ -448,6 +458,33 @@ def test_ifelse_is_lazy() -> None:
     np.testing.assert_array_equal(f(np.arange(3.0), np.array([7]), False), [0])
     with pytest.raises(IndexError):
         f(np.arange(3.0), np.array([7]), True)
+
+
+@pytest.mark.parametrize("mode", ["numpy", "native"])
+def test_a_branch_that_is_not_taken_is_not_run(mode: str) -> None:
+    """Counted by an op that a user declares; its gradient is as lazy."""
+    counts = {"then": 0, "other": 0}
+
+    def counting(name: str) -> Callable[[Expr], Expr]:
+        def run(a: Any) -> Any:
+            counts[name] += 1
+            return a * 2
+
+        def back(inputs: Any, outputs: Any, gradients: Any) -> list[Any]:
+            return [op(gradients[0])]
+
+        op: Callable[[Expr], Expr] = symdl.as_op([T.dvector], [T.dvector], lambda shapes: shapes, back)(run)
+        return op
+
+    x, c = T.dvector("x"), T.lscalar("c")
+    y = ifelse(c, counting("then")(x), counting("other")(x + 1))
+    f = function([x, c], [y, grad(y.sum(), x)], mode=mode)
+    v = np.arange(3.0)
+    for k, (then, other) in enumerate(((2, 0), (2, 2), (4, 2))):
+        out, g = f(v, (k + 1) % 2)
+        assert (counts["then"], counts["other"]) == (then, other)
+        np.testing.assert_array_equal(out, 2 * (v + k % 2))
+        np.testing.assert_array_equal(g, [2, 2, 2])
 
 
 def test_a_condition_that_is_known_takes_its_branch() -> None:

@@ -210,3 +210,21 @@ def test_ops_of_cudnn() -> None:
             got = theano.function([x, w], [made, back, weights, y, want[0], 2 * want[1]])(images.eval(), filters.eval())
             for a, b in zip(got[:3], got[3:], strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_a_view_with_a_gradient_of_its_own() -> None:
+    """ViewOp, as LSTMs of the time clip gradients with it; nothing of it runs in Python."""
+
+    class Clip(theano.compile.ViewOp):  # type: ignore[misc]  # a name that is made when the package is loaded
+        def __init__(self, bound: float) -> None:
+            self.bound = bound
+
+        def grad(self, inputs: Any, output_gradients: Any) -> list[Any]:
+            return [TT.clip(g, -self.bound, self.bound) for g in output_gradients]
+
+    x = TT.vector()
+    y = Clip(1.5)(x)
+    assert theano.compile.ops.ViewOp()(x) is x
+    f = theano.function([x], [y, theano.grad((y**3).sum(), x)])
+    for found, wanted in zip(f([0.5, -2.0, 1.0]), ([0.5, -2.0, 1.0], [0.75, 1.5, 1.5]), strict=True):
+        np.testing.assert_allclose(found, wanted)

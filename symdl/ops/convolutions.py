@@ -432,7 +432,7 @@ def causal_conv1d(
 ) -> Expr:
     """conv1d whose result at a place depends on that place and those before it: all zeros of the border come first."""
     f = as_expr(filters)
-    before = (f.type.shape[-1] - 1) * numbers(filter_dilation, 1, "filter_dilation", "causal_conv1d")[0]
+    before = ((f.type.shape or (1,))[-1] - 1) * numbers(filter_dilation, 1, "filter_dilation", "causal_conv1d")[0]
     how = (input_shape, filter_shape, ((before, 0),), subsample, filter_flip, filter_dilation, num_groups, False)
     return _convolution(1, "causal_conv1d", input, f, *how)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from symdl.errors import ShapeError, kind_of
 from symdl.errors import axes as counted_axes
-from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, make, register
+from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, explained, make, register
 from symdl.methods import declared
 from symdl.ops.counted import extent_from_data
 from symdl.types import Dim, Extent, Shape, TensorType, floor_divide, largest, product, smallest, symbol
@@ -112,6 +112,14 @@ def as_shape(shape: Any, what: str, least: int = 0) -> Shape:
     return extents
 
 
+def axis_in(x: Expr, axis: Any, what: str, extra: int = 0) -> int:
+    """axis counted from the front, of x or of what has so many axes more; ShapeError where there is none."""
+    try:
+        return axis_of(axis, x.type.ndim + extra, what)
+    except ShapeError as error:
+        raise explained(error, [x]) from None
+
+
 def axis_of(axis: Any, ndim: int, what: str) -> int:
     """axis counted from the front; raises ShapeError outside -ndim..ndim-1."""
     try:
@@ -123,13 +131,13 @@ def axis_of(axis: Any, ndim: int, what: str) -> int:
     return k % ndim
 
 
-def axes_of(axis: Any, ndim: int, what: str) -> tuple[int, ...]:
-    """One axis, several, or None for all, counted from the front and sorted; raises ShapeError on repeats."""
+def axes_in(x: Expr, axis: Any, what: str) -> tuple[int, ...]:
+    """One axis of x, several, or None for all, counted from the front and sorted; raises ShapeError on repeats."""
     if axis is None:
-        return tuple(range(ndim))
-    axes = [axis_of(a, ndim, what) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+        return tuple(range(x.type.ndim))
+    axes = [axis_in(x, a, what) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
     if len(set(axes)) != len(axes):
-        raise ShapeError(f"{what}: axis {axis} names one axis twice")
+        raise ShapeError(f"{what}: axis {axis} names one axis twice", [described(x)])
     return tuple(sorted(axes))
 
 

@@ -10,7 +10,7 @@ from symdl.config import config
 from symdl.errors import ShapeError
 from symdl.expr import Expr, as_expr, described
 from symdl.methods import declared
-from symdl.ops.declare import cast_to, common_dtype, float_of, spread
+from symdl.ops.declare import cast_to, common_dtype, float_of
 from symdl.ops.elementwise import (
     abs,
     bitwise_and,
@@ -24,11 +24,11 @@ from symdl.ops.elementwise import (
     sqr,
     where,
 )
-from symdl.ops.extents import as_extent, axis_of, exprs_of
+from symdl.ops.extents import as_extent, axis_in, exprs_of
 from symdl.ops.functions import erfc, expm1, log, round_half_even, sigmoid, softplus, sqrt, tanh
 from symdl.ops.indexing import getitem
 from symdl.ops.reductions import all, sum
-from symdl.ops.shaping import arange, concatenate, eye, iota, one_hot, pad
+from symdl.ops.shaping import arange, broadcast_to, concatenate, eye, iota, one_hot, pad
 from symdl.types import floor_divide, largest, smallest
 
 # ---- activations ----
@@ -217,11 +217,17 @@ def trace(x: Any, offset: int = 0) -> Expr:
     return sum(diagonal(x, offset))
 
 
+def _with_diagonal(what: str, m: Any) -> tuple[Expr, int]:
+    m = as_expr(m)
+    if m.type.ndim < 2:
+        raise ShapeError(f"{what}: {m!r} has no diagonal", [described(m)])
+    return m, m.type.ndim
+
+
 @declared("tril")
 def tril(m: Any, k: int = 0) -> Expr:
     """0 above the k-th diagonal of the last two axes."""
-    m = as_expr(m)
-    n = m.type.ndim
+    m, n = _with_diagonal("tril", m)
     keep = ge(iota(m.type.shape, n - 2) + k, iota(m.type.shape, n - 1))
     return where(keep, m, cast_to(0, m.type.dtype))
 
@@ -229,8 +235,7 @@ def tril(m: Any, k: int = 0) -> Expr:
 @declared("triu")
 def triu(m: Any, k: int = 0) -> Expr:
     """0 below the k-th diagonal of the last two axes."""
-    m = as_expr(m)
-    n = m.type.ndim
+    m, n = _with_diagonal("triu", m)
     keep = le(iota(m.type.shape, n - 2) + k, iota(m.type.shape, n - 1))
     return where(keep, m, cast_to(0, m.type.dtype))
 
@@ -247,7 +252,7 @@ def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
 def diff(a: Any, n: int = 1, axis: int = -1) -> Expr:
     """Differences of neighbours along an axis, n times."""
     x = as_expr(a)
-    lead = [slice(None)] * axis_of(axis, x.type.ndim, f"diff: {x!r}")
+    lead = [slice(None)] * axis_in(x, axis, "diff")
     for _ in range(operator.index(n)):
         x = getitem(x, (*lead, slice(1, None))) - getitem(x, (*lead, slice(None, -1)))
     return x
@@ -257,7 +262,7 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Expr:
 def roll(a: Any, shift: int, axis: int) -> Expr:
     """Elements moved by shift places along an axis, those that fall off the end coming back at the start."""
     x = as_expr(a)
-    axis = axis_of(axis, x.type.ndim, f"roll: {x!r}")
+    axis = axis_in(x, axis, "roll")
     lead = [slice(None)] * axis
     n = x.type.shape[axis]
     m = largest(n, 1)
@@ -280,7 +285,7 @@ def linspace(start: Any, stop: Any, num: Any = 50) -> Expr:
 def fill(a: Any, b: Any) -> Expr:
     """b stretched to the shape of a."""
     a = as_expr(a)
-    return spread(as_expr(b), a.type.shape, ())
+    return broadcast_to(b, exprs_of(a.type.shape))
 
 
 def iround(x: Any) -> Expr:

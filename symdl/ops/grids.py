@@ -165,6 +165,8 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Expr:
         dtype, parts = common_dtype(choices), [as_expr(c) for c in choices]
         zero = at * 0
         rows = stack([cast_to(p, dtype) + cast_to(zero, dtype) for p in parts])
+    if rows.type.ndim == 0:
+        raise ShapeError(f"choose: {rows!r} is a scalar, which holds no choices", [described(rows)])
     n = expr_of(rows.type.shape[0])
     at = at % n if mode == "wrap" else where(at < 0, 0, where(at >= n, n - 1, at)) if mode == "clip" else at
     shape, _ = broadcast("choose", [at.type.shape, rows.type.shape[1:]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from symdl.errors import GradientError
+from symdl.errors import GradientError, kind_of
 from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.elementwise import clip
@@ -65,13 +65,20 @@ def zero_grad(x: Any) -> Expr:
 def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Expr:
     """x, whose gradient is clipped elementwise to the bounds on its way down. Raises GradientError for wrong bounds."""
     e = as_expr(x)
-    if not lower_bound <= upper_bound:
-        raise GradientError(
-            f"grad_clip: the bounds {lower_bound} and {upper_bound} are in the wrong order", [described(e)]
-        )
-    return make(GRAD_CLIP, (e,), low=float(lower_bound), high=float(upper_bound))
+    low, high = (_number("grad_clip", bound, e) for bound in (lower_bound, upper_bound))
+    if not low <= high:
+        raise GradientError(f"grad_clip: the bounds {low} and {high} are in the wrong order", [described(e)])
+    return make(GRAD_CLIP, (e,), low=low, high=high)
 
 
 def grad_scale(x: Any, multiplier: float) -> Expr:
     """x, whose gradient is multiplied by a number on its way down: -1 turns it round (Ganin and Lempitsky, 2015)."""
-    return make(GRAD_SCALE, (as_expr(x),), factor=float(multiplier))
+    e = as_expr(x)
+    return make(GRAD_SCALE, (e,), factor=_number("grad_scale", multiplier, e))
+
+
+def _number(what: str, given: object, x: Expr) -> float:
+    try:
+        return float(given)  # type: ignore[arg-type]  # what has no such number says so
+    except (TypeError, ValueError):
+        raise GradientError(f"{what}: takes a number, not {kind_of(given)}", [described(x)]) from None

@@ -16,12 +16,12 @@ import numpy as np
 
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
 from symdl.errors import axes as counted_axes
-from symdl.expr import OPS, RESULT, Expr, Inferred, Op, as_expr, constant, described, make, register, results
+from symdl.expr import OPS, RESULT, Expr, Inferred, Op, as_expr, constant, described, explained, make, register, results
 from symdl.methods import declared
 from symdl.ops.counted import NONZERO, extent_from_data, nonzero_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
 from symdl.ops.elementwise import where
-from symdl.ops.extents import axis_of, expr_of, exprs_of, extent_or_none
+from symdl.ops.extents import axis_in, expr_of, exprs_of, extent_or_none
 from symdl.ops.scan import with_last_row
 from symdl.ops.shaping import IOTA, broadcast_to, dimshuffle, expand_dims, flatten, iota, stack, transpose
 from symdl.ops.views import PAD, SLICE, dropped, zeros_of
@@ -309,13 +309,20 @@ class Plan:
     def gather(self, x: Expr) -> tuple[tuple[Expr, ...], dict[str, Any]]:
         """(index arrays of one shape, params) of the gather from x, the window without dropped axes."""
         arrays = list(self.arrays.values())
-        shape, _facts = broadcast("getitem", [a.type.shape for a in arrays])
+        shape = _shape_of_both("getitem", arrays, [a.type.shape for a in arrays])
         indices = [a if a.type.shape == shape else broadcast_to(a, shape) for a in arrays]
         axes = list(self.arrays)
         batch = 0
         while len(axes) > 1 and axes[0] == batch and _counts(indices[0], shape, batch) and _pairs(x, shape, batch):
             indices, axes, batch = indices[1:], axes[1:], batch + 1
         return tuple(indices), {"axes": tuple(axes), "batch": batch}
+
+
+def _shape_of_both(what: str, operands: Sequence[Expr], shapes: Sequence[Shape]) -> Shape:
+    try:
+        return broadcast(what, shapes)[0]
+    except ShapeError as error:
+        raise explained(error, operands) from None
 
 
 def _counts(index: Expr, shape: Shape, axis: int) -> bool:
@@ -401,7 +408,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Expr:
     x = as_expr(x)
     if axis is None:
         x, axis = flatten(x) if x.type.ndim != 1 else x, 0
-    k = axis_of(axis, x.type.ndim, f"take: {x!r}")
+    k = axis_in(x, axis, "take")
     return getitem(x, (*[slice(None)] * k, indices if isinstance(indices, Expr) else as_expr(indices)))
 
 
@@ -419,8 +426,9 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Expr:
             f"take_along_axis: {indices!r} must have as many axes as {x!r}, {x.type.ndim}",
             [described(x), described(indices)],
         )
-    k = axis_of(axis, x.type.ndim, f"take_along_axis: {x!r}")
-    shape, _ = broadcast("take_along_axis", [(*t[:k], 1, *t[k + 1 :]) for t in (x.type.shape, indices.type.shape)])
+    k = axis_in(x, axis, "take_along_axis")
+    rest = [(*t[:k], 1, *t[k + 1 :]) for t in (x.type.shape, indices.type.shape)]
+    shape = _shape_of_both("take_along_axis", [x, indices], rest)
     whole = (*shape[:k], indices.type.shape[k], *shape[k + 1 :])
     wide = indices if indices.type.shape == whole else broadcast_to(indices, whole)
     return getitem(x, tuple(wide if j == k else _along(x, whole, j) for j in range(len(whole))))

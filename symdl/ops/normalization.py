@@ -9,7 +9,7 @@ from symdl.errors import ConfigError, ShapeError
 from symdl.expr import Expr, as_expr, described
 from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import cast, sqr
-from symdl.ops.extents import axes_of, expr_of
+from symdl.ops.extents import axes_in, expr_of
 from symdl.ops.functions import sqrt
 from symdl.ops.pooling import pool_1d
 from symdl.ops.reductions import mean, var
@@ -17,15 +17,15 @@ from symdl.ops.shaping import dimshuffle, moveaxis, reshape
 from symdl.types import floor_divide, product
 
 
-def _normalized_axes(axes: Any, n: int, name: str) -> tuple[int, ...]:
+def _normalized_axes(axes: Any, x: Expr, name: str) -> tuple[int, ...]:
     """The axes that mean and variance run over."""
     if axes == "per-activation":
-        return (0,)
+        return axes_in(x, (0,), name)
     if axes == "spatial":
-        return (0, *range(2, n))
+        return axes_in(x, (0, *range(2, x.type.ndim)), name)
     if isinstance(axes, str):
         raise ConfigError(f"{name}: there are no axes {axes!r}", (), 'Axes: "per-activation", "spatial", or numbers.')
-    return axes_of(axes, n, name)
+    return axes_in(x, axes, name)
 
 
 def _aligned(p: Any, x: Expr, axes: tuple[int, ...], what: str, name: str) -> Expr:
@@ -73,7 +73,7 @@ def batch_normalization_train(
     name = "batch_normalization_train"
     x = as_expr(inputs)
     x = cast_to(x, float_of(x.type.dtype))
-    over = _normalized_axes(axes, x.type.ndim, name)
+    over = _normalized_axes(axes, x, name)
     scale, shift = _aligned(gamma, x, over, "gamma", name), _aligned(beta, x, over, "beta", name)
     average, spread = mean(x, axis=over, keepdims=True), var(x, axis=over, keepdims=True)
     invstd = 1 / sqrt(spread + epsilon)
@@ -97,7 +97,7 @@ def batch_normalization_test(
     """(inputs - mean) / sqrt(var + epsilon) * gamma + beta, with averages that training has left."""
     name = "batch_normalization_test"
     x = as_expr(inputs)
-    over = _normalized_axes(axes, x.type.ndim, name)
+    over = _normalized_axes(axes, x, name)
     given = {"gamma": gamma, "beta": beta, "mean": mean, "var": var}
     scale, shift, average, spread = (_aligned(p, x, over, what, name) for what, p in given.items())
     return (x - average) * (scale / sqrt(spread + epsilon)) + shift
@@ -184,7 +184,7 @@ def maxout(x: Any, pieces: int, axis: int = 1) -> Expr:
     Raises ShapeError where they do not divide the axis.
     """
     x = as_expr(x)
-    (k,) = axes_of(axis, x.type.ndim, "maxout")
+    (k,) = axes_in(x, axis, "maxout")
     n = x.type.shape[k]
     if not isinstance(pieces, int) or pieces < 1 or (isinstance(n, int) and n % pieces):
         raise ShapeError(f"maxout: axis {k} of {x!r} does not divide into runs of {pieces}", [described(x)])

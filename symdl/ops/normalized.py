@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from symdl.errors import ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, explained, make, register
+from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, make, register
 from symdl.methods import declared
 from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import eq, sub, where
-from symdl.ops.extents import axes_of
+from symdl.ops.extents import axes_in
 from symdl.ops.functions import exp, log
 from symdl.ops.reductions import MAX, SUM, along, keep
 from symdl.types import TensorType
@@ -92,10 +91,7 @@ LOGSUMEXP = register(
 def _prepared(x: Any, axis: Any, name: str) -> tuple[Expr, Axes]:
     x = as_expr(x)
     x = cast_to(x, float_of(x.type.dtype))
-    try:
-        return x, axes_of(axis, x.type.ndim, name)
-    except ShapeError as error:
-        raise explained(error, [x]) from None
+    return x, axes_in(x, axis, name)
 
 
 def softmax(x: Any, axis: Any = -1) -> Expr:

@@ -10,7 +10,7 @@ from symdl.expr import Expr, Inferred, Op, as_expr, make, register
 from symdl.methods import declared
 from symdl.ops.declare import differentiable
 from symdl.ops.elementwise import cast
-from symdl.ops.extents import axis_of
+from symdl.ops.extents import axis_in
 from symdl.ops.indexing import getitem
 from symdl.ops.shaping import concatenate, flatten, flip, ones_like
 from symdl.types import TensorType, equal
@@ -74,4 +74,4 @@ def cumprod(x: Any, axis: int | None = None) -> Expr:
     x = cast(x, np.cumprod(np.zeros(1, x.type.dtype)).dtype.name)
     if axis is None:
         x, axis = x if x.type.ndim == 1 else flatten(x), 0
-    return make(CUMPROD, (x,), axis=axis_of(axis, x.type.ndim, f"cumprod: {x!r}"))
+    return make(CUMPROD, (x,), axis=axis_in(x, axis, "cumprod"))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from symdl.errors import DtypeError, ShapeError
-from symdl.expr import Expr, Inferred, Op, as_expr, constant, explained, make, register, results
+from symdl.errors import DtypeError
+from symdl.expr import Expr, Inferred, Op, as_expr, constant, make, register, results
 from symdl.methods import declared
 from symdl.ops.declare import IDENTITY, filled_like, float_of, is_float, spread, stacked
 from symdl.ops.elementwise import cast, eq, sqr, where
-from symdl.ops.extents import axes_of, expr_of
+from symdl.ops.extents import axes_in, expr_of
 from symdl.ops.functions import sqrt
 from symdl.ops.shaping import expand_dims, flip, iota
 from symdl.types import Extent, Fact, Results, Shape, TensorType, product, require_at_most
@@ -171,13 +171,6 @@ def _operand(x: Any, name: str) -> Expr:
     return as_expr(stacked(x))
 
 
-def _axes(x: Expr, axis: Any, name: str) -> Axes:
-    try:
-        return axes_of(axis, x.type.ndim, name)
-    except ShapeError as error:
-        raise explained(error, [x]) from None
-
-
 def keep(y: Expr, x: Expr, axes: Axes, keepdims: bool) -> Expr:
     """y, with the reduced axes of x kept as 1 if asked for."""
     return expand_dims(y, axes) if keepdims and axes else y
@@ -195,7 +188,7 @@ def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> 
     """Sum over axes (all by default). float32 is accumulated as float64 and rounded once."""
     x = _operand(x, "sum")
     x = cast(x, dtype or _sum_dtype(x.type.dtype))
-    axes = _axes(x, axis, "sum")
+    axes = axes_in(x, axis, "sum")
     return keep(make(SUM, (x,), axes=axes) if axes else x, x, axes, keepdims)
 
 
@@ -204,7 +197,7 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
     """Product over axes (all by default)."""
     x = _operand(x, "prod")
     x = cast(x, dtype or _sum_dtype(x.type.dtype))
-    axes = _axes(x, axis, "prod")
+    axes = axes_in(x, axis, "prod")
     return keep(make(PROD, (x,), axes=axes) if axes else x, x, axes, keepdims)
 
 
@@ -219,16 +212,20 @@ def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
     """Arithmetic mean over axes; NaN of no elements."""
     x = _operand(x, "mean")
     x = cast(x, dtype or float_of(x.type.dtype, "divide"))
-    axes = _axes(x, axis, "mean")
+    axes = axes_in(x, axis, "mean")
     return sum(x, axis=axes, keepdims=keepdims) / count_of(x, axes, x.type.dtype)
 
 
 @declared("var")
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
     """Variance over axes, in two passes: the mean squared distance from the mean, over n - ddof."""
-    x = _operand(x, "var")
+    return _variance("var", x, axis, ddof, keepdims)
+
+
+def _variance(what: str, x: Any, axis: Any, ddof: int, keepdims: bool) -> Expr:
+    x = _operand(x, what)
     x = cast(x, float_of(x.type.dtype, "divide"))
-    axes = _axes(x, axis, "var")
+    axes = axes_in(x, axis, what)
     centred = x - mean(x, axis=axes, keepdims=True)
     return sum(sqr(centred), axis=axes, keepdims=keepdims) / (count_of(x, axes, x.type.dtype) - ddof)
 
@@ -236,13 +233,13 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr
 @declared("std")
 def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
     """Standard deviation over axes: the root of var."""
-    return sqrt(var(x, axis, ddof, keepdims))
+    return sqrt(_variance("std", x, axis, ddof, keepdims))
 
 
 def _extreme(op: Op, name: str) -> Callable[..., Expr]:
     def extreme(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
         x = _operand(x, name)
-        axes = _axes(x, axis, name)
+        axes = axes_in(x, axis, name)
         return keep(make(op, (x,), axes=axes) if axes else x, x, axes, keepdims)
 
     extreme.__name__, extreme.__doc__ = name, op.doc + " Raises ShapeError where there are none."
@@ -258,7 +255,7 @@ declared("amin")(min)
 def _logic(op: Op, name: str) -> Callable[..., Expr]:
     def logic(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
         x = cast(_operand(x, name), "bool")
-        axes = _axes(x, axis, name)
+        axes = axes_in(x, axis, name)
         return keep(make(op, (x,), axes=axes) if axes else x, x, axes, keepdims)
 
     logic.__name__, logic.__doc__ = name, op.doc + " Numbers count as != 0."
@@ -273,7 +270,7 @@ def _arg(op: Op, name: str) -> Callable[..., tuple[Expr, Expr]]:
     def both(x: Any, axis: int | None = None, keepdims: bool = False) -> tuple[Expr, Expr]:
         x = _operand(x, name)
         flat = x if axis is not None else x.reshape((-1,)) if x.type.ndim != 1 else x
-        (k,) = _axes(flat, 0 if axis is None else axis, name)
+        (k,) = axes_in(flat, 0 if axis is None else axis, name)
         best, at = results(make(op, (flat,), axis=k))
         if keepdims:
             axes = (k,) if axis is not None else tuple(range(x.type.ndim))
@@ -307,7 +304,7 @@ def cumsum(x: Any, axis: int | None = None) -> Expr:
     x = cast(x, _sum_dtype(x.type.dtype))
     if axis is None:
         x, axis = x.reshape((-1,)) if x.type.ndim != 1 else x, 0
-    return make(CUMSUM, (x,), axis=_axes(x, axis, "cumsum")[0])
+    return make(CUMSUM, (x,), axis=axes_in(x, axis, "cumsum")[0])
 
 
 @declared("ptp")

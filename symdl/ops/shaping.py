@@ -11,29 +11,15 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import DtypeError, ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, explained, make, register
+from symdl.errors import axes as counted_axes
+from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
 from symdl.methods import declared
 from symdl.ops.counted import repeated_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread, stacked
 from symdl.ops.elementwise import where
-from symdl.ops.extents import as_extent, as_shape, axes_of, axis_of, expr_of
+from symdl.ops.extents import as_extent, as_shape, axes_in, axis_in, expr_of
 from symdl.ops.views import PAD, REPEAT, SLICE, TILE, dropped, reshape_to, sized
 from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, largest, product
-
-
-def _axis(x: Expr, axis: Any, what: str, extra: int = 0) -> int:
-    try:
-        return axis_of(axis, len(x.type.shape) + extra, what)
-    except ShapeError as error:
-        raise explained(error, [x]) from None
-
-
-def _axes(x: Expr, axis: Any, what: str) -> tuple[int, ...]:
-    try:
-        return axes_of(axis, len(x.type.shape), what)
-    except ShapeError as error:
-        raise explained(error, [x]) from None
-
 
 # ---- permuting, inserting, dropping ----
 
@@ -43,7 +29,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Expr:
     """Axes in another order, reversed by default: out.shape[k] = x.shape[axes[k]]."""
     x = as_expr(x)
     n = len(x.type.shape)
-    order = tuple(range(n))[::-1] if axes is None else tuple(_axis(x, a, "transpose") for a in axes)
+    order = tuple(range(n))[::-1] if axes is None else tuple(axis_in(x, a, "transpose") for a in axes)
     if sorted(order) != list(range(n)):
         raise ShapeError(f"transpose: {axes} does not name each of the {n} axes of {x!r} once", [described(x)])
     back = tuple(order.index(k) for k in range(n))
@@ -55,7 +41,7 @@ def dimshuffle(x: Any, *pattern: Any) -> Expr:
     """Axes by number, "x" for a new axis of 1; an axis left out must have extent 1."""
     x = as_expr(x)
     names: list[Any] = list(pattern[0]) if len(pattern) == 1 and isinstance(pattern[0], tuple | list) else list(pattern)
-    numbers = [None if p == "x" else _axis(x, p, "dimshuffle") for p in names]
+    numbers = [None if p == "x" else axis_in(x, p, "dimshuffle") for p in names]
     used = [p for p in numbers if p is not None]
     if len(set(used)) != len(used):
         raise ShapeError(f"dimshuffle: {tuple(names)} names an axis twice", [described(x)])
@@ -71,7 +57,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Expr:
     """Two axes exchanged."""
     x = as_expr(x)
     order = list(range(len(x.type.shape)))
-    i, j = _axis(x, axis1, "swapaxes"), _axis(x, axis2, "swapaxes")
+    i, j = axis_in(x, axis1, "swapaxes"), axis_in(x, axis2, "swapaxes")
     order[i], order[j] = order[j], order[i]
     return transpose(x, order)
 
@@ -81,8 +67,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Expr:
     """Axes moved to other places, the rest keeping their order."""
     x = as_expr(x)
     several = isinstance(source, tuple | list)
-    sources = [_axis(x, a, "moveaxis") for a in (source if several else [source])]
-    places = [_axis(x, a, "moveaxis") for a in (destination if several else [destination])]
+    sources = [axis_in(x, a, "moveaxis") for a in (source if several else [source])]
+    places = [axis_in(x, a, "moveaxis") for a in (destination if several else [destination])]
     order = [k for k in range(len(x.type.shape)) if k not in sources]
     for place, k in sorted(zip(places, sources, strict=True)):
         order.insert(place, k)
@@ -95,7 +81,7 @@ def expand_dims(x: Any, axis: Any) -> Expr:
     x = as_expr(x)
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     n = len(x.type.shape) + len(axes)
-    new = {_axis(x, a, "expand_dims", len(axes)) for a in axes}
+    new = {axis_in(x, a, "expand_dims", len(axes)) for a in axes}
     old = [k for k in range(n) if k not in new]
     sizes = dict(zip(old, x.type.shape, strict=True))
     return spread(x, tuple(sizes.get(k, 1) for k in range(n)), tuple(old))
@@ -107,7 +93,7 @@ def squeeze(x: Any, axis: Any = None) -> Expr:
     x = as_expr(x)
     if axis is None:
         return dropped(x, tuple(k for k, n in enumerate(x.type.shape) if n == 1))
-    return dropped(x, _axes(x, axis, "squeeze"))
+    return dropped(x, axes_in(x, axis, "squeeze"))
 
 
 @declared("atleast_1d")
@@ -142,7 +128,7 @@ def broadcast_to(x: Any, shape: Any) -> Expr:
 def flip(x: Any, axis: Any = None) -> Expr:
     """The order of elements reversed along axes, all by default."""
     x = as_expr(x)
-    axes = _axes(x, axis, "flip")
+    axes = axes_in(x, axis, "flip")
     shape = x.type.shape
     starts = tuple(n - 1 if k in axes else 0 for k, n in enumerate(shape))
     return make(
@@ -287,7 +273,7 @@ def concatenate(arrays: Any, axis: int = 0) -> Expr:
         raise ShapeError(
             "concatenate: scalars cannot be joined", [described(e) for e in exprs], "T.stack joins scalars."
         )
-    axis = _axis(exprs[0], axis, "concatenate")
+    axis = axis_in(exprs[0], axis, "concatenate")
     return exprs[0] if len(exprs) == 1 else make(JOIN, tuple(exprs), axis=axis)
 
 
@@ -304,7 +290,7 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
         raise ShapeError("stack: there is nothing to stack")
     dtype = common_dtype(pieces)
     exprs = [cast_to(p, dtype) for p in pieces]
-    axis = _axis(exprs[0], axis, "stack", 1)
+    axis = axis_in(exprs[0], axis, "stack", 1)
     for e in exprs[1:]:
         pairs = list(zip(exprs[0].type.shape, e.type.shape, strict=False))
         if e.type.ndim != exprs[0].type.ndim or any(
@@ -321,12 +307,15 @@ def stack(arrays: Any, axis: int = 0) -> Expr:
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Expr]:
     """Pieces along an axis: so many equal ones, or cut at the given places (as np.split)."""
     x = as_expr(x)
-    axis = _axis(x, axis, "split")
+    axis = axis_in(x, axis, "split")
     n = x.type.shape[axis]
     if isinstance(indices_or_sections, list | tuple | np.ndarray):
         cuts: list[Extent] = [0, *(as_extent(c, "split") for c in indices_or_sections), n]
     else:
-        count = operator.index(indices_or_sections)
+        try:
+            count = operator.index(indices_or_sections)
+        except TypeError:
+            raise ShapeError(f"split: {indices_or_sections!r} is no number of pieces", [described(x)]) from None
         if count < 1 or (isinstance(n, int) and n % count):
             raise ShapeError(f"split: axis {axis} of {x!r} cannot be cut into {count} equal parts", [described(x)])
         part = floor_divide(n, count)
@@ -361,7 +350,7 @@ def tile(x: Any, reps: Any) -> Expr:
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Expr:
     """Each element repeats times along an axis, of the flattened x if axis is None; a vector of repeats has one for each."""
     x = flatten(as_expr(x)) if axis is None else as_expr(x)
-    k = _axis(x, 0 if axis is None else axis, "repeat")
+    k = axis_in(x, 0 if axis is None else axis, "repeat")
     if (isinstance(repeats, list | tuple | np.ndarray) and np.ndim(repeats)) or (
         isinstance(repeats, Expr) and repeats.type.shape
     ):
@@ -388,7 +377,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     if mode not in BORDERS:
         raise ShapeError(f"pad: there is no mode {mode!r}", [described(x)], f"modes: {', '.join(BORDERS)}")
     n = x.type.ndim
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=object), (n, 2)).tolist()
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width, dtype=object), (n, 2)).tolist()
+    except ValueError:
+        raise ShapeError(
+            f"pad: {pad_width} is not a width for each of the {counted_axes(n)} of {x!r}", [described(x)],
+            "pad_width is one number, (before, after), or such a pair for each axis.",
+        ) from None  # fmt: skip
     before, after = (as_shape([w[k] for w in widths], "pad") for k in (0, 1))
     shape = tuple(b + m + a for b, m, a in zip(before, x.type.shape, after, strict=True))
     if mode == "constant":
@@ -436,7 +431,15 @@ def iota(shape: Shape, axis: int) -> Expr:
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Expr:
     """A shape filled with one value."""
     value = as_expr(fill_value) if dtype is None else cast_to(fill_value, np.dtype(dtype).name)
-    return spread(value, as_shape(shape, "full"), ())
+    return _filled("full", value, as_shape(shape, "full"))
+
+
+def _filled(what: str, value: Expr, shape: Shape) -> Expr:
+    if value.type.shape:
+        raise ShapeError(
+            f"{what}: the value {value!r} is no scalar", [described(value)], "T.broadcast_to takes arrays."
+        )
+    return spread(value, shape, ())
 
 
 def zeros(shape: Any, dtype: Any = None) -> Expr:
@@ -458,7 +461,7 @@ def alloc(value: Any, *shape: Any) -> Expr:
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Expr:
     """One value in the shape of x, in its dtype unless given."""
     x = as_expr(x)
-    return spread(cast_to(fill_value, np.dtype(dtype or x.type.dtype).name), x.type.shape, ())
+    return _filled("full_like", cast_to(fill_value, np.dtype(dtype or x.type.dtype).name), x.type.shape)
 
 
 @declared("zeros_like")
@@ -510,6 +513,8 @@ def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = None) -> Expr:
 def one_hot(labels: Any, classes: Any, dtype: Any = None) -> Expr:
     """1 at the label along a new last axis, else 0. A label outside 0..classes-1 gives a row of 0."""
     labels = as_expr(labels)
+    if is_float(labels.type.dtype):
+        raise DtypeError(f"one_hot: labels are integers, not {labels.type.dtype}", [described(labels)], "T.cast")
     n = as_extent(classes, "one_hot")
     name = np.dtype(dtype or config.floatX).name
     shape = (*labels.type.shape, n)
@@ -521,5 +526,7 @@ def one_hot(labels: Any, classes: Any, dtype: Any = None) -> Expr:
 def identity_like(x: Any) -> Expr:
     """eye in the shape and dtype of a matrix."""
     x = as_expr(x)
+    if x.type.ndim != 2:
+        raise ShapeError(f"identity_like: {x!r} is no matrix", [described(x)])
     rows, columns = x.type.shape
     return eye(rows, columns, dtype=x.type.dtype)

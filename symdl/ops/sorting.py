@@ -16,7 +16,7 @@ from symdl.methods import declared
 from symdl.ops.counted import nonzero_of, range_of, unique_of
 from symdl.ops.declare import cast_to, common_dtype, is_float
 from symdl.ops.elementwise import where
-from symdl.ops.extents import axis_of, expr_of
+from symdl.ops.extents import axis_in, expr_of
 from symdl.ops.indexing import getitem, inc_subtensor, take_along_axis
 from symdl.ops.reductions import max
 from symdl.ops.shaping import concatenate, flatten, zeros
@@ -91,7 +91,7 @@ def _sorted_axis(x: Any, axis: int | None, what: str) -> tuple[Expr, int]:
         return (x if x.type.ndim == 1 else flatten(x)), 0
     if x.type.ndim == 0:
         raise ShapeError(f"{what}: {x!r} is a scalar and has no axis to sort along", [described(x)])
-    return x, axis_of(axis, x.type.ndim, f"{what}: {x!r}")
+    return x, axis_in(x, axis, what)
 
 
 @declared("argsort")

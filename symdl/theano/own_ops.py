@@ -1,4 +1,4 @@
-"""theano.Op: ops that are classes with make_node, perform, grad and infer_shape; also as_op, Print and Assert.
+"""theano.Op: ops that are classes with make_node, perform, grad and infer_shape; also as_op, Print, Assert and ViewOp.
 
 They become symdl's Python ops (`symdl.ops.own`): perform runs on arrays inside a compiled function, grad makes
 expressions. Where infer_shape is missing the function is cut in two around the op. C code is not compiled.
@@ -15,7 +15,7 @@ import numpy as np
 from symdl.errors import InputError
 from symdl.expr import Expr, as_expr, make, results
 from symdl.ops.extents import as_shape, exprs_of
-from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction
+from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction, custom_gradient
 from symdl.theano.gradients import Disconnected
 from symdl.theano.variables import Apply, Sizes
 from symdl.types import TensorType, fresh_symbol
@@ -182,6 +182,20 @@ class Print(Op):
 
     def __str__(self) -> str:
         return f"Print{{message={self.message!r}}}"
+
+
+class ViewOp(Op):
+    """ViewOp()(x) is x: for classes that derive from it and say what becomes of the gradient, by grad or L_op."""
+
+    def make_node(self, x: Any) -> Apply:
+        x = as_expr(x)
+        return Apply(self, [x], [x.type()])
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        node, rule = self.make_node(*inputs), _rule(self)
+        (x,) = node.inputs
+        made = [x] if rule is None else custom_gradient([x], [x], rule)
+        return made if options.get("return_list") else made[0]
 
 
 class Assert(Op):

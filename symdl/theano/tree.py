@@ -253,6 +253,14 @@ SHARED = {
     "shared_constructor": graphs.registers,
     "generic": graphs.Generic,
 }
+COMPILED = {
+    "as_op": own_ops.as_op,
+    "shape": tensors.shape,
+    "specify_shape": tensors.specify_shape,
+    "ViewOp": own_ops.ViewOp,
+    "deep_copy_op": tensors.tensor_copy,
+    "view_op": tensors.tensor_copy,
+}
 IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
 GRAPH = {
     **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"),
@@ -383,9 +391,9 @@ MODULES: dict[str, Mapping[str, Any]] = {
         **SHARED,
         **IO,
         **ERRORS,
+        **COMPILED,
         "function": compiling.function,
         "Function": Function,
-        "as_op": own_ops.as_op,
         "MonitorMode": compiling.MonitorMode,
         "ProfileStats": graphs.Registry,
         "DebugMode": compiling.DebugMode,
@@ -396,14 +404,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
     "compile.mode": MODE,
     "compile.sharedvalue": SHARED,
     "compile.io": IO,
-    "compile.ops": {
-        "as_op": own_ops.as_op,
-        "shape": tensors.shape,
-        "specify_shape": tensors.specify_shape,
-        "ViewOp": own_ops.Op,
-        "deep_copy_op": tensors.tensor_copy,
-        "view_op": tensors.tensor_copy,
-    },
+    "compile.ops": COMPILED,
     "compile.nanguardmode": {"NanGuardMode": NanGuardMode},
     "compile.debugmode": {"DebugMode": compiling.DebugMode},
     "compile.monitormode": {"MonitorMode": compiling.MonitorMode, "detect_nan": compiling.detect_nan},
