@@ -6,7 +6,8 @@
 
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
 some milliseconds, after one that is not counted; with several threads engines wait before it until those of the one before
-have gone to sleep. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
+have gone to sleep. With one thread the time is the processor's, of all threads of the process, so that others at work on the
+machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
 share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
 much symdl's own samples scatter. A ratio is above 1 by more than noise if it is by more than half the distance of its
 quartiles. --store adds to the record what was run, in the place of what it had of the same cells; `shortfalls` says why
@@ -113,6 +114,7 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
         if spent / calls > LONGEST:
             rounds = min(rounds, 3)
     samples: dict[str, list[float]] = {name: [] for name in runs}
+    clock = time.process_time if threads == 1 else time.perf_counter
     probe = limit_of(cell, str(mine.dtype), threads)
     rates = []
     for _ in range(rounds):
@@ -122,10 +124,10 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
             if threads > 1:
                 time.sleep(ASLEEP)
                 run()
-            started = time.perf_counter()
+            started = clock()
             for _ in range(calls):
                 run()
-            samples[name].append((time.perf_counter() - started) / calls)
+            samples[name].append((clock() - started) / calls)
     row["us"] = {name: round(min(s) * 1e6, 3) for name, s in samples.items()}
     alike = [name for name in samples if not name.startswith("symdl") and name not in row["differs"]]
     peers = [name for name in alike if name not in row["inexact"]]
