@@ -228,3 +228,9 @@ def test_a_view_with_a_gradient_of_its_own() -> None:
     f = theano.function([x], [y, theano.grad((y**3).sum(), x)])
     for found, wanted in zip(f([0.5, -2.0, 1.0]), ([0.5, -2.0, 1.0], [0.75, 1.5, 1.5]), strict=True):
         np.testing.assert_allclose(found, wanted)
+
+
+def test_widths_of_integers() -> None:
+    assert (
+        theano.configdefaults.local_bitwidth() == theano.gof.cmodule.local_bitwidth() == np.dtype(np.intp).itemsize * 8
+    )

@@ -311,6 +311,8 @@ def test_choice_with_replacement() -> None:
     each = theano.function([], MRG(3).choice(6, p=two))()
     places = [np.searchsorted(two[k].cumsum(), u.reshape(6, 2)[:, k], "right") for k in range(2)]
     np.testing.assert_array_equal(each, places)
+    rows = theano.tensor.matrix()  # of unknown extents
+    np.testing.assert_array_equal(theano.function([rows], MRG(3).choice(6, p=rows))(two), places)
     equal = theano.function([], MRG(3).choice((12,), a=5))()
     np.testing.assert_array_equal(equal, (u * 5).astype("int64"))
     np.testing.assert_array_equal(theano.function([], MRG(3).choice((12,), a=np.arange(5) * 7))(), equal * 7)

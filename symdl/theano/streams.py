@@ -314,7 +314,7 @@ def _probabilities(what: str, name: str, given: Any) -> Expr:
 def _chosen(weights: Expr, u: Expr) -> Expr:
     """[row, k]: where the numbers of column `row` of u fall among a row's weights."""
     ends = cumsum(cast(weights, "float64"), axis=1)
-    return minimum(total(cast(le(ends[:, None], u.T[:, :, None]), "int64"), axis=2), weights.type.shape[1] - 1)
+    return minimum(total(cast(le(ends[:, None], u.T[:, :, None]), "int64"), axis=2), expr_of(weights.type.shape[1]) - 1)
 
 
 def _chosen_once(weights: Expr, u: Expr) -> Expr:

@@ -253,6 +253,7 @@ SHARED = {
     "shared_constructor": graphs.registers,
     "generic": graphs.Generic,
 }
+WIDTHS = {"local_bitwidth": lambda: 8 * np.dtype(np.intp).itemsize, "python_int_bitwidth": lambda: 64}
 COMPILED = {
     "as_op": own_ops.as_op,
     "shape": tensors.shape,
@@ -524,7 +525,8 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "AddConfigVar": graphs.registers,
         "change_flags": config.change_flags,
     },
-    "configdefaults": {"config": config},
+    "configdefaults": {"config": config, **WIDTHS},
+    "gof.cmodule": WIDTHS,
     "version": {"version": VERSION, "short_version": VERSION, "full_version": VERSION},
 }
 TOP: dict[str, Any] = {
