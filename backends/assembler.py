@@ -23,7 +23,7 @@ from symdl.config import config
 PAIR_LINES = 900  # of a text for every two parts of it: some 50 ms of work, of which 2 or 3 are the price of a part
 LENGTH = struct.Struct("<Q")
 MOST_PARTS = 16
-QUICK_LINES = 600  # of a text that is translated quickly, from which on two threads are worth a second part
+QUICK_LINES = 300  # of a part that is translated quickly: some 5 ms of work
 FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
 HOT = re.compile(r'define [^\n]* "hot"')  # an attribute of ours, which LLVM does not know
 HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+)\([^\n]*) \{$", re.MULTILINE)
@@ -98,7 +98,7 @@ def quick_code(text: str, machine: Machine) -> bytes:
     if any(hot) and not all(hot):
         warm, rest = distributed(text, [int(not is_hot) for is_hot in hot], 2)
         return _translated_together([(rest, 0), (warm, 1)], machine)
-    count = 2 if text.count("\n") >= QUICK_LINES else 1
+    count = min(text.count("\n") // QUICK_LINES, config.threads)  # not kept, so it may depend on the threads
     return _translated_together([(part, int(any(hot))) for part in in_parts(text, count)], machine)
 
 

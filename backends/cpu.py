@@ -43,7 +43,8 @@ _prepared: set[str] = set()
 _calling: dict[
     str, weakref.WeakSet[CpuExecutable]
 ] = {}  # by name in RUNTIME: whose tables hold an address of a library
-_retired: list[Engine] = []  # libraries' code that better code has replaced: a thread may be inside
+_improving: dict[str, Job] = {}  # by name, too: what makes better code of a library
+_retired: list[object] = []  # libraries' code that better code has replaced: a thread may be inside
 
 
 class Engine:
@@ -69,7 +70,7 @@ def library(
     name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None, runtime: str = ""
 ) -> Engine:
     """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store. runtime:
-    their name in RUNTIME, for those whose quick code runs until they are optimized."""
+    what `call_library` knows them by, for those whose quick code runs until they are optimized."""
     key = f"{name} {machine.fingerprint()}"
     with _lock:
         own = _loading.setdefault(key, threading.Lock())
@@ -82,6 +83,7 @@ def library(
                 code = quick_code(written, machine)
                 job = later(partial(object_code, [written], machine), lambda: store is not None or not ending())
                 job.then(partial(_replaced, key, runtime, machine, store))
+                _improving[runtime] = job
             elif code is None:
                 code = object_code([text()], machine)
                 if store is not None:
@@ -112,11 +114,12 @@ def _replaced(
 def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> EntryCode:
     """The native way into functions, and what its tables need of Python and NumPy."""
     text = partial(entry_text.module_text, machine.triple, machine.layout)
-    engine = library(f"entry {entry_text.DIGEST}", text, machine, store)
+    engine = library(f"entry {entry_text.DIGEST}", text, machine, store, "entry")
     with _lock:
-        if "entry" not in _loaded:
-            _loaded["entry"] = EntryCode(engine)
-        found: EntryCode = _loaded["entry"]
+        found: EntryCode | None = _loaded.get("entry")
+        if found is None or found.engine is not engine:
+            _retired.append(found)
+            found = _loaded["entry"] = EntryCode(engine)
         return found
 
 
@@ -176,16 +179,15 @@ class CpuExecutable:
         self._job: Job | None = None
         self._take(code)
         pool = threads_pool(machine, store)  # first: it is what the thread of `preparing` comes to last
-        self._entry_code, self.arena = entry_code(machine, store), Arena()
+        self.arena = Arena()
         self._runtime = (ctypes.c_void_p * len(RUNTIME))()
         self.runtime_address = ctypes.addressof(self._runtime)
-        self._runtime[RUNTIME.index("poll")] = self._entry_code.poll
         for name, address in (("parallel", pool.parallel), ("spread", pool.spread), ("pool", pool.address)):
             self._runtime[RUNTIME.index(name)] = address
         self._routines = Table(routines, interface.routines)
         if routines:
             self._runtime[RUNTIME.index("routine")] = self._routines.address
-        for name in interface.libraries:
+        for name in ("entry", *interface.libraries):
             with _lock:  # first: from here on it is told of better code
                 _calling.setdefault(name, weakref.WeakSet()).add(self)
             self.call_library(name)
@@ -223,6 +225,10 @@ class CpuExecutable:
 
     def call_library(self, name: str) -> None:
         """Run this library's code as it is now."""
+        if name == "entry":
+            self._entry_code = entry_code(self.machine, self.store)
+            self._runtime[RUNTIME.index("poll")] = self._entry_code.poll
+            return
         self._runtime[RUNTIME.index(name)] = library_address(name, self.machine, self.store)
 
     def address(self, name: str) -> int:
@@ -243,10 +249,18 @@ class CpuExecutable:
         self._job.then(take)
 
     def when_optimized(self, action: Action, keep: bool = False) -> None:
+        entry = _improving.get("entry")  # calls come by way of it
+
+        def go_on(code: bytes | None) -> None:
+            if entry is None:
+                action(code)
+            else:
+                entry.then(lambda _: action(code))
+
         if self._job is None:
-            action(self.code)
+            go_on(self.code)
         else:
-            self._job.then(action, keep)
+            self._job.then(go_on, keep)
 
     def bind(self, inputs: Sequence[Array], shareds: Sequence[Array] = ()) -> Bound:
         """Find the sizes in the arrays and check the program's facts."""

@@ -162,7 +162,7 @@ class Function(Callable):
 
         def call_directly(_: bytes | None) -> None:
             if (f := itself()) is not None:
-                f._entry = f._native_entry()
+                f.arm(native().entry_code, f._native_entry())
 
         if self._main.executable is not None:
             self._main.executable.when_optimized(call_directly)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 CACHE = tempfile.TemporaryDirectory(prefix="cache-of-tests-")  # removed at the end of the process
 os.environ["SYMDL_CACHE_DIR"] = CACHE.name  # before symdl is imported; for the processes that tests start, too
-os.environ["SYMDL_FLAGS"] = "optimizing=now"  # one code for each function; test_optimizing.py has the other way
+os.environ.setdefault("SYMDL_FLAGS", "optimizing=now")  # the other way: test_optimizing.py
 
 # "steady" draws the same examples on every run and machine, so that a red run is a change and not luck.
 # "long" searches anew each time and prints what reproduces a failure: pytest --hypothesis-profile=long

@@ -243,6 +243,31 @@ def test_libraries_are_replaced_in_what_runs() -> None:
         assert list(executable._runtime) == before  # the address of now was there already
 
 
+def test_the_way_in_is_replaced_too() -> None:
+    script = """
+import gc, numpy as np, symdl, symdl.tensor as T
+from symdl.runs import native
+x = T.vector("x")
+oracle = symdl.function([x], x + 1, mode="numpy")
+f = symdl.function([x], T.tanh(x) + 1)
+first = native().entry_code.lax
+before = f(np.ones(3)), f([1.0] * 3)
+f.optimized()
+gc.collect()
+assert native().entry_code.lax != first
+assert f._entry.kept[0] is native().entry_code is f._main.executable._entry_code
+assert all((f(np.ones(3)) == b).all() for b in before)
+assert (oracle(np.ones(3)) == 2).all()
+with symdl.config.change(optimizing="now"):
+    g = symdl.function([x], T.tanh(x) + 2)
+assert g._entry.kept[0] is native().entry_code
+"""
+    environment = {**os.environ, "SYMDL_CACHE_DIR": "", "SYMDL_FLAGS": ""}
+    run = [sys.executable, "-X", "faulthandler", "-c", script]
+    done = subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("moment", ["at once", "while it is at work"])
 def test_a_child_goes_on_with_it(moment: str) -> None:

@@ -187,11 +187,13 @@ def _sums(loop: For, plan: Plan, running: bool) -> bool:
                 return False
             plan.sums[statement.name] = found
             adding.add(id(statement.value))
-        for item in walk(statement):
-            if isinstance(item, Ref) and item.name in plan.undeclared(loop):
-                return False
+        undeclared = plan.undeclared(loop)
+        if undeclared and any(isinstance(item, Ref) and item.name in undeclared for item in walk(statement)):
+            return False
         if isinstance(statement, Local):
             plan.own.add(statement.name)
+    if not plan.sums:
+        return True
     summed: set[str] = set()
     for statement in loop.body:
         for item in walk(statement):
