@@ -3,13 +3,15 @@
     python -m benchmarks.wide [FUNCTION ...] [--all] [--rounds 40] [--store]
 
 One thread, operands in the second-level cache, a limb in an array of its own, whole vectors; the forms run in turn, and
-the best of their rounds counts, in processor time. Code is the object file of the one function, with its tables.
+the best of their rounds counts, in processor time. Code is the object file of the one function, with its tables. Flops are
+an element's additions, multiplications, divisions and roots, two for one that multiplies and adds; branches are taken both ways.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +29,7 @@ from symdl.number_forms import LIMBS, WIDE, records
 
 DTYPES = ("float64", *sorted(LIMBS))
 MEASURED = ("add", "mul", "true_div", "sqrt", "exp", "log", "expm1", "log1p", "sin", "tanh", "erf", "pow")
+FLOP = re.compile(r"= (?:f(?:add|sub|mul|div) |call [^@]*@llvm\.(?:fma|sqrt)\.)")
 COUNT = 2048
 REPEATED = 32  # passes over the operands in a round
 DOMAIN = {
@@ -88,6 +91,7 @@ class Measured:
             self.code = object_code([written], machine)
             best = min(best, time.process_time() - before)
         self.compiled, self.lines = best, written.count("\n")
+        self.flops = len(FLOP.findall(written)) + len(re.findall(r"= call [^@]*@llvm\.fma\.", written))
         self.engine = Engine(self.code, machine)
         rng = np.random.default_rng(0)
         low, high = DOMAIN.get(name, (0.1, 8.0) if name in POSITIVE else (-8.0, 8.0))
@@ -127,6 +131,7 @@ def measure(name: str, rounds: int, machine: Machine) -> dict[str, Any]:
     return {
         "function": name,
         "ns": {d: round(m.best * 1e9, 2) for d, m in forms.items()},
+        "flops": {d: m.flops for d, m in forms.items()},
         "compile_ms": {d: round(m.compiled * 1e3, 1) for d, m in forms.items()},
         "lines": {d: m.lines for d, m in forms.items()},
         "code_bytes": {d: len(m.code) for d, m in forms.items()},
@@ -143,15 +148,15 @@ def main() -> None:
     every = [n for n, p in PRIMITIVES.items() if n in EMIT and p.result == "same" and n not in ("where", "cast")]
     machine, rows = Machine(), []
     head = "".join(f"{d:>11}" for d in DTYPES)
-    print(f"{'':12}{'ns':<4}{head}   ms{head}   KiB{head}")
+    print(f"{'':12}{'ns':<4}{head}   flops{head}   ms{head}   KiB{head}")
     for name in options.functions or (every if options.all else MEASURED):
         row = measure(name, options.rounds, machine)
         rows.append(row)
         cells = [
             "".join(f"{row[column][d] / unit:11.{digits}f}" for d in DTYPES)
-            for column, unit, digits in (("ns", 1, 2), ("compile_ms", 1, 1), ("code_bytes", 1024, 1))
+            for column, unit, digits in (("ns", 1, 2), ("flops", 1, 0), ("compile_ms", 1, 1), ("code_bytes", 1024, 1))
         ]
-        print(f"{name:16}{cells[0]}     {cells[1]}      {cells[2]}", flush=True)
+        print(f"{name:16}{cells[0]}        {cells[1]}     {cells[2]}      {cells[3]}", flush=True)
     if options.store:
         print("record:", store("wide", rows).name)
 

@@ -65,8 +65,8 @@ def _of_short(name: str) -> float | None:
 
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
 LOOSER = replace(
-    ONE, summed=2.0**13
-)  # sums of float32 numbers: 16 bits more than these have, which an exponential may want
+    ONE, summed=2.0**16
+)  # sums of float32 numbers: 13 bits more than these have, which an exponential may want
 SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
 
 
@@ -654,6 +654,33 @@ RULES: dict[str, Rule] = {
 
 def shortened(roots: Sequence[Value]) -> list[Value]:
     """Values with the functions of `wide.short` in the place of those of two limbs."""
+
+    def short(item: Apply) -> Value:
+        name = PREFIX + item.primitive
+        usual = name not in SHORT or not item.dtype == item.args[0].dtype == "float64x2"
+        return item if usual else Apply(name, item.args, item.dtype)
+
+    return changed(roots, short)
+
+
+def once(roots: Sequence[Value]) -> list[Value]:
+    """Values in which no function is computed both as a float64 and, of the same float64, as a float32, and none twice."""
+    functions = [x for x in walk(*roots) if isinstance(x, Apply) and len(x.args) == 1 and x.args[0].dtype == "float64"]
+    doubles = {(x.primitive, id(x.args[0])): x for x in functions if x.dtype == "float64"}
+    found = {id(x): doubles.get((x.primitive, id(x.args[0]))) for x in functions if x.dtype == "float32"}
+
+    equal: dict[tuple[object, ...], Value] = {}
+
+    def cast(item: Apply) -> Value:
+        double = found.get(id(item))
+        made = item if double is None else Apply("cast", (double,), item.dtype)
+        return equal.setdefault((made.primitive, made.dtype, *map(id, made.args)), made)
+
+    return changed(roots, cast)
+
+
+def changed(roots: Sequence[Value], change: Callable[[Apply], Value]) -> list[Value]:
+    """Values of which each application, its operands changed already, has become another."""
     done: dict[int, Value] = {}
     stack = list(roots)
     while stack:
@@ -668,10 +695,6 @@ def shortened(roots: Sequence[Value]) -> list[Value]:
             stack += missing
             continue
         args = tuple(done[id(x)] for x in item.args)
-        short = PREFIX + item.primitive
-        if short in SHORT and item.dtype == args[0].dtype == "float64x2":
-            done[id(item)] = Apply(short, args, item.dtype)
-        else:
-            same = all(x is y for x, y in zip(args, item.args, strict=True))
-            done[id(item)] = item if same else Apply(item.primitive, args, item.dtype)
+        same = all(x is y for x, y in zip(args, item.args, strict=True))
+        done[id(item)] = change(item if same else Apply(item.primitive, args, item.dtype))
     return [done[id(x)] for x in roots]

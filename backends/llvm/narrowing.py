@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, shortened
+from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, once, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.wide.mixed import MIXED
@@ -112,7 +112,9 @@ def _attempted(loop: For, fused: bool, lost: Value | None = None) -> Narrowed | 
         if condition is None:
             return None
         writer.attempt.troubles.append(condition)
-    out.failed = writer.attempt.failed()
+    *values, failed = once([*out.values.values(), writer.attempt.failed() or Const(0, "bool")])
+    out.values = dict(zip(out.values, values, strict=True))
+    out.failed = None if isinstance(failed, Const) else failed
     return out
 
 
@@ -159,6 +161,8 @@ class _Narrowing:
         self.attempt = Attempt(fused)
         self.variables: dict[str, Value] = {}
         self.done: dict[int, Value] = {}
+        self.casts: dict[tuple[int, str], Value] = {}
+        self.equal: dict[tuple[Any, ...], Value] = {}  # counterparts by `key`
         self.names: dict[int, frozenset[str]] = {}  # of variables of the body that a value reads
         self.touched: set[int] = set()  # ids of values of the attempt that depend on one that had an exponent
 
@@ -182,15 +186,31 @@ class _Narrowing:
                 stack += reversed(missing)
                 continue
             stack.pop()
-            found = self.applied(item) if isinstance(item, Apply) else self.leaf(item)
+            key = self.key(item)
+            found = self.equal.get(key)
+            if found is None:
+                found = self.applied(item) if isinstance(item, Apply) else self.leaf(item)
             if found is None:
                 return None
             self.done[id(item)] = found
+            if key:
+                self.equal[key] = found
             if isinstance(item, Ref) and item.name in self.variables:
                 self.names[id(item)] = frozenset([item.name])
             elif isinstance(item, Apply):
                 self.names[id(item)] = frozenset[str]().union(*(self.names.get(id(x), ()) for x in item.args))
         return self.done[id(root)]
+
+    def key(self, item: Value) -> tuple[Any, ...]:
+        """What the counterpart follows from, since equal values have one; nothing where it follows from more."""
+        match item:
+            case Apply(primitive, args, dtype):
+                return (primitive, dtype, *((id(self.done[id(x)]), x.dtype) for x in args))
+            case Load(view, at):
+                return view, at
+            case Const(number, dtype):
+                return repr(number), dtype
+        return ()
 
     def leaf(self, item: Value) -> Value | None:
         if isinstance(item, Ref) and item.name in self.variables:
@@ -228,9 +248,15 @@ class _Narrowing:
         self.touched.add(id(found))
         return found
 
+    def converted(self, value: Value, dtype: str) -> Value:
+        """A value in a dtype, of all that are asked for the same one."""
+        if value.dtype == dtype:
+            return value
+        return self.casts.setdefault((id(value), dtype), Apply("cast", (value,), dtype))
+
     def entering(self, original: Value, value: Value, dtype: str) -> Value:
         """A value that becomes one of the attempt: exact, but where it comes from a form, which may be out of range."""
-        found = value if value.dtype == dtype else Apply("cast", (value,), dtype)
+        found = self.converted(value, dtype)
         a, form = self.attempt, original.dtype in NARROW
         nonzero = Apply("ne", (original, Const(0, original.dtype)), "bool") if form else not_zero(a, value)
         form = form or (dtype == "float32" and original.dtype != "float32")
@@ -284,7 +310,7 @@ class _Narrowing:
                 return None
             return self.entering(source, value, NARROW[item.dtype])
         if source.dtype not in NARROW:
-            found: Value = item if value is source else Apply("cast", (value,), item.dtype)
+            found = self.converted(value, item.dtype)
             if id(value) in self.touched:
                 self.touched.add(id(found))
             return found
@@ -293,7 +319,7 @@ class _Narrowing:
             discrete = "int" in item.dtype or item.dtype == "bool"
             if reach.hidden or discrete:
                 self.attempt.within(reach, under=discrete)
-        found = value if value.dtype == dtype else Apply("cast", (value,), dtype)
+        found = self.converted(value, dtype)
         if item.dtype in NARROW and found is not value:
             if dtype == "float64x2":
                 reach = self.attempt.within(reach)
