@@ -36,6 +36,11 @@ ARITHMETIC = frozenset(
 STEPS = frozenset(
     "add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
 )
+# Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
+NEARING = frozenset(
+    "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh".split()
+)
+ABSORBING = NEARING | {"add", "sub", "sum"}
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
 # Ops that make a number of what is none, or whose result has the sign of a zero.
 UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod arctan2".split())
@@ -78,17 +83,20 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     0 or a comparison of NaN.
 
     A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only
-    when 1,400 bits say the same as 2,500. Numbers of derivatives that stand for pi, log 2, ... are taken as those.
+    when 1,400 bits say the same as 2,500, and none where, in the same row, 2,500 bits were too few to tell a sum from its
+    term or a function from a whole number, as erf(1000) from 1. Numbers of derivatives that stand for pi, log 2, ... are taken as those.
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
-
+    absorbed: set[int] = set()
     undefined: set[int] = set()
 
     def watch(node: Expr, inputs: list[Any], result: Any) -> None:
         if np.shape(result)[:1] == (count,):
             if node.op.name in STEPS:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
+            if mpmath.mp.prec == DECIDED[-1] and node.op.name in ABSORBING:
+                absorbed.update(_absorbed(node.op.name, inputs, result))
             if node.op.name in UNDEFINED:
                 undefined.update(_undefined(node.op.name, inputs, result))
         if isinstance(result, np.ndarray) and result.dtype == object:
@@ -108,7 +116,9 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
         open_ -= undefined
         for k in sorted(open_) if before else ():
             pairs = [(b[k], a[k]) for b, a in zip(before, now, strict=True)]
-            if (k not in doubtful or bits == DECIDED[-1]) and all(_settled(b, a, 25, SMALLEST) for b, a in pairs):
+            if (k not in doubtful or (bits == DECIDED[-1] and k not in absorbed)) and all(
+                _settled(b, a, 25, SMALLEST) for b, a in pairs
+            ):
                 open_.discard(k)
                 for out, (_, a) in zip(found, pairs, strict=True):
                     out[k] = a
@@ -138,6 +148,30 @@ def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
         else:
             odd = name in ("floor_div", "mod") and not all(mpmath.isfinite(v) for v in given)
         if odd:
+            yield at[0]
+
+
+def _absorbed(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
+    """The rows in which the precision was too low for a sum to differ from its largest term, or a function from what it nears."""
+    if name == "sum":
+        rows = inputs[0].reshape(len(inputs[0]), -1)
+        largest = [max((abs(v) for v in row), default=mpmath.mpf(0)) for row in rows]
+        yield from (
+            k
+            for k, row in enumerate(rows)
+            if any(v and largest[k] + abs(v) == largest[k] for v in row if mpmath.isfinite(v))
+        )
+        return
+    operands = np.broadcast_arrays(*inputs)
+    for at in np.ndindex(np.shape(result)):
+        given, found = [o[at] for o in operands], result[at]
+        if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in (*given, found)):
+            continue
+        if name in ("add", "sub"):
+            a, b = abs(given[0]), abs(given[1])
+            if a and b and (a + b == a or a + b == b):
+                yield at[0]
+        elif any(given) and (found in given or found in (0, 1, -1, 2)):
             yield at[0]
 
 

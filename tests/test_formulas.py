@@ -1,19 +1,22 @@
 """Random formulas: the generator reaches every elementwise op on floats and repeats itself; a few batches are right.
 
-`python tests/fuzz_formulas.py` tries 10,000; .ci/run runs it.
+`python tests/fuzz_formulas.py` tries 10,000, as .ci/full does; .ci/run tries 3,000.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from fuzz_formulas import dtype_of, summary, tried
 from random_formulas import BINARY, COMPARISON, UNARY, formula
 from test_every_op import WITH_NUMBERS
 
+import symdl.tensor as T
 from symdl.expr import topological
+from symdl.verify import decided
 
 NOT_FORMULAS = {
     "where",  # written by the author itself
@@ -54,3 +57,17 @@ def test_a_few_batches() -> None:
     }
     assert count["crash"] == 0
     assert count["elements within 4 ulp"] >= 0.9 * count["elements"] > 100
+
+
+def test_a_truth_that_no_precision_settles_is_none() -> None:
+    """erf(1000) is 1 in 2,500 bits: what is left of it beside 1 is nobody's truth; a sum that is exactly 0 is one."""
+    x = T.dvector("x")
+    at = {x: np.array([1.0, 1000.0, 9000.0])}
+    for lost, last in ((1 - T.erf(x), 1), (T.log(1 + T.exp(x)) - x, 2), (T.tanh(x) - 1, 1), ((x + T.exp(-x)) - x, 2)):
+        (truth,) = decided([lost], at)
+        assert [bool(mpmath.isfinite(v)) for v in truth] == [k < last for k in range(3)], lost
+    for zero in ((x + 1) - x - 1, T.log(x / x), T.floor(x / 3) - T.floor(x / 3) * 1):
+        (truth,) = decided([zero], at)
+        assert truth.tolist() == [0, 0, 0]
+    (kept,) = decided([T.erf(x)], at)
+    assert kept.tolist()[1:] == [1, 1]
