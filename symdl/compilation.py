@@ -22,13 +22,12 @@ from symdl.dims import Sizes, canonical_sizes, with_sizes
 from symdl.epilogues import with_epilogues
 from symdl.events import Stages, logger
 from symdl.expr import CONSTANT, OPS, Expr, Op, place_of
-from symdl.loop_parts import has_bodies, in_bodies, in_every_body
+from symdl.loop_parts import has_bodies, in_bodies, in_bodies_of, in_every_body, stored_leaves
 from symdl.loops import View
 from symdl.lower import Memory
 from symdl.meaning import Record, stabilized
 from symdl.memory import in_place, plan, reused
 from symdl.motion import improved
-from symdl.ops.scan import IF, SCAN
 from symdl.parallel import parallel
 from symdl.patches import patched
 from symdl.program import Binding, Check, Program, verify
@@ -122,14 +121,16 @@ def stable_everywhere(
     right: bool = False,
     record: Record | None = None,
     strict: bool = False,
+    stored: frozenset[Expr] = frozenset(),
 ) -> list[Expr]:
-    """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own. Loops have no number forms: what
-    the way back takes from the way there would then be two things."""
-    for op, forms in ((IF, right), (SCAN, False)):
-        inner = partial(stable_everywhere, origins=origins, right=forms, record=record, strict=strict)
-        roots = in_bodies(roots, origins, inner, op)
-    roots = expanded(roots, origins, foreign=True)
-    return stabilized(roots, origins, right=right, record=record, strict=strict)
+    """Stage 3 of a graph and of the bodies in it, each of which is a graph of its own. stored: leaves that loops have
+    made; what they hold counts as exact, so that no digits are asked across the border of a body."""
+
+    def inner(node: Expr, outputs: Sequence[Expr]) -> list[Expr]:
+        return stable_everywhere(outputs, origins, right, record, strict, stored_leaves(node))
+
+    roots = expanded(in_bodies_of(roots, origins, inner), origins, foreign=True)
+    return stabilized(roots, origins, right=right, record=record, strict=strict, stored=stored)
 
 
 def simple_everywhere(roots: Sequence[Expr], origins: Origins) -> list[Expr]:

@@ -53,7 +53,8 @@ def scan(
     return_list: a list even for one output. mode, name, profile and allow_gc are accepted for Theano's sake.
 
     A draw of a RandomStream in fn is a new one in each step; updates holds what moves the stream on, which a function does
-    by itself. Sequences and states of any float, int or bool dtype. precision="right" is "plain" inside loops. Raises ShapeError, DtypeError and InputError.
+    by itself. Sequences and states of any float, int or bool dtype. precision="right" holds in each step;
+    a state is rounded when it is handed on. Raises ShapeError, DtypeError and InputError.
     """
     given = [sequenced(s, k) for k, s in enumerate(listed(sequences))]
     infos = [state_of(s, k) for k, s in enumerate(listed(outputs_info))]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from symdl.bodies import Body, argument, bodies_of, parameter, with_bodies
-from symdl.expr import Expr, Op, building, topological
-from symdl.ops.scan import layout_of, rows_of, scan_node
+from symdl.expr import RESULT, Expr, building, topological
+from symdl.ops.scan import SCAN, layout_of, rows_of, scan_node
 from symdl.rewrite import Origins, Pass
 from symdl.types import Extent
 
@@ -17,24 +18,43 @@ LIGHT = frozenset(  # elementwise ops that cost no more than to load a number
 
 
 def in_bodies(
-    roots: Sequence[Expr],
-    origins: Origins,
-    change: Callable[[Sequence[Expr]], Sequence[Expr]],
-    only: Op | None = None,
+    roots: Sequence[Expr], origins: Origins, change: Callable[[Sequence[Expr]], Sequence[Expr]]
 ) -> list[Expr]:
-    """The roots with the outputs of every body changed; only: of the bodies of this op."""
+    """The roots with the outputs of every body changed."""
+    return in_bodies_of(roots, origins, lambda _, outputs: change(outputs))
 
-    def changed(body: Body) -> Body:
-        outputs = tuple(change(body.outputs))
+
+def in_bodies_of(
+    roots: Sequence[Expr], origins: Origins, change: Callable[[Expr, Sequence[Expr]], Sequence[Expr]]
+) -> list[Expr]:
+    """The roots with the outputs of every body changed, by a function of the node that it belongs to, too."""
+
+    def changed(node: Expr, body: Body) -> Body:
+        outputs = tuple(change(node, body.outputs))
         same = all(a is b for a, b in zip(outputs, body.outputs, strict=True))
         return body if same else Body(body.parameters, outputs)
 
-    def meant(n: Expr) -> bool:
-        return bool(bodies_of(n)) and only in (None, n.op)
-
-    if not any(map(meant, topological(*roots))):
+    if not has_bodies(roots):
         return list(roots)
-    return Pass(lambda n: with_bodies(n, changed) if meant(n) else n, origins, final=True)(roots)
+    return Pass(lambda n: with_bodies(n, partial(changed, n)) if bodies_of(n) else n, origins, final=True)(roots)
+
+
+def _source(x: Expr) -> Expr:
+    """What views rearrange."""
+    while x.op.kind in ("view", "reshape") and x.inputs:
+        x = x.inputs[0]
+    return x
+
+
+def stored_leaves(node: Expr) -> frozenset[Expr]:
+    """The leaves of a scan's body that stand for its states, and for rows that other loops have made."""
+    if node.op is not SCAN:
+        return frozenset()
+    layout = layout_of(node)
+    given, _, _ = layout.inputs(node.inputs)
+    rows, states, _ = layout.parameters(node.params["body"].leaves)
+    made = (leaf for leaf, x in zip(rows, given, strict=True) if _source(x).op is RESULT)
+    return frozenset([*made, *(leaf for lags in states for leaf in lags)])
 
 
 def in_every_body(

@@ -15,7 +15,7 @@ from symdl.expr import Expr
 
 
 class _Machine(Machine):
-    def create(self) -> Any:
+    def create(self, level: int = 0) -> Any:
         return llvm.Target.from_triple(self.triple).create_target_machine(
             cpu=self.cpu, features=self.features, opt=0, reloc="default", codemodel="jitdefault", jit=True
         )

@@ -25,6 +25,7 @@ def stabilized(
     right: bool = False,
     record: Record | None = None,
     strict: bool = False,
+    stored: frozenset[Expr] = frozenset(),
 ) -> list[Expr]:
     """Graphs equal to the roots over the reals, of the same types, without overflow, underflow or cancellation in what
     the algebra knows; nodes that gain nothing are returned as they are.
@@ -32,10 +33,12 @@ def stabilized(
     roots: all outputs, gradients and updates of one function. origins: the function's table, extended for what is made.
     right: nodes whose errors are magnified, or that may leave the range and come back, are computed in number forms.
     record: is told what was done, and why. strict: no deviation from IEEE arithmetic as written.
+    stored: the leaves that loops have made.
     """
     roots = decided(roots, origins, Known())
     lowering = Lowering(roots, origins) if record is None else RecordedLowering(roots, origins, record)
     lowering.right, lowering.strict = right, strict
+    lowering.known.stored = stored
     out = decided(lowering(), origins, lowering.known)
     if right:
         out = widened(out, lowering.known, origins, None if record is None else record.forms)

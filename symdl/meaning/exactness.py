@@ -24,10 +24,12 @@ SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gath
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
 MODERATE_BITS = math.log2(1e30)  # a factor within 1e-30 and 1e30 brings nothing back
 VANISHING = frozenset(["exp", "exp2", "sigmoid", "erfc", "logistic_tail"])  # faster than any power of their argument
+FACTORS = 12  # how many factors of a product are told apart from how they are multiplied
 LEAVES = 512  # of how many leaves a node is known to be made; more are too many to tell apart
 DIGITS = {"float32": 24, "float64": 53}
 MANY_DIGITS = 10**6
 
+Product = tuple[float, tuple[int, ...], tuple[int, ...]]  # a number, shapes of factors and of divisors
 Leaves = int | None  # a set of leaves, a bit each; None: not known
 
 
@@ -43,6 +45,7 @@ class Known:
     calm: set[Expr] = field(default_factory=set)  # sums and logarithms used only where nothing is magnified
     bounds: dict[Expr, Bounds] = field(default_factory=dict)
     close: set[Expr] = field(default_factory=set)  # sums used where their terms nearly cancel
+    stored: frozenset[Expr] = frozenset()  # leaves that loops have made, whose range is what it is
 
     def within(self, node: Expr, low: float, high: float) -> Expr:
         """The node, whose value is known to lie there."""
@@ -70,6 +73,7 @@ class Exactness:
         self.known, self.stored = known, set(roots)
         self.opaque: set[Expr] = set()  # results that contractions are behind: who uses them takes them as stored
         self.measured: set[Expr] = set()  # what contractions are behind
+        self.gathered: set[Expr] = set()  # what arrays are behind
         self.users: dict[Expr, list[Expr]] = {}
         self.bounds: dict[Expr, Bounds] = {}
         self.exact: dict[Expr, bool] = {}
@@ -81,7 +85,7 @@ class Exactness:
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
         self.shapes: dict[Expr, int] = {}
         self._shape_table: dict[object, int] = {}
-        self._multiples: dict[int, tuple[float, int]] = {}  # shape -> (k, the shape of which it is k times)
+        self._products: dict[int, Product] = {}  # shape -> what it is the product of
         self._leaf_count = 0
         for n in self.order:
             self._look_at(n)
@@ -93,8 +97,13 @@ class Exactness:
         data = [i for i in inputs if is_float(i.type.dtype)]
         if name in INDEX:
             data = data[: len(data) if name == "join" else 1]
-        contraction = is_contraction(n) or (name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1)
-        if contraction or any(i in self.measured for i in inputs):
+        behind = any(i in self.measured for i in inputs)
+        contraction = is_contraction(n) or (
+            behind and name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1
+        )
+        if any(i.type.shape or i in self.gathered for i in inputs):
+            self.gathered.add(n)
+        if contraction or behind:
             self.measured.add(n)
             if n in self.stored:
                 self.opaque.add(n)
@@ -124,16 +133,16 @@ class Exactness:
 
     def _bounds(self, n: Expr, inputs: Sequence[Expr]) -> Bounds:
         given = [self.bounds[i] for i in inputs]
-        if n.type.shape:  # numbers that a call computes once are what they are: no array pays for their range
+        if n.type.shape:  # numbers that a call computes of numbers are what they are: no array pays for their range
             given = [
-                b.meet(Bounds(least=MODERATE.least, most=MODERATE.most)) if i.inputs and not i.type.shape else b
+                b.meet(Bounds(least=MODERATE.least, most=MODERATE.most)) if self._is_number(i) else b
                 for i, b in zip(inputs, given, strict=True)
             ]
         out = bounds_of(n, given)
         if n.op.name.startswith("random"):  # so small a draw is not seen
             out = out.meet(Bounds(least=-24))
         if is_float(n.type.dtype):  # of stored numbers: their range is what it is
-            if is_contraction(n):
+            if is_contraction(n) or n in self.known.stored:
                 out = out.meet(MODERATE)
             elif n.op.name == "sum" and given[0].most <= MODERATE_BITS:
                 out = out.meet(Bounds(most=given[0].most))
@@ -142,6 +151,10 @@ class Exactness:
         if n in self.known.bounds:
             out = out.meet(self.known.bounds[n])
         return out
+
+    def _is_number(self, n: Expr) -> bool:
+        """Whether a node without axes is computed, of other such nodes or of what contractions are behind."""
+        return bool(n.inputs) and not n.type.shape and (n not in self.gathered or n in self.measured)
 
     def _digits(self, n: Expr, data: Sequence[Expr]) -> int:
         """How many binary digits hold every value of a node exactly, from its leaves on."""
@@ -172,8 +185,9 @@ class Exactness:
         return name in EXACT
 
     def _is_linear(self, n: Expr, name: str, data: Sequence[Expr]) -> bool:
-        """Whether a node is a sum or a multiple of exact parts, or hands one on."""
-        if name in PASSING:
+        """Whether a node is a sum or a multiple of exact parts, or hands one on, or is a product with what contractions
+        have rounded, whose errors are no smaller than those of the other factor."""
+        if name in PASSING or name == "mul":
             return True
         varying = [i for i in data if self.leaves[i] != 0]
         scaled = name in ("add", "sub") or (name in ("mul", "true_div") and len(varying) < len(data))
@@ -201,33 +215,41 @@ class Exactness:
             out |= more
         return out
 
-    def _multiple(self, n: Expr, name: str) -> tuple[float, int] | None:
-        """(k, shape) of what is k times, or k over, something of that shape: 2 (1 / x) and -2 / x are one."""
-        x, y = n.inputs
-        a, b = (abs(self.bounds[i].number or 0) for i in (x, y))
-        if name == "mul":
-            factor, shape = (a, self.shapes[y]) if a else (b, self.shapes[x])
-        elif b:
-            factor, shape = 1 / b, self.shapes[x]
-        else:
-            factor, shape = a, self._shape_table.setdefault(("over", self.shapes[y]), len(self._shape_table) + 1)
-        if not 0 < factor < math.inf or shape is None:
+    def _product(self, n: Expr, name: str) -> Product | None:
+        """(k, what is multiplied, what is divided by), shapes in order: 2 (1 / x) and -2 / x are one, so are g (2 / x)
+        and (2 g) / x. None where that is too long."""
+        x, y = (n.inputs * 2)[:2]
+        (k, above, below), (other, more, less) = (self._factors_of(i) for i in (x, y))
+        if name == "true_div":
+            if not other:
+                return None
+            other, more, less = 1 / other, less, more
+        if not 0 < k * other < math.inf or len(above) + len(more) + len(below) + len(less) > FACTORS:
             return None
-        inner, shape = self._multiples.get(shape, (1.0, shape))
-        self._multiples[self._shape_table.setdefault((factor * inner, shape), len(self._shape_table) + 1)] = (
-            factor * inner,
-            shape,
-        )
-        return factor * inner, shape
+        return k * other, tuple(sorted(above + more)), tuple(sorted(below + less))
+
+    def _factors_of(self, n: Expr) -> Product:
+        if number := abs(self.bounds[n].number or 0):
+            return number, (), ()
+        shape = self.shapes[n]
+        return self._products.get(shape, (1.0, (shape,), ()))
+
+    def _named(self, key: object) -> int:
+        return self._shape_table.setdefault(key, len(self._shape_table) + 1)
 
     def _shape(self, n: Expr, data: Sequence[Expr]) -> int:
         """What a node does to its leaves, whichever they are, and signs left out: f(x) and -f(y) have one shape."""
         name = n.op.name
         if name in INDEX or name == "neg":
             return self.shapes[data[0]] if data else 0
-        if name in ("mul", "true_div") and (multiple := self._multiple(n, name)) is not None:
-            factor, shape = multiple
-            return shape if factor == 1 else self._shape_table.setdefault(multiple, len(self._shape_table) + 1)
+        if name == "where" and len(kept := [i for i in data if self.bounds[i].number != 0]) == 1:
+            return self.shapes[kept[0]]
+        if name in ("mul", "true_div", "sqr") and (product := self._product(n, name)) is not None:
+            if product[0] == 1 and len(product[1]) == 1 and not product[2]:
+                return product[1][0]
+            shape = self._named(product)
+            self._products[shape] = product
+            return shape
         leaves = self.leaves[n]
         key: object
         if n.op is CONSTANT:
@@ -236,4 +258,4 @@ class Exactness:
             key = "leaf"
         else:
             key = (name, *(self.shapes[i] for i in data))
-        return self._shape_table.setdefault(key, len(self._shape_table) + 1)
+        return self._named(key)

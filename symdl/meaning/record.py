@@ -310,7 +310,10 @@ def freeing(record: Record, limit: int = 40_000) -> dict[Expr, tuple[Fact, ...]]
     for v in variables[: limit // (len(FACTS) * len(analysis.order))]:
         for lower, upper in FACTS:
             known = Known(
-                analysis.known.calm, {**analysis.known.bounds, v: between(lower, upper)}, analysis.known.close
+                analysis.known.calm,
+                {**analysis.known.bounds, v: between(lower, upper)},
+                analysis.known.close,
+                analysis.known.stored,
             )
             found = Analysis([n for n in analysis.order if n in analysis.stored], known)
             for n, dtype in dtypes.items():

@@ -1,0 +1,131 @@
+"""precision="right" inside bodies: our own cases, values and gradients, behind loops and branches of every kind.
+
+Each case is put into one of the kinds, in turn, and each dtype in turn; all cases in all kinds and dtypes are slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from own_cases import CASES, Case, truth
+from quick_code import quickly
+from test_own_cases import KNOWN
+from ulps import distance
+
+import symdl
+import symdl.tensor as T
+from symdl.expr import Expr, variable
+
+Formula = Callable[..., Any]
+DTYPES = ("float64", "float32")
+LIMIT = 4
+HERE = {"ode.phi3 state float64": "a Taylor remainder times a mask and an unknown gradient is not recognized"}
+
+
+def singles(leaves: Sequence[Expr]) -> list[Expr]:
+    """The leaves with one point a row of a loop."""
+    return [T.expand_dims(x, 1) for x in leaves]
+
+
+def looped(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    out, _ = symdl.scan(f, sequences=singles(leaves))
+    found: Expr = out[:, 0]
+    return found
+
+
+def mapped_backwards(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    out, _ = symdl.map(f, singles(leaves), go_backwards=True)
+    found: Expr = out[::-1, 0]
+    return found
+
+
+def loop_in_loop(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    out, _ = symdl.scan(lambda *rows: looped(f, rows), sequences=singles(leaves))
+    found: Expr = out[:, 0]
+    return found
+
+
+def state(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    """The value handed on to the next step, which hands on its own."""
+    first = T.zeros((1,), leaves[0].type.dtype)
+    out, _ = symdl.scan(
+        lambda *a: T.where(T.isnan(a[-1]), a[-1], f(*a[:-1])), sequences=singles(leaves), outputs_info=[first]
+    )
+    found: Expr = out[:, 0]
+    return found
+
+
+def folded(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    n = leaves[0].shape[0]
+    places = T.arange(n)
+
+    def step(*a: Any) -> Any:
+        value = f(*(T.expand_dims(x, 0) for x in a[1:-1]))
+        return T.where(T.eq(places, a[0]), value[0], a[-1])
+
+    out, _ = symdl.foldl(step, [places, *leaves], T.zeros((n,), leaves[0].type.dtype))
+    found: Expr = out
+    return found
+
+
+def branch(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    n = leaves[0].shape[0]
+    found: Expr = symdl.ifelse(T.gt(n, 0), f(*leaves), T.zeros((n,), leaves[0].type.dtype))
+    return found
+
+
+def branch_in_loop(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    places = T.arange(leaves[0].shape[0])
+    zero = T.zeros((1,), leaves[0].type.dtype)
+    out, _ = symdl.scan(lambda k, *a: symdl.ifelse(T.ge(k, 0), f(*a), zero), sequences=[places, *singles(leaves)])
+    found: Expr = out[:, 0]
+    return found
+
+
+def own_op(f: Formula, leaves: Sequence[Expr]) -> Expr:
+    inner = [variable(f"own{k}", x.type.shape, x.type.dtype) for k, x in enumerate(leaves)]
+    found: Expr = symdl.OpFromGraph(inner, [f(*inner)])(*leaves)
+    return found
+
+
+KINDS = (looped, mapped_backwards, loop_in_loop, state, folded, branch, branch_in_loop, own_op)
+
+
+NAMED = {one.name: one for one in CASES}
+
+
+@cache
+def truth_of(name: str, dtype: str) -> list[Any]:
+    return truth(NAMED[name], NAMED[name].arrays(dtype))
+
+
+def in_turn() -> list[Any]:
+    """Every third case in one kind and dtype; all the rest are slow."""
+    chosen = []
+    for k, one in enumerate(CASES):
+        for j, kind in enumerate(KINDS):
+            for i, dtype in enumerate(DTYPES):
+                if f"{one.name} {dtype}" in KNOWN or not one.arrays(dtype)[0].size:
+                    continue
+                label = f"{one.name} {kind.__name__} {dtype}"
+                quick = k % 3 == 0 and j == (k // 3) % len(KINDS) and i == (k // 3 // len(KINDS)) % 2
+                marks = [] if quick else [pytest.mark.slow]
+                if label in HERE:
+                    marks.append(pytest.mark.xfail(reason=HERE[label], raises=AssertionError))
+                chosen.append(pytest.param(one, kind, dtype, id=label, marks=marks))
+    return chosen
+
+
+@pytest.mark.parametrize(("one", "kind", "dtype"), in_turn())
+def test_as_outside(one: Case, kind: Callable[..., Expr], dtype: str) -> None:
+    arrays = one.arrays(dtype)
+    leaves = [variable(name, (None,) * a.ndim, dtype) for name, a in zip(one.leaves, arrays, strict=True)]
+    y = kind(lambda *rows: one.formula(T, *rows), leaves)
+    wrt = [x for x in leaves if x.name in one.wrt]
+    got = quickly(leaves, [y, *(symdl.grad(y.sum(), wrt) if wrt else [])])(arrays)
+    worst = [float(np.max(distance(g, t))) for g, t in zip(got, truth_of(one.name, dtype), strict=True)]
+    assert [w for w in worst if w > LIMIT] == []
