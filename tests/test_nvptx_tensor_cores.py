@@ -198,7 +198,7 @@ def test_the_largest_tiles() -> None:
 def test_machine_code_has_them_and_does_not_spill(extent: int, capability: tuple[int, int]) -> None:
     gpu = large(extent, True)
     text = ptx(gpu.text, capability)
-    assert len(re.findall(r"mma\.sync\.aligned\.m16n8k8\.row\.col\.f32\.tf32", text)) == {64: 8, 128: 32}[extent]
+    assert len(re.findall(r"mma\.sync\.aligned\.m16n8k8\.row\.col\.f32\.tf32", text)) == {64: 8, 128: 16}[extent]
     made = assemble(text, capability)
     assert [(u.spill_stores, u.spill_loads) for u in made.usage.values()] == [(0, 0)]
 

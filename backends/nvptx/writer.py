@@ -175,7 +175,9 @@ class GpuWriter(AttemptWriter):
     def vectors_of(self, loop: For) -> Plan | None:
         """How a thread takes neighbouring rounds of an innermost loop together, if it does."""
         items = walk(*loop.body)
-        if any(getattr(x, "dtype", "") in WIDE for x in items) or self.attempt(loop) is not None:
+        if any(x.view.dtype in WIDE for x in items if isinstance(x, Load | Store)):
+            return None
+        if self.attempt(loop) is None and any(getattr(x, "dtype", "") in WIDE for x in items):
             return None
         if any(isinstance(item, Checked) for item in items):
             return None  # where an index fails, what is read instead is read by single elements
