@@ -1,6 +1,6 @@
 """Everything that needs a real GPU, in one command: the tests marked gpu, bandwidths, products, training steps.
 
-    python -m benchmarks.gpu [--no-tests] [--seconds 1] [--store]
+    python -m benchmarks.gpu [--no-tests] [--seconds 1] [--only LSTM] [--store]
 
 Exits with 1, saying why, where no GPU can be used, and where a test fails. Times are between events on the device's own
 stream, the best of several rounds; inputs lie on the device. Elementwise, softmax and transpose are told as shares of the
@@ -12,12 +12,10 @@ GPU: it shows that the benchmark works, and its times mean nothing.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,25 +23,36 @@ import numpy as np
 
 import symdl
 import symdl.tensor as T
+from benchmarks.gpu_peers import jax_seconds, jax_step, jax_with_gpu, torch_seconds, torch_step, torch_with_gpu
 from benchmarks.machine import store
-from benchmarks.training_steps import STEPS
+from benchmarks.training_steps import SMALL_STEPS, STEPS
 from symdl.devices import gpu_backend
 from symdl.errors import CudaUnavailableError
 
 Row = dict[str, Any]
 ROUNDS = 5
+PERCEPTRON = "perceptron 784-512-128-10, SGD"
 
 
 class Bench:
     """A device, how large things are, and how long each is measured."""
 
-    def __init__(self, device: str, seconds: float) -> None:
-        self.name, self.seconds, self.real = device, seconds, device == "cuda"
+    def __init__(self, device: str, seconds: float, only: str = "") -> None:
+        self.name, self.seconds, self.real, self.only = device, seconds, device == "cuda", only
         self.backend = gpu_backend(device)
         self.place: Any = self.backend.place
 
     def extent(self, real: int, emulated: int) -> int:
         return real if self.real else emulated
+
+    def wants(self, case: str) -> bool:
+        return self.only in case
+
+    def torch(self) -> Any:
+        return torch_with_gpu() if self.real else None
+
+    def jax(self) -> Any:
+        return jax_with_gpu() if self.real else None
 
     def function(self, inputs: Any, output: Any) -> Callable[..., Any]:
         return symdl.function(inputs, symdl.Out(output, on_device=True), device=self.name)
@@ -93,6 +102,8 @@ def bandwidths(bench: Bench) -> Iterator[Row]:
         ("transpose", m, m.T, square),
     ]
     for name, variable, output, data in cases:
+        if not bench.wants(name):
+            continue
         f = bench.function([variable], output)
         rate = 2 * data.nbytes / bench.seconds_of(lambda f=f, data=data: f(data))  # type: ignore[misc]  # defaults have no types
         yield {"case": name, "gigabytes_per_second": rate / 1e9, "share_of_copy": rate / copied}
@@ -102,15 +113,20 @@ def bandwidths(bench: Bench) -> Iterator[Row]:
 
 
 def products(bench: Bench) -> Iterator[Row]:
-    """float32 products, in 10^12 operations a second."""
-    a, b = T.fmatrices("a", "b")
-    f = bench.function([a, b], a @ b)
-    for side in (1024, 4096) if bench.real else (64,):
+    """float32 products, in 10^12 operations a second: as they come, by our own kernels, and in tf32."""
+    for side in (1024, 4096, 8192) if bench.real else (64,):
+        if not bench.wants(f"product {side}"):
+            continue
         x = np.random.default_rng(1).standard_normal((side, side), np.float32)
         there = bench.uploaded(x)
-        rate = 2 * side**3 / bench.seconds_of(lambda there=there: f(there, there)) / 1e12  # type: ignore[misc]  # likewise
-        row = {"case": f"product {side}", "teraflops": rate}
-        if (torch := torch_with_gpu(bench)) is not None:
+        row: Row = {"case": f"product {side}"}
+        for how in ("full", "own", "tf32"):
+            with symdl.config.change(gpu_products=how):
+                a, b = T.fmatrices("a", "b")
+                f = bench.function([a, b], a @ b)
+            seconds = bench.seconds_of(lambda f=f, there=there: f(there, there))  # type: ignore[misc]  # likewise
+            row[f"teraflops, {how}"] = 2 * side**3 / seconds / 1e12
+        if (torch := bench.torch()) is not None:
             peer = torch.from_numpy(x).cuda()
             row["torch"] = 2 * side**3 / torch_seconds(torch, lambda peer=peer: peer @ peer) / 1e12  # type: ignore[misc]  # likewise
         yield row
@@ -121,10 +137,10 @@ def products(bench: Bench) -> Iterator[Row]:
 
 def training(bench: Bench) -> Iterator[Row]:
     """Microseconds of whole training steps, launched again and again on data that lies on the device."""
-    for name, make in STEPS.items():
-        if not bench.real and name not in ("autoencoder",):
+    for name, make in (STEPS if bench.real else SMALL_STEPS).items():
+        if not bench.wants(name):
             continue
-        step = make() if bench.real else STEPS["autoencoder"](visible=12, hidden=6, rows=5)  # type: ignore[call-arg]  # its own sizes
+        step = make()
         f = symdl.function(
             step.inputs,
             symdl.Out(step.loss, on_device=True),
@@ -135,10 +151,11 @@ def training(bench: Bench) -> Iterator[Row]:
         data = [bench.uploaded(a) for a in step.arguments]
         f(*data)
         yield {"case": name, "microseconds": 1e6 * bench.seconds_of(lambda f=f, data=data: f(*data))}  # type: ignore[misc]  # likewise
-    yield from mlp_beside_peers(bench)
+    if bench.wants(PERCEPTRON):
+        yield mlp_beside_peers(bench)
 
 
-def mlp_beside_peers(bench: Bench) -> Iterator[Row]:
+def mlp_beside_peers(bench: Bench) -> Row:
     """784-512-128-10 with 256 rows, relu, cross-entropy, SGD: the same formulas in every engine."""
     sizes, rows, rate = ((784, 512, 128, 10), 256, 0.05) if bench.real else ((12, 8, 6, 3), 5, 0.05)
     rng = np.random.default_rng(2)
@@ -148,103 +165,28 @@ def mlp_beside_peers(bench: Bench) -> Iterator[Row]:
         (rng.standard_normal(s) / math.sqrt(s[0])).astype(np.float32) for s in zip(sizes, sizes[1:], strict=False)
     ]
     x, y = T.fmatrix("x"), T.ivector("y")
+    loss, updates = perceptron(x, y, weights, rate)
+    f = symdl.function([x, y], symdl.Out(loss, on_device=True), updates=updates, device=bench.name)
+    data = bench.uploaded(x0), bench.uploaded(y0)
+    row: Row = {"case": PERCEPTRON, "microseconds": 1e6 * bench.seconds_of(lambda: f(*data))}
+    if (torch := bench.torch()) is not None:
+        eager = torch_step(torch, weights, x0, y0, rate)
+        row["torch eager"] = 1e6 * torch_seconds(torch, eager)
+        row["torch.compile reduce-overhead"] = 1e6 * torch_seconds(torch, torch.compile(eager, mode="reduce-overhead"))
+    if (jax := bench.jax()) is not None:
+        row["jax.jit"] = 1e6 * jax_seconds(jax, jax_step(jax, weights, x0, y0, rate))
+    return row
+
+
+def perceptron(x: Any, y: Any, weights: Any, rate: float) -> tuple[Any, list[tuple[Any, Any]]]:
+    """The loss of relu layers with a softmax, and the updates of gradient descent."""
     params = [p for w in weights for p in (symdl.shared(w), symdl.shared(np.zeros(w.shape[1], np.float32)))]
     h: Any = x
     for k in range(0, len(params), 2):
         h = h @ params[k] + params[k + 1]
         h = T.where(h > 0, h, 0) if k < len(params) - 2 else h
     loss = -T.log(T.softmax(h)[T.arange(y.shape[0]), y]).mean()
-    updates = [(p, p - np.float32(rate) * g) for p, g in zip(params, symdl.grad(loss, params), strict=True)]
-    f = symdl.function([x, y], symdl.Out(loss, on_device=True), updates=updates, device=bench.name)
-    data = bench.uploaded(x0), bench.uploaded(y0)
-    row: Row = {"case": "perceptron 784-512-128-10, SGD", "microseconds": 1e6 * bench.seconds_of(lambda: f(*data))}
-    if (torch := torch_with_gpu(bench)) is not None:
-        eager = torch_step(torch, weights, x0, y0, rate)
-        row["torch eager"] = 1e6 * torch_seconds(torch, eager)
-        row["torch.compile reduce-overhead"] = 1e6 * torch_seconds(torch, torch.compile(eager, mode="reduce-overhead"))
-    if (found := jax_microseconds(bench, weights, x0, y0, rate)) is not None:
-        row["jax.jit"] = found
-    yield row
-
-
-def torch_with_gpu(bench: Bench) -> Any:
-    if not bench.real or importlib.util.find_spec("torch") is None:
-        return None
-    import torch
-
-    return torch if torch.cuda.is_available() else None
-
-
-def torch_step(torch: Any, weights: Any, x0: Any, y0: Any, rate: float) -> Callable[[], Any]:
-    params = [p for w in weights for p in (torch.from_numpy(w).cuda(), torch.zeros(w.shape[1], device="cuda"))]
-    x, y = torch.from_numpy(x0).cuda(), torch.from_numpy(y0).long().cuda()
-    for p in params:
-        p.requires_grad_()
-
-    def step() -> Any:
-        h = x
-        for k in range(0, len(params), 2):
-            h = h @ params[k] + params[k + 1]
-            h = torch.relu(h) if k < len(params) - 2 else h
-        loss = torch.nn.functional.cross_entropy(h, y)
-        with torch.no_grad():
-            for p, g in zip(params, torch.autograd.grad(loss, params), strict=True):
-                p.sub_(rate * g)
-        return loss
-
-    return step
-
-
-def torch_seconds(torch: Any, run: Callable[[], Any]) -> float:
-    for _ in range(10):
-        run()
-    best = math.inf
-    for _ in range(ROUNDS):
-        start, stop = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        for _ in range(50):
-            run()
-        stop.record()
-        torch.cuda.synchronize()
-        best = min(best, start.elapsed_time(stop) / 50e3)
-    return best
-
-
-def jax_microseconds(bench: Bench, weights: Any, x0: Any, y0: Any, rate: float) -> float | None:
-    """By the clock of the host, with the device kept busy; None without a GPU for jax."""
-    if not bench.real or importlib.util.find_spec("jax") is None:
-        return None
-    import jax
-    import jax.numpy as jnp
-
-    if jax.default_backend() != "gpu":
-        return None
-    params = [p for w in weights for p in (jnp.asarray(w), jnp.zeros(w.shape[1], jnp.float32))]
-    x, y = jnp.asarray(x0), jnp.asarray(y0)
-
-    def loss_of(params: Any) -> Any:
-        h = x
-        for k in range(0, len(params), 2):
-            h = h @ params[k] + params[k + 1]
-            h = jnp.maximum(h, 0) if k < len(params) - 2 else h
-        return -jax.nn.log_softmax(h)[jnp.arange(len(y)), y].mean()
-
-    @jax.jit  # type: ignore[untyped-decorator]  # JAX is not typed here
-    def step(params: Any) -> Any:
-        loss, slopes = jax.value_and_grad(loss_of)(params)
-        return [p - rate * g for p, g in zip(params, slopes, strict=True)], loss
-
-    for _ in range(5):
-        params, _loss = step(params)
-    best = math.inf
-    for _ in range(ROUNDS):
-        jax.block_until_ready(params)
-        start = time.perf_counter()
-        for _ in range(50):
-            params, _loss = step(params)
-        jax.block_until_ready(params)
-        best = min(best, (time.perf_counter() - start) / 50)
-    return 1e6 * best
+    return loss, [(p, p - np.float32(rate) * g) for p, g in zip(params, symdl.grad(loss, params), strict=True)]
 
 
 # ---- the command ----
@@ -262,11 +204,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--no-tests", action="store_true", help="measure only")
     parser.add_argument("--emulated", action="store_true", help="small sizes on the emulated GPU: no measurement")
+    parser.add_argument("--only", default="", help="cases whose names hold this text")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement, about")
     parser.add_argument("--store", action="store_true", help="write benchmarks/records/gpu.json")
     arguments = parser.parse_args()
     try:
-        bench = Bench("cuda-emulated" if arguments.emulated else "cuda", arguments.seconds)
+        bench = Bench("cuda-emulated" if arguments.emulated else "cuda", arguments.seconds, arguments.only)
     except CudaUnavailableError as error:
         print(f"no GPU, nothing was run\n{error}", file=sys.stderr)
         return 1

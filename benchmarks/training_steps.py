@@ -150,3 +150,13 @@ STEPS: dict[str, Callable[[], Step]] = {
     "Boltzmann machine": boltzmann_machine,
     "LSTM": long_short_term_memory,
 }
+
+SMALL_STEPS: dict[str, Callable[[], Step]] = {  # the same kinds, so small that an emulated GPU does them
+    "perceptron": partial(perceptron, (20, 12, 7, 5), 9),
+    "LeNet": partial(lenet, 2),
+    "autoencoder": partial(autoencoder, 17, 6, 9),
+    "autoencoder, squared": partial(autoencoder, 17, 6, 9, squared=True),
+    "variational autoencoder": partial(variational_autoencoder, 17, 6, 3, 9),
+    "Boltzmann machine": partial(boltzmann_machine, 17, 6, 9),
+    "LSTM": partial(long_short_term_memory, 6, 5, 3, 4, 7),
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,30 +9,12 @@ import numpy as np
 import pytest
 
 import symdl
+from benchmarks import gpu_kernels
 from benchmarks import training_steps as steps
-from symdl.backends.nvptx import gpu_program
-from symdl.backends.nvptx.assemble import assemble, assembler
+from benchmarks.gpu_kernels import CAPABILITIES, CASES, failing, kernels, program_of
+from symdl.backends.nvptx.assemble import assembler
 from symdl.backends.nvptx.launches import launches
-from symdl.backends.nvptx.ptx import ptx
-from symdl.compilation import lowered
-
-SMALL: dict[str, Callable[[], steps.Step]] = {
-    "perceptron": lambda: steps.perceptron((20, 12, 7, 5), 9),
-    "autoencoder": lambda: steps.autoencoder(17, 6, 9),
-    "variational autoencoder": lambda: steps.variational_autoencoder(17, 6, 3, 9),
-    "boltzmann machine": lambda: steps.boltzmann_machine(17, 6, 9),
-    "lstm": lambda: steps.long_short_term_memory(6, 5, 3, 4, 7),
-    "lenet": lambda: steps.lenet(2),
-}
-LARGE: dict[str, Callable[[], steps.Step]] = {
-    "perceptron": steps.perceptron,
-    "autoencoder": steps.autoencoder,
-    "variational autoencoder": steps.variational_autoencoder,
-    "boltzmann machine": steps.boltzmann_machine,
-    "lstm": steps.long_short_term_memory,
-    "lenet": steps.lenet,
-}
-CAPABILITIES = ((7, 5), (8, 0), (9, 0))
+from symdl.backends.nvptx.tensor_cores import NEEDS
 
 
 def trained(make: Callable[[], steps.Step], device: str) -> tuple[list[float], list[Any]]:
@@ -44,9 +25,9 @@ def trained(make: Callable[[], steps.Step], device: str) -> tuple[list[float], l
     return losses, [value.get_value() for value, _ in step.updates]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", steps.SMALL_STEPS)
 def test_training_is_that_of_the_cpu(name: str) -> None:
-    (here, values), (there, others) = (trained(SMALL[name], device) for device in ("cpu", "cuda-emulated"))
+    (here, values), (there, others) = (trained(steps.SMALL_STEPS[name], device) for device in ("cpu", "cuda-emulated"))
     # float32, three steps of sums in another order; Adam divides by roots of small numbers
     np.testing.assert_allclose(there, here, rtol=2e-5)
     assert here[0] != here[2]
@@ -54,29 +35,51 @@ def test_training_is_that_of_the_cpu(name: str) -> None:
         np.testing.assert_allclose(other, value, rtol=2e-4, atol=2e-5)
 
 
-def assembled(name: str, capability: tuple[int, int]) -> None:
-    step = LARGE[name]()
-    graph = symdl.function(step.inputs, step.loss, updates=step.updates).graph
-    gpu = gpu_program(lowered(graph, blocks=False).program)
-    text = ptx(gpu.text, capability)
-    made = assemble(text, capability)
-    assert set(made.usage) == {one.kernel for one in launches(gpu.items)}
-    assert {k: u for k, u in made.usage.items() if u.spill_stores or u.spill_loads} == {}
-    assert re.search(r"ld\.global\S*\.v4\.", text)
+def assembled(name: str, capability: tuple[int, int], tf32: bool = False) -> None:
+    gpu = program_of(steps.STEPS[name](), tf32)
+    rows = list(kernels(gpu, capability))
+    assert {row["kernel"] for row in rows} == {one.kernel for one in launches(gpu.items)}
+    assert failing(CASES[name], rows) == []
+    assert any(row["of_16_bytes"] for row in rows)
 
 
 needed = pytest.mark.skipif(not assembler(), reason="neither ptxas nor nvJitLink is installed")
 
 
 @needed
-@pytest.mark.parametrize("number", range(len(LARGE)))
+@pytest.mark.parametrize("number", range(len(steps.STEPS)))
 def test_machine_code_does_not_spill(number: int) -> None:
-    assembled(list(LARGE)[number], CAPABILITIES[number % 3])
+    assembled(list(steps.STEPS)[number], CAPABILITIES[number % 3])
 
 
 @needed
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", CAPABILITIES)
-@pytest.mark.parametrize("name", LARGE)
-def test_machine_code_does_not_spill_anywhere(name: str, capability: tuple[int, int]) -> None:
-    assembled(name, capability)
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("name", steps.STEPS)
+def test_machine_code_does_not_spill_anywhere(name: str, capability: tuple[int, int], tf32: bool) -> None:
+    if not tf32 or capability >= NEEDS:
+        assembled(name, capability, tf32)
+
+
+@needed
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.wide])
+def test_what_waits_for_memory_only_takes_16_bytes_at_a_time(name: str) -> None:
+    """Also at the precision that functions have unless another is asked for, where rounds are tried with fewer digits."""
+    rows = list(kernels(program_of(CASES[name].make()), (8, 0)))
+    assert failing(CASES[name], rows) == []
+    assert failing(CASES[name], [{**row, "of_16_bytes": 0} for row in rows]) != []
+
+
+def test_the_command_says_what_it_finds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu_kernels", "--only", "transpose"])
+    monkeypatch.setattr(gpu_kernels, "assembler", lambda: "")
+    assert gpu_kernels.main() == 2
+    assert "nvidia-nvjitlink" in capsys.readouterr().err
+    monkeypatch.setattr(gpu_kernels, "assembler", lambda: "a stand-in")
+    usage = {"registers": 9, "shared": 0, "spill_stores": 8, "spill_loads": 0, "accesses": 2, "of_16_bytes": 0}
+    monkeypatch.setattr(gpu_kernels, "kernels", lambda *_: iter([{"kernel": "k", **usage}]))
+    assert gpu_kernels.main() == 1
+    told = capsys.readouterr()
+    assert told.out.count('"spilled_bytes": 8') == 3
+    assert "transpose, sm_75: k spills" in told.err
