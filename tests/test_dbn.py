@@ -30,13 +30,14 @@ needs_safetensors = pytest.mark.skipif(
     not symdl.extras.installed("safetensors"), reason="weights files need safetensors: pip install symdl[zoo]"
 )
 PATTERNS, _ = bars_and_stripes(4)
+FEWER = 1 if symdl.config.device == "cpu" else 10  # as often: the emulated GPU takes a second for a step
 LABELS = (np.arange(len(PATTERNS)) >= 16).astype("int64")  # rows, or columns
 
 
 @pytest.fixture(scope="module")
 def pretrained() -> DBN:
     """16 pixels, 6 + 6 hidden units."""
-    dbn = DBN(sizes=(16, 6, 6, 2), pretraining_epochs=200, pretraining_batch=10, dtype="float64")
+    dbn = DBN(sizes=(16, 6, 6, 2), pretraining_epochs=200 // FEWER, pretraining_batch=10, dtype="float64")
     dbn.pretrain(PATTERNS, verbose=0)
     return dbn
 
@@ -114,7 +115,7 @@ def test_contrastive_divergence_of_the_upper_machine_raises_the_bound_too() -> N
     lower, upper = dbn.machines
     codes = lower.transform(PATTERNS)
     upper.trainer.learning_rate.set_value(0.02)
-    for _ in range(300):
+    for _ in range(300 // FEWER):
         upper.partial_fit(codes)
     assert dbn.bound(PATTERNS).mean() > before
 
@@ -172,7 +173,7 @@ def test_samples_have_the_probabilities_of_the_network() -> None:
     dbn.range = (0.0, 1.0)
     images = ((np.arange(16)[:, None] >> np.arange(4)) & 1).astype(float)
     p = np.exp(dbn.log_likelihood(images))
-    drawn = dbn.sample(30_000, 20)
+    drawn = dbn.sample(30_000 // FEWER, 20)
     counts = np.bincount((drawn @ [1, 2, 4, 8]).astype(int), minlength=16) / len(drawn)
     assert (np.abs(counts - p) < 5 * np.sqrt(p * (1 - p) / len(drawn))).all()
     assert np.abs(p - 1 / 16).max() > 0.05  # so that the line above can fail
