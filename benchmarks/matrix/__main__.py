@@ -34,7 +34,7 @@ from benchmarks.machine import RECORDS, store
 from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
 from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
-from benchmarks.matrix.shortfalls import reason
+from benchmarks.matrix.shortfalls import BY_LIMIT, reason
 from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
 from symdl.backends.limits import Probe, copying, multiplying
@@ -123,7 +123,7 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
         for name, (run, calls) in runs.items():
             if threads > 1:
                 time.sleep(ASLEEP)
-                run()
+            run()
             started = clock()
             for _ in range(calls):
                 run()
@@ -236,7 +236,9 @@ def summary(rows: Rows) -> str:
     limited = [r for r in rows if "wanted" in r]
     below = sorted(filter(short, limited), key=lambda r: r["share"])
     lines.append(f"{len(limited)} cells have a limit, {len(below)} reach less of it than they should:")
-    lines += [f"  {r['threads']} {r['cell']:<36} {r['share']:.0%} of {r['limit']}  {reason(r)}" for r in below]
+    lines += [
+        f"  {r['threads']} {r['cell']:<36} {r['share']:.0%} of {r['limit']}  {reason(r, BY_LIMIT)}" for r in below
+    ]
     return "\n".join(lines)
 
 
