@@ -12,8 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symdl.expr import CONSTANT, Expr
-from symdl.meaning.bounds import FLOATS, INF
-from symdl.meaning.exactness import DIGITS, INDEX, MODERATE_BITS, PASSING, VANISHING, Exactness, Known, is_contraction
+from symdl.meaning.bounds import FLOATS, INF, Bounds
+from symdl.meaning.exactness import (
+    DIGITS,
+    INDEX,
+    MODERATE,
+    MODERATE_BITS,
+    PASSING,
+    VANISHING,
+    Exactness,
+    Known,
+    is_contraction,
+)
 from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
 
@@ -33,6 +43,10 @@ WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arcta
 STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them
 WIDENED |= STEPS
 ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 and 1
+NEAR, NEAR_MEASURED = (
+    2,
+    16,
+)  # arguments of exponentials that ask nothing; what a product is behind has lost more digits by itself
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
 CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
 DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
@@ -137,8 +151,8 @@ class Analysis(Exactness):
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
         elif name in EXPONENTIALS:
-            x = self.bounds[data[0]]
-            if not (x.low >= -2 and x.high <= 2):
+            x, near = self.bounds[data[0]], NEAR_MEASURED if data[0] in self.measured else NEAR
+            if not (x.low >= -near and x.high <= near):
                 self.ask(n, data[0], TWICE, f"{name} of a large argument")
         elif name in LOGARITHMS and n not in self.known.calm:
             for i in data:
@@ -289,11 +303,14 @@ class Analysis(Exactness):
         if x is y and not wide:
             return
         for a, b in ((x, y), (y, x)):
-            other = self.bounds[b]
-            over = high - min(other.least, 0) if wide or self.small(b) else -INF
+            other, moderate = self.bounds[b], bool(n.type.shape) and self._is_number(b)
+            if moderate:
+                other = other.meet(Bounds(least=MODERATE.least, most=MODERATE.most))
+            over = high - min(other.least, 0) if wide or (self.small(b) and not moderate) else -INF
             if self.vanishes(b) and not wide and self.bounds[a].most > FLOATS[n.type.dtype][1] + FAR:
                 over = INF  # infinity times 0 is no number
-            under = low - max(other.most, 0) if wide or (self.lifts(b, a) and not self._drives(b, a)) else INF
+            lifted = not moderate and self.lifts(b, a) and not self._drives(b, a)
+            under = low - max(other.most, 0) if wide or lifted else INF
             self.extend(n, a, name, over, under)
 
     def _ask_quotient(self, n: Expr, data: Sequence[Expr], low: float, high: float, wide: bool) -> None:
