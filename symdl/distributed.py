@@ -6,8 +6,10 @@
     history = symdl.nn.fit(trainer, x, y, epochs=20, verbose=int(trainer.first))
 
 All ranks read all data, shuffle alike and take rows r B / R to (r + 1) B / R of each batch of B. One Allreduce a step, of one
-flat vector: the measures, then all gradients, each times the share of rows it stands for. So R ranks do what one does, up
-to rounding. Noise (dropout) is drawn by each rank from a stream of its own.
+flat vector: the measures, then all gradients and what else a batch changes, each times the share of rows it stands for. So R
+ranks do what one does, up to rounding, noise included: each rank draws for its rows what one process would draw for them, and
+what is no row's (a sampler's chain) comes out alike on all. The one exception are statistics over the rows of a batch (batch
+normalization), which each rank takes of its own rows; running means are averaged.
 """
 
 from __future__ import annotations
@@ -24,13 +26,18 @@ import numpy as np
 import symdl.tensor as T
 from symdl import extras
 from symdl.errors import ConfigError, SymdlError
+from symdl.expr import Expr, topological
 from symdl.functions import Function, function
 from symdl.nn.checkpoints import Checkpoint
+from symdl.nn.optimizers import Updates
 from symdl.nn.plans import Array, Plan
 from symdl.nn.training import Trainer
 from symdl.nn.weights import assign, values
-
-STREAMS = 0x9E3779B97F4A7C15  # odd: ranks' seeds differ modulo 2^64 whatever the first is
+from symdl.ops.extents import expr_of
+from symdl.ops.random import PLACE
+from symdl.replacing import graph_replace
+from symdl.storage import SharedVariable
+from symdl.types import product
 
 
 def world() -> Any:
@@ -42,29 +49,23 @@ class DataParallel(Trainer):
     """A trainer whose steps are shared by the ranks of an MPI communicator; for one rank it is the trainer itself.
 
     trainer: made alike on every rank. communicator: an mpi4py one, all ranks if not given. rank, ranks, first: who this is.
-    Raises ConfigError for an objective with updates of its own (running means, a sampler's chain), which depend on the rows
-    that a rank sees, and where ranks' parameters have other names or shapes.
+    Raises ConfigError for an objective without parameters to move along gradients (Rosenblatt's rule, which adds up over the
+    rows), and where ranks' parameters have other names or shapes.
     """
 
     def __init__(self, trainer: Trainer, communicator: Any = None) -> None:
         super().__init__(trainer.objective, trainer.optimizer, trainer.seed, trainer.precision)
         self.communicator = world() if communicator is None else communicator
         self.rank, self.ranks = self.communicator.Get_rank(), self.communicator.Get_size()
-        if self.objective.updates:
+        if not self.objective.parameters:
             moved = ", ".join(str(target) for target, _ in self.objective.updates)
-            raise ConfigError(
-                f"DataParallel: a batch also changes {moved}, which ranks would change apart from one another"
-            )
-        self._draw_apart()
+            raise ConfigError(f"DataParallel: no gradients to share: a rule of its own moves {moved}")
         self._agree()
 
     @property
     def first(self) -> bool:
         """Whether this rank is the one that speaks and writes files."""
         return bool(self.rank == 0)
-
-    def _draw_apart(self) -> None:
-        self.noise.seed((self.seed + self.rank * STREAMS) % 2**64)
 
     def _agree(self) -> None:
         """Parameters and optimizer state of the first rank everywhere."""
@@ -76,51 +77,65 @@ class DataParallel(Trainer):
             )
         assign(self.shared, self.communicator.bcast(own, root=0), "the first rank")
 
-    def reset(self) -> None:
-        super().reset()
-        self._draw_apart()
-
     # ---- one step: a share, one sum, one move ----
 
     @cached_property
-    def _size(self) -> int:
-        return sum(self.widths) + sum(p.get_value(borrow=True).size for p in self.objective.parameters)
-
-    def _flat(self, weights: Any) -> Any:
-        """Measures and gradients as one float64 vector."""
-        gradients = self._gradients if weights is None else self.objective.gradients(weights)
-        return T.concatenate([T.reshape(part, (-1,)).astype("float64") for part in [*self._measured, *gradients]])
+    def _moved(self) -> list[SharedVariable]:
+        """What a batch changes, in the order in which it stands in the sum: parameters, then the objective's own."""
+        return [*self.objective.parameters, *(target for target, _ in self.objective.updates)]
 
     @cached_property
-    def _share(self) -> Function:
+    def _size(self) -> int:
+        return sum(self.widths) + sum(int(p.get_value(borrow=True).size) for p in self._moved)
+
+    def _of_share(self, name: str, weights: Any) -> Function:
+        """Measures, gradients and new values as one float64 vector, of some rows of a batch and the number of the first."""
         self._initial  # noqa: B018  # taken before the first step moves anything
+        gradients = self._gradients if weights is None else self.objective.gradients(weights)
+        parts = [*self._measured, *gradients, *(new for _, new in self.objective.updates)]
+        flat = T.concatenate([T.reshape(part, (-1,)).astype("float64") for part in parts])
+        first = T.scalar("first", dtype="int64")
+        inputs = [*self.objective.inputs, *([] if weights is None else [weights])]
         return function(
-            list(self.objective.inputs),
-            self._flat(None),
-            name="share",
+            [*inputs, first],
+            self._drawing_from(first, flat),
+            name=name,
             on_unused_input="ignore",
             precision=self.precision,
         )
 
+    def _drawing_from(self, first: Expr, flat: Expr) -> Expr:
+        """The graph with draws for rows moved on by the rows before the first."""
+        rows = {x.type.shape[0] for x in self.objective.inputs}
+        drawn = [n for n in topological(flat) if n.op is PLACE and n.type.shape[:1] and n.type.shape[0] in rows]
+        before = first.astype("uint64")
+        moved = {n: n + before * expr_of(product(n.type.shape[1:])).astype("uint64") for n in drawn}
+        return graph_replace(flat, moved) if moved else flat
+
+    @cached_property
+    def _share(self) -> Function:
+        return self._of_share("share", None)
+
     @cached_property
     def _weighted_share(self) -> Function:
-        self._initial  # noqa: B018  # as above
-        weights = T.tensor("sample_weight", dtype="float64", shape=(None,))
-        inputs = [*self.objective.inputs, weights]
-        return function(
-            inputs, self._flat(weights), name="weighted_share", on_unused_input="ignore", precision=self.precision
-        )
+        return self._of_share("weighted_share", T.tensor("sample_weight", dtype="float64", shape=(None,)))
 
     @cached_property
     def _move(self) -> Function:
-        flat = T.tensor("gradients", dtype="float64", shape=(self._size,))
-        gradients, at = [], sum(self.widths)
-        for p in self.objective.parameters:
+        flat = T.tensor("sum", dtype="float64", shape=(self._size,))
+        parts, at = [], sum(self.widths)
+        for p in self._moved:
             value = p.get_value(borrow=True)
-            gradients.append(T.reshape(flat[at : at + value.size], value.shape).astype(p.dtype))
+            part = T.reshape(flat[at : at + value.size], value.shape)
+            parts.append((part if value.dtype.kind == "f" else T.round(part)).astype(p.dtype))
             at += value.size
-        instead = dict(zip(self._gradients, gradients, strict=True))
-        return function([flat], [], updates=self._updates_with(instead), name="move")
+        count = len(self._gradients)
+        instead = dict(zip(self._gradients, parts[:count], strict=True))
+        own = {id(target) for target, _ in self.objective.updates}
+        along: Updates = [(t, new) for t, new in self._updates_with(instead) if id(t) not in own]
+        return function(
+            [flat], [], updates=[*along, *zip(self._moved[count:], parts[count:], strict=True)], name="move"
+        )
 
     def sweep(self, plan: Plan, batch_size: int) -> None:
         """None: ranks meet after every batch."""
@@ -134,7 +149,11 @@ class DataParallel(Trainer):
             self.noise.set_state((key, count + 1))  # so that all ranks have drawn equally often
         else:
             part = [a[rows] for a in batch]
-            found = self._share(*part) if weights is None else self._weighted_share(*part, weights[rows])
+            found = (
+                self._share(*part, rows.start)
+                if weights is None
+                else self._weighted_share(*part, weights[rows], rows.start)
+            )
             np.multiply(found, (rows.stop - rows.start) / n, out=own)
         total = np.empty_like(own)
         self.communicator.Allreduce(own, total)
@@ -148,12 +167,6 @@ class SharedCheckpoint(Checkpoint):
     def save(self) -> None:
         if self.trainer.first:  # type: ignore[attr-defined]  # a DataParallel
             super().save()
-
-    def load(self) -> None:
-        own, _ = self.trainer.noise.get_state()
-        super().load()
-        _, count = self.trainer.noise.get_state()
-        self.trainer.noise.set_state((own, count))  # every rank goes on with a stream of its own
 
 
 @contextmanager

@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 
 import symdl.extras
+import symdl.tensor as T
 from symdl.distributed import DataParallel, SharedCheckpoint, together
 from symdl.errors import ConfigError, DataError
 from symdl.interop import safetensors
-from symdl.nn import fit
+from symdl.nn import BatchNormalization, Dense, Trainer, fit, supervised
+from symdl.nn.layers import Chain
 from symdl.nn.weights import values
-from symdl.zoo import MLP
+from symdl.zoo import DBN, MLP, Perceptron, StackedAutoencoder
+from symdl.zoo.layerwise import Layerwise
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}") or shutil.which("mpiexec")
 needs_mpi = pytest.mark.skipif(
@@ -90,6 +93,12 @@ def trained(ranks: int, weights: Array | None = None, **changes: Any) -> list[di
     return Team(ranks).run(work)
 
 
+def assert_alike(found: dict[str, Array], expected: dict[str, Array]) -> None:
+    """Within 1e-12 of each tensor's largest."""
+    for name, value in expected.items():
+        assert np.abs(found[name] - value).max() <= 1e-12 * np.abs(value).max(), name
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "momentum": 0.9}, {"l2": 1e-3}], ids=str)
 def test_ranks_move_as_one(ranks: int, changes: dict[str, Any]) -> None:
@@ -98,8 +107,7 @@ def test_ranks_move_as_one(ranks: int, changes: dict[str, Any]) -> None:
     fit(alone.trainer, X, Y, epochs=5, batch_size=10, verbose=0)
     expected = values(alone.trainer.shared)
     for found in trained(ranks, **changes):
-        for name, value in expected.items():
-            assert np.abs(found[name] - value).max() <= 1e-12 * np.abs(value).max(), name
+        assert_alike(found, expected)
 
 
 def test_weights_of_examples_are_shared_too() -> None:
@@ -108,15 +116,73 @@ def test_weights_of_examples_are_shared_too() -> None:
     fit(alone.trainer, X, Y, epochs=5, batch_size=10, weights=weights, verbose=0)
     expected = values(alone.trainer.shared)
     for found in trained(2, weights):
-        for name, value in expected.items():
-            assert np.abs(found[name] - value).max() <= 1e-12 * np.abs(value).max(), name
+        assert_alike(found, expected)
 
 
-def test_noise_differs_by_rank_and_parameters_stay_equal() -> None:
-    one, two = trained(2, dropout=0.5)
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_noise_is_what_one_process_draws(ranks: int) -> None:
+    """Each rank drops of its rows what one process drops of them."""
+    alone = model(dropout=0.5)
+    fit(alone.trainer, X, Y, epochs=5, batch_size=10, verbose=0)
+    expected = values(alone.trainer.shared)
+    for found in trained(ranks, dropout=0.5):
+        assert_alike(found, expected)
+
+
+def stages(own: Layerwise, member: Member | None) -> dict[str, Array]:
+    """All weights after pretraining and fine-tuning, alone or as one of a team."""
+    if member is not None:
+        for stage in own.stages:
+            stage.trainer = DataParallel(stage.trainer, member)
+        own.trainer = DataParallel(own.trainer, member)
+    own.fit((X - X.min()) / (X.max() - X.min()), Y, verbose=0)
+    return values(own.parameters)
+
+
+SMALL: dict[str, Any] = {
+    "sizes": (4, 6, 5, 3), "dtype": "float64", "batch_size": 10, "epochs": 2, "pretraining_epochs": 2
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: StackedAutoencoder(**SMALL),
+        lambda: DBN(**SMALL),
+        lambda: DBN(**SMALL, persistent=False, drawn=False, steps=2),
+    ],
+    ids=["stacked", "dbn, chains", "dbn, from data"],
+)
+def test_models_of_stages(make: Callable[[], Layerwise]) -> None:
+    """Corruption, drawn data and the chains of samplers are those of one process, stage by stage."""
+    expected = stages(make(), None)
+    for found in Team(2).run(lambda member: stages(make(), member)):
+        assert_alike(found, expected)
+
+
+def test_running_means_are_those_of_all_rows_and_normalization_is_a_ranks_own() -> None:
+    """Whole batches, cut in two: the running mean of what comes in is one process', in the first step; ranks agree."""
+
+    def work(member: Member | None) -> tuple[dict[str, Array], Any]:
+        x, y = T.tensor("x", dtype="float64", shape=(None, 4)), T.lvector("y")
+        network = Chain([BatchNormalization(), Dense(3, "softmax")])
+        trainer = Trainer(supervised(network, x, y), "sgd")
+        if member is not None:
+            trainer = DataParallel(trainer, member)
+        trainer.step(X[:10], Y[:10])
+        means = next(v for v in trainer.objective.state if "mean" in str(v.name))
+        found = values(trainer.shared)
+        return found, means.get_value()
+
+    _, expected = work(None)
+    (one, mean), (two, _) = Team(2).run(work)
+    np.testing.assert_allclose(mean, expected, rtol=1e-12)
     assert all(np.array_equal(one[name], two[name]) for name in one)
-    again, _ = trained(2, dropout=0.5)
-    assert all(np.array_equal(one[name], again[name]) for name in one)
+
+
+def test_a_rule_that_adds_up_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no gradients to share: a rule of its own moves layer0\.W, layer0\.b"):
+        DataParallel(Perceptron(features=4, classes=3).trainer, Member(Team(1), 0))
 
 
 @needs_safetensors
@@ -191,8 +257,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("test accuracy") == 1
         found.append(safetensors.load(tmp_path / f"w{ranks}")[0])
-    for name, value in found[0].items():
-        assert np.abs(found[1][name] - value).max() <= 1e-12 * np.abs(value).max(), name
+    assert_alike(found[1], found[0])
 
 
 @needs_mpi

@@ -143,20 +143,10 @@ def _speaks(arguments: argparse.Namespace) -> bool:
 
 
 def _share(model: Model) -> None:
-    """Steps of this model are shared by all ranks from now on. Raises ConfigError for one that cannot be."""
+    """Steps of this model, of each of its stages, are shared by all ranks from now on."""
     if isinstance(model, Layerwise):
-        raise ConfigError(
-            f"--mpi: {model} is trained in several stages, of which ranks could share only the last",
-            (),
-            "symdl train without --mpi trains all of them in one process.",
-        )
-    if moved := ", ".join(str(target) for target, _ in model.trainer.objective.updates):
-        raise ConfigError(
-            f"--mpi: a batch of {model} also changes {moved}, which ranks would change apart from one another",
-            (),
-            "Running means and persistent chains need all rows of a batch in one process: train it without --mpi, or give "
-            "it none (of a Boltzmann machine: --set persistent=false).",
-        )
+        for stage in model.stages:
+            stage.trainer = distributed.DataParallel(stage.trainer)
     model.trainer = distributed.DataParallel(model.trainer)
 
 

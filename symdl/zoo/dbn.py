@@ -114,8 +114,9 @@ class DBN(Layerwise):
         return self.config.pretraining_batch
 
     def restart(self) -> None:
+        super().restart()
         for machine in self.machines:
-            machine.reset()
+            machine.sampling.seed(machine.config.seed)
         self.sampling.seed(self.config.seed)
 
     def begin(self) -> None:

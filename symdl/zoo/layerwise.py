@@ -51,9 +51,10 @@ class Layerwise(Network):
     stages: list[Stage]
     pretraining: list[History]
 
-    @abstractmethod
     def restart(self) -> None:
         """Stages back to fresh weights and random numbers."""
+        for stage in self.stages:
+            stage.trainer.reset()
 
     @abstractmethod
     def begin(self) -> None:

@@ -83,10 +83,6 @@ class StackedAutoencoder(Layerwise):
         chosen = optimizer(c.pretraining_optimizer, c.pretraining_rate)
         return Stage(Trainer(objective, chosen, seed=c.seed + 1 + k, precision="plain"), layer(x))
 
-    def restart(self) -> None:
-        for stage in self.stages:
-            stage.trainer.reset()
-
     def pretrain(
         self, x: Any, *, validation: Any = None, callbacks: Sequence[Callback] = (), verbose: Literal[0, 1] = 1
     ) -> list[History]:
