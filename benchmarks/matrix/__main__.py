@@ -247,6 +247,10 @@ def merged(name: str, rows: Rows) -> Rows:
     path = RECORDS / f"{name}.json"
     known: Rows = json.loads(path.read_text())["rows"] if path.exists() else []
     new = {(r["cell"], r["threads"]) for r in rows}
+    for r in rows:
+        said = [reason(r)] * behind(r) + [reason(r, BY_LIMIT)] * short(r)
+        if said:
+            r["why"] = said
     order = {group: k for k, group in enumerate(GROUPS)}
     kept = [r for r in known if (r["cell"], r["threads"]) not in new]
     return sorted(kept + rows, key=lambda r: (r["threads"], order.get(r["group"], len(order))))
