@@ -92,12 +92,13 @@ def test_filters_of_dense_and_convolutional_layers(ax: Any, rng: np.random.Gener
         with pytest.raises(ShapeError):
             plot.filter_images(np.zeros(shape), size)
     assert plot.filters(symdl.shared(kernel), ax=ax) is ax
-    np.testing.assert_allclose(picture(ax), plot.tiled(plot.filter_images(kernel), 2, scale="symmetric"))
+    np.testing.assert_allclose(picture(ax), plot.tiled(plot.filter_images(kernel), 2, scale="symmetric", fill=np.nan))
     ax.clear()
     layer = layers.Dense(4, input_dim=9)
     layer(T.tensor("x", shape=(None, 9)))
     plot.filters(layer, ax=ax)
     assert picture(ax).shape == (2 * 3 + 1, 2 * 3 + 1)
+    assert np.isnan(picture(ax)).sum() == 2 * 7 - 1  # between tiles the ground is seen, which is no weight's colour
 
 
 def test_samples_and_reconstructions(ax: Any, rng: np.random.Generator) -> None:
@@ -211,6 +212,8 @@ def test_boundary_shows_what_a_model_says(ax: Any, predict: Any) -> None:
 def test_maps_are_symmetric_about_white(ax: Any) -> None:
     values = np.array([[0.0, -3], [1, 2]])
     assert plot.heat(values, title="map", ax=ax) is ax
+    (bar,) = (other for other in ax.figure.axes if other is not ax)
+    assert bar.get_ylim() == (-np.abs(values).max(), np.abs(values).max())
     np.testing.assert_array_equal(picture(ax), values)
     assert ax.get_images()[0].get_clim() == (-3, 3)
     ax.clear()
@@ -298,6 +301,7 @@ def test_a_way_in_a_plane_is_seen_whole(rng: np.random.Generator, ax: Any) -> No
     np.testing.assert_array_equal(line.get_xydata(), found.path)
     np.testing.assert_array_equal(cross.get_xydata(), [[0, 0]])
     assert "100% of the way" in ax.get_title()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("first direction", "second direction")
     beside = plot.terrain(loss, parameters, way, directions="filters", steps=3)
     assert 0 <= beside.explained < 1
 

@@ -17,7 +17,8 @@ Size = tuple[int, ...] | None
 
 
 def heat(values: Any, size: Size = None, title: str = "", ax: Axes | None = None) -> Axes:
-    """A map of signed numbers, one example without the axis of examples: red for positive, blue for negative, white for 0.
+    """A map of signed numbers, one example without the axis of examples, with its colour bar: red for positive, blue for
+    negative, white for 0.
 
     Of several channels, the number of largest magnitude at each place is shown. size: see `plot.samples`.
     """
@@ -26,7 +27,9 @@ def heat(values: Any, size: Size = None, title: str = "", ax: Axes | None = None
         strongest = np.abs(grid).argmax(axis=-1)
         grid = np.take_along_axis(grid, strongest[..., None], axis=-1)[..., 0]
     most = float(np.abs(grid).max()) or 1.0
-    return shown(canvas(ax, (4.0, 4.0)), grid, title, cmap="RdBu_r", vmin=-most, vmax=most)
+    ax = shown(canvas(ax, (4.6, 4.0)), grid, title, cmap="RdBu_r", vmin=-most, vmax=most)
+    ax.figure.colorbar(ax.images[-1], ax=ax, shrink=0.85)
+    return ax
 
 
 def saliency(model: Any, x: Any, target: int, size: Size = None, ax: Axes | None = None) -> Axes:

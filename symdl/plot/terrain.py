@@ -133,6 +133,8 @@ def loss_terrain(found: Terrain, ax: Axes | None = None) -> Axes:
     ax.plot(0, 0, "x", color="red", markersize=9)
     share = f", {found.explained:.0%} of the way in the plane" if np.isfinite(found.explained) else ""
     ax.set_title(f"loss{share}")
+    ax.set_xlabel("first direction")
+    ax.set_ylabel("second direction")
     return ax
 
 

@@ -12,6 +12,7 @@ from symdl.plot.canvas import Array, Axes, canvas, shown
 
 Scale = Literal["each", "symmetric", "all", "none"]
 SCALES: tuple[Scale, ...] = ("each", "symmetric", "all", "none")
+BETWEEN = "lightsteelblue"  # between filters, where white and black are weights
 
 
 def tiled(images: Any, columns: int | None = None, gap: int = 1, scale: Scale = "each", fill: float = 1.0) -> Array:
@@ -105,7 +106,9 @@ def filters(
     W = values_of(weights)
     if columns is None and W.ndim == 4 and W.shape[1] not in (1, 3):
         columns = W.shape[1]
-    return shown(canvas(ax, (6.0, 6.0)), tiled(filter_images(W, size), columns, scale=scale))
+    ax = shown(canvas(ax, (6.0, 6.0)), tiled(filter_images(W, size), columns, scale=scale, fill=np.nan))
+    ax.set_facecolor(BETWEEN)
+    return ax
 
 
 def samples(
