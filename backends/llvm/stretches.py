@@ -20,8 +20,8 @@ from symdl.types import Extent
 
 PAIR = "float64x2"
 ONE = ONE_LIMB[PAIR]
-MANY = (1 << 10, 1 << 16, 1 << 22)  # numbers in a row of unknown length; of longer ones too little would be known
-ROWS = replace(LOOSER, single=2.0**28)  # rounded, then no more than an ulp is lost
+MANY = (1 << 10, 1 << 16, 11 * 10**6)  # numbers in a row of unknown length; of longer ones too little would be known
+ROWS = replace(LOOSER, single=2.0**29)  # rounded, then at most 3 ulp are lost, as far as the bound tells
 TRIED = "tried "
 FLAG = "failed"
 
