@@ -30,6 +30,7 @@ ROW_COLUMNS = 1024  # the fewest where C is one row: those of B are then read fr
 # packing B anew, nor more than it takes; the most columns, which make up for packing A anew. One thread takes all rows.
 SHARES, FAR_ROWS, FAR_COLUMNS = 2, (128, 1024), 1024
 FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
+APART_BYTES, MANY_PANELS = 1 << 10, 16  # the same where so many panels reuse what is packed
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
 DOT_ROWS = 4  # of A at once where B is one column
 
@@ -152,7 +153,8 @@ def blocks(module: Module, tile: Tile) -> None:
         with w.when(w.emit("icmp ne ptr %epilogue, null", "bool").text):
             w.run("%epilogue", "ptr %context", "ptr %C", "%rc", "0", "0", "%M", "%N")
         w.leave()
-    far = w.either(w.holds("ne", "%ca", "1"), w.holds("sge", "%ra", str(FAR_BYTES // size)))
+    apart = w.choose(w.holds("sge", "%N", str(MANY_PANELS * wide)), str(APART_BYTES // size), str(FAR_BYTES // size))
+    far = w.either(w.holds("ne", "%ca", "1"), w.holds("sge", "%ra", apart))
     reused = w.holds("sgt", "%N", str(2 * wide))
     packs = w.both(far, reused, w.holds("sge", "%M", str(PACK_ROWS)))
     threads = thread_count(w)
