@@ -194,7 +194,8 @@ class Analysis(Exactness):
         if max(low, -high) * 2 >= size:
             return False  # at most a bit is lost
         mine, other = self.leaves[x], self.leaves[y]
-        if not mine or not other or self.shapes[x] == self.shapes[y]:
+        alike = self.shapes[x] == self.shapes[y] and not (x in self.measured and y in self.measured)
+        if not mine or not other or alike:  # f(x) - f(y), but where products have rounded both x and y
             return True
         if self._meets_limit(x, y) or self._meets_limit(y, x):
             return True
