@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 BY_PEER, BY_LIMIT = "ratio", "share"
-DEARER = 1.15  # times as long as plain, from which on it is the digits that cost
+DEARER = 1.25  # times as long as plain, from which on it is the digits that cost
 # What fell short, patterns of labels that are tried in order, and the cause.
 CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E2 chain*", "peers whose tanh is right are counted only; without, their formula is shorter"),
