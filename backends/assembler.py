@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import llvmlite
 import llvmlite.binding as llvm
 
-from symdl.backends.forks import gate
+from symdl.backends.forks import inside
 from symdl.backends.gemm_tiles import Tile, tile_for
 from symdl.backends.llvm import Target
 from symdl.config import config
@@ -122,6 +122,7 @@ def assembly(text: str, machine: Machine) -> str:
     return _translated(text, machine, True).decode()
 
 
+@inside
 def _translated(text: str, machine: Machine, readable: bool, level: int = 1) -> bytes:
     """An object file, or its assembly text.
 
@@ -130,14 +131,11 @@ def _translated(text: str, machine: Machine, readable: bool, level: int = 1) -> 
     combining instructions and the levels above 1 another fifth, and the code is no quicker for them (elementwise
     functions, number forms, products and training steps, Zen 3).
     """
-    with gate:
-        context = llvm.create_context()
-        with llvm.parse_assembly(
-            text, context
-        ) as module:  # closed here: a garbage collector might free the context first
-            module.verify()
-            with _cleaner(machine) as (passes, builder):
-                return _emitted(module, machine.create(level), passes, builder, readable)
+    context = llvm.create_context()
+    with llvm.parse_assembly(text, context) as module:  # closed here: a garbage collector might free the context first
+        module.verify()
+        with _cleaner(machine) as (passes, builder):
+            return _emitted(module, machine.create(level), passes, builder, readable)
 
 
 @contextmanager
@@ -252,7 +250,7 @@ def distributed(text: str, part_of: Sequence[int], count: int) -> list[str]:
         assert found, function.partition("\n")[0]
         place[found["name"]], signature[found["name"]] = part, f"declare {found['signature']}\n"
     constants = {
-        found[0]: set(found) for line in head.splitlines() if line.startswith("@") and (found := NAME.findall(line))
+        in_line[0]: set(in_line) for line in head.splitlines() if line.startswith("@") and (in_line := NAME.findall(line))
     }
     named = []  # by each function, also through constants
     for function in functions:

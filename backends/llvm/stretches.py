@@ -152,7 +152,7 @@ class _Attempt:
         count = float(loop.extent) if isinstance(loop.extent, int) else self.most
         before: list[Stmt] = []
         out: list[Stmt] = []
-        sums: list[tuple[str, Value, Value | None]] = []
+        sums: list[tuple[str, Value, Ref | None]] = []
         for statement in inlined(loop.body):
             if isinstance(statement, Local):
                 continue

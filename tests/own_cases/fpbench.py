@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ def within(a: float, b: float, turn: int = 1, n: int = 6) -> list[float]:
     return [a + (b - a) * math.fmod((k + 1) * GOLDEN * turn + 0.137 * turn, 1) for k in range(n)]
 
 
-def box(a: float, b: float, *names: str) -> dict[str, Sequence[Any]]:
+def box(a: float, b: float, *names: str) -> dict[str, Any]:
     return {name: within(a, b, 2 * k + 1) for k, name in enumerate(names)}
 
 
