@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,60 @@ def test_errors() -> None:
 def test_sympy_is_loaded_at_first_use() -> None:
     code = "import symdl, sys; assert 'sympy' not in sys.modules; symdl.to_sympy(symdl.Expr and 1); assert 'sympy' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+UNARY = (
+    T.sin,
+    T.cos,
+    T.tanh,
+    T.exp,
+    T.log1p,
+    T.sqrt,
+    T.erf,
+    T.sigmoid,
+    T.softplus,
+    T.arctan,
+    T.sqr,
+    T.expm1,
+    T.sinh,
+    T.neg,
+)
+BINARY = (
+    T.add,
+    T.sub,
+    T.mul,
+    T.maximum,
+    T.arctan2,
+    T.logaddexp,
+    lambda a, b: a / (1 + b * b),
+    lambda a, b: T.where(a > b, a, b),
+)
+
+
+def test_random_graphs_there_and_back() -> None:
+    """40 formulas in one function, with what came back from sympy beside each."""
+    leaves, names = [variable(n, (None,), "float64") for n in "abc"], sympy.symbols("a b c", real=True)
+    rng = np.random.default_rng(7)
+    outputs: list[Any] = []
+    for _ in range(40):
+        pool = list(leaves)
+        for _ in range(rng.integers(3, 9)):
+            one, other = (pool[k] for k in rng.integers(0, len(pool), 2))
+            made = (
+                UNARY[rng.integers(len(UNARY))](T.abs(one))
+                if rng.random() < 0.5
+                else BINARY[rng.integers(8)](one, other)
+            )
+            pool.append(T.tanh(made) if rng.random() < 0.3 else made)
+        expression = to_sympy(pool[-1], dict(zip(leaves, names, strict=True)))
+        outputs += [pool[-1], from_sympy(expression, names).graph(*leaves)]
+    values = rng.uniform(0.2, 1.5, (3, 6))
+    found = symdl.function(leaves, outputs, mode="numpy", on_unused_input="ignore")(*values)
+    for wanted, back in zip(found[::2], found[1::2], strict=True):
+        np.testing.assert_allclose(np.broadcast_to(back, wanted.shape), wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_the_page_names_every_function() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "sympy.md").read_text(encoding="utf-8")
+    listed = text.partition("## Functions")[2].partition("\n\n")[2].partition("\n\n")[0]
+    assert listed.replace("`", "").replace(",", "").rstrip(".").split() == sorted(FUNCTIONS, key=str.lower)
