@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.matrix import models
 from benchmarks.matrix.cells import Cell
-from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
+from benchmarks.matrix.engines import ENGINES, Differentiating, Engine, Plain
 
 ROOT = Path(__file__).resolve().parents[2]
 DEEP = Cell(
@@ -130,7 +130,7 @@ def row(cell: str, threads: int, unit: str, found: dict[str, list[float]]) -> di
 
 def rows(only: str, threads: int, repeats: int) -> Iterator[dict[str, Any]]:
     """The rows of group C."""
-    engines = [e for e in ENGINES if issubclass(e, Differentiating) and e.available()]
+    engines = [e for e in ENGINES if issubclass(e, Differentiating) and e is not Plain and e.available()]
     runs: dict[tuple[str, str], list[dict[str, float]]] = {}
 
     def taken(engine: type[Engine], label: str, cache: str, times: int) -> list[dict[str, float]]:
