@@ -123,6 +123,13 @@ def test_resume_goes_on_to_the_same_weights(capsys: Capture) -> None:
     assert capsys.readouterr().err == "DataError: resume: there is no file nowhere\n"
 
 
+@pytest.mark.parametrize("option", ["--output", "--checkpoint"])
+def test_a_file_that_cannot_be_written_is_known_before_training(capsys: Capture, option: str) -> None:
+    assert main(["train", "mlp", "--epochs", "1", option, "nowhere/x.safetensors"]) == 1
+    message = "DataError: train: no file can be written to nowhere, which is to hold x.safetensors\n"
+    assert capsys.readouterr().err == message
+
+
 def test_ctrl_c_exits_130_without_weights(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     total, calls = Sweep.total, []
 
@@ -222,9 +229,9 @@ def test_predict_files(capsys: Capture, weights: str, name: str) -> None:
     [
         ("x.npy", b"no", "x.npy is no .npy file of numbers"),
         ("x.npz", b"no", "x.npz is no .npz file of numbers"),
-        ("x.csv", b"1,2\n3\n", "x.csv: "),
+        ("x.csv", b"1,2\n3\n", "x.csv: example 1 has 1 numbers, example 0 has 2\n"),
         ("x.csv", b"", "x.csv holds no examples"),
-        ("x.csv", b"a,b\n", "x.csv holds no examples"),
+        ("x.csv", b"a,b\n", "x.csv holds no examples below its first line, which is read as a header\n"),
         ("x.csv", b"1,2\n3,4\n", "2 features of x meet 64 inputs of the model"),
         ("x.bin", b"no", "x.bin is no idx file"),
         ("nowhere.npy", None, "there is no file nowhere.npy"),

@@ -54,10 +54,16 @@ def _read_csv(path: Path) -> Array:
     """Numbers between commas, one example a line; a first line that is no numbers is a header."""
     try:
         with path.open(encoding="utf-8") as file:
-            lines = [line for line in file if line.strip()]
+            lines = [text for line in file if (text := line.partition("#")[0].strip())]
         header = bool(lines) and re.search(r"[A-DF-Za-df-z_]", re.sub(r"(?i)\b(nan|inf)\b", "", lines[0])) is not None
         if len(lines) == header:
-            raise DataError(f"predict: {path} holds no examples")
+            below = " below its first line, which is read as a header" if header else ""
+            raise DataError(f"predict: {path} holds no examples{below}")
+        widths = [line.count(",") + 1 for line in lines[header:]]
+        if odd := [k for k, n in enumerate(widths) if n != widths[0]]:
+            raise DataError(
+                f"predict: {path}: example {odd[0]} has {widths[odd[0]]} numbers, example 0 has {widths[0]}"
+            )
         return np.loadtxt(lines[header:], delimiter=",", ndmin=2)
     except (ValueError, UnicodeDecodeError) as error:
         raise error if isinstance(error, DataError) else DataError(f"predict: {path}: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 import warnings
@@ -106,7 +107,10 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--resume and --checkpoint take one seed")
     if arguments.resume is not None and not arguments.resume.is_file():
         raise DataError(f"resume: there is no file {arguments.resume}")
-    extras.load("safetensors", "saving weights")  # now, not when the training is over
+    extras.load("safetensors", "saving weights")  # now, not when the training is over; so with the folders
+    for file in (arguments.output, arguments.checkpoint):
+        if file is not None and not os.access(file.parent, os.W_OK):
+            raise DataError(f"train: no file can be written to {file.parent}, which is to hold {file.name}")
     chosen, source = _recipe(arguments)
     config = _config(arguments, chosen)
     outcomes: list[Outcome] = []
