@@ -261,3 +261,24 @@ def test_wrong_options() -> None:
         symdl.function([x], x, precision="exact")
     with pytest.raises(ConfigError, match="precision"):
         symdl.config.precision = "exact"
+
+
+def carried(*roots: Any) -> list[str]:
+    """The forms that arrays of float32 are computed in, but their own."""
+    lowering = Lowering([*roots], {})
+    analysis = Analysis(lowering(), lowering.known)
+    needs = (analysis.need(n) for n in analysis.order if n.type.shape and n.type.dtype == "float32")
+    return ["digits" if need.bits else "range" for need in needs if need.bits or need.range]
+
+
+def test_what_a_product_is_behind() -> None:
+    """What products have rounded asks for no digits where it is magnified no more than by itself; other values do."""
+    v, w = T.matrix("v", dtype="float32"), T.matrix("w", dtype="float32")
+    u, c = T.matrix("u", dtype="float32"), T.scalar("c", dtype="float32")
+    assert carried(T.sigmoid(u) - T.sigmoid(v))
+    assert not carried(T.sigmoid(u @ w).sum(0) - T.sigmoid(v @ w).sum(0))
+    assert carried(T.exp(8 * T.tanh(u * v)))
+    assert not carried(T.exp(8 * T.tanh(u @ w) * T.sigmoid(v @ w)))
+    assert carried(T.exp(80 * T.tanh(u @ w)))
+    assert carried(T.exp(-u * u).sum(0) * c)
+    assert not carried(T.exp(-T.abs(u @ w)).sum(0) * (c / (1 - c**3)))
