@@ -250,7 +250,9 @@ def distributed(text: str, part_of: Sequence[int], count: int) -> list[str]:
         assert found, function.partition("\n")[0]
         place[found["name"]], signature[found["name"]] = part, f"declare {found['signature']}\n"
     constants = {
-        in_line[0]: set(in_line) for line in head.splitlines() if line.startswith("@") and (in_line := NAME.findall(line))
+        in_line[0]: set(in_line)
+        for line in head.splitlines()
+        if line.startswith("@") and (in_line := NAME.findall(line))
     }
     named = []  # by each function, also through constants
     for function in functions:

@@ -17,7 +17,7 @@ from symdl.backends import convolve, entry_tables, entry_text, gemm
 from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of, quick_code
 from symdl.backends.base import Bound
 from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
-from symdl.backends.forks import gate
+from symdl.backends.forks import gate, inside
 from symdl.backends.interface import Interface
 from symdl.backends.lifetime import when_freed
 from symdl.backends.llvm import RUNTIME, emit
@@ -50,13 +50,13 @@ _retired: list[object] = []  # libraries' code that better code has replaced: a 
 class Engine:
     """Object code in memory: what `object_code` gave."""
 
+    @inside
     def __init__(self, code: bytes, machine: Machine) -> None:
-        with gate:
-            holder = llvm.parse_assembly("", llvm.create_context())
-            self.engine = llvm.create_mcjit_compiler(holder, machine.create())
-            for one in objects_in(code):
-                self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
-            self.engine.finalize_object()
+        holder = llvm.parse_assembly("", llvm.create_context())
+        self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+        for one in objects_in(code):
+            self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
+        self.engine.finalize_object()
         # Kept reachable until the end: a garbage collector that met the engine within a cycle would finalize its context
         # first, in no order, and crash.
         self._token = when_freed(self.engine.close)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import wraps
 from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Gate:
@@ -61,3 +66,14 @@ class Gate:
 
 
 gate = Gate()
+
+
+def inside(call: Callable[P, R]) -> Callable[P, R]:
+    """The function itself, called inside the gate: what it leaves behind is freed there, too."""
+
+    @wraps(call)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        with gate:
+            return call(*args, **kwargs)
+
+    return guarded

@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from symdl.backends.forks import gate
+from symdl.backends.forks import gate, inside
 
 logger = logging.getLogger("symdl")
 Action = Callable[[bytes | None], None]
@@ -64,7 +64,7 @@ class Job:
                         return
                     action = self._actions.pop(0)
                 try:
-                    action(self._code)
+                    inside(action)(self._code)  # it takes locks of ours
                 except Exception:  # noqa: BLE001  # told, not raised: nobody has asked for it
                     self._trouble()
 
