@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,19 @@ _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]) 
 settings.register_profile("steady", _ALWAYS, derandomize=True, database=None, max_examples=50)
 settings.register_profile("long", _ALWAYS, max_examples=2000, print_blob=True)
 settings.load_profile("steady")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of this test alone, which config names; in use even if a source file has just been edited."""
+    import symdl.cache  # not before the environment is set
+    from symdl.config import config
+
+    symdl.cache._warned.clear()
+    monkeypatch.setattr(symdl.cache, "provenance", lambda kept: "these sources")
+    with config.change(cache_dir=str(tmp_path / "cache")):
+        yield tmp_path / "cache"
+    symdl.cache._warned.clear()
 
 
 @pytest.fixture
