@@ -178,6 +178,11 @@ def test_a_folder_of_images_trains_a_network_that_knows_its_classes(capsys: Capt
     assert "\n         cat 0 7 .   1.000\n         dog 1 . 5   1.000\n" in out
     assert main(["predict", "lenet-images.safetensors", "pets/dog/3.png"]) == 0
     assert capsys.readouterr().out.split()[:2] == ["pets/dog/3.png", "dog"]
+    assert main(["evaluate", "lenet-images.safetensors", "--path", "pets"]) == 0
+    assert "on images, 12 examples\ntest accuracy 1.0000\n" in capsys.readouterr().out
+    Path("pets", "cat").rename(Path("pets", "hen"))
+    assert main(["evaluate", "lenet-images.safetensors", "--path", "pets"]) == 1
+    assert "pets has other classes than the model\n  the folders  dog, hen\n" in capsys.readouterr().err
     assert main(["train", "mlp", "--data", "images", "--path", "pets"]) == 1
     assert "the data images are for models of images\n  models: lenet, vgg" in capsys.readouterr().err
 

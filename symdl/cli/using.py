@@ -68,7 +68,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if not source:
         raise ConfigError("evaluate: the weights do not say what data they are of", (), "Say it: --data NAME.")
     seed = model.config.seed if arguments.seed is None else arguments.seed
-    split = data.read(source, seed, arguments.path, not arguments.no_verify)
+    if source == "images" and arguments.path is not None and hasattr(model.config, "image"):
+        split, classes = data.image_split(arguments.path, model.config.image, seed)
+        if isinstance(model, Classifier) and classes != model.class_names:
+            told = [("the folders", ", ".join(classes), ""), ("the model", ", ".join(model.class_names), "")]
+            raise DataError(f"evaluate: {arguments.path} has other classes than the model", told)
+    else:
+        split = data.read(source, seed, arguments.path, not arguments.no_verify)
     measures = model.evaluate(split.x_test, split.y_test)
     table = model.confusion(split.x_test, split.y_test) if isinstance(model, Classifier) else None
     if arguments.json:
