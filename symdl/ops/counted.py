@@ -25,7 +25,7 @@ def _without_gradient(g: Any, y: Expr, *inputs: Expr, **params: Any) -> tuple[No
 
 NONZERO = register(
     Op(
-        "nonzero", "counted", ("x",), _nonzero_infer, "The indices of the elements that are not zero, an array an axis.",
+        "nonzero", "counted", ("x",), _nonzero_infer, "Where x is not zero: an array of indices an axis.",
         reference=_nonzero_numpy, pullback=_without_gradient,
     )
 )  # fmt: skip
@@ -90,7 +90,7 @@ def extent_from_data(n: Expr, signed: bool = False) -> Extent:
 
 
 def nonzero_of(x: Any) -> tuple[Expr, ...]:
-    """The indices of the elements of x that are not zero, one vector an axis. x has at least one axis."""
+    """Where x is not zero: one vector of indices an axis. x has at least one axis."""
     return results(_counted(NONZERO, x))
 
 

@@ -185,9 +185,7 @@ def labels_of(y: Array, classes: Array) -> Array:
     places = np.searchsorted(classes, y).clip(0, len(classes) - 1)
     unknown = np.asarray(classes[places] != y)
     if unknown.any():
-        raise DataError(
-            f"`y` has classes not in `self.classes_`: {np.unique(y[unknown])[:10]} are not in {classes[:10]}"
-        )
+        raise DataError(f"y holds {np.unique(y[unknown])[:10]}, and the classes are {classes[:10]}")
     return places.astype(np.int64)
 
 

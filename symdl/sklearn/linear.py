@@ -235,7 +235,7 @@ class Perceptron(LinearClassifier):
         self.check_settings()
         again = hasattr(self, "coef_")
         if not again and classes is None:
-            raise DataError("classes must be passed on the first call to partial_fit.")
+            raise DataError("partial_fit: the first call needs classes, all that will ever come")
         x, labels = self._labelled(X, y, not again, classes)
         return self._learn(x, labels, 1, again)
 

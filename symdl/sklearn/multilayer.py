@@ -260,7 +260,7 @@ class Multilayer(Estimator, ABC):
 
     def _descend(self, x: Array, t: Array, weights: Array, random: np.random.RandomState, one_epoch: bool) -> None:
         if self.early_stopping and one_epoch:
-            raise DataError("partial_fit does not support early_stopping=True")
+            raise DataError("partial_fit: early_stopping has no rows to hold out here")
         held: tuple[Array, Array, Array] | None = None
         if self.early_stopping:
             x, held_x, t, held_t, weights, held_w = train_test_split(
@@ -352,8 +352,8 @@ class Multilayer(Estimator, ABC):
             over, rate, self._waited = False, rate / 5, 0
         trainer.learning_rate.set_value(np.float64(rate))
         if over and self.verbose:
-            what = "Validation score" if self.early_stopping else "Training loss"
-            say(f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs.")
+            what = "the validation score" if self.early_stopping else "the loss"
+            say(f"{self.n_iter_no_change} epochs without a gain in {what} of tol={self.tol:f}.")
         return over
 
     # ---- after training ----
@@ -432,7 +432,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         """One epoch more on these rows. classes: all that will ever come; the first call must say so."""
         if not hasattr(self, "classes_"):
             if classes is None:
-                raise DataError("classes must be passed on the first call to partial_fit.")
+                raise DataError("partial_fit: the first call needs classes, all that will ever come")
             self.classes_ = np.unique(classes)
             self._several = type_of_target(y) if type_of_target(y).startswith("multilabel") else ""
         elif classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
@@ -455,8 +455,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):
             return x, np.ascontiguousarray(y, x.dtype)
         if self.warm_start and not first and set(np.unique(y)) != set(self.classes_):
             raise DataError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit."
-                f" Previously got {self.classes_}, `y` has {np.unique(y)}"
+                f"fit goes on (warm_start) with the classes {self.classes_}, and y has {np.unique(y)}",
+                remedy="A new estimator takes other classes.",
             )
         labels = labels_of(y, self.classes_)
         return (x, labels) if len(self.classes_) > 2 else (x, labels[:, None].astype(x.dtype))
