@@ -14,11 +14,12 @@ from symdl.bodies import argument, closed, dependent, moved
 from symdl.clock import Clock, ticking
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
-from symdl.expr import VARIABLE, Expr, as_expr, described, results, topological
+from symdl.expr import RESULT, VARIABLE, Expr, as_expr, described, results, topological
 from symdl.ops.counted import extent_from_data
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread, stacked
 from symdl.ops.elementwise import ne
 from symdl.ops.extents import as_extent, extent_or_none
+from symdl.ops.own import PYTHON_SIZED, sized_like
 from symdl.ops.scan import ended, rows_of, scan_node
 from symdl.ops.shaping import expand_dims, flip, iota
 from symdl.storage import SharedVariable
@@ -373,6 +374,7 @@ class Trial:
         kinds = [s.type for s in self.states] + [s.type for s, _ in hidden]
         pairs = list(zip(self.infos, self.returned.outputs, strict=True))
         ends = [o for info, o in pairs if info is not None] + [new for _, new in hidden]
+        ends = _sized_as_states(ends, [*(one[0] for one in self.before), *stand_ins.values()])
         new = [_in_type(o, kind, k) for k, (o, kind) in enumerate(zip(ends, kinds, strict=True))]
         plain = [o for info, o in pairs if info is None]
         stop = [] if self.returned.stop is None else [self.returned.stop]
@@ -403,6 +405,19 @@ class Trial:
             if stream_state not in updates and stream_state.default_update is not None:
                 updates[stream_state] = stream_state.default_update
         return out, updates
+
+
+def _sized_as_states(made: Sequence[Expr], before: Sequence[Expr]) -> list[Expr]:
+    """The next states: what a Python function makes in sizes that only a call tells comes in those of its state."""
+    states: dict[Expr, dict[int, Expr]] = {}
+    for new, old in zip(made, before, strict=True):
+        if new.op is RESULT and new.inputs[0].op is PYTHON_SIZED:
+            states.setdefault(new.inputs[0], {})[new.params["index"]] = old
+    sized: dict[Expr, Expr] = {}
+    for node, own in states.items():
+        if len(own) == len(results(node)):
+            sized |= zip(results(node), sized_like(node, [own[k] for k in range(len(own))]), strict=True)
+    return [sized.get(new, new) for new in made]
 
 
 def _in_type(made: Expr, kind: TensorType, k: int) -> Expr:

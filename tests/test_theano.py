@@ -560,3 +560,38 @@ def test_page(row: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_page_has_rows() -> None:
     assert len(ROWS) > 30
+
+
+def test_an_op_without_sizes_makes_a_state() -> None:
+    """Its results come in the sizes of the states that they become; what comes in others is an error."""
+
+    class Turned(theano.Op):  # type: ignore[misc]  # of a module whose names are made when it is loaded
+        __props__ = ()
+        extra = 0
+
+        def make_node(self, state: Any, time: Any) -> Any:
+            state, time = theano.tensor.as_tensor_variable(state), theano.tensor.as_tensor_variable(time)
+            return theano.Apply(self, [state, time], [theano.tensor.dmatrix()])
+
+        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+            state, time = inputs
+            output_storage[0][0] = np.ones((len(state) + self.extra, state.shape[1])) * time + state[:1, ::-1]
+
+    start, n = theano.tensor.dmatrix("start"), theano.tensor.iscalar("n")
+    turned = Turned()
+
+    def step(state: Any, time: Any) -> Any:
+        return turned(state * 2, time + 1), time + 1
+
+    (states, times), _ = theano.scan(step, outputs_info=[start, 0.0], n_steps=n)
+    f = theano.function([start, n], [states, times])
+    x = np.arange(6.0).reshape(2, 3)
+    made, at = f(x, 3)
+    state = x
+    for k in range(3):
+        state = np.full((2, 3), k + 1.0) + 2 * state[:1, ::-1]
+        np.testing.assert_array_equal(made[k], state)
+    np.testing.assert_array_equal(at, [1, 2, 3])
+    turned.extra = 1
+    with pytest.raises(ValueError, match=r"an array of shape \(3, 3\), not \(2, 3\)"):
+        f(x, 3)

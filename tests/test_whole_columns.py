@@ -42,4 +42,3 @@ def test_columns(shape: tuple[int, int], dtype: str) -> None:
             true = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(float(v))) for v in given[:, k]))
             error = abs(mpmath.mpf(float(found[k])) - true)
             assert error < (1 if dtype == "float32" else 3) * np.spacing(abs(given.dtype.type(true))), k
-

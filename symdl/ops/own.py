@@ -112,6 +112,22 @@ PYTHON_SIZED = register(
 )  # fmt: skip
 
 
+def sized_like(node: Expr, patterns: Sequence[Expr]) -> tuple[Expr, ...]:
+    """The results of a python_sized node, which must come in the sizes of these expressions, one for each."""
+    call, kinds, count = node.params["call"], node.params["kinds"], len(node.inputs)
+
+    def types(*given: TensorType) -> list[TensorType]:
+        return [TensorType(dtype, t.shape) for (dtype, _), t in zip(kinds, given[count:], strict=True)]
+
+    def rule(inputs: Sequence[Expr], outputs: Sequence[Expr], gradients: Sequence[Expr]) -> Sequence[Expr | None]:
+        return [*call.gradient(inputs[:count], outputs, gradients), *(None for _ in patterns)]
+
+    sized = PythonFunction(
+        call.name, lambda *arrays: call.function(*arrays[:count]), types, rule if call.gradient else None
+    )
+    return results(make(PYTHON, (*node.inputs, *patterns), call=sized))
+
+
 def _guided_infer(y: TensorType, *rest: TensorType, rule: GradientRule, place: int, count: int) -> Inferred:
     return y, ()
 
