@@ -119,9 +119,10 @@ def main() -> int:
                     "kernels": len(rows), "most_registers": max(row["registers"] for row in rows),
                     "most_shared": max(row["shared"] for row in rows),
                     "spilled_bytes": sum(row["spill_stores"] + row["spill_loads"] for row in rows),
+                    **{count: sum(row[count] for row in rows) for count in ("accesses", "of_16_bytes", "tensor_core_products")},
                 }  # fmt: skip
                 print(json.dumps(row), flush=True)
-                found.append({**row, "each": rows})
+                found.append(row)
     print(*wrong, sep="\n", file=sys.stderr)
     if arguments.store:
         print(store("gpu_kernels", found))
