@@ -231,3 +231,12 @@ def test_the_page_names_every_function() -> None:
     text = (Path(__file__).parent.parent / "docs" / "sympy.md").read_text(encoding="utf-8")
     listed = text.partition("## Functions")[2].partition("\n\n")[2].partition("\n\n")[0]
     assert listed.replace("`", "").replace(",", "").rstrip(".").split() == sorted(FUNCTIONS, key=str.lower)
+
+
+def test_the_page_s_example() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "sympy.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+    f, x, a = names["f"], names["x"], names["a"]
+    assert f(0.5, 2.0) == pytest.approx(float((sympy.exp(-(x**2)) * sympy.cos(a * x)).subs({x: 0.5, a: 2.0})))
+    assert names["y"].type.ndim == 1
