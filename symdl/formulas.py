@@ -108,7 +108,9 @@ def _text(node: Expr, parts: list[Text]) -> Text:
     if name in ("slice", "gather"):
         return f"{_wrapped(parts[0], ATOM)}[{_index(node, inner[1:])}]", ATOM
     if name == "reshape":
-        return f"{_wrapped(parts[0], ATOM)}.reshape({', '.join(map(show_extent, node.params['shape']))})", ATOM
+        extents = [show_extent(n) for n in node.params["shape"]]
+        extents = ["-1" if n == "?" and extents.count("?") == 1 else n for n in extents]
+        return f"{_wrapped(parts[0], ATOM)}.reshape({', '.join(extents)})", ATOM
     if name == "contract":
         return f"einsum({node.params['notation']!r}, {', '.join(inner)})", ATOM
     if name == "join":

@@ -126,7 +126,7 @@ def test_resume_goes_on_to_the_same_weights(capsys: Capture) -> None:
 @pytest.mark.parametrize("option", ["--output", "--checkpoint"])
 def test_a_file_that_cannot_be_written_is_known_before_training(capsys: Capture, option: str) -> None:
     assert main(["train", "mlp", "--epochs", "1", option, "nowhere/x.safetensors"]) == 1
-    message = "DataError: train: no file can be written to nowhere, which is to hold x.safetensors\n"
+    message = "DataError: train: there is no folder nowhere to write x.safetensors to\n"
     assert capsys.readouterr().err == message
 
 
@@ -335,4 +335,4 @@ def test_wrong_calls_exit_2(capsys: Capture, arguments: list[str]) -> None:
 
 def test_an_output_that_cannot_be_written_is_one_line(capsys: Capture) -> None:
     assert main(["train", "mlp", "--epochs", "1", "--quiet", "--output", "no/such/folder"]) == 1
-    assert "No such file or directory" in capsys.readouterr().err
+    assert "there is no folder no/such to write folder to" in capsys.readouterr().err

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symdl.cli import main
 from symdl.errors import ConfigError
 from symdl.extras import installed
 from symdl.nn.callbacks import Callback, ModelCheckpoint
@@ -61,30 +60,3 @@ def test_a_checkpoint_of_a_zoo_model_is_the_model(tmp_path: Path) -> None:
     model = MLP(sizes=(4, 3), epochs=2)
     model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "epoch{epoch}.safetensors", "loss")], verbose=0)
     np.testing.assert_array_equal(MLP.load(tmp_path / "epoch2.safetensors").predict_proba(X), model.predict_proba(X))
-
-
-class Alone:
-    """A communicator of one rank."""
-
-    def Get_rank(self) -> int:  # mpi4py's name
-        return 0
-
-    def Get_size(self) -> int:  # as above
-        return 1
-
-
-@pytest.mark.skipif(not installed("sklearn"), reason="the digits need symdl[zoo]")
-@pytest.mark.parametrize(
-    ("recipe", "message"),
-    [
-        ("dbn-digits", "is trained in several stages"),
-        ("stacked-digits", "is trained in several stages"),
-        ("rbm-digits", "also changes particles"),
-    ],
-)
-def test_what_ranks_cannot_share_is_refused(
-    recipe: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("symdl.distributed.world", Alone)
-    assert main(["train", recipe, "--mpi"]) != 0
-    assert message in capsys.readouterr().err

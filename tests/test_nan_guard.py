@@ -115,7 +115,7 @@ def test_inside_a_loop_and_a_branch() -> None:
     text = message(f, [1.0, -5.0, 2.0], 3.0)
     assert "output is nan: made by log in log(" in text
     assert text.splitlines()[0].endswith("in step 2 of scan")
-    assert f"float64, {np.log(np.log(3) + 1) - 5:.6g}" in text
+    assert f"float64x2, {np.log(np.log(3) + 1) - 5:.6g}" in text
     assert "the input x holds nan at [1]" in message(f, [1.0, np.nan, 2.0], 3.0)
     g = function([a], symdl.ifelse(a > 0, T.log(a - 1), a * 2), nan_guard=True)
     assert "made by log in log(" in message(g, 0.5)

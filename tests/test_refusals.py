@@ -21,7 +21,7 @@ from symdl.errors import SymdlError
 from symdl.expr import OPS, Expr, Op, levels, variable
 
 GOLDEN = Path(__file__).parent / "golden" / "op_refusals.txt"
-ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None]
+ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None and not op.foreign]
 Operand = tuple[tuple[int, ...], str]  # shape, dtype
 OF_THE_COMPILER = {"convolve_filters", "interleave", "covering"}  # made by it alone, of operands that fit
 ASKS_ITSELF = {"arange", "eye", "one a row"}  # the case takes the extent of an axis: without it the case is wrong

@@ -109,8 +109,10 @@ def _train(arguments: argparse.Namespace) -> int:
         raise DataError(f"resume: there is no file {arguments.resume}")
     extras.load("safetensors", "saving weights")  # now, not when the training is over; so with the folders
     for file in (arguments.output, arguments.checkpoint):
+        if file is not None and not file.parent.is_dir():
+            raise DataError(f"train: there is no folder {file.parent} to write {file.name} to")
         if file is not None and not os.access(file.parent, os.W_OK):
-            raise DataError(f"train: no file can be written to {file.parent}, which is to hold {file.name}")
+            raise DataError(f"train: {file.name} cannot be written to the folder {file.parent}")
     chosen, source = _recipe(arguments)
     config = _config(arguments, chosen)
     outcomes: list[Outcome] = []
