@@ -224,7 +224,9 @@ def test_digits_are_learned_and_annealing_meets_the_exact_log_z(trained: RBM) ->
     low, high = by_rates.interval
     assert low < exact < high
     assert 300 < by_rates.effective_runs <= 600
-    assert trained.log_likelihood(split.x_test, exact).mean() >= -20.0  # -19.3 to -20.5 by the seed, as bits of sums fall
+    assert (
+        trained.log_likelihood(split.x_test, exact).mean() >= -20.0
+    )  # -19.3 to -20.5 by the seed, as bits of sums fall
     assert trained.score_samples(split.x_test).mean() >= -17.5
 
 
