@@ -208,8 +208,8 @@ def test_exact_gradients_of_the_likelihood_come_from_the_graph() -> None:
 
 @pytest.fixture(scope="module")
 def trained() -> RBM:
-    """RBM-20 of the digits as bits; a third of the epochs of the recipe."""
-    rbm = RBM(sizes=(64, 20), particles=100, epochs=40)
+    """RBM-20 of the digits as bits; with fewer epochs and steps than the recipe has."""
+    rbm = RBM(sizes=(64, 20), particles=100, epochs=80)
     rbm.fit(binary_digits(0).x_train, verbose=0)
     return rbm
 
@@ -224,9 +224,7 @@ def test_digits_are_learned_and_annealing_meets_the_exact_log_z(trained: RBM) ->
     low, high = by_rates.interval
     assert low < exact < high
     assert 300 < by_rates.effective_runs <= 600
-    assert (
-        trained.log_likelihood(split.x_test, exact).mean() >= -20.0
-    )  # -19.3 to -20.5 by the seed, as bits of sums fall
+    assert trained.log_likelihood(split.x_test, exact).mean() >= -19.3
     assert trained.score_samples(split.x_test).mean() >= -17.5
 
 
