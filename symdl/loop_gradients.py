@@ -53,7 +53,7 @@ def _sum(a: Expr | None, b: Expr | None) -> Expr | None:
 BOUNDED = frozenset("add sub mul neg sigmoid tanh sin cos arctan where abs maximum minimum".split())
 
 
-def _lies(new: Expr) -> bool:
+def _worth_reading(new: Expr) -> bool:
     """Whether the way back should read a new state where other outputs use it: a sum of bounded functions and products
     whose rounded value says as much as its formula, which the algebra would only see through to ask for its digits."""
     if new.op.name not in ("add", "sub"):
@@ -129,7 +129,11 @@ def scan_pullback(
         held.append((before_, where(active, _zero(o.type), whole_)))
         cotangents.append(where(active, whole_, _zero(o.type)))
     outs = [*(new[k] for k in flowing), *made]
-    stored = {new[k]: make(ASSUMED, (new[k],), lower=-inf, upper=inf, integer=False) for k in flowing if _lies(new[k])}
+    stored = {
+        new[k]: make(ASSUMED, (new[k],), lower=-inf, upper=inf, integer=False)
+        for k in flowing
+        if _worth_reading(new[k])
+    }
     outs = [moved([o], {n: mark for n, mark in stored.items() if n is not o})[0] for o in outs]
     wanted = [v for v in (*x, *(v for lags in h for v in lags), *w) if is_float(v.type.dtype)]
     found = {v: g for v, g in zip(wanted, pull(outs, cotangents, wanted), strict=True) if g is not None}

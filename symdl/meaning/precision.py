@@ -43,10 +43,8 @@ WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arcta
 STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them
 WIDENED |= STEPS
 ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 and 1
-NEAR, NEAR_MEASURED = (
-    2,
-    16,
-)  # arguments of exponentials that ask nothing; what a product is behind has lost more digits by itself
+NEAR = 2  # an exponential of an argument up to this asks nothing of it
+NEAR_MEASURED = 16  # the same of what a product is behind, which has lost more digits by itself
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
 CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
 DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
