@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits, once, shortened
+from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits
+from symdl.backends.llvm.exchanges import once, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.wide.mixed import MIXED
