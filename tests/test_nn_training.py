@@ -292,7 +292,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"optimizer  Adam.* then  *SGD\(.*\) now"):
         fit(make_trainer(SGD()), X, Y, epochs=2, callbacks=resume, verbose=0)
     arrays, metadata = safetensors.load(file)
-    safetensors.save(file, arrays, {**metadata, "rng": "{"})
+    safetensors.save(file, arrays, {**metadata, "0/rng": "{"})
     with pytest.raises(DataError, match=r"the metadata of .* are damaged"):
         fit(make_trainer(), X, Y, epochs=2, callbacks=resume, verbose=0)
     safetensors.save(file, {"a": X}, {"format": "other"})
@@ -307,7 +307,7 @@ def test_checkpoints_every_so_often_and_at_the_end(tmp_path: Path) -> None:
 
     def look(epoch: int, logs: dict[str, float]) -> None:
         if file.exists():
-            written.append(len(json.loads(safetensors.load(file)[1]["records"])))
+            written.append(len(json.loads(safetensors.load(file)[1]["0/records"])))
 
     fit(
         make_trainer(),
@@ -318,7 +318,7 @@ def test_checkpoints_every_so_often_and_at_the_end(tmp_path: Path) -> None:
         verbose=0,
     )
     assert written == [2, 2, 4]  # seen before that epoch's own checkpoint
-    assert len(json.loads(safetensors.load(file)[1]["records"])) == 5
+    assert len(json.loads(safetensors.load(file)[1]["0/records"])) == 5
     assert [p.name for p in tmp_path.iterdir()] == ["run.safetensors"]
 
 

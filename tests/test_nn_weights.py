@@ -36,6 +36,21 @@ LAYOUTS: dict[str, Any] = {
 
 
 @needs_safetensors
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    """safetensors writes metadata in an order drawn anew for every file."""
+    weights = {"b": np.arange(3.0), "a": np.zeros(2, np.int64)}
+    said = {f"name{k}": f"ü{k}" for k in range(20)}
+    for k in range(3):
+        safetensors.save(tmp_path / f"{k}", weights, dict(reversed(said.items())) if k else said)
+    first, *others = ((tmp_path / f"{k}").read_bytes() for k in range(3))
+    assert others == [first, first]
+    assert int.from_bytes(first[:8], "little") % 8 == 0  # so that arrays begin where they are aligned
+    arrays, metadata = safetensors.load(tmp_path / "0")
+    assert {name: metadata[name] for name in said} == said
+    assert {name: array.tolist() for name, array in arrays.items()} == {"a": [0, 0], "b": [0, 1, 2]}
+
+
+@needs_safetensors
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_round_trips(tmp_path: Path, layout: str) -> None:
     value = np.asarray(LAYOUTS[layout])

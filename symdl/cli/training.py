@@ -126,7 +126,7 @@ def _train(arguments: argparse.Namespace) -> int:
         outcome = _train_once(arguments, chosen, model, split, source)
         if outcome.history.interrupted:
             file = arguments.resume or arguments.checkpoint
-            further = f"; go on with --resume {file}" if file else ""
+            further = f"; go on with --resume {file}" if file and file.is_file() else ""
             print(f"interrupted: no weights are saved{further}", file=sys.stderr)
             return INTERRUPTED
         outcomes.append(outcome)

@@ -6,6 +6,7 @@ another layout (transposed, strided, broadcast) with its bytes in the wrong orde
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -24,14 +25,25 @@ DTYPES = frozenset("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write named arrays and metadata to a safetensors file, atomically.
 
-    The version of symdl is added to the metadata. The bytes go to a temporary file in the same folder, which then takes the place of `path` in one step: a reader
-    sees the old file or the new one, also when the process dies in between.
+    The version of symdl is added to the metadata. Equal arrays and metadata are equal bytes. These go to a temporary file in
+    the same folder, which then takes the place of `path` in one step: a reader sees the old file or the new one, also when
+    the process dies in between.
     Raises DtypeError for a dtype that symdl does not have, MissingDependencyError without safetensors.
     """
     safetensors = extras.load("safetensors.numpy", "saving weights")
     text = {"symdl.version": extras.own_version(), **(metadata or {})}
     data: bytes = safetensors.save({name: plain(name, value) for name, value in tensors.items()}, text)
-    write_atomically(Path(path), data)
+    write_atomically(Path(path), in_order(data))
+
+
+def in_order(data: bytes) -> bytes:
+    """A safetensors file with its metadata sorted; safetensors draws their order anew for every file."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format's padding
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -22,46 +23,60 @@ class Checkpoint(Callback):
     """Writes the whole state of the run to a safetensors file after every `every` epochs, atomically.
 
     The file holds parameters, optimizer state, the states of the random generators and of the other callbacks, and the
-    history. With resume=True, and where the file exists, the run goes on from it, and ends with the very bits of a run
-    that was never interrupted. Data, batch size, shuffling and optimizer must be the same: else DataError.
+    history; where runs belong together (`stage` of `fit`), as pretraining and fine-tuning do, those of each. With
+    resume=True, and where the file exists, the run goes on from it, and ends with the very bits of a run that was never
+    interrupted. Data, batch size, shuffling and optimizer must be the same: else DataError.
     """
 
     order: ClassVar[int] = 1  # after those whose state it writes
-    FORMAT: ClassVar[str] = "symdl checkpoint 1"
+    FORMAT: ClassVar[str] = "symdl checkpoint 2"
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1, resume: bool = False) -> None:
         if every < 1:
             raise ConfigError(f"Checkpoint: every {every} epochs must be at least 1")
         self.path, self.every, self.resume = Path(path), every, resume
+        self.stages: dict[int, tuple[dict[str, Array], dict[str, str]]] = {}  # arrays and metadata of each
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.resume and self.path.exists():
             self.load()
+        elif not self.run.stage[0]:
+            self.stages.clear()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if (epoch + 1) % self.every == 0 or epoch + 1 == self.run.epochs:
             self.save()
 
     def save(self) -> None:
-        """Write the file."""
-        trainer = self.trainer
+        """Write the file: this run as it is now, and those before it."""
+        trainer, stage = self.trainer, self.run.stage[0]
         arrays = {f"trainer.{name}": value for name, value in values(trainer.shared).items()}
         for callback in self.run.callbacks:
             arrays |= {f"{type(callback).__name__}.{name}": value for name, value in callback.state().items()}
         metadata = {
-            "format": self.FORMAT,
             "settings": json.dumps(dict(self.run.settings()), sort_keys=True),
             "rng": json.dumps(trainer.rng.bit_generator.state),
             "noise": json.dumps(trainer.noise.get_state()),
             "records": json.dumps([[r.epoch, r.seconds, r.metrics] for r in trainer.history.records]),
         }
-        safetensors.save(self.path, arrays, metadata)
+        self.stages = {k: kept for k, kept in self.stages.items() if k < stage} | {stage: (arrays, metadata)}
+        named = [{f"{k}/{name}": v for name, v in arrays.items()} for k, (arrays, _) in self.stages.items()]
+        said = [{f"{k}/{name}": v for name, v in metadata.items()} for k, (_, metadata) in self.stages.items()]
+        safetensors.save(self.path, dict(ChainMap(*named)), {"format": self.FORMAT, **ChainMap(*said)})
 
     def load(self) -> None:
-        """Take up the run of the file. Raises DataError when it is not a checkpoint of such a run."""
-        arrays, metadata = safetensors.load(self.path)
-        if metadata.get("format") != self.FORMAT:
-            raise DataError(f"resume: {self.path} is no checkpoint: its format is {metadata.get('format')!r}")
+        """Take up the run of the file; of runs that belong together one that had not begun then begins anew.
+
+        Raises DataError when it is not a checkpoint of such a run."""
+        stage = self.run.stage[0]
+        self.stages = self._read()
+        if stage not in self.stages and stage - 1 in self.stages:
+            return
+        if stage not in self.stages:
+            raise DataError(
+                f"resume: {self.path} is of another run: it has no stage {stage + 1} of {self.run.stage[1]}"
+            )
+        arrays, metadata = self.stages[stage]
         try:
             then, rng = json.loads(metadata["settings"]), json.loads(metadata["rng"])
             key, count = map(int, json.loads(metadata["noise"]))
@@ -72,6 +87,8 @@ class Checkpoint(Callback):
         changed = [(name, f"{then.get(name)} then", f"{now[name]} now") for name in now if then.get(name) != now[name]]
         if changed:
             raise DataError(f"resume: {self.path} is of another run", changed)
+        if self.run.anew:
+            return
         groups: dict[str, dict[str, Array]] = {}
         for name, value in arrays.items():
             group, _, rest = name.partition(".")
@@ -83,6 +100,19 @@ class Checkpoint(Callback):
         trainer.history.records[:] = records
         for callback in self.run.callbacks:
             callback.restore(groups.get(type(callback).__name__, {}))
+
+    def _read(self) -> dict[int, tuple[dict[str, Array], dict[str, str]]]:
+        """The arrays and metadata of each stage in the file."""
+        arrays, metadata = safetensors.load(self.path)
+        if metadata.get("format") != self.FORMAT:
+            raise DataError(f"resume: {self.path} is no checkpoint: its format is {metadata.get('format')!r}")
+        stages: dict[int, tuple[dict[str, Array], dict[str, str]]] = {}
+        for kind, named in enumerate((arrays, metadata)):
+            for name, value in named.items():
+                stage, _, rest = name.partition("/")
+                if stage.isdecimal():
+                    stages.setdefault(int(stage), ({}, {}))[kind][rest] = value
+        return stages
 
 
 class BackupAndRestore(Checkpoint):
@@ -104,7 +134,8 @@ class BackupAndRestore(Checkpoint):
         super().on_train_begin(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        done = self.trainer.epoch >= self.run.epochs or self.run.stopping
+        stage, stages = self.run.stage
+        done = stage + 1 == stages and (self.trainer.epoch >= self.run.epochs or self.run.stopping)
         if self.delete_checkpoint and done and not self.trainer.history.interrupted:
             self.path.unlink(missing_ok=True)
 

@@ -53,7 +53,9 @@ def minimize(
     1995), CG (Polak and Ribiere, 1969) or BFGS. Noise is drawn once and stays, so that a line search sees one function;
     the cost is added up in float64 and the search itself is in float64, whatever the parameters are. precision: that of
     `symdl.function`; a search bears the last digit of a float64.
-    Ctrl-C ends the run as a callback would: history and parameters of the last whole iteration are kept.
+    Ctrl-C ends the run as a callback would: history and parameters of the last whole iteration are kept. A Checkpoint that is
+    taken up is compared with this run, which then begins anew and so has the bits of one that was never interrupted: what
+    a search has learned of the cost's curvature is SciPy's, and is in no file.
     Raises ConfigError for an unknown method and for an objective with updates of its own (running means, chains), whose
     cost is no function of the parameters; ShapeError or DataError for data that do not fit.
     """
@@ -73,13 +75,14 @@ def minimize(
         [*callbacks, *([ProgbarLogger()] if verbose else [])],
         epochs=trainer.epoch + max_iterations,
         batches=1,
-        settings=lambda: {"method": method, "tolerance": tolerance, "examples": len(plan)},
+        settings=lambda: {"method": method, "tolerance": tolerance, **plan.described()},
         model=model,
         verbose=verbose,
+        anew=True,
     )
     history = trainer.history
     run.begin()
-    search.start()  # a callback may have taken up a checkpoint
+    search.start()  # a callback may have set the parameters
     left = run.epochs - trainer.epoch
     try:
         history.stopped = run.stopping

@@ -52,7 +52,7 @@ class ProgbarLogger(Callback):
         record = self.trainer.history.records[-1]
         if self.bar is None:
             width = len(str(self.run.epochs))
-            line = f"epoch {record.epoch:>{width}}/{self.run.epochs} - {record.seconds:.2f} s - {record}"
+            line = f"{self._stage}epoch {record.epoch:>{width}}/{self.run.epochs} - {record.seconds:.2f} s - {record}"
             print(line, file=self._stream(), flush=True)
         else:
             self._show(epoch + 1, 0, str(record))
@@ -63,10 +63,10 @@ class ProgbarLogger(Callback):
             self.bar = None
         history, done = self.trainer.history, self.trainer.epoch
         if history.interrupted:
-            line = f"interrupted after epoch {done} of {self.run.epochs}; history and weights so far are kept"
+            line = f"interrupted after {self._stage}epoch {done} of {self.run.epochs}; history and weights so far are kept"
             print(line, file=self._stream(), flush=True)
         elif history.stopped:
-            print(f"stopped after epoch {done}: {history.stopped}", file=self._stream(), flush=True)
+            print(f"stopped after {self._stage}epoch {done}: {history.stopped}", file=self._stream(), flush=True)
 
     def _show(self, epochs: int, batches: int, metrics: str) -> None:
         """The bar after so many epochs, and batches of the next."""
@@ -74,9 +74,15 @@ class ProgbarLogger(Callback):
             self.task,
             total=self._total,
             completed=epochs * self.run.batches + batches,
-            description=f"epoch {epochs + (batches > 0)}/{self.run.epochs}",
+            description=f"{self._stage}epoch {epochs + (batches > 0)}/{self.run.epochs}",
             metrics=metrics,
         )
+
+    @property
+    def _stage(self) -> str:
+        """Which of several runs this is, "" of one alone."""
+        stage, stages = self.run.stage
+        return f"stage {stage + 1}/{stages}, " if stages > 1 else ""
 
     @property
     def _total(self) -> int | None:

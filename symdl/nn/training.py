@@ -322,11 +322,13 @@ def fit(
     callbacks: Sequence[Callback] = (),
     verbose: Literal[0, 1, 2] = 1,
     model: Any = None,
+    stage: tuple[int, int] = (0, 1),
 ) -> History:
     """`fit_iter` to its end, with callbacks: the history of the trainer, this run's records at its end.
 
     verbose=1 shows progress on standard error, 2 a plain line an epoch even on a terminal, 0 nothing. model: what
-    callbacks see as theirs. Ctrl-C ends the run as a callback would: the history and the weights so far are kept,
+    callbacks see as theirs. stage: (k, n) for the k-th, from 0, of n runs that belong together, as pretraining and
+    fine-tuning do: a checkpoint holds them all. Ctrl-C ends the run as a callback would: the history and the weights so far are kept,
     `history.interrupted` is true, and a line or a warning says so.
     """
     plan = planned(trainer, data, validation, weights)
@@ -344,6 +346,7 @@ def fit(
         settings=cache(settings),
         model=model,
         verbose=verbose,
+        stage=stage,
     )
     history = trainer.history
     try:

@@ -99,7 +99,8 @@ class Run:
     """One call of `fit`: its trainer, plan and callbacks.
 
     epochs: how many there are to be in all; batches: of one epoch. settings: makes what a resumed run must have in
-    common. model: what callbacks see as their model, the trainer if not given.
+    common. model: what callbacks see as their model, the trainer if not given. stage: see `symdl.nn.fit`.
+    anew: whether a resumed run begins at its first epoch, since a checkpoint has not all that it knows.
     """
 
     def __init__(
@@ -112,6 +113,8 @@ class Run:
         settings: Callable[[], Mapping[str, Any]],
         model: Any = None,
         verbose: int = 0,
+        stage: tuple[int, int] = (0, 1),
+        anew: bool = False,
     ) -> None:
         for callback in callbacks:
             if not isinstance(callback, Callback):
@@ -120,6 +123,7 @@ class Run:
                     "Callbacks are objects of subclasses of symdl.nn.Callback.",
                 )  # fmt: skip
         self.trainer, self.epochs, self.batches, self.settings = trainer, epochs, batches, settings
+        self.stage, self.anew = stage, anew
         self.model = trainer if model is None else model
         self.params = {"verbose": verbose, "epochs": epochs, "steps": batches or None}
         self.callbacks = sorted(callbacks, key=lambda c: c.order)

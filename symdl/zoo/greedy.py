@@ -52,12 +52,14 @@ def greedy(
     validation: Any = None,
     callbacks: Sequence[Callback] = (),
     verbose: Literal[0, 1] = 1,
+    following: int = 0,
 ) -> list[History]:
     """Train the stages from the bottom to the top, each until it has `epochs` epochs: the history of each.
 
     x[n, features]: the data of the first stage; every other one is given the codes of the stage below, computed once that
     is trained. epochs: one number, or one a stage. validation: rows held out, encoded in the same way. The other arguments are those of
-    `symdl.nn.fit`. A stage that has had its epochs before only encodes, so that an interrupted run can go on.
+    `symdl.nn.fit`. following: how many runs follow that belong to these, as fine-tuning does: see its `stage`.
+    A stage that has had its epochs before only encodes, so that an interrupted run can go on.
     (Hinton, Osindero and Teh, 2006, for Boltzmann machines; Bengio, Lamblin, Popovici and Larochelle, 2007, for any layer.)
     Raises ConfigError unless there is a number of epochs for each stage, ShapeError where a stage does not take the codes
     of the one below.
@@ -79,6 +81,7 @@ def greedy(
             validation=None if validation is None else (validation,),
             callbacks=callbacks,
             verbose=verbose,
+            stage=(k, len(stages) + following),
         )
         histories.append(history)
         if history.interrupted:

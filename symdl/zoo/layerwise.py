@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from symdl.errors import ConfigError
-from symdl.nn.callbacks import Callback
+from symdl.nn.callbacks import Callback, Checkpoint
 from symdl.nn.history import History
 from symdl.nn.plans import Validation
 from symdl.nn.training import Transform
@@ -76,12 +76,12 @@ class Layerwise(Network):
         verbose: Literal[0, 1] = 1,
     ) -> History:
         """Pretrain on all rows of x, fine-tune on those whose label is not -1: the history of fine-tuning, which the
-        other arguments are of. See Model.fit."""
+        other arguments are of; a Checkpoint among the callbacks holds pretraining, too. See Model.fit."""
         rows, wanted = self.training_inputs(x, "fit"), np.asarray(y)
         known = wanted != UNLABELLED if wanted.shape == (len(rows),) else np.ones(len(rows), bool)
         labels = self.labels(y if known.all() else wanted[known], "fit")  # which says what is wrong with y
         self.held_out(validation, "fit")  # and this what with validation, before the long part
-        self.pretrain(rows, verbose=verbose)
+        self.pretrain(rows, callbacks=[c for c in callbacks if isinstance(c, Checkpoint)], verbose=verbose)
         if self.pretraining and self.pretraining[-1].interrupted:
             return self.pretraining[-1]
         history = self.fine_tune(
@@ -109,6 +109,7 @@ class Layerwise(Network):
                 validation=held_out,
                 callbacks=callbacks,
                 verbose=verbose,
+                following=1,
             )
         self.seen(rows)
         return self.pretraining
@@ -129,7 +130,9 @@ class Layerwise(Network):
         self.begin()
         if self.range is None:
             self.seen(data[0])
-        return self.train(*data, validation=held_out, callbacks=callbacks, transform=transform, verbose=verbose)
+        how: dict[str, Any] = {"callbacks": callbacks, "transform": transform, "verbose": verbose}
+        pretrained = len(self.pretraining)
+        return self.train(*data, validation=held_out, stage=(pretrained, pretrained + 1), **how)
 
     @property
     def shape(self) -> tuple[int, ...]:
