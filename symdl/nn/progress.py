@@ -63,7 +63,9 @@ class ProgbarLogger(Callback):
             self.bar = None
         history, done = self.trainer.history, self.trainer.epoch
         if history.interrupted:
-            line = f"interrupted after {self._stage}epoch {done} of {self.run.epochs}; history and weights so far are kept"
+            line = (
+                f"interrupted after {self._stage}epoch {done} of {self.run.epochs}; history and weights so far are kept"
+            )
             print(line, file=self._stream(), flush=True)
         elif history.stopped:
             print(f"stopped after {self._stage}epoch {done}: {history.stopped}", file=self._stream(), flush=True)
