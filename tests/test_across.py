@@ -10,11 +10,13 @@ import pytest
 
 import symdl
 import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.across import SHORT, across
 from symdl.compilation import Graph, lowered
 from symdl.loops import For
 from symdl.ops.sorting import places_in_order
 from symdl.program import Kernel
+from symdl.runs import native
 
 LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, SHORT - 1, SHORT, SHORT + 1, 70, 131)
 DTYPES = ("float32", "float64", "int32", "int8", "bool", "uint64")
@@ -69,6 +71,37 @@ def test_rows_and_columns_are_numpys_and_do_not_depend_on_their_neighbours() -> 
         for start, end in ((0, 1), (3, 20), (30, 37)):
             for mine, alone in zip(found[:3], f(array[start:end])[:3], strict=True):
                 np.testing.assert_array_equal(mine[start:end], alone)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("cpu", "features"), [("x86-64", ""), ("x86-64-v3", "+avx2,+fma,+avx")], ids=["sse2", "avx2"])
+def test_functions_by_several_vectors_do_not_depend_on_their_neighbours(cpu: str, features: str, dtype: str) -> None:
+    here = native().machine
+    if not here.triple.startswith("x86_64") or (features and "+avx2" not in here.features.split(",")):
+        pytest.skip("this processor has no such instructions")
+    x = T.tensor("x", dtype=dtype, shape=(None, None))
+    bell = T.exp(-x * x)
+    roots = T.exp(x), T.tanh(x) / T.exp(-x), T.log1p(x * x), bell.sum(axis=0), bell.sum(axis=1)
+    executable = CpuBackend(cpu, features).compile(lowered(Graph((x,), (), roots, (), precision="plain")).program)
+
+    def run(array: Any) -> list[Any]:
+        status, found = executable.execute(executable.bind([array]))
+        assert status == 0
+        return list(found)
+
+    rng = np.random.default_rng(1)
+    for columns in (*LENGTHS, 2 * SHORT - 1, 2 * SHORT, 1000):
+        array = rng.standard_normal((5, columns)).astype(dtype)
+        wide = array.astype("longdouble")
+        hump = np.exp(-wide * wide)
+        truth = [np.exp(wide), np.tanh(wide) * np.exp(wide), np.log1p(wide**2), hump.sum(axis=0), hump.sum(axis=1)]
+        found = run(array)
+        for mine, true in zip(found, truth, strict=True):
+            np.testing.assert_allclose(mine, true.astype(dtype), rtol=16 * np.finfo(dtype).eps)
+        for start in {0, columns // 2, columns - 1}:  # in whole vectors, or among what is left
+            alone = run(np.ascontiguousarray(array[:, start : start + 1]))
+            for mine, own in zip(found[:4], alone[:4], strict=True):
+                np.testing.assert_array_equal(mine[..., start : start + 1], own)
 
 
 def plans(root: Any) -> list[Any]:

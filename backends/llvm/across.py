@@ -25,6 +25,9 @@ from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
+FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
+INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
+DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
@@ -172,21 +175,29 @@ class AcrossWriter(DrawWriter):
         return self.attempt(loop) is not None or self.as_whole(loop) is not None
 
     def wider(self, loop: For, plan: Plan) -> Plan | None:
-        """Four vectors at once for a cheap loop that only adds up: an addition waits for the one before it, not for memory."""
+        """Several vectors at once for a long loop. Four where it is cheap and only adds up: an addition waits for the one
+        before it, not for memory. Two where it computes a few functions: their numbers are loaded once for both, and the
+        chains of one fill the gaps of the other's."""
         items = list(walk(*loop.body))
+        applied = [x for x in items if isinstance(x, Apply)]
         if (
             plan.choice is not None
-            or not plan.sums
             or plan.running
             or any(s.ordered for s in plan.sums.values())
-            or any(isinstance(x, Store | Guard) for x in items)
-            or any(isinstance(x, Apply) and (x.primitive not in CHEAP or x.dtype in WIDE) for x in items)
-            or len(items) > LIGHT
+            or any(isinstance(x, Guard) for x in items)
+            or any(x.dtype in WIDE for x in applied)
             or (isinstance(loop.extent, int) and loop.extent < SHORT)
             or self.attempt(loop) is not None
         ):
             return None
-        return replace(plan, lanes=4 * plan.lanes)
+        costly = [x for x in applied if x.primitive not in CHEAP]
+        functions = [x for x in costly if x.primitive not in DIVISIONS]
+        lanes = plan.lanes
+        if 0 < len(functions) <= FEW and all(x.primitive in INLINED for x in functions):
+            lanes = max(2 * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions), lanes)
+        elif plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
+            lanes *= 4
+        return None if lanes == plan.lanes else replace(plan, lanes=lanes)
 
     def rounds(self, loop: For, plan: Across) -> None:
         """All rounds: by whole vectors, then what is left."""
