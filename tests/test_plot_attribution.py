@@ -9,12 +9,14 @@ import pytest
 
 import symdl
 import symdl.tensor as T
+from symdl import plot
 from symdl.errors import ConfigError, ShapeError
 from symdl.expr import Expr
-from symdl.nn import Sequential, layers
+from symdl.nn import Input, Sequential, layers
 from symdl.plot import deconvnet, integrated_gradients, occlusion_map, saliency_map, top_patches
 from symdl.plot.deconvnet import activities
 from symdl.plot.parts import activation_name, flat, logits, position
+from symdl.zoo import LeNet
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -107,6 +109,25 @@ def test_saliency_is_the_derivative_of_the_evidence(activation: str) -> None:
     np.testing.assert_allclose(saliency_map(model, x, 1)[3], wanted[3], rtol=1e-12)
     with pytest.raises(ShapeError, match="4 examples meet 2 targets"):
         saliency_map(model, x, [0, 1])
+
+
+def test_a_batch_of_one_and_rows_of_pixels_are_what_the_model_takes() -> None:
+    model = LeNet(image=(1, 4, 4), filters=(2,), kernel=2, hidden=3, classes=3)
+    rows = np.random.default_rng(0).random((2, 16)).astype(np.float32)
+    images = rows.reshape(2, 1, 4, 4)
+    whole = saliency_map(model, images, 1)
+    np.testing.assert_array_equal(saliency_map(model, rows, 1), whole.reshape(2, 16))
+    np.testing.assert_array_equal(integrated_gradients(model, rows, 1, steps=2).shape, rows.shape)
+    for one in (rows[0], rows[:1], images[0], images[:1], images[0, 0]):
+        np.testing.assert_array_equal(plot.saliency(model, one, 1).images[0].get_array(), whole[0, 0])
+    keras = Sequential([Input((16,)), layers.Dense(3, "softmax")])
+    assert plot.saliency(keras, rows[:1], 0).images[0].get_array().shape == (4, 4)
+    with pytest.raises(ShapeError, match=r"^one example is wanted.*\n  x  +\[2, 16\]\n  example  \[1, 4, 4\]"):
+        plot.saliency(model, rows, 1)
+    with pytest.raises(ShapeError, match=r"^data do not fit the model\n  x  +\[2, 15\]\n  examples  \[n, 1, 4, 4\]"):
+        saliency_map(model, rows[:, 1:], 1)
+    with pytest.raises(ShapeError, match="data do not fit the model"):
+        activities(model, images.reshape(2, 4, 4, 1), 0)  # channels last
 
 
 def test_saliency_of_a_function_and_of_a_single_score() -> None:

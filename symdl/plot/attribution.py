@@ -33,9 +33,9 @@ def score_gradient(model: Any, x: Array) -> Function:
 
 def saliency_map(model: Any, x: Any, target: Any = 0) -> Array:
     """The derivative of the score of class `target` by each number of x, of x's shape (Simonyan, Vedaldi, Zisserman, 2014)."""
-    x = examples(x)
+    given, x = np.shape(x), examples(x, model)
     gradient = score_gradient(model, x)
-    return applied(lambda *a: gradient(*a)[1], x, targets(target, x))
+    return applied(lambda *a: gradient(*a)[1], x, targets(target, x)).reshape(given)
 
 
 def integrated_gradients(model: Any, x: Any, target: Any = 0, baseline: Any = 0.0, steps: int = 64) -> Array:
@@ -47,7 +47,7 @@ def integrated_gradients(model: Any, x: Any, target: Any = 0, baseline: Any = 0.
     """
     if steps < 1:
         raise ConfigError(f"integrated_gradients: steps {steps} must be at least 1")
-    x = examples(x)
+    given, x = np.shape(x), examples(x, model)
     start = np.broadcast_to(np.asarray(baseline, x.dtype), x.shape)
     gradient = score_gradient(model, x)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
@@ -57,7 +57,7 @@ def integrated_gradients(model: Any, x: Any, target: Any = 0, baseline: Any = 0.
         line = (start[k] + share * (x[k] - start[k])).astype(x.dtype)
         slopes = applied(lambda *a: gradient(*a)[1], line, np.full(steps, label))
         out[k] = (x[k] - start[k]) * np.tensordot(weights / 2, slopes.astype(np.float64), 1)
-    return out
+    return out.reshape(given)
 
 
 def occlusion_map(

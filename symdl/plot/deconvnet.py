@@ -39,7 +39,7 @@ def activities(model: Any, x: Any, layer: Any) -> Array:
     """
     layers = flat(model)
     upto = position(layers, layer)
-    *_, last = forward(layers[: upto + 1], examples(x))
+    *_, last = forward(layers[: upto + 1], examples(x, model))
     return channels_first(last, channels_last(layers, upto))
 
 
@@ -51,7 +51,7 @@ def deconvnet(model: Any, x: Any, layer: Any, unit: int) -> Array:
     it. unit: of a dense layer, or a channel, whose place is that of its largest activity.
     Raises ConfigError for a layer or unit that is not there.
     """
-    x = examples(x)
+    given, x = np.shape(x), examples(x, model)
     layers = flat(model)
     upto = position(layers, layer)
     values = [x, *forward(layers[: upto + 1], x)]
@@ -60,7 +60,7 @@ def deconvnet(model: Any, x: Any, layer: Any, unit: int) -> Array:
         if activation_name(one) in RECTIFIERS:
             signal, one = np.maximum(signal, 0), unactivated(one)
         signal = _pulled(one, before, signal)
-    return signal
+    return signal.reshape(given)
 
 
 class TopPatches(NamedTuple):
@@ -79,7 +79,7 @@ def top_patches(model: Any, x: Any, layer: Any, unit: int, n: int = 9) -> TopPat
     x: images as the model takes them, [n, rows, columns, channels] or [n, channels, rows, columns]. A dense unit sees
     the whole image. Raises ConfigError for a layer or unit that is not there, ShapeError for data that are no images.
     """
-    x = examples(x)
+    x = examples(x, model)
     if x.ndim != 4:
         raise ShapeError(f"top_patches: {list(x.shape)} are no images with channels")
     layers = flat(model)

@@ -11,6 +11,7 @@ from symdl.errors import ShapeError
 from symdl.plot.attribution import integrated_gradients, occlusion_map, saliency_map
 from symdl.plot.canvas import Array, Axes, canvas, shown
 from symdl.plot.deconvnet import activities, deconvnet, top_patches
+from symdl.plot.parts import one_example
 from symdl.plot.tiles import as_images, tiled
 
 Size = tuple[int, ...] | None
@@ -34,12 +35,12 @@ def heat(values: Any, size: Size = None, title: str = "", ax: Axes | None = None
 
 def saliency(model: Any, x: Any, target: int, size: Size = None, ax: Axes | None = None) -> Axes:
     """How each pixel of one example moves the score of a class: its derivative (`saliency_map`)."""
-    return heat(saliency_map(model, np.asarray(x)[None], target)[0], size, f"saliency of class {target}", ax)
+    return heat(saliency_map(model, one_example(x, model), target)[0], size, f"saliency of class {target}", ax)
 
 
 def integrated(model: Any, x: Any, target: int, baseline: Any = 0.0, size: Size = None, ax: Axes | None = None) -> Axes:
     """What each pixel of one example adds to the score of a class (`integrated_gradients`)."""
-    values = integrated_gradients(model, np.asarray(x)[None], target, baseline)[0]
+    values = integrated_gradients(model, one_example(x, model), target, baseline)[0]
     return heat(values, size, f"what adds to class {target}", ax)
 
 
@@ -52,7 +53,7 @@ def occlusion(
 
 def deconvolved(model: Any, x: Any, layer: Any, unit: int, size: Size = None, ax: Axes | None = None) -> Axes:
     """What a unit has seen in one example (`deconvnet`)."""
-    return heat(deconvnet(model, np.asarray(x)[None], layer, unit)[0], size, f"layer {_name(layer)}, unit {unit}", ax)
+    return heat(deconvnet(model, one_example(x, model), layer, unit)[0], size, f"layer {_name(layer)}, unit {unit}", ax)
 
 
 def activations(
@@ -62,7 +63,7 @@ def activations(
 
     size: (rows, columns) for the units of a dense layer, one row if not given.
     """
-    values = activities(model, np.asarray(x)[None], layer)[0]
+    values = activities(model, one_example(x, model), layer)[0]
     if values.ndim == 1:
         rows, across = size or (1, len(values))
         if rows * across != len(values):

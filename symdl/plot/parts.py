@@ -7,13 +7,14 @@ A layer is a function of expressions. What more is used is used where it is ther
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 import symdl.tensor as T
-from symdl.errors import ConfigError
+from symdl.errors import ConfigError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.plot.canvas import Array
@@ -125,7 +126,52 @@ def channels_first(x: Array, last: bool) -> Array:
     return np.moveaxis(x, -1, 1) if last and x.ndim > 2 else x
 
 
-def examples(x: Any) -> Array:
-    """Data as a float array with at least one row; float32 for what is no float."""
+def examples(x: Any, model: Any = None) -> Array:
+    """Data as a float array with at least one row; float32 for what is no float.
+
+    model: where it says what shape an example has, rows of numbers become such examples; ShapeError for what does not fit.
+    """
     x = np.asarray(x)
-    return np.ascontiguousarray(x, dtype=x.dtype if x.dtype.kind == "f" else np.float32)
+    x = np.ascontiguousarray(x, dtype=x.dtype if x.dtype.kind == "f" else np.float32)
+    shape = shape_of(model)
+    if shape is None:
+        return x
+    found = _fitted(x, shape)
+    if found is None:
+        raise ShapeError(
+            "data do not fit the model", [("x", _shown(x.shape), ""), ("examples", _shown(("n", *shape)), "")]
+        )
+    return found
+
+
+def one_example(x: Any, model: Any) -> Array:
+    """One example, also as a batch of one, as the model takes it: [1, ...]. Raises ShapeError for several, or other shapes."""
+    x, shape = examples(x), shape_of(model)
+    if shape is None:
+        return x[None]
+    for batch in (x[None], x):
+        if len(batch) == 1 and (found := _fitted(batch, shape)) is not None:
+            return found
+    raise ShapeError(
+        "one example is wanted, as the model takes it", [("x", _shown(x.shape), ""), ("example", _shown(shape), "")]
+    )
+
+
+def shape_of(model: Any) -> tuple[int, ...] | None:
+    """The shape of an example where the model says it: `input_shape` in Keras' words, `shape` in those of the zoo."""
+    said = getattr(model, "input_shape", None) or getattr(model, "shape", None)
+    return tuple(said) if isinstance(said, list | tuple) and all(isinstance(n, int) for n in said) else None
+
+
+def _fitted(x: Array, shape: tuple[int, ...]) -> Array | None:
+    """x[n, ...] as examples of this shape: rows of their numbers, and images without their one channel, are brought to it."""
+    if not x.ndim:
+        return None
+    own = x.shape[1:]
+    if own == shape or own in ((math.prod(shape),), tuple(n for n in shape if n != 1)):
+        return x.reshape(len(x), *shape)
+    return None
+
+
+def _shown(shape: tuple[Any, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"

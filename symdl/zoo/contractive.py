@@ -40,6 +40,10 @@ class ContractiveAutoencoder(Autoencoder):
     Config = ContractiveConfig
     config: ContractiveConfig
 
+    @property
+    def precision(self) -> str:
+        return "plain"  # slopes h (1 - h) magnify as differences do: see step_precision
+
     def objective(self, x: Expr) -> Objective:
         plain = reconstruction(self.encoder, self.decoder, x, self.config.loss)
         norm = jacobian_norm(self.encoder.layers[0], x)  # type: ignore[arg-type]  # a Dense

@@ -16,7 +16,7 @@ from symdl.nn.optimizers import optimizer
 from symdl.nn.training import Trainer
 from symdl.nn.weights import assign, values
 from symdl.random import RandomStream
-from symdl.zoo.autoencoder import Mirror, reconstruction
+from symdl.zoo.autoencoder import Mirror, reconstruction, step_precision
 from symdl.zoo.base import Array
 from symdl.zoo.denoising import corrupted
 from symdl.zoo.greedy import Stage
@@ -81,7 +81,8 @@ class StackedAutoencoder(Layerwise):
         seen = corrupted(x, training.noise, amount)
         objective = reconstruction(Chain([layer]), decoder, x, c.reconstruction, training, seen)
         chosen = optimizer(c.pretraining_optimizer, c.pretraining_rate)
-        return Stage(Trainer(objective, chosen, seed=c.seed + 1 + k, precision="plain"), layer(x))
+        precision = step_precision(c.reconstruction)
+        return Stage(Trainer(objective, chosen, seed=c.seed + 1 + k, precision=precision), layer(x))
 
     def pretrain(
         self, x: Any, *, validation: Any = None, callbacks: Sequence[Callback] = (), verbose: Literal[0, 1] = 1

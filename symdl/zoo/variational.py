@@ -69,7 +69,7 @@ class VariationalAutoencoder(Model):
         self.decoder = Chain([*up, Dense(c.features, "sigmoid", name="pixels")], rng=rng)
         self.x: Expr = T.tensor("x", dtype=c.dtype, shape=(None, c.features))
         how = optimizer(c.optimizer, c.learning_rate)
-        self.trainer = Trainer(self.objective(self.x), how, seed=c.seed, precision="plain")  # a step bears last digits
+        self.trainer = Trainer(self.objective(self.x), how, seed=c.seed)
 
     def objective(self, x: Expr) -> Objective:
         """-elbo(x), by the reparameterised draw z = mean + deviation * noise, through which the gradient flows."""
