@@ -7,7 +7,7 @@ import re
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -23,7 +23,6 @@ from symdl.config import config
 PAIR_LINES = 900  # of a text for every two parts of it: some 50 ms of work, of which 2 or 3 are the price of a part
 LENGTH = struct.Struct("<Q")
 MOST_PARTS = 16
-QUICK_LINES = 300  # of a part that is translated quickly: some 5 ms of work
 FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
 HOT = re.compile(r'define [^\n]* "hot"')  # an attribute of ours, which LLVM does not know
 HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+)\([^\n]*) \{$", re.MULTILINE)
@@ -88,28 +87,27 @@ def object_code(texts: Sequence[str], machine: Machine) -> bytes:
 
     They hold no addresses of this process and depend on nothing but texts and machine.
     """
-    return _translated_together([(text, 1) for text in texts], machine)
+    return together(at_once([partial(translated, text, machine) for text in texts], config.threads))
 
 
 def quick_code(text: str, machine: Machine) -> bytes:
-    """The same of a text, in a quarter of the time: only its functions with the attribute "hot" are optimized. Every number
-    that it computes is the same, bit for bit: the texts ask LLVM for each operation by itself."""
+    """The same of a library's text, in a quarter of the time: only its functions with the attribute "hot" are optimized. Every
+    number that it computes is the same, bit for bit: the texts ask LLVM for each operation by itself. By one thread, since
+    others are at work when it is wanted."""
     hot = [HOT.match(f) is not None for f in FUNCTIONS.split(text)[1:]]
-    if any(hot) and not all(hot):
-        warm, rest = distributed(text, [int(not is_hot) for is_hot in hot], 2)
-        return _translated_together([(rest, 0), (warm, 1)], machine)
-    count = min(text.count("\n") // QUICK_LINES, config.threads)  # not kept, so it may depend on the threads
-    return _translated_together([(part, int(any(hot))) for part in in_parts(text, count)], machine)
+    if not any(hot) or all(hot):
+        return together([translated(text, machine, int(any(hot)))])
+    warm, rest = distributed(text, [int(not is_hot) for is_hot in hot], 2)
+    return together([translated(rest, machine, 0), translated(warm, machine)])
 
 
-def _translated_together(texts: Sequence[tuple[str, int]], machine: Machine) -> bytes:
-    """What `object_code` gives, of texts with their levels of optimization."""
-    made = at_once([partial(_translated, text, machine, False, level) for text, level in texts], config.threads)
-    return b"".join(LENGTH.pack(len(one)) + one for one in made)
+def together(objects: Iterable[bytes]) -> bytes:
+    """Object files that link with one another as one piece."""
+    return b"".join(LENGTH.pack(len(one)) + one for one in objects)
 
 
 def objects_in(code: bytes) -> Iterator[bytes]:
-    """The object files that `object_code` has put together."""
+    """The object files that `together` has put together."""
     at = 0
     while at < len(code):
         (size,) = LENGTH.unpack_from(code, at)
@@ -119,12 +117,12 @@ def objects_in(code: bytes) -> Iterator[bytes]:
 
 def assembly(text: str, machine: Machine) -> str:
     """The machine code of an IR text, as text."""
-    return _translated(text, machine, True).decode()
+    return translated(text, machine, readable=True).decode()
 
 
 @inside
-def _translated(text: str, machine: Machine, readable: bool, level: int = 1) -> bytes:
-    """An object file, or its assembly text.
+def translated(text: str, machine: Machine, level: int = 1, readable: bool = False) -> bytes:
+    """The object file of one text at a level of LLVM's optimization, or its assembly text.
 
     Vectors and hoisting are in the text already, so only what turns variables into registers runs before the machine
     code is made, and that at LLVM's level 1: its vectoriser and companions take as long again as everything else,
@@ -229,11 +227,7 @@ def at_once(calls: Sequence[Callable[[], R]], threads: int) -> list[R]:
 def parts_of(text: str) -> list[str]:
     """An IR text as texts of about equal size whose object files link with one another; a short one, or one with
     variables, as it is. They depend on nothing but the text."""
-    return in_parts(text, min(2 * (text.count("\n") // PAIR_LINES), MOST_PARTS))
-
-
-def in_parts(text: str, count: int) -> list[str]:
-    """The same in so many parts."""
+    count = min(2 * (text.count("\n") // PAIR_LINES), MOST_PARTS)
     head, *functions = FUNCTIONS.split(text)
     if count < 2 or "= global" in head:
         return [text]

@@ -22,11 +22,12 @@ from symdl.backends.interface import Interface
 from symdl.backends.lifetime import when_freed
 from symdl.backends.llvm import RUNTIME, emit
 from symdl.backends.llvm.steps import all_steps, uses_library
-from symdl.backends.optimizing import Action, Job, ending, finish_all, later
+from symdl.backends.optimizing import Action, Job, ending, finish_all, held, later
 from symdl.backends.pool import DIGEST as POOL_DIGEST
 from symdl.backends.pool import Pool
 from symdl.backends.pool import module_text as pool_text
 from symdl.backends.routines import RAISED, Routine, Table
+from symdl.backends.streamed import Streamed, short_turns
 from symdl.config import config
 from symdl.errors import ProgramError
 from symdl.events import Stages
@@ -386,11 +387,12 @@ class CpuBackend:
     ) -> CpuExecutable:
         """Machine code for a verified Program. timed: with a clock around each step, for `clocks`. routines: what Calls of
         routines call, by number."""
-        stages = Stages()
-        text = emit(program, self.machine.target(), timed)
-        stages.done("emit", lambda: f"{text.count(chr(10))} lines of LLVM IR")
+        stages, target = Stages(), self.machine.target()
         quick = config.optimizing == "background" and not timed
-        code = quick_code(text, self.machine) if quick else object_code(parts_of(text), self.machine)
+        with Streamed(target.head, self.machine, config.threads) as streamed:
+            text = emit(program, target, timed, streamed.take if quick else None)
+            stages.done("emit", lambda: f"{text.count(chr(10))} lines of LLVM IR")
+            code = streamed.code() if quick else object_code(parts_of(text), self.machine)
         stages.done("machine code", lambda: f"{len(code)} bytes")
         if timed:  # nor are the libraries quick ones
             finish_all()
@@ -415,15 +417,16 @@ class CpuBackend:
             mine = machine.fingerprint()
             new = [key for name in ("entry", *served) if (key := f"{name} {mine}") not in _prepared]
             _prepared.update(new)
-        if not new:
-            yield
-            return
-        thread = threading.Thread(target=at_once, args=(tasks, config.threads - 1), name="symdl-libraries")
-        thread.start()
-        try:
-            yield
-        finally:  # a child that is forked later must not find its locks taken
-            thread.join()
+        with short_turns(), held():
+            if not new:
+                yield
+                return
+            thread = threading.Thread(target=at_once, args=(tasks, config.threads - 1), name="symdl-libraries")
+            thread.start()
+            try:
+                yield
+            finally:  # a child that is forked later must not find its locks taken
+                thread.join()
 
     def load(
         self,

@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from symdl.backends.forks import gate, inside
 
@@ -75,6 +76,7 @@ class Job:
 _lock = threading.Lock()
 _jobs: deque[Job] = deque()
 _working = False
+_holding: list[int] = []  # threads inside `held`
 
 
 def later(make: Callable[[], bytes], wanted: Callable[[], bool]) -> Job:
@@ -94,6 +96,19 @@ def finish_all() -> None:
         job.finish()
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """While anybody is inside, the thread begins no job: it would take a processor from those who are waited for."""
+    with _lock:
+        _holding.append(threading.get_ident())
+    try:
+        yield
+    finally:
+        with _lock:
+            _holding.remove(threading.get_ident())
+        _start()
+
+
 def ending() -> bool:
     """Whether the program is over but for threads such as ours."""
     return not threading.main_thread().is_alive()
@@ -103,7 +118,7 @@ def _start() -> None:
     """See to it that there is a thread, if there are jobs."""
     global _working
     with _lock:
-        if _working or not _jobs:
+        if _working or _holding or not _jobs:
             return
         _working = True
     try:
@@ -117,7 +132,7 @@ def _work() -> None:
     global _working
     while True:
         with _lock:
-            if not _jobs:
+            if _holding or not _jobs:
                 _working = False
                 return
             job = _jobs[0]
@@ -130,6 +145,7 @@ def _after_fork() -> None:
     """In the child, which has no thread yet."""
     global _lock, _working
     _lock, _working = threading.Lock(), False
+    _holding[:] = [thread for thread in _holding if thread == threading.get_ident()]
     for job in _jobs:
         job.renew()
     _start()

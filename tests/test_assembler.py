@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import re
+import sys
 import threading
 from functools import partial
 
@@ -12,6 +13,7 @@ import pytest
 
 from symdl.backends import assembler
 from symdl.backends.assembler import (
+    FUNCTIONS,
     PAIR_LINES,
     Machine,
     assembly,
@@ -21,6 +23,7 @@ from symdl.backends.assembler import (
     parts_of,
 )
 from symdl.backends.cpu import Engine
+from symdl.backends.streamed import LINES, Streamed, short_turns
 from symdl.config import config
 
 MACHINE = Machine()
@@ -126,11 +129,35 @@ def test_passes_and_their_builder_are_used_again() -> None:
     assert assembler._cleaners[MACHINE.fingerprint()] == kept  # LLVM loses 1.7 KB with each that is made
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_text_is_translated_while_it_is_written(threads: int) -> None:
+    """Functions in several parts find one another, the table and what is declared."""
+    head, *functions = FUNCTIONS.split(module())
+    target, beside = head.partition("@")[0].strip(), frozenset(("@" + head.partition("@")[2]).splitlines())
+    before = sys.getswitchinterval()
+    with short_turns(), Streamed(target, MACHINE, threads) as streamed:
+        for k, function in enumerate(functions):
+            streamed.take(function, beside if k else frozenset())
+        code = streamed.code()
+    assert sys.getswitchinterval() == before
+    assert len(list(objects_in(code))) > 3
+    assert total(code) == total(object_code([module()], MACHINE))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_llvm_refuses_while_a_text_is_written_is_raised(threads: int) -> None:
+    wrong = "define i64 @wrong() nounwind {\n" + "  ; nothing\n" * LINES + "  ret i64 %none\n}"
+    with Streamed("", MACHINE, threads) as streamed:
+        streamed.take(wrong, frozenset())
+        with pytest.raises(RuntimeError, match="%none"):
+            streamed.code()
+
+
 def test_calls_at_once_keep_their_order_and_meet() -> None:
     barrier = threading.Barrier(3)
 
     def call(k: int) -> int:
-        barrier.wait(10)  # broken unless three threads are inside at once
+        barrier.wait(600)  # broken unless three threads are inside at once
         return k
 
     assert at_once([partial(call, k) for k in range(9)], 3) == list(range(9))
@@ -146,7 +173,7 @@ def test_an_error_in_another_thread_is_the_callers() -> None:
         if threading.get_ident() != me:
             gate.set()
             raise ValueError("there")
-        assert gate.wait(10)
+        assert gate.wait(600)
 
     with pytest.raises(ValueError, match="there"):
         at_once([call, call], 2)

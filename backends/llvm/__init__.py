@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from symdl.backends.llvm.clocks import clock_table
 from symdl.backends.llvm.entries import enter, place, run
-from symdl.backends.llvm.module import RUNTIME, Module, Target
+from symdl.backends.llvm.module import RUNTIME, Module, Target, Told
 from symdl.backends.llvm.steps import Layout, all_steps
 from symdl.program import Kernel, Program
 
 
-def emit(program: Program, target: Target, timed: bool = False) -> str:
+def emit(program: Program, target: Target, timed: bool = False, told: Told | None = None) -> str:
     """The IR text of a verified Program. The same Program and target give the same text in every process.
 
-    timed: with a clock around each step (see `clocks`).
+    timed: with a clock around each step (see `clocks`). told: is given each function when it is finished, after all that it
+    calls, and what it needs beside it.
     """
-    return str(_module(program, target, timed))
+    return str(_module(program, target, timed, told))
 
 
 def functions_of(program: Program, target: Target) -> dict[str, list[int]]:
@@ -28,8 +29,8 @@ def functions_of(program: Program, target: Target) -> dict[str, list[int]]:
     return found
 
 
-def _module(program: Program, target: Target, timed: bool) -> Module:
-    module, layout = Module(target), Layout(program, timed)
+def _module(program: Program, target: Target, timed: bool, told: Told | None = None) -> Module:
+    module, layout = Module(target, told=told), Layout(program, timed)
     if timed:
         clock_table(module, len(layout.timed))
     place(module, layout)

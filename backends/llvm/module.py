@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Set
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -23,6 +23,8 @@ RUNTIME = (
     "convolve_float32",
     "convolve_float64",
 )  # the order of addresses in the run-time table
+
+Told = Callable[[str, Set[str]], None]  # is given a finished function, and what it needs beside it
 
 
 @cache
@@ -45,6 +47,12 @@ class Target:
     vector_bytes: int = 0
     size_type: str = "i64"
 
+    @property
+    def head(self) -> str:
+        """What a text begins with."""
+        named = ("triple", self.triple), ("datalayout", self.data_layout)
+        return "\n".join(f'target {name} = "{value}"' for name, value in named if value)
+
 
 @dataclass
 class Module:
@@ -55,12 +63,15 @@ class Module:
     functions: list[str] = field(default_factory=list)
     kernel_of: dict[int, str] = field(default_factory=dict)  # id of a loop nest -> its function
     kernels: dict[Hashable, str] = field(default_factory=dict)  # what a loop nest does -> the function that does it
+    told: Told | None = None  # is given each function, and what it needs beside it
     _names: dict[str, str] = field(default_factory=dict)
 
     def add(self, text: str, builder: Builder) -> None:
         """A finished function and what it needs beside it."""
         self.functions.append(text)
         self.declarations |= builder.declarations
+        if self.told is not None:
+            self.told(text, builder.declarations)
 
     def share(
         self,
@@ -80,8 +91,7 @@ class Module:
         return name
 
     def __str__(self) -> str:
-        head = [f'target triple = "{self.target.triple}"'] if self.target.triple else []
-        head += [f'target datalayout = "{self.target.data_layout}"'] if self.target.data_layout else []
+        head = [self.target.head] if self.target.head else []
         return "\n".join([*head, *sorted(self.declarations), *self.functions]) + "\n"
 
 

@@ -163,9 +163,7 @@ class PartWriter(SizeWriter):
         """Count the work of the step before this place, and look for an interrupt when there was much."""
         if self.quiet or commits:
             return
-        self.module.declarations.add(
-            VISIT.format(limit=POLL_AFTER, slot=RUNTIME.index("poll"), interrupted=INTERRUPTED)
-        )
+        self.declarations.add(VISIT.format(limit=POLL_AFTER, slot=RUNTIME.index("poll"), interrupted=INTERRUPTED))
         visits = self.size(work)
         if self.word != "i64":
             visits = self.emit(f"zext {self.word} {visits} to i64", "int64").text
