@@ -7,8 +7,6 @@ import pickle
 import re
 import sys
 import threading
-import tracemalloc
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -267,11 +265,19 @@ def test_a_long_call_holds_its_values_and_lets_other_threads_run() -> None:
         while not stop.is_set():
             seen.extend(turn.thread for turn in tuple(s.claims.writers & s.claims.everyone))
 
+    def call() -> None:
+        """Until the watcher has had the time to look while this thread is inside."""
+        for _ in range(1000):
+            f(x)
+            calls.append(threading.get_ident())
+            if threading.get_ident() in seen:
+                break
+
+    calls: list[int] = []
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for _ in range(3):
-        f(x)
-    inside = threading.Thread(target=f, args=(x,))
+    call()
+    inside = threading.Thread(target=call)
     inside.start()
     inside.join()
     stop.set()
@@ -279,7 +285,7 @@ def test_a_long_call_holds_its_values_and_lets_other_threads_run() -> None:
     assert set(seen) == {threading.get_ident(), inside.ident}
     assert not s.claims.everyone
     assert not s.claims.writers
-    assert set(s.get_value().tolist()) == {4}
+    assert set(s.get_value().tolist()) == {len(calls)}
 
 
 def test_more_long_calls_at_once_than_turns_of_their_own() -> None:
@@ -335,11 +341,13 @@ def test_a_check_in_a_kernel_is_told_by_python() -> None:
     x, i, s = T.dvector("x"), T.lvector("i"), shared(np.zeros(2), "s")
     f = function([x, i], x[i], updates=[(s, s + 1)])
     a, good, bad = np.arange(3.0), np.array([0, 2]), np.array([0, 7])
+    gc.collect()  # what other tests have left is not to be freed meanwhile
     before = [sys.getrefcount(v) for v in (a, bad, np.dtype("f8"))]
     for _ in range(100):
         assert not takes(f, a, bad)
         with pytest.raises(IndexRangeError, match="index 7 lies outside the 3 entries"):
             f(a, bad)
+    gc.collect()
     assert s.get_value().tolist() == [0, 0]
     assert [sys.getrefcount(v) for v in (a, bad, np.dtype("f8"))] == before
     assert f(a, good).tolist() == [0, 2]
@@ -387,140 +395,6 @@ def test_calls_that_no_function_takes(plus_one: Function) -> None:
     with pytest.raises(InputError, match="no input named"):
         plus_one(y=np.ones(2))
     assert natively(plus_one) is NotImplemented
-
-
-# ---- objects ----
-
-
-def test_a_function_is_an_ordinary_object(plus_one: Function) -> None:
-    plus_one.note = 1  # type: ignore[attr-defined]
-    assert plus_one.note == 1  # type: ignore[attr-defined]
-    assert callable(plus_one)
-    assert plus_one.__call__(np.ones(1)).tolist() == [2]
-    assert next(map(plus_one, [np.ones(1)])).tolist() == [2]
-    assert plus_one(*[np.ones(1)]).tolist() == [2]
-
-
-def test_subclasses() -> None:
-    class Loud(Function):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self.calls = 0
-
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            return super().__call__(*args, **kwargs)
-
-    class Plain(Function):
-        pass
-
-    x = T.dvector("x")
-    for kind in (Loud, Plain):
-        f = kind([x], x + 1, (), (), "raise", None, None, None, False)
-        assert f(np.ones(2)).tolist() == f(x=[1.0, 1.0]).tolist() == [2, 2]
-        assert getattr(f, "calls", 2) == 2
-        assert isinstance(f, Function)
-
-
-def test_a_function_is_freed_with_its_last_reference(plus_one: Function) -> None:
-    x, s = T.dvector("x"), shared(np.zeros(3), "s")
-    f = function([x], {"y": x + s}, updates=[(s, s + x)])
-    f(np.ones(3))
-    dead, entry, executable = weakref.ref(f), sys.getrefcount(f._entry), weakref.ref(f._main.executable)
-    gc.disable()
-    try:
-        del f
-        assert dead() is None
-        assert executable() is None
-    finally:
-        gc.enable()
-    assert entry == 2
-
-
-def test_a_function_in_a_cycle_is_collected() -> None:
-    class Last:
-        """Calls the function when it dies, in the middle of a collection."""
-
-        def __del__(self) -> None:
-            seen.append(self.f(np.ones(2)).tolist())  # type: ignore[attr-defined]
-
-    x = T.dvector("x")
-    seen: list[Any] = []
-    f = function([x], x + 1)
-    last = Last()
-    last.f = f  # type: ignore[attr-defined]
-    f.last = last  # type: ignore[attr-defined]
-    dead = weakref.ref(f)
-    del f, last
-    gc.collect()
-    assert (dead(), seen) == (None, [[2, 2]])
-
-
-def test_a_function_robbed_of_its_parts_raises() -> None:
-    x = T.dvector("x")
-    f = function([x], x + 1)
-    vars(f).clear()
-    assert f(np.ones(2)).tolist() == [2, 2]
-    f._entry = 5  # type: ignore[assignment]
-    with pytest.raises(AttributeError):
-        f(np.ones(2))
-    del f._entry
-    with pytest.raises(AttributeError):
-        f(np.ones(2))
-    with pytest.raises(TypeError):
-        Function.__new__(Function)(1)
-
-
-@pytest.mark.parametrize("n", [3, 200_000])
-def test_nothing_leaks(n: int) -> None:
-    """Reference counts and allocated blocks stay as they are: short calls and long ones, good and refused."""
-    x, k, s = T.dvector("x"), T.dscalar("k"), shared(np.zeros(n), "s")
-    f = function([x, k], {"y": x * k, "z": x.sum()}, updates=[(s, s + x)])
-    g, nothing = function([x], [x + s, x * 2]), function([], updates=[(s, s * 1)])
-    a, number = np.ones(n), 1.25
-    rounds = 200 if n < 100 else 5
-
-    def calls() -> None:
-        for _ in range(rounds):
-            f(a, number)
-            f(a, 2)
-            g(a)
-            nothing()
-            for bad in ((a[:1], 1), (a, "x"), (a,)):
-                with pytest.raises(SymdlError):
-                    f(*bad)
-
-    watched: list[Any] = [a, number, np.dtype("f8"), None, s, s.array, f, f._entry, np.ndarray, NotImplemented, "y"]
-    calls()
-    tracemalloc.start()
-    try:
-        calls()
-        gc.collect()
-        counts, memory = [sys.getrefcount(v) for v in watched], tracemalloc.get_traced_memory()[0]
-        calls()
-        gc.collect()
-        assert [sys.getrefcount(v) for v in watched] == counts
-        assert abs(tracemalloc.get_traced_memory()[0] - memory) < 15_000  # 100 bytes a round would be more
-    finally:
-        tracemalloc.stop()
-
-
-def test_scratch_memory_is_kept_between_calls_and_freed_with_the_function() -> None:
-    x = T.dmatrix("x")
-    f = function([x], T.tanh(x @ x) @ x)
-    tracemalloc.start()
-    try:
-        a = np.ones((100, 100))
-        f(a)
-        kept = tracemalloc.get_traced_memory()[0]
-        f(a)
-        assert abs(tracemalloc.get_traced_memory()[0] - kept) < 3000
-        assert kept > 80_000
-        del f
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] < kept - 60_000
-    finally:
-        tracemalloc.stop()
 
 
 # ---- the text and the measures ----

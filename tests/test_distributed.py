@@ -41,7 +41,7 @@ class Team:
     """Ranks that are threads: what they give is put on a table, and taken when all have put theirs."""
 
     def __init__(self, ranks: int) -> None:
-        self.ranks, self.table, self.barrier = ranks, [None] * ranks, threading.Barrier(ranks, timeout=60)
+        self.ranks, self.table, self.barrier = ranks, [None] * ranks, threading.Barrier(ranks, timeout=600)
 
     def run(self, work: Callable[[Any], Any]) -> list[Any]:
         with ThreadPoolExecutor(self.ranks) as pool:
@@ -231,7 +231,7 @@ def test_an_error_on_one_rank_ends_all_and_says_why(capsys: pytest.CaptureFixtur
 
 def mpi(ranks: int, *command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     line = [str(MPIEXEC), "-n", str(ranks), sys.executable, *command]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
 
 
 @needs_mpi

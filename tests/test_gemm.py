@@ -322,7 +322,7 @@ def test_a_small_stack_is_enough() -> None:
     overflows would end."""
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", SMALL_STACK], capture_output=True, text=True, cwd=root, check=False, timeout=300
+        [sys.executable, "-c", SMALL_STACK], capture_output=True, text=True, cwd=root, check=False, timeout=600
     )
     assert done.returncode == 0, (done.returncode, done.stderr)
     once = [900 / 64, 700 / 64, *(72.0**2 * 4 * 16 * n**2 for n in (38, 19))]

@@ -32,7 +32,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
         cwd=cwd,
         text=True,
         capture_output=True,
-        timeout=300,
+        timeout=600,
         check=False,
         env=kept | environment,
     )

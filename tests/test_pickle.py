@@ -139,7 +139,7 @@ def test_a_fresh_process_computes_the_same(tmp_path: Path) -> None:
     script = "import pickle, sys; f, data = pickle.load(open(sys.argv[1], 'rb'))\n" \
         "print([float(f(*data)) for _ in range(3)], [s.name for s in f.get_shared()], f)"  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "step.pickle")], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", script, str(tmp_path / "step.pickle")], capture_output=True, text=True, timeout=600,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}, cwd=tmp_path,
     )  # fmt: skip
     assert done.stdout.strip() == f"{here} {[s.name for s in step.get_shared()]} {step}", done.stderr
