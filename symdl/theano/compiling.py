@@ -26,8 +26,9 @@ from symdl.replacing import graph_replace
 from symdl.storage import SharedVariable
 from symdl.theano.flags import config
 from symdl.theano.mersenne import words_of
+from symdl.theano.nodes import Apply, FunctionGraph
 from symdl.theano.streams import random_state
-from symdl.theano.variables import Apply, FunctionGraph, Sizes, vector_of
+from symdl.theano.variables import Sizes, vector_of
 from symdl.types import Results
 
 MODES = ("Mode", "FAST_RUN", "FAST_COMPILE", "FAST_RUN_NOGC", "DebugMode", "DEBUG_MODE", "ProfileMode", "PROFILE_MODE",

@@ -21,8 +21,9 @@ from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr
 from symdl.functions import Function
 from symdl.replacing import clone as replaced_clone
 from symdl.theano.gradients import verify_grad as checked_gradient
+from symdl.theano.nodes import Apply, FunctionGraph, OpOf, ancestors
 from symdl.theano.own_ops import MethodNotDefined, Op
-from symdl.theano.variables import Apply, FunctionGraph, OpOf, ancestors, tag
+from symdl.theano.variables import tag
 from symdl.types import Results, TensorType
 
 # ---- theano.gof ----

@@ -17,7 +17,8 @@ from symdl.expr import Expr, as_expr, make, results
 from symdl.ops.extents import as_shape, exprs_of
 from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction, custom_gradient
 from symdl.theano.gradients import Disconnected
-from symdl.theano.variables import Apply, Sizes
+from symdl.theano.nodes import Apply
+from symdl.theano.variables import Sizes
 from symdl.types import TensorType, fresh_symbol
 
 

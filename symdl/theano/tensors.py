@@ -19,7 +19,8 @@ from symdl.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.ops.extents import as_shape
 from symdl.ops.views import reshape_to
-from symdl.theano.variables import EXTRA, Sizes, TensorTypeOf, copy_of, norms, vector_of
+from symdl.theano.kinds import TensorTypeOf
+from symdl.theano.variables import EXTRA, Sizes, copy_of, norms, vector_of
 
 
 class NotScalarConstantError(Exception):

@@ -30,8 +30,10 @@ import symdl.theano.ctc as ctc
 import symdl.theano.gpu_names as gpu_names
 import symdl.theano.gradients as gradients
 import symdl.theano.graphs as graphs
+import symdl.theano.kinds as kinds
 import symdl.theano.loops as loops
 import symdl.theano.networks as networks
+import symdl.theano.nodes as nodes
 import symdl.theano.own_ops as own_ops
 import symdl.theano.special as special
 import symdl.theano.streams as streams
@@ -138,9 +140,9 @@ ACTIVATIONS = _named(
 )
 BATCH = _of(normalization, "batch_normalization batch_normalization_train batch_normalization_test")
 CLASSES = {
-    "Variable": graphs.Variable, "Constant": face.ConstantOf, "Apply": face.Apply, "Op": own_ops.Op,
+    "Variable": graphs.Variable, "Constant": kinds.ConstantOf, "Apply": nodes.Apply, "Op": own_ops.Op,
     "Type": graphs.Type,
-    "TensorType": face.TensorTypeOf, "TensorVariable": face.TensorVariable, "TensorConstant": face.ConstantOf,
+    "TensorType": kinds.TensorTypeOf, "TensorVariable": kinds.TensorVariable, "TensorConstant": kinds.ConstantOf,
     "SharedVariable": SharedVariable, "TensorSharedVariable": SharedVariable, "ScalarSharedVariable": SharedVariable,
 }  # fmt: skip
 OPS = _of(graphs, "Elemwise DimShuffle Dot Subtensor AdvancedSubtensor1 Sum Reshape Join")
@@ -266,7 +268,7 @@ IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In
 GRAPH = {
     **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"),
     "ancestors": graphs.all_ancestors,
-    **_of(face, "Apply"), "Variable": graphs.Variable, "Constant": face.ConstantOf, "list_of_nodes": graphs.io_toposort,
+    **_of(nodes, "Apply"), "Variable": graphs.Variable, "Constant": kinds.ConstantOf, "list_of_nodes": graphs.io_toposort,
 }  # fmt: skip
 REWRITES: dict[str, Any] = {
     **dict.fromkeys(
@@ -421,7 +423,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
         **ERRORS,
         "Generic": graphs.Generic,
         "generic": graphs.Generic(),
-        "FunctionGraph": face.FunctionGraph,
+        "FunctionGraph": nodes.FunctionGraph,
         **dict.fromkeys(["WrapLinkerMany", "OpWiseCLinker", "CLinker", "PerformLinker"], refused("linker")),
         "ParamsType": graphs.Registry,
         "COp": own_ops.COp,
@@ -433,7 +435,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "SequenceDB": graphs.Registry,
         "EquilibriumDB": graphs.Registry,
         "Container": face.Container,
-        "Value": face.ConstantOf,
+        "Value": kinds.ConstantOf,
     },
     "gof.graph": GRAPH,
     "gof.op": {
@@ -453,7 +455,7 @@ MODULES: dict[str, Mapping[str, Any]] = {
         "hashtype": hash,
         "TestValueError": AttributeError,
     },
-    "gof.fg": {"FunctionGraph": face.FunctionGraph, **ERRORS},
+    "gof.fg": {"FunctionGraph": nodes.FunctionGraph, **ERRORS},
     "gof.opt": REWRITES,
     "gof.optdb": {"Query": graphs.Registry},
     "gof.toolbox": {"Feature": object, "ReplaceValidate": object},
@@ -540,7 +542,7 @@ TOP: dict[str, Any] = {
     "pp": graphs.pp, "pprint": graphs.pp, "dprint": graphs.debugprint, "sparse_grad": tensors.tensor_copy,
     "_asarray": _asarray, "Generic": graphs.Generic, "generic": graphs.Generic(),
     "predefined_modes": MODE["predefined_modes"], "predefined_linkers": {}, "predefined_optimizers": {},
-    "FunctionGraph": face.FunctionGraph,
+    "FunctionGraph": nodes.FunctionGraph,
     "OrderedUpdates": OrderedUpdates, "__version__": VERSION, "version": VERSION,
     "change_flags": config.change_flags, "Container": face.Container,
     "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": tensors.get_scalar_constant_value,

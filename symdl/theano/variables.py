@@ -1,36 +1,28 @@
 """What Theano's variables have and symdl's have not: tags, owners, free attributes, types that make variables.
 
 Expressions never change and have no room for more, so all of this is side data beside them, and the attributes are put
-on symdl's classes when this package is loaded. They add names; no name that symdl has means something else after.
+on symdl's classes when this package is loaded. Most are new names; x.shape, x.eval, x[...], repr(x) and bool(x) become
+Theano's.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 import symdl.tensor
-from symdl.config import config
 from symdl.errors import ImmutableError
 from symdl.expr import (
     CONSTANT,
     RESULT,
-    SKIPPED,
     VARIABLE,
     Expr,
-    Frozen,
     as_expr,
-    checked_dtype,
     constant,
     described,
-    make,
-    results,
-    variable,
 )
 from symdl.functions import Function, function
 from symdl.inputs import as_array
@@ -42,7 +34,9 @@ from symdl.ops.identities import copied
 from symdl.ops.reductions import ptp
 from symdl.ops.shaping import full_like, squeeze
 from symdl.storage import SharedVariable
-from symdl.types import Results, TensorType, fresh_serial, fresh_symbol
+from symdl.theano.kinds import TensorTypeOf, alike, as_variable, broadcastable, equal, filtered, new_variable, shown
+from symdl.theano.nodes import FunctionGraph, ancestors, owner
+from symdl.types import TensorType
 
 _beside: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # attributes that users put on expressions
 
@@ -101,141 +95,14 @@ def _set_tag(x: Expr, value: Any) -> None:
     _beside.setdefault(x, {})["tag"] = value.noted() if isinstance(value, Tag) else dict(vars(value))
 
 
-class Apply:
-    """The application of an op that made a variable: op, inputs, outputs. A view; two of one node are equal."""
-
-    def __init__(self, op: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        self.op, self.inputs, self.outputs = op, list(inputs), list(outputs)
-        self.tag = type("Tag", (), {})()
-
-    @property
-    def out(self) -> Any:
-        """The only output."""
-        return self.outputs[0]
-
-    @property
-    def nin(self) -> int:
-        return len(self.inputs)
-
-    @property
-    def nout(self) -> int:
-        return len(self.outputs)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Apply) and len(self.outputs) == len(other.outputs) and self.outputs[0] is other.outputs[0]
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.outputs[0])
-
-    def __repr__(self) -> str:
-        return f"{self.op}({', '.join(map(str, self.inputs))})"
-
-    def get_parents(self) -> list[Any]:
-        """The inputs."""
-        return list(self.inputs)
-
-
-class OpOf:
-    """The op of an Apply as a program sees it: its name, its parameters. Its class bears the name that Theano's has."""
-
-    def __init__(self, node: Expr) -> None:
-        self.node = node
-        self.name = node.op.name
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        params = self.__dict__["node"].params
-        if name in params:
-            return params[name]
-        raise AttributeError(f"the op {self.name} has no {name!r}")
-
-    @property
-    def outputs(self) -> list[Expr]:
-        """The results of a step of a loop, as formulas of the step's own variables."""
-        body = self.node.params.get("body")
-        if body is None:
-            raise AttributeError(f"the op {self.name} has no 'outputs'")
-        return list(body.outputs)
-
-    @property
-    def scalar_op(self) -> Any:
-        """What an elementwise op does to each element."""
-        if self.node.op.kind != "elementwise":
-            raise AttributeError(f"the op {self.name} has no 'scalar_op'")
-        return self.node.op
-
-    def __eq__(self, other: object) -> bool:
-        return self.node.op is other.node.op if isinstance(other, OpOf) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.node.op)
-
-    def __str__(self) -> str:
-        if type(self).__name__ == "DimShuffle" and "axes" in self.node.params:
-            axes = self.node.params["axes"]
-            places = (str(axes.index(k)) if k in axes else "x" for k in range(self.node.type.ndim))
-            return f"InplaceDimShuffle{{{','.join(places)}}}"
-        return f"Elemwise{{{self.name},no_inplace}}" if self.node.op.kind == "elementwise" else type(self).__name__
-
-    __repr__ = __str__
-
-
-CLASSES = {  # Theano's class of an op, where one word says it
-    "contract": "Dot", "spread": "DimShuffle", "transpose": "DimShuffle", "squeeze": "Subtensor", "slice": "Subtensor",
-    "gather": "AdvancedSubtensor", "scatter": "AdvancedIncSubtensor", "sum": "Sum", "prod": "Prod", "reshape": "Reshape",
-    "join": "Join", "softmax": "Softmax", "scan": "Scan", "extent": "Shape_i", "iota": "ARange", "if": "IfElse",
-}  # fmt: skip
-
-
-@cache
-def _class_of(name: str) -> type[OpOf]:
-    return type(name, (OpOf,), {})
-
-
-def op_of(node: Expr, compiled: bool = False) -> OpOf:
-    """The op of a node; a product in a compiled function is a Gemm."""
-    name = (
-        "Elemwise"
-        if node.op.kind == "elementwise"
-        else CLASSES.get(node.op.name, node.op.name.title().replace("_", ""))
-    )
-    return _class_of("Gemm" if compiled and name == "Dot" else name)(node)
-
-
 def text_of(x: Expr) -> str:
     """str(x) as Theano has it: a name, a constant, or the op that makes x and the number of the result."""
     if x.op is CONSTANT:
         return f"TensorConstant{{{x.params['value'].array}}}"
     if x.name or x.op is VARIABLE:
-        return x.name or f"<{_shown(x.type)}>"
+        return x.name or f"<{shown(x.type)}>"
     made = owner(x)
     return f"{made.op if made else x.op}.{x.params['index'] if x.op is RESULT else 0}"
-
-
-def owner(x: Expr) -> Apply | None:
-    """Who made x; None for variables, constants and shared values."""
-    if x.op.kind == "leaf":
-        return None
-    node = x.inputs[0] if x.op is RESULT else x
-    made: Any = getattr(node.params.get("call"), "made_by", None) or op_of(node)
-    return Apply(made, node.inputs, results(node))
-
-
-def ancestors(outputs: Sequence[Expr]) -> Iterator[Expr]:
-    """Every variable that the outputs depend on, and they themselves, each once, outputs first."""
-    seen: set[Expr] = set()
-    stack = list(outputs)
-    while stack:
-        n = stack.pop()
-        if n in seen:
-            continue
-        seen.add(n)
-        if not isinstance(n.type, Results):
-            yield n
-        stack += reversed(n.inputs)
 
 
 class Sizes(tuple[Any, ...]):
@@ -287,115 +154,6 @@ def copy_of(x: Expr, name: str | None = None) -> Expr:
 def fresh(x: Expr, name: str | None = None) -> Expr:
     """A new variable of the type of x: x.type()."""
     return x.type(name)  # type: ignore[no-any-return]  # put on below
-
-
-# ---- types ----
-
-
-def _broadcastable(kind: TensorType) -> tuple[bool, ...]:
-    return tuple(n == 1 if isinstance(n, int) else False for n in kind.shape)
-
-
-def _made(kind: TensorType, name: str | None = None) -> Expr:
-    """A new variable of this type. Extents that are known stay, others are its own."""
-    if not kind.shape:  # the very type: x.type is T.dscalar
-        leaf = make(VARIABLE, (), id=fresh_serial(), type=kind)
-        leaf.name = name
-        return leaf
-    return variable(name, [n if isinstance(n, int) else None for n in kind.shape], kind.dtype)
-
-
-PATTERNS = {
-    (): "scalar", (False,): "vector", (True, False): "row", (False, True): "col", (False, False): "matrix"
-}  # fmt: skip
-
-
-def _shown(kind: TensorType) -> str:
-    """As Theano writes a type."""
-    ones = _broadcastable(kind)
-    return f"TensorType({kind.dtype}, {PATTERNS.get(ones) or (ones if any(ones) else f'{len(ones)}D')})"
-
-
-def _filtered(kind: TensorType, data: Any, strict: bool = False, allow_downcast: bool | None = None) -> Any:
-    return as_array(data, _made(kind), strict, bool(allow_downcast))
-
-
-def _as_variable(kind: TensorType, other: Any, allow_convert: bool = True) -> Expr:
-    return as_expr(other)
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two types are one to Theano: dtype, number of axes, which have extent 1."""
-    return (
-        isinstance(one, TensorType)
-        and isinstance(other, TensorType)
-        and one.dtype == other.dtype
-        and _broadcastable(one) == _broadcastable(other)
-    )
-
-
-def _equal(one: TensorType, other: object) -> bool:
-    """Two types are equal to symdl if their sizes are proved equal; to a program that asks, if they are to Theano."""
-    if other.__class__ is not one.__class__:
-        return NotImplemented  # type: ignore[no-any-return]  # mypy knows it in methods alone
-    assert isinstance(other, TensorType)
-    if one.dtype == other.dtype and one.shape == other.shape:
-        return True
-    return not sys._getframe(1).f_code.co_filename.startswith(SKIPPED) and alike(one, other)
-
-
-class _Types(type):
-    def __instancecheck__(cls, thing: Any) -> bool:
-        return isinstance(thing, TensorType)
-
-    def __subclasscheck__(cls, other: Any) -> bool:
-        return other is cls or issubclass(other, TensorType)
-
-
-class TensorTypeOf(metaclass=_Types):
-    """T.TensorType(dtype, broadcastable): a type, which called makes a variable."""
-
-    def __new__(cls, dtype: Any, broadcastable: Sequence[Any], name: str | None = None, **_: Any) -> Any:
-        name_of = config.floatX if dtype == "floatX" else checked_dtype(dtype)
-        return _type(name_of, tuple(b is True or (type(b) is not bool and b == 1) for b in broadcastable))
-
-
-@cache
-def _type(dtype: str, ones: tuple[bool, ...]) -> TensorType:
-    """The one type of this dtype and these axes of extent 1: equal ones of Theano's are one."""
-    return TensorType(dtype, tuple(1 if b else fresh_symbol("n") for b in ones))
-
-
-class _Constants(type):
-    def __instancecheck__(cls, thing: Any) -> bool:
-        return isinstance(thing, Expr) and thing.op is CONSTANT
-
-
-class ConstantOf(metaclass=_Constants):
-    """Theano's Constant: an expression that is a number or an array."""
-
-    def __new__(cls, type: Any, data: Any, name: str | None = None) -> Any:
-        if not isinstance(type, TensorType):
-            return constant(data)
-        return make(CONSTANT, (), value=Frozen(np.asarray(data, type.dtype)), type=type)
-
-
-class _Symbolic(type):
-    def __instancecheck__(cls, thing: Any) -> bool:
-        return type(thing) is Expr and thing.op is not CONSTANT
-
-    def __subclasscheck__(cls, other: Any) -> bool:
-        return other is cls or issubclass(other, Expr)
-
-
-class TensorVariable(metaclass=_Symbolic):
-    """Theano's TensorVariable: an expression that is neither constant nor shared."""
-
-    def __new__(cls, type: Any, owner: Any = None, index: Any = None, name: str | None = None) -> Any:
-        return type(name)
-
-
-# ---- put on symdl's classes ----
 
 
 def _set_attribute(x: Expr, name: str, value: Any) -> None:
@@ -512,41 +270,6 @@ class Maker:
         self.linker = self
 
 
-class FunctionGraph:
-    """Inputs, outputs and the applications between them."""
-
-    def __init__(
-        self, inputs: Sequence[Expr], outputs: Sequence[Expr], clone: bool = True, compiled: bool = False, **_: Any
-    ) -> None:
-        self.inputs, self.outputs, self.compiled = list(inputs), list(outputs), compiled
-
-    @property
-    def variables(self) -> set[Expr]:
-        return set(ancestors(self.outputs))
-
-    @property
-    def apply_nodes(self) -> set[Apply]:
-        return set(self.toposort())
-
-    def toposort(self) -> list[Apply]:
-        """Applications, each after what it uses."""
-        order: dict[Apply, None] = {}
-        stack = [o for n in reversed(self.outputs) if (o := owner(n)) is not None]
-        while stack:
-            a = stack[-1]
-            above = [o for i in a.inputs if not isinstance(i.type, Results) and (o := owner(i)) is not None]
-            if a in order:
-                stack.pop()
-            elif missing := [o for o in above if o not in order]:
-                stack += reversed(missing)
-            else:
-                order[stack.pop()] = None
-        if self.compiled:
-            for a in order:
-                a.op = op_of(a.op.node, compiled=True) if isinstance(a.op, OpOf) else a.op
-        return list(order)
-
-
 def _maker(f: Function) -> Maker:
     return Maker(f)
 
@@ -588,7 +311,7 @@ EXTRA: dict[type, dict[str, Any]] = {
         "__bool__": _true, "__str__": text_of, "__repr__": text_of, "__getitem__": _item, "eval": _eval,
         "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copy_of, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
-        "shape": property(_sizes), "broadcastable": property(lambda x: _broadcastable(x.type)),
+        "shape": property(_sizes), "broadcastable": property(lambda x: broadcastable(x.type)),
         "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),
         "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype),
@@ -600,12 +323,12 @@ EXTRA: dict[type, dict[str, Any]] = {
     },
     SharedVariable: {"container": property(Container), "zero": _zero, "value": property(lambda s: s.get_value())},
     TensorType: {
-        "broadcastable": property(_broadcastable), "__call__": _made, "__repr__": _shown, "__eq__": _equal,
-        "make_variable": _made, "filter": _filtered,
-        "filter_variable": _as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
+        "broadcastable": property(broadcastable), "__call__": new_variable, "__repr__": shown, "__eq__": equal,
+        "make_variable": new_variable, "filter": filtered,
+        "filter_variable": as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
         "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
         "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
-            dtype or t.dtype, _broadcastable(t) if broadcastable is None else broadcastable
+            dtype or t.dtype, broadcastable(t) if broadcastable is None else broadcastable
         ),
     },
     Function: {
