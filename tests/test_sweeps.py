@@ -125,12 +125,16 @@ def test_an_interrupt_ends_it_between_batches(rng: np.random.Generator) -> None:
         raise KeyboardInterrupt
 
     order = np.arange(1_000_000) % 2000
+
+    def run() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        while True:
+            sweep(order)
+
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
-            while True:
-                sweep(order)
+            run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
