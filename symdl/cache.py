@@ -85,7 +85,7 @@ class Cache(MutableMapping[str, bytes]):
             raise KeyError(key) from None
         value = verified(data, self.prefix + key)
         if value is None:
-            logger.info("cache: %s is damaged and is made anew", path)
+            self._say_once("damaged", "in the cache of compiled code %s is damaged and is made anew", path)
             del self[key]
             raise KeyError(key)
         try:
@@ -238,12 +238,17 @@ class Cache(MutableMapping[str, bytes]):
             return 0
 
     def _tell(self, what: str, error: OSError) -> None:
-        """Say once in a process that the cache is of no use."""
+        """Say that the cache is of no use."""
+        self._say_once(
+            "no use", "compiled code cannot be kept in the cache folder %s (%s: %s)", self.folder, what, error
+        )
+
+    def _say_once(self, what: str, text: str, *values: object) -> None:
+        """A warning; the next of its kind in this process are for those who debug."""
         with _lock:
-            first = not _warned
+            first = what not in _warned
             _warned.add(what)
-        level = logging.WARNING if first else logging.DEBUG
-        logger.log(level, "compiled code cannot be kept in the cache folder %s (%s: %s)", self.folder, what, error)
+        logger.log(logging.WARNING if first else logging.DEBUG, text, *values)
 
 
 def check_private(about: os.stat_result, path: str) -> None:
