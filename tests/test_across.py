@@ -97,7 +97,7 @@ def test_functions_by_several_vectors_do_not_depend_on_their_neighbours(cpu: str
         truth = [np.exp(wide), np.tanh(wide) * np.exp(wide), np.log1p(wide**2), hump.sum(axis=0), hump.sum(axis=1)]
         found = run(array)
         for mine, true in zip(found, truth, strict=True):
-            np.testing.assert_allclose(mine, true.astype(dtype), rtol=16 * np.finfo(dtype).eps)
+            np.testing.assert_allclose(mine, true.astype(dtype), rtol=float(16 * np.finfo(dtype).eps))
         for start in {0, columns // 2, columns - 1}:  # in whole vectors, or among what is left
             alone = run(np.ascontiguousarray(array[:, start : start + 1]))
             for mine, own in zip(found[:4], alone[:4], strict=True):

@@ -192,12 +192,12 @@ class AcrossWriter(DrawWriter):
             return None
         costly = [x for x in applied if x.primitive not in CHEAP]
         functions = [x for x in costly if x.primitive not in DIVISIONS]
-        lanes = plan.lanes
         if 0 < len(functions) <= FEW and all(x.primitive in INLINED for x in functions):
-            lanes = max(2 * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions), lanes)
-        elif plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
-            lanes *= 4
-        return None if lanes == plan.lanes else replace(plan, lanes=lanes)
+            lanes = 2 * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
+            return replace(plan, lanes=lanes) if lanes > plan.lanes else None
+        if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
+            return replace(plan, lanes=4 * plan.lanes, asks=True)
+        return None
 
     def rounds(self, loop: For, plan: Across) -> None:
         """All rounds: by whole vectors, then what is left."""

@@ -75,6 +75,7 @@ class Plan:
     sums: dict[str, Sum] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)  # sums whose totals so far are used in each round
     choice: Choice | None = None
+    asks: bool = False  # whether what is read later is asked for now, since memory is the bound
 
     @property
     def step(self) -> int:

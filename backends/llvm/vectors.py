@@ -32,6 +32,8 @@ from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Extent, Symbol, replace_symbols, slope
 
 COUNTED = (1 << 31) - 64  # rounds that 32 bits count
+AHEAD = 1024  # bytes further, what will be read is asked for: a processor foresees nothing across the borders of pages
+LINE = 64  # bytes of a cache line
 
 
 class VectorWriter(KernelWriter):
@@ -42,6 +44,7 @@ class VectorWriter(KernelWriter):
     """
 
     close = 4  # places apart, at most, of elements that are picked out of vectors
+    asks = False  # whether what is read next is asked for
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
 
@@ -109,7 +112,9 @@ class VectorWriter(KernelWriter):
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
         if plan.choice is None:
+            self.asks = plan.asks
             self.vector_round(loop, plan, partial)
+            self.asks = False
         for k, pair in enumerate(chosen):
             assert plan.choice is not None
             self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
@@ -418,6 +423,8 @@ class VectorWriter(KernelWriter):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
             align = self.lanes_aligned(view, at)
             found = self.emit(f"load {vector}, {self.typed(start)}, align {align}", view.dtype)
+            for byte in range(AHEAD, AHEAD + lanes * size, LINE) if self.asks and step == 1 else ():
+                self.ask(start, byte)
             if step == -1:
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
                 order = f"<{lanes} x i32> <{backwards}>"
@@ -431,6 +438,12 @@ class VectorWriter(KernelWriter):
                 one = self.emit(f"load {kind}, {self.typed(place)}, align {size}", view.dtype).text
                 found = self.emit(f"insertelement {vector} {found.text}, {kind} {one}, i32 {k}", view.dtype)
         return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
+
+    def ask(self, place: str, bytes_: int) -> None:
+        """Have a line of memory, so many bytes further, brought into the caches."""
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        line = self.emit(f"getelementptr i8, ptr {place}, i64 {bytes_}", "int64").text
+        self.line(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 3, i32 1)")
 
     def picked(self, vector: str, view: View, first: str, step: int) -> Reg:
         """Elements a few places apart out of whole vectors, the last of which ends with the last element."""
