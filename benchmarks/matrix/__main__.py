@@ -5,8 +5,9 @@
     python -m benchmarks.matrix --compare OLD.json NEW.json
 
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
-some milliseconds, after one that is not counted; with several threads engines wait before it until those of the one before
-have gone to sleep. With one thread the time is the processor's, of all threads of the process, so that others at work on the
+some milliseconds; before it short calls are made once, so that caches are filled, and with several threads engines wait until
+those of the one before have gone to sleep. Engines that are far behind the best peer after three rounds are not sampled
+again. With one thread the time is the processor's, of all threads of the process, so that others at work on the
 machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
 share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
 much symdl's own samples scatter. A ratio is above 1 by more than noise if it is by more than half the distance of its
@@ -43,6 +44,9 @@ from symdl.runs import native
 
 GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last
+WARMING = 20e-3  # seconds of a call that needs none before it: it fills the caches in a small part of them
+LOOKS = 3  # rounds of engines that take FAR times as long as the best peer
+FAR = 2.0
 LONGEST = 1.0  # seconds a call beyond which an engine gets three rounds only
 ASLEEP = 0.03  # seconds after which the threads of every library have gone to sleep: OpenBLAS' spin for 2^26 ticks
 
@@ -86,6 +90,7 @@ def differs(cell: Cell, mine: Any, other: Any) -> bool:
 def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> dict[str, Any]:
     """All engines on one cell."""
     runs: dict[str, tuple[Any, int]] = {}
+    seconds_of: dict[str, float] = {}
     row: dict[str, Any] = {"cell": cell.label, "first_s": {}, "failed": {}, "differs": [], "inexact": [], "ulp": {}}
     mine: Any = None
     true = truth_of(cell)
@@ -110,27 +115,27 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
                 run()
             spent = time.perf_counter() - started
             calls = calls if spent >= SAMPLE else max(calls + 1, math.ceil(calls * SAMPLE / max(spent, 1e-7)))
-        runs[engine.name] = run, calls
+        runs[engine.name], seconds_of[engine.name] = (run, calls), spent / calls
         if spent / calls > LONGEST:
             rounds = min(rounds, 3)
     samples: dict[str, list[float]] = {name: [] for name in runs}
     clock = time.process_time if threads == 1 else time.perf_counter
     probe = limit_of(cell, str(mine.dtype), threads)
     rates = []
-    for _ in range(rounds):
+    for k in range(rounds):
         if probe is not None:
             rates.append(probe.rate())
-        for name, (run, calls) in runs.items():
+        for name, (run, calls) in (close(row, samples, runs) if k >= LOOKS else runs).items():
             if threads > 1:
                 time.sleep(ASLEEP)
-            run()
+            if seconds_of[name] < WARMING:
+                run()
             started = clock()
             for _ in range(calls):
                 run()
             samples[name].append((clock() - started) / calls)
     row["us"] = {name: round(min(s) * 1e6, 3) for name, s in samples.items()}
-    alike = [name for name in samples if not name.startswith("symdl") and name not in row["differs"]]
-    peers = [name for name in alike if name not in row["inexact"]]
+    alike, peers = peers_of(row, samples)
     own = samples["symdl"]
     row["noise"] = round(statistics.median(own) / min(own) - 1, 3)
     if peers:
@@ -151,6 +156,19 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
     if cell.wanted:
         row["wanted"] = cell.wanted
     return row
+
+
+def peers_of(row: dict[str, Any], samples: dict[str, list[float]]) -> tuple[list[str], list[str]]:
+    """The peers whose results are the same, and those of them whose functions are right."""
+    alike = [name for name in samples if not name.startswith("symdl") and name not in row["differs"]]
+    return alike, [name for name in alike if name not in row["inexact"]]
+
+
+def close(row: dict[str, Any], samples: dict[str, list[float]], runs: dict[str, Any]) -> dict[str, Any]:
+    """symdl, and the engines that may still turn out to be the best peer."""
+    alike, peers = peers_of(row, samples)
+    most = FAR * min((min(samples[name]) for name in peers or alike), default=math.inf)
+    return {name: run for name, run in runs.items() if name.startswith("symdl") or min(samples[name]) <= most}
 
 
 def limit_of(cell: Cell, dtype: str, threads: int) -> Probe | None:
