@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,22 +180,28 @@ def clocked(run: Callable[..., object], *arguments: Any, **settings: Any) -> flo
 PARTS = {p.__name__: p for p in (likelihood, gaussian, features, nudged, belief, bound, speed)}
 
 
+def table(parts: Iterable[Callable[[list[int]], Iterator[Row]]], chosen: list[int]) -> list[Row]:
+    """The rows of these parts over seeds, printed as they come, and how many gates are met."""
+    print(f"{'':<64}{'symdl':>10}{'sklearn':>10}  {'gate':<9}met")
+    rows = []
+    for part in parts:
+        for row in part(chosen):
+            rows.append(row)
+            peer = "" if np.isnan(row.peer) else f"{row.peer:.4f}"
+            met = "" if not row.gate else "yes" if row.met else "NO"
+            print(f"{row.what:<64}{row.value:>10.4f}{peer:>10}  {row.gate:<9}{met}", flush=True)
+    gates = [row for row in rows if row.gate]
+    print(f"{sum(row.met for row in gates)} of {len(gates)} gates met, seeds {chosen}")
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=seeds, default=[0, 1, 2, 3, 4])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--store", action="store_true", help="write benchmarks/records/boltzmann.json")
     options = parser.parse_args()
-    print(f"{'':<64}{'symdl':>10}{'sklearn':>10}  {'gate':<9}met")
-    rows = []
-    for name in options.only:
-        for row in PARTS[name](options.seeds):
-            rows.append(row)
-            peer = "" if np.isnan(row.peer) else f"{row.peer:.4f}"
-            met = "" if not row.gate else "yes" if row.met else "NO"
-            print(f"{row.what:<64}{row.value:>10.4f}{peer:>10}  {row.gate:<9}{met}", flush=True)
-    gates = [row for row in rows if row.gate]
-    print(f"{sum(row.met for row in gates)} of {len(gates)} gates met, seeds {options.seeds}")
+    rows = table([PARTS[name] for name in options.only], options.seeds)
     if options.store:
         from benchmarks.machine import store
 

@@ -1,6 +1,7 @@
 """Every recipe of the zoo, trained over seeds, beside its gate and what scikit-learn's own model reaches in the same run.
 
-python -m benchmarks.zoo --seeds 0-4 --store
+python -m benchmarks.zoo --seeds 0-4 --store                # and what else is asked: see benchmarks.gates
+python -m benchmarks.zoo --only mlp bounds
 python -m benchmarks.zoo --path DIR --seeds 0 --store       # those of MNIST, whose files lie there; an hour
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.boltzmann import table
+from benchmarks.gates import GATES
 from symdl import extras
 from symdl.cli.options import seeds
 from symdl.datasets import Split
@@ -85,30 +88,36 @@ def row(recipe: Recipe, chosen: list[int], path: Path | None, verbose: bool) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=seeds, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--only", nargs="+", default=[], help="recipes whose names begin so")
+    parser.add_argument("--only", nargs="+", default=[], help="recipes and gates whose names begin so")
     parser.add_argument("--path", type=Path, help="the folder of MNIST's files: its recipes, and no others")
     parser.add_argument("--verbose", action="store_true", help="show each run's progress")
     parser.add_argument(
         "--store", action="store_true", help="write benchmarks/records/zoo.json; with --path mnist.json"
     )
     options = parser.parse_args()
-    print(f"{'recipe':<26}{'measure':<18}{'mean':>9}{'least':>9}{'gate':>8}  met  {'sklearn':>8} {'s':>7}  anchor")
+    print(f"{'recipe':<26}{'measure':<18}{'mean':>9}{'least':>9}{'gate':>9}  met  {'sklearn':>8} {'s':>7}  anchor")
     rows = []
+
+    def wanted(name: str) -> bool:
+        return not options.only or any(name.startswith(start) for start in options.only)
+
     for name, recipe in RECIPES.items():
-        wanted = any(name.startswith(start) for start in options.only) if options.only else True
-        if not wanted or SOURCES[recipe.data].needs_path != (options.path is not None):
+        if not wanted(name) or SOURCES[recipe.data].needs_path != (options.path is not None):
             continue
         r = row(recipe, options.seeds, options.path, options.verbose)
         rows.append(r)
         gate = "" if r["gate"] is None else f"{r['gate']:g}"
         met = "" if r["gate"] is None else "yes" if r["met"] else "NO"
         peer = "" if r["scikit-learn"] is None else f"{r['scikit-learn']:.4f}"
-        numbers = f"{r['mean']:>9.4f}{min(r['values']):>9.4f}{gate:>8}"
+        numbers = f"{r['mean']:>9.4f}{min(r['values']):>9.4f}{gate:>9}"
         print(
             f"{name:<26}{recipe.measure:<18}{numbers}  {met:<4} {peer:>8} {r['seconds']:>7}  {r['anchor']}", flush=True
         )
     gates = [r for r in rows if r["gate"] is not None]
-    print(f"{sum(r['met'] for r in gates)} of {len(gates)} gates met")
+    if rows:
+        print(f"{sum(r['met'] for r in gates)} of {len(gates)} gates met")
+    if options.path is None and (further := [part for name, part in GATES.items() if wanted(name)]):
+        rows += [one._asdict() for one in table(further, options.seeds)]
     if options.store:
         from benchmarks.machine import store
 

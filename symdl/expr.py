@@ -8,6 +8,7 @@ An op with several results makes one Expr whose type is a Results; `results(x)` 
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -232,11 +233,11 @@ class building:  # noqa: N801  # a context manager; a class, because a generator
 
 
 def user_line() -> Origin | None:
-    """The innermost line being run that is neither symdl's nor NumPy's."""
+    """The innermost line being run that is neither symdl's nor NumPy's, nor that of a cached property of symdl's."""
     frame: Any = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(SKIPPED) and not file.startswith("<frozen"):
+        if not file.startswith(SKIPPED) and not file.startswith("<frozen") and file != functools.__file__:
             return file, frame.f_lineno
         frame = frame.f_back
     return None

@@ -144,11 +144,11 @@ def test_ctrl_c_exits_130_without_weights(capsys: Capture, monkeypatch: pytest.M
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[-2].startswith("interrupted after epoch 1 of ")
-    assert err.splitlines()[-1] == "interrupted: no weights are saved"
+    assert err.splitlines()[-1] == "interrupted: no weights file was written"
     assert list(Path().iterdir()) == []
     calls.clear()
     assert main(["train", "mlp", "--quiet", "--checkpoint", "state"]) == 130
-    assert capsys.readouterr() == ("", "interrupted: no weights are saved; go on with --resume state\n")
+    assert capsys.readouterr() == ("", "interrupted: no weights file was written; go on with --resume state\n")
     assert [p.name for p in Path().iterdir()] == ["state"]
     monkeypatch.setattr(symdl.zoo.data, "digits_split", lambda seed: (_ for _ in ()).throw(KeyboardInterrupt()))
     assert main(["train", "mlp"]) == 130
@@ -258,7 +258,7 @@ def test_predict_refuses_pickles_and_several_arrays(capsys: Capture, weights: st
 
 def test_predict_refuses_what_are_no_weights(capsys: Capture) -> None:
     assert main(["predict", "nowhere", "17"]) == 1
-    assert capsys.readouterr().err == "DataError: load: there is no file nowhere\n"
+    assert capsys.readouterr().err.startswith("DataError: load: there is no file nowhere\n  shipped: ")
     Path("text").write_text("hello")
     assert main(["predict", "text", "17"]) == 1
     assert "text is not a whole safetensors file" in capsys.readouterr().err

@@ -279,7 +279,7 @@ def test_wrong_use() -> None:
         SGD(nesterov=True)
     with pytest.raises(ConfigError, match="clipnorm 1, clipvalue 2: one of them may be given"):
         SGD(clipnorm=1, clipvalue=2)
-    with pytest.raises(ConfigError, match=r"learning_rate -0\.1 is below 0"):
+    with pytest.raises(ConfigError, match=r"learning_rate -0\.1 is no number of at least 0"):
         Adam(-0.1)
     with pytest.raises(ConfigError, match="2 boundaries meet 2 values"):
         schedules.PiecewiseConstantDecay([1, 2], [0.1, 0.2])

@@ -204,7 +204,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, fitted: MLP) -> Non
     assert "is more than its 67 numbers are for" in greedy
     assert "of the model 'cnn'\n  models: perceptron" in refused(arrays, **{"symdl.model": "cnn"})
     assert "not written by symdl" in refused(arrays, **{"symdl.model": ""})
-    assert "holds no weights of an mlp" in refused(arrays, format="other")
+    assert "holds no weights of the model mlp" in refused(arrays, format="other")
 
 
 def test_confusion_as_text() -> None:

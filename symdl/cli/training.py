@@ -127,7 +127,7 @@ def _train(arguments: argparse.Namespace) -> int:
         if outcome.history.interrupted:
             file = arguments.resume or arguments.checkpoint
             further = f"; go on with --resume {file}" if file and file.is_file() else ""
-            print(f"interrupted: no weights are saved{further}", file=sys.stderr)
+            print(f"interrupted: no weights file was written{further}", file=sys.stderr)
             return INTERRUPTED
         outcomes.append(outcome)
         if not arguments.json and _speaks(arguments):

@@ -28,12 +28,19 @@ def save(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Map
     The version of symdl is added to the metadata. Equal arrays and metadata are equal bytes. These go to a temporary file in
     the same folder, which then takes the place of `path` in one step: a reader sees the old file or the new one, also when
     the process dies in between.
-    Raises DtypeError for a dtype that symdl does not have, MissingDependencyError without safetensors.
+    Raises DtypeError for a dtype that symdl does not have, DataError for a place where nothing can be written,
+    MissingDependencyError without safetensors.
     """
     safetensors = extras.load("safetensors.numpy", "saving weights")
     text = {"symdl.version": extras.own_version(), **(metadata or {})}
     data: bytes = safetensors.save({name: plain(name, value) for name, value in tensors.items()}, text)
-    write_atomically(Path(path), in_order(data))
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise DataError(f"save: there is no folder {path.parent} to write {path.name} to")
+    try:
+        write_atomically(path, in_order(data))
+    except OSError as error:
+        raise DataError(f"save: {path} cannot be written ({error.strerror or error})") from error
 
 
 def in_order(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 An optimizer holds only its settings, by Keras' names and with Keras' defaults. `updates` makes the state it needs (one
 shared variable a moment, named after its parameter) and returns pairs (shared variable, its next value) for
 `symdl.function`; state is whatever is updated and is no parameter. Formulas agree with torch.optim, which decides where a
-source leaves room: g is the gradient of the loss with respect to the parameter p, all products are elementwise.
+source leaves room: p is a parameter, g the loss differentiated by it, all products are elementwise.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Optimizer(ABC):
             shown = ", ".join(f"{name} {value}" for name, value in given.items())
             raise ConfigError(f"{self.name}: {shown}: one of them may be given, above 0")
         if isinstance(self.learning_rate, float | int) and not self.learning_rate >= 0:
-            raise ConfigError(f"{self.name}: learning_rate {self.learning_rate} is below 0")
+            raise ConfigError(f"{self.name}: learning_rate {self.learning_rate} is no number of at least 0")
 
     def updates(self, loss_or_gradients: Expr | Sequence[Expr], parameters: Sequence[SharedVariable]) -> Updates:
         """(shared, next value) for all parameters and for the state, from a scalar loss or one gradient a parameter.

@@ -42,11 +42,31 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):  # JSON has no tuples
-                object.__setattr__(self, field.name, tuple(value))
+            object.__setattr__(self, field.name, self._plain(field.name, getattr(self, field.name), field.default))
+        if self.seed < 0:
+            raise ConfigError(f"{type(self).__name__}: seed {self.seed} is below 0")
         if self.dtype not in ("float32", "float64"):
             raise ConfigError(f"{type(self).__name__}: dtype {self.dtype!r} is neither float32 nor float64")
+
+    def _plain(self, name: str, value: Any, default: Any) -> Any:
+        """The value of a field, of the kind that its default is of; NumPy's numbers as Python's, JSON's lists as tuples."""
+        match default:
+            case bool():
+                fits, kind = isinstance(value, bool | np.bool_), "neither True nor False"
+            case int():
+                fits, kind = isinstance(value, int | np.integer) and not isinstance(value, bool), "no integer"
+            case float():
+                real = int | float | np.integer | np.floating
+                fits, kind = isinstance(value, real) and not isinstance(value, bool), "no number"
+            case str():
+                fits, kind = isinstance(value, str), "no text"
+            case _:
+                fits, kind = isinstance(value, list | tuple), "no tuple"
+        if not fits:
+            raise ConfigError(f"{type(self).__name__}: {name} is {value!r}, {kind}")
+        if isinstance(value, list | tuple):
+            return tuple(one.item() if isinstance(one, np.generic) else one for one in value)
+        return value.item() if isinstance(value, np.generic) else value
 
 
 _Config = Config  # the attribute of a model hides it
@@ -200,7 +220,7 @@ class Model(ABC):
         """The model of arrays and metadata as `save` writes them; `source` is what an error calls them."""
         if metadata.get("format") != FORMAT or metadata.get("symdl.model") != cls.name:
             found = f"format {metadata.get('format')!r}, model {metadata.get('symdl.model')!r}"
-            raise DataError(f"load: {source} holds no weights of an {cls.name}: {found}")
+            raise DataError(f"load: {source} holds no weights of the model {cls.name}: {found}")
         try:
             config = json.loads(metadata["symdl.config"])
             _plausible(config, sum(a.size for a in arrays.values()))
@@ -209,7 +229,7 @@ class Model(ABC):
             model.range = None if limits is None else (float(limits[0]), float(limits[1]))
             model.class_names = tuple(map(str, json.loads(metadata.get("symdl.classes", "[]"))))
             model.data = metadata.get("data", "")
-        except (KeyError, TypeError, ValueError) as error:  # ConfigError and JSONDecodeError are ValueErrors
+        except (LookupError, TypeError, ValueError) as error:  # ConfigError and JSONDecodeError are ValueErrors
             raise DataError(f"load: the metadata of {source} describe no {cls.name} ({error})") from error
         model.trainer.remember()  # so that `fit` begins with fresh weights, not with those of the file
         assign(model.parameters, arrays, source)
@@ -219,7 +239,10 @@ class Model(ABC):
 
     def inputs(self, x: Any, where: str) -> Array:
         """x as a matrix of the model's dtype: images are flattened, one example is a batch of one."""
-        array = np.asarray(x)
+        try:
+            array = np.asarray(x)
+        except ValueError as error:
+            raise DataError(f"{where}: x has rows of different lengths") from error
         if array.dtype.kind not in "biuf":
             raise DataError(f"{where}: x holds {array.dtype}, not numbers")
         rows = array.reshape(1 if array.ndim == 1 else len(array), -1) if array.ndim and array.size else array
@@ -313,6 +336,12 @@ class Classifier(Model):
         if len(predicted) != len(labels):
             raise ShapeError(f"score: {len(predicted)} rows of x meet {len(labels)} labels of y")
         return predicted
+
+
+def check_samples(n: int) -> None:
+    """Raises ConfigError unless there is something to draw."""
+    if n < 1:
+        raise ConfigError(f"sample: {n} samples; there must be at least 1")
 
 
 def _plausible(config: Mapping[str, Any], numbers: int) -> None:

@@ -61,6 +61,8 @@ def load(source: str | os.PathLike[str]) -> Model:
     """
     if str(source) in names() and not Path(source).exists():
         return pretrained(str(source))
+    if not Path(source).exists():
+        raise DataError(f"load: there is no file {source}", (), f"shipped: {', '.join(names())}")
     return model_in(source)
 
 

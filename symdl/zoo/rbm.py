@@ -17,7 +17,7 @@ from symdl.nn.optimizers import SGD
 from symdl.nn.training import Trainer, slices
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
-from symdl.zoo.base import Array, Config, Model
+from symdl.zoo.base import Array, Config, Model, check_samples
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood, pseudo_likelihood_of
 from symdl.zoo.contrastive import contrastive_divergence
 from symdl.zoo.likelihood import Annealed, AnnealedLogPartition, LogPartition, base_rates
@@ -207,6 +207,7 @@ class RBM(Model):
 
     def sample(self, n: int, steps: int = 1000, start: Any = None) -> Array:
         """n samples, `steps` Gibbs steps away from `start`[n, visible], or from tossed coins."""
+        check_samples(n)
         if start is None:
             start = np.random.default_rng(self.sampling.get_state()).random((n, self.features)) < 0.5
         return self.gibbs(start, steps)

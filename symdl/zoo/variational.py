@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
-from symdl.errors import ConfigError, DataError
+from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.expr import Expr
 from symdl.functions import Function, function
 from symdl.nn.activations import activation
@@ -20,7 +20,7 @@ from symdl.nn.optimizers import optimizer
 from symdl.nn.training import Trainer
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable
-from symdl.zoo.base import Array, Config, Model
+from symdl.zoo.base import Array, Config, Model, check_samples
 
 ROWS = 64  # examples that the importance-weighted bound takes at a time, each with all its samples
 REACH, STEP = 7.0, 0.05  # the grid of codes on which exact likelihoods are added up
@@ -124,7 +124,10 @@ class VariationalAutoencoder(Model):
 
     def inverse_transform(self, z: Any) -> Array:
         """The probability of each pixel, given codes z[n, code]: [n, features]."""
-        return np.asarray(self._decode(np.ascontiguousarray(z, dtype=self.config.dtype)))
+        codes = np.ascontiguousarray(z, dtype=self.config.dtype)
+        if codes.ndim != 2 or codes.shape[1] != self.config.code:
+            raise ShapeError(f"inverse_transform: codes of shape {codes.shape} are not [n, {self.config.code}]")
+        return np.asarray(self._decode(codes))
 
     def reconstruct(self, x: Any) -> Array:
         """The decoder's image of the mean code of each row of x: [n, features]."""
@@ -132,6 +135,7 @@ class VariationalAutoencoder(Model):
 
     def sample(self, n: int, seed: int = 0) -> Array:
         """n new images, as probabilities of their pixels: [n, features]."""
+        check_samples(n)
         return self.inverse_transform(np.random.default_rng(seed).standard_normal((n, self.config.code)))
 
     # ---- how probable data are ----
