@@ -207,9 +207,14 @@ def at_once(calls: Sequence[Callable[[], R]], threads: int) -> list[R]:
                 errors.append(error)
                 todo.clear()
 
-    others = [threading.Thread(target=work, name="symdl-compile") for _ in range(min(threads, len(calls)) - 1)]
-    for other in others:
-        other.start()
+    others: list[threading.Thread] = []
+    for _ in range(min(threads, len(calls)) - 1):
+        other = threading.Thread(target=work, name="symdl-compile")
+        try:
+            other.start()
+        except RuntimeError:  # no thread is left to be had, or the interpreter is going down
+            break
+        others.append(other)
     work()
     for other in others:  # a child that is forked later must not find their locks taken
         other.join()

@@ -85,8 +85,12 @@ class Streamed:
         self._count += 1
         self._own, self._names, self._length = [], set(), 0
         if self._thread is None and not self._alone:
-            self._thread = threading.Thread(target=self._work, name="symdl-compile")
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="symdl-compile")
+            try:
+                thread.start()
+                self._thread = thread
+            except RuntimeError:  # no thread is left to be had, or the interpreter is going down
+                self._alone = True
 
     def _work(self) -> None:
         while (part := self._parts.get()) is not None:

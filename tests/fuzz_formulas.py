@@ -74,21 +74,21 @@ def points(one: Formula) -> dict[Expr, Array]:
 
 @contextmanager
 def patience(seconds: int) -> Iterator[None]:
-    """TimeoutError after so many seconds, where the system has alarms."""
-    if not hasattr(signal, "SIGALRM"):
+    """TimeoutError after so many seconds of this process's own, however busy the machine is, where there are such alarms."""
+    if not hasattr(signal, "setitimer"):
         yield
         return
 
     def stop(number: int, frame: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict[str, Any]:

@@ -129,16 +129,21 @@ def test_passes_and_their_builder_are_used_again() -> None:
     assert assembler._cleaners[MACHINE.fingerprint()] == kept  # LLVM loses 1.7 KB with each that is made
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_text_is_translated_while_it_is_written(threads: int) -> None:
-    """Functions in several parts find one another, the table and what is declared."""
+def streamed_module(threads: int) -> bytes:
+    """The module's object code, translated while it is written."""
     head, *functions = FUNCTIONS.split(module())
     target, beside = head.partition("@")[0].strip(), frozenset(("@" + head.partition("@")[2]).splitlines())
-    before = sys.getswitchinterval()
     with short_turns(), Streamed(target, MACHINE, threads) as streamed:
         for k, function in enumerate(functions):
             streamed.take(function, beside if k else frozenset())
-        code = streamed.code()
+        return streamed.code()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_text_is_translated_while_it_is_written(threads: int) -> None:
+    """Functions in several parts find one another, the table and what is declared."""
+    before = sys.getswitchinterval()
+    code = streamed_module(threads)
     assert sys.getswitchinterval() == before
     assert len(list(objects_in(code))) > 3
     assert total(code) == total(object_code([module()], MACHINE))
@@ -163,6 +168,17 @@ def test_calls_at_once_keep_their_order_and_meet() -> None:
     assert at_once([partial(call, k) for k in range(9)], 3) == list(range(9))
     assert at_once([], 4) == []
     assert at_once([threading.get_ident] * 3, 0) == [threading.get_ident()] * 3
+
+
+def test_where_no_thread_can_be_started_the_caller_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in atexit: from Python 3.12 on no thread starts there."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert at_once([threading.get_ident] * 3, 3) == [threading.get_ident()] * 3
+    assert total(streamed_module(2)) == total(object_code([module()], MACHINE))
 
 
 def test_an_error_in_another_thread_is_the_callers() -> None:

@@ -117,7 +117,7 @@ def test_callers_at_once(pool: Pool, bodies: Engine) -> None:
     for c in callers:
         c.start()
     for c in callers:
-        c.join(60)
+        c.join()
     assert found == [[500] * 10] * 6
 
 
@@ -129,9 +129,7 @@ def test_the_pool_grows_and_shrinks(pool: Pool, bodies: Engine) -> None:
         for _ in range(200):
             run(body, counts, 64)
     assert set(counts) == {1000}
-    for _ in range(2000):  # those too many leave when they are next awake
-        if pool.workers <= 2:
-            break
+    while pool.workers > 2:  # those too many leave when they are next awake, however late the system wakes them
         run(body, counts, 64)
         threading.Event().wait(0.001)
     assert pool.workers == 2
@@ -187,7 +185,7 @@ def script(text: str, **environment: str) -> str:
         text=True,
         cwd=ROOT,
         env={**os.environ, **environment},
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
