@@ -126,14 +126,21 @@ def scan_checkpoints(
 
     So the gradient of n steps takes memory for n / save_every_N + save_every_N of them, and one more run of the loop. The
     outputs have ceil(n / save_every_N) rows, the last after the last step. With padding, sequences are filled up with zeros
-    to a multiple of save_every_N, so that steps on zeros follow; without it, their length must be one. No taps.
+    to a multiple of save_every_N, so that steps on zeros follow; without it, their length must be one. Raises InputError for
+    taps, as Theano's does.
     """
     every = operator.index(save_every_N)
     if every < 1:
         raise InputError(f"scan_checkpoints: save_every_N is {every}")
-    wholes = [as_expr(stacked(s)) for s in listed(sequences)]
+    given = [sequenced(s, k) for k, s in enumerate(listed(sequences))]
     infos = listed(outputs_info)
-    steps, _ = steps_of(n_steps, [sequenced(s, k) for k, s in enumerate(wholes)], False)
+    tapped = [s.name for s in given if s.taps != (0,)]
+    tapped += [s.name for k, i in enumerate(infos) if (s := state_of(i, k)) is not None and s.lags != (1,)]
+    if tapped:
+        remedy = "Pass x[:-1] and x[1:] for x[t] and x[t+1], and carry an earlier value as a state of its own."
+        raise InputError(f"scan_checkpoints: {tapped[0]} has taps", (), remedy)
+    wholes = [s.whole for s in given]
+    steps, _ = steps_of(n_steps, given, False)
     count = floor_divide(steps + (every - 1), every) if padding else floor_divide(steps, every)
     parts = []
     for x in wholes:

@@ -57,7 +57,7 @@ LINALG = [
          exact=False),
     Case("expm", lambda a: T.linalg.expm(a / 4), lambda a: scipy.linalg.expm(a / 4), S, exact=False),
     Case("matrix_power", lambda a: [T.linalg.matrix_power(a, 3), T.linalg.matrix_power(_of(a), -1), T.linalg.matrix_power(a, 0)],
-         lambda a: [a @ a @ a * 1.0, np.linalg.inv(_spd(a)), np.eye(3)], S, exact=False),
+         lambda a: [a @ a @ a * 1.0, np.linalg.inv(_spd(a)), np.eye(len(a))], S, exact=False),
     Case("kron", lambda a, b: T.kron(a, b), np.kron, [(2, 3), (3, 2)]),
     Case("block_diag", lambda a, b: T.linalg.block_diag(a, b), scipy.linalg.block_diag, [(2, 3), (1, 2)]),
     Case("matrix norms", lambda a: [T.linalg.matrix_norm(a, k) for k in ("fro", "nuc", 2, -2, 1, np.inf)],

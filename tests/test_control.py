@@ -14,8 +14,8 @@ from symdl import foldl, foldr, function, grad, ifelse, reduce, scan, until
 from symdl import map as scan_map
 from symdl.errors import DtypeError, InputError, ShapeError
 from symdl.expr import Expr
-from symdl.memory import all_within
 from symdl.program import Call, inner
+from symdl.renaming import all_within
 
 MODES = ("numpy", "interpreter", "native")
 
@@ -552,6 +552,10 @@ def test_errors_name_what_they_are_about() -> None:
     refused(DtypeError, lambda: scan(lambda: h, n_steps=T.dscalar("n")), "not an integer")
     refused(ShapeError, lambda: ifelse(x > 0, x, x), "must be a scalar", "T.where")
     refused(InputError, lambda: ifelse(x[0, 0] > 0, [x], [x, x]), "1 values", "2")
+    ahead = {"input": x, "taps": [0, 1]}
+    refused(InputError, lambda: symdl.scan_checkpoints(lambda r, q: r, ahead), "x has taps", "x[1:]")
+    back = {"initial": x, "taps": [-1, -2]}
+    refused(InputError, lambda: symdl.scan_checkpoints(lambda s, r: s, outputs_info=back), "has taps")
     n = T.lscalar("n")
     f = function([x, n], scan(lambda r: r, x, n_steps=n)[0])
     refused(ShapeError, lambda: f(np.ones((3, 2)), 5), "5 steps", "3 entries", "x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -113,12 +114,11 @@ def test_inside_a_loop_and_a_branch() -> None:
     rows = symdl.scan(lambda c, h: T.log(h) + c, sequences=[x], outputs_info=[start])[0]
     f = function([x, start], rows[-1] * 2, nan_guard=True)
     text = message(f, [1.0, -5.0, 2.0], 3.0)
-    assert "output is nan: made by log in log(" in text
-    assert text.splitlines()[0].endswith("in step 2 of scan")
+    assert re.search(r"output is nan: made by log in log\(.*output 0\[t-1\].*, in step 2 of scan\n", text)
     assert f"float64x2, {np.log(np.log(3) + 1) - 5:.6g}" in text
     assert "the input x holds nan at [1]" in message(f, [1.0, np.nan, 2.0], 3.0)
     g = function([a], symdl.ifelse(a > 0, T.log(a - 1), a * 2), nan_guard=True)
-    assert "made by log in log(" in message(g, 0.5)
+    assert "made by log in log(float64x2(a) - 1)" in message(g, 0.5)
     assert g(-1.0) == -2
 
 

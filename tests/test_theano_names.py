@@ -234,3 +234,40 @@ def test_widths_of_integers() -> None:
     assert (
         theano.configdefaults.local_bitwidth() == theano.gof.cmodule.local_bitwidth() == np.dtype(np.intp).itemsize * 8
     )
+
+
+def test_the_package_is_in_itself() -> None:
+    assert theano.theano is theano  # for `from theano import theano`
+
+
+def test_reshape_takes_a_shape_by_name_and_a_number_of_axes() -> None:
+    x = TT.matrix("x")
+    f = theano.function(
+        [x], [x.reshape(shape=(3, -1)), x.reshape((6,), 1), x.reshape((2, -1), ndim=2), x.reshape(1, 6)]
+    )
+    assert [a.shape for a in f(np.ones((2, 3)))] == [(3, 2), (6,), (2, 3), (1, 6)]
+
+
+def test_eigenvalues_by_a_class_of_ones_own() -> None:
+    class Symmetric(TT.nlinalg.Eig):  # type: ignore[misc]  # the base is a name made when symdl.theano is loaded
+        _numop = staticmethod(np.linalg.eigh)
+
+        def grad(self, inputs: Any, g_outputs: Any) -> Any:
+            (g, _), (_, v) = g_outputs, self(*inputs)
+            return [TT.dot(v * g, v.T)]
+
+    x = TT.matrix("x")
+    w, v = Symmetric()(x)
+    a = np.array([[2.0, 1.0], [1.0, 2.0]])
+    f = theano.function([x], [w, TT.dot(v * w, v.T), theano.grad(w[1], x)])
+    for found, wanted in zip(f(a), ([1.0, 3.0], a, np.full((2, 2), 0.5)), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-15)
+    of_any = theano.function([x], TT.nlinalg.Eig()(x))
+    np.testing.assert_allclose(of_any(np.diag([1.0, 2.0]))[0], [1, 2])
+    with pytest.raises(DtypeError, match="complex"):
+        of_any(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+
+
+def test_a_type_of_another_dtype() -> None:
+    kind = TT.matrix("x").type.clone(dtype="int32")
+    assert (kind.dtype, kind.broadcastable) == ("int32", (False, False))

@@ -195,7 +195,7 @@ def diagonal(x: Any, offset: int = 0) -> Expr:
     k = operator.index(offset)
     x = getitem(x, (slice(None), slice(k, None)) if k >= 0 else slice(-k, None))
     (n,) = exprs_of((smallest(*x.type.shape),))
-    return getitem(x, (arange(n), arange(n)))
+    return getitem(getitem(x, (slice(n), slice(n))), (arange(n), arange(n)))
 
 
 @declared("diag")

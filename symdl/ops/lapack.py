@@ -16,12 +16,14 @@ from symdl.expr import Expr, Inferred, Op, make, register, results
 from symdl.ops.contractions import matmul
 from symdl.ops.declare import differentiable
 from symdl.ops.elementwise import eq, where
+from symdl.ops.extents import exprs_of
 from symdl.ops.formulas import tril, triu
 from symdl.ops.functions import exp
 from symdl.ops.indexing import getitem
 from symdl.ops.reductions import sum
 from symdl.ops.shaping import concatenate, expand_dims, eye, iota, swapaxes, zeros_like
-from symdl.types import Fact, Results, Shape, TensorType, broadcast, equal, smallest
+from symdl.ops.views import reshape_to
+from symdl.types import Fact, Results, Shape, TensorType, at_most, broadcast, equal, smallest
 
 Pullback = Callable[..., tuple[Expr | None, ...]]
 
@@ -90,7 +92,9 @@ def _lead(b: Expr, like: Expr) -> Expr:
 
 
 def _solve_numpy(a: Any, b: Any) -> Any:
-    return np.linalg.solve(a, b) if a.shape[-1] else np.zeros_like(b)
+    if a.shape[-1]:
+        return np.linalg.solve(a, b)
+    return np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
 
 
 def _pull_solve(g: Expr, y: Expr, a: Expr, b: Expr) -> tuple[Expr, Expr]:
@@ -292,12 +296,13 @@ def _pull_qr(g: Any, y: Expr, a: Expr) -> tuple[Expr]:
     to_q = zeros_like(q) if to_q is None else to_q
     to_r = zeros_like(r) if to_r is None else to_r
     rows, columns = a.type.shape[-2:]
-    if isinstance(rows, int) and isinstance(columns, int) and rows < columns:
+    if not at_most(columns, rows):
+        (square,) = exprs_of((smallest(rows, columns),))
         lead = (slice(None),) * (a.type.ndim - 1)
-        left, right = (*lead, slice(None, rows)), (*lead, slice(rows, None))
+        left, right = (*lead, slice(None, square)), (*lead, slice(square, None))
         to_q = to_q + matmul(getitem(a, right), transposed(getitem(to_r, right)))
         first = _pull_tall(q, getitem(r, left), to_q, getitem(to_r, left))
-        return (concatenate([first, matmul(q, getitem(to_r, right))], -1),)
+        return (reshape_to(concatenate([first, matmul(q, getitem(to_r, right))], -1), a.type.shape),)
     return (_pull_tall(q, r, to_q, to_r),)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from symdl.ops.elementwise import cast, eq, sqr, where
 from symdl.ops.extents import axes_in, expr_of
 from symdl.ops.functions import sqrt
 from symdl.ops.shaping import expand_dims, flip, iota
-from symdl.types import Extent, Fact, Results, Shape, TensorType, product, require_at_most
+from symdl.types import Extent, Fact, Results, Shape, TensorType, largest, product, require_at_most
 
 Axes = tuple[int, ...]
 
@@ -68,20 +69,27 @@ def along(y: Expr, x: Expr, axes: Axes) -> Expr:
 
 
 def _reduction(
-    name: str, doc: str, numpy: Callable[..., Any], pullback: Callable[..., Any], meaning: str, empty: bool = True
+    name: str,
+    doc: str,
+    numpy: Callable[..., Any],
+    pullback: Callable[..., Any],
+    meaning: str,
+    below: float | None = None,
 ) -> Op:
-    """Declare a reduction. empty: whether it has a value over no elements at all."""
+    """Declare a reduction. below: what it starts from, where it has no value over no elements: users must not ask for
+    that, but composite ops such as logsumexp go on from there."""
 
     def infer(t: TensorType, *, axes: Axes) -> Inferred:
         facts: list[Fact] = []
-        if not empty:
+        if below is not None:
             for k in axes:
                 require_at_most(1, t.shape[k], f"{name}: axis {k} of {{0}} is empty", facts)
         return TensorType(t.dtype, _left(t.shape, axes)), tuple(facts)
 
     def reference(x: Any, *, axes: Axes) -> Any:
         wide = _wide(x.dtype.name) if name in ("sum", "prod") else x.dtype
-        return np.asarray(numpy(x.astype(wide), axis=axes)).astype(x.dtype)
+        start = {} if below is None or x.size or x.dtype.kind != "f" else {"initial": below}
+        return np.asarray(numpy(x.astype(wide), axis=axes, **start)).astype(x.dtype)
 
     return register(Op(name, "reduction", ("x",), infer, doc, reference=reference, pullback=pullback, meaning=meaning))
 
@@ -108,8 +116,8 @@ def _pull_extreme(g: Expr, y: Expr, x: Expr, *, axes: Axes) -> tuple[Expr]:
 
 SUM = _reduction("sum", "Sum over axes.", np.sum, lambda g, y, x, *, axes: (along(g, x, axes),), "Sum(x)")
 PROD = _reduction("prod", "Product over axes.", np.prod, _pull_prod, "Product(x)")
-MAX = _reduction("max", "Largest over axes; NaN if any is.", np.max, _pull_extreme, "Max(*x)", empty=False)
-MIN = _reduction("min", "Smallest over axes; NaN if any is.", np.min, _pull_extreme, "Min(*x)", empty=False)
+MAX = _reduction("max", "Largest over axes; NaN if any is.", np.max, _pull_extreme, "Max(*x)", -np.inf)
+MIN = _reduction("min", "Smallest over axes; NaN if any is.", np.min, _pull_extreme, "Min(*x)", np.inf)
 ANY_OP = _reduction("any", "Whether any holds.", np.any, lambda g, y, x, *, axes: (None,), "Or(*x)")
 ALL_OP = _reduction("all", "Whether all hold.", np.all, lambda g, y, x, *, axes: (None,), "And(*x)")
 
@@ -201,10 +209,10 @@ def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
     return keep(make(PROD, (x,), axes=axes) if axes else x, x, axes, keepdims)
 
 
-def count_of(x: Expr, axes: Axes, dtype: str) -> Expr:
-    """How many elements a reduction over axes takes in, as a float."""
+def count_of(x: Expr, axes: Axes, dtype: str, less: int = 0) -> Expr:
+    """How many elements a reduction over axes takes in, less so many but not below 0, as a float."""
     n: Extent = product(x.type.shape[k] for k in axes)
-    return cast(expr_of(n), dtype)
+    return cast(expr_of(largest(n - less, 0) if less else n), dtype)
 
 
 @declared("mean")
@@ -218,7 +226,7 @@ def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
 
 @declared("var")
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Expr:
-    """Variance over axes, in two passes: the mean squared distance from the mean, over n - ddof."""
+    """Variance over axes, in two passes: the mean squared distance from the mean, over n - ddof, or 0 where ddof > n."""
     return _variance("var", x, axis, ddof, keepdims)
 
 
@@ -227,7 +235,7 @@ def _variance(what: str, x: Any, axis: Any, ddof: int, keepdims: bool) -> Expr:
     x = cast(x, float_of(x.type.dtype, "divide"))
     axes = axes_in(x, axis, what)
     centred = x - mean(x, axis=axes, keepdims=True)
-    return sum(sqr(centred), axis=axes, keepdims=keepdims) / (count_of(x, axes, x.type.dtype) - ddof)
+    return sum(sqr(centred), axis=axes, keepdims=keepdims) / count_of(x, axes, x.type.dtype, operator.index(ddof))
 
 
 @declared("std")

@@ -16,5 +16,6 @@ globals().update(
     {name: module for name, module in grow().items() if "." not in name and name not in ("ifelse", "version")}
 )
 ifelse: Any = sys.modules[f"{__name__}.ifelse"]  # the module, though the function has its name, as in Theano
+theano = sys.modules[__name__]  # `from theano import theano` works in Theano
 
 __all__ = ["alias"]

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import InputError
-from symdl.expr import Expr, as_expr, make, results
+from symdl.expr import Expr, as_expr, make, results, variable
 from symdl.ops.extents import as_shape, exprs_of
 from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction, custom_gradient
 from symdl.theano.gradients import Disconnected
 from symdl.theano.nodes import Apply
+from symdl.theano.refusals import refused
 from symdl.theano.variables import Sizes
 from symdl.types import TensorType, fresh_symbol
 
@@ -197,6 +198,27 @@ class ViewOp(Op):
         (x,) = node.inputs
         made = [x] if rule is None else custom_gradient([x], [x], rule)
         return made if options.get("return_list") else made[0]
+
+
+class Eig(Op):
+    """Eigenvalues and eigenvectors of a matrix; programs derive from it for symmetric ones, with `_numop` their own."""
+
+    _numop = staticmethod(np.linalg.eig)
+    __props__: tuple[str, ...] | None = ()
+
+    def make_node(self, x: Any) -> Apply:
+        x = as_expr(x)
+        return Apply(self, [x], [variable(None, (None,) * ndim, x.type.dtype) for ndim in (1, 2)])
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any, params: Any = None) -> None:
+        for place, array in zip(output_storage, self._numop(inputs[0]), strict=True):
+            if np.iscomplexobj(array):
+                refused("complex", "tensor.nlinalg.Eig")()
+            place[0] = array
+
+    def infer_shape(self, node: Any, shapes: Any) -> list[Any]:
+        (n, _) = shapes[0]
+        return [(n,), (n, n)]
 
 
 class Assert(Op):

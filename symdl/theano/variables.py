@@ -304,6 +304,13 @@ def _method(name: str) -> Any:
     return lambda x, *others, **options: op(x, *others, **options)
 
 
+def _reshaped(x: Expr, shape: Any, *more: Any, ndim: int | None = None) -> Expr:
+    """x.reshape(shape, ndim), or with the extents one by one."""
+    if len(more) == 1 and isinstance(shape, list | tuple):
+        return symdl.tensor.reshape(x, shape, more[0])
+    return symdl.tensor.reshape(x, (shape, *more) if more else shape, ndim)
+
+
 EXTRA: dict[type, dict[str, Any]] = {
     Expr: {
         **{name: _method(name) for name in METHODS.split()},
@@ -312,6 +319,7 @@ EXTRA: dict[type, dict[str, Any]] = {
         "tag": property(tag, _set_tag), "owner": property(owner), "index": property(lambda x: x.params.get("index", 0)),
         "clone": fresh, "copy": copy_of, "auto_name": property(lambda x: f"auto_{id(x)}"), "data": property(_data),
         "shape": property(_sizes), "broadcastable": property(lambda x: broadcastable(x.type)),
+        "reshape": _reshaped,
         "norm": lambda x, L=2, axis=None, keepdims=False: norms(x, L, axis, keepdims),
         "ptp": lambda x, axis=None: ptp(x, axis),
         "zeros_like": lambda x, dtype=None: full_like(x, 0, dtype),
@@ -328,7 +336,7 @@ EXTRA: dict[type, dict[str, Any]] = {
         "filter_variable": as_variable, "numpy_dtype": property(lambda t: np.dtype(t.dtype)),
         "is_super": lambda t, other: alike(t, other), "in_same_class": lambda t, other: alike(t, other),
         "clone": lambda t, dtype=None, broadcastable=None: TensorTypeOf(
-            dtype or t.dtype, broadcastable(t) if broadcastable is None else broadcastable
+            dtype or t.dtype, t.broadcastable if broadcastable is None else broadcastable
         ),
     },
     Function: {
