@@ -94,7 +94,7 @@ def _cut(
     start = first if short else first + one(strip) * STRIP
     number = end if short else smallest(end - start, STRIP)
     fills, instead = [], dict[int, Value]()
-    for draw, place in _in_order(loop, written):
+    for draw, place in in_order(loop, written):
         limit = _limit(place, (*around, loop))
         if limit is None and isinstance(end, int) and end < FEWEST:
             continue
@@ -133,7 +133,7 @@ def _limit(place: Extent, loops: Sequence[For]) -> Extent | None:
     return replace_symbols(place, ends) if len(ends) > 1 else None
 
 
-def _in_order(loop: For, written: set[Dependency]) -> list[tuple[Apply, Extent]]:
+def in_order(loop: For, written: set[Dependency]) -> list[tuple[Apply, Extent]]:
     """The draws whose place grows by 1 each iteration and whose other operands stay, with their places."""
     found = []
     for item in walk(*loop.body):

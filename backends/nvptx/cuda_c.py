@@ -42,6 +42,7 @@ from symdl.loops import (
     walk,
 )
 from symdl.number_forms import WIDE
+from symdl.philox import LANES
 from symdl.program import Call, Kernel
 from symdl.types import Compound, Extent, Symbol, polynomial, product, symbols, terms_of
 
@@ -212,8 +213,7 @@ class KernelText:
         else:
             self.line(1, "word block = blockIdx.x;  // each part has blocks of its own")
             for k, part in enumerate(self.parts):
-                plan = self.writer.vectors_of(part.loops[-1]) if part.way == "threads" else None
-                blocks = self.extent(part.blocks(plan.lanes if plan else 1))
+                blocks = self.extent(part.blocks(self.writer.taken(part.loops[-1]) if part.way == "threads" else 1))
                 self.line(1, f"if (const word blocks = {blocks}; 0 <= block && block < blocks) {{")
                 self.part(part, "block", "blocks", 2)
                 self.line(1, "}")
@@ -259,8 +259,11 @@ class KernelText:
 
     def grid(self, first: str, step: str, depth: int) -> None:
         """The loops whose rounds are dealt out to the grid, as one."""
-        if self.way == "threads" and (plan := self.writer.vectors_of(self.loops[-1])):
-            self.line(depth, f"// {plan.lanes} neighbours a thread, as one access where they lie well")
+        if self.way == "threads" and (many := self.writer.taken(self.loops[-1])) > 1:
+            how = f"elements a thread, {LANES} apart, of which one block of words makes all"
+            if not self.writer.runs_of(self.loops[-1]):
+                how = "neighbours a thread, as one access where they lie well"
+            self.line(depth, f"// {many} {how}")
         self.dealt(self.loops, first, step, depth)
         if self.way in ("threads", "tiles"):
             self.block(self.inside, depth + 1)

@@ -14,7 +14,6 @@ from typing import Literal
 
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.kernels import signature
-from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
@@ -215,10 +214,9 @@ def _written(
     total: Extent = 0
     done = writer.fresh("done")
     for part in parts:
-        plan = writer.vectors_of(part.loops[-1]) if part.way == "threads" else None
-        blocks = part.blocks(plan.lanes if plan else 1)
+        blocks = part.blocks(writer.taken(part.loops[-1]) if part.way == "threads" else 1)
         if len(parts) == 1:
-            write_part(writer, part, plan, block, writer.special("nctaid"))
+            write_part(writer, part, block, writer.special("nctaid"))
         else:
             here, other = writer.fresh("part"), writer.fresh("other")
             own_block = writer.arithmetic("sub", block, writer.size(total))
@@ -226,7 +224,7 @@ def _written(
             writer.branch(writer.emit(f"icmp ult {writer.word} {own_block}, {count}", "bool").text, here, other)
             writer.label(here)
             writer.open_scope()
-            write_part(writer, part, plan, own_block, count)
+            write_part(writer, part, own_block, count)
             writer.close_scope()
             writer.jump(done)
             writer.label(other)
@@ -245,7 +243,7 @@ def _written(
     return Written(name, total, writer.checks)
 
 
-def write_part(writer: TileWriter, part: Part, plan: Plan | None, block: str, blocks: str) -> None:
+def write_part(writer: TileWriter, part: Part, block: str, blocks: str) -> None:
     """What one block, of so many, does."""
     size = {"threads": 1, "warps": WARP}.get(part.way, THREADS)
     group, groups = writer.begin(size, block, blocks)
@@ -257,7 +255,7 @@ def write_part(writer: TileWriter, part: Part, plan: Plan | None, block: str, bl
         assert shape is not None
         writer.tiles(shape, part.inside, group, groups)
     elif part.way == "threads":
-        writer.shared_out(loops, group, groups, plan)
+        writer.shared_out(loops, group, groups, writer.vectors_of(loops[-1]))
     else:
         opened = writer.open_loop(writer.size(units(loops, 1)), group, groups)
         writer.nests.append(Nest(opened.before, changed_in(part.inside) | {("index", str(x.index)) for x in loops}))

@@ -9,14 +9,18 @@ from typing import Any
 
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.attempts import AttemptWriter, Whole
+from symdl.backends.llvm.draws import in_order
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, Module, Target
 from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in
+from symdl.backends.vmath.philox import DRAWS, block_of, elements
 from symdl.loops import (
+    Apply,
     Checked,
     For,
     Index,
     Load,
+    Local,
     Stmt,
     Store,
     Value,
@@ -26,6 +30,7 @@ from symdl.loops import (
     walk,
 )
 from symdl.number_forms import WIDE
+from symdl.philox import LANES
 from symdl.types import Extent, Symbol, floor_divide, replace_symbols, slope, terms_of
 
 TRIPLE = "nvptx64-nvidia-cuda"
@@ -194,6 +199,9 @@ class GpuWriter(AttemptWriter):
 
         A unit is one round of the innermost loop, or as many as a vector has lanes. Sums go into the thread's own variables.
         """
+        if draws := self.runs_of(loops[-1]):
+            self.runs_shared_out(loops, draws, first, step)
+            return
         inner, lanes = loops[-1], vectors.lanes if vectors else 1
         varying = changed_in(inner.body) | {("index", str(loop.index)) for loop in loops}
         partial: dict[str, str] = {}
@@ -215,6 +223,69 @@ class GpuWriter(AttemptWriter):
         if vectors is not None:
             for name, pointer in partial.items():
                 self.finish_sum(vectors.sums[name], pointer, lanes)
+
+    def runs_of(self, loop: For) -> list[tuple[Apply, Extent]]:
+        """The draws in an innermost loop of which a thread takes all that one block of words makes, with their places;
+        none where the rounds do not begin with a run, or must be taken in order."""
+        items = walk(*loop.body)
+        if not all(isinstance(s, Local | Store) for s in loop.body) or self.attempt(loop) is not None:
+            return []
+        if any(getattr(x, "dtype", "") in WIDE for x in items):
+            return []
+        found = in_order(loop, changed_in(loop.body))
+        starts = [(DRAWS[draw.primitive].run, replace_symbols(place, {loop.index: 0})) for draw, place in found]
+        return found if all(k % run == 0 for run, start in starts for _, k in terms_of(start)) else []
+
+    def taken(self, loop: For) -> int:
+        """How many rounds of an innermost loop a thread of many takes at once."""
+        if draws := self.runs_of(loop):
+            return sharing(draws)
+        plan = self.vectors_of(loop)
+        return plan.lanes if plan else 1
+
+    def runs_shared_out(
+        self, loops: Sequence[For], draws: Sequence[tuple[Apply, Extent]], first: str, step: str
+    ) -> None:
+        """All rounds of loops of which the innermost draws: a unit is the rounds of a run that lie LANES apart, for which
+        each block of words is computed once. Neighbouring threads touch neighbouring memory."""
+        inner, each = loops[-1], sharing(draws)
+        run = each * LANES
+        dealt = [*loops[:-1], replace(inner, extent=floor_divide(inner.extent + (run - 1), run) * LANES)]
+        varying = changed_in(inner.body) | {("index", str(loop.index)) for loop in loops}
+        opened = self.open_loop(self.size(units(dealt, 1)), first, step)
+        self.nests.append(Nest(opened.before, varying))
+        unit = self.define_indices(dealt, opened.index, 1)
+        lane = self.arithmetic("and", unit, str(LANES - 1))
+        start = self.arithmetic("add", self.arithmetic("mul", self.arithmetic("sub", unit, lane), str(each)), lane)
+        self.open_scope().symbols[inner.index] = start
+        drawn = [(draw, self.drawn(draw, self.size(place), each)) for draw, place in draws]
+        self.close_scope()
+        end = self.size(inner.extent)
+        for k in range(each):
+            here, past = self.fresh("drawn"), self.fresh("past")
+            at = self.arithmetic("add", start, str(k * LANES))
+            self.branch(self.arithmetic("icmp slt", at, end), here, past)
+            self.label(here)
+            self.open_scope().symbols[inner.index] = at
+            for draw, found in drawn:
+                self.remember(draw, found[k])
+            self.round(inner)
+            self.close_scope()
+            self.jump(past)
+            self.label(past)
+        self.forget(varying)
+        self.nests.pop()
+        self.close_loop(opened)
+
+    def drawn(self, draw: Apply, place: str, many: int) -> list[Reg]:
+        """So many elements of a draw, LANES apart, from a place in the first part of a run on."""
+        kind = DRAWS[draw.primitive]
+        key, count, serial = map(self.value, draw.args[:3])
+        found: list[Reg] = []
+        while len(found) < many:
+            at = Reg(self.arithmetic("add", place, str(len(found) * LANES)), "uint64")
+            found += elements(self, kind, key, count, serial, block_of(self, kind, at))
+        return found
 
     def define_indices(self, loops: Sequence[For], unit: str, lanes: int) -> str:
         """Indices of all loops but the innermost from the number of a unit; returns where that begins in the innermost."""
@@ -299,6 +370,11 @@ class GpuWriter(AttemptWriter):
             found = self.emit(f"or i64 {found}, {one}", "int64").text if found else one
         low = self.emit(f"and i64 {found}, {VECTOR_BYTES - 1}", "int64").text
         return self.emit(f"icmp eq i64 {low}, 0", "bool").text
+
+
+def sharing(draws: Sequence[tuple[Apply, Extent]]) -> int:
+    """How many elements of the longest runs one block of words makes."""
+    return max(DRAWS[draw.primitive].run for draw, _ in draws) // LANES
 
 
 def units(loops: Sequence[For], lanes: int) -> Extent:

@@ -130,19 +130,29 @@ DRAWS = {
 # ---- one element ----
 
 
+def block_of(b: Builder, draw: Draw, place: Reg) -> Reg:
+    """The number of the block whose words make the element at a place."""
+    return b.or_(b.shl(b.lshr(place, draw.run.bit_length() - 1), 4), b.and_(place, LANES - 1))
+
+
+def elements(b: Builder, draw: Draw, key: Reg, count: Reg, serial: Reg, block: Reg) -> tuple[Reg, ...]:
+    """All that the words of one block make: elements that lie LANES apart."""
+    k, words = (key, b.lshr(key, 32)), _counter(b, count, serial, block)
+    for step in range(ROUNDS):
+        k = _next_key(b, k) if step else k
+        words = _round(b, words, k)
+    if draw.word == "uint32":
+        w0, w1, w2, w3 = (b.convert("trunc", w, "uint32") for w in words)
+        words = w0, w1, w2, w3
+    return draw.elements(b, words)
+
+
 def _single(draw: Draw) -> Callable[..., Reg]:
     """The element at a place, all four words being computed for it."""
 
     def emit(b: Builder, key: Reg, count: Reg, serial: Reg, place: Reg) -> Reg:
-        block = b.or_(b.shl(b.lshr(place, draw.run.bit_length() - 1), 4), b.and_(place, LANES - 1))
-        k, words = (key, b.lshr(key, 32)), _counter(b, count, serial, block)
-        for step in range(ROUNDS):
-            k = _next_key(b, k) if step else k
-            words = _round(b, words, k)
-        if draw.word == "uint32":
-            w0, w1, w2, w3 = (b.convert("trunc", w, "uint32") for w in words)
-            words = w0, w1, w2, w3
-        return _chosen(b, b.and_(b.lshr(place, 4), draw.run // LANES - 1), draw.elements(b, words))
+        found = elements(b, draw, key, count, serial, block_of(b, draw, place))
+        return _chosen(b, b.and_(b.lshr(place, 4), draw.run // LANES - 1), found)
 
     return emit
 
