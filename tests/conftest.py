@@ -47,6 +47,12 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20260101)
 
 
+@pytest.fixture(params=["cuda-emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
+def gpu(request: pytest.FixtureRequest) -> str:
+    """The name of a device: the same tests for the emulated GPU and, with `-m gpu`, for a real one."""
+    return str(request.param)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests of a real GPU say why they do not run."""
     if item.get_closest_marker("gpu") is not None:

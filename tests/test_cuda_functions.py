@@ -31,12 +31,6 @@ from symdl.errors import (
 from symdl.residence import AWAY
 
 
-@pytest.fixture(params=["cuda-emulated", pytest.param("cuda", marks=pytest.mark.gpu)])
-def gpu(request: Any) -> str:
-    """The name of a device."""
-    return str(request.param)
-
-
 def test_values_come_back_as_numpy_arrays(gpu: str) -> None:
     x, n = T.dvector("x"), T.lscalar("n")
     f = function([x, n], [T.exp(x) + n, x.sum(), x > 1], device=gpu)

@@ -1,4 +1,4 @@
-"""Random graphs and random loops give on the emulated GPU, under its checks, what they give on the CPU."""
+"""Random graphs and random loops give on a GPU, emulated under checks or real, what they give on the CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from symdl.ops.declare import is_float
 BATCH = 12
 
 
-def differences(seeds: range, smooth: bool, gradients: bool, stable: bool) -> list[str]:
+def differences(gpu: str, seeds: range, smooth: bool, gradients: bool, stable: bool) -> list[str]:
     """Where numbers of the two machines differ: at all, or for smooth graphs by more than rounding."""
     outputs: list[Expr] = []
     values: dict[Expr, Any] = {}
@@ -28,7 +28,7 @@ def differences(seeds: range, smooth: bool, gradients: bool, stable: bool) -> li
         outputs += own
         values |= arrays
     found = []
-    for y, expected, got in zip(outputs, *on_both(outputs, values, stable), strict=True):
+    for y, expected, got in zip(outputs, *on_both(gpu, outputs, values, stable), strict=True):
         if (got.dtype, got.shape) != (expected.dtype, expected.shape):
             found.append(f"{got.dtype}{got.shape} for {expected.dtype}{expected.shape} of {y!r}")
         elif smooth and is_float(y.type.dtype):
@@ -43,19 +43,19 @@ def differences(seeds: range, smooth: bool, gradients: bool, stable: bool) -> li
 
 @pytest.mark.parametrize("batch", range(3))
 @pytest.mark.parametrize("stable", [False, True], ids=["as written", "stabilized"])
-def test_graphs_of_whole_numbers(batch: int, stable: bool) -> None:
+def test_graphs_of_whole_numbers(gpu: str, batch: int, stable: bool) -> None:
     first = 100_000 + 2 * BATCH * batch + BATCH * stable
-    assert differences(range(first, first + BATCH), False, False, stable) == []
+    assert differences(gpu, range(first, first + BATCH), False, False, stable) == []
 
 
 @pytest.mark.parametrize("batch", range(3))
-def test_smooth_graphs_and_their_gradients(batch: int) -> None:
+def test_smooth_graphs_and_their_gradients(gpu: str, batch: int) -> None:
     first = 200_000 + BATCH * batch
-    assert differences(range(first, first + BATCH), True, True, bool(batch % 2)) == []
+    assert differences(gpu, range(first, first + BATCH), True, True, bool(batch % 2)) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_loops_and_their_gradients(seed: int) -> None:
+def test_loops_and_their_gradients(gpu: str, seed: int) -> None:
     net = Net(seed)
     rng = np.random.default_rng(seed)
     x, y = T.dtensor3("x"), T.dtensor3("y")
@@ -69,7 +69,7 @@ def test_loops_and_their_gradients(seed: int) -> None:
     arrays += [rng.normal(size=(-min(t), 2, 3)) for t in net.taps]
     arrays += [rng.normal(size=(3, 3)) / 2, rng.normal(size=(3, 3)) / 2, rng.normal(size=3)]
     expected = function(leaves, results, on_unused_input="ignore")(*arrays)
-    got = function(leaves, results, on_unused_input="ignore", device="cuda-emulated")(*arrays)
+    got = function(leaves, results, on_unused_input="ignore", device=gpu)(*arrays)
     for e, g in zip(expected, got, strict=True):
         np.testing.assert_allclose(g, e, rtol=1e-11, atol=1e-11 * float(np.abs(e).max(initial=1)))
 

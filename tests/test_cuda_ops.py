@@ -1,4 +1,4 @@
-"""Every op and every case runs on the emulated GPU, under its checks, as on the CPU: values and gradients."""
+"""Every op and every case runs on the emulated GPU, under its checks, and on a real one as on the CPU: values and gradients."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from symdl.verify import points
 
 @pytest.mark.parametrize("stable", [False, True], ids=["as written", "stabilized"])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_every_op_on_special_floats(dtype: str, stable: bool) -> None:
+def test_every_op_on_special_floats(gpu: str, dtype: str, stable: bool) -> None:
     ops = [op for op in ELEMENTWISE if fits(op, dtype)]
     a, b, c = np.array(list(product(SPECIAL, SPECIAL, [0.5]))).T.astype(dtype)
     outputs, values = together(ops, {"a": a, "b": b, "c": c, "condition": np.arange(len(a)) % 2 == 0})
-    alike(outputs, values, 4, stable)
+    alike(gpu, outputs, values, 4, stable)
 
 
 @pytest.mark.parametrize(("dtype", "stable"), [("float32", False), ("float64", True)])
-def test_every_op_and_its_derivatives_inside_its_domain(dtype: str, stable: bool) -> None:
+def test_every_op_and_its_derivatives_inside_its_domain(gpu: str, dtype: str, stable: bool) -> None:
     ops = [op for op in ELEMENTWISE if fits(op, dtype)]
     outputs: list[Expr] = []
     values: dict[Expr, Any] = {}
@@ -39,11 +39,11 @@ def test_every_op_and_its_derivatives_inside_its_domain(dtype: str, stable: bool
         floats = [v for v in leaves if is_float(v.type.dtype)]
         if is_float(y.type.dtype) and op.name != "trigamma":
             outputs += pulled([y], floats)[1]
-    alike(outputs, values, 4, stable)
+    alike(gpu, outputs, values, 4, stable)
 
 
 @pytest.mark.parametrize("dtype", [d for d in DTYPES if not is_float(d)])
-def test_every_op_on_integers_and_bools(dtype: str) -> None:
+def test_every_op_on_integers_and_bools(gpu: str, dtype: str) -> None:
     ops = [op for op in ELEMENTWISE if fits(op, dtype) and op(*operands(op, dtype)).type.dtype in (dtype, "bool")]
     if dtype == "bool":
         edge = [0, 1]
@@ -54,10 +54,10 @@ def test_every_op_on_integers_and_bools(dtype: str) -> None:
     a, b, c = np.array(list(product(edge, edge, edge[1:3])), object).T
     grid = {"a": a.astype(dtype), "b": b.astype(dtype), "c": c.astype(dtype), "condition": np.arange(len(a)) % 3 == 0}
     outputs, values = together(ops, grid)
-    alike(outputs, values)
+    alike(gpu, outputs, values)
 
 
-def test_every_cast() -> None:
+def test_every_cast(gpu: str) -> None:
     outputs: list[Expr] = []
     values: dict[Expr, Any] = {}
     for before in DTYPES:
@@ -65,27 +65,27 @@ def test_every_cast() -> None:
         array = number_array(np.random.default_rng(0), (50,), before)
         values[x] = array * np.array(7.75, before) if is_float(before) else array
         outputs += [T.cast(abs(x) if is_float(before) and after.startswith("u") else x, after) for after in DTYPES]
-    alike(outputs, values)
+    alike(gpu, outputs, values)
 
 
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_every_case(quarter: int, dtype: str) -> None:
+def test_every_case(gpu: str, quarter: int, dtype: str) -> None:
     known = dtype == "float32"
     outputs, values, ulps = built(QUARTERS[quarter], dtype, known, False)
     # A sum of up to 60 products runs in another order than the CPU's: 8 ulp of its terms, each some sixteenths of the
     # array's largest element.
-    alike(outputs, values, {k: max(limit, 8) for k, limit in ulps.items()}, stable=not known)
+    alike(gpu, outputs, values, {k: max(limit, 8) for k, limit in ulps.items()}, stable=not known)
 
 
 @pytest.mark.parametrize("quarter", range(4))
-def test_every_case_on_integers(quarter: int) -> None:
+def test_every_case_on_integers(gpu: str, quarter: int) -> None:
     for dtype in ("int16", "bool"):
-        alike(*built([c for c in QUARTERS[quarter] if c.exact], dtype, True, False))
+        alike(gpu, *built([c for c in QUARTERS[quarter] if c.exact], dtype, True, False))
 
 
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_every_cases_gradient(quarter: int, dtype: str) -> None:
+def test_every_cases_gradient(gpu: str, quarter: int, dtype: str) -> None:
     known = dtype == "float32"
-    alike(*built(QUARTERS[quarter], dtype, known, True), stable=not known)
+    alike(gpu, *built(QUARTERS[quarter], dtype, known, True), stable=not known)

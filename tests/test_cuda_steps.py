@@ -1,4 +1,4 @@
-"""Steps of training, whole, on the emulated GPU: the CPU's losses and weights; and machine code for real GPUs, unspilled."""
+"""Steps of training, whole, on a GPU, emulated or real: the CPU's losses and weights; and machine code for real GPUs, unspilled."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def trained(make: Callable[[], steps.Step], device: str) -> tuple[list[float], l
 
 
 @pytest.mark.parametrize("name", steps.SMALL_STEPS)
-def test_training_is_that_of_the_cpu(name: str) -> None:
-    (here, values), (there, others) = (trained(steps.SMALL_STEPS[name], device) for device in ("cpu", "cuda-emulated"))
+def test_training_is_that_of_the_cpu(gpu: str, name: str) -> None:
+    (here, values), (there, others) = (trained(steps.SMALL_STEPS[name], device) for device in ("cpu", gpu))
     # float32, three steps of sums in another order; Adam divides by roots of small numbers
     np.testing.assert_allclose(there, here, rtol=2e-5)
     assert here[0] != here[2]

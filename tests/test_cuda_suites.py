@@ -5,6 +5,7 @@ Each runs in a process of its own, where the device is the default from the star
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import subprocess
 import sys
@@ -61,4 +62,5 @@ def test_a_part_of_the_suite(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_the_whole_suite(name: str) -> None:
+    faulthandler.cancel_dump_traceback_later()  # what a test may take is not what a suite takes
     run(name, TRAINED.get(name, ""))

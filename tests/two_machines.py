@@ -1,4 +1,4 @@
-"""The same Program on the CPU and on the emulated GPU, whose checks are on: what the tests of CUDA compare."""
+"""The same Program on the CPU and on a GPU, emulated with its checks on, or real: what the tests of CUDA compare."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Array = np.ndarray[Any, Any]
 
 
 def on_both(
-    outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool = False
+    gpu: str, outputs: Sequence[Expr], values: Mapping[Expr, Any], stable: bool = False
 ) -> tuple[list[Array], list[Array]]:
-    """The outputs by the CPU and by the emulated GPU; stable=False leaves stage 3 out."""
+    """The outputs by the CPU and by the GPU of that name; stable=False leaves stage 3 out."""
     inputs = tuple(values)
     arrays = [np.asarray(v, leaf.type.dtype) for leaf, v in values.items()]
     cuts, graph = segmented(Graph(inputs, (), tuple(outputs), ()))
@@ -27,7 +27,7 @@ def on_both(
         arrays += Segment(cut, "numpy")(arrays, [])
     form = lowered(graph, stable=stable, blocks=False)
     found = []
-    for machine in (native(), backend("cuda-emulated")):
+    for machine in (native(), backend(gpu)):
         executable = compiled(form, machine)
         bound = executable.bind(arrays, [])
         assert bound.status == 0, form.program.checks[bound.status - 1]
@@ -38,11 +38,15 @@ def on_both(
 
 
 def alike(
-    outputs: Sequence[Expr], values: Mapping[Expr, Any], ulps: float | Mapping[int, float] = 4, stable: bool = False
+    gpu: str,
+    outputs: Sequence[Expr],
+    values: Mapping[Expr, Any],
+    ulps: float | Mapping[int, float] = 4,
+    stable: bool = False,
 ) -> None:
     """The GPU's results are the CPU's: floats within so many ulps (or as many as stated for an output) of the larger of an
     element and a sixteenth of the largest of its array, all else exactly."""
-    for k, (expected, got) in enumerate(zip(*on_both(outputs, values, stable), strict=True)):
+    for k, (expected, got) in enumerate(zip(*on_both(gpu, outputs, values, stable), strict=True)):
         limit = ulps.get(k, 4) if isinstance(ulps, Mapping) else ulps
         assert (got.dtype, got.shape) == (expected.dtype, expected.shape), (k, outputs[k])
         said = f"output {k}: {outputs[k]!r}"
