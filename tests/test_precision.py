@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,24 @@ def test_training_steps_carry_nothing_on_arrays() -> None:
         updates = [(p, p - 0.1 * g) for p, g in zip((w, b), gradients, strict=True)]
         f = symdl.function([x, t], loss, updates=updates, precision="right", on_unused_input="ignore")
         assert not any(form in f.source("program") for form in WIDE)
+
+
+def test_a_weights_step_is_computed_in_float64() -> None:
+    """No second limb for w - (a sum over other data, too); right all the same where 20 binary digits cancel."""
+    start = np.array([1.7, -0.3, 2.9], np.float32)
+    w = symdl.shared(start)
+    x = T.tensor("x", dtype="float32", shape=(None, 3))
+    f = symdl.function([x], updates=[(w, w - (x * x * w).sum(axis=0))], precision="right")
+    text = f.source("program")
+    assert "float64" in text
+    assert not any(form in text for form in WIDE)
+    rows = np.random.default_rng(0).standard_normal((50, 3))
+    data = (rows * np.sqrt((1 - 2.0**-20) / (rows**2).sum(axis=0))).astype(np.float32)
+    f(data)
+    for k, new in enumerate(w.get_value()):
+        true = Fraction(float(start[k])) * (1 - sum(Fraction(float(v)) ** 2 for v in data[:, k]))
+        assert abs(true) < 2**-17
+        assert abs(Fraction(float(new)) - true) <= 4 * Fraction(float(np.spacing(abs(np.float32(true)))))
 
 
 def test_a_number_of_a_call_stays_out_of_the_arrays() -> None:

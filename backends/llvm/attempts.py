@@ -18,7 +18,7 @@ from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import MOST_LANES, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
-from symdl.backends.llvm.stretches import TRIED, Stretch, stretch
+from symdl.backends.llvm.stretches import FLAG, Stretch, stretch
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
@@ -75,24 +75,48 @@ class AttemptWriter(VectorWriter):
         self.vary(tried.tried)
         for loop in loops:
             self.attempts[id(loop)] = None, loop
-        for statement in tried.tried:
-            self.statement(statement)
+        if tried.fitting is None:
+            for statement in tried.tried:
+                self.statement(statement)
+        else:
+            self.tried_if_fitting(tried, tried.fitting)
         failed = self.value(tried.failed)
         again, good, join = self.fresh("again"), self.fresh("good"), self.fresh("join")
         self.branch(any_lane(self, failed).text if self.lanes else failed.text, again, good)
-        kept = {name: Ref(TRIED + name, dtype) for name, dtype in tried.results.items()}
-        full = {name: Ref(name, dtype) for name, dtype in tried.results.items()}
+        kept = {name: Ref(tried.prefix + name, dtype) for name, dtype in tried.results.items()}
+        full = {name: Ref(name, x.dtype) for name, x in kept.items()}
         chosen = [Assign(n, Apply("where", (tried.failed, full[n], kept[n]), x.dtype)) for n, x in kept.items()]
         self.kept += chosen
         for label, behind in ((again, (*statements, *chosen)), (good, tuple(Local(n, x) for n, x in kept.items()))):
             self.label(label)
             self.open_scope()
+            if label == again and tried.otherwise is not None:
+                self.attempted(statements, tried.otherwise)
+                behind = tuple(chosen)
             for statement in behind:
                 self.statement(statement)
             self.close_scope()
             self.jump(join)
         self.label(join)
         self.forget(changed_in(statements))
+
+    def tried_if_fitting(self, tried: Stretch, fitting: Value) -> None:
+        """The attempt where rows are such that it is worth it; elsewhere it has failed."""
+        unfit = [Local(tried.prefix + FLAG, Const(1, "int64"))]
+        unfit += [Local(tried.prefix + name, Const(0, dtype)) for name, dtype in tried.results.items()]
+        self.kept.append(unfit)
+        fit, not_fit, behind = self.fresh("fit"), self.fresh("unfit"), self.fresh("behind")
+        found = self.value(fitting)
+        self.branch(any_lane(self, found).text if self.lanes else found.text, fit, not_fit)
+        for label, statements in ((fit, tried.tried), (not_fit, unfit)):
+            self.label(label)
+            self.open_scope()
+            for statement in statements:
+                self.statement(statement)
+            self.close_scope()
+            self.jump(behind)
+        self.label(behind)
+        self.forget(changed_in((*tried.tried, *unfit)))
 
     def vary(self, statements: tuple[Stmt, ...]) -> None:
         """Statements follow of whose variables no loop around knows."""

@@ -36,7 +36,7 @@ STEEP = {"expm1": 1.0, "sinh": 1.0, "erfc": 4.0, "erfcx": 4.0}  # x f'(x)/f(x) b
 SMOOTH = frozenset(["sin", "cos"])  # of a bounded derivative, and zeros
 LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
 Span = tuple[float, float]
-Bits = tuple[float, ...]  # for each of ORDERS
+Bits = tuple[float, ...]  # for each of a tier's orders
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Tier:
 
     forms: what becomes of dtypes. own: of a primitive, how many units its result
     is wrong by; None: not known. single, double: how many a value may be wrong by that is kept as a float32 or a float64.
+    orders: the k that are tried. rough: terms of sums are wrong by so much more than all that is made of the sums.
     """
 
     forms: Mapping[str, str]
@@ -52,6 +53,8 @@ class Tier:
     single: float
     double: float
     summed: float
+    orders: tuple[int, ...] = ORDERS
+    rough: bool = False
 
 
 def _of_one_limb(name: str) -> float | None:
@@ -68,6 +71,7 @@ LOOSER = replace(
     ONE, summed=2.0**16
 )  # sums of float32 numbers: 13 bits more than these have, which an exponential may want
 SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
+ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
 
 
 @dataclass(frozen=True)
@@ -158,12 +162,19 @@ class FewerDigits:
     errors: dict[int, Error] = field(default_factory=dict)  # likewise; what is missing is exactly the original
     spans: dict[int, Span] = field(default_factory=dict)  # likewise
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
-    fits: list[bool] = field(default_factory=lambda: [True] * len(ORDERS))
+    fits: list[bool] = field(init=False)
     conditions: dict[tuple[str, int, int], Condition] = field(default_factory=dict)
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
     sizes: dict[int, Value] = field(default_factory=dict)
     known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fits = [True] * len(self.tier.orders)
+
+    def alike(self, units: float) -> Bits:
+        """The same for every order."""
+        return (units,) * len(self.tier.orders)
 
     def one(self, value: Value) -> Value:
         """The value, or an equal one met before: statements compute anew what others have overwritten since."""
@@ -208,7 +219,7 @@ class FewerDigits:
         if error is None or error.size is None:
             return None if error is None else error.units
         self.asked(self.done[id(x)], error.size)
-        units = tuple(u * 2.0**k for u, k in zip(error.units, ORDERS, strict=True))
+        units = tuple(u * 2.0**k for u, k in zip(error.units, self.tier.orders, strict=True))
         self.errors[id(x)] = Error(units)
         return units
 
@@ -231,7 +242,7 @@ class FewerDigits:
     @property
     def order(self) -> int | None:
         """The largest k that will do."""
-        return next((k for k, fits in zip(ORDERS, self.fits, strict=True) if fits), None)
+        return next((k for k, fits in zip(self.tier.orders, self.fits, strict=True) if fits), None)
 
     def lost(self, scale: Value, conditions: Iterable[Condition]) -> Value | None:
         """Whether any of the conditions does not hold. scale: 2^-k, a float64."""
@@ -264,7 +275,7 @@ class FewerDigits:
         counterpart, (low, high) = self.variables[name]
         a, b = self.spans[id(term)]
         self.variables[name] = counterpart, (low if a >= 0 else -math.inf, high if b <= 0 else math.inf)
-        before = self.wrong.get(name, Error((0.0,) * len(ORDERS))).units
+        before = self.wrong.get(name, Error(self.alike(0.0))).units
         units = map(max, before, self.units(term))
         self.wrong[name] = Error(tuple(u + count * self.own("add") for u in units), size)
 
@@ -284,6 +295,8 @@ class FewerDigits:
                 stack.pop()
                 continue
             kept = without_noise(item)
+            if kept is not None and not self.tier.forms and id(kept) in self.done and id(kept) not in self.errors:
+                kept = None  # computed in full, of full operands, so what is left where they cancel is noise here, too
             operands = (kept,) if kept is not None else item.args if isinstance(item, Apply) else ()
             missing = [x for x in operands if id(x) not in self.done]
             if missing:
@@ -310,7 +323,7 @@ class FewerDigits:
                 return item
             limbs = limbs_of(item.number, item.dtype)
             if limbs[1]:
-                self.errors[id(item)] = Error((0.5,) * len(ORDERS))
+                self.errors[id(item)] = Error(self.alike(0.5))
             return Const(limbs[0] if len(limbs) == 2 else (limbs[0], limbs[2]), ONE_LIMB[item.dtype])
         if isinstance(item, Ref) and item.name in self.variables:
             if (error := self.wrong.get(item.name)) is not None:
@@ -354,14 +367,14 @@ class FewerDigits:
 
     def ends(self, item: Value) -> bool:
         """Whether a value is kept with the digits of a float64, which are what is wanted of it."""
-        return self.tier is SHORTER and item.dtype not in ONE_LIMB
+        return not self.tier.forms and item.dtype not in ONE_LIMB
 
     def cast(self, item: Apply, value: Value, dtype: str) -> Value | None:
         """Into two limbs and out of them, or between other dtypes."""
         source = item.args[0]
         error = self.errors.get(id(source))
         if error is None and source.dtype.endswith("int64") and item.dtype in self.tier.forms:
-            self.errors[id(item)] = Error((0.5,) * len(ORDERS))
+            self.errors[id(item)] = Error(self.alike(0.5))
         if error is not None:
             if not dtype.startswith("float"):
                 return None
@@ -391,7 +404,7 @@ class FewerDigits:
         gap = self.op("sub", a, b)
         self.asked(gap, self.together(x, y))
         units = [max(p, q) for p, q in zip(self.units(x), self.units(y), strict=True)]
-        bits = zip(self.fits, units, ORDERS, strict=True)
+        bits = zip(self.fits, units, self.tier.orders, strict=True)
         self.fits = [fits and u * 2.0**k < 2.0**52 for fits, u, k in bits]
         return any(self.fits)
 
@@ -399,7 +412,7 @@ class FewerDigits:
 
     def rounded(self, name: str) -> Error:
         """Of a result that is rounded, of exact operands."""
-        return Error((self.own(name),) * len(ORDERS))
+        return Error(self.alike(self.own(name)))
 
     def own(self, name: str) -> float:
         """Of a result that is rounded."""
@@ -408,20 +421,26 @@ class FewerDigits:
     def units(self, x: Value) -> Bits:
         """Of the error of a value, relative to its size."""
         error = self.errors.get(id(x))
-        return (0.0,) * len(ORDERS) if error is None else error.units
+        return self.alike(0.0) if error is None else error.units
 
     def relative(self, x: Value) -> Bits:
         """Of the error of a value, relative to itself."""
-        return self.settled(x) or (0.0,) * len(ORDERS)
+        return self.settled(x) or self.alike(0.0)
 
     def together(self, x: Value, y: Value) -> Value:
         """The sizes of both."""
         a, b = self.size(x), self.size(y)
         return self.op("add", a, b)
 
+    def beside(self, units: Bits, x: Value, total: Value) -> Error:
+        """Of the sum of x, which is roughly known, and an exact number; the sum itself is rounded with much more care."""
+        size, far = self.size(x), self.magnitude(self.one(total))
+        size = self.op("add", size, self.op("mul", far, self.constant(ROUGH, far.dtype)))
+        return Error(tuple(max(u, self.own("add") / ROUGH) for u in units), size)
+
     def added(self, *terms: tuple[Bits, float], own: float) -> Error:
         """Errors times their factors, and one's own."""
-        return Error(tuple(sum(u[k] * f for u, f in terms) + own for k in range(len(ORDERS))))
+        return Error(tuple(sum(u[k] * f for u, f in terms) + own for k in range(len(self.tier.orders))))
 
     def width(self, item: Value) -> int:
         """How many binary digits an original takes that is exact."""
@@ -532,6 +551,8 @@ def _add(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     if plain and least > 0 and own < math.inf:
         far = max(max(-a, b) if id(x) in d.errors else 0.0, max(-p, q) if id(y) in d.errors else 0.0)
         return d.added((d.units(x), far / least), (d.units(y), far / least), own=d.own("add"))
+    if d.tier.rough and (id(x) in d.errors) != (id(y) in d.errors):
+        return d.beside(units, y if id(y) in d.errors else x, found)
     return Error(tuple(u + d.own("add") for u in units), d.together(x, y))
 
 
@@ -609,7 +630,10 @@ def _log(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     if id(x) not in d.errors:
         return d.rounded(name)
-    size = d.magnitude(found)
+    size = d.magnitude(d.one(found))
+    if d.tier.rough:  # d(log x) = dx/x, whatever log x is
+        far = d.op("add", d.op("mul", size, d.constant(ROUGH, size.dtype)), d.constant(1.0, size.dtype))
+        return Error(tuple(max(u * LOGARITHMS[name], d.own(name) / ROUGH) for u in d.relative(x)), far)
     size = d.op("add", size, d.constant(1.0, size.dtype))
     return Error(tuple(u * LOGARITHMS[name] + 2 for u in d.relative(x)), size)
 
@@ -619,6 +643,11 @@ def _log1p(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     units, low = d.relative(x), d.spans[id(x)][0]
     if id(x) in d.errors and low < -0.5:
         d.must("ge", d.done[id(x)], d.constant(-0.5, found.dtype))
+    elif id(x) in d.errors and low >= 0 and d.tier.rough:  # d(log(1 + x)) = dx/(1 + x)
+        size = d.magnitude(d.one(found))
+        size = d.op("minimum", size, d.constant(1.0, size.dtype))
+        far = d.op("add", d.op("mul", d.magnitude(d.one(found)), d.constant(ROUGH, size.dtype)), size)
+        return Error(tuple(max(u, d.own("log1p") / ROUGH) for u in units), far)
     return d.added((units, 1.5), own=d.own("log1p"))
 
 

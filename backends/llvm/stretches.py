@@ -1,5 +1,8 @@
-"""Statements that add up numbers of two limbs and round what they make of the sums, tried with one limb: the rows of a
-logarithm of exponentials, say. Where a result has lost too many digits, the statements are run again in full.
+"""Statements that add up numbers of two limbs and round what they make of the sums, tried with less: the rows of a
+logarithm of exponentials, say. Where a result has lost too many digits, the statements are run again, at last in full.
+
+First terms that are never negative are tried in the dtype of the result (`terms`), in long rows; then all in one limb, or
+where a float64 comes of it, with functions of two limbs that are right to a few bits more (`wide.short`).
 
     var s = 0;  for r in 0:m: s = s + exp(x[r] - most);  var y = cast(most + log(s))
 
@@ -10,20 +13,25 @@ the sizes of its terms where these may differ in sign. Loop IR to Loop IR.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from symdl.backends.llvm.digits import LOOSER, ONE_LIMB, Condition, FewerDigits, added
+from symdl.backends.llvm.digits import FARTHEST, LOOSER, ONE_LIMB, SHORTER, Condition, Error, FewerDigits, Tier, added
+from symdl.backends.llvm.exchanges import shortened
+from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
+from symdl.backends.llvm.terms import ROWS as LONG
 from symdl.backends.llvm.thinning import inlined
+from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.types import Extent
 
-PAIR = "float64x2"
 ONE = ONE_LIMB[PAIR]
-MANY = (1 << 10, 1 << 16, 11 * 10**6)  # numbers in a row of unknown length; of longer ones too little would be known
+MANY = (1 << 10, 1 << 16, LONGEST)  # numbers in a row of unknown length; of longer ones too little would be known
 ROWS = replace(LOOSER, single=2.0**29)  # rounded, then at most 3 ulp are lost, as far as the bound tells
 TRIED = "tried "
 FLAG = "failed"
+Valued = Local | Assign | Store
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,9 @@ class Stretch:
     """Statements of a body from some place on.
 
     end: the place behind them. tried: the attempt at them, whose variables have names of their own. failed: whether it
-    has. results: the variables that others may read, each with its dtype. stores: whether anything is stored.
+    has. results: the variables that others may read, each with its dtype. stores: whether anything is stored. prefix: of
+    their names in the attempt, and of FLAG. fitting: whether rows are such that it is worth it, None for always. otherwise:
+    what is tried then; None for the statements themselves.
     """
 
     end: int
@@ -39,6 +49,9 @@ class Stretch:
     failed: Value
     results: dict[str, str]
     stores: bool
+    prefix: str
+    fitting: Value | None = None
+    otherwise: Stretch | None = None
 
 
 def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
@@ -59,8 +72,40 @@ def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
     if not _simple(found):
         return None
     lengths = [s.extent for s in found if isinstance(s, For) and not isinstance(s.extent, int)]
-    attempts = [a for most in (MANY if lengths else MANY[:1]) if (a := _Attempt(found, most)).order is not None]
-    return attempts[-1].finished(end, scale_of(attempts, lengths)) if attempts else None
+    kept = {s.value.dtype for s in found if isinstance(s, Local) and _rounds(s.value)}
+    last: Stretch | None = None
+    for tier in (ROWS, *((SHORTER,) if "float64" in kept else ())):
+        attempts = [
+            a for most in (MANY if lengths else MANY[:1]) if (a := _Attempt(found, most, tier)).order is not None
+        ]
+        if attempts:
+            last = attempts[-1].finished(end, scale_of(attempts, lengths))
+            break
+    if len(kept) == 1 and all(
+        not isinstance(s, For) or not isinstance(s.extent, int) or s.extent >= LONG for s in found
+    ):
+        (dtype,) = kept
+        rough = _Attempt(found, LONGEST, TIERS[dtype], dtype)
+        if rough.order is not None:
+            last = replace(rough.finished(end, scale_of([rough], lengths)), fitting=_long(lengths), otherwise=last)
+    return last
+
+
+def _long(lengths: Sequence[Extent]) -> Value | None:
+    """Whether all rows of unknown length are long enough: those of a few lose too often what a rough sum lacks."""
+    found: Value | None = None
+    for length in dict.fromkeys(lengths):
+        one = Apply("ge", (Position(length), Const(LONG, "int64")), "bool")
+        found = one if found is None else Apply("bitwise_and", (found, one), "bool")
+    return found
+
+
+def _rounds(value: Value) -> bool:
+    """Whether a value is a number of two limbs, rounded."""
+    inner: Value = value
+    while isinstance(inner, Apply) and inner.primitive == "cast" and inner.dtype != PAIR:
+        inner = inner.args[0]
+    return inner.dtype == PAIR and value.dtype in TIERS
 
 
 def _simple(statements: Sequence[Stmt]) -> bool:
@@ -90,18 +135,34 @@ def scale_of(attempts: Sequence[_Attempt], lengths: Sequence[Extent]) -> Value:
     return scale
 
 
+def shortened_in(statements: Sequence[Stmt]) -> list[Stmt]:
+    """Statements with the functions of `wide.short`."""
+    flat = [x for s in statements for x in (s.body if isinstance(s, For) else (s,)) if isinstance(x, Valued)]
+    short = iter(shortened([s.value for s in flat]))
+
+    def one(s: Stmt) -> Stmt:
+        if isinstance(s, For):
+            return replace(s, body=tuple(one(x) for x in s.body))
+        return replace(s, value=next(short)) if isinstance(s, Valued) else s
+
+    return [one(s) for s in statements]
+
+
 class _Attempt:
     """A stretch being tried: each statement with one limb, and what its variables are wrong by."""
 
-    def __init__(self, statements: Sequence[Stmt], most: int) -> None:
-        """most: numbers in a row of unknown length."""
-        self.pass_ = FewerDigits(ROWS)
+    def __init__(self, statements: Sequence[Stmt], most: int, tier: Tier, terms: str = "") -> None:
+        """most: numbers in a row of unknown length. terms: the dtype of those, if they are tried in that of the result."""
+        self.pass_ = FewerDigits(tier)
         self.most = most
+        self.tier, self.prefix = tier, TRIED + ("short " if tier is SHORTER else f"{terms} " if terms else "")
+        self.terms = Terms(terms, self.pass_.one, self.exact) if terms else None
+        self.gained = tier is not SHORTER  # whether anything costs less
         self.out: list[tuple[Stmt, list[Condition]]] = []  # with what must hold there
         self.results: dict[str, str] = {}
         self.read: set[str] = set()  # variables of the stretch
         self.stores = False
-        works = all(map(self.statement, statements)) and any(conditions for _, conditions in self.out)
+        works = all(map(self.statement, statements)) and any(conditions for _, conditions in self.out) and self.gained
         self.order = self.pass_.order if works else None  # the k that will do
 
     def statement(self, statement: Stmt) -> bool:
@@ -117,21 +178,27 @@ class _Attempt:
 
     def finished(self, end: int, scale: Value) -> Stretch:
         """The attempt at all that was tried, and where the next statements begin. scale: 2^-k."""
-        flag = Ref(FLAG, "int64")
-        tried: list[Stmt] = [Local(FLAG, Const(0, "int64"))]
-        for statement, conditions in self.out:
+        flag = Ref(f"{self.prefix}{FLAG}", "int64")
+        tried: list[Stmt] = [Local(flag.name, Const(0, "int64"))]
+
+        def note(conditions: Sequence[Condition]) -> tuple[Stmt, ...]:
             lost = self.pass_.lost(scale, conditions)
-            note = (
-                ()
-                if lost is None
-                else (Assign(FLAG, Apply("bitwise_or", (flag, self.pass_.op("cast", lost, dtype="int64")), "int64")),)
-            )
+            if lost is None:
+                return ()
+            word = self.pass_.op("cast", lost, dtype="int64")
+            return (Assign(flag.name, Apply("bitwise_or", (flag, word), "int64")),)
+
+        for statement, conditions in self.out:
             if isinstance(statement, For):
-                tried.append(replace(statement, body=(*statement.body, *note)))
+                fixed = [c for c in conditions if isinstance(c.value, Position)]  # about the row's length
+                inside = [c for c in conditions if c not in fixed]
+                tried += (*note(fixed), replace(statement, body=(*statement.body, *note(inside))))
             else:
-                tried += (statement, *note)
+                tried += (statement, *note(conditions))
+        if self.tier is SHORTER:
+            tried = shortened_in(tried)
         failed = Apply("ne", (flag, Const(0, "int64")), "bool")
-        return Stretch(end, tuple(tried), failed, self.results, self.stores)
+        return Stretch(end, tuple(tried), failed, self.results, self.stores, self.prefix)
 
     def local(self, statement: Stmt) -> list[Stmt] | None:
         """A variable, by another name."""
@@ -142,10 +209,33 @@ class _Attempt:
         found = self.pass_.value(value)
         if found is None or (value.dtype != PAIR and id(value) in self.pass_.errors):
             return None
-        self.pass_.declare(name, Ref(TRIED + name, found.dtype), value)
+        own = self.prefix + name
+        self.pass_.declare(name, Ref(own, found.dtype), value)
         if value.dtype != PAIR:
             self.results[name] = value.dtype
-        return [Local(TRIED + name, found)]
+            if self.terms is not None and _rounds(value):
+                size = self.pass_.magnitude(found)
+                self.pass_.must("ge", size, self.pass_.constant(LEAST[found.dtype], found.dtype))
+        return [Local(own, found)]
+
+    def exact(self, value: Value) -> Value | None:
+        """What a term's function is taken of, if its error is nothing beside the term's."""
+        found = self.pass_.value(value)
+        error = self.pass_.errors.get(id(value))
+        assert self.terms is not None
+        near = error is None or (error.size is None and max(error.units) * FARTHEST < self.terms.units / 64)
+        return found if near else None
+
+    def term(self, value: Value) -> Value | None:
+        """The counterpart of what is added up."""
+        if self.terms is not None and value.dtype == PAIR and (found := self.terms.term(value)) is not None:
+            self.pass_.spans[id(value)] = 0.0, math.inf
+            self.pass_.errors[id(value)] = Error(self.pass_.alike(self.terms.units))
+            return self.pass_.op("cast", found, dtype=self.tier.forms.get(PAIR, PAIR))
+        if self.terms is not None and value.dtype != PAIR and (found := self.terms.plain(value)) is not None:
+            return found
+        self.gained |= any(isinstance(x, Apply) and PREFIX + x.primitive in SHORT for x in walk(value))
+        return None if self.terms is not None and value.dtype == PAIR else self.pass_.value(value)
 
     def loop(self, loop: For) -> list[Stmt] | None:
         """A loop without loops inside, after the variables that it needs."""
@@ -160,7 +250,7 @@ class _Attempt:
                 return None
             kept = added(statement)
             self.reads(kept)
-            found = self.pass_.value(kept)
+            found = self.term(kept)
             if found is None or (kept.dtype != PAIR and id(kept) in self.pass_.errors):
                 return None
             if isinstance(statement, Store):
@@ -172,7 +262,7 @@ class _Attempt:
             name = statement.name
             if kept is statement.value or name not in self.pass_.variables or name in self.read:
                 return None
-            total = Ref(TRIED + name, found.dtype)
+            total = Ref(self.prefix + name, found.dtype)
             out.append(Assign(total.name, Apply("add", (total, found), found.dtype)))
             if kept.dtype != PAIR:
                 continue
@@ -180,7 +270,7 @@ class _Attempt:
             if not self.pass_.of_one_sign(name, kept):
                 if name in self.pass_.wrong:
                     return None
-                size = Ref(f"size of {name}", ONE)
+                size = Ref(f"{self.prefix}size of {name}", ONE)
                 before.append(Local(size.name, Apply("abs", (self.pass_.variables[name][0],), ONE)))
                 out.append(Assign(size.name, Apply("add", (size, self.pass_.size(kept)), ONE)))
             sums.append((name, kept, size))

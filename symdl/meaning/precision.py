@@ -33,6 +33,7 @@ EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
 RANGING = frozenset(["sqrt", "sqr", "exp", "exp2", "expm1", "log1p", "mul", "true_div", "reciprocal", "pow", "prod"])
 RANGING |= {"sum", "add", "sub", "erfc", "erfcx", "cosh", "sinh", "sigmoid", "softplus", "logistic_tail", "softmax"}
+RANGING |= {"digamma"}  # about -1/x near 0
 LIKE_X = frozenset(["tanh", "erf", "arctan", "arcsin", "arctanh", "arcsinh", "erfinv"])  # about x near 0
 RANGING |= LIKE_X
 SATURATING = frozenset(
@@ -141,7 +142,8 @@ class Analysis(Exactness):
     def _ask_bits(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
         if name in ("add", "sub"):
             if self._cancels(n, *data):
-                bits = TWICE if n.type.dtype == "float32" and self._centred(*data) else BOTH
+                short = n.type.dtype == "float32" and (self._centred(*data) or self._stepped(*data))
+                bits = TWICE if short else BOTH
                 if bits == BOTH and not any(
                     self.digits[i] <= 2 * DIGITS[n.type.dtype] for i in data
                 ):  # 1 - p may be exact
@@ -207,6 +209,14 @@ class Analysis(Exactness):
         """Whether one is a mean of the other. A float64 holds the mean of float32 numbers to 2^-29 of the least that they
         can differ by: to more digits than their distances from it are known to, taken together."""
         return any(self._mean_of(a) is base_of(b) for a, b in ((x, y), (y, x)))
+
+    def _stepped(self, x: Expr, y: Expr) -> bool:
+        """Whether one is what a leaf holds and the other a multiple of a sum, of terms of both signs, that rests on other
+        leaves, too: a weight and its step, as a rule, which a float64 holds to 2^-29 of the last digit that they show."""
+        return any(
+            self.exact[a] and self.affine[a] and self.mixed[b] and bool((self.leaves[b] or 0) & ~(self.leaves[a] or 0))
+            for a, b in ((x, y), (y, x))
+        )
 
     def _mean_of(self, n: Expr) -> Expr | None:
         """What a node is the mean of, if it is a multiple of a sum."""
