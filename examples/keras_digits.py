@@ -1,5 +1,6 @@
-"""The digits as a script for Keras' Sequential: only the imports differ."""
+"""The digits as a script for Keras' Sequential: only the imports differ. Its losses are the picture."""
 
+from symdl import plot
 from symdl.datasets import digits_split
 from symdl.nn import Sequential
 from symdl.nn.layers import Dense, Dropout
@@ -16,6 +17,7 @@ def main(epochs: int = 40) -> float:
     print({name: round(values[-1], 4) for name, values in history.history.items()})
     loss, accuracy = model.evaluate(split.x_test, split.y_test, verbose=0)
     print(f"test loss {loss:.4f}, accuracy {accuracy:.4f}")
+    plot.learning_curve(history).figure.savefig("keras_digits.png")
     return float(accuracy)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 import symdl
 import symdl.tensor as T
+from symdl import plot
 from symdl.datasets import digits_split
 
 split = digits_split(seed=0)
@@ -23,3 +24,5 @@ for epoch in range(201):
     if epoch % 50 == 0:
         print(f"epoch {epoch:>3}: loss {float(value):.4f}")
 print(f"test accuracy {np.mean(predict(split.x_test) == split.y_test):.4f}")
+# for each digit, the pixels that speak for it (white) and against it (black)
+plot.filters(W, columns=5).figure.savefig("logistic_regression.png")

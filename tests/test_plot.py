@@ -131,6 +131,7 @@ def test_learning_curves_are_lines(ax: Any) -> None:
     assert list(lines) == ["loss", "val_loss", "accuracy"]
     np.testing.assert_array_equal(lines["val_loss"].get_ydata(), HISTORY["val_loss"])
     np.testing.assert_array_equal(lines["loss"].get_xdata(), [1, 2, 3])
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
     assert lines["loss"].get_color() == lines["val_loss"].get_color() != lines["accuracy"].get_color()
     with pytest.raises(DataError, match="has no acc\n  It holds loss, val_loss, accuracy"):
         plot.learning_curve(HISTORY, ["acc"], ax=ax)

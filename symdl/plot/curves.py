@@ -29,6 +29,7 @@ def learning_curve(history: Any, metrics: Sequence[str] = ("loss",), ax: Axes | 
                 ax.plot(range(1, len(values) + 1), values, style, color=COLORS[k % len(COLORS)], label=label)
     ax.set_xlabel("epoch")
     ax.legend()
+    ax.locator_params(axis="x", integer=True)  # there is no half epoch
     return ax
 
 
