@@ -15,7 +15,7 @@ import numpy as np
 
 import symdl
 import symdl.tensor as T
-from symdl.memory import arena_bytes, live_bytes
+from symdl.arena import arena_bytes, live_bytes
 from symdl.types import product, size_at
 
 Parts = tuple[list[Any], Any, list[tuple[Any, Any]]]

@@ -39,8 +39,8 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.memory import rebuild
 from symdl.program import Kernel
+from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, floor_divide, largest, replace_symbols, smallest, symbol, symbols
 
 FEW = 64  # rows that are summed at once

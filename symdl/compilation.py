@@ -9,6 +9,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
+from symdl.arena import plan
 from symdl.artifact import Artifact, BadArtifact
 from symdl.backends.base import Backend, Executable
 from symdl.backends.forks import gate
@@ -26,7 +27,7 @@ from symdl.loop_parts import has_bodies, in_bodies, in_bodies_of, in_every_body,
 from symdl.loops import View
 from symdl.lower import Memory
 from symdl.meaning import Record, stabilized
-from symdl.memory import in_place, plan, reused
+from symdl.memory import in_place, reused
 from symdl.motion import improved
 from symdl.parallel import parallel
 from symdl.patches import patched

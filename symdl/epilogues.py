@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from symdl.loops import Load, Store, View, walk
-from symdl.memory import all_within, rename, within
 from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, is_epilogue
+from symdl.renaming import all_within, rename, within
 from symdl.types import product
 
 NEAR = 32  # steps between a product and its epilogue at most: the search stays linear

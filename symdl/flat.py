@@ -26,7 +26,7 @@ from symdl.loops import (
     place_of,
     walk,
 )
-from symdl.memory import rebuild
+from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, replace_symbols, slope, symbol, symbols
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from symdl.arena import arena_bytes, live_bytes
 from symdl.backends.base import GpuBackend
 from symdl.backends.limits import Limits
 from symdl.backends.llvm.steps import all_steps
 from symdl.compilation import Lowered, routines_of
 from symdl.costs import cost_of
 from symdl.expr import short
-from symdl.memory import arena_bytes, live_bytes
 from symdl.profile import Profile, Row, row_of, size_text, time_text
 from symdl.program import Loop, Step, inner
 from symdl.types import Symbol, size_at

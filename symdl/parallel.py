@@ -40,8 +40,8 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.memory import unused, within
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
+from symdl.renaming import unused, within
 from symdl.types import Extent, Symbol, at_most, floor_divide, largest, product, smallest, symbol, symbols
 from symdl.whole_columns import whole_columns
 

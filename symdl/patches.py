@@ -31,8 +31,9 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.memory import Commit, rebuild, unused, used
+from symdl.memory import Commit, used
 from symdl.program import Buffer, Kernel, Program, Step
+from symdl.renaming import rebuild, unused
 from symdl.types import (
     Compound,
     Extent,

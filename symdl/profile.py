@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from symdl.arena import arena_bytes, live_bytes
 from symdl.backends.clocks import Clocks
 from symdl.backends.cpu import CpuBackend, threads_pool
 from symdl.backends.limits import Limits, measured
@@ -25,7 +26,6 @@ from symdl.columns import aligned
 from symdl.compilation import Lowered, routines_of
 from symdl.costs import Cost, cost_of
 from symdl.expr import short
-from symdl.memory import arena_bytes, live_bytes
 from symdl.program import Call, Loop, Step, inner
 from symdl.titles import lines, title
 from symdl.types import Symbol, size_at

@@ -16,10 +16,11 @@ from symdl.expr import CONSTANT, Expr, results
 from symdl.fuse import Fusion, Group
 from symdl.loops import Apply, Const, Load, Position, Store, View
 from symdl.lower import Lent, Memory, indices, is_lendable
-from symdl.memory import all_within, overwriting, rebuild, rename, within
+from symdl.memory import overwriting
 from symdl.nests import nest
 from symdl.ops.scan import IF, layout_of
 from symdl.program import Call, If, Kernel, Loop, Step, accesses
+from symdl.renaming import all_within, rebuild, rename, within
 from symdl.types import Extent, symbol
 
 

@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from symdl.memory import TYPICAL, nominal, within
+from symdl.arena import TYPICAL, nominal
 from symdl.number_forms import item_bytes
 from symdl.program import Program, Step, accesses, may_fail
+from symdl.renaming import within
 from symdl.types import product
 
 LONGEST = 8  # steps that serve one result alone and are taken together with it

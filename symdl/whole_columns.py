@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from symdl.column_sums import COLUMN, ROW
 from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, rewritten, walk
-from symdl.memory import rebuild
 from symdl.number_forms import WIDE
 from symdl.program import Buffer, Kernel, Step
+from symdl.renaming import rebuild
 from symdl.types import Symbol, symbol, symbols
 
 

@@ -26,6 +26,7 @@ from memory_programs import (
     vector,
 )
 
+from symdl.arena import plan
 from symdl.backends.interpreter import interpret
 from symdl.errors import ProgramError
 from symdl.loops import (
@@ -44,7 +45,7 @@ from symdl.loops import (
     contiguous,
     walk,
 )
-from symdl.memory import in_place, plan
+from symdl.memory import in_place
 from symdl.program import FIRST_FAILURE, Buffer, Call, If, Kernel, Loop, Program, Step, verify
 from symdl.types import Extent, Symbol
 

@@ -10,6 +10,7 @@ import pytest
 
 import symdl.tensor as T
 from symdl import parallel as cutting
+from symdl.arena import plan
 from symdl.backends.interpreter import interpret
 from symdl.backends.llvm.vectors import clears
 from symdl.compilation import Graph, compiled, lowered
@@ -32,7 +33,6 @@ from symdl.loops import (
     text,
     walk,
 )
-from symdl.memory import plan
 from symdl.parallel import parallel
 from symdl.program import Binding, Buffer, Kernel, Program, verify
 from symdl.runs import native

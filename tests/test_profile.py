@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -13,6 +14,7 @@ import pytest
 
 import symdl
 import symdl.tensor as T
+from symdl.arena import arena_bytes, live_bytes
 from symdl.backends.clocks import Clocks
 from symdl.backends.limits import Limits, measured
 from symdl.backends.llvm import Target, emit
@@ -21,7 +23,6 @@ from symdl.costs import cost_of
 from symdl.errors import IndexRangeError, InputError, ShapeError
 from symdl.functions import Function
 from symdl.loops import contiguous
-from symdl.memory import arena_bytes, live_bytes
 from symdl.profile import size_text, time_text
 from symdl.program import Binding, Buffer, Call, Kernel, Loop, Program
 from symdl.runs import native
@@ -278,7 +279,7 @@ def test_kernel_functions_are_named_for_what_they_do() -> None:
     assert re.search(r"@kernel_(exp_sum|sum_exp)_\d+\(", text)
 
 
-def test_compiling_tells_the_logger(caplog: pytest.LogCaptureFixture) -> None:
+def test_compiling_tells_the_logger(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     x = T.dvector("x")
     y = T.tanh(x) * 3 + T.exp(x * 0.123)
     with caplog.at_level(logging.DEBUG, "symdl"):

@@ -14,10 +14,11 @@ from test_memory import straight
 import symdl
 import symdl.tensor as T
 from symdl import schedule
+from symdl.arena import arena_bytes, live_bytes, plan
 from symdl.backends.interpreter import interpret
 from symdl.compilation import lowered
 from symdl.functions import Function
-from symdl.memory import arena_bytes, live_bytes, plan, reused
+from symdl.memory import reused
 from symdl.program import Call, Kernel, Program, accesses, may_fail, verify
 from symdl.schedule import scheduled
 from symdl.types import Symbol

@@ -30,7 +30,7 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.memory import rebuild
+from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, symbol, symbols
 
 

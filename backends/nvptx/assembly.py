@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from symdl.arena import passing
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.nvptx.cutting import for_gpu
 from symdl.backends.nvptx.kernels import launches_of
@@ -11,7 +12,6 @@ from symdl.backends.nvptx.launches import Choose, GpuProgram, HostCall, Item, Re
 from symdl.backends.nvptx.products import product_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.errors import ProgramError
-from symdl.memory import passing
 from symdl.program import Call, If, Kernel, Loop, Program, Step
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from symdl.arena import plan
 from symdl.backends.llvm.library import copy_loops
 from symdl.backends.nvptx.arranging import arranged
 from symdl.backends.nvptx.contractions import contraction_of
@@ -17,9 +18,9 @@ from symdl.backends.nvptx.library import convolution_nest, in_pieces, matmul_nes
 from symdl.backends.nvptx.panels import is_large
 from symdl.epilogues import with_epilogues
 from symdl.loops import For, Stmt
-from symdl.memory import plan, within
 from symdl.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
 from symdl.program import CONVOLUTIONS, Buffer, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
+from symdl.renaming import within
 from symdl.types import Extent, at_most, floor_divide, largest, symbols
 
 SMALL = 256  # visits of a loop that is known to be little work: one block of threads does it with its neighbours

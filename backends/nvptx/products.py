@@ -20,8 +20,8 @@ from symdl.backends.nvptx.panels import MOST_BATCHES, PanelWriter, Spot, Tile, c
 from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
 from symdl.loops import For, Load, Ref, Stmt, Store, View, extents_in, walk
-from symdl.memory import rebuild
 from symdl.program import Call
+from symdl.renaming import rebuild
 from symdl.types import Symbol, polynomial, product, smallest, symbols
 
 TOTAL = "_product"  # an element of a product, in its epilogue

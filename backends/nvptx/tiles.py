@@ -15,8 +15,8 @@ from symdl.backends.nvptx.carrying import CarryWriter
 from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.writer import SHARED
 from symdl.loops import Barrier, For, Guard, Load, Stmt, Store, View, contiguous, is_value, parts, place_of, walk
-from symdl.memory import rebuild
 from symdl.number_forms import WIDE
+from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, floor_divide, product, slope, symbol
 
 SIDE = 32  # of a tile
