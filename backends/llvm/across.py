@@ -25,6 +25,8 @@ from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
+AHEAD = 1024  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
+BESIDE = 128  # the same of sums down columns, which read a line of each row
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
@@ -196,7 +198,7 @@ class AcrossWriter(DrawWriter):
             lanes = 2 * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
             return replace(plan, lanes=lanes) if lanes > plan.lanes else None
         if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
-            return replace(plan, lanes=4 * plan.lanes, asks=True)
+            return replace(plan, lanes=4 * plan.lanes, asks=AHEAD)
         return None
 
     def rounds(self, loop: For, plan: Across) -> None:
@@ -204,6 +206,7 @@ class AcrossWriter(DrawWriter):
         self.forget(changed_in(loop.body))
         start, end = self.bounds(loop)
         for lanes in plan.lanes:
+            self.asks = BESIDE if lanes > plan.lanes[-1] else 0  # cheap rounds only are taken by two vectors
             start = self.at_once(loop, lanes, start, end)
         self.in_order = True
         self.loop(loop, start)

@@ -75,7 +75,7 @@ class Plan:
     sums: dict[str, Sum] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)  # sums whose totals so far are used in each round
     choice: Choice | None = None
-    asks: bool = False  # whether what is read later is asked for now, since memory is the bound
+    asks: int = 0  # how many bytes further what will be read is asked for, where memory is the bound; 0: not at all
 
     @property
     def step(self) -> int:

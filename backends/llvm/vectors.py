@@ -32,7 +32,6 @@ from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Extent, Symbol, replace_symbols, slope
 
 COUNTED = (1 << 31) - 64  # rounds that 32 bits count
-AHEAD = 1024  # bytes further, what will be read is asked for: a processor foresees nothing across the borders of pages
 LINE = 64  # bytes of a cache line
 
 
@@ -44,7 +43,7 @@ class VectorWriter(KernelWriter):
     """
 
     close = 4  # places apart, at most, of elements that are picked out of vectors
-    asks = False  # whether what is read next is asked for
+    asks = 0  # how many bytes further what will be read is asked for
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
 
@@ -114,7 +113,7 @@ class VectorWriter(KernelWriter):
         if plan.choice is None:
             self.asks = plan.asks
             self.vector_round(loop, plan, partial)
-            self.asks = False
+            self.asks = 0
         for k, pair in enumerate(chosen):
             assert plan.choice is not None
             self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
@@ -423,7 +422,7 @@ class VectorWriter(KernelWriter):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
             align = self.lanes_aligned(view, at)
             found = self.emit(f"load {vector}, {self.typed(start)}, align {align}", view.dtype)
-            for byte in range(AHEAD, AHEAD + lanes * size, LINE) if self.asks and step == 1 else ():
+            for byte in range(self.asks, self.asks + lanes * size, LINE) if self.asks and step == 1 else ():
                 self.ask(start, byte)
             if step == -1:
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
