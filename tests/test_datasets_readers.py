@@ -37,6 +37,7 @@ def _kaggle(rows: int = 20, labelled: bool = True) -> tuple[str, Array]:
         lambda t: gzip.compress(t.encode()),
         lambda t: t.replace("\n", "\r\n").encode(),
         lambda t: t.strip().encode(),
+        lambda t: t.encode("utf-8-sig"),
     ],
 )
 def test_kaggle_train_and_test(tmp_path: Path, write: Callable[[str], bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from pathlib import Path
@@ -30,7 +31,7 @@ def read_kaggle_digits(path: str | os.PathLike[str]) -> KaggleDigits:
     Raises DataError when the file is missing or damaged, has another header, or a line that is not such numbers: the
     error names the line.
     """
-    data = read_bytes(path, "read_kaggle_digits")
+    data = read_bytes(path, "read_kaggle_digits").removeprefix(codecs.BOM_UTF8)  # which spreadsheets put there
     try:
         text = data.decode("ascii").removesuffix("\n")
     except UnicodeDecodeError as error:
