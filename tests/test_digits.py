@@ -15,7 +15,7 @@ from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import digits, narrowing
 from symdl.backends.llvm.digits import LOOSER, ONE, SHORTER, fewer_digits
 from symdl.backends.wide.short import PREFIX, SHORT
-from symdl.loops import Apply, Assign, For, Load, Ref, Store, Value, contiguous, walk
+from symdl.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk
 from symdl.program import Binding, Buffer, Kernel, Program
 from symdl.types import Symbol, symbol
 
@@ -145,6 +145,21 @@ def test_what_is_kept_as_float64_wants_its_digits() -> None:
         body = loop(op("cast", "float64", op("sub", "float64x2", op(name, "float64x2", x), y)))
         assert fewer_digits(body, ONE) is None
         assert (fewer_digits(body, SHORTER) is not None) == (PREFIX + name in SHORT)
+
+
+def test_what_is_left_of_numbers_in_full_is_noise_here_too() -> None:
+    """Operands that nothing short has touched are no better than in full: their sum keeps its choice of 0."""
+    x, y = loaded("x", "float64"), loaded("y", "float64")
+    x_y = op("true_div", "float64x2", x, y)
+    total = op("cast", "float64", op("add", "float64x2", x_y, y))
+    largest = op("mul", "float64", op("abs", "float64", op("cast", "float64", x_y)), Const(2.0**-97, "float64"))
+    lost = op("lt", "bool", op("abs", "float64", total), largest)
+    chosen = op("where", "float64", lost, Const(0.0, "float64"), total)
+    short = op("cast", "float64", op("exp", "float64x2", x))
+    stores = (Store(contiguous(name, "float64", (n,)), (i,), v) for name, v in (("p", chosen), ("q", short)))
+    fewer = fewer_digits(For(I, n, tuple(stores), "serial"), SHORTER)
+    assert fewer is not None
+    assert any(isinstance(item, Apply) and item.primitive == "where" for item in walk(*fewer[0].body))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -329,6 +329,11 @@ def hull(*parts: Bounds) -> Bounds:
     return Bounds(min(low), max(high), min(least), max(most), min(grain))
 
 
+def _of_digamma(node: Expr, i: Sequence[Bounds]) -> Bounds:
+    """-1/x near 0, log x far away; no number of two limbs comes nearer to another pole than 2^-110."""
+    return between(-INF, INF, most=max(128.0, 1 - i[0].least))
+
+
 def _larger(node: Expr, i: Sequence[Bounds]) -> Bounds:
     a, b = i
     return hull(a, b).meet(between(max(a.low, b.low), max(a.high, b.high)))
@@ -401,6 +406,7 @@ RULES: dict[str, Callable[[Expr, Sequence[Bounds]], Bounds]] = {
     "log2": _of_log,
     "log10": _of_log,
     "log1p": _of_log1p,
+    "digamma": _of_digamma,
     "sqrt": _of_sqrt,
     "sigmoid": _of_sigmoid,
     "logistic_tail": _of_sigmoid,

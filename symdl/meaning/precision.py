@@ -285,6 +285,8 @@ class Analysis(Exactness):
             self._ask_quotient(n, data, low, high, wide)
         elif name in ("log", "log2", "log10", "prod", "gammaln", "digamma") or (name == "pow" and self._is_root(n)):
             self.extend(n, data[0], name, INF, INF if self._soft(n) else -INF)
+        elif name == "log1mexp":  # log(-x) near 0
+            self.extend(n, data[0], name, -INF, INF if self._soft(n) else -INF)
         elif name == "sqrt":
             self.extend(n, data[0], name, 2 * high, INF if self._soft(n) else 2 * low)
         elif name in STEPS or name == "sign":  # one step away from 0 is what lies ever so little beside it
