@@ -19,6 +19,7 @@ from symdl.types import TensorType
 NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at
     "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
 }  # fmt: skip
+MOST = 80.0  # the exponential of this is a float32
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 
@@ -79,7 +80,7 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
     if n.op.name == "cast":
         return cast(inputs[0], form)
     if form == own_dtype and n.op.name in COMPENSATED and wide in ("float64", "float64x2"):
-        return COMPENSATED[n.op.name](inputs[0], form)
+        return COMPENSATED[n.op.name](inputs[0], form, analysis.bounds[n.inputs[0]].high)
     if n.op.name in INDEX:
         wide = inputs[0].type.dtype if n.op.name != "join" else wide
     own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
@@ -105,30 +106,33 @@ def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:
     return high, cast(sub(x, cast(high, x.type.dtype)), dtype)
 
 
-def exp_of(x: Expr, dtype: str) -> Expr:
-    """exp(x) of an x with more digits than the result, by one exponential in the result's dtype: e^h + l e^h."""
+def exp_of(x: Expr, dtype: str, most: float) -> Expr:
+    """exp(x) of an x with more digits than the result, by one exponential in the result's dtype: e^h + l e^h. most: what x
+    is at most."""
     high, low = parts(x, dtype)
     e = exp(high)
-    inside = bitwise_and(gt(e, constant(0, dtype)), lt(e, constant(math.inf, dtype)))
+    inside = gt(e, constant(0, dtype))
+    if most > MOST:
+        inside = bitwise_and(inside, lt(e, constant(math.inf, dtype)))
     return where(inside, add(e, mul(e, low)), e)
 
 
-def tail_of(x: Expr, dtype: str) -> Expr:
+def tail_of(x: Expr, dtype: str, most: float) -> Expr:
     """logistic_tail(x) likewise: its derivative is t (t - 1), away from 0."""
     high, low = parts(abs(x), dtype)
     t = logistic_tail(high)
     return where(gt(t, constant(0, dtype)), sub(t, mul(mul(t, sub(constant(1, dtype), t)), low)), t)
 
 
-def sigmoid_of(x: Expr, dtype: str) -> Expr:
+def sigmoid_of(x: Expr, dtype: str, most: float) -> Expr:
     """sigmoid(x) likewise."""
-    t = tail_of(x, dtype)
+    t = tail_of(x, dtype, most)
     return where(lt(cast(x, dtype), constant(0, dtype)), t, sub(constant(1, dtype), t))
 
 
-def softplus_of(x: Expr, dtype: str) -> Expr:
+def softplus_of(x: Expr, dtype: str, most: float) -> Expr:
     """softplus(x) likewise."""
-    return add(maximum(cast(x, dtype), constant(0, dtype)), log1p(exp_of(neg(abs(x)), dtype)))
+    return add(maximum(cast(x, dtype), constant(0, dtype)), log1p(exp_of(neg(abs(x)), dtype, 0.0)))
 
 
 COMPENSATED = {"exp": exp_of, "logistic_tail": tail_of, "sigmoid": sigmoid_of, "softplus": softplus_of}
