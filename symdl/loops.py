@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from symdl.errors import ProgramError
@@ -182,7 +183,8 @@ def parts(item: Any) -> tuple[Any, ...]:
     return inside(item) if inside else ()
 
 
-def walk(*items: Any) -> list[Any]:
+@lru_cache(maxsize=64)  # the writers of a kernel ask some twenty times for the same, which nothing changes
+def walk(*items: Any) -> tuple[Any, ...]:
     """Every statement and value once, outer before inner."""
     found: dict[int, Any] = {}
     stack = list(reversed(items))
@@ -197,7 +199,7 @@ def walk(*items: Any) -> list[Any]:
             stack.extend(item.args[::-1])
         elif kind not in _SINGLE and (inside := _PARTS.get(kind)) is not None:
             stack.extend(inside(item)[::-1])
-    return list(found.values())
+    return tuple(found.values())
 
 
 def extents_in(item: Any) -> tuple[Extent, ...]:

@@ -114,8 +114,12 @@ class Pass:
         self.origins: Origins = {} if origins is None else origins
         self.done: dict[Expr, Expr] = {}
 
+    def concerns(self, op: Op) -> bool:
+        """Whether a node of this op may be changed though its inputs are not; most are not, and pass by."""
+        return True
+
     def __call__(self, roots: Sequence[Expr]) -> list[Expr]:
-        done, origins, change = self.done, self.origins, self.change
+        done, origins, change, concerns = self.done, self.origins, self.change, self.concerns
         stack = list(reversed(roots))
         while stack:
             node = stack[-1]
@@ -127,9 +131,13 @@ class Pass:
                 stack.extend(missing[::-1])
                 continue
             stack.pop()
+            made = tuple([done[i] for i in inputs])
+            if made == inputs and not concerns(node.op):
+                done[node] = node
+                continue
             mine = origins.get(node, NOBODY)
             with building(mine, origins):
-                new = change(rebuilt(node, tuple([done[i] for i in inputs])))
+                new = change(rebuilt(node, made))
             if new is not node and new.op.kind != "leaf":
                 before = origins.get(new)
                 origins[new] = mine if before is None else before | mine
@@ -161,6 +169,9 @@ class RulePass(Pass):
                 self.rules.setdefault(top, []).append(rule)
         self.fired: dict[str, int] = {}
         self.open: set[Expr] = set()  # nodes being rewritten: one that comes back below itself never ends
+
+    def concerns(self, op: Op) -> bool:
+        return op.name in self.rules
 
     def normal(self, node: Expr) -> Expr:
         if node in self.open:
@@ -226,13 +237,14 @@ class Expansion(Pass):
         super().__init__(self.body, origins, final=True)
         self.foreign = foreign
 
+    def concerns(self, op: Op) -> bool:
+        return op.expand is not None and (not self.foreign or op.foreign or op.name in GUIDES)
+
     def body(self, node: Expr) -> Expr:
-        op = node.op
-        if op.expand is None or (self.foreign and not (op.foreign or op.name in GUIDES)):
+        if node.op.expand is None or not self.concerns(node.op):
             return node
-        return self([op.expand(*node.inputs, **node.params)])[
-            0
-        ]  # they nest a few levels deep, never as deep as the graph
+        (made,) = self([node.op.expand(*node.inputs, **node.params)])  # they nest a few levels deep, unlike the graph
+        return made
 
 
 def expanded(roots: Sequence[Expr], origins: Origins | None = None, foreign: bool = False) -> list[Expr]:

@@ -23,6 +23,7 @@ from symdl.errors import ShapeError
 
 CompoundName = Literal["floordiv", "max", "min"]
 _lock = threading.Lock()
+_symbols: WeakValueDictionary[tuple[str, int, bool], Symbol] = WeakValueDictionary()
 _serials = itertools.count(1)
 
 
@@ -42,16 +43,26 @@ def fresh_serial() -> int:
     return next(_serials)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Symbol:
     """A named unknown. serial tells apart graph symbols of one name; names of a Program have serial 0.
 
-    signed: it may be negative (the value of an integer input, as in x[i:]); an extent of an axis never is.
+    signed: it may be negative (the value of an integer input, as in x[i:]); an extent of an axis never is. Interned, since
+    every pass and writer looks symbols up.
     """
 
     name: str
     serial: int = 0
     signed: bool = False
+
+    def __new__(cls, name: str, serial: int = 0, signed: bool = False) -> Symbol:
+        key = name, serial, signed
+        found = _symbols.get(key)  # without the lock: who misses asks again with it
+        if found is None:
+            new = object.__new__(cls)
+            with _lock:  # another thread may have been first
+                found = _symbols.setdefault(key, new)
+        return found
 
     def __str__(self) -> str:
         return self.name

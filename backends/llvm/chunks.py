@@ -5,6 +5,8 @@ Work is counted in steps of about 10 ps of one thread.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.loops import Apply, Assign, For, Load, Stmt, Store, walk
 from symdl.types import Extent, Symbol, at_most, replace_symbols, symbols
@@ -28,6 +30,7 @@ def multiple(loop: For) -> int:
     return 1 if any(isinstance(s, For) for s in loop.body) else ALIGNED
 
 
+@lru_cache(maxsize=256)  # asked by who calls a kernel, and by who measures the whole Program
 def cost(body: tuple[Stmt, ...]) -> Extent:
     """About how much work statements are."""
 
