@@ -8,7 +8,9 @@ there, so that every test is a test of the cache, too. What compares machine cod
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,10 @@ from hypothesis import HealthCheck, settings
 CACHE = tempfile.TemporaryDirectory(prefix="cache-of-tests-")  # removed at the end of the process
 os.environ["SYMDL_CACHE_DIR"] = CACHE.name  # before symdl is imported; for the processes that tests start, too
 os.environ.setdefault("SYMDL_FLAGS", "optimizing=now")  # the other way: test_optimizing.py
+
+# A run that a shell has started in the background begins with Ctrl-C ignored, and tests strike with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # "steady" draws the same examples on every run and machine, so that a red run is a change and not luck.
 # "long" searches anew each time and prints what reproduces a failure: pytest --hypothesis-profile=long
