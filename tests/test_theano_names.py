@@ -260,7 +260,7 @@ def test_eigenvalues_by_a_class_of_ones_own() -> None:
     w, v = Symmetric()(x)
     a = np.array([[2.0, 1.0], [1.0, 2.0]])
     f = theano.function([x], [w, TT.dot(v * w, v.T), theano.grad(w[1], x)])
-    for found, wanted in zip(f(a), ([1.0, 3.0], a, np.full((2, 2), 0.5)), strict=True):
+    for found, wanted in zip(f(a), (np.array([1.0, 3.0]), a, np.full((2, 2), 0.5)), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-15)
     of_any = theano.function([x], TT.nlinalg.Eig()(x))
     np.testing.assert_allclose(of_any(np.diag([1.0, 2.0]))[0], [1, 2])

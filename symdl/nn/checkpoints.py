@@ -7,7 +7,7 @@ import os
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -107,7 +107,8 @@ class Checkpoint(Callback):
         if metadata.get("format") != self.FORMAT:
             raise DataError(f"resume: {self.path} is no checkpoint: its format is {metadata.get('format')!r}")
         stages: dict[int, tuple[dict[str, Array], dict[str, str]]] = {}
-        for kind, named in enumerate((arrays, metadata)):
+        both: tuple[dict[str, Any], ...] = arrays, metadata
+        for kind, named in enumerate(both):
             for name, value in named.items():
                 stage, _, rest = name.partition("/")
                 if stage.isdecimal():

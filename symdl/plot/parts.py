@@ -131,29 +131,30 @@ def examples(x: Any, model: Any = None) -> Array:
 
     model: where it says what shape an example has, rows of numbers become such examples; ShapeError for what does not fit.
     """
-    x = np.asarray(x)
-    x = np.ascontiguousarray(x, dtype=x.dtype if x.dtype.kind == "f" else np.float32)
+    given = np.asarray(x)
+    rows: Array = np.ascontiguousarray(given, dtype=given.dtype if given.dtype.kind == "f" else np.float32)
     shape = shape_of(model)
     if shape is None:
-        return x
-    found = _fitted(x, shape)
+        return rows
+    found = _fitted(rows, shape)
     if found is None:
         raise ShapeError(
-            "data do not fit the model", [("x", _shown(x.shape), ""), ("examples", _shown(("n", *shape)), "")]
+            "data do not fit the model", [("x", _shown(rows.shape), ""), ("examples", _shown(("n", *shape)), "")]
         )
     return found
 
 
 def one_example(x: Any, model: Any) -> Array:
     """One example, also as a batch of one, as the model takes it: [1, ...]. Raises ShapeError for several, or other shapes."""
-    x, shape = examples(x), shape_of(model)
+    rows, shape = examples(x), shape_of(model)
     if shape is None:
-        return x[None]
-    for batch in (x[None], x):
+        alone: Array = rows[None]
+        return alone
+    for batch in (rows[None], rows):
         if len(batch) == 1 and (found := _fitted(batch, shape)) is not None:
             return found
     raise ShapeError(
-        "one example is wanted, as the model takes it", [("x", _shown(x.shape), ""), ("example", _shown(shape), "")]
+        "one example is wanted, as the model takes it", [("x", _shown(rows.shape), ""), ("example", _shown(shape), "")]
     )
 
 
