@@ -48,15 +48,17 @@ SMALL: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 class Cut(Checkpoint):
-    """A checkpoint after whose saving in a stage and epoch (from 1) the user presses Ctrl-C, or the process dies."""
+    """A checkpoint after whose saving in a stage and epoch (from 1) the user presses Ctrl-C, or a signal is raised."""
 
-    def __init__(self, path: Path, stage: int, epoch: int, by: signal.Signals = signal.SIGINT, **how: Any) -> None:
+    def __init__(self, path: Path, stage: int, epoch: int, by: signal.Signals | None = None, **how: Any) -> None:
         super().__init__(path, **how)
         self.when, self.by = (stage, epoch), by
 
     def save(self) -> None:
         super().save()
         if (self.run.stage[0], self.trainer.epoch) == self.when:
+            if self.by is None:
+                raise KeyboardInterrupt
             signal.raise_signal(self.by)
 
 
