@@ -31,6 +31,8 @@ KNOWN: dict[str, str] = {
     "physics.kinetic float32": "a mass of 1e-30 times 1e-22 leaves float32 before c^2 lifts it: factors below 1e30 count as moderate",
     "learning.sigmoid_gap float64": "the derivative by x at 0 is of second order in a gap of 1e-12",
     "learning.temperature float64": "sum p x is not taken relative to its largest x",
+    "logcdf.truncated_normal float64": "13 ulp: terms that each own a leaf owe 4 ulp of the largest, not of their sum",
+    "logcdf.truncated_normal float32": "23 ulp: likewise",
     "learning.parts_joined float64": "the parts are joined, so two logsumexp are subtracted, to 1e-18 of them: all that two limbs hold",
 }
 

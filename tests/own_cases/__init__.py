@@ -4,8 +4,19 @@ Every formula is public knowledge. `m` is a namespace of functions, symdl.tensor
 vectors over the points, or matrices of which rows are summed. A batch is what was scored on one day.
 """
 
-from own_cases import fpbench, growth, learning, physics, statistics, textbooks
+from own_cases import fpbench, growth, learning, physics, statistics, textbooks, thin_families
 from own_cases.case import CASES, Case
 from own_cases.truth import truth
 
-__all__ = ["CASES", "Case", "fpbench", "growth", "learning", "physics", "statistics", "textbooks", "truth"]
+__all__ = [
+    "CASES",
+    "Case",
+    "fpbench",
+    "growth",
+    "learning",
+    "physics",
+    "statistics",
+    "textbooks",
+    "thin_families",
+    "truth",
+]
