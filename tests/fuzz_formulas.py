@@ -4,7 +4,7 @@
         [--share 0.995] [--lost 0]
 
 Two batches of formulas in three are float64, one is float32. A batch is one function, compiled by
-tests/quick_code.py unless --optimized. An element counts where
+tests/quick_code.py unless --optimized. Where gmpy2 is installed, mpmath is quicker by it. An element counts where
 mpmath settles it as a finite number (symdl.verify.decided). Exits with 1 unless at least 99.5 % of the elements are within
 4 ulp and none is catastrophic (NaN, infinite, or more than half of its bits wrong) that the formula as written, in NumPy,
 has within 4 ulp; --share and --lost set other limits. --log keeps what is done, a batch a line, and a run with the same file goes on where the last one ended.
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     todo = [k for k in batches if k not in done]
     start, log = time.perf_counter(), options.log and options.log.open("a", encoding="utf-8")
     tasks = [(k, options.precision, options.optimized) for k in todo]
-    with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=50) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=200) as pool:
         for n, row in enumerate(pool.imap_unordered(_one, tasks), 1):
             done[row["batch"]] = row
             if log:

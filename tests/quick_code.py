@@ -1,4 +1,5 @@
-"""Functions compiled in a third of the time: LLVM looks for no quick code, and has no leave to choose other numbers."""
+"""Functions compiled in a third of the time: LLVM looks for no quick code, and has no leave to choose other numbers; what a
+process has translated of the vocabulary (exp in two limbs, gammaln with an exponent) serves all its functions."""
 
 from __future__ import annotations
 
@@ -8,10 +9,16 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from symdl.backends.assembler import Machine
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.assembler import FUNCTIONS, HEADER, Machine, distributed, object_code
+from symdl.backends.cpu import CpuBackend, CpuExecutable, libraries
+from symdl.backends.interface import Interface
+from symdl.backends.llvm import emit
+from symdl.backends.routines import Routine
 from symdl.compilation import Graph, compiled, lowered
 from symdl.expr import Expr
+from symdl.program import Program
+
+WORDS = "symdl_"  # how the names of functions begin that many programs share
 
 
 class _Machine(Machine):
@@ -21,11 +28,32 @@ class _Machine(Machine):
         )
 
 
+class _Backend(CpuBackend):
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = _Machine()
+        self.known: dict[str, bytes] = {}  # object code of single functions, by their texts
+
+    def compile(
+        self, program: Program, constants: Sequence[Any] = (), timed: bool = False, routines: Sequence[Routine] = ()
+    ) -> CpuExecutable:
+        """The same machine code, put together of pieces; there is no better code to come."""
+        text = emit(program, self.machine.target())
+        names = [found["name"] for f in FUNCTIONS.split(text)[1:] if (found := HEADER.match(f))]
+        shared = [name for name in names if name.startswith(WORDS)]
+        place = {name: k for k, name in enumerate(shared, 1)}
+        own, *pieces = distributed(text, [place.get(name, 0) for name in names], len(shared) + 1)
+        code = object_code([own], self.machine)
+        for piece in pieces:
+            if piece not in self.known:
+                self.known[piece] = object_code([piece], self.machine)
+            code += self.known[piece]
+        return self.load(Interface.of(program, libraries(program)), code, constants, routines)
+
+
 @cache
-def _backend() -> CpuBackend:
-    backend = CpuBackend()
-    backend.machine = _Machine()
-    return backend
+def _backend() -> _Backend:
+    return _Backend()
 
 
 def quickly(
