@@ -27,7 +27,7 @@ from symdl.backends.pool import DIGEST as POOL_DIGEST
 from symdl.backends.pool import Pool
 from symdl.backends.pool import module_text as pool_text
 from symdl.backends.routines import RAISED, Routine, Table
-from symdl.backends.streamed import Streamed, short_turns
+from symdl.backends.streamed import Streamed
 from symdl.config import config
 from symdl.errors import ProgramError
 from symdl.events import Stages
@@ -417,7 +417,7 @@ class CpuBackend:
             mine = machine.fingerprint()
             new = [key for name in ("entry", *served) if (key := f"{name} {mine}") not in _prepared]
             _prepared.update(new)
-        with short_turns(), held():
+        with held():
             if not new:
                 yield
                 return

@@ -11,6 +11,7 @@ is to be kept, and a program without any has one thread less. A child that is fo
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from symdl.backends.forks import gate, inside
 
 logger = logging.getLogger("symdl")
 Action = Callable[[bytes | None], None]
+TURN = 5e-4  # seconds, see `held`
 
 
 class Job:
@@ -77,6 +79,7 @@ _lock = threading.Lock()
 _jobs: deque[Job] = deque()
 _working = False
 _holding: list[int] = []  # threads inside `held`
+_usual_turn = 0.0  # the switch interval outside
 
 
 def later(make: Callable[[], bytes], wanted: Callable[[], bool]) -> Job:
@@ -98,14 +101,22 @@ def finish_all() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """While anybody is inside, the thread begins no job: it would take a processor from those who are waited for."""
+    """While anybody is inside, a function is being made that is waited for. The thread begins no job, for it would take a
+    processor away. And who wants Python's lock waits TURN for one that computes, not the usual 5 ms: LLVM gives the lock back
+    a dozen times a part, and would wait for the thread that writes longer than it works."""
+    global _usual_turn
     with _lock:
+        if not _holding:
+            _usual_turn = sys.getswitchinterval()
+            sys.setswitchinterval(min(TURN, _usual_turn))
         _holding.append(threading.get_ident())
     try:
         yield
     finally:
         with _lock:
             _holding.remove(threading.get_ident())
+            if not _holding:
+                sys.setswitchinterval(_usual_turn)
         _start()
 
 
@@ -145,7 +156,9 @@ def _after_fork() -> None:
     """In the child, which has no thread yet."""
     global _lock, _working
     _lock, _working = threading.Lock(), False
-    _holding[:] = [thread for thread in _holding if thread == threading.get_ident()]
+    others, _holding[:] = len(_holding), [thread for thread in _holding if thread == threading.get_ident()]
+    if others and not _holding:
+        sys.setswitchinterval(_usual_turn)
     for job in _jobs:
         job.renew()
     _start()

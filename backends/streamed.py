@@ -9,20 +9,14 @@ LLVM works without Python's lock, so only the last part is waited for.
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from symdl.backends.assembler import FUNCTIONS, HEADER, NAME, Machine, together, translated
 
 LINES = 300  # of a part, at least: some 5 ms of work, of which 2 are the price of a part
-TURN = 5e-4  # seconds, see `short_turns`
-_lock = threading.Lock()
-_inside = 0
-_before = 0.0
 
 
 class Streamed:
@@ -125,22 +119,3 @@ class Streamed:
         if self._errors:
             raise self._errors[0]
         return together(self._made[k] for k in range(self._count))
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Inside, a thread that wants Python's lock waits TURN for one that computes, not the usual 5 ms: LLVM gives the lock back
-    a dozen times a part, and would wait for the thread that writes longer than it works."""
-    global _inside, _before
-    with _lock:
-        if not _inside:
-            _before = sys.getswitchinterval()
-            sys.setswitchinterval(min(TURN, _before))
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                sys.setswitchinterval(_before)

@@ -23,7 +23,8 @@ from symdl.backends.assembler import (
     parts_of,
 )
 from symdl.backends.cpu import Engine
-from symdl.backends.streamed import LINES, Streamed, short_turns
+from symdl.backends.optimizing import held
+from symdl.backends.streamed import LINES, Streamed
 from symdl.config import config
 
 MACHINE = Machine()
@@ -133,7 +134,7 @@ def streamed_module(threads: int) -> bytes:
     """The module's object code, translated while it is written."""
     head, *functions = FUNCTIONS.split(module())
     target, beside = head.partition("@")[0].strip(), frozenset(("@" + head.partition("@")[2]).splitlines())
-    with short_turns(), Streamed(target, MACHINE, threads) as streamed:
+    with held(), Streamed(target, MACHINE, threads) as streamed:
         for k, function in enumerate(functions):
             streamed.take(function, beside if k else frozenset())
         return streamed.code()
