@@ -22,7 +22,7 @@ from symdl.gradient import pull
 from symdl.ops.declare import is_float
 from symdl.verify import derivative_error, exact, points
 
-ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None]
+ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None and not op.foreign]
 
 
 def operands(op: Op, dtype: str, shape: tuple[Any, ...] = (None,)) -> list[Expr]:
