@@ -277,7 +277,8 @@ class CpuExecutable:
             addresses[place] = address_of(array)
             extents += array.shape
         table, sizes, measures = self._address_table(*addresses), self._size_table(), self._measure_table()
-        status = self._native[1](self._extent_table(*extents), table, sizes, measures)
+        native = self._native  # which is kept, whatever better code may come meanwhile
+        status = native[1](self._extent_table(*extents), table, sizes, measures)
         found = tuple(sizes)
         if self._job is not None and measures[1] > WORTH_WAITING and not self._job.over and not status:
             self._job.finish()
@@ -299,10 +300,8 @@ class CpuExecutable:
             array = np.empty(shape, dtype)
             outputs.append(array)
             table[place] = address_of(array)
-        native = self._native  # which is kept, whatever better code may come meanwhile
-        status = self._entry_code.work(
-            self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1
-        )
+        native, way_in = self._native, self._entry_code  # as in `bind`
+        status = way_in.work(self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1)
         if status == entry_tables.NO_MEMORY:
             raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
         if status == RAISED:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,6 +250,24 @@ def test_libraries_are_replaced_in_what_runs() -> None:
         before = list(executable._runtime)
         executable.call_library(name)
         assert list(executable._runtime) == before  # the address of now was there already
+
+
+def test_a_call_that_has_begun_keeps_its_code(held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Better code may come between any two steps of a call in Python."""
+    f, given = network()
+    executable = executable_of(f)
+    code = weakref.ref(executable._native[0])
+    table, seen = executable._extent_table, []
+
+    def slow(*extents: int) -> object:
+        f.optimized()
+        seen.append(code() is not None and code() is not executable._native[0])
+        return table(*extents)
+
+    monkeypatch.setattr(executable, "_extent_table", slow)
+    f(*given)
+    assert seen == [True]
+    assert code() is None
 
 
 def test_the_way_in_is_replaced_too() -> None:
