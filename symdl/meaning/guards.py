@@ -203,8 +203,10 @@ class Losses:
             return None
         domains = {domain(a) for a in partials}
         lost = frozenset(a for a in reached.partials if domain(a) not in domains)
-        selects = any(n.op.name in SELECTIONS for n in self.whole_region(node))
-        if selects:  # an atom may be left out since its branch is
+        selections = [n for n in self.whole_region(node) if n.op.name in SELECTIONS]
+        if not all(self._shows_its_leaves(branch) for n in selections for branch in self.region(n)):
+            return None
+        if selections:  # an atom may be left out since its branch is
             lost = frozenset(a for a in lost if not a.bases <= bases_of(partials))
             lost |= frozenset(a for a in reached.leaves if not a.bases <= seen)
         else:
@@ -214,9 +216,15 @@ class Losses:
         if not divisors and not lost:
             return Guards()
         shape = stripped(node.type.shape)
-        if selects or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
+        if selections or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
             return None  # a branch that is not taken must not poison
         return self._sorted(divisors, lost, reached)
+
+    def _shows_its_leaves(self, branch: Expr) -> bool:
+        """Whether a branch depends on all that it is made of: another branch is not there to show it."""
+        bases = self.form(branch).bases
+        own = self.own(branch) if branch in self.reading.uncut else self.reached(branch)
+        return all(a.bases <= bases for a in own.leaves)
 
     def _sorted(self, divisors: Atoms, lost: Atoms, reached: Reached) -> Guards:
         """Guards for what is lost; none for a leaf alone that another one shows."""
