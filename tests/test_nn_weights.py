@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(DataError, match="cannot be written .disk full."):
+    with pytest.raises(DataError, match=r"cannot be written .disk full."):
         safetensors.save(file, {"W": BASE + 1})
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
     assert file.read_bytes() == old
