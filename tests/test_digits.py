@@ -13,7 +13,8 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import digits, narrowing
-from symdl.backends.llvm.digits import LOOSER, ONE, SHORTER, fewer_digits
+from symdl.backends.llvm.digits import fewer_digits
+from symdl.backends.llvm.tiers import LOOSER, ONE, SHORTER
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk
 from symdl.program import Binding, Buffer, Kernel, Program

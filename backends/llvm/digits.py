@@ -9,19 +9,17 @@ must hold when the program runs, k being as large as leaves the result two or th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
-from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
+from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
 
-ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
 SINGLES = ("float32", "float32e")
-ORDERS = (24, 20, 16, 13, 11, 9, 7, 6)  # the k that are tried
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
 WITHIN = 2.0**10  # an argument of an exponential, and all that it was summed of
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
@@ -39,38 +37,6 @@ Span = tuple[float, float]
 Bits = tuple[float, ...]  # for each of a tier's orders
 
 
-@dataclass(frozen=True)
-class Tier:
-    """A way to compute with fewer digits.
-
-    forms: what becomes of dtypes. own: of a primitive, how many units its result
-    is wrong by; None: not known. single, double: how many a value may be wrong by that is kept as a float32 or a float64.
-    orders: the k that are tried. rough: terms of sums are wrong by so much more than all that is made of the sums.
-    """
-
-    forms: Mapping[str, str]
-    own: Callable[[str], float | None]
-    single: float
-    double: float
-    summed: float
-    orders: tuple[int, ...] = ORDERS
-    rough: bool = False
-
-
-def _of_one_limb(name: str) -> float | None:
-    known = name in BOUND and name not in ABSOLUTE_BELOW_ZERO
-    return BOUND[name][1] if known else 0.5 if name in ("add", "sub", "mul", "true_div", "cast") else None
-
-
-def _of_short(name: str) -> float | None:
-    return 1.0 if PREFIX + name in SHORT else 2.0**-20  # of two limbs in full: 2^-94 or less
-
-
-ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
-LOOSER = replace(
-    ONE, summed=2.0**16
-)  # sums of float32 numbers: 13 bits more than these have, which an exponential may want
-SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
 ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
 
 

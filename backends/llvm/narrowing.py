@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.digits import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, fewer_digits
+from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.exchanges import once, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
+from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.mixed import MIXED
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk

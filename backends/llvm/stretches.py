@@ -17,11 +17,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from symdl.backends.llvm.digits import FARTHEST, LOOSER, ONE_LIMB, SHORTER, Condition, Error, FewerDigits, Tier, added
+from symdl.backends.llvm.digits import FARTHEST, Condition, Error, FewerDigits, added
 from symdl.backends.llvm.exchanges import shortened
 from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
 from symdl.backends.llvm.terms import ROWS as LONG
 from symdl.backends.llvm.thinning import inlined
+from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.types import Extent

@@ -1,0 +1,47 @@
+"""Ways to compute with fewer digits than a loop asks for, and what their primitives are wrong by (`digits`).
+
+Units are of 2^-53, or of 2^-67 for functions that are right to a few bits more than a float64 (`wide.short`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
+from symdl.backends.wide.short import PREFIX, SHORT
+
+ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
+ORDERS = (24, 20, 16, 13, 11, 9, 7, 6)  # the k that are tried
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A way to compute with fewer digits.
+
+    forms: what becomes of dtypes. own: of a primitive, how many units its result is wrong by; None: not known. single,
+    double, summed: how many a value may be wrong by that is kept as a float32, as a float64, or added up. orders: the k that
+    are tried. rough: terms of sums are wrong by so much more than all that is made of the sums.
+    """
+
+    forms: Mapping[str, str]
+    own: Callable[[str], float | None]
+    single: float
+    double: float
+    summed: float
+    orders: tuple[int, ...] = ORDERS
+    rough: bool = False
+
+
+def _of_one_limb(name: str) -> float | None:
+    known = name in BOUND and name not in ABSOLUTE_BELOW_ZERO
+    return BOUND[name][1] if known else 0.5 if name in ("add", "sub", "mul", "true_div", "cast") else None
+
+
+def _of_short(name: str) -> float | None:
+    return 1.0 if PREFIX + name in SHORT else 2.0**-20  # of two limbs in full: 2^-94 or less
+
+
+ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
+LOOSER = replace(ONE, summed=2.0**16)  # of float32 numbers: 13 bits more than these have, which an exponential may want
+SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
