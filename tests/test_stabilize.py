@@ -548,6 +548,20 @@ def test_a_root_meets_what_it_is_divided_by() -> None:
     assert out == pytest.approx(5e-10, rel=1e-15)
 
 
+@pytest.mark.parametrize("root", [T.sqrt, lambda s: s ** (1 / 3), lambda s: 1 / T.sqrt(s)])
+@pytest.mark.parametrize("choice", ["where", "join"])
+def test_no_root_is_drawn_of_the_sign_of_a_choice(choice: str, root: Callable[[Expr], Expr]) -> None:
+    """sqrt(-where(c, x, sin x)) is where(c, sqrt(-x), sqrt(-sin x)), not sqrt(-1) where(c, sqrt(x), sqrt(sin x))."""
+    x = T.dvector("x")
+    chosen = T.where(T.ge(x, -2), x, T.sin(x)) if choice == "where" else T.concatenate([x, T.sin(x)])
+    value = root(-3 * chosen)
+    roots = [value, grad(value.sum(), x)]
+    given = {x: np.array([-3.0, -2.5, -1.0])}
+    for found, plain in zip(evaluate(stabilized(roots, {}), given), evaluate(roots, given), strict=True):
+        assert np.isfinite(plain).all()
+        np.testing.assert_allclose(found, plain, rtol=1e-13)
+
+
 def test_the_gradient_of_a_bias_adds_up_differences() -> None:
     """Softmax and labels are not added up apart: near the optimum both sums are large and their difference small."""
     z, b = variable("z", (None, 3), "float64"), variable("b", (3,), "float64")
@@ -559,3 +573,15 @@ def test_the_gradient_of_a_bias_adds_up_differences() -> None:
     (low,) = stabilized([root], {})
     (truth,) = exact([root], values, 60)
     assert distance(evaluate([low], values)[0], truth).max() <= 16
+
+
+def test_a_condition_that_is_known_may_cancel_a_divisor() -> None:
+    """Where x is y, the rest of the sum would divide 0 by 0: it is written as a whole then, without that condition."""
+    x, y = variable("x", (4,), "float32"), variable("y", (4,), "float32")
+    value = (-T.sinh(T.log((y + x) - T.where(T.neq(x, y), x, y)))) ** x * x
+    slope = grad(value.sum(), x)
+    given = {x: np.float32([1, 2, 3, 0.5]), y: np.float32([0.5, 0.25, 0.125, 0.5])}
+    (made,) = stabilized([slope], {})
+    (found,), (plain,) = evaluate([made], given), evaluate([slope], given)
+    np.testing.assert_allclose(found, plain, rtol=1e-5)
+    assert np.isfinite(found).all()

@@ -104,3 +104,17 @@ def test_rows(name: str, width: int, tried: list[Stretch]) -> None:
             assert abs(mpmath.mpf(float(found[k])) - true) < np.spacing(abs(np.float32(true))), k
     for k in (0, 3, 4, 11):
         np.testing.assert_array_equal(f([given[k : k + 1]])[0], found[k : k + 1])
+
+
+@pytest.mark.parametrize("width", [3, 40])
+def test_rows_that_add_to_a_number_of_any_sign(width: int) -> None:
+    """Its size is asked of one limb, also where the number is tried with both."""
+    rng = np.random.default_rng(width)
+    given = rng.standard_normal((4, width)), rng.standard_normal(4)
+    given[1][:2] = np.tanh(given[0]).sum(axis=1)[:2]  # what is left is near 0
+    m, x = T.tensor("m", dtype="float64", shape=(4, width)), T.tensor("x", dtype="float64", shape=(4,))
+    (found,) = quickly([m, x], [T.tanh(m).sum(axis=1) - x])(given)
+    with mpmath.workprec(400):
+        for k in range(4):
+            true = mpmath.fsum([mpmath.tanh(mpmath.mpf(v)) for v in given[0][k]]) - mpmath.mpf(given[1][k])
+            assert abs(mpmath.mpf(found[k]) - true) <= 4 * np.spacing(abs(float(true))), k

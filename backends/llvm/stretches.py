@@ -272,7 +272,7 @@ class _Attempt:
                 if name in self.pass_.wrong:
                     return None
                 size = Ref(f"{self.prefix}size of {name}", ONE)
-                before.append(Local(size.name, Apply("abs", (self.pass_.variables[name][0],), ONE)))
+                before.append(Local(size.name, self.pass_.magnitude(self.pass_.variables[name][0])))
                 out.append(Assign(size.name, Apply("add", (size, self.pass_.size(kept)), ONE)))
             sums.append((name, kept, size))
         if not isinstance(loop.extent, int):

@@ -49,8 +49,11 @@ class Writing(TermWriting):
             if w is not None and len(m.factors) == 1 and not m.expo.terms:
                 rest = poly - poly.forms.term(m, c)
                 if rest.special:
-                    yes = simplify(assume(rest, w.param, True) + w.args[0].scale(c))
-                    no = simplify(assume(rest, w.param, False) + w.args[1].scale(c))
+                    try:
+                        yes = simplify(assume(rest, w.param, True) + w.args[0].scale(c))
+                        no = simplify(assume(rest, w.param, False) + w.args[1].scale(c))
+                    except Unsafe:  # where the condition holds, or where not, a divisor cancels that may be 0
+                        continue
                     return ew.where(self.lowered(w.param), self(yes), self(no))
         if poly.nonneg or poly.nonpos:
             return self.total(self.like_signs(poly))

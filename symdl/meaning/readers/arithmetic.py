@@ -174,9 +174,10 @@ def to_power(reading: Reading, a: Poly, p: Rational) -> Poly:
         reading.forms.found += 1
     for w, q in whole.factors.items():
         if w.op in ("where", "join") and whole.factors == {w: q} and (w.op == "join" or all(b.terms for b in w.args)):
-            c = reading.forms.term(reading.forms.mono(whole.expo, {}), as_factor(a)[1])
-            inside = [power(power(b, q), p) if b.terms else b for b in w.args]
-            outer = power(c, p)
+            k = as_factor(a)[1]
+            sign = -1 if k < 0 and p.denominator != 1 else 1  # of which no root may be drawn apart from the branches
+            inside = [power(power(b, q).scale(sign), p) if b.terms else b for b in w.args]
+            outer = power(reading.forms.term(reading.forms.mono(whole.expo, {}), k * sign), p)
             if w.op == "join":
                 return product(outer, rejoined(w, inside))
             return product(outer, chosen(w.param, *inside))
