@@ -180,6 +180,7 @@ class Losses:
         self.reading = reading
         self.found: dict[Expr, Guards | None] = {}
         self.reach: dict[Expr, Reached] = {}
+        self.shown: dict[Expr, bool] = {}
 
     def guards(self, node: Expr) -> Guards | None:
         """What must be added to a form so that no NaN, infinity or zero divisor that came in is hidden; None if the
@@ -222,9 +223,11 @@ class Losses:
 
     def _shows_its_leaves(self, branch: Expr) -> bool:
         """Whether a branch depends on all that it is made of: another branch is not there to show it."""
-        bases = self.form(branch).bases
-        own = self.own(branch) if branch in self.reading.uncut else self.reached(branch)
-        return all(a.bases <= bases for a in own.leaves)
+        if branch not in self.shown:
+            bases = self.form(branch).bases
+            own = self.own(branch) if branch in self.reading.uncut else self.reached(branch)
+            self.shown[branch] = all(a.bases <= bases for a in own.leaves)
+        return self.shown[branch]
 
     def _sorted(self, divisors: Atoms, lost: Atoms, reached: Reached) -> Guards:
         """Guards for what is lost; none for a leaf alone that another one shows."""
