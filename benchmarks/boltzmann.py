@@ -32,6 +32,11 @@ class Row(NamedTuple):
     gate: str
     met: bool
 
+    def plain(self) -> dict[str, Any]:
+        """As a record keeps it: neither NaN nor NumPy's numbers."""
+        peer = None if np.isnan(self.peer) else float(self.peer)
+        return self._asdict() | {"value": float(self.value), "peer": peer, "met": bool(self.met)}
+
 
 def peer_machine(**settings: Any) -> Any:
     return extras.load("sklearn.neural_network", "a peer").BernoulliRBM(**settings)

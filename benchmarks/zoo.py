@@ -117,7 +117,7 @@ def main() -> None:
     if rows:
         print(f"{sum(r['met'] for r in gates)} of {len(gates)} gates met")
     if options.path is None and (further := [part for name, part in GATES.items() if wanted(name)]):
-        rows += [one._asdict() for one in table(further, options.seeds)]
+        rows += [one.plain() for one in table(further, options.seeds)]
     if options.store:
         from benchmarks.machine import store
 
