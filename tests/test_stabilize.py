@@ -580,7 +580,7 @@ def test_a_condition_that_is_known_may_cancel_a_divisor() -> None:
     x, y = variable("x", (4,), "float32"), variable("y", (4,), "float32")
     value = (-T.sinh(T.log((y + x) - T.where(T.neq(x, y), x, y)))) ** x * x
     slope = grad(value.sum(), x)
-    given = {x: np.float32([1, 2, 3, 0.5]), y: np.float32([0.5, 0.25, 0.125, 0.5])}
+    given = {x: np.array([1, 2, 3, 0.5], np.float32), y: np.array([0.5, 0.25, 0.125, 0.5], np.float32)}
     (made,) = stabilized([slope], {})
     (found,), (plain,) = evaluate([made], given), evaluate([slope], given)
     np.testing.assert_allclose(found, plain, rtol=1e-5)
