@@ -23,8 +23,8 @@ def plus_one() -> Function:
 
 
 def test_a_function_is_an_ordinary_object(plus_one: Function) -> None:
-    plus_one.note = 1  # type: ignore[attr-defined]
-    assert plus_one.note == 1  # type: ignore[attr-defined]
+    plus_one.note = 1  # type: ignore[attr-defined]  # an attribute of the user's
+    assert plus_one.note == 1  # type: ignore[attr-defined]  # the same
     assert callable(plus_one)
     assert plus_one.__call__(np.ones(1)).tolist() == [2]
     assert next(map(plus_one, [np.ones(1)])).tolist() == [2]
@@ -72,14 +72,14 @@ def test_a_function_in_a_cycle_is_collected() -> None:
         """Calls the function when it dies, in the middle of a collection."""
 
         def __del__(self) -> None:
-            seen.append(self.f(np.ones(2)).tolist())  # type: ignore[attr-defined]
+            seen.append(self.f(np.ones(2)).tolist())  # type: ignore[attr-defined]  # set below
 
     x = T.dvector("x")
     seen: list[Any] = []
     f = function([x], x + 1)
     last = Last()
-    last.f = f  # type: ignore[attr-defined]
-    f.last = last  # type: ignore[attr-defined]
+    last.f = f  # type: ignore[attr-defined]  # a cycle that ends in a call
+    f.last = last  # type: ignore[attr-defined]  # and back
     dead = weakref.ref(f)
     del f, last
     gc.collect()
@@ -91,7 +91,7 @@ def test_a_function_robbed_of_its_parts_raises() -> None:
     f = function([x], x + 1)
     vars(f).clear()
     assert f(np.ones(2)).tolist() == [2, 2]
-    f._entry = 5  # type: ignore[assignment]
+    f._entry = 5  # type: ignore[assignment]  # what no program should do
     with pytest.raises(AttributeError):
         f(np.ones(2))
     del f._entry
