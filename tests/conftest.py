@@ -13,10 +13,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from symdl.backends.cpu import CpuBackend
 
 CACHE = tempfile.TemporaryDirectory(prefix="cache-of-tests-")  # removed at the end of the process
 os.environ["SYMDL_CACHE_DIR"] = CACHE.name  # before symdl is imported; for the processes that tests start, too
@@ -57,6 +61,19 @@ def rng() -> np.random.Generator:
 def gpu(request: pytest.FixtureRequest) -> str:
     """The name of a device: the same tests for the emulated GPU and, with `-m gpu`, for a real one."""
     return str(request.param)
+
+
+@pytest.fixture(params=[("x86-64", ""), ("x86-64-v3", "+avx2,+fma,+avx")], ids=["sse2", "avx2"])
+def lesser(request: pytest.FixtureRequest) -> CpuBackend:
+    """Machine code for processors that this one can stand in for: those of before 2013, and those without AVX-512."""
+    from symdl.backends.cpu import CpuBackend
+    from symdl.runs import native
+
+    cpu, features = request.param
+    here = native().machine
+    if not here.triple.startswith("x86_64") or (features and "+avx2" not in here.features.split(",")):
+        pytest.skip("this processor has no such instructions")
+    return CpuBackend(cpu, features)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,7 +16,6 @@ from symdl.backends.llvm.thinning import thinned
 from symdl.compilation import Graph, lowered
 from symdl.loops import Apply, For, walk
 from symdl.program import Kernel
-from symdl.runs import native
 
 # where the logarithm of a row's sum shall lie: the borders of 1, of a vanishing one, and what is far from both
 TARGETS = (1e-6, 1e-3, 0.05, 0.3, 0.6, 0.9, 1.0, 1.1, 2.0, 20.0, 300.0)
@@ -66,15 +65,11 @@ def test_short_rows_are_not() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("cpu", "features"), [("x86-64", ""), ("x86-64-v3", "+avx2,+fma,+avx")], ids=["sse2", "avx2"])
-def test_logarithms_of_sums(cpu: str, features: str, dtype: str) -> None:
+def test_logarithms_of_sums(lesser: CpuBackend, dtype: str) -> None:
     """Within 4 ulp, whatever is redone; a row's number does not depend on the rows beside it."""
-    here = native().machine
-    if not here.triple.startswith("x86_64") or (features and "+avx2" not in here.features.split(",")):
-        pytest.skip("this processor has no such instructions")
     x = T.tensor("x", dtype=dtype, shape=(None, None))
     roots = T.logsumexp(x, axis=1), T.logsumexp(x.T, axis=0)
-    executable = CpuBackend(cpu, features).compile(lowered(Graph((x,), (), roots, (), "right")).program)
+    executable = lesser.compile(lowered(Graph((x,), (), roots, (), "right")).program)
 
     def run(array: Any) -> list[Any]:
         status, found = executable.execute(executable.bind([array]))

@@ -17,7 +17,7 @@ from symdl.theano.networks import (
     pool_2d,
     pool_3d,
 )
-from symdl.theano.tensors import as_tensor_variable
+from symdl.theano.values import as_tensor_variable
 
 # ---- memory ----
 

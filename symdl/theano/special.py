@@ -15,7 +15,7 @@ import symdl.tensor as T
 from symdl.expr import Expr, as_expr, make, results
 from symdl.ops.declare import cast_to, is_float
 from symdl.ops.own import PYTHON, PythonFunction
-from symdl.theano.tensors import as_tensor_variable
+from symdl.theano.values import as_tensor_variable
 from symdl.types import TensorType, broadcast
 
 Slope = Callable[..., Expr]  # of the operands and the result

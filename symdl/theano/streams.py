@@ -31,7 +31,8 @@ from symdl.ops.sorting import argsort
 from symdl.storage import SharedVariable, restored
 from symdl.theano.mersenne import STATE, Machine, brought, drawn, words_of
 from symdl.theano.mrg import MOST, PRIMES, integers, next_draw, streams_from
-from symdl.theano.tensors import as_tensor_variable, permute_row_elements
+from symdl.theano.shaping import permute_row_elements
+from symdl.theano.values import as_tensor_variable
 from symdl.theano.variables import Sizes
 from symdl.types import Extent, Shape, TensorType, broadcast, floor_divide, product
 

@@ -35,9 +35,11 @@ import symdl.theano.loops as loops
 import symdl.theano.networks as networks
 import symdl.theano.nodes as nodes
 import symdl.theano.own_ops as own_ops
+import symdl.theano.shaping as shaping
 import symdl.theano.special as special
 import symdl.theano.streams as streams
 import symdl.theano.tensors as tensors
+import symdl.theano.values as values
 import symdl.theano.variables as face
 from symdl.errors import DtypeError, GradientError, InputError
 from symdl.expr import Expr, Op
@@ -120,13 +122,19 @@ def _solved(structure: str, lower: bool, a: Any, b: Any) -> Expr:
 
 
 PRIMITIVES = {n: _primitive(n) for n in symdl.tensor.__all__ if n not in ("linalg", "random", "shared_randomstreams")}
+VALUES = (
+    "NotScalarConstantError EmptyConstantError as_tensor_variable cast constant extract_constant "
+    "get_scalar_constant_value tensor"
+)
+SHAPING = (
+    "AllocEmpty addbroadcast alloc concatenate diag flatten horizontal_stack inverse_permutation join mgrid "
+    "ogrid ones ones_like patternbroadcast permute_row_elements reshape roll shape shape_padaxis specify_shape "
+    "split stack stacklists tile tri unbroadcast vertical_stack zeros zeros_like"
+)
 CHANGED = (
-    "NotScalarConstantError EmptyConstantError ShapeError AllocEmpty add addbroadcast all alloc and_ any arange argmax argmin "
-    "as_tensor_variable bartlett batched_dot batched_tensordot cast ceil_intdiv choose concatenate constant cov cumprod diag divmod dot "
-    "extract_constant eye flatten get_scalar_constant_value get_vector_length horizontal_stack inc_subtensor inverse_permutation iround join largest max max_and_argmax mean mgrid min "
-    "mul norm ogrid ones ones_like or_ patternbroadcast permute_row_elements prod real reshape roll round second set_subtensor "
-    "shape shape_padaxis smallest specify_shape split stack stacklists std sum take tensor tensor_copy tensordot tile tri "
-    "unbroadcast var vertical_stack xor zeros zeros_like"
+    "ShapeError add all and_ any arange argmax argmin bartlett batched_dot batched_tensordot ceil_intdiv choose "
+    "cov cumprod divmod dot eye get_vector_length inc_subtensor iround largest max max_and_argmax mean min mul "
+    "norm or_ prod real round second set_subtensor smallest std sum take tensor_copy tensordot var xor"
 )
 FLAT_NETWORKS = (
     "bilinear_upsampling binary_crossentropy sigmoid_binary_crossentropy categorical_crossentropy confusion_matrix conv2d conv3d conv2d_grad_wrt_inputs conv2d_grad_wrt_weights "
@@ -164,9 +172,9 @@ LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in S
     "Cholesky": lambda lower=True, on_error="raise": partial(symdl.linalg.cholesky, lower=lower),
     "Solve": lambda A_structure="general", lower=False, **_: partial(_solved, A_structure, lower),
     "eig": refused("complex", "tensor.nlinalg.eig"), "Eig": own_ops.Eig,
-    "extract_diag": tensors.diag, "alloc_diag": tensors.diag,
-    "trace": symdl.tensor.trace, "diag": tensors.diag, "AllocDiag": lambda: tensors.diag,
-    "ExtractDiag": lambda *_: tensors.diag,
+    "extract_diag": shaping.diag, "alloc_diag": shaping.diag,
+    "trace": symdl.tensor.trace, "diag": shaping.diag, "AllocDiag": lambda: shaping.diag,
+    "ExtractDiag": lambda *_: shaping.diag,
     "lstsq": symdl.linalg.lstsq, "matrix_power": symdl.linalg.matrix_power, "matrix_dot": symdl.linalg.matrix_dot,
     "solve_triangular": symdl.linalg.solve_triangular, "eigvalsh": symdl.linalg.eigvalsh, "norm": tensors.norm,
     "solve_lower_triangular": lambda a, b: symdl.linalg.solve_triangular(a, b, lower=True),
@@ -176,10 +184,10 @@ LINEAR = {a: getattr(symdl.linalg, b) for a, b in (pair.split("=") for pair in S
 SCALAR = {
     **{name: found for name, found in PRIMITIVES.items() if isinstance(found, graphs.Elementwise)},
     **_of(graphs, "upcast ScalarOp UnaryScalarOp BinaryScalarOp upgrade_to_float same_out"),
-    **_named("switch inv"), **_of(tensors, "and_ or_ xor cast second"),
+    **_named("switch inv"), **_of(tensors, "and_ or_ xor second"), "cast": values.cast,
     **_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"),
-    "add": tensors.add, "mul": tensors.mul, "identity": tensors.tensor_copy, "as_scalar": tensors.as_tensor_variable,
-    "Identity": lambda *_, **__: tensors.tensor_copy, "constant": tensors.constant, "Scalar": graphs.ScalarType,
+    "add": tensors.add, "mul": tensors.mul, "identity": tensors.tensor_copy, "as_scalar": values.as_tensor_variable,
+    "Identity": lambda *_, **__: tensors.tensor_copy, "constant": values.constant, "Scalar": graphs.ScalarType,
     "upgrade_to_float_no_complex": graphs.upgrade_to_float,
     "all_types": list(_original_types("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64").values()),
 }  # fmt: skip
@@ -205,15 +213,15 @@ GRADIENT = {
 }  # fmt: skip
 LOOPS = {**_of(loops, "scan map reduce foldl foldr scan_checkpoints"), "until": symdl.control.until}
 TENSOR: dict[str, Any] = {
-    **PRIMITIVES, **SPECIAL, **REFUSED, **_of(tensors, CHANGED), **tensors.constructors(), **CLASSES, **OPS,
+    **PRIMITIVES, **SPECIAL, **REFUSED, **_of(values, VALUES), **_of(shaping, SHAPING), **_of(tensors, CHANGED), **values.constructors(), **CLASSES, **OPS,
     **_of(gradients, "grad Lop Rop jacobian hessian verify_grad consider_constant"),
-    "as_tensor": tensors.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second,
+    "as_tensor": values.as_tensor_variable, "copy": tensors.tensor_copy, "fill": tensors.second,
     "imag": symdl.tensor.zeros_like, "round_half_to_even": symdl.tensor.round_half_even,
     "round_half_away_from_zero": symdl.tensor.round,
     "conj": tensors.real, "truediv": symdl.tensor.true_div, "intdiv": symdl.tensor.int_div,
     "min_and_argmin": symdl.tensor.min_and_argmin,
     "bitwise_and": tensors.and_, "bitwise_or": tensors.or_, "bitwise_xor": tensors.xor, "Print": own_ops.Print,
-    "Rebroadcast": lambda *pairs: lambda x: tensors.addbroadcast(x, *(k for k, b in pairs if b)),
+    "Rebroadcast": lambda *pairs: lambda x: shaping.addbroadcast(x, *(k for k, b in pairs if b)),
     "_allclose": np.allclose, "discrete_dtypes": ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16",
     "uint32", "uint64"],
     "continuous_dtypes": ["float32", "float64"], "float_dtypes": ["float32", "float64"], "integer_dtypes": ["int8",
@@ -259,8 +267,8 @@ SHARED = {
 WIDTHS = {"local_bitwidth": lambda: 8 * np.dtype(np.intp).itemsize, "python_int_bitwidth": lambda: 64}
 COMPILED = {
     "as_op": own_ops.as_op,
-    "shape": tensors.shape,
-    "specify_shape": tensors.specify_shape,
+    "shape": shaping.shape,
+    "specify_shape": shaping.specify_shape,
     "ViewOp": own_ops.ViewOp,
     "deep_copy_op": tensors.tensor_copy,
     "view_op": tensors.tensor_copy,
@@ -280,26 +288,26 @@ REWRITES: dict[str, Any] = {
     **dict.fromkeys(["TopoOptimizer", "EquilibriumOptimizer", "PatternSub", "OpSub", "OpRemove", "Optimizer",
     "LocalOptimizer", "MergeOptimizer", "in2out", "out2in"], graphs.registers),
     "Assert": own_ops.Assert, "assert_": own_ops.assert_op, "assert_op": own_ops.assert_op, "optdb": graphs.optdb,
-    "NotScalarConstantError": tensors.NotScalarConstantError,
-    "get_scalar_constant_value": tensors.get_scalar_constant_value,
+    "NotScalarConstantError": values.NotScalarConstantError,
+    "get_scalar_constant_value": values.get_scalar_constant_value,
 }  # fmt: skip
 EXTRA_OPS = {
     **_of(tensors, "cumprod"), **_of(symdl.tensor,
     "repeat to_one_hot cumsum diff bincount squeeze searchsorted unique"),
     "compress": tensors.compress, "CpuContiguous": lambda: tensors.tensor_copy,
     "cpu_contiguous": tensors.tensor_copy, "Unique": lambda *flags: lambda x: symdl.tensor.unique(x, *flags),
-    "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*tensors.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
+    "fill_diagonal": lambda a, value: symdl.tensor.where(symdl.tensor.eq(*shaping.ogrid[0 : a.shape[0], 0 : a.shape[1]]), value, a),
 }  # fmt: skip
 SPARSE: dict[str, Any] = {
     "SparseType": graphs.SparseType, "SparseVariable": graphs.SparseVariable, "SparseConstant": graphs.SparseVariable,
     "SparseSharedVariable": graphs.SparseVariable, "enable_sparse": True, "dot": tensors.dot,
-    "dense_from_sparse": tensors.as_tensor_variable,
+    "dense_from_sparse": values.as_tensor_variable,
     "_is_sparse_variable": lambda x: False, "_is_sparse": lambda x: False,
 }  # fmt: skip
 CUDA = {  # there is no GPU, so what moves arrays there and back leaves them where they are
     **dict.fromkeys(
         "gpu_contiguous gpu_from_host host_from_gpu as_cuda_ndarray_variable as_gpuarray_variable".split(),
-        tensors.as_tensor_variable,
+        values.as_tensor_variable,
     ),
     **dict.fromkeys("GpuContiguous GpuFromHost HostFromGpu".split(), gpu_names.Moved),
     "gpu_alloc_empty": gpu_names.Empty(), "GpuAllocEmpty": gpu_names.Empty,
@@ -546,7 +554,7 @@ TOP: dict[str, Any] = {
     "FunctionGraph": nodes.FunctionGraph,
     "OrderedUpdates": OrderedUpdates, "__version__": VERSION, "version": VERSION,
     "change_flags": config.change_flags, "Container": face.Container,
-    "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": tensors.get_scalar_constant_value,
+    "theano_logger": logging.getLogger("theano"), "get_scalar_constant_value": values.get_scalar_constant_value,
     "until": symdl.scanning.until,
 }  # fmt: skip
 
