@@ -10,10 +10,20 @@ from collections.abc import Callable
 from math import factorial
 
 from symdl.backends.builder import Builder, Reg
-from symdl.backends.vmath.arithmetic import round_half_even
-from symdl.backends.vmath.forms import Pair, fast_two_sum, outlined, polynomial, two_product, two_sum
-from symdl.backends.wide import numbers, pairs, tables
-from symdl.backends.wide.exponential import HALF, bounded
+from symdl.backends.vmath.forms import (
+    FORMAT,
+    Pair,
+    biased_power,
+    clamp,
+    fast_two_sum,
+    halves,
+    nearest,
+    outlined,
+    polynomial,
+    two_product,
+)
+from symdl.backends.wide import numbers, tables
+from symdl.backends.wide.exponential import HALF
 from symdl.backends.wide.numbers import MAGIC
 
 PREFIX = "short_"
@@ -21,73 +31,94 @@ SERIES = tuple(1 / factorial(k) for k in range(3, 7))  # (e^r - 1 - r - r^2/2)/r
 INTEGERS = 20  # bits of the integers that the steps of the table are multiplied by
 
 
-def _parts(b: Builder, x: Pair) -> tuple[Reg, Pair, Pair]:
-    """(K, t, p) with e^x = 2^K (1 + t) (1 + p); |p| < 2^-9, right to 2^-67 of itself where K and t are 0."""
+def _reduced(b: Builder, x: Pair, offset: int = 0) -> tuple[Reg, Reg, Reg, Reg]:
+    """(n, word, r, low) with x = n ln 2/FINE + r + low, |r| < 2^-9 and low as small as the low limb of x, or smaller; the
+    word ends in n + offset FINE."""
     unit = tables.ln2() // tables.FINE
     step = tables.short_limbs(unit, 3, 53 - INTEGERS)
-    n = round_half_even(b, b.mul(x[0], tables.ONE / unit))
-    high, low = two_sum(b, b.sub(x[0], b.mul(n, step[0])), b.fneg(b.mul(n, step[1])))  # both products are exact
-    low = b.add(low, b.fma(n, -step[2], x[1]))
-    square, rest = two_product(b, b.mul(high, 0.5), high)
-    first, error = fast_two_sum(b, high, square)
-    low = b.fma(low, b.add(high, square), low)
-    cube = b.mul(b.mul(high, high), high)
-    p = first, b.add(b.fma(cube, polynomial(b, high, SERIES), error), b.add(low, rest))
-    power = round_half_even(b, b.mul(n, 1.0 / tables.FINE))
-    j = b.sub(n, b.mul(power, float(tables.FINE)))
-    index = b.and_(b.bits(b.add(j, MAGIC + HALF)), 0x1FF)
+    n, word = nearest(b, x[0], tables.ONE / unit, offset * tables.FINE)
+    far, part = b.fma(n, -step[0], x[0]), b.mul(n, step[1])  # both exact
+    r = b.sub(far, part)
+    return n, word, r, b.add(b.sub(b.sub(far, r), part), b.fma(n, -step[2], x[1]))
+
+
+def _power(b: Builder, x: Pair) -> Pair:
+    """e^x for |x| <= 1400."""
+    _, word, r, low = _reduced(b, x, 2 * FORMAT["float64"].bias)
+    rest = b.mul(b.mul(r, r), polynomial(b, r, (0.5, *SERIES)))
+    rest = b.add(rest, b.fma(low, b.add(r, rest), low))  # e^(r + low) - 1 - r, below 2^-19
+    t = tables.lookup(b, tables.table(b, "octave", tables.octave()), b.and_(word, tables.FINE - 1), 2, 2)
+    product, error = two_product(b, t[0], r)
+    high, low = fast_two_sum(b, t[0], product)
+    low = b.add(low, b.add(error, b.fma(t[0], rest, b.fma(t[1], r, t[1]))))
+    first, second = halves(b, b.lshr(word, tables.FINE.bit_length() - 1))
+    high, low = (b.mul(b.mul(v, first), second) for v in fast_two_sum(b, high, low))
+    return high, low
+
+
+def _decay_less_one(b: Builder, x: Pair) -> Pair:
+    """e^x - 1 for -100 <= x <= 0, right to 2^-67 of itself."""
+    n, _, r, low = _reduced(b, x)
+    square, rest = two_product(b, b.mul(r, 0.5), r)
+    first, error = fast_two_sum(b, r, square)
+    rest = b.add(rest, b.fma(low, b.add(r, square), low))
+    p = first, b.add(b.fma(b.mul(b.mul(r, r), r), polynomial(b, r, SERIES), error), rest)  # e^(r + low) - 1
+    power, word = nearest(b, n, 1.0 / tables.FINE, FORMAT["float64"].bias)
+    index = b.and_(b.bits(b.add(b.fma(power, -float(tables.FINE), n), MAGIC + HALF)), 0x1FF)
     t = tables.lookup(b, tables.table(b, "powers", tables.powers()), index, 2, 2)
-    return power, (t[0], t[1]), p
+    product, rest = two_product(b, t[0], p[0])
+    high, low = fast_two_sum(b, t[0], p[0])  # a step of the table is twice as large as any p
+    high, error = fast_two_sum(b, high, product)
+    low = b.add(b.add(low, error), b.add(b.add(rest, t[1]), b.fma(t[1], p[0], b.fma(t[0], p[1], p[1]))))
+    scale = biased_power(b, word)
+    less = b.sub(scale, 1.0)
+    lost = b.sub(scale, b.add(less, 1.0))
+    high, error = fast_two_sum(b, less, b.mul(high, scale))
+    return fast_two_sum(b, high, b.add(error, b.fma(low, scale, lost)))
 
 
 def exp(b: Builder, x: Pair) -> Pair:
     """e^x in the range of float64."""
-    power, t, p = _parts(b, bounded(b, x, 1400.0))
-    one = fast_two_sum(b, b.const(1.0, "float64"), t[0])
-    one = one[0], b.add(one[1], t[1])
-    product, rest = two_product(b, one[0], p[0])
-    high, low = fast_two_sum(b, one[0], product)
-    low = b.add(low, b.add(b.add(one[1], rest), b.fma(one[1], p[0], b.mul(one[0], p[1]))))
-    half = b.sub(b.add(b.mul(power, 0.5), MAGIC), MAGIC)
-    first, second = numbers.power_of_two(b, half), numbers.power_of_two(b, b.sub(power, half))
-    high, low = (b.mul(b.mul(v, first), second) for v in fast_two_sum(b, high, low))
-    usual = b.compare("lt", b.fabs(high), float("inf"))
-    return b.select(b.compare("uno", x[0], x[0]), x[0], high), b.select(usual, low, 0.0)
+    inside = b.compare("lt", b.fabs(x[0]), 1400.0)
+    high, low = _power(b, (clamp(b, x[0], -1400.0, 1400.0), b.select(inside, x[1], 0.0)))
+    return high, b.select(b.compare("lt", high, float("inf")), low, 0.0)
 
 
-def _decay_less_one(b: Builder, x: Pair) -> Pair:
-    """e^x - 1 for -100 <= x <= 0."""
-    power, t, p = _parts(b, x)
-    product, rest = two_product(b, t[0], p[0])
-    high, low = two_sum(b, t[0], p[0])
-    high, error = two_sum(b, high, product)
-    low = b.add(b.add(low, error), b.add(b.add(rest, t[1]), b.fma(t[1], p[0], b.fma(t[0], p[1], p[1]))))
-    scale = numbers.power_of_two(b, power)
-    high, low = b.mul(high, scale), b.mul(low, scale)
-    less = b.sub(scale, 1.0)
-    lost = b.sub(scale, b.add(less, 1.0))
-    high, error = two_sum(b, less, high)
-    return fast_two_sum(b, high, b.add(error, b.add(low, lost)))
+def _over(b: Builder, x: Pair, y: Pair) -> Pair:
+    """x / y for y in [1/2, 2], by one division; 2^-100."""
+    inverse = b.div(b.const(1.0, "float64"), y[0])
+    quotient = b.mul(x[0], inverse)
+    rest = b.fma(b.fneg(quotient), y[1], x[1])
+    if b.fused:
+        rest = b.add(b.fma(b.fneg(quotient), y[0], x[0]), rest)
+    else:
+        product, error = two_product(b, quotient, y[0])
+        rest = b.add(b.sub(b.sub(x[0], product), error), rest)
+    return fast_two_sum(b, quotient, b.mul(rest, inverse))
 
 
 def tanh(b: Builder, x: Pair) -> Pair:
     """tanh|x| = -q/(q + 2) with q = e^(-2|x|) - 1."""
-    sign = b.and_(b.bits(x[0]), -(1 << 63))
-    low = b.unbits(b.xor(b.bits(x[1]), sign))
-    held = bounded(b, (b.mul(b.fabs(x[0]), -2.0), b.mul(low, -2.0)), 100.0)
-    q = _decay_less_one(b, held)
+    size = b.fabs(x[0])
+    inside = b.compare("lt", size, 50.0)
+    low = b.unbits(b.xor(b.bits(x[1]), b.xor(b.bits(x[0]), b.bits(size))))
+    held = b.mul(b.select(b.compare("gt", size, 50.0), 50.0, size), -2.0)
+    q = _decay_less_one(b, (held, b.select(inside, b.mul(low, -2.0), 0.0)))
     below = fast_two_sum(b, b.const(2.0, "float64"), q[0])
-    found = pairs.over(b, pairs.negative(b, q), (below[0], b.add(below[1], q[1])))
-    high, low = pairs.signed_as(b, found, x[0])
-    return b.select(b.compare("uno", x[0], x[0]), x[0], high), low
+    high, low = _over(b, q, (below[0], b.add(below[1], q[1])))
+    flip = b.xor(b.bits(x[0]), b.bits(size))
+    return b.unbits(b.xor(b.bits(b.fneg(high)), flip)), b.unbits(b.xor(b.bits(b.fneg(low)), flip))
 
 
 def logistic_tail(b: Builder, x: Pair) -> Pair:
     """1/(1 + e^|x|) = q/(1 + q) with q = e^-|x|."""
-    sign = b.and_(b.bits(x[0]), -(1 << 63))
-    q = exp(b, (b.fneg(b.fabs(x[0])), b.fneg(b.unbits(b.xor(b.bits(x[1]), sign)))))
+    size = b.fabs(x[0])
+    inside = b.compare("lt", size, 1400.0)
+    turned = b.xor(b.bits(b.fneg(x[1])), b.xor(b.bits(x[0]), b.bits(size)))
+    held = b.fneg(b.select(b.compare("gt", size, 1400.0), 1400.0, size))
+    q = _power(b, (held, b.select(inside, b.unbits(turned), 0.0)))
     below = fast_two_sum(b, b.const(1.0, "float64"), q[0])
-    return pairs.over(b, q, (below[0], b.add(below[1], q[1])))
+    return _over(b, q, (below[0], b.add(below[1], q[1])))
 
 
 def _on_pairs(name: str, emit: Callable[[Builder, Pair], Pair]) -> Callable[..., Reg]:

@@ -164,6 +164,18 @@ def powers() -> tuple[float, ...]:
     return tuple(limb for x in [*reversed(down), *up] for limb in limbs(x - ONE, 2))
 
 
+@cache
+def octave() -> tuple[float, ...]:
+    """2^(j/FINE) as high, low for j = 0 .. FINE - 1."""
+    root = 2 * ONE
+    for _ in range(FINE.bit_length() - 1):
+        root = math.isqrt(root << BITS)
+    found = [ONE]
+    for _ in range(FINE - 1):
+        found.append((found[-1] * root) >> BITS)
+    return tuple(limb for x in found for limb in limbs(x, 2))
+
+
 FIRST_BIN = (0x3FE6A09E667F3BCD + (1 << 44)) >> 45  # of sqrt(1/2): bits of a number in [1/2, 2) shifted and rounded
 BINS = ((0x3FF6A09E667F3BCD + (1 << 44)) >> 45) - FIRST_BIN + 1
 
@@ -235,9 +247,39 @@ def table(b: Builder, name: str, numbers: tuple[float, ...]) -> str:
 def lookup(b: Builder, name: str, index: Reg, step: int, count: int) -> list[Reg]:
     """Entries step * index to step * index + count - 1 of such an array, per lane."""
     place = index
+    if b.lanes and step % 2 == 0:
+        place = b.shl(index, step.bit_length() - 2) if step > 2 else index
+        return [x for k in range(0, count, 2) for x in _two_entries(b, name, place, k)][:count]
     if step > 1:
         place = b.add(b.shl(index, 1), index) if step == 3 else b.shl(index, step.bit_length() - 1)
     return [_entry(b, name, place, k) for k in range(count)]
+
+
+def _two_entries(b: Builder, name: str, place: Reg, k: int) -> tuple[Reg, Reg]:
+    """Entries 2 place + k and the next, per lane: loaded at once, in half the time of two gathers."""
+    start = f"getelementptr (double, ptr @{name}, i64 {k})" if k else f"@{name}"
+    found = []
+    for lane in range(b.lanes):
+        at = b.emit(f"extractelement {b.type('int64')} {place.text}, i32 {lane}", "int64")
+        address = b.fresh("address")
+        b.line(f"%{address} = getelementptr <2 x double>, ptr {start}, i64 {at.text}")
+        found.append(b.emit(f"load <2 x double>, ptr %{address}, align 8", "float64").text)
+    width = 2
+    while len(found) > 1:
+        order = ", ".join(f"i32 {k}" for k in range(2 * width))
+        kind = f"<{width} x double>"
+        joined = (
+            f"shufflevector {kind} {x}, {kind} {y}, <{2 * width} x i32> <{order}>"
+            for x, y in zip(found[::2], found[1::2], strict=True)
+        )
+        found = [b.emit(text, "float64").text for text in joined]
+        width *= 2
+    kind = f"<{width} x double>"
+    orders = (", ".join(f"i32 {2 * k + limb}" for k in range(b.lanes)) for limb in (0, 1))
+    high, low = (
+        b.emit(f"shufflevector {kind} {found[0]}, {kind} poison, <{b.lanes} x i32> <{order}>", "float64") for order in orders
+    )
+    return high, low
 
 
 def _entry(b: Builder, name: str, place: Reg, k: int) -> Reg:
