@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mpmath
@@ -35,7 +35,7 @@ def op(name: str, dtype: str, *args: Value) -> Apply:
     return Apply(name, args, dtype)
 
 
-def elementwise(values: list[Value], names: str, dtype: str = "float64", schedule: Any = "serial") -> Program:
+def elementwise(values: list[Value], names: Sequence[str], dtype: str = "float64", schedule: Any = "serial") -> Program:
     """A Program that stores values of the round i of one loop in outputs o0, o1, ...; its inputs have these names."""
     stores = tuple(Store(contiguous(f"o{k}", v.dtype, (n,)), (i,), v) for k, v in enumerate(values))
     buffers = {name: Buffer(name, dtype, (n,), "input") for name in names}
@@ -205,6 +205,47 @@ def test_a_function_of_two_limbs_sees_both_where_one_is_wanted() -> None:
     with mpmath.workprec(200):
         exact = [float(mpmath.exp(mpmath.mpf(a) * mpmath.mpf(b) / 2)) for a, b in zip(*given, strict=True)]
     agree(found, np.array(exact), 2)
+
+
+def plain_sum(count: int) -> Program:
+    """x0 - x1 + x2 - ... + 1 of float64 in two limbs, rounded."""
+    found = loaded("x0", "float64x2")
+    for k in range(1, count):
+        found = op("sub" if k % 2 else "add", "float64x2", found, loaded(f"x{k}", "float64x2"))
+    found = op("add", "float64x2", found, Const((1.0, 0.0), "float64x2"))
+    return elementwise([op("cast", "float64", found)], [f"x{k}" for k in range(count)])
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 20])
+def test_sums_of_plain_numbers_keep_what_additions_lose(count: int) -> None:
+    """No pairs are left, and the sum is that of the exact one where all but a millionth of it cancels, or it overflows."""
+    made = plain_sum(count)
+    assert {x.dtype for x in walk(*thinned(tuple(made.steps[0].body))) if isinstance(x, Apply)} == {"float64", "bool"}  # type: ignore[union-attr]  # it is a Kernel
+    rng = np.random.default_rng(count)
+    terms = rng.standard_normal((count + 1, 400)) * 2.0 ** rng.integers(-30, 30, (count + 1, 400))
+    terms[-1] = 1.0
+    others = terms.sum(axis=0) - terms[1]
+    terms[1] = -others * (1 + 2.0 ** -rng.integers(1, 20, 400))
+    signs = np.array([-1.0 if k % 2 and k < count else 1.0 for k in range(count + 1)])[:, None]
+    got = compiled(made)(*(terms * signs)[:-1])[0]
+    np.testing.assert_array_equal(got, [math.fsum(column) for column in terms.T])
+    first = np.array(EDGES)
+    rest = [np.where(np.isinf(first), first, 0.0)] + [np.zeros_like(first)] * (count - 2)
+    same, met = compiled(made)(first, *(np.zeros_like(first) for _ in rest))[0], compiled(made)(first, *rest)[0]
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(same, first + 1)
+        np.testing.assert_array_equal(met, first - rest[0] + 1)
+
+
+def test_a_sum_of_negative_zeros_is_one() -> None:
+    terms = [loaded(name, "float64x2") for name in "xyz"]
+    made = elementwise(
+        [op("cast", "float64", op("add", "float64x2", op("add", "float64x2", *terms[:2]), terms[2]))], "xyz"
+    )
+    columns = np.array(
+        [[-0.0, -0.0, -0.0], [-0.0, 0.0, -0.0], [-0.0, -0.0, 0.0], [1.0, -1.0, -0.0], [0.0, 0.0, -0.0]]
+    ).T
+    assert np.signbit(compiled(made)(*columns)[0]).tolist() == [True, False, False, False, False]
 
 
 # ---- sums ----
