@@ -6,7 +6,7 @@ import ctypes
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -68,10 +68,12 @@ class Engine:
 
 
 def library(
-    name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None, runtime: str = ""
-) -> Engine:
-    """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store. runtime:
-    what `call_library` knows them by, for those whose quick code runs until they are optimized."""
+    name: str, text: Callable[[], str], machine: Machine, store: MutableMapping[str, bytes] | None, runtime: str,
+    quick: Callable[[], str] | None = None,
+) -> Engine:  # fmt: skip
+    """Routines that many Programs call, loaded at their first use in the process; compiled, if not in the store: then quick
+    code runs until they are optimized. runtime: what `call_library` knows them by; quick: a shorter text of the same
+    routines for that."""
     key = f"{name} {machine.fingerprint()}"
     with _lock:
         own = _loading.setdefault(key, threading.Lock())
@@ -79,10 +81,9 @@ def library(
         found = _loaded.get(key)
         if found is None:
             code = None if store is None else store.get(key)
-            if code is None and runtime and config.optimizing == "background":
-                written = text()
-                code = quick_code(written, machine)
-                job = later(partial(object_code, [written], machine), lambda: store is not None or not ending())
+            if code is None and config.optimizing == "background":
+                code = quick_code((quick or text)(), machine)
+                job = later(lambda: object_code([text()], machine), lambda: store is not None or not ending())
                 job.then(partial(_replaced, key, runtime, machine, store))
                 _improving[runtime] = job
             elif code is None:
@@ -127,21 +128,22 @@ def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None
 def threads_pool(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> Pool:
     """The one pool of this process. Starts no thread."""
     text = partial(pool_text, machine.triple, machine.layout)
-    engine = library(f"pool {POOL_DIGEST}", text, machine, store)
+    engine = library(f"pool {POOL_DIGEST}", text, machine, store, "pool")
     with _lock:
-        if "pool" not in _loaded:
-            made = Pool(engine, engine.address)
-            config.watch("threads", made.resize)
-            _loaded["pool"] = made
-        found: Pool = _loaded["pool"]
+        found: Pool | None = _loaded.get("pool")
+        if found is None:
+            found = _loaded["pool"] = Pool(engine, engine.address)
+            config.watch("threads", found.resize)
+        elif found.code is not engine:
+            found.take(engine, engine.address)
         return found
 
 
 def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
     """The product of matrices for a dtype."""
     tile = machine.tile(dtype)
-    text = partial(gemm.module_text, tile, machine.triple, machine.layout)
-    return library(f"gemm {tile}", text, machine, store, f"gemm_{dtype}").address(gemm.entry_name(dtype))
+    text, quick = (partial(gemm.module_text, one, machine.triple, machine.layout) for one in (tile, tile.small))
+    return library(f"gemm {tile}", text, machine, store, f"gemm_{dtype}", quick).address(gemm.entry_name(dtype))
 
 
 def convolve_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
@@ -178,17 +180,15 @@ class CpuExecutable:
     ) -> None:
         self.interface, self.machine, self.store = interface, machine, store
         self._job: Job | None = None
+        self._first = False  # whether it is to be called for the first time, with code that was quickly made
         self._take(code)
-        pool = threads_pool(machine, store)  # first: it is what the thread of `preparing` comes to last
         self.arena = Arena()
         self._runtime = (ctypes.c_void_p * len(RUNTIME))()
         self.runtime_address = ctypes.addressof(self._runtime)
-        for name, address in (("parallel", pool.parallel), ("spread", pool.spread), ("pool", pool.address)):
-            self._runtime[RUNTIME.index(name)] = address
         self._routines = Table(routines, interface.routines)
         if routines:
             self._runtime[RUNTIME.index("routine")] = self._routines.address
-        for name in ("entry", *interface.libraries):
+        for name in ("pool", "entry", *interface.libraries):
             with _lock:  # first: from here on it is told of better code
                 _calling.setdefault(name, weakref.WeakSet()).add(self)
             self.call_library(name)
@@ -230,6 +230,11 @@ class CpuExecutable:
             self._entry_code = entry_code(self.machine, self.store)
             self._runtime[RUNTIME.index("poll")] = self._entry_code.poll
             return
+        if name == "pool":
+            pool = threads_pool(self.machine, self.store)
+            for word, address in (("parallel", pool.parallel), ("spread", pool.spread), ("pool", pool.address)):
+                self._runtime[RUNTIME.index(word)] = address
+            return
         self._runtime[RUNTIME.index(name)] = library_address(name, self.machine, self.store)
 
     def address(self, name: str) -> int:
@@ -246,6 +251,7 @@ class CpuExecutable:
                 with gate:
                     executable._take(code)
 
+        self._first = True
         self._job = later(make, lambda: itself() is not None and not ending())
         self._job.then(take)
 
@@ -301,7 +307,9 @@ class CpuExecutable:
             outputs.append(array)
             table[place] = address_of(array)
         native, way_in = self._native, self._entry_code  # as in `bind`
-        status = way_in.work(self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1)
+        first, self._first = self._first, False
+        with held() if first else nullcontext():
+            status = way_in.work(self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1)
         if status == entry_tables.NO_MEMORY:
             raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
         if status == RAISED:

@@ -7,7 +7,7 @@ registers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
@@ -15,17 +15,25 @@ from symdl.backends.llvm.module import ITEM_BYTES, Module
 WIDEST = 8  # vectors in a panel, where there are few rows
 WAYS = "", "beside", "packed"  # how A may lie: see `micro`
 AT_ONCE = 48  # products of vectors in a round of a full tile
+SMALL = 8  # accumulators of a small tile: as many as hide how long a sum takes
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The register tile: rows x vectors of `lanes` numbers."""
+    """The register tile: rows x vectors of `lanes` numbers. varied: tiles of few rows are wider, and full ones have kernels
+    for each way in which A may lie."""
 
     dtype: str
     lanes: int
     rows: int
     vectors: int
     fma: bool
+    varied: bool = True
+
+    @property
+    def small(self) -> Tile:
+        """The tile for code that is quickly made: half the text, and the same numbers, which rows of a tile do not change."""
+        return replace(self, rows=min(self.rows, max(1, SMALL // self.vectors)), varied=False)
 
     @property
     def accumulators(self) -> int:
@@ -34,7 +42,7 @@ class Tile:
     def widest(self, rows: int) -> int:
         """The most vectors (a power of two) that a tile of so few rows takes."""
         wide = self.vectors
-        while wide * 2 <= WIDEST and rows * wide * 2 <= self.accumulators:
+        while self.varied and wide * 2 <= WIDEST and rows * wide * 2 <= self.accumulators:
             wide *= 2
         return wide
 
@@ -49,7 +57,7 @@ def tile_for(dtype: str, vector_bytes: int, registers: int, fma: bool) -> Tile:
 
 def ways_of(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
     """How rows of A may lie for a micro kernel of its own: full tiles have more than one."""
-    if vectors != tile.vectors or 2 * rows <= tile.rows:
+    if not tile.varied or vectors != tile.vectors or 2 * rows <= tile.rows:
         return ("",)
     return ("", "beside", "packed") if rows == tile.rows else ("", "beside")
 

@@ -5,7 +5,8 @@
     finish_all()                         # nothing is left to do
 
 Jobs are done in their order. The thread lives as long as there are any: the end of the program waits for those whose code
-is to be kept, and a program without any has one thread less. A child that is forked goes on with them itself.
+is to be kept, and a program without any has one thread less. A child that is forked goes on with them itself. The thread
+begins a moment after a function was made, since that is mostly called at once, and what is waited for comes first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from symdl.backends.forks import gate, inside
 logger = logging.getLogger("symdl")
 Action = Callable[[bytes | None], None]
 TURN = 5e-4  # seconds, see `held`
+MOMENT = 0.05  # seconds before the thread begins: a first call has begun by then, and is `held`
+MANY = 8  # jobs that do not wait for that: a program that always makes functions would never have them done
 
 
 class Job:
@@ -101,8 +105,8 @@ def finish_all() -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """While anybody is inside, a function is being made that is waited for. The thread begins no job, for it would take a
-    processor away. And who wants Python's lock waits TURN for one that computes, not the usual 5 ms: LLVM gives the lock back
+    """While anybody is inside, a function is being made, or called for the first time, that is waited for. The thread begins
+    no job, for it would take a processor away. And who wants Python's lock waits TURN for one that computes, not the usual 5 ms: LLVM gives the lock back
     a dozen times a part, and would wait for the thread that writes longer than it works."""
     global _usual_turn
     with _lock:
@@ -141,6 +145,8 @@ def _start() -> None:
 def _work() -> None:
     """Do all jobs that there are."""
     global _working
+    if len(_jobs) < MANY:
+        time.sleep(MOMENT)
     while True:
         with _lock:
             if _holding or not _jobs:

@@ -355,7 +355,7 @@ class Pool:
     """
 
     def __init__(self, code: Any, address: Callable[[str], int], threads: int = 1) -> None:
-        self.code, self.parallel, self.spread = code, address("parallel"), address("spread")
+        self.take(code, address)
         self._block = ctypes.create_string_buffer(BYTES + 64)
         self.address = (ctypes.addressof(self._block) + 63) & -64  # of a cache line
         self._worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address("worker"))  # lets go of the interpreter's lock
@@ -370,6 +370,10 @@ class Pool:
         self.resize(threads)
         # Workers are inside this code and memory until the process ends, so neither may ever be freed.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
+    def take(self, code: Any, address: Callable[[str], int]) -> None:
+        """Run jobs by this code from here on. Workers stay in that of before, which does the same with the same memory."""
+        self.code, self.parallel, self.spread = code, address("parallel"), address("spread")
 
     def _word(self, place: int, kind: Any = ctypes.c_int32) -> Any:
         return kind.from_address(self.address + place)

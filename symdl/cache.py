@@ -22,9 +22,9 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from symdl.config import config
 from symdl.provenance import provenance
@@ -60,30 +60,30 @@ class Entry:
 
 
 class Cache(MutableMapping[str, bytes]):
-    """A mapping of texts to bytes that outlives the process. limit: the bytes that its files may take; prefix: stands
-    before every key.
+    """A mapping of texts to bytes that outlives the process. limit: the bytes that its files may take; prefix: gives what
+    stands before every key, or None, with which nothing is found or kept. It is asked when there is a folder to look into.
 
     No method raises for trouble with files: an entry that cannot be read is absent, one that cannot be written is left
     out. Several threads and processes may use one folder.
     """
 
-    def __init__(self, folder: str, limit: int, prefix: str = "") -> None:
-        self.folder, self.limit, self.prefix = os.path.abspath(folder), limit, prefix
+    def __init__(self, folder: str, limit: int, prefix: Callable[[], str | None] = str) -> None:
+        self.folder, self.limit, self._made_by = os.path.abspath(folder), limit, prefix
         self._trusted = False
         self._room: int | None = None  # bytes to write before the folder is looked at again
 
     # ---- the mapping ----
 
     def __getitem__(self, key: str) -> bytes:
-        path = self.path(key)
         try:
             self._check_folder(make=False)
+            path = self.path(key)
             data = read(path)
         except OSError as error:
             if error.errno not in GONE:
                 self._tell("read", error)
             raise KeyError(key) from None
-        value = verified(data, self.prefix + key)
+        value = verified(data, self._whole(key))
         if value is None:
             self._say_once("damaged", "in the cache of compiled code %s is damaged and is made anew", path)
             del self[key]
@@ -95,7 +95,9 @@ class Cache(MutableMapping[str, bytes]):
         return value
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        data = framed(self.prefix + key, value)
+        if self.prefix is None:
+            return
+        data = framed(self._whole(key), value)
         if len(data) > self.limit:
             return
         path = self.path(key)
@@ -124,6 +126,8 @@ class Cache(MutableMapping[str, bytes]):
         remove(self.path(key))
 
     def __iter__(self) -> Iterator[str]:
+        if self.prefix is None:
+            return
         for entry in self.entries():
             try:
                 data = read(entry.path)
@@ -142,10 +146,19 @@ class Cache(MutableMapping[str, bytes]):
         return isinstance(key, str) and self.get(key) is not None
 
     def path(self, key: str) -> str:
-        """Where the entry of a key is."""
-        return os.path.join(
-            self.folder, hashlib.blake2b((self.prefix + key).encode(), digest_size=20).hexdigest() + ".code"
-        )
+        """Where the entry of a key is. Raises KeyError where no key has any."""
+        name = hashlib.blake2b(self._whole(key).encode(), digest_size=20).hexdigest()
+        return os.path.join(self.folder, f"{name}.code")
+
+    @cached_property
+    def prefix(self) -> str | None:
+        """What stands before every key."""
+        return self._made_by()
+
+    def _whole(self, key: str) -> str:
+        if self.prefix is None:
+            raise KeyError(key)
+        return self.prefix + key
 
     # ---- the folder ----
 
@@ -316,13 +329,17 @@ def verified(data: bytes, key: str) -> bytes | None:
 
 
 @lru_cache(maxsize=8)
-def _cache(folder: str, limit: int, prefix: str) -> Cache:
+def _cache(folder: str, limit: int, sources: Callable[[Cache], str]) -> Cache:
+    def prefix() -> str | None:
+        made_by = sources(Cache(folder, limit))
+        return f"{made_by} " if made_by else None
+
     return Cache(folder, limit, prefix)
 
 
 def current() -> Cache | None:
-    """The cache that config names, or None where it is switched off or symdl's own sources cannot be told."""
+    """The cache that config names, or None where it is switched off. It is always empty where symdl's own sources cannot
+    be told."""
     if not (config.cache_dir and config.cache_size):
         return None
-    made_by = provenance(_cache(config.cache_dir, config.cache_size, ""))
-    return _cache(config.cache_dir, config.cache_size, made_by + " ") if made_by else None
+    return _cache(config.cache_dir, config.cache_size, provenance)

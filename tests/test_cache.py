@@ -9,6 +9,7 @@ import os
 import stat
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_entries_come_back(cache: Cache) -> None:
 
 
 def test_a_prefix_keeps_the_entries_of_two_versions_apart(cache: Cache) -> None:
-    one, two = Cache(cache.folder, cache.limit, "v1 "), Cache(cache.folder, cache.limit, "v2 ")
+    one, two = (Cache(cache.folder, cache.limit, partial(str, made_by)) for made_by in ("v1 ", "v2 "))
     one["k"] = b"1"
     assert two.get("k") is None
     two["k"] = b"2"

@@ -189,9 +189,12 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
     assert len(set(seen)) == 4
     os.utime(tmp_path / "c.py", (time.time() + 9,) * 2)  # edited while this process runs
     assert fresh() == ""
-    with config.change(cache_dir=str(tmp_path)):
+    with config.change(cache_dir=str(tmp_path / "cache")):
         monkeypatch.setattr(symdl.cache, "provenance", fresh)
-        assert current() is None
+        untold = current()
+        assert untold is not None
+        untold["a"] = b"1"
+        assert (untold.get("a"), len(untold), files(tmp_path / "cache")) == (None, 0, [])
 
 
 def test_provenance_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ import pytest
 from numpy.typing import NDArray
 
 from symdl.backends import gemm
-from symdl.backends.assembler import Machine, object_code
+from symdl.backends.assembler import Machine, object_code, quick_code
 from symdl.backends.cpu import Engine, threads_pool
 from symdl.backends.gemm import module_text
 from symdl.backends.gemm_tiles import AT_ONCE, WAYS, WIDEST, Tile, tile_for, ways_of
@@ -39,11 +39,12 @@ Product = Callable[..., None]
 
 
 @cache
-def product(dtype: str, width: str = "") -> Product:
-    """C = A B by the library for a width, by default this machine's."""
+def product(dtype: str, width: str = "", small: bool = False) -> Product:
+    """C = A B by the library for a width, by default this machine's. small: by the code that runs until it is optimized."""
     vector_bytes, registers, fma = WIDTHS.get(width, (MACHINE.vector_bytes, MACHINE.registers, MACHINE.fma))
     tile = tile_for(dtype, vector_bytes, registers, fma and MACHINE.fma)
-    engine = Engine(object_code([module_text(tile, MACHINE.triple, MACHINE.layout)], MACHINE), MACHINE)
+    text = module_text(tile.small if small else tile, MACHINE.triple, MACHINE.layout)
+    engine = Engine(quick_code(text, MACHINE) if small else object_code([text], MACHINE), MACHINE)
     native = KIND(engine.address(gemm.entry_name(dtype)))
 
     def call(a: Array, b: Array, c: Array | None, epilogue: Any = None, runtime: Any = None) -> None:
@@ -153,6 +154,19 @@ def test_both_operands_copied_and_one_long_row(width: str, dtype: str, rng: np.r
         ((1, 129, 130), "sns"),
     ):
         check(product(dtype, width), rng, shape, dtype, orders)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_small_tile_gives_the_same_bits(width: str, dtype: str, rng: np.random.Generator) -> None:
+    shapes = [(rows, 67, 5) for rows in range(1, 14)] + [(7, columns, 9) for columns in (1, 3, 8, 15, 16, 33, 130)]
+    for m, n, k in [*shapes, (1, 517, 101), (50, 33, 1500), (139, 1101, 300)]:
+        for orders in ("nn", "tn", "nt", "ts"):
+            a, b = matrix(rng, m, k, dtype, orders[0]), matrix(rng, k, n, dtype, orders[1])
+            found = [matrix(rng, m, n, dtype, "n") for _ in range(2)]
+            for c, small in zip(found, (False, True), strict=True):
+                product(dtype, width, small)(a, b, c)
+            np.testing.assert_array_equal(found[0], found[1])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -297,6 +297,45 @@ assert g._entry.kept[0] is native().entry_code
     assert done.returncode == 0, done.stderr
 
 
+def test_the_first_result_comes_before_anything_is_written(tmp_path: Path) -> None:
+    script = """
+import os, sys, numpy as np, symdl, symdl.tensor as T
+from symdl.backends import optimizing
+from symdl.backends.cpu import threads_pool
+from symdl.runs import native
+optimizing._start = lambda: None  # as if the thread were slow
+x = T.matrix("x")
+f = symdl.function([x], T.dot(x, x) + 1)
+before = f(np.ones((3, 3)))
+first = threads_pool(native().machine).code
+assert not os.path.exists(sys.argv[1])
+f.optimized()
+assert len(os.listdir(sys.argv[1])) >= 4  # the function, products, the way in, the pool
+assert threads_pool(native().machine).code is not first
+assert (f(np.ones((3, 3))) == before).all() and (before == 4).all()
+"""
+    folder = tmp_path / "cache"
+    environment = {**os.environ, "SYMDL_CACHE_DIR": str(folder), "SYMDL_FLAGS": ""}
+    run = [sys.executable, "-X", "faulthandler", "-c", script, str(folder)]
+    done = subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_first_call_is_waited_for(held: threading.Event) -> None:
+    """No code is begun to be optimized meanwhile."""
+    seen: list[int] = []
+
+    def look(a: np.ndarray) -> np.ndarray:
+        seen.append(len(optimizing._holding))
+        return a
+
+    x = T.dvector("x")
+    f = symdl.function([x], symdl.as_op([T.dvector], [T.dvector], lambda shapes: shapes)(look)(T.exp(x)) * 2)
+    for _ in range(2):
+        f(np.ones(3))
+    assert seen == [1, 0]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("moment", ["at once", "while it is at work"])
 def test_a_child_goes_on_with_it(moment: str) -> None:
