@@ -98,10 +98,15 @@ def found_in(kernel: Kernel, alone: Callable[[View], bool]) -> Fold | None:
     return None
 
 
-def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View]) -> list[For]:
-    """The parallel loops that take its place, each to be a kernel. partial: a new temporary of such a shape."""
+def few_rows(rows: Extent) -> Extent:
+    """1 where so many rows are few, else 0."""
+    return smallest(largest(FEW + 1 - rows, 0), 1)
+
+
+def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View], few: Extent) -> list[For]:
+    """The parallel loops that take its place, each to be a kernel. partial: a new temporary of such a shape. few: 1 if the
+    rows are to be summed at once, else 0."""
     n, m = fold.rows.extent, fold.columns.extent
-    few = smallest(largest(FEW + 1 - n, 0), 1)
     out: list[For] = []
     if few != 0:
         at_once = _column(fold, n, lambda r: _value(fold, r, symbol(COLUMN.name)))

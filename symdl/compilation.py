@@ -27,7 +27,7 @@ from symdl.loop_parts import has_bodies, in_bodies, in_bodies_of, in_every_body,
 from symdl.loops import View
 from symdl.lower import Memory
 from symdl.meaning import Record, stabilized
-from symdl.memory import in_place, reused
+from symdl.memory import in_outputs, in_place, reused
 from symdl.motion import improved
 from symdl.parallel import parallel
 from symdl.patches import patched
@@ -203,7 +203,7 @@ def _program(
     of = dict(zip([*graph.inputs, *graph.shareds], at, strict=True))
     commits = [(source, of[shared]) for (shared, _), source in zip(graph.updates, sources, strict=True)]
     program = in_place(*patched(program, commits))
-    program = with_epilogues(reused(scheduled(program)))
+    program = with_epilogues(reused(in_outputs(scheduled(program))))
     program = plan(parallel(program) if blocks else program)
     verify(program)
     return program

@@ -244,6 +244,72 @@ def reused(program: Program) -> Program:
     return replace(program, buffers=buffers, steps=tuple(steps))
 
 
+def in_outputs(program: Program) -> Program:
+    """The program with temps laid where an output is going to be, if the one kernel that writes the output is the last to
+    read the temp, each element of it before it writes that element; also rows that each round of the kernel writes anew,
+    so that rounds do not share them."""
+    steps, buffers = list(program.steps), dict(program.buffers)
+    touching: dict[str, list[int]] = {}
+    for k, step in enumerate(steps):
+        for name in used(step):
+            touching.setdefault(name, []).append(k)
+    for out in [b for b in program.buffers.values() if b.kind == "output" and len(touching.get(b.name, ())) == 1]:
+        (place,) = touching[out.name]
+        maker = steps[place]
+        for old in used(maker) if isinstance(maker, Kernel) else ():
+            own = buffers[old]
+            if own.kind != "temp" or own.dtype != out.dtype or touching[old][-1] != place:
+                continue
+            made = in_output(maker, own, out, [steps[k] for k in touching[old]])
+            if made is not None:
+                for k in touching[old]:
+                    steps[k] = rename(made if k == place else steps[k], {old: out.name})
+                del buffers[old]
+                break
+    return replace(program, buffers=buffers, steps=tuple(steps))
+
+
+def in_output(maker: Step, own: Buffer, out: Buffer, users: Sequence[Step]) -> Step | None:
+    """The kernel that writes an output as it is once a temp lies there, but for the name; None where it may not."""
+    assert isinstance(maker, Kernel)
+    if own.shape == out.shape:
+        plain = all(element_by_element(step, len(out.shape)) for step in users) and where_alike(maker, own.name, out)
+        return overwriting(maker, out.name, own.name) if plain else None
+    if len(users) > 1 or not row_of_output(maker, own.name, out):
+        return None
+    whole = contiguous(own.name, out.dtype, out.shape)
+    return Kernel(rebuild(maker.body, lambda view: whole if view.buffer == own.name else view, {}), maker.sources)
+
+
+def element_by_element(step: Step, axes: int) -> bool:
+    """Whether nothing stands in more loops than there are axes: what sums up more of them may yet do without the temp."""
+    return isinstance(step, Kernel) and all(len(around) <= axes for _, around, _ in statements(step.body))
+
+
+def where_alike(step: Kernel, old: str, out: Buffer) -> bool:
+    """Whether a round of a kernel touches the same one element of two buffers."""
+    found = places(step)
+    return found[old] is not None and found[old] == found[out.name]
+
+
+def row_of_output(step: Kernel, old: str, out: Buffer) -> bool:
+    """Whether a temp is a row of an output, which a kernel writes and reads where it then writes the output."""
+    whole = contiguous(out.name, out.dtype, out.shape)
+    seen = [x for x in step.items if isinstance(x, Load | Store) and x.view.buffer in (old, out.name)]
+    stores = [x for x in seen if x.view.buffer == out.name]
+    if len(stores) != 1 or not isinstance(stores[0], Store) or stores[0].view != whole:
+        return False
+    (last,) = stores
+    if any(map(is_value, last.at)) or any(x.at != last.at or x.view.shape != out.shape for x in seen):
+        return False
+    order = [(s, loads) for s, _, loads in statements(step.body)]
+    place = next(k for k, (s, _) in enumerate(order) if s is last)
+    after = order[place + 1 :]
+    return not any(isinstance(s, Store) and s.view.buffer == old for s, _ in after) and not any(
+        x.view.buffer == old for _, loads in after for x in loads
+    )
+
+
 def alike(one: Buffer, other: Buffer) -> bool:
     """Whether two buffers hold arrays of one dtype and shape."""
     return (one.dtype, one.shape) == (other.dtype, other.shape)

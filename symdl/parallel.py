@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from symdl.column_sums import cut, found_in
+from symdl.column_sums import Fold, cut, few_rows, found_in
 from symdl.flat import flat
 from symdl.loops import (
     Apply,
@@ -42,6 +42,7 @@ from symdl.loops import (
 )
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
 from symdl.renaming import unused, within
+from symdl.short_columns import Columns, short_columns
 from symdl.types import Extent, Symbol, at_most, floor_divide, largest, product, smallest, symbol, symbols
 from symdl.whole_columns import whole_columns
 
@@ -88,8 +89,13 @@ class Cutter:
 
     def steps(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         out: list[Step] = []
-        for step in whole_columns(steps, self.buffers, self.users) if self.by_columns else steps:
+        found: Sequence[Step | Columns] = steps
+        if self.by_columns:
+            found = short_columns(whole_columns(steps, self.buffers, self.users), self.buffers, self.users, self.sizes)
+        for step in found:
             match step:
+                case Columns():
+                    out += self.columns(step)
                 case Kernel():
                     out += self.kernels(step)
                 case Loop():
@@ -100,16 +106,43 @@ class Cutter:
                     out.append(step)
         return tuple(out)
 
+    def columns(self, run: Columns) -> list[Step]:
+        """The one loop for few rows, and the kernels for many."""
+        if run.few == 1:
+            for name in {v.buffer for k in run.kernels for v, _ in k.accesses} - {
+                v.buffer for v, _ in run.kernel.accesses
+            }:
+                del self.buffers[name]
+            return [run.kernel]
+        out: list[Step] = [run.kernel]
+        for kernel in run.kernels:
+            fold = self.fold(kernel)
+            for step in self.kernels(kernel) if fold is None else self.folded(kernel, fold, 0):
+                assert isinstance(step, Kernel)
+                loops = [replace(s, extent=s.extent * (1 - run.few)) if isinstance(s, For) else s for s in step.body]
+                out.append(Kernel(tuple(loops), step.sources))
+        return out
+
+    def fold(self, kernel: Kernel) -> Fold | None:
+        """The sums of columns that a kernel is, if it is to be cut by `column_sums`."""
+        found = found_in(kernel, lambda view: self.users[view.buffer] == 1) if self.by_columns else None
+        known = found is not None and symbols(found.rows.extent) | symbols(found.columns.extent) <= self.sizes
+        return found if known else None
+
+    def folded(self, kernel: Kernel, fold: Fold, few: Extent) -> list[Step]:
+        """Sums of columns, cut. few: 1 if their rows are to be summed at once, else 0."""
+        little = at_most(visits(fold.rows), SMALL)
+        loops = cut(fold, partial(self.temp, fold.sums.dtype), few)
+        return [Kernel((replace(s, schedule="serial") if little else s,), kernel.sources) for s in loops]
+
     def kernels(self, kernel: Kernel) -> list[Step]:
         """The kernel, its parallel loops in kernels of their own.
 
         A statement that waits before such a loop goes behind it where neither touches what the other writes.
         """
-        fold = found_in(kernel, lambda view: self.users[view.buffer] == 1) if self.by_columns else None
-        if fold is not None and symbols(fold.rows.extent) | symbols(fold.columns.extent) <= self.sizes:
-            little = at_most(visits(fold.rows), SMALL)
-            loops = cut(fold, partial(self.temp, fold.sums.dtype))
-            return [Kernel((replace(s, schedule="serial") if little else s,), kernel.sources) for s in loops]
+        fold = self.fold(kernel)
+        if fold is not None:
+            return self.folded(kernel, fold, few_rows(fold.rows.extent))
         out: list[Step] = []
         waiting: list[Stmt] = []
         body = by_lanes(tuple(map(flat, kernel.body)))

@@ -65,7 +65,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "flat": ["renaming"],
     "column_sums": ["flat"],
     "whole_columns": ["column_sums"],
-    "parallel": ["whole_columns"],
+    "short_columns": ["column_sums"],
+    "parallel": ["whole_columns", "short_columns"],
     "backends": ["arena", "parallel", "epilogues", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
@@ -95,6 +96,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "epilogues",
         "column_sums",
         "whole_columns",
+        "short_columns",
         "parallel",
         "backends",
     ],

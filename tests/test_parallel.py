@@ -132,10 +132,13 @@ def test_columns_are_summed_at_once_or_in_blocks(build: Callable[[Expr], Expr]) 
 
 
 def test_a_short_row_of_each_block() -> None:
-    made = program([X], T.softmax(X))
+    made = program([X], (T.softmax(X) ** 2).sum(axis=1))
     (temp,) = made.of_kind("temp")
     assert schedules(made) == ["parallel"]
     assert len(temp.shape) == 2  # a row for each block
+    alone = program([X], T.softmax(X))  # whose rows are kept where the result is going to be
+    assert not list(alone.of_kind("temp"))
+    assert schedules(alone) == ["parallel"]
 
 
 def test_what_is_known_to_be_small_is_left_alone() -> None:

@@ -79,7 +79,7 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                 if any(loop.index in symbols(e) for bound in bounds for e in bound):
                     return None
             case Apply(primitive, _, dtype):
-                heavy = heavy or primitive not in CHEAP or dtype == "bool"
+                heavy = heavy or primitive not in {*CHEAP, *DIVISIONS} or dtype == "bool"
     lanes = max(vector_bytes // bytes_, 2)
     extent = loop.extent if isinstance(loop.extent, int) else 2 * lanes
     both = tuple(n for n in ((lanes,) if heavy else (2 * lanes, lanes)) if n <= extent)

@@ -7,8 +7,8 @@
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
 some milliseconds; before it short calls are made once, so that caches are filled, and with several threads engines wait until
 those of the one before have gone to sleep. Engines that are far behind the best peer after three rounds are not sampled
-again. With one thread the time is the processor's, of all threads of the process, so that others at work on the
-machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
+again. torch.compile begins anew in every cell, for its shapes alone. With one thread the time is the processor's, of all
+threads of the process, so that others at work on the machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
 share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
 much symdl's own samples scatter. A ratio is above 1 by more than noise if it is by more than half the distance of its
 quartiles. --store adds to the record what was run, in the place of what it had of the same cells; `shortfalls` says why

@@ -259,12 +259,16 @@ def _one(pair: Any) -> int:
 
 
 class TorchCompiled(Torch):
+    """At its best: compiled for the very shapes of a cell, and nothing is left of the cells before, which share a formula's
+    code: after eight of them dynamo would compile no more and run eagerly."""
+
     name = "torch.compile"
 
     def _made(self, f: Callable[..., Any]) -> Callable[..., Any]:
         import torch
 
-        return torch.compile(f)  # type: ignore[no-any-return]  # torch's functions are Any here
+        torch._dynamo.reset()
+        return torch.compile(f, dynamic=False)  # type: ignore[no-any-return]  # torch's functions are Any here
 
 
 class Jax(Differentiating):
