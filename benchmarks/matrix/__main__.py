@@ -58,6 +58,8 @@ def run_of(engine: Engine, cell: Cell) -> Any:
     if cell.parameters is None:
         return engine.compiled(cell.formula, given)
     assert isinstance(engine, Differentiating)  # rows_of gives steps to no others
+    if cell.size:
+        return engine.epoch(cell.formula, cell.parameters(rng), given, cell.rate, cell.size)
     return engine.step(cell.formula, cell.parameters(rng), given, cell.rate, cell.adam)
 
 

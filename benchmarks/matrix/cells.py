@@ -15,7 +15,8 @@ WANTED = 0.85  # of the bandwidth of copies, or of the peak of operations
 @dataclass(frozen=True)
 class Cell:
     """group, name: where it stands. formula(m, *arrays) is the work; with `rate` it is loss(m, parameters, *arrays), and the
-    work is a step of gradient descent, or of Adam. make: the arrays, and for a step the parameters before them. bytes: read and written
+    work is a step of gradient descent, or of Adam; with `size` an epoch of Adam's steps in batches of so many rows of the
+    arrays, whose order is drawn anew. make: the arrays, and for a step the parameters before them. bytes: read and written
     at least, flops: added and multiplied at least, where one of them bounds the time; wanted: the share of that bound which
     the work should come to, 0 for none. random: results cannot be compared.
     """
@@ -27,6 +28,7 @@ class Cell:
     parameters: Callable[[np.random.Generator], Sequence[Array]] | None = None
     rate: float = 0.0
     adam: bool = False
+    size: int = 0
     bytes: int = 0
     flops: int = 0
     wanted: float = 0.0

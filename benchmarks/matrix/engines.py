@@ -85,6 +85,16 @@ class Differentiating(Engine):
     ) -> Run:
         """One step of gradient descent, or Adam's, on loss(m, parameters, *batch), which gives the loss before it."""
 
+    @abstractmethod
+    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+        """Steps of Adam for as many batches of `size` rows as the data have, in a new order, which give the last loss."""
+
+
+def orders(rows: int, size: int) -> Callable[[], Array]:
+    """The same orders of rows for all engines: of whole batches, a row of the result each."""
+    rng = np.random.default_rng(1)
+    return lambda: rng.permutation(rows)[: rows // size * size].reshape(-1, size)
+
 
 class Numpy(Engine):
     name = "numpy"
@@ -153,6 +163,11 @@ class Symdl(Differentiating):
     def step(
         self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
     ) -> Run:
+        return functools.partial(self._stepper(loss, parameters, batch, rate, adam, many=False), *batch)
+
+    def _stepper(
+        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool, many: bool
+    ) -> Any:
         import symdl
         from symdl import nn
 
@@ -160,7 +175,14 @@ class Symdl(Differentiating):
         variables = self._variables(batch)
         cost = loss(self.m, shared, *variables)
         moves = (nn.Adam(rate) if adam else nn.SGD(rate)).updates(cost, shared)
-        return functools.partial(symdl.function(variables, cost, updates=moves, precision=self.precision), *batch)
+        return symdl.function(variables, [cost] if many else cost, updates=moves, precision=self.precision)
+
+    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+        from symdl.sweeps import Sweep
+
+        sweep = Sweep(self._stepper(loss, parameters, data, rate, adam=True, many=True), data, size)
+        order = orders(len(data[0]), size)
+        return lambda: np.float32(sweep(order().ravel())[-1, 0])
 
 
 class Plain(Symdl):
@@ -237,19 +259,37 @@ class Torch(Differentiating):
     def step(
         self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
     ) -> Run:
+        return functools.partial(self._stepper(loss, parameters, rate, adam), *self._given(batch))
+
+    def _stepper(self, loss: Formula, parameters: Sequence[Array], rate: float, adam: bool) -> Callable[..., Any]:
         import torch
 
         own = [p.requires_grad_() for p in self._given(parameters)]
-        given = self._given(batch)
         cost = self._made(lambda *x: loss(self.m, own, *x))
         move: Any = (torch.optim.Adam if adam else torch.optim.SGD)(own, rate, fused=True)
 
-        def call() -> Any:
+        def call(*given: Any) -> Any:
             value = cost(*given)
             move.zero_grad()
             value.backward()
             move.step()
             return value.detach()
+
+        return call
+
+    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+        import torch
+
+        step, given, order = (
+            self._stepper(loss, parameters, rate, adam=True),
+            self._given(data),
+            orders(len(data[0]), size),
+        )
+
+        def call() -> Any:
+            for rows in torch.from_numpy(order()):
+                value = step(*(x[rows] for x in given))
+            return value
 
         return call
 
@@ -327,6 +367,50 @@ class Jax(Differentiating):
     ) -> Run:
         import jax
 
+        move = jax.jit(self._mover(loss, rate, adam), donate_argnums=0)
+        state = self._state(parameters, adam)
+        given = [jax.numpy.asarray(a) for a in batch]
+
+        def call() -> Any:
+            *state[:], value = move(*state, *given)
+            return value.block_until_ready()
+
+        return call
+
+    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+        import jax
+
+        move = self._mover(loss, rate, adam=True)
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def sweep(own: Any, key: Any, order: Any, *given: Any) -> Any:
+            def one(carried: Any, rows: Any) -> Any:
+                *carried, value = move(*carried, *(x[rows] for x in given))
+                return tuple(carried), value
+
+            carried, values = jax.lax.scan(one, (own, key), order)
+            return *carried, values[-1]
+
+        state, order = self._state(parameters, adam=True), orders(len(data[0]), size)
+        given = [jax.numpy.asarray(a) for a in data]
+
+        def call() -> Any:
+            *state[:], value = sweep(*state, order(), *given)
+            return value.block_until_ready()
+
+        return call
+
+    def _state(self, parameters: Sequence[Array], adam: bool) -> list[Any]:
+        """Parameters with what the optimizer keeps, and a key of random numbers."""
+        import jax
+
+        own = [jax.numpy.asarray(p) for p in parameters]
+        moments = [[jax.numpy.zeros_like(p) for p in own] for _ in range(2)] if adam else []
+        return [(own, [jax.numpy.float32(0), *moments] if adam else []), jax.random.key(1)]
+
+    def _mover(self, loss: Formula, rate: float, adam: bool) -> Callable[..., Any]:
+        import jax
+
         def drawn(key: Any) -> Callable[[Any], Any]:
             keys = [key]
 
@@ -336,7 +420,6 @@ class Jax(Differentiating):
 
             return bernoulli
 
-        @functools.partial(jax.jit, donate_argnums=0)
         def move(state: Any, key: Any, *given: Any) -> Any:
             own, kept = state
             key, now = jax.random.split(key)
@@ -351,16 +434,7 @@ class Jax(Differentiating):
             ]
             return ([x[0] for x in made], [count, [x[1] for x in made], [x[2] for x in made]]), key, value
 
-        own = [jax.numpy.asarray(p) for p in parameters]
-        moments = [[jax.numpy.zeros_like(p) for p in own] for _ in range(2)] if adam else []
-        state: list[Any] = [(own, [jax.numpy.float32(0), *moments] if adam else []), jax.random.key(1)]
-        given = [jax.numpy.asarray(a) for a in batch]
-
-        def call() -> Any:
-            *state[:], value = move(*state, *given)
-            return value.block_until_ready()
-
-        return call
+        return move
 
 
 class Pytensor(Differentiating):
@@ -403,8 +477,33 @@ class Pytensor(Differentiating):
     ) -> Run:
         import pytensor
 
-        shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(parameters)]
         variables = self._variables(batch)
+        cost, moves = self._moves(loss, parameters, variables, rate, adam)
+        f = pytensor.function(variables, cost, updates=moves, trust_input=True)
+        return functools.partial(f, *batch)
+
+    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+        import pytensor
+        import pytensor.tensor as pt
+
+        rows, order = pt.lvector("rows"), orders(len(data[0]), size)
+        chosen = [pytensor.shared(np.array(a))[rows] for a in data]
+        cost, moves = self._moves(loss, parameters, chosen, rate, adam=True)
+        f = pytensor.function([rows], cost, updates=moves, trust_input=True)
+
+        def call() -> Any:
+            for batch in order():
+                value = f(batch)
+            return value
+
+        return call
+
+    def _moves(
+        self, loss: Formula, parameters: Sequence[Array], variables: Sequence[Any], rate: float, adam: bool
+    ) -> tuple[Any, list[tuple[Any, Any]]]:
+        import pytensor
+
+        shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(parameters)]
         cost = loss(self.m, shared, *variables)
         slopes = pytensor.grad(cost, shared)
         narrow = np.float32(rate) if parameters[0].dtype == np.float32 else rate
@@ -417,8 +516,7 @@ class Pytensor(Differentiating):
                 moves += zip((p, a, b), by_adam(p, g, a, b, moves[0][1], narrow, self.m.sqrt), strict=True)
         else:
             moves += [(p, p - narrow * g) for p, g in zip(shared, slopes, strict=True)]
-        f = pytensor.function(variables, cost, updates=moves, trust_input=True)
-        return functools.partial(f, *batch)
+        return cost, moves
 
 
 ENGINES: tuple[type[Engine], ...] = (Symdl, Plain, Numpy, Pytensor, Jax, Torch, TorchCompiled)

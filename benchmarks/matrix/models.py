@@ -164,6 +164,17 @@ def steps() -> Iterator[Cell]:
             adam,
             flops=flops,
         )
+    sizes = (784, 512, 128, 10)
+    yield Cell(
+        "M",
+        "M1 epoch of 60000, b256 Adam",
+        perceptron,
+        labelled(10, 60_000, 784),
+        weights(dense(sizes)),
+        1e-3,
+        True,
+        256,
+    )
     for rows in (128, 500):
         yield Cell("M", f"M2 LeNet b{rows}", lenet, labelled(10, rows, 1, 28, 28), weights(LENET), 0.05)
     for rows in (20, 256):
