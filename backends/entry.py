@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import weakref
 from collections.abc import Callable as Called
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from symdl.backends import entry_tables
-from symdl.backends.entry_tables import API, FIXED, HEAD, HELD, SPEC, TABLE, TURN
+from symdl.backends.entry_tables import API, FIXED, HEAD, HELD, MADE, SPEC, TABLE, TURN
 from symdl.backends.lifetime import when_freed
 
 Array = np.ndarray[Any, Any]
@@ -197,7 +198,7 @@ class Entry(Native):
     """The table of one compiled function. Called with the arrays in their order it gives the outputs, or NotImplemented
     where machine code cannot make them: the general way must be taken then."""
 
-    __slots__ = ("kept", "scratch", "words")
+    __slots__ = ("kept", "last", "scratch", "words")
 
     def __init__(
         self, code: EntryCode, executable: Any, inputs: Sequence[Input], shareds: Sequence[Held], turns: Turns,
@@ -206,6 +207,10 @@ class Entry(Native):
         """executable: see CpuExecutable. kind: None, "one", "list" or the keys of a dictionary. limit: how many inputs
         a call may pass by place."""
         rows = _rows(executable, inputs, shareds)
+        self.last: list[Any] = [None] * len(rows["OUTPUT"])  # the arrays given last; its memory stays where it is
+        if not entry_tables.FREE_THREADED:  # there counts of references say less
+            for k, row in enumerate(rows["OUTPUT"]):
+                row["LAST"] = word_at(id(self.last) + entry_tables.BYTES["LISTED"]).value + 8 * k
         keys = kind if isinstance(kind, tuple) else ()
         header = {
             "API": code.api, "ENTER": executable.address("enter"), "RUN": executable.address("run"),
@@ -219,7 +224,7 @@ class Entry(Native):
             "KEYS": [id(key) for key in keys], "SET": [id(one) for one in turns.sets],
             "TURN": [word for turn in turns.turns for word in _row(TURN, {"CLAIM": id(turn)})],
         }  # fmt: skip
-        for name, fields in {"INPUT": SPEC, "SHARED": HELD, "CONSTANT": FIXED, "OUTPUT": SPEC}.items():
+        for name, fields in {"INPUT": SPEC, "SHARED": HELD, "CONSTANT": FIXED, "OUTPUT": MADE}.items():
             header[name + "S"] = len(rows[name])
             sections[name] = [word for row in rows[name] for word in _row(fields, row, len(SPEC))]
         words = [0] * len(TABLE)
@@ -327,6 +332,8 @@ def layouts_hold() -> bool:
     numbers = [np.dtype(kind).type(1) for kind in "?bhilqBHILQfd"]
     dims = word_at(id(array) + fields["DIMS"]).value
     swapped = np.dtype(">f4")
+    referenced = np.zeros(1)
+    reference = weakref.ref(referenced)
     return (
         word_at(id(array) + fields["TYPE"]).value == id(np.ndarray)
         and (entry_tables.FREE_THREADED or ctypes.c_int32.from_address(id(array) + fields["COUNT"]).value == 2)
@@ -337,6 +344,9 @@ def layouts_hold() -> bool:
         and word_at(id(swapped) + fields["SCALAR_TYPE"]).value == id(np.float32)
         and ctypes.string_at(id(swapped) + fields["BYTE_ORDER"], 1) == b">"
         and ctypes.c_int32.from_address(id(array) + fields["FLAGS"]).value & 0x503 == 0x501
+        and word_at(id(array) + fields["WEAK"]).value == 0
+        and word_at(id(referenced) + fields["WEAK"]).value == id(reference)
+        and word_at(word_at(id(numbers) + fields["LISTED"]).value + 8).value == id(numbers[1])
         and ctypes.c_double.from_address(id(number) + HEAD).value == number
         and all(ctypes.string_at(id(n) + HEAD, n.nbytes) == n.tobytes() for n in numbers)
         and [word_at(id(s) + fields["SET_USED"]).value for s in (set(), {1}, {1, 2, 3})] == [0, 1, 3]

@@ -16,6 +16,9 @@ LARGE_OUTPUT = (
     32 << 20
 )  # bytes from which on the C library's memory is fresh each time: a page fault per page, as much as a copy
 MOST_OUTPUT = 256 << 20  # bytes of an output whose memory is used again
+SMALL_OUTPUT = (
+    4096  # bytes of an output that is itself used again: a new array costs as much as the rest of a short call
+)
 NO_MEMORY = -2  # a status of `work` beside those of a Program
 
 # Words of the tables, of 8 bytes each.
@@ -28,24 +31,27 @@ TABLE = ("API", "ENTER", "RUN", "RUNTIME", "ARENA",
 # How one argument, shared value, constant or output is described; the last rows overlap, for each has its own fields.
 SPEC = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SCALAR", "NUMBER", "LOW", "HIGH", "DEFAULT")
 HELD = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SLOT", "WATCHED", "BORROWED")
+MADE = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "LAST", "FORM")  # LAST: where the array stands that was given last
 FIXED = ("ADDRESS", "", "PLACE")
 TURN = ("CLAIM", "BUSY", "IDENT")
 SWEPT = ("FROM", "INTO", "ROW_BYTES")  # an array that a sweep takes rows of, or puts numbers into
 INTEGER, FLOAT64, FLOAT32 = 1, 2, 3  # NUMBER: which Python numbers an input without axes takes, 0 for none
 NONE, ONE, LIST, DICTIONARY = range(4)  # KIND: how the outputs come
 
-WORDS = {name: 8 * k for row in (API, TABLE, SPEC, HELD, FIXED, TURN, SWEPT) for k, name in enumerate(row) if name}
+WORDS = {
+    name: 8 * k for row in (API, TABLE, SPEC, HELD, MADE, FIXED, TURN, SWEPT) for k, name in enumerate(row) if name
+}
 BYTES = {
     "HEAD": HEAD, "COUNT": HEAD - 16, "TYPE": HEAD - 8, "OWN": HEAD + 8, "ENTRY": HEAD + 16,
-    "DATA": HEAD, "NDIM": HEAD + 8, "DIMS": HEAD + 16, "DESCR": HEAD + 40, "FLAGS": HEAD + 48,  # of an array
+    "DATA": HEAD, "NDIM": HEAD + 8, "DIMS": HEAD + 16, "DESCR": HEAD + 40, "FLAGS": HEAD + 48, "WEAK": HEAD + 56,  # of an array
     "SCALAR_TYPE": HEAD, "BYTE_ORDER": HEAD + 10,  # of a dtype
-    "SET_USED": HEAD + 8, "DICT_USED": HEAD,
+    "SET_USED": HEAD + 8, "DICT_USED": HEAD, "LISTED": HEAD + 8,
 }  # fmt: skip
 CONSTANTS = {
     "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
     "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
     "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
     "BLOCK": 2 * ARENA_ALIGNMENT, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
-    "LARGE": LARGE_OUTPUT, "LARGEST": 0 if FREE_THREADED else MOST_OUTPUT,  # there counts of references say less
+    "SMALL": SMALL_OUTPUT, "LARGE": LARGE_OUTPUT, "LARGEST": 0 if FREE_THREADED else MOST_OUTPUT,  # there counts of references say less
 }  # fmt: skip
 ALL = {**WORDS, **BYTES, **CONSTANTS}  # what the names in the text stand for

@@ -24,6 +24,7 @@ import hashlib
 import re
 
 from symdl.backends.entry_arguments import ARGUMENT_TEXT, TURN_TEXT
+from symdl.backends.entry_outputs import OUTPUT_TEXT
 from symdl.backends.entry_sweep import SWEEP_TEXT
 from symdl.backends.entry_tables import ALL, FREE_THREADED
 
@@ -129,147 +130,6 @@ end:
 """
 
 CALL_TEXT = """
-; The arrays go.
-define internal void @forget(ptr %results, i64 %count) nounwind {
-entry:
-  br label %next
-next:
-  %k = phi i64 [ 0, %entry ], [ %k1, %drop ]
-  %more = icmp ult i64 %k, %count
-  br i1 %more, label %drop, label %end
-drop:
-  %one = item ptr, %results[%k]
-  call void @Py_DecRef(ptr %one)
-  %k1 = add i64 %k, 1
-  br label %next
-end:
-  ret void
-}
-
-; The memory of the last large outputs: arrays of bytes, whose views the outputs are. One that nobody else holds any more
-; is used again, since fresh memory costs as much as writing to it.
-@outputs = internal global [2 x ptr] zeroinitializer
-
-define internal ptr @large(ptr %api, ptr %dtype, i32 %ndim, ptr %shape, i64 %bytes) nounwind {
-entry:
-  %extent = alloca i64
-  %array_type = at ptr, %api + ARRAY_TYPE
-  %new_array = at ptr, %api + NEW_ARRAY
-  br label %look
-look:
-  %k = phi i64 [ 0, %entry ], [ %k1, %next ]
-  %cell = getelementptr ptr, ptr @outputs, i64 %k
-  %seen = load ptr, ptr %cell
-  %empty = icmp eq ptr %seen, null
-  br i1 %empty, label %next, label %test
-test:
-  %count = at i32, %seen + COUNT
-  %idle = icmp eq i32 %count, 1
-  %dims = at ptr, %seen + DIMS
-  %size = load i64, ptr %dims
-  %as_large = icmp eq i64 %size, %bytes
-  %usable = and i1 %idle, %as_large
-  br i1 %usable, label %view, label %next
-next:
-  %k1 = add i64 %k, 1
-  %more = icmp ult i64 %k1, 2
-  br i1 %more, label %look, label %new
-new:
-  store i64 %bytes, ptr %extent
-  %byte = at ptr, %api + BYTE
-  call void @Py_IncRef(ptr %byte)
-  %owner = call ptr %new_array(ptr %array_type, ptr %byte, i32 1, ptr %extent, ptr null, ptr null, i32 0, ptr null)
-  %full = icmp eq ptr %owner, null
-  br i1 %full, label %none, label %enter
-enter:
-  %second = getelementptr ptr, ptr @outputs, i64 1
-  %oldest = load ptr, ptr %second
-  %newer = load ptr, ptr @outputs
-  store ptr %newer, ptr %second
-  store ptr %owner, ptr @outputs
-  %nothing = icmp eq ptr %oldest, null
-  br i1 %nothing, label %view, label %drop
-drop:
-  call void @Py_DecRef(ptr %oldest)
-  br label %view
-view:
-  %memory = phi ptr [ %seen, %test ], [ %owner, %enter ], [ %owner, %drop ]
-  %data = at ptr, %memory + DATA
-  call void @Py_IncRef(ptr %dtype)
-  %array = call ptr %new_array(ptr %array_type, ptr %dtype, i32 %ndim, ptr %shape, ptr null, ptr %data, i32 UPDATABLE, ptr null)
-  %failed = icmp eq ptr %array, null
-  br i1 %failed, label %none, label %lay
-lay:
-  call void @Py_IncRef(ptr %memory)
-  %set_base = at ptr, %api + SET_BASE
-  %wrong = call i32 %set_base(ptr %array, ptr %memory)
-  %laid = icmp eq i32 %wrong, 0
-  br i1 %laid, label %end, label %undo
-undo:
-  call void @Py_DecRef(ptr %array)
-  br label %none
-none:
-  ret ptr null
-end:
-  ret ptr %array
-}
-
-; The outputs in the form that the caller asked for, or null and an exception. The arrays are the result's then.
-define internal ptr @result(ptr %table, ptr %api, ptr %results, i64 %count) nounwind {
-entry:
-  %kind = at i64, %table + KIND
-  switch i64 %kind, label %dictionary [ i64 GIVES_ONE, label %one i64 GIVES_LIST, label %list i64 GIVES_NONE, label %none ]
-one:
-  %first = load ptr, ptr %results
-  ret ptr %first
-none:
-  %nothing = at ptr, %api + NONE
-  call void @Py_IncRef(ptr %nothing)
-  ret ptr %nothing
-list:
-  %row = call ptr @PyList_New(i64 %count)
-  %no_row = icmp eq ptr %row, null
-  br i1 %no_row, label %lost, label %fill
-fill:
-  %k = phi i64 [ 0, %list ], [ %k1, %put ]
-  %more = icmp ult i64 %k, %count
-  br i1 %more, label %put, label %listed
-put:
-  %array = item ptr, %results[%k]
-  %stored = call i32 @PyList_SetItem(ptr %row, i64 %k, ptr %array)
-  %k1 = add i64 %k, 1
-  br label %fill
-listed:
-  ret ptr %row
-dictionary:
-  %named = call ptr @PyDict_New()
-  %no_dict = icmp eq ptr %named, null
-  br i1 %no_dict, label %lost, label %name
-name:
-  %keys = at ptr, %table + KEYS
-  br label %label
-label:
-  %j = phi i64 [ 0, %name ], [ %j1, %enter ]
-  %rest = icmp ult i64 %j, %count
-  br i1 %rest, label %enter, label %labelled
-enter:
-  %key = item ptr, %keys[%j]
-  %value = item ptr, %results[%j]
-  %bad = call i32 @PyDict_SetItem(ptr %named, ptr %key, ptr %value)
-  %j1 = add i64 %j, 1
-  %fine = icmp eq i32 %bad, 0
-  br i1 %fine, label %label, label %broken
-broken:
-  call void @Py_DecRef(ptr %named)
-  br label %lost
-labelled:
-  call void @forget(ptr %results, i64 %count)
-  ret ptr %named
-lost:
-  call void @forget(ptr %results, i64 %count)
-  ret ptr null
-}
-
 ; The result, null and an exception, or the table: it cannot be done here, and nothing has been done.
 define internal ptr @core(ptr %owner, ptr %table, ptr %args, i64 %count) nounwind {
 entry:
@@ -427,6 +287,17 @@ new:
   %ndim = trunc i64 %axes to i32
   %first = at i64, %wanted + EXTENT
   %shape = getelementptr i64, ptr %measures, i64 %first
+  %last = at ptr, %wanted + LAST
+  %never = icmp eq ptr %last, null
+  br i1 %never, label %other, label %given_last
+given_last:
+  %before = load ptr, ptr %last
+  %usable = call i1 @as_new(ptr %before, ptr %wanted, ptr %shape)
+  br i1 %usable, label %once_more, label %other
+once_more:
+  call void @Py_IncRef(ptr %before)
+  br label %made
+other:
   %bytes = call i64 @length(ptr %wanted, ptr %measures)
   %is_large = icmp uge i64 %bytes, LARGE
   %is_kept = icmp ule i64 %bytes, LARGEST
@@ -447,9 +318,10 @@ broken:
   call void @forget(ptr %results, i64 %o)
   ret ptr null
 made:
+  %array_made = phi ptr [ %before, %once_more ], [ %fresh, %had ]
   %result_slot = getelementptr ptr, ptr %results, i64 %o
-  store ptr %fresh, ptr %result_slot
-  %data = at ptr, %fresh + DATA
+  store ptr %array_made, ptr %result_slot
+  %data = at ptr, %array_made + DATA
   %out_place = at i64, %wanted + PLACE
   %out_slot = getelementptr ptr, ptr %buffers, i64 %out_place
   store ptr %data, ptr %out_slot
@@ -495,6 +367,7 @@ judge:
   %status = phi i64 [ %quick, %short ], [ %ended, %let_go ]
   switch i64 %status, label %undone [ i64 0, label %good i64 SIGNALLED, label %raise i64 OUT_OF_MEMORY, label %full ]
 good:
+  call void @keep(ptr %output, i64 %outputs, ptr %results, ptr %measures)
   %end = call ptr @result(ptr %table, ptr %api, ptr %results, i64 %outputs)
   ret ptr %end
 undone:  ; a check in a kernel did not hold: Python finds out which, on the same values
@@ -569,7 +442,7 @@ no:
 }
 """
 
-TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + CALL_TEXT + SWEEP_TEXT
+TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + OUTPUT_TEXT + CALL_TEXT + SWEEP_TEXT
 DIGEST = hashlib.blake2b(repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8).hexdigest()  # of all it depends on
 
 

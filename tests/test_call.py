@@ -7,6 +7,8 @@ import pickle
 import re
 import sys
 import threading
+import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -419,6 +421,78 @@ def test_the_memory_of_a_large_output_is_used_again_when_nobody_holds_it() -> No
         array = f(array)
         np.testing.assert_array_equal(array[[0, -1]], np.array([step + 1, size + step], np.float32))
     assert f(array[:10]).base is None  # a small one is its own
+
+
+@pytest.mark.skipif(entry_tables.FREE_THREADED, reason="no output is used again there")
+def test_a_small_output_is_used_again_when_nobody_has_it() -> None:
+    x = T.dmatrix("x")
+    f = function([x], [x + 1, x.sum()])
+    a = np.arange(6.0).reshape(2, 3)
+    first, total = f(a)
+    places = id(first), id(total)
+    del first, total
+    first, total = f(2 * a)
+    assert (id(first), id(total)) == places
+    assert (total.shape, total.item(), total.flags.owndata, first.flags.owndata) == ((), 30.0, True, True)
+    kept = [f(k * a)[0] for k in range(4)]  # whoever has one keeps it
+    assert len({id(one) for one in (first, *kept)}) == 5
+    for k, one in enumerate(kept):
+        np.testing.assert_array_equal(one, k * a + 1)
+    np.testing.assert_array_equal(first, 2 * a + 1)
+
+
+HOLDERS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {  # what is made of an output, and what that shows
+    "view": (lambda out: out[1:], np.asarray), "transposed": (lambda out: out.T, lambda held: held.T),
+    "memoryview": (memoryview, np.asarray), "rows": (iter, lambda rows: np.array(list(rows))),
+    "dlpack": (np.from_dlpack, np.asarray), "weakly": (weakref.ref, lambda held: held()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOLDERS)
+def test_who_sees_a_small_output_in_any_way_sees_no_other(how: str) -> None:
+    hold, seen = HOLDERS[how]
+    x = T.dmatrix("x")
+    f = function([x], x + 1)
+    a = np.arange(6.0).reshape(2, 3)
+    out = f(a)
+    number, holder = id(out), hold(out)
+    del out
+    new = f(-a)
+    assert id(new) != number
+    np.testing.assert_array_equal(new, 1 - a)
+    if how == "weakly":
+        assert seen(holder) is None  # gone when the call put another in its place
+    else:
+        np.testing.assert_array_equal(seen(holder), (a + 1)[1:] if how == "view" else a + 1)
+
+
+@pytest.mark.parametrize("change", [{"shape": (3, 2)}, {"dtype": np.dtype("i8")}, {"shape": (6,)}, {}, None])
+def test_a_small_output_that_was_changed_is_not_given_again(change: dict[str, Any] | None) -> None:
+    """Into another shape or dtype, one that cannot be written, or a larger one."""
+    x = T.dmatrix("x")
+    f = function([x], x + 1)
+    out = f(np.zeros((2, 3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # some of these ways are to go
+        for name, value in (change or {}).items():
+            setattr(out, name, value)
+        if change is None:
+            out.resize((7, 3), refcheck=False)
+    out.flags.writeable = bool(change) or change is None
+    del out
+    new = f(np.ones((2, 3)))
+    assert (new.dtype, new.strides, new.tolist()) == (np.dtype("f8"), (24, 8), [[2.0] * 3] * 2)
+    assert new.flags.writeable
+    assert new.flags.owndata
+
+
+def test_an_output_outlives_its_function() -> None:
+    x = T.dvector("x")
+    f = function([x], x + 1)
+    out, other = f(np.ones(3)), f(np.zeros(3))
+    del f
+    gc.collect()
+    np.testing.assert_array_equal([out, other], [[2] * 3, [1] * 3])
 
 
 def test_the_text_is_the_same_everywhere_and_holds_no_address() -> None:
