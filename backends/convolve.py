@@ -37,7 +37,7 @@ def entry_name(dtype: str) -> str:
     return f"convolve_{dtype}"
 
 
-def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
+def module_text(tile: Tile, triple: str = "", data_layout: str = "", small: bool = False) -> str:
     """The module. It offers
 
     void convolve_<dtype>(product, A, B, C, sizes, runtime)
@@ -45,15 +45,17 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     with product 0: C = y of the images A and the filters B; 1: C = filters of the images A and the results B; 2: C = images
     of the filters A and the results B. All lie in C order. sizes: SIZES as words, of which C and O are channels and outputs
     of one of the G groups, the d are signed spacings. runtime: the table of addresses of a compiled Program.
+
+    small: a shorter text, of fewer kernels, which computes the same numbers more slowly.
     """
-    return str(Writing(tile, triple, data_layout).module)
+    return str(Writing(tile, triple, data_layout, tile.small if small else tile).module)
 
 
 class Writing(Columns, Direct):
     """The whole module."""
 
-    def __init__(self, tile: Tile, triple: str, data_layout: str) -> None:
-        super().__init__(tile, triple, data_layout)
+    def __init__(self, tile: Tile, triple: str, data_layout: str, kernels: Tile) -> None:
+        super().__init__(tile, triple, data_layout, kernels)
         self.write_columns()
         self.write_direct()
         self.entry()

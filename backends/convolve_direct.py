@@ -18,7 +18,7 @@ class Direct(Pieces):
     """Pieces that read images where they lie."""
 
     def write_direct(self) -> None:
-        tile = self.tile
+        tile = self.kernels
         parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= tile.widest(m)]
         for vectors, rows in parts:
             for way in ways_of(tile, rows, vectors):
@@ -101,7 +101,7 @@ class Direct(Pieces):
 
     def tall(self, w: Words, rows: str) -> tuple[str, str]:
         """(rows of a tile, log2 of the most vectors) for so many rows."""
-        tall = w.ceiling(rows, w.most(w.ceiling(rows, str(self.tile.rows)), "1"))
+        tall = w.ceiling(rows, w.most(w.ceiling(rows, str(self.kernels.rows)), "1"))
         return tall, w.get(self.entry_of(w, "@widths", w.minus(w.most(tall, "1"), "1")))
 
     def over_vectors(self, w: Words, first: str, end: str, most: str, rows: str, call: list[str], spots: str) -> None:
@@ -110,10 +110,10 @@ class Direct(Pieces):
         with w.whilst(at, end) as t:
             left = w.minus(end, t)
             exponent = "0"
-            for k in range(1, self.tile.widest(1).bit_length()):
+            for k in range(1, self.kernels.widest(1).bit_length()):
                 fits = w.both(w.holds("sge", left, str(1 << k)), w.holds("sge", most, str(k)))
                 exponent = w.choose(fits, str(k), exponent)
-            function = w.kernel_of(self.tile, "direct", call[1], call[2], exponent, rows)
+            function = w.kernel_of(self.kernels, "direct", call[1], call[2], exponent, rows)
             spot = self.entry_of(w, spots, w.times(t, str(SPOT)))
             w.run(function, *call[:5], f"ptr {spot}", *call[5:])
             w.set(at, w.plus(t, w.arithmetic("shl", "1", exponent)))
@@ -201,7 +201,7 @@ class Direct(Pieces):
         w = self.words()
         t = self.task(w)
         lanes = str(self.tile.lanes)
-        most_rows, most_columns = outer_shape(self.tile)
+        most_rows, most_columns = outer_shape(self.kernels)
         g = w.quotient("%number", t["parts"])
         o0 = w.times(w.minus("%number", w.times(g, t["parts"])), t["size"])
         outputs = w.least(t["size"], w.minus(t["O"], o0))

@@ -15,11 +15,11 @@ PIECE_BYTES = 192 << 10  # of memory that a piece fills at once: it stays in a s
 
 
 class Pieces:
-    """A module of which the pieces are being written."""
+    """A module of which the pieces are being written. tile says how pieces are cut, kernels what they are computed with."""
 
-    def __init__(self, tile: Tile, triple: str, data_layout: str) -> None:
+    def __init__(self, tile: Tile, triple: str, data_layout: str, kernels: Tile) -> None:
         target = Target(triple, data_layout, tile.fma, vector_bytes=tile.lanes * ITEM_BYTES[tile.dtype])
-        self.tile, self.module = tile, Module(target)
+        self.tile, self.kernels, self.module = tile, kernels, Module(target)
         add_rooms(self.module)
         self.item = ITEM_BYTES[tile.dtype]
 

@@ -55,6 +55,8 @@ class Engine:
     def __init__(self, code: bytes, machine: Machine) -> None:
         holder = llvm.parse_assembly("", llvm.create_context())
         self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+        self.engine.remove_module(holder)  # or it would be translated, which takes longer than all else here
+        holder.close()
         for one in objects_in(code):
             self.engine.add_object_file(llvm.ObjectFileRef.from_data(one))
         self.engine.finalize_object()
@@ -149,8 +151,11 @@ def gemm_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes]
 def convolve_address(dtype: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:
     """Convolutions for a dtype."""
     tile = machine.tile(dtype)
-    text = partial(convolve.module_text, tile, machine.triple, machine.layout)
-    return library(f"convolve {tile}", text, machine, store, f"convolve_{dtype}").address(convolve.entry_name(dtype))
+    text, quick = (
+        partial(convolve.module_text, tile, machine.triple, machine.layout, small) for small in (False, True)
+    )
+    found = library(f"convolve {tile}", text, machine, store, f"convolve_{dtype}", quick)
+    return found.address(convolve.entry_name(dtype))
 
 
 def library_address(name: str, machine: Machine, store: MutableMapping[str, bytes] | None = None) -> int:

@@ -61,7 +61,7 @@ class Entry:
 
 class Cache(MutableMapping[str, bytes]):
     """A mapping of texts to bytes that outlives the process. limit: the bytes that its files may take; prefix: gives what
-    stands before every key, or None, with which nothing is found or kept. It is asked when there is a folder to look into.
+    stands before every key, or None, with which nothing is found or kept. It is asked when there is something to look for.
 
     No method raises for trouble with files: an entry that cannot be read is absent, one that cannot be written is left
     out. Several threads and processes may use one folder.
@@ -77,6 +77,8 @@ class Cache(MutableMapping[str, bytes]):
     def __getitem__(self, key: str) -> bytes:
         try:
             self._check_folder(make=False)
+            if "prefix" not in vars(self) and self._empty():  # what the prefix is takes long to tell
+                raise KeyError(key)
             path = self.path(key)
             data = read(path)
         except OSError as error:
@@ -179,6 +181,11 @@ class Cache(MutableMapping[str, bytes]):
         except OSError as error:
             return "" if error.errno in GONE else f"{error.strerror}: {error.filename}"
         return ""
+
+    def _empty(self) -> bool:
+        """Whether there is no entry at all, as in the first process."""
+        with os.scandir(self.folder) as listing:
+            return not any(NAME.fullmatch(item.name) for item in listing)
 
     def _files(self, names: re.Pattern[str]) -> list[Entry]:
         found = []

@@ -10,6 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ import symdl.tensor as T
 from symdl.backends import optimizing
 from symdl.backends.assembler import FUNCTIONS, HOT, Machine, object_code, objects_in, quick_code
 from symdl.backends.convolve import module_text as convolutions_text
-from symdl.backends.cpu import CpuBackend, CpuExecutable, Engine
+from symdl.backends.cpu import CpuBackend, CpuExecutable, Engine, gemm_address, threads_pool
 from symdl.backends.gemm import module_text as products_text
+from symdl.backends.gemm_tiles import Tile
+from symdl.backends.llvm import RUNTIME
 from symdl.config import config
 from symdl.functions import Function
 from symdl.random import RandomStream
@@ -124,6 +127,54 @@ def test_only_optimized_functions_leave_an_order_to_llvm(text: object) -> None:
         assert len(list(objects_in(quick_code(written, MACHINE)))) == 2
         assert "fmuladd" not in written
         assert "contract" not in written
+
+
+LAYERS = {  # images, groups, channels and outputs of a group, filters, steps, spacings, side of an image
+    "of a LeNet": (5, 1, 1, 20, 5, 1, 1, 28),
+    "of a LeNet, the second": (3, 1, 20, 50, 5, 1, 1, 12),
+    "of wide images": (2, 1, 7, 9, 3, 1, 1, 40),
+    "in groups": (2, 3, 5, 11, 3, 1, 2, 19),
+    "in steps": (2, 1, 6, 13, 3, 2, 1, 17),
+    "of narrow images": (4, 1, 17, 30, 3, 1, 1, 6),
+    "of one place": (3, 1, 17, 6, 1, 1, 1, 9),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", list(LAYERS))
+def test_quick_convolutions_have_fewer_kernels_and_the_same_bits(layer: str, dtype: str) -> None:
+    images, groups, channels, outputs, side, step, apart, size = LAYERS[layer]
+    tile = MACHINE.tile(dtype)
+    pool = threads_pool(MACHINE)
+    table = (ctypes.c_void_p * len(RUNTIME))()
+    table[RUNTIME.index("parallel")], table[RUNTIME.index("pool")] = pool.parallel, pool.address
+    table[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, MACHINE)
+    result = (size - 1 - (side - 1) * apart) // step + 1
+    sizes = np.array([images, groups, channels, outputs, 1, size, size, 1, side, side, 1, result, result,
+                      1, step, step, 1, apart, apart])  # fmt: skip
+    rng = np.random.default_rng(len(layer))
+    x = rng.standard_normal((images, groups * channels, size, size)).astype(dtype)
+    f = rng.standard_normal((groups * outputs, channels, side, side)).astype(dtype)
+    y = rng.standard_normal((images, groups * outputs, result, result)).astype(dtype)
+    for product, (a, b, like) in enumerate(((x, f, y), (x, y, f), (f, y, x))):
+        found = []
+        for engine in convolutions(tile):
+            c = np.full_like(like, np.nan)
+            kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 5)
+            kind(engine.address(f"convolve_{dtype}"))(
+                product, a.ctypes.data, b.ctypes.data, c.ctypes.data, sizes.ctypes.data, ctypes.addressof(table)
+            )
+            found.append(c)
+        assert not np.isnan(found[0]).any()
+        np.testing.assert_array_equal(found[0], found[1])
+
+
+@cache
+def convolutions(tile: Tile) -> tuple[Engine, Engine]:
+    """The library, and the one that runs until it is optimized."""
+    whole, small = (convolutions_text(tile, MACHINE.triple, MACHINE.layout, small) for small in (False, True))
+    assert small.count("define ") < 0.7 * whole.count("define ")
+    return Engine(object_code([whole], MACHINE), MACHINE), Engine(quick_code(small, MACHINE), MACHINE)
 
 
 def test_parts_of_two_levels_find_one_another() -> None:

