@@ -49,7 +49,7 @@ def loop(value: Value) -> For:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_short_functions(name: str) -> None:
-    """Right to 2^-67, in vectors and alone, small, ordinary and large; what is infinite or no number stays so."""
+    """Right to 2^-69, in vectors and alone, small, ordinary and large; what is infinite or no number stays so."""
     x = op("add", "float64x2", loaded("x", "float64"), loaded("y", "float64"))
     value = op(PREFIX + name, "float64x2", x)
     high = op("cast", "float64", value)
@@ -65,7 +65,7 @@ def test_short_functions(name: str) -> None:
     with mpmath.workprec(250):
         for a, b, c, d in zip(given, rest, highs, lows, strict=True):
             true = EXACT[name](mpmath.mpf(a) + mpmath.mpf(b))
-            assert abs(mpmath.mpf(c) + mpmath.mpf(d) - true) <= abs(true) * mpmath.mpf(2) ** -67, a
+            assert abs(mpmath.mpf(c) + mpmath.mpf(d) - true) <= abs(true) * mpmath.mpf(2) ** -69, a
     ends = np.array([np.inf, -np.inf, np.nan, -0.0, 1e308, -1e308, 5e-324] * 3)
     _, (highs, _) = made.execute(made.bind([ends, np.zeros_like(ends)]))
     with np.errstate(all="ignore"):

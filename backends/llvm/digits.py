@@ -15,7 +15,7 @@ from typing import Any
 
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
-from symdl.backends.wide.short import PREFIX, SHORT
+from symdl.backends.wide.short import FUNCTIONS
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
 
@@ -106,7 +106,7 @@ def _leaves(item: Any) -> bool:
 
 
 def _has_short(item: Any) -> bool:
-    return isinstance(item, Apply) and item.dtype in ONE_LIMB and PREFIX + item.primitive in SHORT
+    return isinstance(item, Apply) and item.dtype in ONE_LIMB and item.primitive in FUNCTIONS
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ class FewerDigits:
     errors: dict[int, Error] = field(default_factory=dict)  # likewise; what is missing is exactly the original
     spans: dict[int, Span] = field(default_factory=dict)  # likewise
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
+    ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
     conditions: dict[tuple[str, int, int], Condition] = field(default_factory=dict)
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
@@ -261,7 +262,7 @@ class FewerDigits:
                 stack.pop()
                 continue
             kept = without_noise(item)
-            if kept is not None and not self.tier.forms and id(kept) in self.done and id(kept) not in self.errors:
+            if kept is not None and not self.tier.forms and id(kept) in self.done and not self.inexact(kept):
                 kept = None  # computed in full, of full operands, so what is left where they cancel is noise here, too
             operands = (kept,) if kept is not None else item.args if isinstance(item, Apply) else ()
             missing = [x for x in operands if id(x) not in self.done]
@@ -313,7 +314,7 @@ class FewerDigits:
             return found if self.compared(item) else None
         if name == "isnan":
             return found
-        if self.tier is SHORTER and not inexact and PREFIX + name not in SHORT:
+        if self.tier is SHORTER and not inexact and name not in FUNCTIONS:
             return found  # as in full
         rule = RULES.get(name)
         if rule is None and (inexact or self.tier.own(name) is None):
@@ -329,7 +330,12 @@ class FewerDigits:
             if not self.will_do(item, dtype):
                 return None
             self.errors.pop(id(item), None)
+            self.ended.add(id(item))
         return found
+
+    def inexact(self, item: Value) -> bool:
+        """Whether a value is, or was before it was rounded, computed with fewer digits."""
+        return id(item) in self.errors or id(item) in self.ended
 
     def ends(self, item: Value) -> bool:
         """Whether a value is kept with the digits of a float64, which are what is wanted of it."""
@@ -347,6 +353,7 @@ class FewerDigits:
             if dtype in SINGLES or self.ends(item):
                 if not self.will_do(source, dtype):
                     return None
+                self.ended.add(id(item))
             else:
                 size = error.size
                 one = ONE_LIMB.get(dtype, dtype)

@@ -4,19 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from symdl.backends.wide.short import PREFIX, SHORT
-from symdl.loops import Apply, Value, walk
+from symdl.backends.builder import FLOATS
+from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
+from symdl.loops import Apply, Const, Load, Value, walk
 
 
-def shortened(roots: Sequence[Value]) -> list[Value]:
-    """Values with the functions of `wide.short` in the place of those of two limbs."""
+def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
+    """Values, and conditions on them, with the functions and the arithmetic of `wide.short` in the place of those of two
+    limbs. Sums of numbers that are as in full stay so: what they lose where they cancel, nobody has asked about."""
+    kept = {id(x) for x in walk(*roots)}
+    inexact: set[int] = set()
 
-    def short(item: Apply) -> Value:
-        name = PREFIX + item.primitive
-        usual = name not in SHORT or not item.dtype == item.args[0].dtype == "float64x2"
-        return item if usual else Apply(name, item.args, item.dtype)
+    def short(made: Apply, item: Apply) -> Value:
+        name = made.primitive
+        if name == "cast" and made.dtype == "float64" and _loose(made.args[0]):
+            return Apply(PREFIX + name, made.args, made.dtype) if id(item) in kept else made
+        if PREFIX + name not in SHORT or any(x.dtype != "float64x2" for x in (made, *made.args)):
+            found = made
+        elif name not in SUMS or any(id(x) in inexact for x in made.args) or all(map(_is_plain, made.args)):
+            found = Apply(PREFIX + name, made.args, made.dtype)
+        else:
+            found = made
+        if name in FUNCTIONS or any(id(x) in inexact for x in made.args):
+            inexact.add(id(found))
+        return found
 
-    return changed(roots, short)
+    return changed([*roots, *conditions], short)
+
+
+def _is_plain(x: Value) -> bool:
+    """Whether a number of two limbs has one."""
+    return isinstance(x, Apply) and x.primitive == "cast" and x.args[0].dtype in FLOATS
+
+
+def _loose(x: Value) -> bool:
+    """Whether the high limb of a number of two may not be what both are, rounded."""
+    return (
+        x.dtype == "float64x2"
+        and not isinstance(x, Const | Load)
+        and not (isinstance(x, Apply) and x.primitive == "cast")
+    )
 
 
 def once(roots: Sequence[Value]) -> list[Value]:
@@ -27,7 +54,7 @@ def once(roots: Sequence[Value]) -> list[Value]:
 
     equal: dict[tuple[object, ...], Value] = {}
 
-    def cast(item: Apply) -> Value:
+    def cast(item: Apply, _: Apply) -> Value:
         double = found.get(id(item))
         made = item if double is None else Apply("cast", (double,), item.dtype)
         return equal.setdefault((made.primitive, made.dtype, *map(id, made.args)), made)
@@ -35,8 +62,8 @@ def once(roots: Sequence[Value]) -> list[Value]:
     return changed(roots, cast)
 
 
-def changed(roots: Sequence[Value], change: Callable[[Apply], Value]) -> list[Value]:
-    """Values of which each application, its operands changed already, has become another."""
+def changed(roots: Sequence[Value], change: Callable[[Apply, Apply], Value]) -> list[Value]:
+    """Values of which each application has become another, made of it with its operands changed already and of itself."""
     done: dict[int, Value] = {}
     stack = list(roots)
     while stack:
@@ -52,5 +79,5 @@ def changed(roots: Sequence[Value], change: Callable[[Apply], Value]) -> list[Va
             continue
         args = tuple(done[id(x)] for x in item.args)
         same = all(x is y for x, y in zip(args, item.args, strict=True))
-        done[id(item)] = change(item if same else Apply(item.primitive, args, item.dtype))
+        done[id(item)] = change(item if same else Apply(item.primitive, args, item.dtype), item)
     return [done[id(x)] for x in roots]

@@ -15,7 +15,7 @@ from symdl.backends.llvm.exchanges import once, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier
-from symdl.backends.wide.mixed import MIXED
+from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
 from symdl.number_forms import limbs_of
@@ -75,7 +75,7 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narro
 def _in_digits(found: Narrowed, tier: Tier) -> Narrowed:
     """The attempt as one of fewer digits."""
     if tier is SHORTER:
-        *values, failed = shortened([*found.values.values(), found.failed or Const(0, "bool")])
+        *values, failed = shortened([*found.values.values()], [found.failed or Const(0, "bool")])
         found.values = dict(zip(found.values, values, strict=True))
         found.failed = None if found.failed is None else failed
     found.wide, found.digits = sorted(found.values), True
@@ -284,7 +284,7 @@ class _Narrowing:
             return found
         operands = args[1:] if item.primitive == "where" else args
         forms = set(before[1:] if item.primitive == "where" else before)
-        mixed = forms <= {*MIXTURES.get(item.dtype, ())} and item.primitive in MIXED
+        mixed = forms <= {*MIXTURES.get(item.dtype, ())} and item.primitive in MIXED.keys() | SUMS.keys()
         if len(forms) != 1 or (item.dtype in NARROW and forms != {item.dtype} and not mixed):
             return None
         for x in operands:

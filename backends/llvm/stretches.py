@@ -23,7 +23,8 @@ from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
 from symdl.backends.llvm.terms import ROWS as LONG
 from symdl.backends.llvm.thinning import inlined
 from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
-from symdl.backends.wide.short import PREFIX, SHORT
+from symdl.backends.wide.mixed import SUMS
+from symdl.backends.wide.short import FUNCTIONS
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.types import Extent
 
@@ -102,9 +103,9 @@ def _long(lengths: Sequence[Extent]) -> Value | None:
 
 
 def _rounds(value: Value) -> bool:
-    """Whether a value is a number of two limbs, rounded."""
+    """Whether a value is a number of two limbs, or a sum of such, rounded."""
     inner: Value = value
-    while isinstance(inner, Apply) and inner.primitive == "cast" and inner.dtype != PAIR:
+    while isinstance(inner, Apply) and inner.primitive in ("cast", *SUMS) and inner.dtype != PAIR:
         inner = inner.args[0]
     return inner.dtype == PAIR and value.dtype in TIERS
 
@@ -235,7 +236,7 @@ class _Attempt:
             return self.pass_.op("cast", found, dtype=self.tier.forms.get(PAIR, PAIR))
         if self.terms is not None and value.dtype != PAIR and (found := self.terms.plain(value)) is not None:
             return found
-        self.gained |= any(isinstance(x, Apply) and PREFIX + x.primitive in SHORT for x in walk(value))
+        self.gained |= any(isinstance(x, Apply) and x.primitive in FUNCTIONS for x in walk(value))
         return None if self.terms is not None and value.dtype == PAIR else self.pass_.value(value)
 
     def loop(self, loop: For) -> list[Stmt] | None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from symdl.backends.wide.mixed import MIXED
+from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Store, Value, parts, walk
 from symdl.number_forms import WIDE, limbs_of
 
@@ -157,7 +157,7 @@ def plain(primitive: str, *args: Value) -> Value:
 class _Thinning:
     def __init__(self, body: tuple[Any, ...], forms: Mapping[str, str]) -> None:
         self.forms = forms
-        self.mixed = MIXED if forms is THIN else MIXED32
+        self.mixed = MIXED.keys() | SUMS.keys() if forms is THIN else MIXED32
         self.free: set[int] = set()  # ids of values that nobody wants with more digits
         self.through: set[int] = set()  # of those that are computed from parts with fewer
         self.done: dict[int, Any] = {}
@@ -250,7 +250,7 @@ class _Thinning:
             if item.primitive == "cast" and dtype == "float32e" and item.args[0].dtype == "float32":
                 return Apply("cast", (self.done[id(item.args[0])],), dtype)
             if item.primitive in self.mixed and id(item) in self.free:
-                return Apply(item.primitive, (self.done[id(item.args[0])],), dtype)
+                return Apply(item.primitive, tuple(self.done[id(x)] for x in item.args), dtype)
         return Apply("cast", (self.done[id(item)],), dtype)
 
     def plain_sums(self, body: tuple[Any, ...]) -> dict[int, list[tuple[Value, bool]]]:

@@ -1,6 +1,6 @@
 """Ways to compute with fewer digits than a loop asks for, and what their primitives are wrong by (`digits`).
 
-Units are of 2^-53, or of 2^-67 for functions that are right to a few bits more than a float64 (`wide.short`).
+Units are of 2^-53, or of 2^-67 where arithmetic has two limbs and functions are right to 2^-69 (`wide.short`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
-from symdl.backends.wide.short import PREFIX, SHORT
+from symdl.backends.wide.short import FUNCTIONS
 
 ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
 ORDERS = (24, 20, 16, 13, 11, 9, 7, 6)  # the k that are tried
@@ -39,7 +39,7 @@ def _of_one_limb(name: str) -> float | None:
 
 
 def _of_short(name: str) -> float | None:
-    return 1.0 if PREFIX + name in SHORT else 2.0**-20  # of two limbs in full: 2^-94 or less
+    return 0.25 if name in FUNCTIONS else 2.0**-20  # the others are right to 2^-94 or more
 
 
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)

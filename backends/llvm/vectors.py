@@ -9,7 +9,7 @@ from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
-from symdl.backends.wide import emit, numbers
+from symdl.backends.wide import emit, numbers, pairs
 from symdl.loops import (
     Assign,
     Const,
@@ -183,7 +183,7 @@ class VectorWriter(KernelWriter):
             self.set(sum_.variable, total)
         else:
             before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
-            total = emit(self, sum_.primitive, before, found, dtype=sum_.dtype)
+            total = self.together(sum_, before, found)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
 
     def totals(self, sum_: Sum, pointer: str, found: Reg) -> Reg:
@@ -230,10 +230,16 @@ class VectorWriter(KernelWriter):
             half = lanes // 2
             halves = [self.some_lanes(found, lanes, range(at, at + half)) for at in (0, half)]
             self.take(half)
-            found, lanes = emit(self, sum_.primitive, *halves, dtype=sum_.dtype), half
+            found, lanes = self.together(sum_, *halves), half
             self.take(0)
-        total = emit(self, sum_.primitive, self.lane(found, 2, 0), self.lane(found, 2, 1), dtype=sum_.dtype)
+        total = self.together(sum_, self.lane(found, 2, 0), self.lane(found, 2, 1))
         self.set(sum_.variable, emit(self, sum_.primitive, self.get(sum_.variable), total, dtype=sum_.dtype))
+
+    def together(self, sum_: Sum, x: Reg, y: Reg) -> Reg:
+        """Two partial sums as one."""
+        if sum_.dtype == "float64x2" and sum_.primitive == "add":
+            return numbers.join(self, sum_.dtype, *pairs.gathered(self, numbers.pair(self, x), numbers.pair(self, y)))
+        return emit(self, sum_.primitive, x, y, dtype=sum_.dtype)
 
     # choices
 

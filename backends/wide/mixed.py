@@ -1,4 +1,4 @@
-"""Functions of two limbs whose result is wanted in one: f(high) by the function of float64, and f'(high) low.
+"""Functions of two limbs whose result is wanted in one: f(high) by the function of float64, and f'(high) low; sums likewise.
 
 A float64 whose function is wanted as a float32 is such a pair of float32, too. So what magnifies the error of its argument costs little more than the plain function. With an exponent they are the full
 functions, rounded.
@@ -105,8 +105,37 @@ MIXED: dict[str, Mixed] = {
 }
 
 
-def emit(b: Builder, name: str, x: Reg) -> Reg:
-    """The function of a float64x2 as a float64, or of a float64 as a float32."""
+def add(b: Builder, x: Pair, y: Pair) -> Reg:
+    """x + y, 1 ulp: where the sum of the high limbs is rounded, it is so large that the low ones cannot cancel it."""
+    return _beside(b, b.add(x[0], y[0]), b.add, x[1], y[1])
+
+
+def sub(b: Builder, x: Pair, y: Pair) -> Reg:
+    """x - y likewise."""
+    return _beside(b, b.sub(x[0], y[0]), b.sub, x[1], y[1])
+
+
+def _beside(b: Builder, high: Reg, join: Callable[[Reg, Reg], Reg], x: Reg, y: Reg) -> Reg:
+    """A sum or difference of high limbs, and that of the low ones; where this is 0 or no number, the former keeps its sign."""
+    if numbers.is_nothing(y):
+        low, total = x, b.add(high, x)
+    elif numbers.is_nothing(x):
+        low, total = y, join(high, y)
+    else:
+        low = join(x, y)
+        total = b.add(high, low)
+    return high if numbers.is_nothing(low) else b.select(b.compare("one", low, 0.0), total, high)
+
+
+SUMS: dict[str, Callable[[Builder, Pair, Pair], Reg]] = {"add": add, "sub": sub}
+
+
+def emit(b: Builder, name: str, *args: Reg) -> Reg:
+    """The function of a float64x2 as a float64, or of a float64 as a float32; a sum of two float64x2 as a float64."""
+    if name in SUMS:
+        first, second = args
+        return SUMS[name](b, numbers.pair(b, first), numbers.pair(b, second))
+    (x,) = args
     if x.dtype == "float64x2":
         return MIXED[name](b, numbers.pair(b, x))
     high = b.convert("fptrunc", x, "float32")

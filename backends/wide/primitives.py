@@ -79,7 +79,7 @@ def _row(
         if source == dtype:
             return forms[dtype](b, *args)
         if source in ("float64x2", "float64"):
-            return mixed.emit(b, name, args[0])
+            return mixed.emit(b, name, *args)
         return a.cast(b, forms[source](b, *args), dtype)
 
     return call

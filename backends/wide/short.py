@@ -1,7 +1,9 @@
-"""Functions of pairs right to 2^-67 instead of 2^-103: what an attempt needs whose result is one float64.
+"""Functions of pairs right to 2^-69 instead of 2^-103, and arithmetic that leaves pairs as they fall: what an attempt needs
+whose result is one float64.
 
-One table of 2^(j/FINE) - 1 and a series for e^r - 1 of which only the first two terms are pairs: twice the work of the
-functions of float64. SHORT is keyed by the primitives' names; `shortened` marks a use of one.
+A table of 2^(j/FINE) and a series for e^r - 1, pairs being kept only where a single float would show: less than twice the
+work of the functions of float64. A low limb may be as large as some ulp of the high one; `cast` adds both. SHORT is keyed by
+the primitives' names; `shortened` marks a use of one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from symdl.backends.vmath.forms import (
     outlined,
     polynomial,
     two_product,
+    two_sum,
 )
 from symdl.backends.wide import numbers, tables
 from symdl.backends.wide.exponential import HALF
@@ -57,7 +60,7 @@ def _power(b: Builder, x: Pair) -> Pair:
 
 
 def _decay_less_one(b: Builder, x: Pair) -> Pair:
-    """e^x - 1 for -100 <= x <= 0, right to 2^-67 of itself."""
+    """e^x - 1 for -100 <= x <= 0, right to 2^-69 of itself."""
     n, _, r, low = _reduced(b, x)
     square, rest = two_product(b, b.mul(r, 0.5), r)
     first, error = fast_two_sum(b, r, square)
@@ -121,13 +124,61 @@ def logistic_tail(b: Builder, x: Pair) -> Pair:
     return _over(b, q, (below[0], b.add(below[1], q[1])))
 
 
-def _on_pairs(name: str, emit: Callable[[Builder, Pair], Pair]) -> Callable[..., Reg]:
-    def call(b: Builder, x: Reg) -> Reg:
-        return numbers.join(b, "float64x2", *emit(b, numbers.pair(b, x)))
+def add(b: Builder, x: Pair, y: Pair) -> Pair:
+    """x + y, wrong by 2^-104 of the larger, as it is of the sum where a low limb is missing."""
+    total, low = two_sum(b, x[0], y[0])
+    for limb in (x[1], y[1]):
+        low = low if numbers.is_nothing(limb) else b.add(low, limb)
+    high = b.add(total, low)
+    usual = b.compare("one", high, 0.0)  # else the sign of 0, and infinities, are the plain sum's
+    return b.select(usual, high, total), b.select(usual, b.sub(low, b.sub(high, total)), 0.0)
 
-    return outlined(name, call)
+
+def sub(b: Builder, x: Pair, y: Pair) -> Pair:
+    """x - y likewise."""
+    return add(b, x, (b.fneg(y[0]), y[1] if numbers.is_nothing(y[1]) else b.fneg(y[1])))
 
 
+def mul(b: Builder, x: Pair, y: Pair) -> Pair:
+    """x y, 2^-102; the high limb is the plain product."""
+    product, low = two_product(b, x[0], y[0])
+    for one, limb in ((y[0], x[1]), (x[0], y[1])):
+        low = low if numbers.is_nothing(limb) else b.fma(one, limb, low)
+    return product, low
+
+
+def true_div(b: Builder, x: Pair, y: Pair) -> Pair:
+    """x / y, 2^-102; the high limb is the plain quotient."""
+    quotient = b.div(x[0], y[0])
+    product, error = two_product(b, quotient, y[0])
+    rest = b.sub(b.sub(x[0], product), error)
+    if not numbers.is_nothing(y[1]):
+        rest = b.sub(rest, b.mul(quotient, y[1]))
+    if not numbers.is_nothing(x[1]):
+        rest = b.add(rest, x[1])
+    return quotient, b.div(rest, y[0])
+
+
+def _rounded(b: Builder, x: Reg) -> Reg:
+    """high + low of what `mul` and `true_div` leave; high alone where that is 0, infinite or no number."""
+    high, low = numbers.pair(b, x)
+    total = b.add(high, low)
+    return b.select(b.compare("one", total, 0.0), total, high)
+
+
+def _on_pairs(name: str, emit: Callable[..., Pair], out: bool = True) -> Callable[..., Reg]:
+    def call(b: Builder, *args: Reg) -> Reg:
+        return numbers.join(b, "float64x2", *emit(b, *(numbers.pair(b, x) for x in args)))
+
+    return outlined(name, call) if out else call
+
+
+FUNCTIONS = frozenset(["exp", "tanh", "logistic_tail"])
+SUMS = frozenset(["add", "sub"])
 SHORT: dict[str, Callable[..., Reg]] = {
-    f"{PREFIX}{emit.__name__}": _on_pairs(f"{PREFIX}{emit.__name__}", emit) for emit in (exp, tanh, logistic_tail)
+    **{
+        f"{PREFIX}{emit.__name__}": _on_pairs(f"{PREFIX}{emit.__name__}", emit, emit.__name__ in FUNCTIONS)
+        for emit in (exp, tanh, logistic_tail, add, sub, mul, true_div)
+    },
+    f"{PREFIX}cast": _rounded,
 }

@@ -277,7 +277,8 @@ def _two_entries(b: Builder, name: str, place: Reg, k: int) -> tuple[Reg, Reg]:
     kind = f"<{width} x double>"
     orders = (", ".join(f"i32 {2 * k + limb}" for k in range(b.lanes)) for limb in (0, 1))
     high, low = (
-        b.emit(f"shufflevector {kind} {found[0]}, {kind} poison, <{b.lanes} x i32> <{order}>", "float64") for order in orders
+        b.emit(f"shufflevector {kind} {found[0]}, {kind} poison, <{b.lanes} x i32> <{order}>", "float64")
+        for order in orders
     )
     return high, low
 
