@@ -62,6 +62,7 @@ def in_place(program: Program, commits: Sequence[Commit]) -> Program:
         ]
         legal = (
             program.buffers[new.buffer].kind == "temp"
+            and new.buffer not in renamed  # it is the new value of one more
             and shared == contiguous(shared.buffer, old.dtype, old.shape)
             and new == replace(shared, buffer=new.buffer)
             and program.buffers[new.buffer].shape == old.shape
@@ -71,14 +72,14 @@ def in_place(program: Program, commits: Sequence[Commit]) -> Program:
             and max(touching.get(shared.buffer, [-1])) <= makers[0]
         )
         made = overwriting(steps[makers[0]], new.buffer, shared.buffer) if legal else None
-        made = made and rename(made, {new.buffer: shared.buffer})
         if made is None:
             copies.append((new, shared))
             continue
         renamed[new.buffer] = shared.buffer
         del buffers[new.buffer]
-        for k in uses:
-            steps[k] = made if k == makers[0] else rename(steps[k], {new.buffer: shared.buffer})
+        steps[makers[0]] = made
+    for k in sorted({k for new in renamed for k in touching[new]}):  # each step once, whatever it makes
+        steps[k] = rename(steps[k], renamed)
     copies = [(renamed_view(new, renamed), shared) for new, shared in copies]
     steps += ordered_copies(copies, buffers)
     offsets = {name: slot for name, slot in program.offsets.items() if name in buffers}
