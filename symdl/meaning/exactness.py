@@ -19,6 +19,7 @@ INDEX = frozenset(["spread", "squeeze", "slice", "reshape", "gather", "join", "p
 EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimum", "floor", "ceil", "trunc"}
 EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
+ALGEBRAIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "sqrt", "cast"}  # cheap in any form
 CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
 SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "position"])
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
@@ -81,6 +82,7 @@ class Exactness:
         self.noisy: dict[Expr, bool] = {}
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
         self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
+        self.algebraic: dict[Expr, bool] = {}  # sums, products, quotients and square roots of leaves, no product behind
         self.leaves: dict[Expr, Leaves] = {}
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
         self.shapes: dict[Expr, int] = {}
@@ -121,6 +123,11 @@ class Exactness:
         scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
+        )
+        self.algebraic[n] = not data or (
+            (name in ALGEBRAIC or (name == "pow" and (self.bounds[data[1]].number or 0.5) % 1 == 0))
+            and n not in self.measured
+            and all(self.algebraic[i] for i in data)
         )
         both_signs = self.bounds[n].low < 0 < self.bounds[n].high
         self.mixed[n] = (name == "sum" and both_signs) or (

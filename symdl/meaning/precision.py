@@ -197,6 +197,8 @@ class Analysis(Exactness):
         alike = self.shapes[x] == self.shapes[y] and not (x in self.measured and y in self.measured)
         if not mine or not other or alike:  # f(x) - f(y), but where products have rounded both x and y
             return True
+        if self.algebraic[x] and self.algebraic[y]:
+            return True
         if self._meets_limit(x, y) or self._meets_limit(y, x):
             return True
         return bool(mine & other) and not (mine & ~other and other & ~mine)

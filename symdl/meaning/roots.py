@@ -1,13 +1,16 @@
-"""Roots: sums in w = sqrt(a + c M) and M itself, which are polynomials in w, as powers of w - sqrt(a).
+"""Roots: sums in w = sqrt(a + c M) and M itself, which are polynomials in w, as powers of w - sqrt(a) and w + sqrt(a).
 
-    2 (w - 1) - M / w = (w - 1)^2 / w       w = sqrt(1 + M), since M = w^2 - 1
+    2 (w - 1) - M / w = (w - 1)^2 / w                     w = sqrt(1 + M), since M = w^2 - 1
+    w - M / w = 1 / w
+    b - w / 2 - b^2 / (2 w) = -(w - b)^2 / (2 w)          w = sqrt(b^2 + M), M = w^2 - b^2
 
-So come the derivatives of sqrt(1 + x^2) - 1 and its like, of which the terms cancel twice near M = 0.
+So come the derivatives of sqrt(1 + x^2) - 1, of the roots of a quadratic and their like, of which the terms cancel twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from symdl.meaning.factoring import multiply, power, root
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
@@ -16,10 +19,29 @@ from symdl.meaning.rationals import HALF, Rational, quotient
 SUMMANDS = 8  # longer sums are left alone
 HIGHEST = 8  # and higher polynomials
 Polynomial = dict[int, Rational]  # power of w -> coefficient
+Row = tuple[Rational, int, int, int]  # a coefficient, and the powers of w, M and sqrt(a) beside it
+
+
+@dataclass(frozen=True)
+class Radicand:
+    """c M + size^2 of, under the square root of an atom: both monomials, of is 1 or a square or left as it is."""
+
+    atom: Atom
+    body: Mono
+    scale: Rational
+    of: Mono
+    size: Rational
+
+    @property
+    def side(self) -> Mono | None:
+        """The root of `of`, of whichever sign."""
+        if any(p % 2 for p in self.of.factors.values()):
+            return None
+        return self.of.forms.mono(self.of.forms.zero, {a: quotient(p, 2) for a, p in self.of.factors.items()})
 
 
 def of_root(poly: Poly) -> Poly | None:
-    """A sum of three terms or more as R w^j (w - sqrt(a))^k q(w), all coefficients of q of one sign; None where it is not."""
+    """A sum as R w^j (w - sqrt(a))^k (w + sqrt(a))^l q(w), all coefficients of q of one sign; None where it is not."""
     for s in _radicands(poly):
         try:
             found = _in_root(poly, s)
@@ -30,75 +52,123 @@ def of_root(poly: Poly) -> Poly | None:
     return None
 
 
-def _radicands(poly: Poly) -> list[Atom]:
-    """The sums of a number and one term of which there are square roots in a sum or in sums that are its factors."""
+def _radicands(poly: Poly) -> list[Radicand]:
+    """The sums of two terms of which there are square roots in a sum or in sums that are its factors, either term as M."""
     found: dict[Atom, None] = {}
     for m in poly.terms:
         inner = [n for a, p in m.factors.items() if a.op == "sum_of" and p == 1 for n in a.args[0].terms]
         for n in (m, *inner):
             for a, p in n.factors.items():
-                if a.op == "sum_of" and p.denominator == 2 and len(a.args[0].terms) == 2 and _parts(a) is not None:
+                if a.op == "sum_of" and p.denominator == 2:
                     found[a] = None
-    return list(found)
+    return [r for a in found for r in _readings(a)]
 
 
-def _parts(s: Atom) -> tuple[Rational, Mono, Rational] | None:
-    """(sqrt(a), M, c) of a + c M."""
-    a = s.args[0].terms.get(s.forms.unit)
-    first = root(a, HALF) if a is not None and a > 0 else None
-    if first is None:
+def _readings(s: Atom) -> list[Radicand]:
+    below = s.args[0]
+    if below.atom is None and below.single is not None and (inner := lone_sum(below.single[0])) is not None:
+        below = inner.args[0].scale(below.single[1])
+    if len(below.terms) != 2 or any(m.expo.terms for m in below.terms):
+        return []
+    (m, c), (n, d) = below.terms.items()
+    out = []
+    for body, scale, of, square in ((m, c, n, d), (n, d, m, c)):
+        size = root(square, HALF) if square > 0 else None
+        if size is not None and body.factors:
+            out.append(Radicand(s, body, scale, of, size))
+    return out
+
+
+def lone_sum(m: Mono) -> Atom | None:
+    """The one factor of a monomial, where that is a sum."""
+    if len(m.factors) != 1 or m.expo.terms:
         return None
-    ((m, c),) = [t for t in s.args[0].terms.items() if not t[0].bare]
-    return (first, m, c) if m.factors and not m.expo.terms else None
+    ((a, p),) = m.factors.items()
+    return a if a.op == "sum_of" and p == 1 else None
 
 
-def _in_root(poly: Poly, s: Atom) -> Poly | None:
-    forms, parts = poly.forms, _parts(s)
-    assert parts is not None
-    first, body, c = parts
+def _rows(flat: Poly, r: Radicand) -> tuple[Mono, list[Row]] | None:
+    """(R, rows) with the terms of a sum as coefficient times R w^j M^q side^i."""
+    alone = [next((a for a in x.factors if a not in y.factors), None) for x, y in ((r.body, r.of), (r.of, r.body))]
+    mark, other = alone
+    if mark is None or (other is None and not r.of.bare):
+        return None
+    rows: list[Row] = []
+    start: Mono | None = None
+    for m, k in flat.terms.items():
+        p = m.factors.get(r.atom, 0)
+        rest = m.without(r.atom, p) if p else m
+        start = rest if start is None else start
+        ratio = rest * start.inverse
+        q = quotient(ratio.factors.get(mark, 0), r.body.factors[mark])
+        i = quotient(2 * ratio.factors.get(other, 0), r.of.factors[other]) if other is not None else 0
+        if any(v.denominator != 1 for v in (q, i, 2 * p)):
+            return None
+        part = r.body**q if q else flat.forms.unit
+        if i:
+            part = part * (r.of ** quotient(i, 2))
+        if ratio is not part:
+            return None
+        rows.append((k, int(2 * p), int(q), int(i)))
+    assert start is not None
+    degrees = {j + 2 * q + i for _, j, q, i in rows}
+    return (start, rows) if r.of.bare or len(degrees) == 1 else None
+
+
+def _in_root(poly: Poly, r: Radicand) -> Poly | None:
+    forms = poly.forms
     flat = forms.zero
     for m, k in poly.terms.items():
         part = forms.term(m, k)
         for a, p in m.factors.items():
-            if a.op == "sum_of" and p == 1 and a is not s:
+            if a.op == "sum_of" and p == 1 and a is not r.atom:
                 part = a.args[0].times(m.without(a), k)
                 break
         flat = flat + part
-    if not 3 <= len(flat.terms) <= SUMMANDS:
+    if not 2 <= len(flat.terms) <= SUMMANDS or (found := _rows(flat, r)) is None:
         return None
-    rows: list[tuple[Rational, int, int]] = []  # coefficient, power of w, power of M
-    start: Mono | None = None
-    mark, weight = next(iter(body.factors.items()))
-    for m, k in flat.terms.items():
-        p = m.factors.get(s, 0)
-        rest = m.without(s, p) if p else m
-        start = rest if start is None else start
-        ratio = rest * start.inverse
-        q = quotient(ratio.factors.get(mark, 0), weight)
-        if q.denominator != 1 or (2 * p).denominator != 1 or ratio is not (body**q if q else forms.unit):
-            return None
-        rows.append((k, int(2 * p), int(q)))
-    assert start is not None
-    lowest, least = min(j for _, j, _ in rows), min(q for *_, q in rows)
-    total: Polynomial = {}
-    for k, j, q in rows:
+    start, rows = found
+    lowest, least = min(j for _, j, _, _ in rows), min(q for _, _, q, _ in rows)
+    total: Polynomial = {}  # in w / side
+    for k, j, q, _ in rows:
         if q - least > 2:
             return None
         part_of: Polynomial = {j - lowest: k}
         for _ in range(q - least):  # M = (w^2 - a) / c
-            part_of = _times(part_of, {2: quotient(1, c), 0: quotient(-first * first, c)})
+            part_of = _times(part_of, {2: quotient(1, r.scale), 0: quotient(-r.size * r.size, r.scale)})
         for i, v in part_of.items():
             total[i] = total.get(i, 0) + v
-    times, left = _divided([total.get(i, 0) for i in range(max(total) + 1)], first)
-    if not times or max(total) > HIGHEST or not (all(v >= 0 for v in left) or all(v <= 0 for v in left)):
+    if not any(total.values()):
         return None
-    w = forms.of_atom(s, HALF)
-    rest_of = forms.zero
+    coefficients = [total.get(i, 0) for i in range(max(i for i, v in total.items() if v) + 1)]
+    side = r.side
+    times, left = _divided(coefficients, r.size) if side is not None else (0, coefficients)
+    again, left = _divided(left, -r.size) if side is not None and not side.bare else (0, left)
+    kept = [v for v in left if v]
+    if len(coefficients) - 1 > HIGHEST or not (all(v >= 0 for v in left) or all(v <= 0 for v in left)):
+        return None
+    if not times and not again and (len(kept) >= len(rows) or len(kept) > 1):
+        return None
+    if len(rows) == 2 and (len(kept) > 1 or all(q == least for _, _, q, _ in rows)):
+        return None  # w - sqrt(a) itself
+    if side is not None and len(kept) > 1 and any(left[1::2]) and not side.nonneg:
+        return None  # of terms whose signs are not known
+    w = forms.of_atom(r.atom, HALF)
+    level = rows[0][1] + 2 * rows[0][2] + rows[0][3] - lowest - 2 * least - times - again
+    rest = forms.zero
     for i, v in enumerate(left):
-        rest_of = rest_of + (forms.of_atom(s, HALF * i) if i else forms.one).scale(v)
-    beside = start * body**least if least else start
-    outer = multiply(forms.term(beside), forms.of_atom(s, HALF * lowest) if lowest else forms.one)
-    return multiply(multiply(outer, power(w - forms.constant(first), times)), rest_of)
+        if v and side is None and (level - i) % 2:
+            return None
+        part = forms.of_atom(r.atom, HALF * i) if i else forms.one
+        rest = rest + part.times(r.of ** quotient(level - i, 2) if level - i else forms.unit, v)
+    outer = multiply(forms.term(start * r.body**least if least else start), rest)
+    if lowest:
+        outer = multiply(outer, forms.of_atom(r.atom, HALF * lowest))
+    for count, sign in ((times, -1), (again, 1)):
+        if count:
+            assert side is not None
+            outer = multiply(outer, power(w + forms.term(side, sign * r.size), count))
+    return outer
 
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:

@@ -179,12 +179,13 @@ def _sound(before: Poly, after: Poly, step: Mono) -> bool:
     return lowest[1] > lowest[0] and 2 * magnitude(sum(first)) >= sum(map(magnitude, first))
 
 
-def series_of(a: Atom) -> tuple[int, int, list[float]]:
-    """(first degree, step, coefficients) of a remainder in its argument, as many as |argument| < REACH needs."""
+def series_of(a: Atom, bits: int) -> tuple[int, int, list[Rational]]:
+    """(first degree, step, coefficients) of a remainder in its argument, as many as |argument| < REACH needs for so many
+    bits."""
     op, degree = a.param
     first = first_left(op, degree)
     step = 1 if op == "exp" else 2
-    found = [float(_coefficient(op, first))]
-    while abs(found[-1]) > 2.0**-56 * abs(found[0]):
-        found.append(float(_coefficient(op, first + step * len(found))))
+    found = [_coefficient(op, first)]
+    while magnitude(found[-1]) * 2 ** (bits + 3) > magnitude(found[0]):
+        found.append(_coefficient(op, first + step * len(found)))
     return first, step, found

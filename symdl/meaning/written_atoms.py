@@ -158,7 +158,7 @@ class AtomWriting(Writer):
 
     def remainder(self, a: Atom) -> Expr:
         """What a function's polynomial leaves, by its series."""
-        first, step, coefficients = series_of(a)
+        first, step, coefficients = series_of(a, 106 if self.right and self.dtype == "float64" else 53)
         u = self(a.args[0])
         by = u if step == 1 else ew.mul(u, u)
         out = self.number(coefficients[-1])

@@ -4,7 +4,7 @@ Every formula is public knowledge. `m` is a namespace of functions, symdl.tensor
 vectors over the points, or matrices of which rows are summed. A batch is what was scored on one day.
 """
 
-from own_cases import fpbench, growth, learning, physics, statistics, textbooks, thin_families
+from own_cases import fpbench, fpbench_steps, growth, herbie, learning, physics, statistics, textbooks, thin_families
 from own_cases.case import CASES, Case
 from own_cases.truth import truth
 
@@ -12,7 +12,9 @@ __all__ = [
     "CASES",
     "Case",
     "fpbench",
+    "fpbench_steps",
     "growth",
+    "herbie",
     "learning",
     "physics",
     "statistics",

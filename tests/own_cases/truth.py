@@ -63,6 +63,7 @@ REALS = SimpleNamespace(
     sigmoid=_elementwise(lambda x: 1 / (1 + mpmath.exp(-x))),
     where=lambda condition, *branches: np.where(condition, *(_typed(b) for b in branches)),
     concatenate=np.concatenate,
+    abs=_elementwise(abs),
     sum=_over_rows(mpmath.fsum),
     mean=_over_rows(lambda row: mpmath.fsum(row) / len(row)),
     prod=_over_rows(mpmath.fprod),
