@@ -117,8 +117,8 @@ def _replaced(
 
 def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> EntryCode:
     """The native way into functions, and what its tables need of Python and NumPy."""
-    text = partial(entry_text.module_text, machine.triple, machine.layout)
-    engine = library(f"entry {entry_text.DIGEST}", text, machine, store, "entry")
+    text, quick = (partial(entry_text.module_text, machine.triple, machine.layout, small) for small in (False, True))
+    engine = library(f"entry {entry_text.DIGEST}", text, machine, store, "entry", quick)
     with _lock:
         found: EntryCode | None = _loaded.get("entry")
         if found is None or found.engine is not engine:

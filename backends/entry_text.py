@@ -383,6 +383,9 @@ miss:
   ret ptr %table
 }
 
+"""
+
+WAY_TEXT = """
 define ptr @lax(ptr %self, ptr %args, i64 %flagged, ptr %names) nounwind {
 entry:
   %count = and i64 %flagged, 9223372036854775807
@@ -442,14 +445,25 @@ no:
 }
 """
 
-TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + OUTPUT_TEXT + CALL_TEXT + SWEEP_TEXT
+# What stands in for all but runs until there is optimized code.
+NOTHING_TEXT = """
+define internal ptr @core(ptr %owner, ptr %table, ptr %args, i64 %count) nounwind {
+  ret ptr %table
+}
+define i64 @sweep(ptr %owner, ptr %args, ptr %plan, ptr %order, i64 %batches, i64 %size) nounwind {
+  ret i64 0
+}
+"""
+
+TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + OUTPUT_TEXT + CALL_TEXT + WAY_TEXT + SWEEP_TEXT
+SMALL_TEXT = DECLARED + RUN_TEXT + NOTHING_TEXT + WAY_TEXT
 DIGEST = hashlib.blake2b(repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8).hexdigest()  # of all it depends on
 
 
-def module_text(triple: str = "", layout: str = "") -> str:
-    """The module. The same Python and machine give the same text in every process."""
+def module_text(triple: str = "", layout: str = "", small: bool = False) -> str:
+    """The module. The same Python and machine give the same text in every process. small: every call goes the slow way."""
     out = [f'target triple = "{triple}"'] * bool(triple) + [f'target datalayout = "{layout}"'] * bool(layout)
-    for line in TEXT.splitlines():
+    for line in (SMALL_TEXT if small else TEXT).splitlines():
         line = re.sub(r"\b[A-Z][A-Z_0-9]+\b", lambda m: str(ALL.get(m[0], m[0])), line)
         out += _expanded(line, len(out))
     return "\n".join(out) + "\n"

@@ -495,10 +495,11 @@ def test_an_output_outlives_its_function() -> None:
     np.testing.assert_array_equal([out, other], [[2] * 3, [1] * 3])
 
 
-def test_the_text_is_the_same_everywhere_and_holds_no_address() -> None:
+@pytest.mark.parametrize("small", [False, True])
+def test_the_text_is_the_same_everywhere_and_holds_no_address(small: bool) -> None:
     machine = Machine()
-    text = entry_text.module_text(machine.triple, machine.layout)
-    assert text == entry_text.module_text(machine.triple, machine.layout)
+    text = entry_text.module_text(machine.triple, machine.layout, small)
+    assert text == entry_text.module_text(machine.triple, machine.layout, small)
     known = (1 << 63) - 1, entry_tables.KEPT_ARENA, entry_tables.LARGE_OUTPUT, entry_tables.MOST_OUTPUT
     assert {int(number) for number in re.findall(r"\b\d{8,}\b", text)} <= set(known)
     assert "inttoptr (" not in text
