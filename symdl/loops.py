@@ -10,7 +10,8 @@ A View is a window on a buffer: offset and strides are extents too, so slices, t
 Values form a DAG. A Value is what it reads at the moment of its use: a machine may compute a shared one (identity decides)
 once per scope, and again where what it read has changed.
 A Guard evaluates only the side that it takes. The rounds of a For run in order, unless its schedule says more: of a
-"parallel" one in any order and at once, of a "vector" one in order, but sums of floats are added up in any order.
+"parallel" one in any order and at once, of a "vector" one in order, but sums of floats are added up in any order. Of a
+"few" one they are in order, and too few to be taken at once: the loops inside are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Literal
 from symdl.errors import ProgramError
 from symdl.types import Extent, Symbol, product, replace_symbols, symbols
 
-Schedule = Literal["serial", "parallel", "vector"]
+Schedule = Literal["serial", "parallel", "vector", "few"]
 
 
 @dataclass(frozen=True)

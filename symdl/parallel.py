@@ -40,6 +40,7 @@ from symdl.loops import (
     rewritten,
     walk,
 )
+from symdl.narrow_rows import by_columns
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
 from symdl.renaming import unused, within
 from symdl.short_columns import Columns, short_columns
@@ -119,9 +120,24 @@ class Cutter:
             fold = self.fold(kernel)
             for step in self.kernels(kernel) if fold is None else self.folded(kernel, fold, 0):
                 assert isinstance(step, Kernel)
-                loops = [replace(s, extent=s.extent * (1 - run.few)) if isinstance(s, For) else s for s in step.body]
+                loops = [
+                    replace(s, extent=s.extent * (1 - run.few)) if isinstance(s, For) else s
+                    for s in map(self.narrow, step.body)
+                ]
                 out.append(Kernel(tuple(loops), step.sources))
         return out
+
+    def narrow(self, statement: Stmt) -> Stmt:
+        """A parallel loop over rows as one over blocks of them, if narrow rows are better gone through by columns."""
+        match statement:
+            case For(i, n, body, "parallel") if i.name != BLOCK_INDEX:
+                length = self.length(statement, Carried(temps={""}))
+                here = symbol(BLOCK_INDEX) * length
+                rounds = For(Symbol(ROUND), smallest(length, n - here), rewritten(body, {i: here + symbol(ROUND)}, {}))
+                made = by_columns(rounds)
+                if made != (rounds,):
+                    return For(Symbol(BLOCK_INDEX), floor_divide(n + length - 1, length), made, "parallel")
+        return statement
 
     def fold(self, kernel: Kernel) -> Fold | None:
         """The sums of columns that a kernel is, if it is to be cut by `column_sums`."""
@@ -282,7 +298,8 @@ class Cutter:
         for name, (primitive, identity) in carried.sums.items():
             total = Apply(primitive, (Ref(name, identity.dtype), Load(totals[name], (c,))), identity.dtype)
             combine.append(For(Symbol(BLOCK_INDEX), count, (Assign(name, total),)))
-        return For(Symbol(BLOCK_INDEX), count, (*before, rounds, *after), "parallel"), combine
+        inside = (rounds,) if carried.sums or carried.temps else by_columns(rounds)
+        return For(Symbol(BLOCK_INDEX), count, (*before, *inside, *after), "parallel"), combine
 
     def temp(self, dtype: str, shape: tuple[Extent, ...]) -> View:
         name = unused("partial", self.buffers)

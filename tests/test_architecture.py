@@ -66,7 +66,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "column_sums": ["flat"],
     "whole_columns": ["column_sums"],
     "short_columns": ["column_sums"],
-    "parallel": ["whole_columns", "short_columns"],
+    "narrow_rows": ["column_sums"],
+    "parallel": ["whole_columns", "short_columns", "narrow_rows"],
     "backends": ["arena", "parallel", "epilogues", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],
@@ -97,6 +98,7 @@ MAY_IMPORT: dict[str, list[str]] = {
         "column_sums",
         "whole_columns",
         "short_columns",
+        "narrow_rows",
         "parallel",
         "backends",
     ],

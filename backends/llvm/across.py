@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from symdl.backends.builder import Reg
-from symdl.backends.llvm.chunks import CHEAP
 from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
+from symdl.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
@@ -45,6 +45,8 @@ class Across:
 
 def across(loop: For, vector_bytes: int) -> Across | None:
     """The plan for a loop whose rounds are independent, as they are marked or seen to be; None for others."""
+    if loop.schedule == "few":
+        return None
     items = list(walk(*loop.body))
     inner = [item for item in items if isinstance(item, For)]
     wide = any(isinstance(item, Apply) and item.dtype in WIDE for item in items)

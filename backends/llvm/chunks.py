@@ -9,15 +9,12 @@ from functools import lru_cache
 
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.loops import Apply, Assign, For, Load, Stmt, Store, walk
+from symdl.narrow_rows import CHEAP
 from symdl.types import Extent, Symbol, at_most, replace_symbols, symbols
 
 ALIGNED = 64  # rounds that a chunk of a loop over single elements is a multiple of: whole vectors and cache lines
 EXPENSIVE = 30  # of a transcendental function of a float32
 ORDERED = 60  # of a sum of floats, which is added up one by one
-CHEAP = frozenset(
-    "add sub mul neg abs maximum minimum eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor invert left_shift right_shift"
-    " where cast floor ceil trunc round_half_even isnan".split()
-)
 
 
 def is_spread(body: tuple[Stmt, ...]) -> bool:

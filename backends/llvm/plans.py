@@ -31,6 +31,7 @@ from symdl.loops import (
     place_of,
     walk,
 )
+from symdl.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, slope, symbols
 
@@ -92,6 +93,7 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None
     index, plan = loop.index, Plan(0)
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
+    costly = any(isinstance(x, Apply) and x.primitive not in CHEAP for x in walk(*loop.body))
     bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
     places: dict[str, list[tuple[Extent, Extent, list[Value]]]] = {}  # each with its step and its indices from data
     for item in walk(*loop.body):
@@ -105,7 +107,7 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None
             place = place_of(item.view, item.at)
             step = slope(place, index)
             gathered = [i for i in item.at if not isinstance(i, Extent)]
-            if step is None or (isinstance(item, Store) and step != 1 and not _strided(item, step)):
+            if step is None or (isinstance(item, Store) and step != 1 and not _strided(item, step, costly)):
                 return None
             if any(_changes(i, index, stored, loop) for i in gathered):
                 return None
@@ -133,9 +135,14 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None
     return None if plan.lanes < 2 or few < plan.lanes else plan
 
 
-def _strided(store: Store, step: Extent) -> bool:
-    """Whether a store, whose elements lie so far apart, is written lane by lane."""
-    return isinstance(step, int) and step > 1 and store.view.dtype not in WIDE
+def _strided(store: Store, step: Extent, costly: bool) -> bool:
+    """Whether a store, whose elements lie so far apart, is written lane by lane. A stride that is known at run time only is
+    worth it where much is computed; it is never 0 where there are elements."""
+    if store.view.dtype in WIDE:
+        return False
+    if isinstance(step, int):
+        return step > 1
+    return costly and at_most(0, step) and step in store.view.strides
 
 
 def _apart(gap: Extent, step: Extent, rounds: Extent) -> bool:
