@@ -85,7 +85,12 @@ def _apart(items: list[object], r: Symbol, j: Symbol) -> bool:
             if len(x.at) == 1:
                 continue
             first = x.at[0]
-            if len(x.at) > 2 or not isinstance(first, Extent) or slope(first, r) != 1 or x.view.strides != (x.view.shape[1], 1):
+            if (
+                len(x.at) > 2
+                or not isinstance(first, Extent)
+                or slope(first, r) != 1
+                or x.view.strides != (x.view.shape[1], 1)
+            ):
                 return False
     return all(
         x.view == places[x.view.buffer].view and x.at == places[x.view.buffer].at
