@@ -3,12 +3,14 @@ a step h is exp(-pi^2/h^2)."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
-from math import factorial
 
 from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath.error_function import erfcx as plain_erfcx
 from symdl.backends.vmath.error_function import erfinv as plain_erfinv
 from symdl.backends.vmath.forms import Pair, fast_two_sum, merge, polynomial, two_product, two_sum
+from symdl.backends.vmath.logarithm import log as plain_log
 from symdl.backends.wide import arithmetic as a
 from symdl.backends.wide import exponential, numbers, pairs, tables
 from symdl.backends.wide.numbers import Number
@@ -18,8 +20,9 @@ NEAR = 0.5
 STEP = Fraction(11, 32)  # of the rule; its square times n^2 is a float
 NODES = 26  # exp(-(n h)^2) beyond is below 2^-114
 POLE = 9.0  # just below pi/h: the residue at x counts up to here
+CLOSE = 2.0**-20  # so near 1 the low limb of an operand counts in the first digits of erfinv
 HUGE = 60.0  # an exponent from which erfcx(x) is 1/(x sqrt(pi))
-SERIES = tuple(Fraction((-1) ** k, factorial(k) * (2 * k + 1)) for k in range(22))  # erf(x) sqrt(pi)/(2x) in x^2
+SERIES = tuple(Fraction((-1) ** k, math.factorial(k) * (2 * k + 1)) for k in range(22))  # erf(x) sqrt(pi)/(2x) in x^2
 
 
 def _two_over_root_pi(b: Builder) -> Pair:
@@ -162,24 +165,37 @@ def erfcx(b: Builder, x: Number) -> Number:
     return a.choose(b, near, numbers.normal(b, inner), a.choose(b, below, low, tail))
 
 
+def _inverse_tail(b: Builder, rest: Reg) -> Reg:
+    """The y with erfc y = rest < 2^-20, of one limb, 2^-35: y^2 + log(y sqrt(pi)) is about -log rest; two steps of Newton
+    on y^2 - log erfcx y, whose derivative is 2/(sqrt(pi) erfcx y)."""
+    level = b.fneg(plain_log(b, rest))
+    y = b.sqrt(b.sub(level, b.fma(plain_log(b, level), b.const(0.5, "float64"), 0.5 * math.log(math.pi))))
+    for _ in range(2):
+        tail = plain_erfcx(b, y)
+        miss = b.sub(b.sub(b.mul(y, y), level), plain_log(b, tail))
+        y = b.sub(y, b.mul(b.mul(miss, tail), 0.5 * math.sqrt(math.pi)))
+    return y
+
+
 def erfinv(b: Builder, x: Number) -> Number:
-    """The y with erf y = x: the plain answer and two steps of Newton on the smaller of erf and erfc; 2^-98 where float64
-    tells x from 1."""
+    """The y with erf y = x: an answer of one limb and two steps of Newton on the smaller of erf and erfc; 2^-98."""
     x = numbers.normal(b, x)
     size = a.absolute(b, x)
-    start = numbers.ordinary(b, size)[0]
-    guess = plain_erfinv(b, b.select(b.compare("lt", start, 1.0), start, 0.5))
-    y = numbers.from_pair(b, (guess, b.const(0.0, "float64")))
     one, slope = a.fixed(b, 1), Number(*_two_over_root_pi(b), b.const(0.0, "float64"), 1)
+    start, rest = numbers.ordinary(b, size)[0], a.sub(b, one, size)
+    left = numbers.ordinary(b, rest)[0]
+    inside, close = b.compare("gt", left, 0.0), b.compare("lt", left, CLOSE)
+    tail = _inverse_tail(b, b.select(b.and_(inside, close), left, CLOSE))
+    guess = b.select(close, tail, plain_erfinv(b, b.select(close, 0.5, start)))
+    y = numbers.from_pair(b, (guess, b.const(0.0, "float64")))
     for _ in range(2):
         high = b.compare("gt", start, 0.5)
         near, far = numbers.shared(b, "erf", erf, y), numbers.shared(b, "erfc", erfc, y)
-        miss = a.choose(b, high, a.sub(b, a.sub(b, one, size), far), a.sub(b, near, size))
+        miss = a.choose(b, high, a.sub(b, rest, far), a.sub(b, near, size))
         y = a.sub(b, y, a.div(b, miss, a.mul(b, slope, gaussian(b, y, -1))))
     y = a.choose(b, b.compare("lt", size.exponent, -200.0), a.div(b, size, slope), y)
     y = numbers.normal(b, y)
-    edge = b.select(b.compare("eq", start, 1.0), b.const(float("inf"), "float64"), float("nan"))
-    inside = b.compare("lt", start, 1.0)
+    edge = b.select(b.compare("eq", left, 0.0), b.const(float("inf"), "float64"), float("nan"))
     found = Number(b.select(inside, y.high, edge), b.select(inside, y.low, 0.0), y.exponent)
     found = Number(found.high, found.low, b.select(inside, y.exponent, INFINITE))
     return exponential.signed_as(b, found, x)
