@@ -53,11 +53,12 @@ def loaded(name: str, form: str, dtype: str = "float64") -> Apply:
 Runner = Callable[..., list[Any]]
 
 
-def compiled(made: Program, backend: CpuBackend = CPU) -> Runner:
+def compiled(made: Program, backend: CpuBackend = CPU, shared: bool = False) -> Runner:
     executable = backend.compile(made)
 
     def call(*arrays: Any) -> list[Any]:
-        status, outputs = executable.execute(executable.bind(list(arrays)))
+        given = ([], list(arrays)) if shared else (list(arrays),)
+        status, outputs = executable.execute(executable.bind(*given))
         assert status == 0
         return list(outputs)
 
@@ -68,11 +69,11 @@ def compiled(made: Program, backend: CpuBackend = CPU) -> Runner:
 def in_full(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
     """Compiles a Program without attempts, and without vectors, which takes half the time."""
 
-    def call(made: Program, backend: CpuBackend = CPU) -> Runner:
+    def call(made: Program, backend: CpuBackend = CPU, shared: bool = False) -> Runner:
         with monkeypatch.context() as patch:
             patch.setattr(attempts, "narrowed", lambda loop, fused, ranged, digits=True: None)
             patch.setattr(vectors, "plan_for", lambda loop, vector_bytes: None)
-            return compiled(made, backend)
+            return compiled(made, backend, shared)
 
     return call
 
@@ -291,6 +292,40 @@ def test_sums(form: str, primitive: str, schedule: str, in_full: Any) -> None:
     for row in rows:
         for got, expected in zip(tried(row), full(row), strict=True):
             agree(got, expected, 16)
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_sums_of_what_is_written_over(form: str, in_full: Any) -> None:
+    """x[i] = sqrt(x[i]^2) + 1, the sum of squares and that of x being taken on the way, with one variable behind another."""
+    x, v = Load(contiguous("x", "float64", (n,)), (i,)), Ref("v", form)
+    body = (
+        Local("u", op("cast", form, x)),
+        Local("v", op("mul", form, Ref("u", form), Ref("u", form))),
+        Store(x.view, (i,), op("add", "float64", op("cast", "float64", op("sqrt", form, v)), Const(1.0, "float64"))),
+        Assign("s", op("add", form, Ref("s", form), v)),
+        Assign("t", op("add", "float64", Ref("t", "float64"), op("cast", "float64", Ref("u", form)))),
+    )
+    last: list[Value] = [op("cast", "float64", op("sqrt", form, Ref("s", form))), Ref("t", "float64")]
+    outputs = [Store(contiguous("o", "float64", (2,)), (k,), y) for k, y in enumerate(last)]
+    starts = Local("s", Const(0, form)), Local("t", Const(0.0, "float64"))
+    buffers = {"x": Buffer("x", "float64", (n,), "shared"), "o": Buffer("o", "float64", (2,), "output")}
+    kernel = Kernel((*starts, For(I, n, body, "vector"), *outputs))
+    made = Program(buffers, (Binding(N, "x", 0),), (), (kernel,), ())
+    verify(made)
+    assert "good" in CPU.text(made)  # it is tried
+    rng = np.random.default_rng(4)
+    rows = [rng.normal(size=LANES) * scale for scale in (1.0, 1e-170, 1e170)] + [numbers(rng, 99, 900), np.zeros(0)]
+    for row in rows:
+        found = []
+        for how in (compiled, in_full):
+            run = how(made, shared=True)
+            array = row.copy()
+            length, plain = run(array)[0]
+            found.append(np.r_[length, array])
+            np.testing.assert_allclose(array, np.abs(row) + 1, rtol=1e-15)
+            if np.abs(row).max(initial=0) < 1e300:
+                np.testing.assert_allclose(plain, math.fsum(row), rtol=1e-12, atol=1e-13 * np.abs(row).sum())
+        agree(found[0], found[1], 16)
 
 
 def test_sums_of_what_is_plain_again(in_full: Any) -> None:

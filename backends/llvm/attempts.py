@@ -8,7 +8,7 @@ So no number depends on the lanes beside it. A loop that adds up numbers with an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial as bound
 from typing import Any
 
@@ -16,14 +16,14 @@ from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.halves import halves, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
-from symdl.backends.llvm.plans import MOST_LANES, Plan, Sum, plan_for
+from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import FLAG, Stretch, stretch
 from symdl.backends.llvm.vectors import VectorWriter
+from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.mixed import MIXED
-from symdl.backends.wide.ranges import Attempt
 from symdl.backends.wide.short import SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.number_forms import LIMBS, WIDE
@@ -31,7 +31,6 @@ from symdl.types import Symbol, symbols
 
 RARE = "cold noinline nounwind"
 CALLED, LEFT = 12, 48  # operations on number forms that are written out: where lanes have failed, in the rest of a loop
-EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 
 
 class AttemptWriter(VectorWriter):
@@ -48,6 +47,7 @@ class AttemptWriter(VectorWriter):
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
         self.cold: dict[tuple[int, int], Cold] = {}  # by the id of the loop, and lanes
         self.kept: list[Any] = []  # a writer knows values by their ids
+        self.in_parts: dict[int, tuple[tuple[For, ...], For]] = {}  # by the id of the loop, which is kept
         self.stretches: dict[int, tuple[Stretch | None, tuple[Stmt, ...]]] = {}  # by the id of their first statement
 
     def statements(self, body: tuple[Stmt, ...]) -> None:
@@ -125,12 +125,15 @@ class AttemptWriter(VectorWriter):
 
     def statement(self, statement: Stmt) -> None:
         """Emit one statement."""
-        tried = self.as_whole(statement) if isinstance(statement, For) else None
-        if tried is None:
+        if not isinstance(statement, For):
             super().statement(statement)
-        else:
-            assert isinstance(statement, For)
-            self.whole(statement, tried)
+            return
+        for loop in self.sums_first(statement):
+            tried = self.as_whole(loop)
+            if tried is None:
+                super().statement(loop)
+            else:
+                self.whole(loop, tried)
 
     def plan_of(self, loop: For) -> Plan | None:
         """As many lanes as float32 has, where that is what is tried."""
@@ -387,6 +390,22 @@ class AttemptWriter(VectorWriter):
             return None
         return Whole.of(loop, tried, self.target.fma)
 
+    def sums_first(self, loop: For) -> tuple[For, ...]:
+        """A loop that writes over what it reads, and so cannot be repeated, as one that adds up numbers with an exponent and
+        one that does the rest: rounds of vectors read what no other round writes. Other loops as they are."""
+        found = self.in_parts.get(id(loop))
+        if found is None:
+            wide = [s for s in loop.body if isinstance(s, Assign) and s.value.dtype in NARROW]
+            stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}
+            loaded = {item.view.buffer for item in walk(*loop.body) if isinstance(item, Load)} if wide else set()
+            possible = loop.schedule == "vector" and plan_for(loop, self.target.vector_bytes) is not None
+            parts: tuple[For, ...] = (loop,)
+            if stored & loaded and possible and narrowed(loop, self.target.fma, self.ranged, digits=False) is not None:
+                rest = [s for s in loop.body if not isinstance(s, Local) and not any(s is w for w in wide)]
+                parts = tuple(replace(loop, body=with_variables(loop, chosen)) for chosen in (wide, rest))
+            found = self.in_parts[id(loop)] = parts, loop
+        return found[0]
+
     def whole(self, loop: For, tried: Whole) -> None:
         """The attempt at all rounds, then, if it has failed, all rounds in full."""
         self.kept.append(tried)
@@ -407,11 +426,6 @@ class AttemptWriter(VectorWriter):
             self.jump(join)
         self.label(join)
         self.forget(changed_in(loop.body))
-
-
-def begins(sum_: Sum) -> bool:
-    """Whether it is known what a sum without summands is."""
-    return sum_.primitive in EMPTY and (sum_.dtype.startswith("float") or sum_.primitive == "add")
 
 
 def _call(name: str, area: str, word: str, passed: Sequence[str], lane: str, index: str) -> str:
@@ -453,57 +467,3 @@ class Room:
             offsets[place] = total
             total += -(-lanes * ITEM_BYTES[dtype] // 64) * 64
         return Room(offsets, total, lanes)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A loop without exponents: what stands before it, itself, whether it has failed, and what stands after if not."""
-
-    before: tuple[Stmt, ...]
-    loop: For
-    failed: Value
-    after: tuple[Stmt, ...]
-
-    @staticmethod
-    def of(loop: For, tried: Narrowed, fused: bool) -> Whole:
-        before: list[Stmt] = []
-        body: list[Stmt] = []
-        after: list[Stmt] = []
-        check = Attempt(fused)
-        nothing = Const(0, "int64")
-
-        def flag(name: str, value: Value | None) -> Value | None:
-            """Whether the value holds in any round, as a word: as wide as the numbers that it is about."""
-            if value is None:
-                return None
-            before.append(Local(name, nothing))
-            found = Ref(name, "int64")
-            word = Apply("cast", (value,), "int64")
-            body.append(Assign(name, Apply("bitwise_or", (found, word), "int64")))
-            return Apply("ne", (found, nothing), "bool")
-
-        failed = flag("failed", tried.failed)
-        if failed is not None:
-            check.troubles.append(failed)
-        for place, statement in enumerate(loop.body):
-            if isinstance(statement, Store):
-                body.append(Store(statement.view, statement.at, tried.values[place]))
-            elif isinstance(statement, Assign):
-                assert isinstance(statement.value, Apply)
-                value, dtype, primitive = tried.values[place], statement.value.dtype, statement.value.primitive
-                name = f"tried {statement.name}"
-                start = EMPTY[primitive] if dtype.startswith("float") else 0
-                before.append(Local(name, Const(start, value.dtype)))
-                total = Ref(name, value.dtype)
-                body.append(Assign(name, Apply(primitive, (total, value), value.dtype)))
-                result = total if value.dtype == dtype else Apply("cast", (total,), dtype)
-                after.append(Assign(statement.name, Apply(primitive, (Ref(statement.name, dtype), result), dtype)))
-                if place in tried.sums:
-                    reach = tried.sums[place]
-                    size = Apply("abs", (check.high_limb(total),), "float64")
-                    check.troubles.append(check.beyond(size, check.most(reach)))
-                    if reach.under:
-                        check.troubles.append(check.lost(size, flag(f"{name} is not 0", reach.nonzero)))
-        condition = check.failed()
-        assert condition is not None
-        return Whole(tuple(before), For(loop.index, loop.extent, tuple(body), loop.schedule), condition, tuple(after))

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.builder import Reg
-from symdl.backends.llvm.attempts import AttemptWriter, Whole
+from symdl.backends.llvm.attempts import AttemptWriter
 from symdl.backends.llvm.draws import in_order
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, Module, Target
 from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in
+from symdl.backends.llvm.whole_loops import Whole
 from symdl.backends.vmath.philox import DRAWS, block_of, elements
 from symdl.loops import (
     Apply,
