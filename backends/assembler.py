@@ -29,7 +29,7 @@ HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+
 NAME = re.compile(r"@([\w.]+)")
 R = TypeVar("R")
 _lock = threading.Lock()
-_cleaners: dict[str, list[tuple[Any, Any]]] = {}  # by machine: those that no thread is using
+_kept: dict[str, list[tuple[Any, Any, dict[int, Any]]]] = {}  # by machine: tools that no thread is using
 _initialized = False
 
 
@@ -132,23 +132,25 @@ def translated(text: str, machine: Machine, level: int = 1, readable: bool = Fal
     context = llvm.create_context()
     with llvm.parse_assembly(text, context) as module:  # closed here: a garbage collector might free the context first
         module.verify()
-        with _cleaner(machine) as (passes, builder):
-            return _emitted(module, machine.create(level), passes, builder, readable)
+        with _tools(machine) as (passes, builder, targets):
+            if level not in targets:
+                targets[level] = machine.create(level)
+            return _emitted(module, targets[level], passes, builder, readable)
 
 
 @contextmanager
-def _cleaner(machine: Machine) -> Iterator[tuple[Any, Any]]:
-    """The passes that run, and their builder, for one thread at a time. They are kept, since LLVM does not free all of a
-    builder: 1.7 KB would be lost at each compilation."""
+def _tools(machine: Machine) -> Iterator[tuple[Any, Any, dict[int, Any]]]:
+    """The passes that run, their builder, and target machines by level, for one thread at a time. They are kept: to make
+    them takes as long as to translate ten lines, and LLVM does not free all of a builder, but 1.7 KB at each compilation."""
     with _lock:
-        kept = _cleaners.setdefault(machine.fingerprint(), [])
+        kept = _kept.setdefault(machine.fingerprint(), [])
         found = kept.pop() if kept else None
     if found is None:
         passes = llvm.create_new_module_pass_manager()
         passes.add_sroa_pass()
         passes.add_simplify_cfg_pass()
         tuning = llvm.create_pipeline_tuning_options(speed_level=1)
-        found = passes, llvm.create_pass_builder(machine.create(), tuning)
+        found = passes, llvm.create_pass_builder(machine.create(), tuning), {}
     try:
         yield found
     finally:

@@ -16,7 +16,8 @@ from types import TracebackType
 
 from symdl.backends.assembler import FUNCTIONS, HEADER, NAME, Machine, together, translated
 
-LINES = 300  # of a part, at least: some 5 ms of work, of which 2 are the price of a part
+LINES = 300  # of a part, as a rule: some 5 ms of work, of which 1 is the price of a part
+LEAST = 100
 
 
 class Streamed:
@@ -52,6 +53,8 @@ class Streamed:
                 name, *_ = NAME.findall(line)
                 self._lines[name] = line
         self._declared |= declarations
+        if self._length >= LEAST and self._length + function.count("\n") > 2 * LINES:  # a long one is a part of its own
+            self._hand_over()
         self._function(function)
         if self._length >= LINES:
             self._hand_over()

@@ -119,15 +119,15 @@ def test_a_text_that_is_wrong_is_refused_and_leaves_nothing_to_the_garbage_colle
     gc.collect()  # a module that is freed after its context is a crash
 
 
-def test_passes_and_their_builder_are_used_again() -> None:
+def test_passes_their_builder_and_target_machines_are_used_again() -> None:
     text = module(400)
     object_code([text], MACHINE)
-    kept = list(assembler._cleaners[MACHINE.fingerprint()])
+    kept = list(assembler._kept[MACHINE.fingerprint()])
     assert kept
     with pytest.raises(RuntimeError):
         object_code(["define"], MACHINE)
     object_code([text], MACHINE)
-    assert assembler._cleaners[MACHINE.fingerprint()] == kept  # LLVM loses 1.7 KB with each that is made
+    assert assembler._kept[MACHINE.fingerprint()] == kept  # LLVM loses 1.7 KB with each that is made
 
 
 def streamed_module(threads: int) -> bytes:
