@@ -183,7 +183,7 @@ class VectorWriter(KernelWriter):
             self.set(sum_.variable, total)
         else:
             before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
-            total = self.together(sum_, before, found)
+            total = self.as_one_sum(sum_, before, found)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
 
     def totals(self, sum_: Sum, pointer: str, found: Reg) -> Reg:
@@ -230,12 +230,12 @@ class VectorWriter(KernelWriter):
             half = lanes // 2
             halves = [self.some_lanes(found, lanes, range(at, at + half)) for at in (0, half)]
             self.take(half)
-            found, lanes = self.together(sum_, *halves), half
+            found, lanes = self.as_one_sum(sum_, *halves), half
             self.take(0)
-        total = self.together(sum_, self.lane(found, 2, 0), self.lane(found, 2, 1))
+        total = self.as_one_sum(sum_, self.lane(found, 2, 0), self.lane(found, 2, 1))
         self.set(sum_.variable, emit(self, sum_.primitive, self.get(sum_.variable), total, dtype=sum_.dtype))
 
-    def together(self, sum_: Sum, x: Reg, y: Reg) -> Reg:
+    def as_one_sum(self, sum_: Sum, x: Reg, y: Reg) -> Reg:
         """Two partial sums as one."""
         if sum_.dtype == "float64x2" and sum_.primitive == "add":
             return numbers.join(self, sum_.dtype, *pairs.gathered(self, numbers.pair(self, x), numbers.pair(self, y)))

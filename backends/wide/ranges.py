@@ -121,9 +121,25 @@ class Attempt:
         return self.noted(found)
 
     def failed(self) -> Value | None:
-        """Whether the attempt has failed, in terms of the attempt; None if it never does."""
+        """Whether the attempt has failed, in terms of the attempt; None if it never does. A sum of sizes is looked at for
+        all that shall not be too large: one comparison, as good but next to the very largest."""
         found: Value | None = None
+        troubles: list[Value] = []
+        sizes: dict[str, dict[int, tuple[Value, float]]] = {}  # by their dtypes, with what they are at most
         for condition in self.troubles:
+            match condition:
+                case Apply("invert", (Apply("le", (size, Const(limit))),)):
+                    before = sizes.setdefault(size.dtype, {}).setdefault(id(size), (size, float(limit)))
+                    sizes[size.dtype][id(size)] = size, min(before[1], float(limit))
+                case _:
+                    troubles.append(condition)
+        for dtype, group in sizes.items():
+            total, *rest = (size for size, _ in group.values())
+            for size in rest:
+                total = Apply("add", (total, size), dtype)
+            limit = self.constant(min(most for _, most in group.values()), dtype)
+            troubles.append(Apply("invert", (Apply("le", (total, limit), "bool"),), "bool"))
+        for condition in troubles:
             found = condition if found is None else Apply("bitwise_or", (found, condition), "bool")
         return found
 

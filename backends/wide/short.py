@@ -127,8 +127,11 @@ def logistic_tail(b: Builder, x: Pair) -> Pair:
 def add(b: Builder, x: Pair, y: Pair) -> Pair:
     """x + y, wrong by 2^-104 of the larger, as it is of the sum where a low limb is missing."""
     total, low = two_sum(b, x[0], y[0])
-    for limb in (x[1], y[1]):
-        low = low if numbers.is_nothing(limb) else b.add(low, limb)
+    limbs = [limb for limb in (x[1], y[1]) if not numbers.is_nothing(limb)]
+    if not limbs:
+        return total, low
+    for limb in limbs:
+        low = b.add(low, limb)
     high = b.add(total, low)
     usual = b.compare("one", high, 0.0)  # else the sign of 0, and infinities, are the plain sum's
     return b.select(usual, high, total), b.select(usual, b.sub(low, b.sub(high, total)), 0.0)
