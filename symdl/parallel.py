@@ -298,7 +298,7 @@ class Cutter:
         for name, (primitive, identity) in carried.sums.items():
             total = Apply(primitive, (Ref(name, identity.dtype), Load(totals[name], (c,))), identity.dtype)
             combine.append(For(Symbol(BLOCK_INDEX), count, (Assign(name, total),)))
-        inside = (rounds,) if carried.sums or carried.temps else by_columns(rounds)
+        inside = by_columns(rounds) if self.by_columns and not carried.sums and not carried.temps else (rounds,)
         return For(Symbol(BLOCK_INDEX), count, (*before, *inside, *after), "parallel"), combine
 
     def temp(self, dtype: str, shape: tuple[Extent, ...]) -> View:
