@@ -256,7 +256,7 @@ class CpuExecutable:
                 with gate:
                     executable._take(code)
 
-        self._first = True
+        self._first = not self.interface.routines  # Python's functions may take as long as they like
         self._job = later(make, lambda: itself() is not None and not ending())
         self._job.then(take)
 

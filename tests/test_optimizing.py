@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -372,19 +373,25 @@ assert (f(np.ones((3, 3))) == before).all() and (before == 4).all()
     assert done.returncode == 0, done.stderr
 
 
-def test_a_first_call_is_waited_for(held: threading.Event) -> None:
-    """No code is begun to be optimized meanwhile."""
-    seen: list[int] = []
-
-    def look(a: np.ndarray) -> np.ndarray:
-        seen.append(len(optimizing._holding))
-        return a
-
+def test_a_first_call_is_waited_for(held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No code is begun to be optimized meanwhile, but where a call may take as long as it likes."""
     x = T.dvector("x")
-    f = symdl.function([x], symdl.as_op([T.dvector], [T.dvector], lambda shapes: shapes)(look)(T.exp(x)) * 2)
-    for _ in range(2):
-        f(np.ones(3))
-    assert seen == [1, 0]
+    own = symdl.as_op([T.dvector], [T.dvector], lambda shapes: shapes)(np.cos)
+    for formula, expected in ((T.exp(x) * 2, [1, 0]), (own(T.exp(x)), [0, 0])):
+        f, seen = symdl.function([x], formula), []
+        way_in = executable_of(f)._entry_code
+        work = way_in.work
+
+        def looked(*given: object, work: Any = work, seen: list[int] = seen) -> int:
+            seen.append(len(optimizing._holding))
+            status: int = work(*given)
+            return status
+
+        with monkeypatch.context() as patch:
+            patch.setattr(way_in, "work", looked)
+            for _ in range(2):
+                f(np.ones(3))
+        assert seen == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
