@@ -131,6 +131,28 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     return found
 
 
+def spread(outputs: Sequence[Expr], values: Mapping[Expr, Any], found: Sequence[Any]) -> list[Any]:
+    """How far each of the outputs' exact values goes from those found where the leaves move by half a unit in their last
+    place, neighbours in opposite directions: what inputs that were rounded leave open."""
+    out = [np.full(np.shape(f), mpmath.mpf(0), object) for f in found]
+    for sign in (1, -1):
+        now = _evaluated(outputs, values, DECIDED[-1], True, moved=sign)
+        for far, f, v in zip(out, found, now, strict=True):
+            for at in np.ndindex(np.shape(f)):
+                gap = abs(v[at] - f[at])
+                far[at] = max(far[at], gap) if mpmath.isfinite(gap) else far[at]
+    return out
+
+
+def _moved(array: Any, exactly: Any, sign: int) -> Any:
+    """An array's exact values, every second half an ulp above, the others as far below."""
+    out = np.empty(array.shape, object)
+    for k, (at, v) in enumerate(np.ndenumerate(array)):
+        step = mpmath.mpf(float(np.spacing(np.abs(v)))) / 2
+        out[at] = exactly[at] + (step if k % 2 else -step) * sign
+    return out
+
+
 def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
     """The rows in which what is no number is lost again: a NaN that is compared or not the largest, a quotient by 0."""
     operands = np.broadcast_arrays(*inputs)
@@ -217,14 +239,21 @@ Watch = Callable[[Expr, list[Any], Any], None]
 
 
 def _evaluated(
-    outputs: Sequence[Expr], values: Mapping[Expr, Any], bits: int, named: bool, watch: Watch | None = None
+    outputs: Sequence[Expr],
+    values: Mapping[Expr, Any],
+    bits: int,
+    named: bool,
+    watch: Watch | None = None,
+    moved: int = 0,
 ) -> list[Any]:
     with mpmath.workprec(bits):
         env: dict[Expr, Any] = {}
         arrays = {leaf: np.asarray(v, leaf.type.dtype) for leaf, v in values.items()}
         sizes = bind(arrays)
-        for leaf, array in arrays.items():
+        for k, (leaf, array) in enumerate(arrays.items()):
             env[leaf] = _reals(array) if is_float(leaf.type.dtype) else array
+            if moved and is_float(leaf.type.dtype):
+                env[leaf] = _moved(array, env[leaf], moved if k % 2 else -moved)
         for node in topological(*outputs):
             if node not in env:
                 params = {k: concrete(v, sizes) for k, v in node.params.items()}

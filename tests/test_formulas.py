@@ -16,7 +16,7 @@ from test_every_op import WITH_NUMBERS
 
 import symdl.tensor as T
 from symdl.expr import topological
-from symdl.verify import decided
+from symdl.verify import decided, spread
 
 NOT_FORMULAS = {
     "where",  # written by the author itself
@@ -71,3 +71,13 @@ def test_a_truth_that_no_precision_settles_is_none() -> None:
         assert truth.tolist() == [0, 0, 0]
     (kept,) = decided([T.erf(x)], at)
     assert kept.tolist()[1:] == [1, 1]
+
+
+def test_the_spread_of_a_value_is_what_half_an_ulp_of_its_inputs_makes() -> None:
+    x, y = T.dvector("x"), T.dvector("y")
+    at = {x: np.array([1.0, 4.0]), y: np.array([1.0, 3.0])}
+    outputs = [x - y, x * x, x - x]
+    gap, square, nothing = spread(outputs, at, decided(outputs, at))
+    assert list(gap) == [mpmath.ldexp(1, -52), mpmath.ldexp(3, -52)]  # both move, in opposite directions
+    assert [float(v) for v in square] == pytest.approx([2.0**-52, 2.0**-48])
+    assert list(nothing) == [0, 0]
