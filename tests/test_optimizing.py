@@ -378,7 +378,8 @@ def test_a_first_call_is_waited_for(held: threading.Event, monkeypatch: pytest.M
     x = T.dvector("x")
     own = symdl.as_op([T.dvector], [T.dvector], lambda shapes: shapes)(np.cos)
     for formula, expected in ((T.exp(x) * 2, [1, 0]), (own(T.exp(x)), [0, 0])):
-        f, seen = symdl.function([x], formula), []
+        f = symdl.function([x], formula)
+        seen: list[int] = []
         way_in = executable_of(f)._entry_code
         work = way_in.work
 
