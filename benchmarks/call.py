@@ -5,7 +5,8 @@
 scalar: x + 1 of one number given as a Python float; vector: x + 1 of 10 doubles; inputs: the sum of 20 vectors of 10
 doubles, plus 1; update: a shared vector of 10 doubles counts by 1. An engine gets arguments of its own kind, JAX also
 NumPy's arrays. The engines run in turn, a millisecond each; the best round counts, in wall time, the loop over the
-calls included. Peers that are not installed are left out.
+calls included. Where two processors share a core, a neighbour at work doubles every engine's times while it works: short
+rounds find the gaps. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
