@@ -418,7 +418,7 @@ def topological(*roots: Expr) -> Iterator[Expr]:
         if node in seen:
             stack.pop()
         elif missing := [i for i in node.inputs if i not in seen]:
-            stack.extend(reversed(missing))
+            stack += missing[::-1]
         else:
             stack.pop()
             seen.add(node)

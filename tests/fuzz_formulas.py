@@ -35,7 +35,7 @@ from random_formulas import CANDIDATES, POINTS, Formula, formula
 from ulps import distance
 
 import symdl
-from symdl.evaluate import evaluate
+from symdl.evaluate import Evaluation, evaluate
 from symdl.expr import Expr
 from symdl.verify import decided, spread
 
@@ -65,9 +65,10 @@ def points(one: Formula) -> dict[Expr, Array]:
     """Values of the leaves: candidates at which NumPy has a finite value, but for the last, which may be any."""
     finite: list[int] = []
     rest: list[int] = []
+    run = Evaluation({})  # nothing here has an unknown size
     for start in range(0, CANDIDATES, POINTS):
         rows = list(range(start, start + POINTS))
-        for k, value in zip(rows, evaluate(one.outputs[:1], one.at(rows))[0], strict=True):
+        for k, value in zip(rows, run.computed(one.outputs[:1], one.at(rows))[0], strict=True):
             (finite if np.isfinite(value) else rest).append(k)
         if len(finite) >= POINTS - 1 and rest:
             break

@@ -3,13 +3,11 @@ process has translated of the vocabulary (exp in two limbs, gammaln with an expo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-
-from symdl.backends.assembler import FUNCTIONS, HEADER, Machine, distributed, object_code
+from symdl.backends.assembler import HEADER, together, translated
 from symdl.backends.cpu import CpuBackend, CpuExecutable, libraries
 from symdl.backends.interface import Interface
 from symdl.backends.llvm import emit
@@ -18,37 +16,45 @@ from symdl.compilation import Graph, compiled, lowered
 from symdl.expr import Expr
 from symdl.program import Program
 
-WORDS = "symdl_"  # how the names of functions begin that many programs share
-
-
-class _Machine(Machine):
-    def create(self, level: int = 0) -> Any:
-        return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=0, reloc="default", codemodel="jitdefault", jit=True
-        )
-
 
 class _Backend(CpuBackend):
     def __init__(self) -> None:
         super().__init__()
-        self.machine = _Machine()
-        self.known: dict[str, bytes] = {}  # object code of single functions, by their texts
+        self.known: dict[str, bytes] = {}  # object code of words, by their texts
 
     def compile(
         self, program: Program, constants: Sequence[Any] = (), timed: bool = False, routines: Sequence[Routine] = ()
     ) -> CpuExecutable:
         """The same machine code, put together of pieces; there is no better code to come."""
-        text = emit(program, self.machine.target())
-        names = [found["name"] for f in FUNCTIONS.split(text)[1:] if (found := HEADER.match(f))]
-        shared = [name for name in names if name.startswith(WORDS)]
-        place = {name: k for k, name in enumerate(shared, 1)}
-        own, *pieces = distributed(text, [place.get(name, 0) for name in names], len(shared) + 1)
-        code = object_code([own], self.machine)
-        for piece in pieces:
-            if piece not in self.known:
-                self.known[piece] = object_code([piece], self.machine)
-            code += self.known[piece]
+        own: list[str] = []
+        needed: set[str] = set()
+
+        def told(function: str, declarations: Set[str]) -> None:
+            own.append(function)
+            needed.update(declarations)
+
+        emit(program, self.machine.target(), told=told)
+        words = {text: _declared(text) for text in sorted(needed) if "define " in text}
+        lines = sorted(needed - words.keys())
+        code = self.code("\n".join(own), lines, words.values())
+        for word in words:
+            if word not in self.known:
+                others = [declared for other, declared in words.items() if other != word]
+                self.known[word] = self.code(word.replace("define internal ", "define "), lines, others)
+            code += self.known[word]
         return self.load(Interface.of(program, libraries(program)), code, constants, routines)
+
+    def code(self, functions: str, lines: Iterable[str], declared: Iterable[str]) -> bytes:
+        """Of functions, with the declarations and constants that they may need, and declarations of other functions."""
+        needed = [line for line in lines if not line.startswith("@") or line.partition(" ")[0] in functions]
+        text = "\n".join([self.machine.target().head, *needed, *declared, functions, ""])
+        return together([translated(text, self.machine, 0)])
+
+
+@cache
+def _declared(word: str) -> str:
+    """The declarations of the functions of a text."""
+    return "\n".join(f"declare {found['signature']}" for found in HEADER.finditer(word))
 
 
 @cache

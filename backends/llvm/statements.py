@@ -139,22 +139,23 @@ class KernelWriter(Writer):
 
     def value(self, root: Value) -> Reg:
         """The value in a register. Chains of operations are followed without recursion."""
+        known = self.found
+        found = known(root)
+        if found is not None:
+            return found
         stack = [root]
         while stack:
             item = stack[-1]
-            if self.found(item) is not None:
+            if known(item) is not None or self.settled(item):
                 stack.pop()
                 continue
-            if self.settled(item):
-                stack.pop()
-                continue
-            missing = [part for part in self.operands_first(item) if self.found(part) is None]
+            missing = [part for part in self.operands_first(item) if known(part) is None]
             if missing:
-                stack += reversed(missing)
+                stack += missing[::-1]
                 continue
             stack.pop()
             self.remember(item, self.compute(item))
-        found = self.found(root)
+        found = known(root)
         assert found is not None
         return found
 
@@ -206,31 +207,37 @@ class KernelWriter(Writer):
         return () if isinstance(item, Guard) else parts(item)
 
     def found(self, item: Value) -> Reg | None:
+        number, in_lanes = id(item), self.lanes
         for scope in reversed(self.scopes):
-            known = (scope.vectors if self.lanes else scope.values).get(id(item))
+            known = (scope.vectors if in_lanes else scope.values).get(number)
             if known is not None:
                 return known
         return None
 
     def dependencies(self, root: Value) -> frozenset[Dependency]:
         """Buffers, variables and loop indices that a value depends on, directly or not."""
-        known = self.reads.get(id(root))
+        reads = self.reads
+        known = reads.get(id(root))
         if known is not None:
             return known
         stack = [root]
         while stack:
             item = stack[-1]
-            missing = [part for part in parts(item) if id(part) not in self.reads]
+            inside = parts(item)
+            missing = [part for part in inside if id(part) not in reads]
             if missing:
                 stack += missing
                 continue
             stack.pop()
-            if id(item) in self.reads:
+            if id(item) in reads:
                 continue
             total: frozenset[Dependency] = frozenset()
-            for part in parts(item):
-                if not self.reads[id(part)] <= total:
-                    total |= self.reads[id(part)]
+            for part in inside:
+                if not reads[id(part)] <= total:
+                    total |= reads[id(part)]
+            if isinstance(item, Apply):  # nearly all: it names nothing itself
+                reads[id(item)] = total
+                continue
             if isinstance(item, Load):
                 total |= {("buffer", item.view.buffer)}
             if isinstance(item, Ref):
@@ -238,8 +245,8 @@ class KernelWriter(Writer):
             named = {("index", str(s)) for e in extents_in(item) for s in symbols(e) if s in self.indices}
             if not named <= total:
                 total |= named
-            self.reads[id(item)] = total
-        return self.reads[id(root)]
+            reads[id(item)] = total
+        return reads[id(root)]
 
     def forget(self, changed: set[Dependency]) -> None:
         """Values that read what has changed, or is about to change in a loop, are no longer known."""
@@ -251,6 +258,11 @@ class KernelWriter(Writer):
     def compute(self, item: Value) -> Reg:
         """A value whose operands are in registers."""
         match item:
+            case Apply(primitive, args, dtype):  # first, for nearly all are
+                if primitive not in EMIT:
+                    raise ProgramError(f"no machine code for the primitive {primitive}")
+                write = call if self.calling else emit
+                return write(self, primitive, *map(self.value, args), dtype=dtype)
             case Load(view, at):
                 return self.load(self.address(view, at), view.dtype)
             case Const(number, dtype):
@@ -266,11 +278,6 @@ class KernelWriter(Writer):
                 return self.position(index, item.dtype)
             case Guard():
                 return self.guard(item)
-            case Apply(primitive, args, dtype):
-                if primitive not in EMIT:
-                    raise ProgramError(f"no machine code for the primitive {primitive}")
-                write = call if self.calling else emit
-                return write(self, primitive, *map(self.value, args), dtype=dtype)
         raise ProgramError(f"not a value: {item!r}")
 
     def position(self, word: str, dtype: str) -> Reg:
