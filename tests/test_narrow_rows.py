@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from quick_code import quickly
 
+import symdl
 import symdl.tensor as T
-from symdl.compilation import Graph, lowered
+from symdl.backends.cpu import CpuBackend
+from symdl.compilation import Graph, compiled, lowered
 from symdl.evaluate import evaluate
 from symdl.expr import Expr
 from symdl.loops import For, Stmt, walk
@@ -50,3 +52,32 @@ def test_numbers(name: str, dtype: str) -> None:
                 given[rows // 2, 0] = np.nan
             (true,) = evaluate([out], {x: given})
             np.testing.assert_allclose(run([given])[0], true, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_on_lesser_processors(name: str, lesser: CpuBackend) -> None:
+    """Shorter vectors, and none of these instructions: the oracle's numbers, of few rows, of narrow ones and of others."""
+    x = T.fmatrix("x")
+    out: Expr = FORMULAS[name](x, axis=0)
+    f = compiled(lowered(Graph((x,), (), (out,), (), "plain")), lesser)
+    for shape in ((3, 100), (700, 3), (700, 40)):
+        given = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+        (true,) = evaluate([out], {x: given})
+        status, (found,) = f.execute(f.bind((given,)))
+        assert status == 0
+        np.testing.assert_allclose(found, true, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_threads_change_no_number(name: str, axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bits are the same with one thread and with three, of narrow rows and of few."""
+    x = T.fmatrix("x")
+    f = symdl.function([x], FORMULAS[name](x, axis=axis))
+    for shape in ((60_001, 3), (3, 60_001)):
+        given = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+        found = []
+        for threads in (1, 3):
+            monkeypatch.setattr(symdl.config, "threads", threads)
+            found.append(f(given))
+        np.testing.assert_array_equal(found[0], found[1])
