@@ -225,7 +225,7 @@ def inference() -> Iterator[Cell]:
             return [rng.random((rows, 784), np.float32), *net(rng)]
 
         yield Cell("I", f"MLP b{rows}", lambda m, x, *p: m.softmax(logits(m, p, x), axis=1), given)
-    for rows in (1, 32, 1000):
+    for rows in (1, 32, 10_000):
 
         def drawn(rng: np.random.Generator, rows: int = rows) -> list[Array]:
             return [rng.random((rows, 1, 28, 28), np.float32), *images(rng)]
