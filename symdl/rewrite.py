@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -80,11 +80,16 @@ def _equal(wanted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> bool:
             one != 0 or found.dtype.kind != "f" or math.copysign(1.0, one) == math.copysign(1.0, other)
         )
     if found.dtype.names:  # of a number form: as the limbs of the number
-        limbs = records(wanted, next(d for d in WIDE if array_dtype(d) == found.dtype))
-        return found.tobytes() == np.broadcast_to(limbs, found.shape).tobytes()
+        return found.tobytes() == _in_form(wanted.tobytes(), wanted.dtype, found.dtype) * found.size
     if wanted == 0 and found.dtype.kind == "f" and np.any(np.signbit(found) != np.signbit(wanted)):
         return False
     return bool(np.all(found == wanted))
+
+
+@cache  # patterns hold few numbers, which are asked for at each constant
+def _in_form(number: bytes, dtype: np.dtype[Any], form: np.dtype[Any]) -> bytes:
+    """A number of a pattern as its limbs lie in memory."""
+    return records(np.frombuffer(number, dtype), next(d for d in WIDE if array_dtype(d) == form)).tobytes()
 
 
 def instantiated(template: Expr, bound: Bindings) -> Expr:
