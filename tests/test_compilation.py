@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -153,3 +154,20 @@ def test_the_collector_rests_while_compiling_and_is_as_before_after() -> None:
         assert not gc.isenabled()  # the user's own choice stays
     finally:
         gc.enable()
+
+
+def test_what_is_dropped_while_it_rests_is_found_afterwards() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.own = self
+
+    known: weakref.WeakSet[Knot] = weakref.WeakSet()
+    most = 0
+    for _ in range(100):
+        with collector_paused():
+            for _ in range(2000):
+                known.add(Knot())
+        rest = [[k] for k in range(3000)]  # which has the collector look, as every program does
+        most = max(most, len(known))
+    assert len(rest) == 3000
+    assert most < 100_000  # of 200,000; nothing is collected where the dropped ones count as old
