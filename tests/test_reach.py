@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ulps import distance
 
+import symdl
 import symdl.tensor as T
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, variable
@@ -140,3 +141,15 @@ def test_gradient_of_a_sliced_softmax_at_the_extreme() -> None:
     root = T.grad((entropy(x) / 6).sum(), x)
     (truth,) = exact([root], values, DIGITS)
     assert worst(root, values, truth) <= BOUND
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_givens_put_in_is_one_formula_with_what_is_around_it(dtype: str) -> None:
+    """log(1 - p) and its derivative by p, of a sigmoid p that only the function knows of: 1 - p alone has lost its digits."""
+    z, p = variable("z", (6,), dtype), variable("p", (6,), dtype)
+    values = np.array(LOGITS, dtype)
+    cost = T.log(1 - p)
+    got = symdl.function([z], [cost, T.grad(cost.sum(), p)], givens={p: T.sigmoid(z)})(values)
+    truth = exact([T.log(1 - T.sigmoid(z)), 1 / (T.sigmoid(z) - 1)], {z: values}, DIGITS)
+    for found, true in zip(got, truth, strict=True):
+        assert np.max(distance(found, true)) <= BOUND
