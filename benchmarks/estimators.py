@@ -1,10 +1,11 @@
-"""Estimators of symdl.sklearn beside scikit-learn's own on the bundled digits: accuracy and time of `fit`.
+"""Estimators of symdl.sklearn beside scikit-learn's own on the bundled digits: accuracy, and time of `fit` and `predict`.
 
-    python -m benchmarks.estimators [--seeds 5] [--only accuracy|speed] [--store]
+    python -m benchmarks.estimators [--seeds 5] [--only accuracy|speed|prediction] [--store]
 
 Accuracy: 80 % for training, 20 % for testing, stratified, the mean over seeds 0 to 4, each of which splits and starts the
 estimators anew, beside the least that is asked for. Speed: `fit` with equal settings, in turn in one process, all on one thread,
-seconds of the processor, the best of several; compiled code is in the cache, as from the second fit on.
+seconds of the processor, the best of several; compiled code is in the cache, as from the second fit on. Then one row and all
+rows are predicted by what was fitted, microseconds a call.
 """
 
 from __future__ import annotations
@@ -129,19 +130,48 @@ def speed(repeats: int = 5) -> list[dict[str, Any]]:
     return rows
 
 
+def prediction(calls: int = 200) -> list[dict[str, Any]]:
+    """One row an estimator and number of images: microseconds of the processor."""
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    rows = []
+    for name in ("MLP 100 units, batches of 200", "logistic regression", "Perceptron, 10 epochs"):
+        fitted = [make().fit(X, y) for make in SPEED[name]]
+        for images in (1, len(X)):
+            best = [np.inf, np.inf]
+            for _ in range(7):
+                for k, model in enumerate(fitted):
+                    start = time.process_time()
+                    for _ in range(calls):
+                        model.predict(X[:images])
+                    best[k] = min(best[k], (time.process_time() - start) / calls)
+            ratio = best[0] / best[1]
+            rows.append(
+                {"predict": name.split(",")[0], "images": images, "symdl_us": round(1e6 * best[0], 1),
+                 "scikit-learn_us": round(1e6 * best[1], 1), "ratio": round(ratio, 3)}
+            )  # fmt: skip
+            print(
+                f"{name.split(',')[0] + f', {images} images':30} symdl {1e6 * best[0]:.0f} us  scikit-learn {1e6 * best[1]:.0f} us  "
+                f"ratio {ratio:.2f}",
+                flush=True,
+            )
+    return rows
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", choices=("accuracy", "speed"))
+    parser.add_argument("--only", choices=("accuracy", "speed", "prediction"))
     parser.add_argument("--store", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     symdl.config.threads = 1
     rows: list[dict[str, Any]] = []
     with threadpool_limits(1):
-        rows += accuracy(options.seeds) if options.only != "speed" else []
-        rows += speed() if options.only != "accuracy" else []
+        rows += accuracy(options.seeds) if options.only in (None, "accuracy") else []
+        rows += speed() if options.only in (None, "speed") else []
+        rows += prediction() if options.only in (None, "prediction") else []
     if options.store:
         store("estimators", rows)
 
