@@ -39,6 +39,7 @@ from symdl.loops import (
     rewritten,
     walk,
 )
+from symdl.number_forms import WIDE
 from symdl.program import Kernel
 from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, floor_divide, largest, replace_symbols, smallest, symbol, symbols
@@ -47,7 +48,15 @@ FEW = 64  # rows that are summed at once
 BLOCK = 1 << 15  # elements of a block of rows
 NARROW = 32  # columns, up to which rows are taken together
 TOGETHER = 16  # so many
+PLAIN = (For, Local, Store, Load, Const, Position, Ref, Apply)
 COLUMN, ROW, BLOCK_INDEX = Symbol("_column"), Symbol("_row"), Symbol("_block")
+
+
+def plain(item: object) -> bool:
+    """Whether a part of a loop may be taken column by column: it checks and guards nothing, and has no number form."""
+    if not isinstance(item, PLAIN) or getattr(item, "dtype", "") in WIDE:
+        return False
+    return not isinstance(item, Load | Store) or item.view.dtype not in WIDE
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ That the rows are narrow may be known at run time only: then both stand in the p
 
 from __future__ import annotations
 
-from symdl.column_sums import NARROW
+from symdl.column_sums import NARROW, plain
 from symdl.loops import (
     Apply,
     Assign,
-    Const,
     For,
     Load,
     Local,
-    Position,
     Ref,
     Schedule,
     Stmt,
@@ -28,7 +26,6 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.number_forms import WIDE
 from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, largest, slope, smallest, symbol
 
@@ -36,7 +33,6 @@ CHEAP = frozenset(
     "add sub mul neg abs maximum minimum eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor invert left_shift right_shift"
     " where cast floor ceil trunc round_half_even isnan".split()
 )  # primitives of an instruction or two
-KINDS = (For, Local, Store, Load, Const, Position, Ref, Apply)
 
 
 def by_columns(rows: For) -> tuple[Stmt, ...]:
@@ -49,7 +45,7 @@ def by_columns(rows: For) -> tuple[Stmt, ...]:
     narrow = smallest(largest(NARROW + 1 - m, 0), 1)
     items = list(walk(*body))
     costly = any(isinstance(x, Apply) and x.primitive not in CHEAP for x in items)
-    known = all(isinstance(x, KINDS) and not _has_form(x) for x in items)
+    known = all(map(plain, items))
     if narrow == 0 or not costly or not known or not _apart(items, r, j):
         return (rows,)
     sums: dict[View, Ref] = {}
@@ -68,10 +64,6 @@ def by_columns(rows: For) -> tuple[Stmt, ...]:
     other = Symbol(f"{j.name}_wide")
     again = For(r, count * (1 - narrow), (For(other, m, rewritten(body, {j: symbol(other.name)}, {})),))
     return (first,) if narrow == 1 else (first, again)
-
-
-def _has_form(item: object) -> bool:
-    return getattr(item, "dtype", "") in WIDE or (isinstance(item, Load | Store) and item.view.dtype in WIDE)
 
 
 def _apart(items: list[object], r: Symbol, j: Symbol) -> bool:

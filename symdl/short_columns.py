@@ -17,15 +17,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from symdl.column_sums import COLUMN, ROW, few_rows
+from symdl.column_sums import COLUMN, ROW, few_rows, plain
 from symdl.loops import (
-    Apply,
     Assign,
-    Const,
     For,
     Load,
     Local,
-    Position,
     Ref,
     Stmt,
     Store,
@@ -34,14 +31,12 @@ from symdl.loops import (
     rewritten,
     walk,
 )
-from symdl.number_forms import WIDE
 from symdl.program import Buffer, Kernel, Step
 from symdl.renaming import rebuild
 from symdl.types import Extent, Symbol, symbol, symbols
 
 MOST = 64  # statements and values of kernels that stand in a program twice
 LONGEST = 8  # kernels that are looked at together
-KINDS = (For, Local, Store, Load, Const, Position, Ref, Apply)
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def _extents(step: Step) -> tuple[Extent, Extent] | None:
 def _by_columns(kernel: Kernel, n: Extent, m: Extent) -> list[Stmt] | None:
     """What a kernel does with one column, in the order of its statements; None for another kernel."""
     column, row = symbol(COLUMN.name), symbol(ROW.name)
-    if not all(isinstance(x, KINDS) for x in kernel.items) or any(_has_form(x) for x in kernel.items):
+    if not all(map(plain, kernel.items)):
         return None
     out: list[Stmt] = []
     for statement in kernel.body:
@@ -108,10 +103,6 @@ def _by_columns(kernel: Kernel, n: Extent, m: Extent) -> list[Stmt] | None:
             case _:
                 return None
     return out
-
-
-def _has_form(item: object) -> bool:
-    return getattr(item, "dtype", "") in WIDE or (isinstance(item, Load | Store) and item.view.dtype in WIDE)
 
 
 def _straight(body: tuple[Stmt, ...]) -> bool:
