@@ -107,6 +107,9 @@ class Function(Callable):
     of the GIL and answers Ctrl-C between kernels, with all shared values wholly old or wholly new. No call changes an
     input. It pickles: the graph is compiled again on loading, and the shared values travel with it. copy.deepcopy gives a function
     with shared values of its own. f["x"] is the value kept for an input that has an update.
+
+    The array of an output of up to 4 KB is given again by a later call once nobody holds it, a view or a weak reference of it.
+    So who resizes one in place says out.resize(shape, refcheck=False).
     """
 
     def __init__(
