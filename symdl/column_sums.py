@@ -36,12 +36,11 @@ from symdl.loops import (
     View,
     is_value,
     place_of,
-    rewritten,
     walk,
 )
 from symdl.number_forms import WIDE
 from symdl.program import Kernel
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, replace_symbols, smallest, symbol, symbols
 
 FEW = 64  # rows that are summed at once
@@ -100,7 +99,7 @@ def found_in(kernel: Kernel, alone: Callable[[View], bool]) -> Fold | None:
                 return None
             if any(isinstance(x, Position | Checked) for x in walk(result)):
                 return None
-            moved = rewritten((result,), {k: symbol(COLUMN.name)}, {})[0]
+            moved = rebuilt((result,), symbols={k: symbol(COLUMN.name)})[0]
             assert isinstance(moved, Store)
             (total,) = (x for x in walk(moved.value) if isinstance(x, Load))
             return Fold(outer, inner, primitive, start, value, moved, total, sums)
@@ -163,7 +162,7 @@ def _last(fold: Fold) -> Callable[[Value], Stmt]:
     def last(total: Value) -> Stmt:
         if fold.result is None:
             return Store(fold.sums, (symbol(COLUMN.name),), total)
-        return rebuild((fold.result,), lambda view: view, {id(fold.total): total})[0]
+        return rebuilt((fold.result,), {id(fold.total): total})[0]
 
     return last
 
@@ -185,9 +184,9 @@ def _value(fold: Fold, row: Extent, column: Extent) -> Value:
                 values[id(item)] = Load(view, (row * fold.columns.extent + column,))
     store = Store(fold.sums, (0,), fold.value)
     if whole:
-        store = rebuild((store,), lambda view: view, values)[0]  # type: ignore[assignment]  # a Store stays one
+        store = rebuilt((store,), values)[0]  # type: ignore[assignment]  # a Store stays one
     else:
-        store = rewritten((store,), {i: row, j: column}, {})[0]  # type: ignore[assignment]  # likewise
+        store = rebuilt((store,), symbols={i: row, j: column})[0]  # type: ignore[assignment]  # likewise
     return store.value
 
 

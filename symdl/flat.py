@@ -26,7 +26,7 @@ from symdl.loops import (
     place_of,
     walk,
 )
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, replace_symbols, slope, symbol, symbols
 
 
@@ -68,7 +68,7 @@ def joined(outer: For, inner: For) -> For:
                 stores[id(item)] = view
     body = [
         Store(stores[id(old)], (symbol(inner.index.name),), new.value) if isinstance(new, Store) else new
-        for old, new in zip(inner.body, rebuild(inner.body, lambda view: view, values), strict=True)
+        for old, new in zip(inner.body, rebuilt(inner.body, values), strict=True)
     ]
     return For(inner.index, outer.extent * inner.extent, tuple(body), inner.schedule)
 

@@ -16,13 +16,13 @@ A Guard evaluates only the side that it takes. The rounds of a For run in order,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from symdl.errors import ProgramError
-from symdl.types import Extent, Symbol, product, replace_symbols, symbols
+from symdl.types import Extent, Symbol, product, symbols
 
 Schedule = Literal["serial", "parallel", "vector", "few"]
 
@@ -218,63 +218,6 @@ def extents_in(item: Any) -> tuple[Extent, ...]:
             v = item.view
             return (v.offset, *v.strides, *(e for e in item.at if isinstance(e, Extent)))
     return ()
-
-
-def rewritten(
-    body: tuple[Stmt, ...], values: Mapping[Symbol, Extent], moved: Mapping[str, Callable[[View], View]]
-) -> tuple[Stmt, ...]:
-    """The statements with symbols replaced in every extent, and with other views of some buffers. What is shared stays
-    shared."""
-    done: dict[int, Any] = {}
-    known: dict[Extent, Extent] = {}
-
-    def extent(e: Extent) -> Extent:
-        if isinstance(e, int):
-            return e
-        if e not in known:
-            known[e] = replace_symbols(e, values)
-        return known[e]
-
-    def window(view: View) -> View:
-        if view.buffer in moved:
-            view = moved[view.buffer](view)
-        strides = tuple(map(extent, view.strides))
-        return View(view.buffer, view.dtype, tuple(map(extent, view.shape)), strides, extent(view.offset))
-
-    def place(item: Load | Store) -> tuple[Any, ...]:
-        return tuple(done[id(i)] if is_value(i) else extent(i) for i in item.at)  # type: ignore[arg-type]  # is_value says so
-
-    stack: list[Any] = list(reversed(body))
-    while stack:
-        item = stack[-1]
-        if id(item) in done:
-            stack.pop()
-            continue
-        if missing := [p for p in parts(item) if id(p) not in done]:
-            stack += reversed(missing)
-            continue
-        stack.pop()
-        made: Any = item
-        match item:
-            case For(index, count, statements, schedule):
-                made = For(index, extent(count), tuple(done[id(s)] for s in statements), schedule)
-            case Local(name, value) | Assign(name, value):
-                made = type(item)(name, done[id(value)])
-            case Store(view, _, value):
-                made = Store(window(view), place(item), done[id(value)])
-            case Load(view, _):
-                made = Load(window(view), place(item))
-            case Position(e, dtype):
-                made = Position(extent(e), dtype)
-            case Apply(primitive, args, dtype):
-                made = Apply(primitive, tuple(done[id(a)] for a in args), dtype)
-            case Guard(bounds, value, other):
-                bounds = tuple((extent(i), extent(n)) for i, n in bounds)
-                made = Guard(bounds, done[id(value)], done[id(other)])
-            case Checked(value, limit, code, dtype):
-                made = Checked(done[id(value)], extent(limit), code, dtype)
-        done[id(item)] = made
-    return tuple(done[id(s)] for s in body)
 
 
 def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:

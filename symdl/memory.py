@@ -24,7 +24,8 @@ from symdl.loops import (
     walk,
 )
 from symdl.program import Buffer, Call, Kernel, Program, Step, accesses, may_fail
-from symdl.renaming import rebuild, rename, renamed_view, unused, within
+from symdl.rebuilding import rebuilt
+from symdl.renaming import rename, renamed_view, unused, within
 from symdl.types import Extent, sole_symbol
 
 Commit = tuple[View, View]  # (view of the new value, view of the shared buffer)
@@ -192,7 +193,7 @@ def with_saved(
     follows it in its block read the variable."""
     if not path:
         place = next(k for k, s in enumerate(body) if s is store)
-        return (*body[:place], saved, *rebuild(body[place:], lambda view: view, reads))
+        return (*body[:place], saved, *rebuilt(body[place:], reads))
     loop = path[0]
     inside = replace(loop, body=with_saved(loop.body, path[1:], store, saved, reads))
     return tuple(inside if s is loop else s for s in body)
@@ -279,7 +280,7 @@ def in_output(maker: Step, own: Buffer, out: Buffer, users: Sequence[Step]) -> S
     if len(users) > 1 or not row_of_output(maker, own.name, out):
         return None
     whole = contiguous(own.name, out.dtype, out.shape)
-    return Kernel(rebuild(maker.body, lambda view: whole if view.buffer == own.name else view, {}), maker.sources)
+    return Kernel(rebuilt(maker.body, views=lambda view: whole if view.buffer == own.name else view), maker.sources)
 
 
 def element_by_element(step: Step, axes: int) -> bool:

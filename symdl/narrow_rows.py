@@ -23,10 +23,9 @@ from symdl.loops import (
     Store,
     Value,
     View,
-    rewritten,
     walk,
 )
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, largest, slope, smallest, symbol
 
 CHEAP = frozenset(
@@ -55,14 +54,14 @@ def by_columns(rows: For) -> tuple[Stmt, ...]:
     values: dict[int, Value] = {id(x): sums[x.view] for x in items if isinstance(x, Load) and x.view in sums}
     column = tuple(
         Assign(sums[s.view].name, s.value) if isinstance(s, Store) and s.view in sums else s
-        for s in rebuild(body, lambda view: view, values)
+        for s in rebuilt(body, values)
     )
     schedule: Schedule = "vector" if sums else "serial"
     before = [Local(ref.name, Load(view, (symbol(j.name),))) for view, ref in sums.items()]
     after = [Store(view, (symbol(j.name),), ref) for view, ref in sums.items()]
     first = For(j, m * narrow, (*before, For(r, count, column, schedule), *after), "few")
     other = Symbol(f"{j.name}_wide")
-    again = For(r, count * (1 - narrow), (For(other, m, rewritten(body, {j: symbol(other.name)}, {})),))
+    again = For(r, count * (1 - narrow), (For(other, m, rebuilt(body, symbols={j: symbol(other.name)})),))
     return (first,) if narrow == 1 else (first, again)
 
 

@@ -37,11 +37,11 @@ from symdl.loops import (
     contiguous,
     is_value,
     parts,
-    rewritten,
     walk,
 )
 from symdl.narrow_rows import by_columns
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
+from symdl.rebuilding import rebuilt
 from symdl.renaming import unused, within
 from symdl.short_columns import Columns, short_columns
 from symdl.types import Extent, Symbol, at_most, floor_divide, largest, product, smallest, symbol, symbols
@@ -133,7 +133,9 @@ class Cutter:
             case For(i, n, body, "parallel") if i.name != BLOCK_INDEX:
                 length = self.length(statement, Carried(temps={""}))
                 here = symbol(BLOCK_INDEX) * length
-                rounds = For(Symbol(ROUND), smallest(length, n - here), rewritten(body, {i: here + symbol(ROUND)}, {}))
+                rounds = For(
+                    Symbol(ROUND), smallest(length, n - here), rebuilt(body, symbols={i: here + symbol(ROUND)})
+                )
                 made = by_columns(rounds)
                 if made != (rounds,):
                     return For(Symbol(BLOCK_INDEX), floor_divide(n + length - 1, length), made, "parallel")
@@ -282,7 +284,11 @@ class Cutter:
             shape = self.buffers[name].shape
             self.buffers[name] = replace(self.buffers[name], shape=(count, *shape))
             moved[name] = partial(shifted, c * product(shape))
-        body = rewritten(loop.body, {loop.index: c * length + r}, moved)
+        body = rebuilt(
+            loop.body,
+            views=lambda view: moved[view.buffer](view) if view.buffer in moved else view,
+            symbols={loop.index: c * length + r},
+        )
         rounds = For(Symbol(ROUND), smallest(length, loop.extent - c * length), body, loop.schedule)
         before: list[Stmt] = [Local(name, identity) for name, (_, identity) in carried.sums.items()]
         after: list[Stmt] = [

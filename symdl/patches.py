@@ -28,12 +28,12 @@ from symdl.loops import (
     contiguous,
     extents_in,
     is_value,
-    rewritten,
     walk,
 )
 from symdl.memory import Commit, used
 from symdl.program import Buffer, Kernel, Program, Step
-from symdl.renaming import rebuild, unused
+from symdl.rebuilding import rebuilt
+from symdl.renaming import unused
 from symdl.types import (
     Compound,
     Extent,
@@ -169,7 +169,7 @@ def window_of(loops: tuple[For, ...], store: Store, shared: View) -> Patch | Non
     narrow = tuple(replace(f, extent=windows[f.index][1]) if f.index in windows else f for f in loops)
     moved = {k: first + step * polynomial([((k,), 1)]) for k, (first, _, step) in windows.items()}
     open_ = {id(x): x.value for x in walk(value) if isinstance(x, Guard) and set(x.bounds) <= set(bounds)}
-    (inside,) = rewritten(rebuild((replace(store, value=value),), lambda view: view, open_), moved, {})
+    (inside,) = rebuilt(rebuilt((replace(store, value=value),), open_), symbols=moved)
     assert isinstance(inside, Store)
     return Patch(narrow, inside.at, inside.value)
 

@@ -20,7 +20,8 @@ from symdl.memory import overwriting
 from symdl.nests import nest
 from symdl.ops.scan import IF, layout_of
 from symdl.program import Call, If, Kernel, Loop, Step, accesses
-from symdl.renaming import all_within, rebuild, rename, within
+from symdl.rebuilding import rebuilt
+from symdl.renaming import all_within, rename, within
 from symdl.types import Extent, symbol
 
 
@@ -246,9 +247,9 @@ def moved_to(step: Step, old: View, new: View) -> Step:
 
     match step:
         case Kernel(body, sources):
-            return Kernel(rebuild(body, there, {}), sources)
+            return Kernel(rebuilt(body, views=there), sources)
         case Call():
-            return replace(step, views=tuple(map(there, step.views)), epilogue=rebuild(step.epilogue, there, {}))
+            return replace(step, views=tuple(map(there, step.views)), epilogue=rebuilt(step.epilogue, views=there))
         case Loop(counter, count, body):
             stop = None if step.stop is None else there(step.stop)
             return Loop(counter, count, tuple(moved_to(s, old, new) for s in body), stop)

@@ -28,11 +28,10 @@ from symdl.loops import (
     Store,
     Value,
     contiguous,
-    rewritten,
     walk,
 )
 from symdl.program import Buffer, Kernel, Step
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, symbol, symbols
 
 MOST = 64  # statements and values of kernels that stand in a program twice
@@ -97,9 +96,9 @@ def _by_columns(kernel: Kernel, n: Extent, m: Extent) -> list[Stmt] | None:
     for statement in kernel.body:
         match statement:
             case For(i, rows, (For(j, columns, body),)) if (rows, columns) == (n, m) and _straight(body):
-                out.append(For(ROW, n, rewritten(body, {i: row, j: column}, {})))
+                out.append(For(ROW, n, rebuilt(body, symbols={i: row, j: column})))
             case For(j, columns, body) if columns == m and _straight(body):
-                out += rewritten(body, {j: column}, {})
+                out += rebuilt(body, symbols={j: column})
             case _:
                 return None
     return out
@@ -148,7 +147,7 @@ def _apart(body: Sequence[Stmt], number: int) -> tuple[Stmt, ...]:
     changed: dict[int, Value] = {
         id(x): replace(x, name=names[x.name]) for x in walk(*body) if isinstance(x, Ref) and x.name in names
     }
-    again = rebuild(tuple(body), lambda view: view, changed)
+    again = rebuilt(tuple(body), changed)
     return tuple(_named(s, names) for s in again)
 
 
@@ -183,4 +182,4 @@ def _in_variables(body: Sequence[Stmt], inside: Set[str]) -> tuple[Stmt, ...]:
                     out.append(s)
         return tuple(out)
 
-    return moved(rebuild(tuple(body), lambda view: view, values), True)
+    return moved(rebuilt(tuple(body), values), True)

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symdl.column_sums import COLUMN, ROW
-from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, rewritten, walk
+from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, walk
 from symdl.number_forms import WIDE
 from symdl.program import Buffer, Kernel, Step
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Symbol, symbol, symbols
 
 
@@ -104,20 +104,20 @@ def _joined(found: Folds, kernel: Kernel, buffers: Mapping[str, Buffer], users: 
     names: dict[View, Ref] = {v: Ref(f"column{k}", v.dtype) for k, v in enumerate(found.starts)}
     out: list[Stmt] = [Local(ref.name, found.starts[view]) for view, ref in names.items()]
     sums: list[Stmt] = []
-    for s in rewritten(found.columns.body, {found.rows.index: row, found.columns.index: column}, {}):
+    for s in rebuilt(found.columns.body, symbols={found.rows.index: row, found.columns.index: column}):
         assert isinstance(s, Store)
         assert isinstance(s.value, Apply)
         ref = names[s.view]
         sums.append(Assign(ref.name, Apply(s.value.primitive, (ref, s.value.args[1]), ref.dtype)))
     out.append(For(ROW, found.rows.extent, tuple(sums)))
     for loop in found.after:
-        for s in _read(rewritten(loop.body, {loop.index: column}, {}), names, kept) or ():
+        for s in _read(rebuilt(loop.body, symbols={loop.index: column}), names, kept) or ():
             assert isinstance(s, Store)
             names[s.view] = Ref(f"column{len(names)}", s.view.dtype)
             out.append(Local(names[s.view].name, s.value))
     if len(names) != len(found.starts) + len(made):
         return None
-    ending = _read(rewritten(body, {last.index: column}, {}), names, kept)
+    ending = _read(rebuilt(body, symbols={last.index: column}), names, kept)
     return None if ending is None else For(COLUMN, extent, (*out, *ending))
 
 
@@ -129,4 +129,4 @@ def _read(body: Sequence[Stmt], names: Mapping[View, Ref], kept: set[str]) -> tu
             if x.view not in names or x.at != (symbol(COLUMN.name),):
                 return None
             replaced[id(x)] = names[x.view]
-    return rebuild(tuple(body), lambda view: view, replaced)
+    return rebuilt(tuple(body), replaced)

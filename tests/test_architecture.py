@@ -53,7 +53,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     # machine: how it is computed
     "loops": ["types"],
     "program": ["loops", "convolution", "number_forms"],
-    "renaming": ["program"],
+    "rebuilding": ["loops"],
+    "renaming": ["program", "rebuilding"],
     "memory": ["renaming"],
     "arena": ["renaming", "number_forms"],
     "patches": ["memory"],

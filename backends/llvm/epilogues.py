@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.module import Module, Writer
-from symdl.loops import For, Stmt, View, rewritten
+from symdl.loops import For, Stmt, View
+from symdl.rebuilding import rebuilt
 from symdl.types import Symbol, symbol
 
 HEAD = "(ptr %context, ptr %block, i64 %stride, i64 %i, i64 %j, i64 %m, i64 %n)"
@@ -58,5 +59,9 @@ def on_block(body: tuple[Stmt, ...], product: View) -> tuple[Stmt, ...]:
     stride = symbol(STRIDE)
     # In the block's own view the first element of the block is the product's element (first row, first column).
     block = View(product.buffer, product.dtype, (m, n), (stride, 1), -first[0] * stride - first[1])
-    inside = rewritten(inner, {row: first[0] + i, column: first[1] + j}, {product.buffer: lambda _: block})
+    inside = rebuilt(
+        inner,
+        views=lambda view: block if view.buffer == product.buffer else view,
+        symbols={row: first[0] + i, column: first[1] + j},
+    )
     return (For(row, m, (For(column, n, inside),)),)

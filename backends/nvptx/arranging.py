@@ -25,12 +25,10 @@ from symdl.loops import (
     Stmt,
     Store,
     Value,
-    View,
     is_value,
-    rewritten,
     walk,
 )
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, symbol, symbols
 
 
@@ -101,7 +99,7 @@ def in_variables(loop: For) -> tuple[Stmt, ...]:
             continue
         total = Ref(f"_total_{name}", first.view.dtype)
         values: dict[int, Value] = {id(u): total for u in uses if isinstance(u, Load)}
-        body = rebuild(loop.body, lambda view: view, values)
+        body = rebuilt(loop.body, values)
         body = tuple(Assign(total.name, s.value) if isinstance(s, Store) and s.view.buffer == name else s for s in body)
         loop = replace(loop, body=body)
         before.append(Local(total.name, Load(first.view, first.at)))
@@ -144,7 +142,7 @@ def joined(first: For, second: For) -> For | None:
         return None
     if outside(first.body) or outside(second.body):
         return None
-    renamed = rewritten(second.body, {second.index: symbol(first.index.name)}, {})
+    renamed = rebuilt(second.body, symbols={second.index: symbol(first.index.name)})
     body = (*first.body, *renamed)
     own, other, both = uses_in(*first.body), uses_in(*renamed), uses_in(*body)
     for name, uses in both.items():
@@ -176,7 +174,7 @@ def tidied(body: tuple[Stmt, ...], around: frozenset[Symbol], names: Iterator[st
                 if not isinstance(value, Const):
                     value = Ref(next(names), s.view.dtype)
                     declared.append(Local(value.name, s.value))
-                later = list(rebuild(tuple(later), same, dict.fromkeys(values, value)))
+                later = list(rebuilt(tuple(later), dict.fromkeys(values, value)))
                 out[k:reach] = [*declared, replace(s, value=value), *later]
                 k += len(declared)
             if last is not None and isinstance(last, Store) and (last.view, last.at) == (s.view, s.at):
@@ -186,11 +184,6 @@ def tidied(body: tuple[Stmt, ...], around: frozenset[Symbol], names: Iterator[st
                     continue
         k += 1
     return tuple(out)
-
-
-def same(view: View) -> View:
-    """The view itself."""
-    return view
 
 
 def stores_to(statement: Stmt, buffer: str) -> bool:

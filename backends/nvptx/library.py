@@ -21,9 +21,9 @@ from symdl.loops import (
     Value,
     View,
     contiguous,
-    rewritten,
 )
 from symdl.program import Call, by_role
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, product, smallest, symbol
 
 PIECES, TILE = 192, 1024  # of the sums of a gradient of filters, at most; elements that a block of threads takes
@@ -125,7 +125,7 @@ def in_pieces(call: Call, buffer: str) -> tuple[View, tuple[Stmt, ...], tuple[St
     shape = tuple(n for _, n in rounds)
     made = contiguous(buffer, store.view.dtype, (pieces, *shape))
     here = tuple(symbol(str(name)) for name, _ in rounds)
-    (moved,) = rewritten((Store(store.view, store.at, term),), {number: k * length + symbol(str(number))}, {})
+    (moved,) = rebuilt((Store(store.view, store.at, term),), symbols={number: k * length + symbol(str(number))})
     assert isinstance(moved, Store)
     some: Loops = [(number, smallest(length, images - k * length)), *places]
     making = summed(made, (k, *here), [(piece, pieces), *rounds], some, moved.value, "add")

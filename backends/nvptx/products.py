@@ -21,7 +21,7 @@ from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
 from symdl.loops import For, Load, Ref, Stmt, Store, View, extents_in, walk
 from symdl.program import Call
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Symbol, polynomial, product, smallest, symbols
 
 TOTAL = "_product"  # an element of a product, in its epilogue
@@ -93,9 +93,7 @@ def epilogue_of(call: Call, passing: bool) -> Epilogue:
             raise AssertionError("verified: an epilogue is a nest over rows and columns")
     items = walk(*inner)
     total = Ref(TOTAL, c.dtype)
-    body = rebuild(
-        inner, lambda view: view, {id(x): total for x in items if isinstance(x, Load) and x.view.buffer == c.buffer}
-    )
+    body = rebuilt(inner, {id(x): total for x in items if isinstance(x, Load) and x.view.buffer == c.buffer})
     items = walk(*body)
     buffers: dict[str, bool] = {}
     used: dict[Symbol, None] = {}

@@ -16,7 +16,7 @@ from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.writer import SHARED
 from symdl.loops import Barrier, For, Guard, Load, Stmt, Store, View, contiguous, is_value, parts, place_of, walk
 from symdl.number_forms import WIDE
-from symdl.renaming import rebuild
+from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, product, slope, symbol
 
 SIDE = 32  # of a tile
@@ -119,7 +119,7 @@ class TileWriter(CarryWriter):
                 self.pointers[name] = memory
                 self.spaces[memory] = SHARED
             instead[id(load)] = kept
-        body = rebuild(inside, lambda view: view, instead)
+        body = rebuilt(inside, instead)
         loops = (*shape.others, shape.rows, shape.columns)
         self.indices |= {DOWN, ACROSS}
         everything = changed_in(body) | {("index", str(x.index)) for x in loops}
