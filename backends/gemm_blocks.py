@@ -14,7 +14,7 @@ and serves all panels of the group (Goto and van de Geijn 2008).
 
 from __future__ import annotations
 
-from symdl.backends.gemm_tiles import WIDEST, Tile
+from symdl.backends.gemm_tiles import LINE, WIDEST, Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
@@ -28,7 +28,6 @@ ROW_NUMBERS = (
 )  # of B, from which on they are beyond the first-level cache: then one row of C is summed by whole rows
 ROWS = 4  # of B at once in such a sum
 TOGETHER = 8  # panels that are packed at once: rows of S are read some lines at a time, and few pages are written
-LINE = 64  # bytes of a cache line
 HEAD = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %M, i64 %N, i64 %K, i64 %room)"
 
 

@@ -9,7 +9,7 @@ of S is read.
 
 from __future__ import annotations
 
-from symdl.backends.gemm_tiles import Tile
+from symdl.backends.gemm_tiles import LINE, Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, Module
@@ -17,7 +17,6 @@ from symdl.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 
 AHEAD = 8  # rows further, what is packed next is asked for: rows far apart are not foreseen by the processor
-LINE = 64  # bytes of a cache line
 PACK = "(ptr noalias readonly %S, i64 %rs, i64 %cs, ptr noalias %packed, i64 %width, i64 %columns, i64 %height)"
 
 

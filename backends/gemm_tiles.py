@@ -13,6 +13,7 @@ from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
 WIDEST = 8  # vectors in a panel, where there are few rows
+LINE = 64  # bytes of a cache line
 WAYS = "", "beside", "packed"  # how A may lie: see `micro`
 AT_ONCE = 48  # products of vectors in a round of a full tile
 SMALL = 8  # accumulators of a small tile: as many as hide how long a sum takes
@@ -125,8 +126,8 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
     lines = [move("%C", b.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
     b.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     for line in lines:  # C is far away by the time that it is wanted
-        for spot in (line, move(line, vectors * tile.lanes - 1)):
-            b.line(f"call void @llvm.prefetch.p0(ptr {spot}, i32 1, i32 3, i32 1)")
+        for column in (*range(0, vectors * tile.lanes, LINE // size), vectors * tile.lanes - 1):
+            b.line(f"call void @llvm.prefetch.p0(ptr {move(line, column)}, i32 1, i32 3, i32 1)")
 
     def term(state: Sequence[str]) -> list[str]:
         """The places of A and B and the totals after the next term."""
