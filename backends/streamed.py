@@ -70,15 +70,14 @@ class Streamed:
     def _hand_over(self) -> None:
         """Let the thread translate what is there."""
         body = "\n".join(self._own)
-        needed: dict[str, str] = {}
+        needed: set[str] = set()
         searched = [body]
         while searched:  # a constant may name functions
-            text = searched.pop()
-            for name, line in self._lines.items():
-                if name not in needed and name not in self._names and f"@{name}" in text:
-                    needed[name] = line
-                    searched += [line] if line.startswith("@") else []
-        self._parts.put((self._count, "\n".join([self._head, *needed.values(), body, ""])))
+            found = set(NAME.findall(searched.pop())).intersection(self._lines) - needed - self._names
+            needed |= found
+            searched += [line for name in found if (line := self._lines[name]).startswith("@")]
+        lines = [line for name, line in self._lines.items() if name in needed]
+        self._parts.put((self._count, "\n".join([self._head, *lines, body, ""])))
         self._count += 1
         self._own, self._names, self._length = [], set(), 0
         if self._thread is None and not self._alone:

@@ -42,4 +42,6 @@ def stabilized(
     out = decided(lowering(), origins, lowering.known)
     if right:
         out = widened(out, lowering.known, origins, None if record is None else record.forms)
-    return lowering.as_written.put_in(out, origins) if strict else out
+    out = lowering.as_written.put_in(out, origins) if strict else out
+    lowering.forget()
+    return out

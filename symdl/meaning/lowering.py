@@ -47,6 +47,12 @@ class Lowering:
         self.writers: dict[tuple[str, frozenset[Atom]], Writing] = {}
         self.known = Known()
 
+    def forget(self) -> None:
+        """Let go of what this was worked out with, which holds itself: a collector would search a large graph's for longer
+        than some stages take."""
+        self.reading.forms.forget()
+        self.writers.clear()
+
     @cached_property
     def losses(self) -> Losses:
         return Losses(self.reading)

@@ -366,6 +366,15 @@ class Forms:
         self.unit = self.mono(self.zero, {})
         self.one = self.constant(1)
 
+    def forget(self) -> None:
+        """Let go of every form when the lowering is over: by way of these tables, and of what they remember, they hold one
+        another."""
+        for table in (self._atoms, self._monos, self._polys):
+            for form in table.values():
+                form.__dict__.clear()
+            table.clear()
+        self.memo.clear()
+
     def atom(self, op: str, args: tuple[Poly, ...] = (), param: Hashable = None, shape: Shape | None = None) -> Atom:
         key = (op, args, param)
         made = self._atoms.get(key)
