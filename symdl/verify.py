@@ -52,8 +52,16 @@ UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div recipro
 def meaning(op: Op) -> Callable[..., Any]:
     """An elementwise op's meaning as a function of mpmath numbers, in the precision of the time it is called."""
     symbols = [sympy.Symbol(a, real=True) for a in op.arguments]
-    function: Callable[..., Any] = sympy.lambdify(symbols, formula(op), modules="mpmath", cse=False)
+    function: Callable[..., Any] = sympy.lambdify(symbols, formula(op), [{"polygamma": _polygamma}, "mpmath"], cse=False)
     return function
+
+
+def _polygamma(order: int, x: Any) -> Any:
+    """psi_m(x); below 0 trigamma by reflection, pi^2 / sin(pi x)^2 - psi_1(1 - x), at most a sixth of which cancels: mpmath
+    takes a step for each whole number between x and 0."""
+    if order == 1 and isinstance(x, mpmath.mpf) and mpmath.isfinite(x) and x < 0:
+        return (mpmath.pi / mpmath.sinpi(x)) ** 2 - mpmath.psi(1, 1 - x)
+    return mpmath.psi(order, x)
 
 
 # ---- exact values ----

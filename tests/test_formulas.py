@@ -1,6 +1,6 @@
 """Random formulas: the generator reaches every elementwise op on floats and repeats itself; a few batches are right.
 
-`python tests/fuzz_formulas.py` tries 10,000, as .ci/full does; .ci/run tries 3,000.
+`python tests/fuzz_formulas.py` tries 10,000, as .ci/run does; .ci/full tries 20,000.
 """
 
 from __future__ import annotations
@@ -71,6 +71,18 @@ def test_a_truth_that_no_precision_settles_is_none() -> None:
         assert truth.tolist() == [0, 0, 0]
     (kept,) = decided([T.erf(x)], at)
     assert kept.tolist()[1:] == [1, 1]
+
+
+def test_trigamma_has_a_truth_far_below_zero() -> None:
+    """By reflection: mpmath's own takes a step for each whole number on the way to 0, and as good as never ends."""
+    x = T.dvector("x")
+    at = {x: np.array([-3.25, -40.5, -(2.0**50) - 0.5, -3.0])}
+    (truth,) = decided([T.trigamma(x)], at)
+    with mpmath.workprec(200):
+        near = [mpmath.psi(1, v) for v in at[x][:2].tolist()]
+        assert all(abs(t - v) < mpmath.mpf(10) ** -25 for t, v in zip(truth, near, strict=False))
+        assert abs(truth[2] - mpmath.pi**2 + mpmath.ldexp(1, -50)) < mpmath.ldexp(1, -80)  # psi_1(v) is 1/v and less
+    assert mpmath.isnan(truth[3])
 
 
 def test_the_spread_of_a_value_is_what_half_an_ulp_of_its_inputs_makes() -> None:
