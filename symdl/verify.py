@@ -52,7 +52,9 @@ UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div recipro
 def meaning(op: Op) -> Callable[..., Any]:
     """An elementwise op's meaning as a function of mpmath numbers, in the precision of the time it is called."""
     symbols = [sympy.Symbol(a, real=True) for a in op.arguments]
-    function: Callable[..., Any] = sympy.lambdify(symbols, formula(op), [{"polygamma": _polygamma}, "mpmath"], cse=False)
+    function: Callable[..., Any] = sympy.lambdify(
+        symbols, formula(op), [{"polygamma": _polygamma}, "mpmath"], cse=False
+    )
     return function
 
 

@@ -1,7 +1,7 @@
 """Random formulas and their gradients, compiled with precision="right", against their exact values.
 
-    python tests/fuzz_formulas.py [--count 10000] [--first 0] [--log FILE] [--show 10] [--optimized] [--precision right]
-        [--share 0.995] [--lost 0]
+    python tests/fuzz_formulas.py [--count 10000] [--first 0] [--seconds S] [--log FILE] [--store] [--show 10] [--optimized]
+        [--precision right] [--share 0.995] [--lost 0]
 
 Two batches of formulas in three are float64, one is float32. A batch is one function, compiled by
 tests/quick_code.py unless --optimized. Where gmpy2 is installed, mpmath is quicker by it. An element counts where
@@ -9,7 +9,9 @@ mpmath settles it as a finite number (symdl.verify.decided), unless the inputs d
 digits, if each input moves by half an ulp, and the result lies no farther from it than those that this makes
 (symdl.verify.spread), it is counted apart. Exits with 1 unless at least 99.5 % of the elements are within
 4 ulp and none is catastrophic (NaN, infinite, or more than half of its bits wrong) that the formula as written, in NumPy,
-has within 4 ulp; --share and --lost set other limits. --log keeps what is done, a batch a line, and a run with the same file goes on where the last one ended.
+has within 4 ulp; --share and --lost set other limits. --log keeps what is done, a batch a line, and a run with the same file goes on where the last one ended. --store adds what is
+done to the record of all that were ever tried (fuzz_record.py), where it ends unless --first says where: so
+`--store --count 1000000 --seconds 3600` is one of several sittings.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import fuzz_record
 import mpmath
 import numpy as np
 from quick_code import quickly
@@ -137,7 +140,8 @@ def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict
                 continue
             _judged(f, a, got, dtype, count, failures)
         spent["truth"] = lap()
-    return {"batch": batch, "count": dict(count), "spent": spent, "failures": failures}
+    made = {"symdl": symdl.__version__, "date": time.strftime("%Y-%m-%d")}
+    return {"batch": batch, **made, "count": dict(count), "spent": spent, "failures": failures}
 
 
 def _judged(
@@ -242,7 +246,9 @@ def summary(rows: Sequence[dict[str, Any]], least: float = SHARE, lost: int = 0)
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--first", type=int, help="the first seed (default: 0, or where the record ends)")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="how long to go on")
+    parser.add_argument("--store", action="store_true", help="add what is done to the record")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--show", type=int, default=10)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -251,7 +257,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lost", type=int, default=0, help="how many catastrophic elements NumPy may have right")
     parser.add_argument("--precision", choices=("plain", "right"), default="right")
     options = parser.parse_args(arguments)
-    batches = range(options.first // BATCH, (options.first + options.count) // BATCH)
+    if options.store and options.precision != "right":
+        parser.error("the record is of precision right")
+    first = options.first
+    if first is None:
+        first = fuzz_record.next_seed(fuzz_record.recorded()) if options.store else 0
+    batches = range(first // BATCH, (first + options.count) // BATCH)
     done = {k: row for k, row in seen_before(options.log).items() if k in batches}
     todo = [k for k in batches if k not in done]
     start, log = time.perf_counter(), options.log and options.log.open("a", encoding="utf-8")
@@ -267,6 +278,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(
                     f"{n} of {len(todo)} batches, {time.perf_counter() - start:.0f} s, {bad} failures", file=sys.stderr
                 )
+            if time.perf_counter() - start > options.seconds:
+                break  # and what the workers have begun is given up
     rows = [done[k] for k in sorted(done)]
     text, kept = summary(rows, options.share, options.lost)
     order = {"crash": 0, "worse": 1, "lost": 2, "inexact": 3}
@@ -275,6 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f)
     print(text)
     print(f"{time.perf_counter() - start:.0f} s")
+    if options.store:
+        rows = fuzz_record.store(fuzz_record.ranges(done, BATCH))
+        print(f"ever tried:\n{summary(rows, options.share, options.lost)[0]}")
     return 0 if kept else 1
 
 

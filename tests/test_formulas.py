@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import fuzz_record
 import mpmath
 import numpy as np
 import pytest
-from fuzz_formulas import dtype_of, summary, tried
+from fuzz_formulas import BATCH, dtype_of, summary, tried
 from random_formulas import BINARY, COMPARISON, UNARY, formula
 from test_every_op import WITH_NUMBERS
 
@@ -93,3 +95,35 @@ def test_the_spread_of_a_value_is_what_half_an_ulp_of_its_inputs_makes() -> None
     assert list(gap) == [mpmath.ldexp(1, -52), mpmath.ldexp(3, -52)]  # both move, in opposite directions
     assert [float(v) for v in square] == pytest.approx([2.0**-52, 2.0**-48])
     assert list(nothing) == [0, 0]
+
+
+def _row(batch: int, date: str = "2026-01-01", **count: int) -> dict[str, Any]:
+    found = {
+        "symdl": "1",
+        "date": date,
+        "spent": {"truth": 0.25},
+        "failures": [{"seed": batch * BATCH, "kind": "worse"}],
+    }
+    return {"batch": batch, **found, "count": {"formulas": BATCH, **count}}
+
+
+def test_a_record_holds_each_seed_once(tmp_path: Path) -> None:
+    """Batches that follow one another are one range; a range takes the place of those that it covers, and overlaps none."""
+    path = tmp_path / "fuzz.json"
+    batches = [_row(0, crash=1), _row(1, crash=2), _row(2, "2026-01-02"), _row(4), _row(5)]
+    rows = fuzz_record.store(fuzz_record.ranges({row["batch"]: row for row in batches}, BATCH), path)
+    assert [(r["first"] // BATCH, r["end"] // BATCH) for r in rows] == [(0, 2), (2, 3), (4, 6)]
+    assert rows[0]["count"] == {"formulas": 2 * BATCH, "crash": 3}
+    assert rows[0]["right as written"] == [0, BATCH]
+    assert fuzz_record.recorded(path) == rows
+    assert fuzz_record.next_seed(rows) == 3 * BATCH
+    assert fuzz_record.next_seed([]) == fuzz_record.next_seed(rows[2:]) == 0
+    text, _ = summary(rows)
+    assert text.startswith(f"{5 * BATCH} formulas")
+    again = fuzz_record.ranges({k: _row(k) for k in range(4)}, BATCH)
+    rows = fuzz_record.store(again, path)
+    assert [(r["first"] // BATCH, r["end"] // BATCH) for r in rows] == [(0, 4), (4, 6)]
+    assert rows[0]["count"] == {"formulas": 4 * BATCH}
+    with pytest.raises(ValueError, match="overlap"):
+        fuzz_record.store(fuzz_record.ranges({5: _row(5)}, BATCH), path)
+    assert fuzz_record.recorded(path) == rows
