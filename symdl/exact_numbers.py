@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symdl.expr import Op
-from symdl.form_arithmetic import COMPARISONS, elements, number
+from symdl.form_arithmetic import COMPARISONS, ENDLESS, elements, number
 from symdl.ops.contractions import parse
 
 Array = np.ndarray[Any, Any]
@@ -49,7 +49,7 @@ class ExactNumbers:
         plain: Callable[..., Any] = op.reference or (lambda *_: math.nan)
 
         def one(*operands: Any) -> Any:
-            return self._short(number(op.name, plain, list(operands), self.bits))
+            return self._short(number(op.name, plain, list(operands), self.bits, ENDLESS))
 
         return (self._objects(np.frompyfunc(one, len(operands), 1)(*(x for (x,) in operands))),)
 

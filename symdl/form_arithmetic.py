@@ -1,7 +1,8 @@
 """What the scalar primitives mean on number forms: the exact result of the exact operands, rounded once into the limbs.
 
 The oracle and the interpreter compute with it, element by element, in mpmath. Machine code agrees to its stated error
-(2^-100 of the result, with little exception), not bit for bit. exp and what is made of it saturate beyond 2^50.
+(2^-100 of the result, with little exception), not bit for bit. exp and what is made of it saturate beyond 2^50, unless
+another bound is asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from symdl.number_forms import LARGEST, LIMBS, WIDE, array_dtype, limbs_of, near
 EXACT = 2400  # bits: sums and products of limbs as far apart as limbs may be
 ROUNDED = 420  # bits of what has infinitely many
 BEYOND = 1024  # sin, cos and tan know no number from 2^1024 on
+ENDLESS = math.inf  # for exp's bound: none, but that an argument from 2^FARTHEST on counts as infinite
+FARTHEST = 4096
 
 
 def _mp() -> Any:
@@ -179,8 +182,11 @@ def _extreme(name: str) -> Callable[[Any, int], Any]:
 ANGLES = frozenset(["arctan", "arctan2", "arcsin", "arccos"])
 
 
-def number(name: str, plain: Callable[..., Any], operands: list[Any], bits: int = ROUNDED) -> Any:
-    """A primitive at exact numbers, right to at least so many bits. Raises KeyError for a name that is no primitive."""
+def number(
+    name: str, plain: Callable[..., Any], operands: list[Any], bits: int = ROUNDED, bound: float = LARGEST
+) -> Any:
+    """A primitive at exact numbers, right to at least so many bits; exp answers beyond the bound as it does at it. Raises
+    KeyError for a name that is no primitive."""
     mp = _mp()
     if name == "cast":
         return operands[0]
@@ -200,7 +206,7 @@ def number(name: str, plain: Callable[..., Any], operands: list[Any], bits: int 
             with mp.workprec(ROUNDED):
                 return round(found / (math.pi / 4)) * mp.pi / 4
         return found
-    return _on_numbers(name, operands, bits)
+    return _on_numbers(name, operands, bits, bound)
 
 
 def _standing_for(x: Any) -> float:
@@ -223,7 +229,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _on_numbers(name: str, operands: list[Any], least: int) -> Any:
+def _on_numbers(name: str, operands: list[Any], least: int, bound: float) -> Any:
     """A primitive on finite numbers, not all 0."""
     mp = _mp()
     if name in COMPARISONS:
@@ -232,14 +238,14 @@ def _on_numbers(name: str, operands: list[Any], least: int) -> Any:
     bits = max(x._mpf_[3] for x in operands)  # the last of them may be all that counts
     with mp.workprec(EXACT if name in FEW else max(least, bits + 200)):
         try:
-            found = _table()[name](*operands)
+            found = _table(bound)[name](*operands)
         except ValueError:  # a pole
             return math.inf if name == "gammaln" else math.nan
         if isinstance(found, mp.mpc):
             return math.nan
         if found == 0:
             return -0.0 if _negative_zero(name, operands) else 0.0
-        return +found
+        return +found if mp.isfinite(found) else float(found)
 
 
 FEW = frozenset(
@@ -254,35 +260,40 @@ def _negative_zero(name: str, operands: list[Any]) -> bool:
     return name == "mod" and bool(operands[1] < 0)
 
 
-def _held(x: Any) -> Any:
-    """An argument of exp."""
-    return max(min(x, _mp().mpf(LARGEST)), -_mp().mpf(LARGEST))
+Held = Callable[[Any], Any]  # what exp takes for its argument
+
+
+def _held_at(bound: float) -> Held:
+    mp = _mp()
+    if bound == ENDLESS:
+        return lambda x: x if abs(x) < mp.mpf(2) ** FARTHEST else mp.inf * mp.sign(x)
+    return lambda x: max(min(x, mp.mpf(bound)), -mp.mpf(bound))
 
 
 def _trigonometric(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: _mp().nan if abs(x) >= _mp().mpf(2) ** BEYOND else function(x)
 
 
-def _scaled_erfc(x: Any) -> Any:
+def _scaled_erfc(x: Any, held: Held) -> Any:
     mp = _mp()
     if x > 2**20:
         total, term = mp.mpf(0), mp.mpf(1)
         for k in range(16):
             total, term = total + term, -term * (2 * k + 1) / (2 * x * x)
         return total / (x * mp.sqrt(mp.pi))
-    return 2 * mp.exp(_held(x * x)) if x < -100 else mp.exp(x * x) * mp.erfc(x)
+    return 2 * mp.exp(held(x * x)) if x < -100 else mp.exp(x * x) * mp.erfc(x)
 
 
-def _erfc(x: Any) -> Any:
+def _erfc(x: Any, held: Held) -> Any:
     mp = _mp()
-    return mp.exp(_held(-x * x)) * _scaled_erfc(x) if x > 100 else mp.erfc(x)
+    return mp.exp(held(-x * x)) * _scaled_erfc(x, held) if x > 100 else mp.erfc(x)
 
 
-def _power(x: Any, y: Any) -> Any:
+def _power(x: Any, y: Any, held: Held) -> Any:
     mp = _mp()
     if x < 0 and y != mp.floor(y):
         return mp.nan
-    size = mp.mpf(2) ** _held(y * mp.log(abs(x)) / mp.log(2))
+    size = mp.mpf(2) ** held(y * mp.log(abs(x)) / mp.log(2))
     if y == mp.floor(y) and abs(y) <= 4096:
         size = abs(x) ** int(y)
     return -size if x < 0 and mp.floor(y / 2) * 2 != y else size
@@ -303,9 +314,9 @@ def _inverse_erf(x: Any) -> Any:
 
 
 @cache
-def _table() -> dict[str, Callable[..., Any]]:
-    """The functions of mpmath by the names of the primitives."""
-    mp = _mp()
+def _table(bound: float) -> dict[str, Callable[..., Any]]:
+    """The functions of mpmath by the names of the primitives, with a bound for exp's arguments."""
+    mp, held = _mp(), _held_at(bound)
     return {
         "add": lambda x, y: x + y,
         "sub": lambda x, y: x - y,
@@ -317,16 +328,16 @@ def _table() -> dict[str, Callable[..., Any]]:
         "abs": abs,
         "maximum": max,
         "minimum": min,
-        "pow": _power,
+        "pow": lambda x, y: _power(x, y, held),
         "isnan": lambda x: mp.mpf(0),
         "floor": mp.floor,
         "ceil": mp.ceil,
         "trunc": lambda x: mp.floor(x) if x > 0 else mp.ceil(x),
         "round_half_even": _whole,
         "sqrt": mp.sqrt,
-        "exp": lambda x: mp.exp(_held(x)),
-        "expm1": lambda x: mp.expm1(_held(x)),
-        "exp2": lambda x: mp.mpf(2) ** _held(x),
+        "exp": lambda x: mp.exp(held(x)),
+        "expm1": lambda x: mp.expm1(held(x)),
+        "exp2": lambda x: mp.mpf(2) ** held(x),
         "log": mp.log,
         "log1p": lambda x: mp.log1p(x) if x > -1 else -math.inf if x == -1 else mp.nan,
         "log2": lambda x: mp.log(x) / mp.log(2),
@@ -338,16 +349,16 @@ def _table() -> dict[str, Callable[..., Any]]:
         "arccos": mp.acos,
         "arctan": mp.atan,
         "arctan2": mp.atan2,
-        "sinh": lambda x: mp.sinh(_held(x)),
-        "cosh": lambda x: mp.cosh(_held(x)),
-        "logistic_tail": lambda x: 1 / (1 + mp.exp(_held(abs(x)))),
+        "sinh": lambda x: mp.sinh(held(x)),
+        "cosh": lambda x: mp.cosh(held(x)),
+        "logistic_tail": lambda x: 1 / (1 + mp.exp(held(abs(x)))),
         "tanh": lambda x: mp.tanh(x) if abs(x) < 1000 else mp.sign(x),
         "arcsinh": mp.asinh,
         "arccosh": mp.acosh,
         "arctanh": lambda x: mp.atanh(x) if abs(x) < 1 else mp.sign(x) * mp.inf if abs(x) == 1 else mp.nan,
         "erf": mp.erf,
-        "erfc": _erfc,
-        "erfcx": _scaled_erfc,
+        "erfc": lambda x: _erfc(x, held),
+        "erfcx": lambda x: _scaled_erfc(x, held),
         "erfinv": _inverse_erf,
         "gammaln": lambda x: mp.loggamma(x).real if x > 0 or x != mp.floor(x) else mp.inf,
         "digamma": lambda x: mp.digamma(x) if x > 0 or x != mp.floor(x) else mp.nan,

@@ -103,6 +103,20 @@ def test_numbers_out_of_range() -> None:
     assert rescued.bad == ()
 
 
+@pytest.mark.parametrize("at", [1e6, 1e20, 1e200, 8e307])
+def test_exact_values_have_no_range(at: float) -> None:
+    """Number forms saturate at exp(2^50); the exact value beside them does not."""
+    for y, value in (
+        (T.log(T.exp(v).sum()), at),
+        (T.log(1 + T.exp(v)) - v, 0.0),
+        (T.exp(-v) * v, 0.0),
+        (T.log(T.sqrt(T.exp(v) ** 2 + 1)), at),
+    ):
+        found = only(function([v], y).stability_report(np.array([at])))
+        assert found.ulps == 0, found
+        assert found.value == float(found.exact) == value, found
+
+
 def test_float32_is_measured_in_its_own_ulps() -> None:
     t = T.fvector("t")
     report = stability_report(T.log(T.sigmoid(t)), {t: (-80, 80)}, points=16)
