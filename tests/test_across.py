@@ -16,6 +16,7 @@ from symdl.compilation import Graph, lowered
 from symdl.loops import For
 from symdl.ops.sorting import places_in_order
 from symdl.program import Kernel
+from symdl.runs import native
 
 LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, SHORT - 1, SHORT, SHORT + 1, 70, 131)
 DTYPES = ("float32", "float64", "int32", "int8", "bool", "uint64")
@@ -97,6 +98,29 @@ def test_functions_by_several_vectors_do_not_depend_on_their_neighbours(lesser: 
             alone = run(np.ascontiguousarray(array[:, start : start + 1]))
             for mine, own in zip(found[:4], alone[:4], strict=True):
                 np.testing.assert_array_equal(mine[..., start : start + 1], own)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_columns_that_fill_no_vector_are_those_beside_others(lesser: CpuBackend, here: bool) -> None:
+    x = T.fmatrix("x")
+    roots = x.argmax(axis=0), T.logsumexp(x, axis=0), x.var(axis=0), x.max(axis=0), x[:, ::-1].sum(axis=0)
+    machine = native() if here else lesser
+    executable = machine.compile(lowered(Graph((x,), (), roots, ())).program)
+
+    def run(array: Any) -> list[Any]:
+        status, found = executable.execute(executable.bind([array]))
+        assert status == 0
+        return list(found)
+
+    array = np.random.default_rng(2).standard_normal((41, 64)).astype("float32")
+    array[7, 3] = np.nan
+    whole = run(array)
+    np.testing.assert_array_equal(whole[0], array.argmax(axis=0))
+    for columns in range(1, 37):
+        alone = run(np.ascontiguousarray(array[:, :columns]))
+        for mine, beside in zip(alone[:4], whole[:4], strict=True):
+            np.testing.assert_array_equal(mine, beside[:columns])
+        np.testing.assert_array_equal(alone[4], run(np.ascontiguousarray(array[:, columns - 1 :: -1]))[4][::-1])
 
 
 def plans(root: Any) -> list[Any]:

@@ -4,8 +4,9 @@
 
 Where neighbouring rounds lie side by side in memory, as columns do, this is the only way to take them in vectors, and is
 taken always. Where each round has its own row, the rows are short (SHORT) and the inner loops would have no whole vector: this is
-looked at when the kernel runs, if the lengths are not known. The rounds that are left, less than a vector, do the very same one
-number at a time: sums in order. So no number depends on where a loop was cut.
+looked at when the kernel runs, if the lengths are not known. The rounds that are left, less than a vector, do the very same: in
+one more vector, some of whose lanes are neither loaded nor stored, where rounds lie side by side and the machine can
+leave out lanes; else one number at a time, sums in order. So no number depends on where a loop was cut.
 """
 
 from __future__ import annotations
@@ -26,21 +27,24 @@ from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
 AHEAD = 1024  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
-BESIDE = 128  # the same of sums down columns, which read a line of each row
+BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
+MASKED = 32  # bytes of vectors, from which on machines load and store some lanes of them
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
 
 
 @dataclass(frozen=True)
 class Across:
-    """How many rounds are taken at once, largest first, and for which longest row: None where always."""
+    """How many rounds are taken at once, largest first, and for which longest row: None where always. rest: of how many
+    lanes the vector is that takes what is left; 0 where it goes one by one."""
 
     lanes: tuple[int, ...]
     longest: Extent | None
+    rest: int = 0
 
 
 def across(loop: For, vector_bytes: int) -> Across | None:
@@ -61,7 +65,7 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     sums = [s for f in inner for s in f.body if isinstance(s, Assign)]
     if not sums or any(isinstance(item, Assign) and item.name not in declared for item in items):
         return None
-    side_by_side, bytes_, heavy = True, 1, False
+    side_by_side, bytes_, heavy, leaves_out = True, 1, False, vector_bytes >= MASKED
     for item in items:
         match item:
             case Load(view, at) | Store(view, at):
@@ -71,6 +75,7 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                 step = slope(place, loop.index)
                 if step is None or (isinstance(item, Store) and step == 0) or view.dtype in WIDE:
                     return None
+                leaves_out = leaves_out and (step == 0 or (step == 1 and ITEM_BYTES[view.dtype] >= 4))
                 if isinstance(item, Load):
                     bytes_ = max(bytes_, ITEM_BYTES[view.dtype])
                     side_by_side = side_by_side and (step in (0, 1) or indices.isdisjoint(symbols(place)))
@@ -85,11 +90,10 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     lanes = max(vector_bytes // bytes_, 2)
     extent = loop.extent if isinstance(loop.extent, int) else 2 * lanes
     both = tuple(n for n in ((lanes,) if heavy else (2 * lanes, lanes)) if n <= extent)
-    if not both:
-        return None
-    if side_by_side:
-        return Across(both, None) if loop.schedule == "parallel" or apart(loop, items) else None
-    if loop.schedule != "parallel":
+    if side_by_side and (both or (leaves_out and extent > 1)):
+        free = loop.schedule == "parallel" or apart(loop, items)
+        return Across(both, None, lanes if leaves_out else 0) if free else None
+    if not both or loop.schedule != "parallel":
         return None
     longest: Extent = 0
     for f in inner:
@@ -133,6 +137,7 @@ class AcrossWriter(DrawWriter):
     """A DrawWriter that takes loops around reductions several rounds at a time where it may."""
 
     in_stretches = True
+    mask = ""  # which lanes are loaded and stored, where not all are
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
@@ -207,31 +212,65 @@ class AcrossWriter(DrawWriter):
         """All rounds: by whole vectors, then what is left."""
         self.forget(changed_in(loop.body))
         start, end = self.bounds(loop)
+        self.asks = self.beside(loop)
         for lanes in plan.lanes:
-            self.asks = BESIDE if lanes > plan.lanes[-1] else 0  # cheap rounds only are taken by two vectors
-            start = self.at_once(loop, lanes, start, end)
-        self.in_order = True
-        self.loop(loop, start)
-        self.in_order = False
+            self.at_once(loop, lanes, start, self.arithmetic("sub", end, str(lanes - 1)))
+            most = self.extreme("max", self.arithmetic("sub", end, start), "0")
+            start = self.arithmetic("add", start, self.arithmetic("and", most, str(-lanes)))
+        self.asks = ""
+        if plan.rest:
+            self.at_once(loop, plan.rest, start, end, some=True)
+        else:
+            self.in_order = True
+            self.loop(loop, start)
+            self.in_order = False
         self.forget(changed_in(loop.body))
 
-    def at_once(self, loop: For, lanes: int, start: str, end: str) -> str:
-        """The rounds from a start on, by whole vectors; returns where they end."""
-        opened = self.open_loop(self.arithmetic("sub", end, str(lanes - 1)), start, lanes)
+    def beside(self, loop: For) -> str:
+        """How many bytes further the columns of a loop ask for what they will read: little enough that it all stays in a
+        cache until it is read."""
+        rows = next(s.extent for s in loop.body if isinstance(s, For))
+        each = self.arithmetic("udiv", str(BESIDE), self.extreme("max", self.size(rows), "1"))
+        return self.extreme("min", each, str(FARTHEST))
+
+    def at_once(self, loop: For, lanes: int, start: str, end: str, some: bool = False) -> None:
+        """The rounds from a start on, by vectors that begin before the end. some: a vector may reach over it."""
+        opened = self.open_loop(end, start, lanes)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         self.index = loop.index
         self.varies = varying_in(loop)
         kept, self.variables = self.variables, {}
         self.take(lanes)
+        if some:
+            left = self.every_lane(self.position(self.arithmetic("sub", end, opened.index), "int32"), lanes)
+            places = Reg(f"<{', '.join(f'i32 {k}' for k in range(lanes))}>", "int32")
+            self.mask = self.compare("lt", places, left).text
         self.statements(loop.body)
+        self.mask = ""
         self.take(0)
         self.variables, self.varies = kept, None
         self.nests.pop()
         self.close_loop(opened)
         self.forget(changed_in(loop.body))
-        most = self.extreme("max", self.arithmetic("sub", end, start), "0")
-        return self.arithmetic("add", start, self.arithmetic("and", most, str(-lanes)))
+
+    def load_vector(self, place: str, dtype: str, align: int) -> Reg:
+        if not self.mask:
+            return super().load_vector(place, dtype, align)
+        kind, mask = self.type(dtype), f"<{self.lanes} x i1>"
+        name = f"llvm.masked.load.{self.suffix(dtype)}.p0"
+        self.declarations.add(f"declare {kind} @{name}(ptr, i32, {mask}, {kind})")
+        operands = f"{self.typed(place)}, i32 {align}, {mask} {self.mask}, {kind} zeroinitializer"
+        return self.emit(f"call {kind} @{name}({operands})", dtype)
+
+    def store_vector(self, value: Reg, place: str, align: int) -> None:
+        if not self.mask:
+            super().store_vector(value, place, align)
+            return
+        kind, mask = self.type(value.dtype), f"<{self.lanes} x i1>"
+        name = f"llvm.masked.store.{self.suffix(value.dtype)}.p0"
+        self.declarations.add(f"declare void @{name}({kind}, ptr, i32, {mask})")
+        self.line(f"call void @{name}({kind} {value.text}, {self.typed(place)}, i32 {align}, {mask} {self.mask})")
 
     def vary(self, statements: tuple[Stmt, ...]) -> None:
         super().vary(statements)

@@ -43,7 +43,7 @@ class VectorWriter(KernelWriter):
     """
 
     close = 4  # places apart, at most, of elements that are picked out of vectors
-    asks = 0  # how many bytes further what will be read is asked for
+    asks = ""  # how many bytes further what will be read is asked for, if it is
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
 
@@ -111,9 +111,9 @@ class VectorWriter(KernelWriter):
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
         if plan.choice is None:
-            self.asks = plan.asks
+            self.asks = str(plan.asks or "")
             self.vector_round(loop, plan, partial)
-            self.asks = 0
+            self.asks = ""
         for k, pair in enumerate(chosen):
             assert plan.choice is not None
             self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
@@ -426,10 +426,9 @@ class VectorWriter(KernelWriter):
         vector, size, first = f"<{lanes} x {kind}>", ITEM_BYTES[view.dtype], self.address(view, at)
         if step in (1, -1):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
-            align = self.lanes_aligned(view, at)
-            found = self.emit(f"load {vector}, {self.typed(start)}, align {align}", view.dtype)
-            for byte in range(self.asks, self.asks + lanes * size, LINE) if self.asks and step == 1 else ():
-                self.ask(start, byte)
+            found = self.load_vector(start, view.dtype, self.lanes_aligned(view, at))
+            if self.asks and step == 1:
+                self.ask(start, lanes * size)
             if step == -1:
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
                 order = f"<{lanes} x i32> <{backwards}>"
@@ -445,10 +444,12 @@ class VectorWriter(KernelWriter):
         return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
 
     def ask(self, place: str, bytes_: int) -> None:
-        """Have a line of memory, so many bytes further, brought into the caches."""
+        """Have so many bytes of memory, further on, brought into the caches."""
         self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        line = self.emit(f"getelementptr i8, ptr {place}, i64 {bytes_}", "int64").text
-        self.line(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 3, i32 1)")
+        further = self.emit(f"getelementptr i8, ptr {place}, {self.word} {self.asks}", "int64").text
+        for byte in range(0, bytes_, LINE):
+            line = self.emit(f"getelementptr i8, ptr {further}, i64 {byte}", "int64").text if byte else further
+            self.line(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 3, i32 1)")
 
     def picked(self, vector: str, view: View, first: str, step: int) -> Reg:
         """Elements a few places apart out of whole vectors, the last of which ends with the last element."""
@@ -486,7 +487,17 @@ class VectorWriter(KernelWriter):
                 kept = f"{MEMORY_TYPE[value.dtype]} {one}"
                 self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[view.dtype]}")
             return
-        self.line(f"store {kind} {value.text}, {self.typed(place)}, align {self.lanes_aligned(view, at)}")
+        self.store_vector(value, place, self.lanes_aligned(view, at))
+
+    def load_vector(self, place: str, dtype: str, align: int) -> Reg:
+        """Neighbours in memory, as they lie there."""
+        vector = f"<{self.lanes} x {MEMORY_TYPE[dtype]}>"
+        return self.emit(f"load {vector}, {self.typed(place)}, align {align}", dtype)
+
+    def store_vector(self, value: Reg, place: str, align: int) -> None:
+        """Neighbours in memory, as they lie there."""
+        kind = f"<{self.lanes} x {MEMORY_TYPE[value.dtype]}>"
+        self.line(f"store {kind} {value.text}, {self.typed(place)}, align {align}")
 
     def lanes_aligned(self, view: View, at: tuple[Index, ...]) -> int:
         """On how many bytes a vector of neighbours begins, as far as is known."""
