@@ -139,6 +139,17 @@ def test_a_million_numbers_are_those_of_the_definition(threads: int, monkeypatch
     np.testing.assert_array_equal(row, (word32(5, 0, 1, np.arange(n)) < 2**31).reshape(1000, 1000).sum(axis=1))
 
 
+def test_rows_that_are_added_up_are_drawn_in_vectors() -> None:
+    """A row is cut into strips, but each strip is summed in lanes, as a row without draws is."""
+    x = T.fmatrix("x")
+    f = function([x], RandomStream(5).bernoulli(x.shape, T.sigmoid(x), dtype="float32").sum(axis=1))
+    assert "reduce.fadd" not in f.source("llvm")  # lanes one after another
+    rows = np.random.default_rng(0).normal(size=(9, 1301)).astype("f")
+    chance = 1 / (1 + np.exp(-rows))
+    expected = (word32(5, 0, 0, np.arange(rows.size)).reshape(rows.shape) < chance.astype(float) * 2.0**32).sum(axis=1)
+    assert np.abs(f(rows) - expected).max() <= 1  # the sigmoid is another by a rounding
+
+
 def test_samples_of_a_product_are_drawn_where_it_is_made() -> None:
     """Half a step of Gibbs sampling: one product, whose tiles become draws."""
     x, w = T.fmatrix("x"), T.fmatrix("w")

@@ -367,13 +367,20 @@ def test_casts_equal_numpy(source: str, lanes: int) -> None:
         assert same(got, np.asarray(meaning("cast", inside, dtype=target))), target
 
 
-def test_casts_of_floats_saturate() -> None:
-    values = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 300.0, -300.0, -1.0])
+@pytest.mark.parametrize("lanes", [0, 8])
+@pytest.mark.parametrize("source", ["float32", "float64"])
+def test_casts_of_floats_saturate(source: str, lanes: int) -> None:
+    """Integers hold what lies at their ends and no more, whatever digits the float has."""
+    ends = np.array([2.0**n for n in (7, 8, 15, 16, 31, 32, 63, 64)], source)
+    beside = [np.nextafter(ends, np.array(to, source)) for to in (-np.inf, np.inf)]
+    halves = ends[:, None] + np.array([-1.5, -1.0, -0.5, 0.5, 1.0], source)  # rounded to the end where it is large
+    sizes = np.concatenate([ends, *beside, halves.ravel(), np.array([0.0, 0.9, 300.0, 1e30, np.inf], source)])
+    values = np.concatenate([sizes, -sizes, np.array([np.nan], source)])
     for target in INTEGERS:
         info = np.iinfo(target)
-        expected = [0 if v != v else int(min(max(v, float(info.min)), 2.0**100)) for v in values]
-        got = apply(cast_engine(), ("cast", "float64", target, 8, True), values)
-        assert got.tolist() == [min(e, info.max) for e in expected]
+        expected = [0 if v != v else int(min(max(v, -(2.0**70)), 2.0**70)) for v in values.tolist()]
+        got = apply(cast_engine(), ("cast", source, target, lanes, True), values)
+        assert got.tolist() == [min(max(e, info.min), info.max) for e in expected], target
 
 
 def assembly(rows: list[Row], triple: str, cpu: str) -> str:

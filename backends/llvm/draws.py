@@ -108,7 +108,8 @@ def _cut(
         return [*fills, inner]
     made.add(strip)
     count = floor_divide(end - first + (STRIP - 1), STRIP)
-    return [For(strip, count, (*fills, replace(inner, schedule="serial")))]  # type: ignore[arg-type]  # a Fill is no Stmt
+    inner = replace(inner, schedule="vector" if loop.schedule == "vector" else "serial")
+    return [For(strip, count, (*fills, inner))]  # type: ignore[arg-type]  # a Fill is no Stmt
 
 
 def one(symbol: Symbol) -> Extent:

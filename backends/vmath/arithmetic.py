@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdl.backends.builder import BITS, FLOATS, UNSIGNED, Builder, Reg
-from symdl.backends.vmath.forms import any_lane, merge, outlined, power_of_two, through_double, two_product
+from symdl.backends.vmath.forms import FORMAT, any_lane, merge, outlined, power_of_two, through_double, two_product
 
 
 def add(b: Builder, x: Reg, y: Reg) -> Reg:
@@ -198,11 +198,26 @@ def cast(b: Builder, x: Reg, dtype: str) -> Reg:
     if target:
         return b.convert("uitofp" if x.dtype in UNSIGNED else "sitofp", x, dtype)
     if source:
-        name = "fptoui" if dtype in UNSIGNED else "fptosi"
-        return b.intrinsic(f"llvm.{name}.sat.{b.suffix(dtype)}.{b.suffix(x.dtype)}", x, dtype=dtype)
+        return _saturated(b, x, dtype)
     if BITS[dtype] <= BITS[x.dtype]:
         return b.convert("trunc", x, dtype)
     return b.convert("zext" if x.dtype in UNSIGNED else "sext", x, dtype)
+
+
+def _saturated(b: Builder, x: Reg, dtype: str) -> Reg:
+    """x toward 0, but no less and no more than an integer of the dtype; 0 for NaN."""
+    name = "fptoui" if dtype in UNSIGNED else "fptosi"
+    if not b.lanes:
+        return b.intrinsic(f"llvm.{name}.sat.{b.suffix(dtype)}.{b.suffix(x.dtype)}", x, dtype=dtype)
+    # of vectors LLVM would take lane by lane, with branches
+    size = BITS[dtype] - (dtype not in UNSIGNED)
+    least, end, digits = 0.0 if dtype in UNSIGNED else -(2.0**size), 2.0**size, FORMAT[x.dtype].fraction + 1
+    most = end - max(1.0, 2.0 ** (size - digits))  # the last float whose integer there is
+    held = b.select(b.compare("gt", x, least), x, least)  # least if NaN
+    found = b.convert(name, b.select(b.compare("lt", held, most), held, most), dtype)
+    if size > digits:
+        found = b.select(b.compare("ge", x, end), 2**size - 1, found)
+    return found if dtype in UNSIGNED else b.select(b.compare("uno", x, x), 0, found)
 
 
 # rounding: one instruction where `fused` promises one, else by adding 2^fraction, which leaves no room for a fraction
