@@ -14,7 +14,7 @@ from __future__ import annotations
 from symdl.backends.convolve_columns import Columns
 from symdl.backends.convolve_direct import Direct
 from symdl.backends.convolve_pieces import ADDRESSES, PIECE_BYTES, TASK
-from symdl.backends.convolve_tiles import SPOT, outer_shape
+from symdl.backends.convolve_tiles import outer_shape
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.module import RUNTIME
@@ -69,7 +69,7 @@ class Writing(Columns, Direct):
         for name, given in {"A": "%A", "B": "%B", "C_": "%C", "sizes": "%sizes", "product": product}.items():
             w.line(f"store ptr {given}, ptr {w.word_at('%task', TASK.index(name))}")
         known = [w.holds("sge", s[name], "1") for name in ("N", "C", "O")]
-        beside = w.both(w.holds("eq", s["k2"], "1"), w.holds("sge", s["Y2"], str(self.tile.lanes)), *known)
+        beside = w.both(w.holds("eq", s["k2"], "1"), w.holds("sge", s["Y2"], str(self.length)), *known)
         short = w.both(w.holds("sle", s["K"], str(LONGEST)), w.holds("sle", s["V"], str(LONGEST)))
         turned = w.times(
             w.times(s["O"], s["U"]), str(self.tile.rows * self.item)
@@ -86,7 +86,7 @@ class Writing(Columns, Direct):
         """Pieces that read images where they lie."""
         lanes = self.tile.lanes
         w.line(f"%table = alloca i64, i64 {s['K']}")
-        w.line(f"%spots = alloca i64, i64 {w.times(s['V'], str(SPOT))}")
+        w.line(f"%spots = alloca i64, i64 {self.spot_of(w, s['V'])}")
         w.run("@reach", "ptr %sizes", "ptr %table")
         w.run("@places", "ptr %sizes", "ptr %spots")
         for name in ("table", "spots"):

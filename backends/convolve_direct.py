@@ -1,16 +1,16 @@
-"""Convolutions without a copy of the windows, for results of whole vectors along the last axis and neighbours side by side.
+"""Convolutions without a copy of the windows, for results of whole runs along the last axis and neighbours side by side.
 
 Tables, made once a call, say how far from the start of an image each number of a filter stands (`table`), and where each
-vector of results begins in the image and in the results (`spots`). The last vector of a row may overlap the one before it:
-where results are summed, the numbers that it has in common with that one are taken as 0.
+run of results begins in the image and in the results (`spots`); vectors are one run or two (`convolve_tiles`). The last run of
+a row may overlap the one before it: where results are summed, the numbers that it has in common with that one are taken as 0.
+The last run of all may stand there twice.
 """
 
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.convolve_tiles import SPOT, direct, outer, outer_shape, tables
-from symdl.backends.gemm_tiles import ways_of
+from symdl.backends.convolve_tiles import SPOT, direct, direct_ways, direct_widest, outer, outer_shape, tables
 from symdl.backends.gemm_words import Words
 
 
@@ -19,16 +19,16 @@ class Direct(Pieces):
 
     def write_direct(self) -> None:
         tile = self.kernels
-        parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= tile.widest(m)]
+        parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= direct_widest(tile, m)]
         for vectors, rows in parts:
-            for way in ways_of(tile, rows, vectors):
+            for way in direct_ways(tile, rows, vectors):
                 direct(self.module, tile, vectors, rows, way)
         most_rows, most_columns = outer_shape(tile)
         for rows in range(1, most_rows + 1):
             for columns in range(1, most_columns + 1):
                 outer(self.module, tile, rows, columns)
         tables(self.module, tile, parts)
-        widths = ", ".join(f"i64 {tile.widest(r).bit_length() - 1}" for r in range(1, tile.rows + 1))
+        widths = ", ".join(f"i64 {direct_widest(tile, r).bit_length() - 1}" for r in range(1, tile.rows + 1))
         self.module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
         self.reach()
         self.places()
@@ -55,21 +55,31 @@ class Direct(Pieces):
         w.define("reach", "(ptr noalias %sizes, ptr noalias %table)")
 
     def places(self) -> None:
-        """void places(sizes, spots): for each vector (place in the image, in the results, numbers that an earlier one has)."""
+        """void places(sizes, spots): for each run (place in the image, in the results, numbers that an earlier one has)."""
         w = self.words()
         s = self.sizes(w, "%sizes")
-        lanes = str(self.tile.lanes)
-        last = w.minus(s["Y2"], lanes)
+        length = str(self.length)
+        last = w.minus(s["Y2"], length)
         at = w.variable("0")
-        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], lanes) as wanted:
+        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], length) as wanted:
             start = w.least(wanted, last)
             image = w.plus(w.times(w.times(y0, s["k0"]), s["plane"]), w.times(w.times(y1, s["k1"]), s["I2"]))
             result = w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"])
-            now = w.get(at)
-            for k, word in enumerate((w.plus(image, start), w.plus(result, start), w.minus(wanted, start))):
-                w.line(f"store i64 {word}, ptr {self.entry_of(w, '%spots', w.plus(now, str(k)))}")
-            w.set(at, w.plus(now, str(SPOT)))
+            self.tell_spot(w, w.get(at), w.plus(image, start), w.plus(result, start), w.minus(wanted, start))
+            w.set(at, w.plus(w.get(at), str(SPOT)))
+        end = w.get(at)
+        with w.when(w.holds("slt", end, self.spot_of(w, s["V"]))):
+            image, result = (w.get(self.entry_of(w, "%spots", w.minus(end, str(SPOT - k)))) for k in range(2))
+            self.tell_spot(w, end, image, result, length)
         w.define("places", "(ptr noalias %sizes, ptr noalias %spots)")
+
+    def spot_of(self, w: Words, vector: str) -> str:
+        """The index of what the table says of a vector."""
+        return w.times(vector, str(SPOT * self.runs))
+
+    def tell_spot(self, w: Words, index: str, *words: str) -> None:
+        for k, word in enumerate(words):
+            w.line(f"store i64 {word}, ptr {self.entry_of(w, '%spots', w.plus(index, str(k)))}")
 
     def entry_of(self, w: Words, table: str, index: str) -> str:
         """The address of a word of a table."""
@@ -79,18 +89,19 @@ class Direct(Pieces):
         """void packed(Y, J, outputs, spots, count, to, so, st): to[o*so + t*st ..] = the t-th vector of output o, with 0
         for the numbers that an earlier vector has."""
         w = self.words()
-        vector = w.vector(self.tile)
+        run = f"<{self.length} x {LLVM_TYPE[w.dtype]}>"
         with w.upto("%outputs") as o:
             source, target = w.shift("%Y", w.times(o, "%J")), w.shift("%to", w.times(o, "%so"))
             with w.upto("%count") as t:
-                spot = w.times(t, str(SPOT))
-                place = w.get(self.entry_of(w, "%spots", w.plus(spot, "1")))
-                known = w.get(self.entry_of(w, "%spots", w.plus(spot, "2")))
-                there = w.shift(target, w.times(t, "%st"))
-                found = w.emit(f"load {vector}, ptr {w.shift(source, place)}, align {self.item}", w.dtype).text
-                w.line(f"store {vector} {found}, ptr {there}, align {self.item}")
-                with w.when(w.holds("ne", known, "0")), w.upto(known) as lane:
-                    w.line(f"store {LLVM_TYPE[w.dtype]} 0.0, ptr {w.shift(there, lane)}, align {self.item}")
+                for k in range(self.runs):
+                    spot = w.plus(self.spot_of(w, t), str(SPOT * k))
+                    place = w.get(self.entry_of(w, "%spots", w.plus(spot, "1")))
+                    known = w.get(self.entry_of(w, "%spots", w.plus(spot, "2")))
+                    there = w.shift(target, w.plus(w.times(t, "%st"), str(self.length * k)))
+                    found = w.emit(f"load {run}, ptr {w.shift(source, place)}, align {self.item}", w.dtype).text
+                    w.line(f"store {run} {found}, ptr {there}, align {self.item}")
+                    with w.when(w.holds("ne", known, "0")), w.upto(known) as lane:
+                        w.line(f"store {LLVM_TYPE[w.dtype]} 0.0, ptr {w.shift(there, lane)}, align {self.item}")
         w.define(
             "packed",
             "(ptr noalias readonly %Y, i64 %J, i64 %outputs, ptr noalias readonly %spots, i64 %count, ptr noalias %to, "
@@ -110,11 +121,11 @@ class Direct(Pieces):
         with w.whilst(at, end) as t:
             left = w.minus(end, t)
             exponent = "0"
-            for k in range(1, self.kernels.widest(1).bit_length()):
+            for k in range(1, direct_widest(self.kernels, 1).bit_length()):
                 fits = w.both(w.holds("sge", left, str(1 << k)), w.holds("sge", most, str(k)))
                 exponent = w.choose(fits, str(k), exponent)
             function = w.kernel_of(self.kernels, "direct", call[1], call[2], exponent, rows)
-            spot = self.entry_of(w, spots, w.times(t, str(SPOT)))
+            spot = self.entry_of(w, spots, self.spot_of(w, t))
             w.run(function, *call[:5], f"ptr {spot}", *call[5:])
             w.set(at, w.plus(t, w.arithmetic("shl", "1", exponent)))
 
@@ -157,7 +168,7 @@ class Direct(Pieces):
         tile = w.times(t["O"], tall)  # numbers of the filters that one tile of channels meets at one place
         turned = self.scratch(w, w.times(w.times(tile, t["U"]), w.ceiling(channels, tall)))
         w.line(f"%rows = alloca i64, i64 {t['O']}")
-        w.line(f"%near = alloca i64, i64 {w.times(t['width'], str(SPOT))}")
+        w.line(f"%near = alloca i64, i64 {self.spot_of(w, t['width'])}")
         with w.upto(t["O"]) as o:
             w.line(f"store i64 {w.times(o, lanes)}, ptr {self.entry_of(w, '%rows', o)}")
         f = w.shift(t["A"], w.plus(w.times(g, w.times(t["O"], t["K"])), w.times(c0, t["U"])))
@@ -169,13 +180,15 @@ class Direct(Pieces):
             both = w.plus(w.times(w.plus(n0, k), t["G"]), g)
             y = w.shift(t["B"], w.times(both, w.times(t["O"], t["J"])))
             count = w.least(t["width"], w.minus(t["V"], first))
-            spots = self.entry_of(w, t["spots"], w.times(first, str(SPOT)))
+            spots = self.entry_of(w, t["spots"], self.spot_of(w, first))
             w.run("@packed", f"ptr {y}", t["J"], t["O"], f"ptr {spots}", count, f"ptr {matrix}", lanes, step)
             with w.upto(count) as v:
-                spot = w.times(v, str(SPOT))
-                image = w.get(self.entry_of(w, spots, spot))
-                w.line(f"store i64 {w.times(v, step)}, ptr {self.entry_of(w, '%near', spot)}")
-                w.line(f"store i64 {image}, ptr {self.entry_of(w, '%near', w.plus(spot, '1'))}")
+                for r in range(self.runs):
+                    spot = w.plus(self.spot_of(w, v), str(SPOT * r))
+                    image = w.get(self.entry_of(w, spots, spot))
+                    packed = w.plus(w.times(v, step), str(self.length * r))
+                    w.line(f"store i64 {packed}, ptr {self.entry_of(w, '%near', spot)}")
+                    w.line(f"store i64 {image}, ptr {self.entry_of(w, '%near', w.plus(spot, '1'))}")
             with w.upto(channels, tall) as c:
                 rows = w.least(tall, w.minus(channels, c))
                 x = w.shift(t["C_"], w.times(w.plus(w.times(both, t["C"]), w.plus(c0, c)), t["I"]))
@@ -216,7 +229,7 @@ class Direct(Pieces):
         with w.upto(t["N"], t["many"]) as n, w.upto(t["V"], t["width"]) as first:
             images = w.least(t["many"], w.minus(t["N"], n))
             count = w.least(t["width"], w.minus(t["V"], first))
-            spots = self.entry_of(w, t["spots"], w.times(first, str(SPOT)))
+            spots = self.entry_of(w, t["spots"], self.spot_of(w, first))
             with w.upto(images) as k:
                 both = w.plus(w.times(w.plus(n, k), t["G"]), g)
                 y = w.shift(t["B"], w.plus(w.times(both, y_step), w.times(o0, t["J"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
+from symdl.backends.convolve_tiles import runs_of
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
@@ -22,6 +23,8 @@ class Pieces:
         self.tile, self.kernels, self.module = tile, kernels, Module(target)
         add_rooms(self.module)
         self.item = ITEM_BYTES[tile.dtype]
+        self.runs = runs_of(tile)
+        self.length = tile.lanes // self.runs  # of a run of results
 
     def words(self) -> Words:
         return Words(self.module, self.tile.dtype)
@@ -34,7 +37,8 @@ class Pieces:
         s["U"] = w.times(s["U0"], w.times(s["U1"], s["U2"]))
         s["J"] = w.times(s["Y0"], w.times(s["Y1"], s["Y2"]))
         s["K"] = w.times(s["C"], s["U"])
-        s["V"] = w.times(w.times(s["Y0"], s["Y1"]), w.ceiling(s["Y2"], str(self.tile.lanes)))  # vectors of one result
+        runs = w.times(w.times(s["Y0"], s["Y1"]), w.ceiling(s["Y2"], str(self.length)))
+        s["V"] = w.ceiling(runs, str(self.runs))  # vectors of one result
         return s
 
     def first(self, w: Words, s: dict[str, str], axis: str) -> str:

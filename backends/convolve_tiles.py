@@ -1,6 +1,7 @@
 """The inner loops of convolutions that read images where they lie: register tiles over vectors of neighbouring places.
 
-A vector is a run of results within one row; a table says where each begins, others where the numbers of a filter stand.
+A vector is one run of results within a row, or, where vectors are as long as a cache line, two runs of half its length, of
+any rows: so rows of 8 or 24 fill vectors of 16. A table says where each run begins, another where the numbers of a filter stand.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
-from symdl.backends.gemm_tiles import Tile, at_once, in_rounds, steps_of, table
+from symdl.backends.gemm_tiles import LINE, Tile, at_once, in_rounds, steps_of, table, ways_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
-SPOT = 3  # words for each vector in a table of spots: where it begins in one array and in the other, and one for others
+SPOT = 3  # words for each run in a table of spots: where it begins in one array and in the other, and one for others
+
+
+def runs_of(tile: Tile) -> int:
+    """How many runs make a vector."""
+    return 2 if tile.lanes * ITEM_BYTES[tile.dtype] >= LINE else 1
 
 
 class Inner(Builder):
@@ -21,6 +27,9 @@ class Inner(Builder):
         super().__init__(tile.lanes, tile.fma)
         self.tile, self.dtype, self.item = tile, tile.dtype, ITEM_BYTES[tile.dtype]
         self.scalar, self.vector = LLVM_TYPE[tile.dtype], self.type(tile.dtype)
+        self.runs = runs_of(tile)
+        self.length = tile.lanes // self.runs  # of a run
+        self.run = f"<{self.length} x {self.scalar}>"
 
     def at(self, pointer: str, index: str, kind: str = "") -> str:
         """The address so many elements further."""
@@ -33,6 +42,28 @@ class Inner(Builder):
     def load(self, pointer: str, kind: str = "") -> Reg:
         return self.emit(f"load {kind or self.vector}, ptr {pointer}, align {self.item}", self.dtype)
 
+    def gathered(self, places: Sequence[str]) -> Reg:
+        """The vector of the runs that begin there."""
+        found = [self.load(place, self.run) for place in places]
+        if self.runs == 1:
+            return found[0]
+        mask = ", ".join(f"i32 {k}" for k in range(self.tile.lanes))
+        pair = f"{self.run} {found[0].text}, {self.run} {found[1].text}"
+        return self.emit(f"shufflevector {pair}, <{self.tile.lanes} x i32> <{mask}>", self.dtype)
+
+    def scattered(self, value: Reg, places: Sequence[str], adds: bool) -> None:
+        """Write a vector's runs, or add them to what stands there, one after another, since they may overlap."""
+        for k, place in enumerate(places):
+            part = value.text
+            if self.runs > 1:
+                mask = ", ".join(f"i32 {k * self.length + lane}" for lane in range(self.length))
+                halved = f"shufflevector {self.vector} {part}, {self.vector} poison, <{self.length} x i32> <{mask}>"
+                part = self.emit(halved, self.dtype).text
+            if adds:
+                old = self.load(place, self.run).text
+                part = self.emit(f"fadd {self.run} {old}, {part}", self.dtype).text
+            self.line(f"store {self.run} {part}, ptr {place}, align {self.item}")
+
     def every_lane(self, one: Reg) -> Reg:
         seed = self.emit(f"insertelement {self.vector} poison, {self.scalar} {one.text}, i32 0", self.dtype).text
         mask = f"<{self.tile.lanes} x i32> zeroinitializer"
@@ -44,7 +75,7 @@ class Inner(Builder):
 
 
 def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
-    """void direct(A, ra, ca, B, table, spots, C, rc, count, add): with b, c the next pair in spots for each vector,
+    """void direct(A, ra, ca, B, table, spots, C, rc, count, add): with b, c the next pair in spots for each run of a vector,
 
     C[c + i*rc ..] = (C +) sum over p < count of A[i*ra + p*ca] * B[b + table[p] ..]
 
@@ -53,7 +84,8 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -
     w = Inner(tile)
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
     w.label("entry")
-    starts = [w.at("%B", w.word("%spots", SPOT * j)) for j in range(vectors)]
+    numbers = [range(j * w.runs, (j + 1) * w.runs) for j in range(vectors)]  # of each vector's runs
+    starts = [[w.at("%B", w.word("%spots", SPOT * k)) for k in own] for own in numbers]
     ra, ca = steps_of(tile, way)
     shifts = [w.emit(f"mul i64 {ra}, {i}", "int64").text if i else "0" for i in range(rows)]
 
@@ -61,7 +93,7 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -
         """The places in A and in the table, and the totals, after the next term."""
         a, spot, *totals = state
         place = w.word(spot, 0)
-        row = [w.load(w.at(start, place)) for start in starts]
+        row = [w.gathered([w.at(start, place) for start in own]) for own in starts]
         found: list[str] = []
         for i in range(rows):
             one = w.every_lane(w.load(a if i == 0 else w.at(a, shifts[i]), w.scalar))
@@ -71,22 +103,20 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -
 
     kinds = ["ptr", "ptr", *[w.vector] * len(cells)]
     state = ["%A", "%table", *["zeroinitializer"] * len(cells)]
-    _, _, *found = in_rounds(w, "%count", at_once(tile) if way else (1,), kinds, state, term)
+    # places of two runs a vector and of rows of A are more than there are registers for, as soon as terms share a round
+    several = way == "packed" or (way == "beside" and w.runs == 1)
+    _, _, *found = in_rounds(w, "%count", at_once(tile) if several else (1,), kinds, state, term)
     sums = dict(zip(cells, found, strict=True))
-    ends = [w.at("%C", w.word("%spots", SPOT * j + 1)) for j in range(vectors)]
+    ends = [[w.at("%C", w.word("%spots", SPOT * k + 1)) for k in own] for own in numbers]
     steps = [w.emit(f"mul i64 %rc, {i}", "int64").text if i else "0" for i in range(rows)]
-    places = {(i, j): w.at(ends[j], steps[i]) if i else ends[j] for i, j in cells}
+    places = {(i, j): [w.at(end, steps[i]) if i else end for end in ends[j]] for i, j in cells}
     w.line("%more = icmp ne i64 %add, 0")
     w.line("br i1 %more, label %increase, label %write")
-    w.label("write")
-    for i, j in cells:
-        w.line(f"store {w.vector} {sums[i, j]}, ptr {places[i, j]}, align {w.item}")
-    w.line("ret void")
-    w.label("increase")
-    for i, j in cells:
-        total = w.add(w.load(places[i, j]), Reg(sums[i, j], tile.dtype))
-        w.line(f"store {w.vector} {total.text}, ptr {places[i, j]}, align {w.item}")
-    w.line("ret void")
+    for block in ("write", "increase"):
+        w.label(block)
+        for cell in cells:
+            w.scattered(Reg(sums[cell], tile.dtype), places[cell], block == "increase")
+        w.line("ret void")
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, ptr noalias readonly %table"
     rest = "ptr noalias readonly %spots, ptr noalias %C, i64 %rc, i64 %count, i64 %add"
     body = "\n".join(w.lines)
@@ -94,6 +124,19 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -
     module.add(
         f"define internal void @direct{vectors}x{rows}{way}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w
     )
+
+
+def direct_widest(tile: Tile, rows: int) -> int:
+    """The most vectors of a tile of so few rows: not more than the addresses of whose runs fit the registers."""
+    return tile.widest(rows) if runs_of(tile) == 1 else tile.vectors
+
+
+def direct_ways(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
+    """How rows of A may lie for a tile of its own: filters lie beside one another, or are packed for whole tiles."""
+    ways = ways_of(tile, rows, vectors)
+    if "packed" in ways:
+        return ways[1:]
+    return ways if runs_of(tile) == 1 else ("",)  # without several terms in a round nothing is gained
 
 
 def outer_shape(tile: Tile) -> tuple[int, int]:
@@ -104,7 +147,7 @@ def outer_shape(tile: Tile) -> tuple[int, int]:
 def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
     """void outer(D, dr, dn, X, xn, table, spots, images, count, C, rc): C[i*rc + j] += sum over n < images, t < count of
 
-    sum over lanes of D[i*dr + n*dn + t*lanes ..] * X[n*xn + table[j] + spots[3 t] ..]
+    sum over lanes of D[i*dr + n*dn + t*lanes ..] * X[n*xn + table[j] + b ..], b in spots for each run of vector t
     """
     w = Inner(tile)
     cells = [(i, j) for i in range(rows) for j in range(columns)]
@@ -126,14 +169,14 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
     w.line("%v = phi ptr [ %D.image, %image ], [ %v.next, %sum ]")
     for i, j in cells:
         w.line(f"%c{i}.{j} = phi {w.vector} [ %a{i}.{j}, %image ], [ %d{i}.{j}, %sum ]")
-    place = w.word("%s", 0)
+    spots = [w.word("%s", SPOT * k) for k in range(w.runs)]
     steps = [w.emit(f"mul i64 %dr, {i}", "int64").text if i else "0" for i in range(rows)]
     left = [w.load(w.at("%v", steps[i]) if i else "%v") for i in range(rows)]
     for j in range(columns):
-        right = w.load(w.at(images[j], place))
+        right = w.gathered([w.at(images[j], spot) for spot in spots])
         for i in range(rows):
             w.named(f"%d{i}.{j}", w.fma(left[i], right, Reg(f"%c{i}.{j}", tile.dtype)))
-    w.line(f"%s.next = getelementptr inbounds i64, ptr %s, i64 {SPOT}")
+    w.line(f"%s.next = getelementptr inbounds i64, ptr %s, i64 {SPOT * w.runs}")
     w.line(f"%v.next = getelementptr inbounds {w.scalar}, ptr %v, i64 {tile.lanes}")
     w.line("%t.next = add nsw i64 %t, 1")
     w.line("%whole = icmp eq i64 %t.next, %count")
@@ -161,7 +204,7 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
 
 def tables(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
     """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][columns - 1]."""
-    table(module, tile, parts, "direct")
+    table(module, tile, parts, "direct", direct_ways)
     rows, columns = outer_shape(tile)
     outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in range(1, columns + 1)]
     module.declarations.add(f"@outers = internal constant [{len(outers)} x ptr] [{', '.join(outers)}]")

@@ -234,13 +234,18 @@ def dots(module: Module, tile: Tile, rows: int) -> None:
     module.add(f'define internal void @dots{rows}({head}) noinline nounwind "hot" {{\n{body}\n}}', b)
 
 
-def table(module: Module, tile: Tile, parts: list[tuple[int, int]], kernel: str) -> None:
-    """The addresses of the kernels of that name at [way][logarithm of vectors][rows - 1], in a constant of its plural."""
+def table(
+    module: Module, tile: Tile, parts: list[tuple[int, int]], kernel: str,
+    ways: Callable[[Tile, int, int], tuple[str, ...]] = ways_of,
+) -> None:  # fmt: skip
+    """The addresses of the kernels of that name at [way][logarithm of vectors][rows - 1], in a constant of its plural.
+    ways: for which ways a kernel was written; "" stands for others, or, where there is none, nothing."""
     counts = [v for v in (1, 2, 4, 8) if v <= tile.widest(1)]
     entries = []
     for way in WAYS:
         for v in counts:
             for m in range(1, tile.rows + 1):
-                own = way if way in ways_of(tile, m, v) else ""
-                entries.append(f"ptr @{kernel}{v}x{m}{own}" if (v, m) in parts else "ptr null")
+                known = ways(tile, m, v) if (v, m) in parts else ()
+                own = way if way in known else ""
+                entries.append(f"ptr @{kernel}{v}x{m}{own}" if own in known else "ptr null")
     module.declarations.add(f"@{kernel}s = internal constant [{len(entries)} x ptr] [{', '.join(entries)}]")
