@@ -179,7 +179,7 @@ def every_node(*roots: Expr) -> Iterator[Expr]:
         for node in nodes:
             if node in seen:
                 continue
-            if bodies := bodies_of(node):
+            if node.op.kind == "control" and (bodies := bodies_of(node)):
                 stack.append((topological(*(o for b in bodies for o in b.outputs)), node))
                 break
             seen.add(node)

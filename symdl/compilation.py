@@ -33,11 +33,11 @@ from symdl.parallel import parallel
 from symdl.patches import patched
 from symdl.program import Binding, Check, Program, verify
 from symdl.regions import steps
-from symdl.rewrite import Origins, expanded
+from symdl.rewrite import Origins, RulePass, expanded
 from symdl.rules.folding import folded
 from symdl.rules.masks import masks_of_results
 from symdl.rules.products import matrix_products
-from symdl.rules.simplify import simplified
+from symdl.rules.simplify import SIMPLIFY, simplified
 from symdl.schedule import scheduled
 from symdl.types import Results, TensorType
 
@@ -137,9 +137,9 @@ def stable_everywhere(
 def simple_everywhere(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """Stage 4's rules on a graph and on the bodies in it."""
     roots = in_bodies(roots, origins, lambda outputs: simple_everywhere(outputs, origins))
-    roots = simplified(roots, origins)
-    roots = expanded(matrix_products(roots, origins), origins)
-    return masks_of_results(folded(simplified(roots, origins), origins), origins)
+    simplify = RulePass(SIMPLIFY, origins)  # one for all: what it has seen it passes by
+    roots = simplify(expanded(matrix_products(simplify(roots), origins), origins))
+    return masks_of_results(folded(roots, origins, simplify), origins)
 
 
 @collector_paused()

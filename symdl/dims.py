@@ -202,6 +202,8 @@ def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr],
     def renamed(node: Expr) -> Expr:
         if node in values:
             return values[node]
+        if not node.params:
+            return node
         params = {k: change(v) for k, v in node.params.items()}
         out = make(node.op, node.inputs, **params) if any(params[k] is not node.params[k] for k in params) else node
         if node.op is VARIABLE and out is not node and out.name is None:

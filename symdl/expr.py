@@ -25,7 +25,19 @@ from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
 from symdl.irrationals import IRRATIONALS
 from symdl.methods import FUNCTIONS, Methods
 from symdl.number_forms import WIDE, records
-from symdl.types import Dim, Extent, Fact, Results, Symbol, TensorType, fresh_serial, fresh_symbol, sole_symbol, symbols
+from symdl.types import (
+    Dim,
+    Extent,
+    Fact,
+    Results,
+    Shape,
+    Symbol,
+    TensorType,
+    fresh_serial,
+    fresh_symbol,
+    sole_symbol,
+    symbols,
+)
 
 Kind = Literal[
     "leaf",  # variable, constant
@@ -192,14 +204,23 @@ RESULT = register(
     Op("result", "result", ("x",), lambda t, *, index: (t.types[index], ()), reference=lambda x, *, index: x[index])
 )
 # The slots' own setters, past Expr.__setattr__: building is the hot path of every pass.
-_FILL = tuple(getattr(Expr, n).__set__ for n in ("op", "inputs", "params", "type", "facts", "origins", "name"))
+_OP, _INPUTS, _PARAMS, _TYPE, _FACTS, _ORIGINS, _NAME = (
+    getattr(Expr, n).__set__ for n in ("op", "inputs", "params", "type", "facts", "origins", "name")
+)
 _interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
 _lock = threading.RLock()
 
 
-def _fill(new: Expr, *values: Any) -> None:
-    for setter, value in zip(_FILL, values, strict=True):
-        setter(new, value)
+def _fill(
+    new: Expr, op: Op, inputs: tuple[Expr, ...], params: Mapping[str, Any], kind: Any, facts: tuple[Fact, ...]
+) -> None:
+    _OP(new, op)
+    _INPUTS(new, inputs)
+    _PARAMS(new, params)
+    _TYPE(new, kind)
+    _FACTS(new, facts)
+    _ORIGINS(new, set())
+    _NAME(new, None)
 
 
 class Tracing(threading.local):
@@ -253,7 +274,7 @@ def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
     """A new leaf of a subclass of Expr; its params (an id among them) must be new."""
     new = object.__new__(kind)
     inferred, facts = op.infer(**params)
-    _fill(new, op, (), params, inferred, facts, set(), None)
+    _fill(new, op, (), params, inferred, facts)
     with _lock:
         _interned[(op, (), tuple(sorted(params.items())))] = new
     if (line := user_line()) is not None:
@@ -266,15 +287,18 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     key = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
     expr = _interned.get(key)  # without the lock: who misses asks again with it
     if expr is None:
-        if any(i.type is ANY for i in inputs):
-            inferred, facts = ANY, ()
+        kinds = [i.type for i in inputs]
+        for kind in kinds:
+            if kind is ANY:
+                inferred, facts = ANY, ()
+                break
         else:
             try:
-                inferred, facts = op.infer(*(i.type for i in inputs), **params)  # type: ignore[assignment]  # ANY above is no TensorType
+                inferred, facts = op.infer(*kinds, **params)  # type: ignore[assignment]  # ANY above is no TensorType
             except SymdlError as error:
                 raise explained(error, inputs) from None
         new = object.__new__(Expr)
-        _fill(new, op, inputs, params, inferred, facts, set(), None)
+        _fill(new, op, inputs, params, inferred, facts)
         if op.kind == "counted":
             for s in _counts_of(params):
                 s.__dict__.setdefault("node", new)
@@ -415,20 +439,24 @@ def topological(*roots: Expr) -> Iterator[Expr]:
     stack = list(reversed(roots))
     while stack:
         node = stack[-1]
-        if node in seen:
-            stack.pop()
-        elif missing := [i for i in node.inputs if i not in seen]:
-            stack += missing[::-1]
-        else:
-            stack.pop()
+        if node not in seen:
+            height = len(stack)
+            for i in reversed(node.inputs):
+                if i not in seen:
+                    stack.append(i)
+            if len(stack) > height:
+                continue
             seen.add(node)
             yield node
+        stack.pop()
 
 
 def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
     """The unknown extents in the type and parameters of a node that are not in seen yet, which they enter."""
     found: list[Dim] = []
     stack: list[Any] = [*node.params.values(), node.type]
+    if len(stack) == 1 and type(node.type) is TensorType:  # nearly all nodes name what their inputs name
+        stack = [n for n in node.type.shape if type(n) is not int and n not in seen]
     while stack:
         v = stack.pop()
         if isinstance(v, Dim):
@@ -451,7 +479,16 @@ def levels(*roots: Expr) -> dict[Expr, int]:
     """
     found: dict[Expr, int] = {}
     sizing: dict[Expr, list[Expr]] = {}  # the counted nodes that the extents of a node name
-    by_extent: dict[Dim, list[Expr]] = {}
+    by_shape: dict[Shape, list[Expr]] = {}
+
+    def counts_of(n: Expr) -> list[Expr]:
+        if n.params or type(n.type) is not TensorType:
+            return [m for e in new_extents(n, set()) for m in counted_nodes(e) if m is not n]
+        shape = n.type.shape  # no counted node has no params
+        if shape not in by_shape:
+            by_shape[shape] = [m for e in new_extents(n, set()) for m in counted_nodes(e)]
+        return by_shape[shape]
+
     stack = list(reversed(roots))
     while stack:
         n = stack[-1]
@@ -460,17 +497,13 @@ def levels(*roots: Expr) -> dict[Expr, int]:
             continue
         counts = sizing.get(n)
         if counts is None:
-            counts = sizing[n] = []
-            for e in new_extents(n, set()):
-                if e not in by_extent:
-                    by_extent[e] = counted_nodes(e)
-                counts += [m for m in by_extent[e] if m is not n]
-        before = [*n.inputs, *counts]
+            counts = sizing[n] = counts_of(n)
+        before = [*n.inputs, *counts] if counts else n.inputs
         if missing := [i for i in before if i not in found]:
             stack += reversed(missing)
         else:
             stack.pop()
-            found[n] = max((found[i] for i in before), default=0) + (n.op.kind == "counted")
+            found[n] = max([found[i] for i in before], default=0) + (n.op.kind == "counted")
     return found
 
 

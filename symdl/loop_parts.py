@@ -66,7 +66,7 @@ def in_every_body(
 
 def has_bodies(roots: Sequence[Expr]) -> bool:
     """Whether there is a scan or an ifelse in the graph."""
-    return any(bodies_of(n) for n in topological(*roots))
+    return any(n.op.kind == "control" and bodies_of(n) for n in topological(*roots))
 
 
 def replaced(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:

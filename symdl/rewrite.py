@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import RewriteError
-from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, Op, building, rebuilt, topological
+from symdl.expr import ANY, CONSTANT, WILDCARD, Expr, Op, building, make, rebuilt, topological
 from symdl.number_forms import WIDE, array_dtype, records
 from symdl.ops.declare import filled_like
 
@@ -131,18 +131,22 @@ class Pass:
             if node in done:
                 stack.pop()
                 continue
-            inputs = node.inputs
-            if missing := [i for i in inputs if i not in done]:
-                stack.extend(missing[::-1])
+            inputs, height, same = node.inputs, len(stack), True
+            for i in reversed(inputs):
+                new = done.get(i)
+                if new is None:
+                    stack.append(i)
+                elif new is not i:
+                    same = False
+            if len(stack) > height:
                 continue
             stack.pop()
-            made = tuple([done[i] for i in inputs])
-            if made == inputs and not concerns(node.op):
+            if same and not concerns(node.op):
                 done[node] = node
                 continue
             mine = origins.get(node, NOBODY)
             with building(mine, origins):
-                new = change(rebuilt(node, made))
+                new = change(node if same else make(node.op, tuple([done[i] for i in inputs]), **node.params))
             if new is not node and new.op.kind != "leaf":
                 before = origins.get(new)
                 origins[new] = mine if before is None else before | mine

@@ -43,7 +43,7 @@ def joined(shapes: Iterable[Shape]) -> Shape:
     """The shape to which shapes that align at the right broadcast, without 1s in front."""
     out: tuple[Any, ...] = ()
     for shape in shapes:
-        if shape is out or shape == out:
+        if not shape or shape == out:
             continue
         short, long = (out, shape) if len(out) < len(shape) else (shape, out)
         short = (1,) * (len(long) - len(short)) + tuple(short)
@@ -176,7 +176,9 @@ class Mono:
 
     @once
     def shape(self) -> Shape:
-        return joined([self.expo.shape, *(a.shape for a in self.factors)])
+        if len(self.factors) == 1 and not self.expo.terms:
+            return next(iter(self.factors)).shape
+        return joined([self.expo.shape, *[a.shape for a in self.factors]])
 
     @once
     def special(self) -> bool:
@@ -230,7 +232,7 @@ class Poly:
 
     @once
     def shape(self) -> Shape:
-        return joined(m.shape for m in self.terms)
+        return next(iter(self.terms)).shape if len(self.terms) == 1 else joined([m.shape for m in self.terms])
 
     @once
     def depth(self) -> int:

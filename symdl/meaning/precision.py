@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from symdl.expr import CONSTANT, Expr
 from symdl.meaning.bounds import FLOATS, INF, Bounds
@@ -60,14 +60,16 @@ FORMS32 = FORMS | {(TWICE, False): "float64", (TWICE, True): "float64e"}
 NEAR32 = {(PLAIN, True): "float64", (TWICE, True): "float64", (BOTH, True): "float64x2"}
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """The form that a node needs, and the first reason for it. near: the range of a float64 will do for a float32."""
 
     bits: int = PLAIN
     range: bool = False
     why: str = ""
     near: bool = False
+
+
+NOTHING = Need()
 
 
 class Analysis(Exactness):
@@ -381,7 +383,7 @@ class Analysis(Exactness):
     def _need(self, n: Expr) -> Need:
         name = n.op.name
         if not is_float(n.type.dtype) or name not in WIDENED:
-            return Need()
+            return NOTHING
         bits, x = self.bits.get(n, PLAIN), self.bounds[n]
         least, most = FLOATS[n.type.dtype]
         high = min(x.most, self.over.get(n, most))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from symdl.expr import Expr, building, constant, make, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
@@ -39,6 +40,9 @@ def widened(
         return list(roots)
     done: dict[Expr, Expr] = {}
     for n in topological(*roots):
+        if forms.get(n, "") in ("", getattr(n.type, "dtype", "")) and all([done[i] is i for i in n.inputs]):
+            done[n] = n
+            continue
         with building(origins.get(n, frozenset()), origins):
             done[n] = _in_form(n, forms.get(n, ""), done, analysis)
     out = []
@@ -96,8 +100,14 @@ def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
     if wide not in NOISE:
         return s
     least, dtype = NOISE[wide]
-    lost = lt(abs(cast(s, dtype)), mul(abs(cast(operand, dtype)), constant(least, dtype)))
-    return where(lost, cast(constant(0, "float64"), s.type.dtype), s)
+    lost = lt(abs(cast(s, dtype)), mul(abs(cast(operand, dtype)), _number(least, dtype)))
+    return where(lost, _number(0, s.type.dtype), s)
+
+
+@cache
+def _number(number: float, dtype: str) -> Expr:
+    """A number in a form: there are few, and sums that may cancel are many."""
+    return cast(constant(number, "float64"), dtype)
 
 
 def parts(x: Expr, dtype: str) -> tuple[Expr, Expr]:

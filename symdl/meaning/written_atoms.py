@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdl.expr import OPS, Expr, constant, make
+from symdl.expr import CONSTANT, OPS, Expr, constant, make
 from symdl.meaning.bounds import MANY
 from symdl.meaning.exactness import Known
 from symdl.meaning.index_maps import settled, stretched, with_indices
@@ -45,10 +45,21 @@ class AtomWriting(Writer):
         self.safe = safe
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
+        self.numbers: dict[Rational, Expr] = {}  # which are leaves: they have no lines
         self.known = known
 
     def number(self, c: float | Rational) -> Expr:
         """A number: with precision="right" one that takes more digits as a sum of two, for whoever asks for them."""
+        if type(c) is float:  # of which -0.0 == 0.0
+            return self._number(c)
+        found = self.numbers.get(c)
+        if found is None:
+            found = self._number(c)
+            if found.op is CONSTANT:
+                self.numbers[c] = found
+        return found
+
+    def _number(self, c: float | Rational) -> Expr:
         high = constant(float(c), self.dtype)
         if not self.right or (isinstance(c, int) and abs(c) < WHOLE) or not math.isfinite(c):
             return high

@@ -172,6 +172,8 @@ def elementwise(
             raise InternalError(f"{name}: one derivative per operand")
 
         def infer(*types: TensorType) -> Inferred:
+            if not conditions and types.count(types[0]) == len(types):  # nearly always
+                return types[0] if result is None else TensorType(result, types[0].shape), ()
             kinds = {t.dtype for t in types[conditions:]} or {"bool"}
             if len(kinds) != 1:
                 raise InternalError(f"{name}: operands of one dtype expected, got {sorted(kinds)}")

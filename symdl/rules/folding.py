@@ -29,8 +29,12 @@ EXACT: dict[str, Callable[..., Fraction]] = {
 LONGEST = 2000  # bits of an exact number that is carried on
 
 
-def folded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
-    """The roots with constant parts computed, then simplified where that changed something.
+def folded(
+    roots: Sequence[Expr],
+    origins: Origins | None = None,
+    simplify: Callable[[Sequence[Expr]], list[Expr]] | None = None,
+) -> list[Expr]:
+    """The roots with constant parts computed, then simplified where that changed something: by `simplify`, if that is given.
 
     A chain of +, -, *, / on scalar constants is computed in rationals and rounded once; all else by NumPy, op by op. Of an
     ifelse whose condition is constant the branch that is taken is left.
@@ -39,7 +43,10 @@ def folded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
     done: dict[Expr, Expr] = {}
     numbers: dict[Expr, Fraction] = {}  # exact values of nodes before folding; their constants are rounded
     for node in topological(*roots):
-        inputs = tuple(done[i] for i in node.inputs)
+        inputs = tuple([done[i] for i in node.inputs])
+        if inputs == node.inputs and not any(i.op is CONSTANT for i in inputs) and node.op is not RESULT:
+            done[node] = node
+            continue
         mine = table.get(node, frozenset())
         with building(mine, table):
             new = rebuilt(node, inputs)
@@ -51,7 +58,9 @@ def folded(roots: Sequence[Expr], origins: Origins | None = None) -> list[Expr]:
             table[new] = table.get(new, frozenset()) | mine
         done[node] = new
     found = [done[r] for r in roots]
-    return simplified(found, table) if any(a is not b for a, b in zip(found, roots, strict=True)) else found
+    if all(a is b for a, b in zip(found, roots, strict=True)):
+        return found
+    return simplified(found, table) if simplify is None else simplify(found)
 
 
 def _taken(node: Expr) -> list[Expr]:

@@ -15,19 +15,19 @@ def masks_of_results(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """The roots with gt(x, 0) as gt(h, 0), and le(x, 0) as le(h, 0), in all uses but h itself, which is where(gt(x, 0),
     x, 0), where(le(x, 0), 0, x) or maximum(x, 0), if h is an operand of a product and x has no other use."""
     order = list(topological(*roots))
-    users: dict[Expr, list[Expr]] = {}
-    for n in order:
-        for i in dict.fromkeys(n.inputs):
-            users.setdefault(i, []).append(n)
     kept = set(roots)
     for n in reversed(order):  # what a product looks at, also through views
         if n in kept or n.op.kind == "contraction":
             kept.update(i for i in n.inputs if n.op.kind in ("contraction", "view"))
+    found = [(h, x) for h in order if h in kept and (x := rectified(h)) is not None and x not in roots]
+    if not found:
+        return list(roots)
+    users: dict[Expr, list[Expr]] = {}
+    for n in order:
+        for i in dict.fromkeys(n.inputs):
+            users.setdefault(i, []).append(n)
     results: dict[Expr, Expr] = {}  # mask -> the result that tells as much
-    for h in order:
-        x = rectified(h)
-        if x is None or h not in kept or x in roots:
-            continue
+    for h, x in found:
         keeps_nan = h.op is maximum or h.inputs[0].op is le
         asks = (gt, le) if keeps_nan else (gt,)
         masks = [m for m in users[x] if m.op in asks and m.inputs[0] is x and number_of(m.inputs[1]) == 0]
