@@ -17,7 +17,7 @@ from typing import Any
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.plans import Plan
+from symdl.backends.llvm.plans import AHEAD, Plan
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
@@ -26,7 +26,6 @@ from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
-AHEAD = 1024  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
 BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())

@@ -37,6 +37,7 @@ from symdl.types import Extent, Symbol, at_most, slope, symbols
 
 MOST_LANES = 16
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
+AHEAD = 4096  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
 FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
 IDEMPOTENT = ("maximum", "minimum", "bitwise_and", "bitwise_or")
@@ -77,11 +78,6 @@ class Plan:
     running: set[str] = field(default_factory=set)  # sums whose totals so far are used in each round
     choice: Choice | None = None
     asks: int = 0  # how many bytes further what will be read is asked for, where memory is the bound; 0: not at all
-
-    @property
-    def step(self) -> int:
-        """Rounds that are taken in a round in vectors: two vectors of a choice, neither of which waits for the other."""
-        return 2 * self.lanes if self.choice is not None else self.lanes
 
     def undeclared(self, loop: For) -> set[str]:
         """Variables that the body declares, but has not yet."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
-from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
+from symdl.backends.llvm.plans import AHEAD, IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
 from symdl.loops import (
@@ -33,6 +33,7 @@ from symdl.types import Extent, Symbol, replace_symbols, slope
 
 COUNTED = (1 << 31) - 64  # rounds that 32 bits count
 LINE = 64  # bytes of a cache line
+CHOICES = 4  # vectors of a choice that are taken in a round, none of which waits for another
 
 
 class VectorWriter(KernelWriter):
@@ -61,8 +62,11 @@ class VectorWriter(KernelWriter):
             first, end = self.bounds(statement)
             if (wide := self.wider(statement, plan)) is not None:
                 first = self.whole_vectors(statement, wide, first, end)
-            first = self.whole_vectors(statement, plan, first, end)
-            if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.step:
+            if plan.choice is not None:
+                first = self.best_of_vectors(statement, plan, plan.choice, first, end)
+            else:
+                first = self.whole_vectors(statement, plan, first, end)
+            if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
                 self.rest(statement, first)
 
     def rest(self, loop: For, start: str) -> None:
@@ -98,36 +102,25 @@ class VectorWriter(KernelWriter):
             for s in plan.sums.values()
             if not s.ordered
         }
-        chosen: list[tuple[Reg, Reg]] = []
-        if plan.choice is not None:
-            end = self.extreme("min", end, str(COUNTED))
-            chosen = [self.begin_choice(plan.choice, plan.lanes) for _ in range(plan.step // plan.lanes)]
-            rounds = self.counter(chosen[0][1].dtype, first, plan.lanes)
-        step = plan.step
+        step = plan.lanes
         certain = first == "0" and loop is not self.spread and isinstance(loop.extent, int) and loop.extent >= step
         opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
-        if plan.choice is None:
-            self.asks = str(plan.asks or "")
-            self.vector_round(loop, plan, partial)
-            self.asks = ""
-        for k, pair in enumerate(chosen):
-            assert plan.choice is not None
-            self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * plan.lanes))
-            self.choose(plan.choice, *pair, rounds)
-            self.close_scope()
-        if chosen:
-            self.count_on(rounds, step)
+        self.asks = str(plan.asks or "")
+        self.vector_round(loop, plan, partial)
+        self.asks = ""
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
         if partial:
             self.finish_sums(plan, partial, first, end, certain)
-        if plan.choice is not None:
-            self.finish_choice(loop, plan.choice, chosen, plan.lanes)
+        return self.after_whole(first, end, step)
+
+    def after_whole(self, first: str, end: str, step: int) -> str:
+        """Where the last whole steps from first on end."""
         most = self.extreme("max", self.arithmetic("sub", end, first), "0")
         return self.arithmetic("add", first, self.arithmetic("sub", most, self.arithmetic("urem", most, str(step))))
 
@@ -243,6 +236,46 @@ class VectorWriter(KernelWriter):
 
     # choices
 
+    def best_of_vectors(self, loop: For, plan: Plan, choice: Choice, first: str, end: str) -> str:
+        """A choice among all rounds, if they fill a vector; returns the register with the place from where on none was looked
+        at. The last vector begins before the last one ends: who is met twice is the best of no more."""
+        lanes = plan.lanes
+        end = self.extreme("min", end, str(COUNTED))
+        chosen = [self.begin_choice(choice, lanes) for _ in range(CHOICES)]
+        start = first
+        for count in (CHOICES, 1):
+            self.choices(
+                loop, choice, chosen[:count], start, self.arithmetic("sub", end, str(count * lanes - 1)), lanes
+            )
+            start = self.after_whole(start, end, count * lanes)
+        last = self.arithmetic("sub", end, str(lanes))
+        left = self.extreme("min", self.arithmetic("sub", end, start), self.arithmetic("sub", start, first))
+        self.choices(loop, choice, chosen[:1], last, self.arithmetic("add", last, left), lanes)
+        self.finish_choice(loop, choice, chosen, lanes)
+        some = self.emit(f"icmp sgt {self.word} {start}, {first}", "bool").text
+        return self.emit(f"select i1 {some}, {self.word} {end}, {self.word} {first}", "int64").text
+
+    def choices(
+        self, loop: For, choice: Choice, chosen: Sequence[tuple[Reg, Reg]], first: str, end: str, lanes: int
+    ) -> None:
+        """Rounds of a choice by one vector for each of the best so far, which begin before the end."""
+        rounds = self.counter(chosen[0][1].dtype, first, lanes)
+        step = len(chosen) * lanes
+        opened = self.open_loop(end, first, step)
+        self.nests.append(Nest(opened.before, varying_in(loop)))
+        self.own, self.index = {}, loop.index
+        self.take(lanes)
+        self.asks = str(AHEAD) if len(chosen) > 1 else ""
+        for k, pair in enumerate(chosen):
+            self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * lanes))
+            self.choose(choice, *pair, rounds)
+            self.close_scope()
+        self.asks = ""
+        self.count_on(rounds, step)
+        self.take(0)
+        self.nests.pop()
+        self.close_loop(opened)
+
     def begin_choice(self, choice: Choice, lanes: int) -> tuple[Reg, Reg]:
         """Memory for the best in each lane and the round in which it came, -1 for what was there before: numbers as wide
         as the elements, so that one mask serves both."""
@@ -284,31 +317,34 @@ class VectorWriter(KernelWriter):
             self.line(f"store {self.type(pointer.dtype)} {found.text}, ptr {pointer.text}")
 
     def finish_choice(self, loop: For, choice: Choice, pairs: Sequence[tuple[Reg, Reg]], lanes: int) -> None:
-        """The best of the lanes and of what was found before, half of the lanes beside the other half again and again."""
-        start = self.size(replace_symbols(choice.place, {loop.index: 0}))
-        before = [self.get(choice.best), self.get(choice.at)]
-        since = self.every_lane(self.position(start, "int64"), lanes)
-        at_first = self.every_lane(before[1], lanes)
+        """The best of the lanes, which began with what was found before: half of the vectors, then of the lanes, beside the
+        other half again and again."""
+        start = self.position(self.size(replace_symbols(choice.place, {loop.index: 0})), "int64")
         self.take(lanes)
-        both = []
+        found = []
         for k, pair in enumerate(pairs):
-            steps = Reg(f"<{', '.join(f'i64 {k * lanes + lane}' for lane in range(lanes))}>", "int64")
             best, came = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in pair)
-            wide = came if came.dtype == "int64" else emit(self, "cast", came, dtype="int64")
-            at = self.add(self.add(wide, since), steps)
-            both.append([best, emit(self, "where", self.compare("lt", wide, 0), at_first, at, dtype="int64")])
-        found = self.better(choice, both[1], both[0])
+            kind = LLVM_TYPE[came.dtype]
+            steps = Reg(f"<{', '.join(f'{kind} {k * lanes + lane}' for lane in range(lanes))}>", came.dtype)
+            before = self.compare("lt", came, 0)
+            found.append([best, emit(self, "where", before, came, self.add(came, steps), dtype=came.dtype)])
+        while len(found) > 1:
+            found = [self.better(choice, y, x) for x, y in zip(found[::2], found[1::2], strict=True)]
         self.take(0)
-        while lanes > 2:
+        all_ = found[0]
+        while lanes > 1:
             half = lanes // 2
-            low, high = ([self.some_lanes(x, lanes, range(at, at + half)) for x in found] for at in (0, half))
-            self.take(half)
-            found, lanes = self.better(choice, high, low), half
+            low, high = ([self.some_lanes(x, lanes, range(at, at + half)) for x in all_] for at in (0, half))
+            if half == 1:
+                low, high = ([self.lane(x, 2, k) for x in all_] for k in (0, 1))
+            self.take(half if half > 1 else 0)
+            all_, lanes = self.better(choice, high, low), half
             self.take(0)
-        low, high = ([self.lane(x, 2, k) for x in found] for k in (0, 1))
-        best_, at = self.better(choice, self.better(choice, high, low), before)
-        self.set(choice.best, best_)
-        self.set(choice.at, at)
+        best, at = all_
+        since = at if at.dtype == "int64" else emit(self, "cast", at, dtype="int64")
+        before = self.compare("lt", at, 0)
+        self.set(choice.best, best)
+        self.set(choice.at, emit(self, "where", before, self.get(choice.at), self.add(start, since), dtype="int64"))
 
     def better(self, choice: Choice, new: Sequence[Reg], old: Sequence[Reg]) -> list[Reg]:
         """The better (value, place) of two, the first of equal ones; a NaN beats all."""
