@@ -16,7 +16,7 @@ from typing import Any
 
 from symdl.apart import convolution, matmul, permutation, routine, scatter
 from symdl.errors import InternalError
-from symdl.expr import Expr, constant, results, topological
+from symdl.expr import Expr, building, constant, results, topological
 from symdl.loops import View
 from symdl.lower import At, Formulas, Lent, Memory, Read, index, indices, is_window
 from symdl.nests import Unit, columnwise, grouped
@@ -203,7 +203,8 @@ class Fusion:
         """A border and what it is around, in pieces that do not overlap."""
         (whole,) = self.target_views(n)
         (x,) = n.inputs
-        fill = constant(n.params["fill"], n.type.dtype)
+        with building(()):  # of a number form, as it may be
+            fill = constant(n.params["fill"], n.type.dtype)
         inner = tuple(zip(n.params["starts"], x.type.shape, strict=True))
         blocks: list[tuple[tuple[Extent, Extent], ...]] = []  # (start, extent) along each axis
         for k, ((start, extent), n_k) in enumerate(zip(inner, n.type.shape, strict=True)):

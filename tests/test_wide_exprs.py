@@ -75,6 +75,18 @@ def test_three_ways(dtype: str) -> None:
         np.testing.assert_allclose(oracle[-1], values * 1e-14, rtol=3e-16)
 
 
+@pytest.mark.parametrize("dtype", FORMS)
+def test_a_border_that_is_read_often_is_stored_in_the_form(dtype: str) -> None:
+    """As the gradient of a column of a softmax has it (seed 16836)."""
+    x, count = T.dvector("x"), 12
+    with building(()):
+        around = T.pad(T.exp(cast(x, dtype)), (2, 1))
+        outputs = [cast(T.sum(around * (k + 1.5)), "float64") for k in range(count)]
+    oracle, *others = agree.three_ways(outputs, {x: np.array([0.5, -1.25, 2.0])})
+    for other in others:
+        np.testing.assert_allclose(other, oracle, rtol=1e-15)
+
+
 def test_the_oracle_rounds_once() -> None:
     x = T.vector("x", dtype="float64")
     with building(()):
