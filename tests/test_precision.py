@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quick_code import quickly
 from ulps import distance
 
 import symdl
@@ -301,3 +302,21 @@ def test_what_a_product_is_behind() -> None:
     assert carried(T.exp(80 * T.tanh(u @ w)))
     assert carried(T.exp(-u * u).sum(0) * c)
     assert not carried(T.exp(-T.abs(u @ w)).sum(0) * (c / (1 - c**3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["plain", "right"])
+def test_a_power_of_a_negative_base_has_the_whole_exponent_that_is_meant(precision: str, dtype: str) -> None:
+    """2^y - 1 is whole where y is, and log10 of a power of 10, however they are computed: one last bit beside a whole number
+    there is no power of a negative one (seed 10830)."""
+    x, y, z = (variable(name, (None,), dtype) for name in "xyz")
+    whole, base = np.array([1, 2, 3, 4, 5], dtype), np.full(5, -1.25, dtype)
+    power = (x * y) ** T.exp2(y)
+    outputs = [x ** (T.exp2(y) - 1), symdl.grad(power.sum(), x), x ** T.log10(z), (-1.25) ** (T.exp2(y) - 1)]
+    found = quickly([x, y, z], outputs, precision)([base, whole, 10**whole])
+    n, r = 2.0**whole, -1.25 * whole
+    truths = [(-1.25) ** (n - 1), whole * n * r ** (n - 1), (-1.25) ** whole, (-1.25) ** (n - 1)]
+    for got, truth in zip(found, truths, strict=True):
+        np.testing.assert_allclose(got, truth, rtol=1e-4 if dtype == "float32" else 1e-12)
+    (between,) = quickly([x, y], outputs[:1], precision)([base, whole + 0.25])
+    assert np.isnan(between).all()

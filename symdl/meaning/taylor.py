@@ -40,9 +40,9 @@ def small(poly: Poly) -> Small | None:
 
 
 def _small(poly: Poly) -> Small | None:
-    if not 2 <= len(poly.terms) <= SUMMANDS:
-        return None
     forms = poly.forms
+    if not 2 <= len(poly.terms) <= SUMMANDS or (len(poly.terms) == 2 and all(not m.factors for m in poly.terms)):
+        return None  # exp(E) - 1 is a function of its own, exp(E) - exp(F) a multiple of one
     if len(_steps(poly)) != 1:
         return None
     below = forms.mono(forms.zero, denominator(poly.terms))

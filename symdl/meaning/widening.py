@@ -10,6 +10,7 @@ from symdl.expr import Expr, building, constant, make, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
+from symdl.meaning.whole_powers import whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, where
@@ -89,6 +90,8 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
         wide = inputs[0].type.dtype if n.op.name != "join" else wide
     own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
     operands = tuple(own)
+    if n.op.name == "pow" and analysis.bounds[n.inputs[0]].low < 0 and not analysis.exact[n.inputs[1]]:
+        operands = (operands[0], whole_exponent(operands[1], operands[0]))
     out = make(n.op, operands, **n.params)
     if n in analysis.noise and form:
         return without_noise(cast(out, form), operands[0], wide)

@@ -15,6 +15,7 @@ from symdl.meaning.normal_form import FUNCTIONS, Atom, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.meaning.taylor import series_of
 from symdl.meaning.terms import exponent_of, largest_of, softmax_argument
+from symdl.meaning.whole_powers import whole_exponent
 from symdl.meaning.written_logs import Writer, log_of_number, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
@@ -136,7 +137,10 @@ class AtomWriting(Writer):
             case name if name in FUNCTIONS:
                 return self.function(name, self(a.args[0]))
             case "pow":
-                return ew.pow(self(a.args[0]), self(a.args[1]))
+                base, exponent = map(self, a.args)
+                if a.args[1].special and not a.args[0].nonneg and (not self.right or base.op is CONSTANT):
+                    exponent = whole_exponent(exponent, base)  # else `widening` does so
+                return ew.pow(base, exponent)
             case "rem":
                 return self.remainder(a)
             case "softplus":
@@ -168,13 +172,15 @@ class AtomWriting(Writer):
         raise AssertionError(a.op)
 
     def remainder(self, a: Atom) -> Expr:
-        """What a function's polynomial leaves, by its series."""
+        """What a function's polynomial leaves, by its series, used where |u| < REACH: there each coefficient is more than twice
+        what is added to it."""
         first, step, coefficients = series_of(a, 106 if self.right and self.dtype == "float64" else 53)
         u = self(a.args[0])
         by = u if step == 1 else ew.mul(u, u)
         out = self.number(coefficients[-1])
         for c in reversed(coefficients[:-1]):
-            out = ew.add(self.number(c), ew.mul(by, out))
+            least, most = sorted((float(c) / 2, float(c) * 2))
+            out = self.known.within(self.known.calmed(ew.add(self.number(c), ew.mul(by, out))), least, most)
         return ew.mul(self.power_of(u, first), out)
 
     def power_of(self, x: Expr, k: int) -> Expr:
