@@ -64,14 +64,16 @@ class Builder:
     """Emits the body of one function.
 
     lanes 0 means scalars, N means <N x T> vectors. `fused` says that the machine has a fused multiply-add (on x86: AVX2
-    or newer); without it `llvm.fma` and, before SSE4.1, `llvm.floor` would become a library call per element.
+    or newer); without it `llvm.fma` and, before SSE4.1, `llvm.floor` would become a library call per element. `permutes`
+    says that vectors of 8 float64 take a table of 16 from registers (AVX-512).
     `declarations` collects what the module must hold beside the function: one text per declare line or internal
     function definition; unite the sets of all Builders of a module and write each text once.
     """
 
-    def __init__(self, lanes: int = 0, fma: bool = True, prefix: str = "v") -> None:
+    def __init__(self, lanes: int = 0, fma: bool = True, prefix: str = "v", permutes: bool = False) -> None:
         self.lanes = lanes
         self.fused = fma
+        self.permutes = permutes
         self.prefix = prefix
         self.lines: list[str] = []
         self.declarations: set[str] = set()

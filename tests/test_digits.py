@@ -15,6 +15,7 @@ from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import digits, narrowing
 from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.tiers import LOOSER, ONE, SHORTER
+from symdl.backends.wide import brief
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk
 from symdl.program import Binding, Buffer, Kernel, Program
@@ -43,6 +44,14 @@ def loaded(name: str, dtype: str) -> Apply:
     return op("cast", "float64x2", Load(contiguous(name, dtype, (n,)), (i,)))
 
 
+def made_of(values: dict[str, Value], backend: CpuBackend | None = None) -> Any:
+    """A program that makes these columns of x and y."""
+    buffers = {k: Buffer(k, "float64", (n,), "output" if k in values else "input") for k in ("x", "y", *values)}
+    stores = tuple(Store(contiguous(k, "float64", (n,)), (i,), v) for k, v in values.items())
+    kernel = Kernel((For(I, n, stores, "serial"),))
+    return (backend or CpuBackend()).compile(Program(buffers, (Binding(N, "x", 0),), (), (kernel,)))
+
+
 def loop(value: Value) -> For:
     return For(I, n, (Store(contiguous("o", value.dtype, (n,)), (i,), value),), "serial")
 
@@ -54,9 +63,7 @@ def test_short_functions(name: str) -> None:
     value = op(PREFIX + name, "float64x2", x)
     high = op("cast", "float64", value)
     low = op("cast", "float64", op("sub", "float64x2", value, op("cast", "float64x2", high)))
-    buffers = {k: Buffer(k, "float64", (n,), "input" if k in "xy" else "output") for k in "xyhl"}
-    stores = tuple(Store(contiguous(k, "float64", (n,)), (i,), v) for k, v in (("h", high), ("l", low)))
-    made = CpuBackend().compile(Program(buffers, (Binding(N, "x", 0),), (), (Kernel((For(I, n, stores, "serial"),)),)))
+    made = made_of({"h": high, "l": low})
     rng = np.random.default_rng(0)
     given = np.concatenate([rng.uniform(-w, w, 201) for w in (1e-7, 1e-2, 1, 40, 600)] + [[0, 1, -1, 620]])
     rest = given * rng.uniform(-1, 1, given.size) * 2.0**-54
@@ -71,6 +78,44 @@ def test_short_functions(name: str) -> None:
     with np.errstate(all="ignore"):
         plain = PLAIN[name](ends)
     np.testing.assert_allclose(highs, plain, rtol=1e-15, atol=0)
+
+
+def brief_values(name: str, backend: CpuBackend, x: Any) -> Any:
+    value = op(brief.PREFIX + name, "float64", Load(contiguous("x", "float64", (n,)), (i,)))
+    made = made_of({"o": value}, backend)
+    status, (found,) = made.execute(made.bind([x, x]))
+    assert status == 0
+    return found
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_brief_functions(name: str) -> None:
+    """As right as they say, at ordinary points and at the edges of the steps of their table."""
+    rng = np.random.default_rng(0)
+    edges = (np.arange(-400, 400) + 0.5) * brief.UNIT
+    given = np.concatenate([rng.uniform(-w, w, 301) for w in (1e-7, 1e-2, 1, 40, 700)] + [edges, edges / 2])
+    with mpmath.workprec(120):
+        for a, b in zip(given, brief_values(name, CpuBackend(), given), strict=True):
+            true = EXACT[name](mpmath.mpf(a))
+            assert abs(mpmath.mpf(b) - true) <= abs(true) * brief.ERROR[name], a
+    ends = np.array([np.inf, -np.inf, np.nan, -0.0, 0.0, 1e308, -1e308, 5e-324, 709.9, -745.0, -760.0] * 3)
+    with np.errstate(all="ignore"):
+        plain = PLAIN[name](ends)
+    np.testing.assert_allclose(brief_values(name, CpuBackend(), ends), plain, rtol=1e-12, atol=1e-307)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_brief_functions_alone(name: str) -> None:
+    """The same bits in vectors and in what is left over, where the one takes its table from registers."""
+    x = np.random.default_rng(1).uniform(-745, 745, 64) * np.repeat([1, 1e-2], 32)
+    whole = brief_values(name, CpuBackend(), x)
+    np.testing.assert_array_equal(whole, [brief_values(name, CpuBackend(), x[k : k + 1])[0] for k in range(x.size)])
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_brief_functions_of_lesser_processors(name: str, lesser: CpuBackend) -> None:
+    x = np.linspace(-30, 30, 61)
+    np.testing.assert_allclose(brief_values(name, lesser, x), PLAIN[name](x), rtol=2.0**-39)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -23,6 +23,7 @@ from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
+from symdl.backends.wide.brief import BRIEF
 from symdl.backends.wide.mixed import MIXED
 from symdl.backends.wide.short import SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
@@ -151,8 +152,8 @@ class AttemptWriter(VectorWriter):
 
     def compute(self, item: Value) -> Reg:
         """A value whose operands are known."""
-        if isinstance(item, Apply) and item.primitive in SHORT:
-            return SHORT[item.primitive](self, *map(self.value, item.args))
+        if isinstance(item, Apply) and (emit_one := SHORT.get(item.primitive) or BRIEF.get(item.primitive)) is not None:
+            return emit_one(self, *map(self.value, item.args))
         if isinstance(item, Apply) and item.dtype == "float32" and len(item.args) == 1:
             found = self.of_halves(item)
             if found is not None:
@@ -177,7 +178,7 @@ class AttemptWriter(VectorWriter):
         """The attempt at each round of a loop."""
         found = self.attempts.get(id(loop))
         if found is None:
-            made = narrowed(loop, self.target.fma, self.ranged)
+            made = narrowed(loop, self.target.fma, self.ranged, permutes=self.permutes)
             found = self.attempts[id(loop)] = made, loop
         made = found[0]
         return None if made is None or made.sums else made

@@ -9,12 +9,14 @@ must hold when the program runs, k being as large as leaves the result two or th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from symdl.backends.llvm.spans import Span, number_of, span
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
+from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
@@ -23,17 +25,11 @@ SINGLES = ("float32", "float32e")
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
 WITHIN = 2.0**10  # an argument of an exponential, and all that it was summed of
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
-SPANS: dict[str, tuple[float, float]] = {
-    "logistic_tail": (0, 0.5), "exp": (0, math.inf), "exp2": (0, math.inf), "abs": (0, math.inf), "sqrt": (0, math.inf),
-    "tanh": (-1, 1), "erf": (-1, 1), "sin": (-1, 1), "cos": (-1, 1), "erfc": (0, 2), "erfcx": (0, math.inf),
-    "cosh": (1, math.inf),
-}  # fmt: skip
 CONDITION = {"sqrt": 0.5, "tanh": 1.0, "erf": 1.0, "arctan": 1.0, "arcsinh": 1.0}  # x f'(x)/f(x), at most
 EXPONENTIALS = {"exp": 1.0, "exp2": 0.7, "logistic_tail": 1.0, "cosh": 1.0}  # f'(x)/f(x), at most
 STEEP = {"expm1": 1.0, "sinh": 1.0, "erfc": 4.0, "erfcx": 4.0}  # x f'(x)/f(x) beside the largest |x| or x^2/2
 SMOOTH = frozenset(["sin", "cos"])  # of a bounded derivative, and zeros
 LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
-Span = tuple[float, float]
 Bits = tuple[float, ...]  # for each of a tier's orders
 
 
@@ -55,6 +51,8 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
     if not any(_leaves(item) for item in items):
         return None
     if tier is SHORTER and not any(_has_short(item) for item in items):
+        return None
+    if tier.brief and not only_brief(items):
         return None
     pass_ = FewerDigits(tier)
     out: list[Any] = []
@@ -109,14 +107,25 @@ def _has_short(item: Any) -> bool:
     return isinstance(item, Apply) and item.dtype in ONE_LIMB and item.primitive in FUNCTIONS
 
 
+def only_brief(items: Sequence[Any]) -> bool:
+    """Whether functions that may be brief have operands of two limbs, and no float64 of its own is one of these."""
+    dtypes = {item.dtype for item in items if isinstance(item, Apply) and item.primitive in brief.ERROR}
+    return not dtypes.isdisjoint(ONE_LIMB) and dtypes.isdisjoint(ONE_LIMB.values())
+
+
 @dataclass(frozen=True)
 class Condition:
-    """What must hold when the program runs: value test bound, or bound times 2^-k."""
+    """What must hold when the program runs: value test bound, or bound times 2^-k.
+
+    total, single: the sum whose size the value is, and the float32 whose size the bound is a multiple of, if they are such.
+    """
 
     test: str
     value: Value
     bound: Value
     scaled: bool = False
+    total: Value | None = None
+    single: Value | None = None
 
 
 @dataclass
@@ -170,7 +179,7 @@ class FewerDigits:
             found = value
             if value.dtype in ONE_LIMB:
                 found = self.op("cast", value, dtype=ONE_LIMB[value.dtype])
-            if not (isinstance(value, Apply) and value.primitive in ("abs", "exp", "logistic_tail")):
+            if not _is_magnitude(value):
                 found = self.op("abs", found)
             self.sizes[id(value)] = found
         return found
@@ -191,8 +200,26 @@ class FewerDigits:
         return units
 
     def asked(self, value: Value, size: Value) -> None:
-        """The value shall not be too small beside a size."""
+        """The value shall not be too small beside a size. Beside the size of one operand alone, if it is a sum and that is
+        what went into it: |x + y| >= 4 2^-k |y| leaves |x| + |y| <= |x + y| + 2 |y| <= 2^k |x + y|."""
+        if isinstance(value, Apply) and value.primitive in ("add", "sub"):
+            x, y = value.args
+            if self.op("add", self.magnitude(x), self.magnitude(y)) is size:
+                self.beside_one(value, x if self.rank(x) > self.rank(y) else y)
+                return
         self.must("ge", self.magnitude(value), size, scaled=True)
+
+    def rank(self, x: Value) -> int:
+        """How little it costs to look at the size of an operand."""
+        return 2 if _single(x) is not None else int(_is_magnitude(x))
+
+    def beside_one(self, total: Value, x: Value) -> None:
+        """A sum shall not be too small beside an operand of it; as float32 where the operand is one."""
+        far = self.magnitude(x)
+        found = Condition("ge", self.magnitude(total), self.op("mul", far, self.constant(4.0, far.dtype)), True)
+        if total.dtype == "float64" and (single := _single(x)) is not None:
+            found = replace(found, total=total, single=single)
+        self.conditions.setdefault((found.test, id(found.value), id(found.bound)), found)
 
     def must(self, test: str, value: Value, bound: Value, scaled: bool = False) -> None:
         """A condition, see `Condition`."""
@@ -215,12 +242,22 @@ class FewerDigits:
         """Whether any of the conditions does not hold. scale: 2^-k, a float64."""
         found: Value | None = None
         for c in conditions:
-            bound = c.bound
-            if c.scaled:
-                bound = self.op("mul", bound, self.in_dtype(scale, bound.dtype))
-            one = self.op(c.test, c.value, bound, dtype="bool")
+            if c.total is not None and c.single is not None and isinstance(scale, Const):
+                one = self.as_single(c.total, c.single, float(scale.number))
+            else:
+                bound = c.bound
+                if c.scaled:
+                    bound = self.op("mul", bound, self.in_dtype(scale, bound.dtype))
+                one = self.op(c.test, c.value, bound, dtype="bool")
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
+
+    def as_single(self, total: Value, x: Value, scale: float) -> Value:
+        """Whether |total| >= 4 scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is rounded
+        to at most twice itself, one beyond them is large enough; nothing else is lost, since 1/scale is a power of two."""
+        size = self.op("abs", self.op("cast", total, dtype="float32"))
+        far = self.op("mul", size, self.constant(0.125 / scale, "float32"))
+        return self.op("ge", far, self.op("abs", x), dtype="bool")
 
     def in_dtype(self, value: Value, dtype: str) -> Value:
         """A power of 2 in a dtype."""
@@ -415,11 +452,17 @@ class FewerDigits:
         """Errors times their factors, and one's own."""
         return Error(tuple(sum(u[k] * f for u, f in terms) + own for k in range(len(self.tier.orders))))
 
+    def span(self, item: Value) -> Span:
+        """Between what an original lies whose operands are known."""
+        if isinstance(item, Ref) and item.name in self.variables:
+            return self.variables[item.name][1]
+        return span(item, [self.spans[id(x)] for x in item.args] if isinstance(item, Apply) else [])
+
     def width(self, item: Value) -> int:
         """How many binary digits an original takes that is exact."""
         if item.dtype == "float32" or item.dtype == "bool":
             return 24
-        if isinstance(item, Const) and (number := _number(item)) is not None:
+        if isinstance(item, Const) and (number := number_of(item)) is not None:
             top = abs(number.as_integer_ratio()[0])
             return (top // (top & -top)).bit_length() if top else 1
         if isinstance(item, Apply) and item.primitive in ("cast", "neg", "abs"):
@@ -428,50 +471,17 @@ class FewerDigits:
             return sum(self.widths[id(x)] for x in item.args)
         return 54
 
-    def span(self, item: Value) -> Span:
-        """Between what an original lies."""
-        if isinstance(item, Const) and (number := _number(item)) is not None:
-            return number, number
-        if item.dtype == "bool" or item.dtype.startswith("uint"):
-            return 0.0, math.inf
-        if isinstance(item, Ref) and item.name in self.variables:
-            return self.variables[item.name][1]
-        if not isinstance(item, Apply):
-            return -math.inf, math.inf
-        spans = [self.spans[id(x)] for x in item.args]
-        match item.primitive:
-            case "cast":
-                return spans[0]
-            case "neg":
-                return -spans[0][1], -spans[0][0]
-            case "add" | "sub":
-                (a, b), (c, d) = spans
-                c, d = (c, d) if item.primitive == "add" else (-d, -c)
-                return (a + c if a + c == a + c else -math.inf), (b + d if b + d == b + d else math.inf)
-            case "mul":
-                if item.args[0] is item.args[1]:
-                    return 0.0, max(v * v for v in spans[0])
-                ends = [0.0 if 0 in (x, y) else x * y for x in spans[0] for y in spans[1]]
-                return min(ends), max(ends)
-            case "true_div" if spans[0][0] >= 0 and spans[1][0] >= 0:
-                return 0.0, math.inf
-            case "where":
-                return min(spans[1][0], spans[2][0]), max(spans[1][1], spans[2][1])
-            case "maximum":
-                return max(spans[0][0], spans[1][0]), max(spans[0][1], spans[1][1])
-            case "minimum":
-                return min(spans[0][0], spans[1][0]), min(spans[0][1], spans[1][1])
-            case "log1p" if spans[0][0] >= 0:
-                return 0.0, math.inf
-        return SPANS.get(item.primitive, (-math.inf, math.inf))
+
+def _is_magnitude(x: Value) -> bool:
+    """Whether a value is never negative, as its primitive tells."""
+    return isinstance(x, Apply) and x.primitive in ("abs", "exp", "logistic_tail")
 
 
-def _number(x: Const) -> float | None:
-    """A constant, if one float64 holds it."""
-    if not isinstance(x.number, tuple):
-        return float(x.number) if math.isfinite(x.number) else None
-    high, *rest = limbs_of(x.number, x.dtype)
-    return high if math.isfinite(high) and not any(rest) else None
+def _single(x: Value) -> Value | None:
+    """The float32 that a value is."""
+    if isinstance(x, Apply) and x.primitive == "cast":
+        return x.args[0] if x.args[0].dtype == "float32" else None
+    return None
 
 
 def _uncast(x: Value) -> Value:
@@ -494,7 +504,7 @@ def without_noise(item: Value) -> Value | None:
         return None
     for x, least in (factors, factors[::-1]):
         if isinstance(x, Apply) and x.primitive == "abs" and _uncast(x.args[0]) is _uncast(total.args[0]):
-            return s if isinstance(least, Const) and 0 < (_number(least) or 0) < 2.0**-40 else None
+            return s if isinstance(least, Const) and 0 < (number_of(least) or 0) < 2.0**-40 else None
     return None
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from symdl.backends.builder import FLOATS
+from symdl.backends.wide.brief import ERROR
+from symdl.backends.wide.brief import PREFIX as BRIEF_PREFIX
 from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
 from symdl.loops import Apply, Const, Load, Value, walk
+from symdl.number_forms import limbs_of
 
 
 def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
@@ -21,6 +24,8 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
             return Apply(PREFIX + name, made.args, made.dtype) if id(item) in kept else made
         if PREFIX + name not in SHORT or any(x.dtype != "float64x2" for x in (made, *made.args)):
             found = made
+        elif name == "sub" and _is_complement(made):
+            found = Apply(f"{PREFIX}complement", made.args[1:], made.dtype)
         elif name not in SUMS or any(id(x) in inexact for x in made.args) or all(map(_is_plain, made.args)):
             found = Apply(PREFIX + name, made.args, made.dtype)
         else:
@@ -30,6 +35,27 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
         return found
 
     return changed([*roots, *conditions], short)
+
+
+def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
+    """Values, and conditions on them, with the functions of `wide.brief` in the place of those of float64."""
+
+    def brief(made: Apply, _: Apply) -> Value:
+        known = made.dtype == made.args[0].dtype == "float64" and made.primitive in ERROR
+        return Apply(BRIEF_PREFIX + made.primitive, made.args, made.dtype) if known else made
+
+    return changed([*roots, *conditions], brief)
+
+
+def _is_complement(x: Apply) -> bool:
+    """Whether a number is 1 less one that is at most a half."""
+    one, other = x.args
+    return (
+        isinstance(one, Const)
+        and tuple(limbs_of(one.number, one.dtype)) == (1.0, 0.0)
+        and isinstance(other, Apply)
+        and other.primitive == f"{PREFIX}logistic_tail"
+    )
 
 
 def _is_plain(x: Value) -> bool:

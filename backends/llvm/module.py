@@ -120,7 +120,7 @@ class Writer(Builder):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(lanes=0, fma=target.fma)
+        super().__init__(lanes=0, fma=target.fma, permutes=target.vector_bytes == 64)
         self.target = target
         self.word = target.size_type
         self.scopes: list[Scope] = []

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.digits import fewer_digits
-from symdl.backends.llvm.exchanges import once, shortened
+from symdl.backends.llvm.exchanges import abbreviated, once, shortened
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
-from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier
+from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
 from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
@@ -45,10 +45,10 @@ class Narrowed:
     digits: bool = False  # tried with fewer digits, which many lanes at once may want in full
 
 
-def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narrowed | None:
+def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes: bool = False) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
 
-    ranged: it may be one in float32 (see `Program.may_be_single`). digits: or with one limb instead of two. The body is one without loops, that declares
+    ranged: it may be one in float32 (see `Program.may_be_single`). digits: or with one limb instead of two. permutes: see `Builder`. The body is one without loops, that declares
     variables, adds to those around it, and reads no buffer after having stored in it.
     """
     items = walk(*loop.body)
@@ -59,7 +59,8 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narro
     in_single = single(loop) if ranged else None
     if paired:
         in_one = LOOSER if ranged else ONE
-        for one, tier in ((in_single, in_one), (loop, in_one), (loop, SHORTER)):
+        of_one = (briefly(in_one), in_one) if permutes else (in_one,)
+        for one, tier in (*((one, tier) for one in (in_single, loop) for tier in of_one), (loop, SHORTER)):
             fewer = None if one is None else fewer_digits(one, tier)
             found = None if fewer is None else _attempted(fewer[0], fused, fewer[1])
             if found is not None:
@@ -74,8 +75,9 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True) -> Narro
 
 def _in_digits(found: Narrowed, tier: Tier) -> Narrowed:
     """The attempt as one of fewer digits."""
-    if tier is SHORTER:
-        *values, failed = shortened([*found.values.values()], [found.failed or Const(0, "bool")])
+    exchange = shortened if tier is SHORTER else abbreviated if tier.brief else None
+    if exchange is not None:
+        *values, failed = exchange([*found.values.values()], [found.failed or Const(0, "bool")])
         found.values = dict(zip(found.values, values, strict=True))
         found.failed = None if found.failed is None else failed
     found.wide, found.digits = sorted(found.values), True

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
+from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 
 ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
-ORDERS = (24, 20, 16, 13, 11, 9, 7, 6)  # the k that are tried
+ORDERS = (24, 21, *range(18, 5, -1))  # the k that are tried
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Tier:
 
     forms: what becomes of dtypes. own: of a primitive, how many units its result is wrong by; None: not known. single,
     double, summed: how many a value may be wrong by that is kept as a float32, as a float64, or added up. orders: the k that
-    are tried. rough: terms of sums are wrong by so much more than all that is made of the sums.
+    are tried. rough: terms of sums are wrong by so much more than all that is made of the sums. brief: functions are those of
+    `wide.brief`.
     """
 
     forms: Mapping[str, str]
@@ -31,11 +33,16 @@ class Tier:
     summed: float
     orders: tuple[int, ...] = ORDERS
     rough: bool = False
+    brief: bool = False
 
 
 def _of_one_limb(name: str) -> float | None:
     known = name in BOUND and name not in ABSOLUTE_BELOW_ZERO
     return BOUND[name][1] if known else 0.5 if name in ("add", "sub", "mul", "true_div", "cast") else None
+
+
+def _of_brief(name: str) -> float | None:
+    return brief.ERROR[name] * 2.0**53 if name in brief.ERROR else _of_one_limb(name)
 
 
 def _of_short(name: str) -> float | None:
@@ -45,3 +52,8 @@ def _of_short(name: str) -> float | None:
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
 LOOSER = replace(ONE, summed=2.0**16)  # of float32 numbers: 13 bits more than these have, which an exponential may want
 SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
+
+
+def briefly(tier: Tier) -> Tier:
+    """A tier of one limb whose functions are those of `wide.brief`."""
+    return replace(tier, own=_of_brief, brief=True)

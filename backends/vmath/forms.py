@@ -176,10 +176,10 @@ def through_double(emit: Emit) -> Emit:
 
 @cache
 def _definition(
-    name: str, emit: Emit, lanes: int, fused: bool, dtypes: tuple[str, ...]
+    name: str, emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...]
 ) -> tuple[str, str, frozenset[str]]:
     """The result dtype, the text of the internal function, and what its body declares."""
-    inner = Builder(lanes, fused)
+    inner = Builder(lanes, fused, permutes=permutes)
     inner.label("entry")
     parameters = [Reg(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
     result = emit(inner, *parameters)
@@ -202,7 +202,7 @@ def outlined(name: str, emit: Emit) -> Emit:
         symbol = (
             f"symdl_{name}_{b.suffix(args[0].dtype) if args[0].dtype.startswith('float') else _integer(b, args[0])}"
         )
-        dtype, text, needs = _definition(symbol, emit, b.lanes, b.fused, tuple(a.dtype for a in args))
+        dtype, text, needs = _definition(symbol, emit, b.lanes, b.fused, b.permutes, tuple(a.dtype for a in args))
         b.declarations.add(text)
         b.declarations.update(needs)
         return b.call(symbol, *args, dtype=dtype, declare=False)
@@ -216,9 +216,11 @@ def _integer(b: Builder, x: Reg) -> str:
 
 
 @cache
-def _template(emit: Emit, lanes: int, fused: bool, dtypes: tuple[str, ...]) -> tuple[Reg, str, frozenset[str]]:
+def _template(
+    emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...]
+) -> tuple[Reg, str, frozenset[str]]:
     """The result, the text and the declarations of a function whose names all begin with %~."""
-    inner = Builder(lanes, fused, prefix="~")
+    inner = Builder(lanes, fused, "~", permutes)
     result = emit(inner, *(Reg(f"%~x{k}", dtype) for k, dtype in enumerate(dtypes)))
     return result, "\n".join(inner.lines), frozenset(inner.declarations)
 
@@ -230,7 +232,7 @@ def inlined(emit: Emit) -> Emit:
     """
 
     def call(b: Builder, *args: Reg) -> Reg:
-        result, text, needs = _template(emit, b.lanes, b.fused, tuple(a.dtype for a in args))
+        result, text, needs = _template(emit, b.lanes, b.fused, b.permutes, tuple(a.dtype for a in args))
         stem = f"%{b.fresh()}."
         text = text.replace("%~", stem)
         for k, a in enumerate(args):

@@ -22,6 +22,7 @@ PAIR, SPLIT_PAIR = (
     1022,
     985,
 )  # MOST of pairs; without a fused multiply-add their limbs are split, which overflows earlier
+FARTHEST = 620.0  # what e^x is in range for: 2^894
 DEEPEST, ENDLESS = -1074, 1e9  # the least exponent of a float64; one beyond all
 LARGEST_FLOAT, LARGEST_FLOAT32 = 1.7976931348623157e308, 3.4028234663852886e38
 
@@ -103,11 +104,21 @@ class Attempt:
     def within(self, x: Reach, over: bool = True, under: bool = True) -> Reach:
         """x, looked at: where it has left the range upwards or downwards, the attempt has failed."""
         x = self.reaches.get(id(x.value), x)
+        argument = exponent_of(x.value)
         if over and self.open(x):
-            self.troubles.append(self.beyond(self.size(x), self.most(x)))
+            if argument is None:
+                self.troubles.append(self.beyond(self.size(x), self.most(x)))
+            else:
+                least_too_large = Apply("gt", (self.constant(FARTHEST, "float32"), argument), "bool")
+                self.troubles.append(Apply("invert", (least_too_large,), "bool"))
             x = replace(x, high=min(x.high, self.most(x)), hidden=False)
         if under and x.under:
-            self.troubles.append(self.lost(x.size or self.size(x), x.nonzero))
+            if argument is None or x.size is not None:
+                self.troubles.append(self.lost(x.size or self.size(x), x.nonzero))
+            else:
+                small = Apply("lt", (argument, self.constant(-FARTHEST, "float32")), "bool")
+                finite = Apply("gt", (argument, self.constant(float("-inf"), "float32")), "bool")
+                self.troubles.append(Apply("bitwise_and", (small, finite), "bool"))
             x = replace(x, low=max(x.low, least(x.value)), under=False, size=None)
         return self.noted(x)
 
@@ -142,6 +153,14 @@ class Attempt:
         for condition in troubles:
             found = condition if found is None else Apply("bitwise_or", (found, condition), "bool")
         return found
+
+
+def exponent_of(value: Value) -> Value | None:
+    """x, of e^x with x a float32 and the result of another dtype: its range is asked for of x, in half the vectors."""
+    match value:
+        case Apply("exp", (Apply("cast", (x,)),), dtype) if x.dtype == "float32" and dtype != "float32":
+            return x
+    return None
 
 
 def least(value: Value) -> int:

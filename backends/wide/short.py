@@ -25,59 +25,69 @@ from symdl.backends.vmath.forms import (
     two_product,
     two_sum,
 )
-from symdl.backends.wide import numbers, tables
-from symdl.backends.wide.exponential import HALF
-from symdl.backends.wide.numbers import MAGIC
+from symdl.backends.wide import numbers, registers, tables
 
 PREFIX = "short_"
 SERIES = tuple(1 / factorial(k) for k in range(3, 7))  # (e^r - 1 - r - r^2/2)/r^3
 INTEGERS = 20  # bits of the integers that the steps of the table are multiplied by
 
 
-def _reduced(b: Builder, x: Pair, offset: int = 0) -> tuple[Reg, Reg, Reg, Reg]:
+def _reduced(b: Builder, x: Pair, offset: int) -> tuple[Reg, Reg, Reg, Reg]:
     """(n, word, r, low) with x = n ln 2/FINE + r + low, |r| < 2^-9 and low as small as the low limb of x, or smaller; the
-    word ends in n + offset FINE."""
+    word ends in n + FINE/2 + offset FINE."""
     unit = tables.ln2() // tables.FINE
     step = tables.short_limbs(unit, 3, 53 - INTEGERS)
-    n, word = nearest(b, x[0], tables.ONE / unit, offset * tables.FINE)
+    n, word = nearest(b, x[0], tables.ONE / unit, offset * tables.FINE + tables.FINE // 2)
     far, part = b.fma(n, -step[0], x[0]), b.mul(n, step[1])  # both exact
     r = b.sub(far, part)
     return n, word, r, b.add(b.sub(b.sub(far, r), part), b.fma(n, -step[2], x[1]))
 
 
+def _step(b: Builder, word: Reg) -> Pair:
+    """2^(j/FINE) for a word that ends in j + FINE/2, 0 <= j + FINE/2 < FINE; 1 exactly."""
+    if not b.permutes:
+        table = tables.table(b, "around", tables.around())
+        high, low = tables.lookup(b, table, b.and_(word, tables.FINE - 1), 2, 2)
+        return high, low
+    places = (b.lshr(word, 4),) * 2 + (word,) * 2
+    named = zip(("steep_high", "steep_low", "flat_high", "flat_low"), tables.factors(), places, strict=True)
+    steep, steep_low, flat, flat_low = (registers.of_sixteen(b, *one) for one in named)
+    high, error = two_product(b, steep, flat)
+    return high, b.fma(steep, flat_low, b.fma(steep_low, flat, error))
+
+
 def _power(b: Builder, x: Pair) -> Pair:
     """e^x for |x| <= 1400."""
-    _, word, r, low = _reduced(b, x, 2 * FORMAT["float64"].bias)
+    n, word, r, low = _reduced(b, x, 2 * FORMAT["float64"].bias)
     rest = b.mul(b.mul(r, r), polynomial(b, r, (0.5, *SERIES)))
     rest = b.add(rest, b.fma(low, b.add(r, rest), low))  # e^(r + low) - 1 - r, below 2^-19
-    t = tables.lookup(b, tables.table(b, "octave", tables.octave()), b.and_(word, tables.FINE - 1), 2, 2)
+    t = _step(b, word)
     product, error = two_product(b, t[0], r)
     high, low = fast_two_sum(b, t[0], product)
     low = b.add(low, b.add(error, b.fma(t[0], rest, b.fma(t[1], r, t[1]))))
+    high, low = fast_two_sum(b, high, low)
+    if registers.in_parts(b):
+        power = b.fma(n, 1.0 / tables.FINE, 0.5)
+        return registers.scaled(b, high, power), registers.scaled(b, low, power)
     first, second = halves(b, b.lshr(word, tables.FINE.bit_length() - 1))
-    high, low = (b.mul(b.mul(v, first), second) for v in fast_two_sum(b, high, low))
-    return high, low
+    return b.mul(b.mul(high, first), second), b.mul(b.mul(low, first), second)
 
 
 def _decay_less_one(b: Builder, x: Pair) -> Pair:
     """e^x - 1 for -100 <= x <= 0, right to 2^-69 of itself."""
-    n, _, r, low = _reduced(b, x)
+    _, word, r, low = _reduced(b, x, FORMAT["float64"].bias)
     square, rest = two_product(b, b.mul(r, 0.5), r)
     first, error = fast_two_sum(b, r, square)
     rest = b.add(rest, b.fma(low, b.add(r, square), low))
     p = first, b.add(b.fma(b.mul(b.mul(r, r), r), polynomial(b, r, SERIES), error), rest)  # e^(r + low) - 1
-    power, word = nearest(b, n, 1.0 / tables.FINE, FORMAT["float64"].bias)
-    index = b.and_(b.bits(b.add(b.fma(power, -float(tables.FINE), n), MAGIC + HALF)), 0x1FF)
-    t = tables.lookup(b, tables.table(b, "powers", tables.powers()), index, 2, 2)
+    scale = biased_power(b, b.lshr(word, tables.FINE.bit_length() - 1))
+    t = tuple(b.mul(v, scale) for v in _step(b, word))
     product, rest = two_product(b, t[0], p[0])
-    high, low = fast_two_sum(b, t[0], p[0])  # a step of the table is twice as large as any p
-    high, error = fast_two_sum(b, high, product)
-    low = b.add(b.add(low, error), b.add(b.add(rest, t[1]), b.fma(t[1], p[0], b.fma(t[0], p[1], p[1]))))
-    scale = biased_power(b, word)
-    less = b.sub(scale, 1.0)
-    lost = b.sub(scale, b.add(less, 1.0))
-    high, error = fast_two_sum(b, less, b.mul(high, scale))
-    return fast_two_sum(b, high, b.add(error, b.fma(low, scale, lost)))
+    less = b.sub(t[0], 1.0)
+    lost = b.sub(t[0], b.add(less, 1.0))
+    high, error = fast_two_sum(b, less, product)  # which is 0, or twice as large as any product
+    low = b.add(b.add(lost, t[1]), b.add(b.add(error, rest), b.fma(t[1], p[0], b.mul(t[0], p[1]))))
+    return fast_two_sum(b, high, low)
 
 
 def exp(b: Builder, x: Pair) -> Pair:
@@ -142,6 +152,12 @@ def sub(b: Builder, x: Pair, y: Pair) -> Pair:
     return add(b, x, (b.fneg(y[0]), y[1] if numbers.is_nothing(y[1]) else b.fneg(y[1])))
 
 
+def complement(b: Builder, x: Pair) -> Pair:
+    """1 - x for x in [0, 1]."""
+    high, low = fast_two_sum(b, b.const(1.0, "float64"), b.fneg(x[0]))
+    return high, b.sub(low, x[1])
+
+
 def mul(b: Builder, x: Pair, y: Pair) -> Pair:
     """x y, 2^-102; the high limb is the plain product."""
     product, low = two_product(b, x[0], y[0])
@@ -173,7 +189,12 @@ def _on_pairs(name: str, emit: Callable[..., Pair], out: bool = True) -> Callabl
     def call(b: Builder, *args: Reg) -> Reg:
         return numbers.join(b, "float64x2", *emit(b, *(numbers.pair(b, x) for x in args)))
 
-    return outlined(name, call) if out else call
+    return _apart(outlined(name, call), call) if out else call
+
+
+def _apart(apart: Callable[..., Reg], written: Callable[..., Reg]) -> Callable[..., Reg]:
+    """A function out of line, but where there are registers enough for its constants."""
+    return lambda b, *args: (written if b.permutes and b.lanes else apart)(b, *args)
 
 
 FUNCTIONS = frozenset(["exp", "tanh", "logistic_tail"])
@@ -181,7 +202,7 @@ SUMS = frozenset(["add", "sub"])
 SHORT: dict[str, Callable[..., Reg]] = {
     **{
         f"{PREFIX}{emit.__name__}": _on_pairs(f"{PREFIX}{emit.__name__}", emit, emit.__name__ in FUNCTIONS)
-        for emit in (exp, tanh, logistic_tail, add, sub, mul, true_div)
+        for emit in (exp, tanh, logistic_tail, add, sub, complement, mul, true_div)
     },
     f"{PREFIX}cast": _rounded,
 }

@@ -165,15 +165,29 @@ def powers() -> tuple[float, ...]:
 
 
 @cache
-def octave() -> tuple[float, ...]:
-    """2^(j/FINE) as high, low for j = 0 .. FINE - 1."""
+def around() -> tuple[float, ...]:
+    """2^(j/FINE) as high, low for j = -FINE/2 .. FINE/2 - 1."""
+    return tuple(limb for j in range(-FINE // 2, FINE // 2) for limb in limbs(_power_of_two(j), 2))
+
+
+@cache
+def factors() -> tuple[tuple[float, ...], ...]:
+    """Of these, what 2^(16 a/FINE - 1/2) and 2^(c/FINE) are for a and c = 0 .. 15: high limbs, low limbs, of each."""
+    steep = [limbs(_power_of_two(16 * a - FINE // 2), 2) for a in range(16)]
+    flat = [limbs(_power_of_two(c), 2) for c in range(16)]
+    return tuple(tuple(x[k] for x in found) for found in (steep, flat) for k in (0, 1))
+
+
+@cache
+def _power_of_two(j: int) -> int:
+    """2^(j/FINE)."""
     root = 2 * ONE
     for _ in range(FINE.bit_length() - 1):
         root = math.isqrt(root << BITS)
-    found = [ONE]
-    for _ in range(FINE - 1):
-        found.append((found[-1] * root) >> BITS)
-    return tuple(limb for x in found for limb in limbs(x, 2))
+    number = ONE
+    for _ in range(abs(j)):
+        number = (number * root) >> BITS
+    return number if j >= 0 else ratio(ONE, number)
 
 
 FIRST_BIN = (0x3FE6A09E667F3BCD + (1 << 44)) >> 45  # of sqrt(1/2): bits of a number in [1/2, 2) shifted and rounded

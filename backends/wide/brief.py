@@ -1,0 +1,66 @@
+"""Functions of float64 right to 2^-43 (tanh: 2^-40): what an attempt needs whose result is one float32, where a processor has a
+table of 16 in two registers. Elsewhere the functions of `vmath` are no longer.
+
+    e^x = 2^K 2^(j/16) (1 + g),  x = (16 K + j) ln 2/16 + r,  |r| < 0.0217,  g = e^r - 1 by five terms
+
+BRIEF is keyed by the primitives' names behind PREFIX, ERROR by the names themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log
+
+from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial, with_sign
+from symdl.backends.wide import registers
+
+PREFIX = "brief_"
+STEPS = 16
+UNIT = log(2) / STEPS
+SERIES = (0.4999999999616276, 0.1666666666611849, 0.04166731963153319, 0.00833342661387628)  # (e^r - 1 - r)/r^2
+TABLE = tuple(2.0 ** (j / STEPS) for j in range(STEPS))
+ERROR = {"exp": 2.0**-43.1, "logistic_tail": 2.0**-43.1, "tanh": 2.0**-40}
+
+
+def _parts(b: Builder, x: Reg, factor: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]:
+    """(n, word, t, g) with e^(factor x) = 2^floor(n/16) t (1 + g), |factor x| <= 746; the word ends in n and twice the bias."""
+    n, word = nearest(b, x, factor / UNIT, 2 * FORMAT["float64"].bias * STEPS)
+    r = b.fma(n, -UNIT / factor, x)  # times factor it is less than half a step
+    terms = [c * factor ** (k + 2) for k, c in enumerate(SERIES)]
+    g = b.fma(b.mul(r, r), polynomial(b, r, terms), r if factor == 1.0 else b.mul(r, factor))
+    return n, word, registers.of_sixteen(b, "sixteenths", TABLE, word), g
+
+
+def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
+    """x 2^floor(n/16), rounded once."""
+    if registers.in_parts(b):
+        return registers.scaled(b, x, b.mul(n, 1.0 / STEPS))
+    half, rest = halves(b, b.lshr(word, STEPS.bit_length() - 1))
+    return b.mul(b.mul(x, half), rest)
+
+
+def exp(b: Builder, x: Reg) -> Reg:
+    """e^x; gradual underflow."""
+    n, word, t, g = _parts(b, clamp(b, x, -746.0, 710.0))
+    return _times_power(b, b.fma(t, g, t), n, word)
+
+
+def logistic_tail(b: Builder, x: Reg) -> Reg:
+    """1/(1 + e^|x|) = q/(1 + q) with q = e^-|x|."""
+    size = b.fabs(x)
+    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 746.0), 746.0, size), -1.0)
+    q = _times_power(b, b.fma(t, g, t), n, word)
+    return b.div(q, b.add(q, 1.0))
+
+
+def tanh(b: Builder, x: Reg) -> Reg:
+    """tanh|x| = -q/(q + 2) with q = e^(-2|x|) - 1 = (a - 1) + a g, a a power of 2^(1/16)."""
+    size = b.fabs(x)
+    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 20.0), 20.0, size), -2.0)
+    a = _times_power(b, t, n, word)
+    q = b.fma(a, g, b.sub(a, 1.0))
+    return with_sign(b, b.div(b.fneg(q), b.add(q, 2.0)), x, size)
+
+
+BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, tanh, logistic_tail)}
