@@ -246,7 +246,7 @@ class Grouped:
     def rows(self, u: Unit, rows: View, inside: list[Stmt]) -> None:
         """A reduction in the operand's own order: each row is folded into the row of accumulators."""
         rule = FOLDS[u.node.op.name]
-        element = self.formulas.cast(self.rewritten(u.value), rows.dtype)
+        element = self.summand(u, rows.dtype)
         inside.append(Store(rows, u.writes, Apply(rule.combine, (Load(rows, u.writes), element), rows.dtype)))
 
     def around(self, u: Unit, rows: View, opening: list[Stmt], closing: list[Stmt]) -> None:
@@ -261,10 +261,19 @@ class Grouped:
         rule = FOLDS[u.node.op.name]
         dtype = rule.accumulator(u.value.dtype)
         acc = Ref(self.memory.local(), dtype)
-        element = self.formulas.cast(self.rewritten(u.value), dtype)
+        element = self.summand(u, dtype)
         before.append(Local(acc.name, Const(rule.identity(dtype), dtype)))
         inside.append(Assign(acc.name, Apply(rule.combine, (acc, element), dtype)))
         return acc
+
+    def summand(self, u: Unit, dtype: str) -> Value:
+        """An element as it is added up. A product of numbers of that dtype, rounded to be multiplied, is one of the numbers
+        themselves: as many conversions fewer."""
+        match self.rewritten(u.value):
+            case Apply("mul", (Apply("cast", (x,)), Apply("cast", (y,)))) if x.dtype == y.dtype == dtype:
+                return Apply("mul", (x, y), dtype)
+            case value:
+                return self.formulas.cast(value, dtype)
 
     def extreme(self, u: Unit, before: list[Stmt], inside: list[Stmt], after: list[Stmt]) -> None:
         """The extreme element and its first place; a NaN beats all, the first of several wins. Where all are what it begins

@@ -5,8 +5,8 @@
     python -m benchmarks.matrix --compare OLD.json NEW.json
 
 Each group and number of threads is a process of its own, in which the engines run in turn. A sample is as many calls as take
-some milliseconds; before it short calls are made once, so that caches are filled, and with several threads engines wait until
-those of the one before have gone to sleep. Engines that are far behind the best peer after three rounds are not sampled
+some milliseconds; before it short calls are made for as long, since a last cache takes some calls to hold what an engine uses
+instead of what the one before did, and with several threads engines wait until those of the one before have gone to sleep. Engines that are far behind the best peer after three rounds are not sampled
 again. torch.compile begins anew in every cell, for its shapes alone. With one thread the time is the processor's, of all
 threads of the process, so that others at work on the machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
 share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
@@ -44,7 +44,7 @@ from symdl.runs import native
 
 GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last
-WARMING = 20e-3  # seconds of a call that needs none before it: it fills the caches in a small part of them
+WARMING = 20e-3  # seconds of calls that need none before them: they fill the caches in a small part of them
 LOOKS = 3  # rounds of engines that take FAR times as long as the best peer
 FAR = 2.0
 LONGEST = 1.0  # seconds a call beyond which an engine gets three rounds only
@@ -130,7 +130,7 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
         for name, (run, calls) in (close(row, samples, runs) if k >= LOOKS else runs).items():
             if threads > 1:
                 time.sleep(ASLEEP)
-            if seconds_of[name] < WARMING:
+            for _ in range(calls if seconds_of[name] * calls < WARMING else 0):
                 run()
             started = clock()
             for _ in range(calls):
