@@ -104,3 +104,21 @@ def test_sizes_of_grouped_indices_are_products() -> None:
     assert shapes == [(x.type.shape[0], y.type.shape[2])]
     inner = next(n for n in topological(z) if n.op is CONTRACT).inputs[0].type.shape[1]
     assert inner is math.prod(x.type.shape[1:])
+
+
+def test_a_product_that_is_read_across_only_is_made_that_way() -> None:
+    """As the gradient of weights that stand in two layers, the second time transposed."""
+    x, y, w = T.matrix("x"), T.matrix("y"), T.matrix("w")
+    batches, other = T.tensor3("batches"), T.tensor3("other")
+    once, both = (x @ y).T + w, x @ w
+    of_batches = batches @ other
+    for inputs, outputs, results in (
+        ([x, y, w], [once], [once]),
+        ([x, w], [both.T + 1, both], [both]),  # one product, for it is read as it lies, too
+        ([batches, other], [of_batches.transpose(0, 2, 1) + 1], [of_batches.transpose(0, 2, 1)]),
+        ([batches, other], [of_batches.transpose(1, 2, 0) + 1], [of_batches]),  # whose vectors would be of batches
+    ):
+        made = [n for n in topological(*matrix_products(outputs, {})) if n.op is CONTRACT]
+        assert [n.type.shape for n in made] == [r.type.shape for r in results]
+        rng = np.random.default_rng(0)
+        three_ways(inputs, outputs, [rng.integers(0, 4, (3, 3, 3)[: i.ndim]).astype(float) for i in inputs])

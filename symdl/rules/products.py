@@ -6,21 +6,43 @@ together by transposing and reshaping.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from symdl.expr import OPS, Expr, make
+from symdl.expr import OPS, Expr, make, topological
 from symdl.ops.contractions import CONTRACT, Letters, parse, written
 from symdl.ops.convolutions import CONVOLVE, CONVOLVE_IMAGES, bordered
 from symdl.ops.declare import spread
 from symdl.ops.shaping import transpose
-from symdl.ops.views import reshape_to
+from symdl.ops.views import SPREAD, reshape_to
 from symdl.rewrite import Origins, Pass
 from symdl.types import floor_divide, product
 
 
 def matrix_products(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
-    """The roots with every contraction in the form that is run."""
-    return Pass(run_form, origins)(roots)
+    """The roots with every contraction in the form that is run, and as it is read: who reads a product across, as the
+    update of weights that stand in two layers, the second time transposed, waits for memory."""
+    readers = Counter(i for n in topological(*roots) for i in dict.fromkeys(n.inputs))
+    readers.update(roots)
+
+    def form(n: Expr) -> Expr:
+        if n.op is SPREAD and n.inputs[0].op is CONTRACT and readers[n.inputs[0]] == 1:
+            return turned(n)
+        return run_form(n)
+
+    return Pass(form, origins)(roots)
+
+
+def turned(n: Expr) -> Expr:
+    """A transposed product as the product that lies so; left as it is if anything is stretched, or a batch would be last."""
+    (z,), axes = n.inputs, n.params["axes"]
+    (a, b), out = parse(z.params["notation"])
+    if sorted(axes) != list(range(len(n.type.shape))) or any(
+        n.type.shape[k] != z.type.shape[j] for j, k in enumerate(axes)
+    ):
+        return n
+    order = tuple(out[axes.index(k)] for k in range(len(out)))
+    return n if order[-1] in a and order[-1] in b else make(CONTRACT, z.inputs, notation=written((a, b), order))
 
 
 def run_form(n: Expr) -> Expr:
