@@ -205,7 +205,7 @@ def number(
         if name in ANGLES and found and math.isfinite(found):
             with mp.workprec(ROUNDED):
                 return round(found / (math.pi / 4)) * mp.pi / 4
-        return found
+        return mp.mpf(found) if found and math.isfinite(found) else found
     return _on_numbers(name, operands, bits, bound)
 
 
@@ -326,6 +326,7 @@ def _table(bound: float) -> dict[str, Callable[..., Any]]:
         "mod": lambda x, y: x - y * mp.floor(x / y),
         "neg": lambda x: -x,
         "abs": abs,
+        "sign": mp.sign,
         "maximum": max,
         "minimum": min,
         "pow": lambda x, y: _power(x, y, held),

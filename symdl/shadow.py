@@ -102,15 +102,17 @@ def shadow(
     created: bool = True,
     exact: bool = True,
     known: Mapping[Expr, Limbs] | None = None,
+    decides: bool = False,
 ) -> Shadow:
     """The nodes that the wanted elements of some roots depend on. values: the leaves' arrays. moves: how much leaves are
     moved, in steps of the arithmetic, for the condition numbers. created: whether errors are told apart, and unused
     elements marked. exact: whether there is a shadow at all, or the run alone. known: what leaves are exactly, where that is
-    not what their arrays hold."""
+    not what their arrays hold. decides: whether exact numbers, not those of the run, say which branch is taken, which element
+    is the largest and where a step lies."""
     order = list(topological(*wanted))
     shapes = shapes_of(order, sizes)
     out = Shadow(arithmetic, shapes, demanded(wanted, shapes, sizes), moved=[{} for _ in moves])
-    walk = _Walk(out, dict(sizes), exact, known or {}, created)
+    walk = _Walk(out, dict(sizes), exact, known or {}, created, decides)
     with np.errstate(all="ignore"):
         for n in order:
             walk.leaf(n, values, moves) if n in values or n.op is CONSTANT else walk.step(n)
@@ -128,6 +130,7 @@ class _Walk:
     exact: bool
     known: Mapping[Expr, Limbs]
     created: bool
+    decides: bool
     product: tuple[Expr, list[Limbs], Limbs] | None = None  # the last contraction, of its operands as run
     loops: dict[Expr, Any] = field(default_factory=dict)  # exact results of loops of their operands as run
 
@@ -160,12 +163,17 @@ class _Walk:
             out.run[n] = self._run(n)
         if not self.exact:
             return
+        if self.decides and n.op.name in COMPARISONS and real:
+            out.run[n] = out.arithmetic.compare(
+                n.op.name, *(self._limbs_at(self._limbs(i, out.exact), i, n) for i in n.inputs)
+            )
         if isinstance(n.type, Results):
             self._several(n)
             return
         if not is_real(n):
             return
-        if not real or n.op.name in STEPS:
+        given = not real or (n.op.name in STEPS and not self.decides)
+        if given:
             out.exact[n] = out.found(n)
         else:
             try:
@@ -173,7 +181,7 @@ class _Walk:
             except (KeyError, MemoryError):  # no formula, or too large a one
                 out.opaque.add(n)
                 out.exact[n] = out.found(n)
-        if n in out.opaque or not real or n.op.name in STEPS:
+        if n in out.opaque or given:
             for m in out.moved:
                 m[n] = out.exact[n]
             return
@@ -204,7 +212,7 @@ class _Walk:
             if isinstance(made, tuple):
                 return made
             made = self._cut(np.asarray(made), places)
-        return np.asarray(made).astype(n.type.dtype, copy=False)
+        return np.asarray(made).astype(plain_dtype(n), copy=False)
 
     def _run_in_forms(self, n: Expr) -> None:
         """A node with number forms among its operands or as its result: their ops are exact but for the last limb."""
@@ -213,10 +221,8 @@ class _Walk:
             x, y = (self._limbs_at(out.found(i), i, n) for i in n.inputs)
             out.run[n] = out.arithmetic.compare(n.op.name, x, y)
             return
-        if isinstance(n.type, Results) or not is_real(n) or n.op.name in STEPS:
+        if isinstance(n.type, Results) or not is_real(n):
             out.run[n] = self._run(n)
-            if is_real(n) and n.type.dtype in WIDE:
-                out.wide[n] = out.arithmetic.lift(out.run[n])
             return
         try:
             made = self.computed(n, {i: out.found(i) for i in n.inputs if is_real(i)})
@@ -233,6 +239,10 @@ class _Walk:
         out = self.out
         if n.op.name in ("max_and_argmax", "min_and_argmin") and n.inputs[0] in out.exact:
             axis, at = self.params.get("axis", self.params.get("axes")), out.run[n][1]
+            if self.decides:
+                (k,) = axis if isinstance(axis, tuple) else (axis,)
+                at = _first(n.op.name, np.moveaxis(out.exact[n.inputs[0]][0], k, -1))
+                out.run[n] = (out.run[n][0], at)
             for env in (out.exact, *out.moved):
                 env[n] = (tuple(_chosen(x, at, axis) for x in env[n.inputs[0]]), None)
             return
@@ -337,13 +347,12 @@ class _Walk:
         )
 
     def _extreme(self, n: Expr, x: Limbs) -> Limbs:
-        """A maximum or minimum over axes: of the element that the run took."""
-        run, axes = self.out.run[n.inputs[0]], self.params["axes"]
-        kept = [k for k in range(run.ndim) if k not in axes]
+        """A maximum or minimum over axes: of the element that the run took, unless exact numbers decide."""
+        chosen, axes = x[0] if self.decides else self.out.run[n.inputs[0]], self.params["axes"]
+        kept = [k for k in range(chosen.ndim) if k not in axes]
         order = [*kept, *axes]
-        shape = [run.shape[k] for k in kept]
-        rows = np.transpose(run, order).reshape(*shape, -1)
-        at = (np.argmax if n.op.name == "max" else np.argmin)(rows, axis=-1)
+        shape = [chosen.shape[k] for k in kept]
+        at = _first(n.op.name, np.transpose(chosen, order).reshape(*shape, -1))
         return tuple(_chosen(np.transpose(limb, order).reshape(*shape, -1), at, -1) for limb in x)
 
     def _at(self, array: Any, i: Expr, n: Expr) -> Any:
@@ -433,6 +442,16 @@ class ExactBodies:
             if is_float(kind.dtype)
             else np.empty(shape, kind.dtype)
         )
+
+
+def _first(name: str, rows: Array) -> Array:
+    """Where the largest or smallest of each row stands first; a NaN, where there is one."""
+    if rows.dtype != object:
+        return np.asarray((np.argmax if name.startswith("max") else np.argmin)(rows, axis=-1))
+    strange = np.asarray(rows != rows, bool)
+    numbers = np.where(strange, 0.0, rows)
+    at = (np.argmax if name.startswith("max") else np.argmin)(numbers, axis=-1)
+    return np.asarray(np.where(strange.any(axis=-1), np.argmax(strange, axis=-1), at))
 
 
 def _chosen(x: Array, at: Array, axis: Any) -> Array:

@@ -180,7 +180,7 @@ class _Watched:
         sizes = bind(user)
         if not isinstance(arithmetic, ExactNumbers) or work(places, sizes) > EXACTLY:
             return None
-        found = shadow(places, user, sizes, ExactNumbers(WRITTEN_BITS), created=False)
+        found = shadow(places, user, sizes, ExactNumbers(WRITTEN_BITS), created=False, decides=True)
         return None if found.opaque else found
 
     def _node(self, n: Expr, shadowed: Shadow) -> None:

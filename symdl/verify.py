@@ -34,7 +34,7 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub log log2 log10 log1p eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
+    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
 )
 # Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
 NEARING = frozenset(
@@ -218,7 +218,7 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
         match name, given:
             case (("add" | "sub"), [a, b]):
                 odd = result[at] == 0 and a != 0
-            case (("log" | "log2" | "log10" | "log1p"), _):
+            case (("log" | "log2" | "log10" | "log1p" | "arccos" | "arccosh"), _):
                 odd = result[at] == 0
             case (("floor_div" | "mod"), [a, b]):
                 odd = b != 0 and mpmath.isint(a / b)
