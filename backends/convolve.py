@@ -69,7 +69,8 @@ class Writing(Columns, Direct):
         for name, given in {"A": "%A", "B": "%B", "C_": "%C", "sizes": "%sizes", "product": product}.items():
             w.line(f"store ptr {given}, ptr {w.word_at('%task', TASK.index(name))}")
         known = [w.holds("sge", s[name], "1") for name in ("N", "C", "O")]
-        beside = w.both(w.holds("eq", s["k2"], "1"), w.holds("sge", s["Y2"], str(self.length)), *known)
+        step = w.choose(w.holds("eq", "%product", "0"), "2", "1")  # images are set apart, but not put together
+        beside = w.both(w.holds("sle", s["k2"], step), w.holds("sge", s["Y2"], str(self.length)), *known)
         short = w.both(w.holds("sle", s["K"], str(LONGEST)), w.holds("sle", s["V"], str(LONGEST)))
         turned = w.times(
             w.times(s["O"], s["U"]), str(self.tile.rows * self.item)
@@ -87,16 +88,17 @@ class Writing(Columns, Direct):
         lanes = self.tile.lanes
         w.line(f"%table = alloca i64, i64 {s['K']}")
         w.line(f"%spots = alloca i64, i64 {self.spot_of(w, s['V'])}")
-        w.run("@reach", "ptr %sizes", "ptr %table")
+        vector = w.times(w.times(s["O"], s["K"]), str(lanes))
+        vectors = w.least(w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1)), s["V"])
+        channel = w.times(self.most_rows(w, s, vectors), s["row"])
+        channel = w.choose(w.holds("eq", s["k2"], "1"), s["I"], channel)
+        w.run("@reach", "ptr %sizes", channel, "ptr %table")
         w.run("@places", "ptr %sizes", "ptr %spots")
         for name in ("table", "spots"):
             w.line(f"store ptr %{name}, ptr {w.word_at('%task', TASK.index(name))}")
         numbers = str(PIECE_BYTES // self.item)
-        vector = w.times(w.times(s["O"], s["K"]), str(lanes))
-
-        vectors = w.least(w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1)), s["V"])
         images = w.times(s["N"], s["G"])
-        results = {"parts": w.ceiling(s["V"], vectors), "size": vectors, "width": "1", "deep": "1", "many": "1"}
+        results = {"parts": w.ceiling(s["V"], vectors), "size": vectors, "width": "1", "deep": channel, "many": "1"}
         self.plan(w, "0", "direct_results", results, images)
 
         rows, _ = outer_shape(self.tile)

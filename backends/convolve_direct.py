@@ -3,7 +3,8 @@
 Tables, made once a call, say how far from the start of an image each number of a filter stands (`table`), and where each
 run of results begins in the image and in the results (`spots`); vectors are one run or two (`convolve_tiles`). The last run of
 a row may overlap the one before it: where results are summed, the numbers that it has in common with that one are taken as 0.
-The last run of all may stand there twice.
+The last run of all may stand there twice. Where results ask for every second place of a row, they are made of a copy in
+which even and odd places stand apart (`apart`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Direct(Pieces):
         self.reach()
         self.places()
         self.packed()
+        self.apart()
         self.direct_results()
         self.direct_filters()
         self.direct_images()
@@ -40,19 +42,23 @@ class Direct(Pieces):
     # ---- tables ----
 
     def reach(self) -> None:
-        """void reach(sizes, table): table[p] = where number p of a filter of one output stands, from the image's start."""
+        """void reach(sizes, channel, table): table[p] = where number p of a filter of one output stands, from the image's start.
+        channel: from one channel to the next."""
         w = self.words()
         s = self.sizes(w, "%sizes")
         first = [self.first(w, s, k) for k in "012"]
         at = w.variable("0")
         with w.upto(s["C"]) as c, w.upto(s["U0"]) as u0, w.upto(s["U1"]) as u1, w.upto(s["U2"]) as u2:
-            place = w.plus(w.times(c, s["I"]), w.plus(first[2], w.times(u2, s["d2"])))
-            place = w.plus(place, w.times(w.plus(first[1], w.times(u1, s["d1"])), s["I2"]))
-            place = w.plus(place, w.times(w.plus(first[0], w.times(u0, s["d0"])), s["plane"]))
+            across = w.plus(first[2], w.times(u2, s["d2"]))
+            column = w.quotient(across, s["k2"])
+            parity = w.minus(across, w.times(column, s["k2"]))
+            place = w.plus(w.times(c, "%channel"), w.plus(w.times(parity, s["half"]), column))
+            place = w.plus(place, w.times(w.plus(first[1], w.times(u1, s["d1"])), s["row"]))
+            place = w.plus(place, w.times(w.plus(first[0], w.times(u0, s["d0"])), w.times(s["I1"], s["row"])))
             now = w.get(at)
             w.line(f"store i64 {place}, ptr {self.entry_of(w, '%table', now)}")
             w.set(at, w.plus(now, "1"))
-        w.define("reach", "(ptr noalias %sizes, ptr noalias %table)")
+        w.define("reach", "(ptr noalias %sizes, i64 %channel, ptr noalias %table)")
 
     def places(self) -> None:
         """void places(sizes, spots): for each run (place in the image, in the results, numbers that an earlier one has)."""
@@ -63,7 +69,8 @@ class Direct(Pieces):
         at = w.variable("0")
         with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], length) as wanted:
             start = w.least(wanted, last)
-            image = w.plus(w.times(w.times(y0, s["k0"]), s["plane"]), w.times(w.times(y1, s["k1"]), s["I2"]))
+            above = w.plus(w.times(w.times(y0, s["k0"]), s["I1"]), w.times(y1, s["k1"]))
+            image = w.times(above, s["row"])
             result = w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"])
             self.tell_spot(w, w.get(at), w.plus(image, start), w.plus(result, start), w.minus(wanted, start))
             w.set(at, w.plus(w.get(at), str(SPOT)))
@@ -108,6 +115,62 @@ class Direct(Pieces):
             "i64 %so, i64 %st)",
         )
 
+    # ---- images of a stride of 2 ----
+
+    def reach_down(self, w: Words, s: dict[str, str]) -> str:
+        """How many rows lie between the first and the last one that a filter meets."""
+        far = [w.most(s[f"d{k}"], w.minus("0", s[f"d{k}"])) for k in "01"]
+        rows = [w.times(w.minus(s[f"U{k}"], "1"), d) for k, d in zip("01", far, strict=True)]
+        return w.plus(w.times(rows[0], s["I1"]), rows[1])
+
+    def rows_seen(self, w: Words, t: dict[str, str], first: str, end: str) -> tuple[str, str]:
+        """The rows of an image that vectors from first to end see: its first, and the one behind its last."""
+        last = w.minus(self.spot_of(w, end), str(SPOT))
+        above, below = (
+            w.quotient(w.get(self.entry_of(w, t["spots"], spot)), t["row"]) for spot in (self.spot_of(w, first), last)
+        )
+        return above, w.plus(w.plus(below, self.reach_down(w, t)), "1")
+
+    def most_rows(self, w: Words, s: dict[str, str], vectors: str) -> str:
+        """No fewer rows than so many vectors see."""
+        across = w.ceiling(s["Y2"], str(self.length))
+        results = w.quotient(w.plus(w.times(vectors, str(self.runs)), w.minus(across, "2")), across)
+        rows = w.plus(w.plus(w.times(results, s["k1"]), self.reach_down(w, s)), "1")
+        all_ = w.times(s["I0"], s["I1"])
+        return w.choose(w.holds("eq", s["I0"], "1"), w.least(rows, all_), all_)
+
+    def apart(self) -> None:
+        """void apart(X, sizes, to, channel, above, below): the rows from above to below of each channel of an image, of each its
+        even places, then, so many numbers further as half a row has, the odd ones. channel: from one channel to the next."""
+        w = self.words()
+        s = self.sizes(w, "%sizes")
+        lanes, half = self.tile.lanes, self.tile.lanes // 2
+        scalar, vector, run = LLVM_TYPE[w.dtype], w.vector(self.tile), f"<{half} x {LLVM_TYPE[w.dtype]}>"
+        last = w.minus(w.arithmetic("and", s["I2"], "-2"), str(lanes))
+        fits = w.holds("sge", last, "0")
+        done = w.choose(fits, w.plus(last, str(lanes)), "0")
+        with w.upto(s["C"]) as c, w.upto(w.minus("%below", "%above")) as r:
+            image = w.shift("%X", w.plus(w.times(c, s["I"]), w.times(w.plus("%above", r), s["I2"])))
+            following = w.shift(image, s["I"])  # far away, and not foreseen by the processor
+            even = w.shift("%to", w.plus(w.times(c, "%channel"), w.times(r, s["row"])))
+            odd = w.shift(even, s["half"])
+            with w.upto(done, str(lanes)) as wanted:
+                at = w.least(wanted, last)
+                w.prefetch(w.shift(following, at))
+                both = w.emit(f"load {vector}, ptr {w.shift(image, at)}, align {self.item}", w.dtype).text
+                for parity, place in enumerate((even, odd)):
+                    order = ", ".join(f"i32 {2 * lane + parity}" for lane in range(half))
+                    chosen = f"shufflevector {vector} {both}, {vector} poison, <{half} x i32> <{order}>"
+                    found, to = w.emit(chosen, w.dtype).text, w.shift(place, w.quotient(at, "2"))
+                    w.line(f"store {run} {found}, ptr {to}, align {self.item}")
+            with w.upto(w.minus(s["I2"], done)) as rest:
+                at = w.plus(done, rest)
+                place = w.choose(w.holds("eq", w.arithmetic("and", at, "1"), "0"), even, odd, "ptr")
+                found = w.emit(f"load {scalar}, ptr {w.shift(image, at)}, align {self.item}", w.dtype).text
+                w.line(f"store {scalar} {found}, ptr {w.shift(place, w.quotient(at, '2'))}, align {self.item}")
+        head = "(ptr noalias readonly %X, ptr noalias readonly %sizes, ptr noalias %to, i64 %channel, i64 %above, i64 %below)"
+        w.define("apart", head)
+
     # ---- pieces ----
 
     def tall(self, w: Words, rows: str) -> tuple[str, str]:
@@ -139,6 +202,12 @@ class Direct(Pieces):
         x = w.shift(t["A"], w.times(both, w.times(t["C"], t["I"])))
         f = w.shift(t["B"], w.times(g, w.times(t["O"], t["K"])))
         y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
+        strided = w.holds("ne", t["k2"], "1")
+        apart = self.scratch(w, w.choose(strided, w.times(t["C"], t["deep"]), "0"))
+        above, below = self.rows_seen(w, t, first, end)
+        with w.when(strided):
+            w.run("@apart", f"ptr {x}", f"ptr {t['pointer']}", f"ptr {apart}", t["deep"], above, below)
+        x = w.choose(strided, w.shift(apart, w.minus("0", w.times(above, t["row"]))), x, "ptr")
         tall, most = self.tall(w, t["O"])
         with w.upto(t["O"], tall) as i:
             rows = w.least(tall, w.minus(t["O"], i))
