@@ -585,3 +585,40 @@ def test_a_condition_that_is_known_may_cancel_a_divisor() -> None:
     (found,), (plain,) = evaluate([made], given), evaluate([slope], given)
     np.testing.assert_allclose(found, plain, rtol=1e-5)
     assert np.isfinite(found).all()
+
+
+def test_what_is_lost_in_a_branch_that_is_not_taken_poisons_nothing() -> None:
+    """The derivative of x log(y) where x is 0 asks for no logarithm, also where terms cancel (seeds 22384, 22726)."""
+    x, y, z = T.dvectors("x", "y", "z")
+    chosen = 3 * T.where(T.eq(x, 0), 0.0, log(y))
+    roots = [chosen * z - chosen * z, chosen / z - chosen / z + x, grad(T.xlogy(log(z / z), y).sum(), z)]
+    given = {x: np.array([0.0, 0.0, 2.0]), y: np.array([-1.0, np.nan, 2.0]), z: np.array([1.5, 2.0, 3.0])}
+    for found, plain in zip(evaluate(stabilized(roots, {}), given), evaluate(roots, given), strict=True):
+        np.testing.assert_array_equal(found, plain)
+        assert np.isfinite(found).all()
+    (kept,) = evaluate(stabilized(roots[:1], {}), given | {x: np.ones(3)})
+    assert np.isnan(kept).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("near", [T.tanh, T.erf, lambda u: sig(2 * u)])
+def test_what_is_left_of_one_is_known_however_large_the_argument_is(near: Callable[[Expr], Expr]) -> None:
+    """Where its form is more than a form may hold, a function is one of its argument as a leaf (seed 9269)."""
+    x = T.dvector("x")
+    given = {x: np.array([0.5, 2.0])}
+    deep = x
+    for _ in range(20):
+        deep = 1 + T.sin(deep) / 2
+        left = 1 - near(10 * deep)
+        (low,) = stabilized([left], {})
+        (truth,) = exact([left], given)
+        assert distance(evaluate([low], given)[0], truth).max() <= 1000  # the argument is rounded
+
+
+def test_a_leaf_is_not_a_multiple_divided_again() -> None:
+    """x is x, though the user has a node for 0.1 x: ten times that is another number (seed 4698)."""
+    x, y = T.dvectors("x", "y")
+    root = T.sin(0.1 * x) + log(exp(x) * y)
+    (made,) = stabilized([root], {})
+    given = {x: np.linspace(0.1, 0.9, 9), y: np.ones(9)}
+    np.testing.assert_array_equal(evaluate([made], given)[0], np.sin(0.1 * given[x]) + given[x])
+    assert not any(10.0 == n.params["value"].array for n in topological(made) if n.op.name == "constant")

@@ -28,14 +28,16 @@ class Reached:
     """What a region is made of, as it lies in the region's result.
 
     leaves; partials: logarithms, powers and roots that may be NaN; above, below: those of them that stand outside every
-    function, as factors or divisors; divisors: what was cancelled though it may be 0. adrift: what lies below a join, a
-    reduction or the like, which has no place in the result, so that no guard can speak of it.
+    function, as factors or divisors; free: those that stand outside every branch of a choice; divisors: what was cancelled
+    though it may be 0. adrift: what lies below a join, a reduction or the like, which has no place in the result, so that no
+    guard can speak of it.
     """
 
     leaves: Atoms = NOTHING
     partials: Atoms = NOTHING
     above: Atoms = NOTHING
     below: Atoms = NOTHING
+    free: Atoms = NOTHING
     divisors: Atoms = NOTHING
     adrift_leaves: Atoms = NOTHING
     adrift_partials: Atoms = NOTHING
@@ -47,6 +49,7 @@ class Reached:
             self.partials | other.partials,
             self.above | other.above,
             self.below | other.below,
+            self.free | other.free,
             self.divisors | other.divisors,
             self.adrift_leaves | other.adrift_leaves,
             self.adrift_partials | other.adrift_partials,
@@ -69,6 +72,7 @@ class Reached:
             here(self.partials),
             here(self.above),
             here(self.below),
+            here(self.free),
             here(self.divisors),
             self.adrift_leaves | lost(self.leaves),
             self.adrift_partials | lost(self.partials),
@@ -103,34 +107,38 @@ def carried(node: Expr, child: Expr) -> Callable[[Atom], Atom | None] | None:
 
 @dataclass(frozen=True)
 class Parts:
-    """The leaves and partial functions of a form: placed as they lie in it, or adrift below a reduction or a view."""
+    """The leaves and partial functions of a form: placed as they lie in it, or adrift below a reduction or a view; free: those
+    placed outside every branch of a choice."""
 
     leaves: Atoms
     partials: Atoms
     adrift_leaves: Atoms
     adrift_partials: Atoms
+    free: Atoms
 
 
 def parts_of(poly: Poly) -> Parts:
     """The leaves and partial functions of a form."""
     memo, key = poly.forms.memo, ("parts", poly)
     if key not in memo:
-        sets: list[set[Atom]] = [set(), set(), set(), set()]
+        sets: list[set[Atom]] = [set(), set(), set(), set(), set()]
         for m in poly.terms:
-            inner = [(parts_of(m.expo), True)] if m.expo.terms else []
+            inner = [(parts_of(m.expo), "exp")] if m.expo.terms else []
             for a, p in m.factors.items():
-                if a.op == "leaf":
-                    sets[0].add(a)
-                elif a.op in PARTIAL and not a.args[0].nonneg:
-                    sets[1].add(a)
+                own = {a} if a.op == "leaf" or (a.op in PARTIAL and not a.args[0].nonneg) else set()
+                sets[0 if a.op == "leaf" else 1] |= own
                 if p.denominator != 1 and not a.nonneg:
-                    sets[1].add(root_of(a, p))
-                inner += [(parts_of(q), a.op in ELEMENTWISE) for q in a.args]
-            for part, placed in inner:
+                    sets[1].add(root := root_of(a, p))
+                    own.add(root)
+                sets[4] |= own
+                inner += [(parts_of(q), a.op) for q in a.args]
+            for part, op in inner:
+                placed = op == "exp" or op in ELEMENTWISE
                 sets[0 if placed else 2] |= part.leaves
                 sets[1 if placed else 3] |= part.partials
                 sets[2] |= part.adrift_leaves
                 sets[3] |= part.adrift_partials
+                sets[4] |= part.free if placed and op != "where" else NOTHING
         memo[key] = Parts(*map(frozenset, sets))
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
@@ -217,7 +225,7 @@ class Losses:
         if not divisors and not lost:
             return Guards()
         shape = stripped(node.type.shape)
-        if selections or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
+        if selections or not lost <= reached.free or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
             return None  # a branch that is not taken must not poison
         return self._sorted(divisors, lost, reached)
 
@@ -274,6 +282,7 @@ class Losses:
             partials=partials,
             above=known & above,
             below=known & below,
+            free=known & parts.free,
             divisors=placed,
             adrift_partials=parts.adrift_partials,
             adrift_divisors=risk - placed,
@@ -294,6 +303,7 @@ class Losses:
             parts.partials,
             known & above,
             known & below,
+            known & parts.free,
             adrift_leaves=adrift - placed,
             adrift_partials=parts.adrift_partials,
         )

@@ -24,6 +24,7 @@ SIZE = 100  # how many parts a form may have
 PLAIN_SIZE = 40  # ... without an exponential or logarithm in it, where there is less to gain
 DIGITS = 1024  # how many bits a coefficient may take: exact products of literals grow
 BASES = 32  # on how many nodes an unknown function is known to depend
+NEAR_ONE = frozenset(["tanh", "sigmoid", "erf", "erfc"])  # functions that users take from 1
 Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
 READERS: dict[str, Reader] = {}
 STABLE = frozenset(  # composite ops whose own body is right everywhere: read, they still need no rewriting
@@ -101,12 +102,23 @@ class Reading:
             self.dirty.add(node)
             self.risk[node] = frozenset(self.forms.risk)
         if poly.depth > DEPTH or poly.size > (SIZE if poly.special else PLAIN_SIZE) or poly.digits > DIGITS:
-            own = self.as_leaf(node)
             self.uncut[node] = poly
-            return own
+            return self._above_leaf(node, reader)
         if node not in self.dirty:
             self._name(node, poly)
         return poly
+
+    def _above_leaf(self, node: Expr, reader: Reader) -> Poly:
+        """What the users of a node see whose form is too large: a function of its operand as a leaf, so that they may know
+        what is left of 1 beside it; else a leaf."""
+        if node.op.name not in NEAR_ONE or self.polys[node.inputs[0]] is self.as_leaf(node.inputs[0]):
+            return self.as_leaf(node)
+        before = self.forms.found
+        short = reader(self, node, [self.as_leaf(node.inputs[0])])
+        self.forms.found = before
+        if node not in self.dirty:
+            self._name(node, short)
+        return short
 
     def _note_divisors(self, node: Expr) -> None:
         for own, table in ((self.forms.slopes, self.slopes), (self.forms.divided, self.divided)):

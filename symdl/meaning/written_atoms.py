@@ -73,10 +73,11 @@ class AtomWriting(Writer):
         return fn.log(self.number(k)) if self.right and k > 0 and float(k) == k else self.number(log_of_number(k))
 
     def _own(self, poly: Poly) -> Expr | None:
-        """The user's node for a form, if there is one."""
+        """The user's node for a form, if there is one; a leaf is nobody's multiple divided again."""
         first = next(iter(poly.terms.values()))
-        found = self.named.get(poly.scale(quotient(1, first)))
-        if found is None or found[0].type.dtype != self.dtype:
+        whole = poly.scale(quotient(1, first))
+        found = self.named.get(whole)
+        if found is None or found[0].type.dtype != self.dtype or (whole.atom is not None and found[1] != first):
             return None
         return self.scaled(self.lowered(found[0]), quotient(first, found[1]))
 
