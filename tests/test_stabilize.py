@@ -621,4 +621,4 @@ def test_a_leaf_is_not_a_multiple_divided_again() -> None:
     (made,) = stabilized([root], {})
     given = {x: np.linspace(0.1, 0.9, 9), y: np.ones(9)}
     np.testing.assert_array_equal(evaluate([made], given)[0], np.sin(0.1 * given[x]) + given[x])
-    assert not any(10.0 == n.params["value"].array for n in topological(made) if n.op.name == "constant")
+    assert not any(n.params["value"].array == 10.0 for n in topological(made) if n.op.name == "constant")
