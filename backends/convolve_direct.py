@@ -12,6 +12,7 @@ from __future__ import annotations
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve_pieces import Pieces
 from symdl.backends.convolve_tiles import SPOT, direct, direct_ways, direct_widest, outer, outer_shape, tables
+from symdl.backends.gemm_tiles import WIDEST
 from symdl.backends.gemm_words import Words
 
 
@@ -24,6 +25,8 @@ class Direct(Pieces):
         for vectors, rows in parts:
             for way in direct_ways(tile, rows, vectors):
                 direct(self.module, tile, vectors, rows, way)
+        if self.runs > 1 and tile.varied:
+            direct(self.module, tile, WIDEST, 1, name="whole")
         most_rows, most_columns = outer_shape(tile)
         for rows in range(1, most_rows + 1):
             for columns in range(1, most_columns + 1):
@@ -64,16 +67,25 @@ class Direct(Pieces):
         """void places(sizes, spots): for each run (place in the image, in the results, numbers that an earlier one has)."""
         w = self.words()
         s = self.sizes(w, "%sizes")
-        length = str(self.length)
-        last = w.minus(s["Y2"], length)
+        length, whole = str(self.length), self.whole(w, s)
+        together = w.choose(whole, str(self.tile.lanes), length)
+        last = w.minus(s["Y2"], together)
         at = w.variable("0")
-        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], length) as wanted:
+
+        def tell(*words: str) -> None:
+            self.tell_spot(w, w.get(at), *words)
+            w.set(at, w.plus(w.get(at), str(SPOT)))
+
+        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], together) as wanted:
             start = w.least(wanted, last)
             above = w.plus(w.times(w.times(y0, s["k0"]), s["I1"]), w.times(y1, s["k1"]))
-            image = w.times(above, s["row"])
-            result = w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"])
-            self.tell_spot(w, w.get(at), w.plus(image, start), w.plus(result, start), w.minus(wanted, start))
-            w.set(at, w.plus(w.get(at), str(SPOT)))
+            image = w.plus(w.times(above, s["row"]), start)
+            result = w.plus(w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"]), start)
+            known = w.minus(wanted, start)
+            tell(image, result, w.least(known, length))
+            if self.runs > 1:
+                with w.when(whole):
+                    tell(w.plus(image, length), w.plus(result, length), w.most(w.minus(known, length), "0"))
         end = w.get(at)
         with w.when(w.holds("slt", end, self.spot_of(w, s["V"]))):
             image, result = (w.get(self.entry_of(w, "%spots", w.minus(end, str(SPOT - k)))) for k in range(2))
@@ -192,6 +204,18 @@ class Direct(Pieces):
             w.run(function, *call[:5], f"ptr {spot}", *call[5:])
             w.set(at, w.plus(t, w.arithmetic("shl", "1", exponent)))
 
+    def over_wide(self, w: Words, t: dict[str, str], first: str, end: str, call: list[str]) -> str:
+        """Where filters of one output see whole vectors, as many tiles of most of them as there are. The vector after these."""
+        if self.runs == 1 or not self.kernels.varied:
+            return first
+        at = w.variable(first)
+        last = w.choose(self.whole(w, t), w.minus(end, str(WIDEST - 1)), "0")
+        with w.whilst(at, last) as v:
+            spot = self.entry_of(w, t["spots"], self.spot_of(w, v))
+            w.run("@whole", *call[:5], f"ptr {spot}", *call[5:])
+            w.set(at, w.plus(v, str(WIDEST)))
+        return w.get(at)
+
     def direct_results(self) -> None:
         """void direct_results(task, number): size vectors of the results of one image and group."""
         w = self.words()
@@ -204,16 +228,18 @@ class Direct(Pieces):
         y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
         strided = w.holds("ne", t["k2"], "1")
         apart = self.scratch(w, w.choose(strided, w.times(t["C"], t["deep"]), "0"))
-        above, below = self.rows_seen(w, t, first, end)
+        before = w.variable("0")
         with w.when(strided):
+            above, below = self.rows_seen(w, t, first, end)
             w.run("@apart", f"ptr {x}", f"ptr {t['pointer']}", f"ptr {apart}", t["deep"], above, below)
-        x = w.choose(strided, w.shift(apart, w.minus("0", w.times(above, t["row"]))), x, "ptr")
+            w.set(before, w.times(above, t["row"]))
+        x = w.choose(strided, w.shift(apart, w.minus("0", w.get(before))), x, "ptr")
         tall, most = self.tall(w, t["O"])
         with w.upto(t["O"], tall) as i:
             rows = w.least(tall, w.minus(t["O"], i))
             a, c = w.shift(f, w.times(i, t["K"])), w.shift(y, w.times(i, t["J"]))
             call = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {c}", t["J"], t["K"], "0"]
-            self.over_vectors(w, first, end, most, rows, call, t["spots"])
+            self.over_vectors(w, self.over_wide(w, t, first, end, call), end, most, rows, call, t["spots"])
         w.define("direct_results", "(ptr %task, i64 %number)")
 
     def direct_images(self) -> None:

@@ -39,9 +39,15 @@ class Pieces:
         s["U"] = w.times(s["U0"], w.times(s["U1"], s["U2"]))
         s["J"] = w.times(s["Y0"], w.times(s["Y1"], s["Y2"]))
         s["K"] = w.times(s["C"], s["U"])
-        runs = w.times(w.times(s["Y0"], s["Y1"]), w.ceiling(s["Y2"], str(self.length)))
-        s["V"] = w.ceiling(runs, str(self.runs))  # vectors of one result
+        rows, beside = w.times(s["Y0"], s["Y1"]), w.ceiling(s["Y2"], str(self.tile.lanes))
+        runs = w.times(rows, w.ceiling(s["Y2"], str(self.length)))
+        # vectors of one result
+        s["V"] = w.choose(self.whole(w, s), w.times(rows, beside), w.ceiling(runs, str(self.runs)))
         return s
+
+    def whole(self, w: Words, s: dict[str, str]) -> str:
+        """Whether the runs of a vector lie side by side: filters of one output do little else than load."""
+        return w.both(w.holds("eq", s["O"], "1"), w.holds("sge", s["Y2"], str(self.tile.lanes)))
 
     def first(self, w: Words, s: dict[str, str], axis: str) -> str:
         """Where the first number of a filter stands in its window."""

@@ -23,11 +23,11 @@ def runs_of(tile: Tile) -> int:
 class Inner(Builder):
     """A Builder for one function over vectors of a tile."""
 
-    def __init__(self, tile: Tile) -> None:
+    def __init__(self, tile: Tile, runs: int = 0) -> None:
         super().__init__(tile.lanes, tile.fma)
         self.tile, self.dtype, self.item = tile, tile.dtype, ITEM_BYTES[tile.dtype]
         self.scalar, self.vector = LLVM_TYPE[tile.dtype], self.type(tile.dtype)
-        self.runs = runs_of(tile)
+        self.runs = runs or runs_of(tile)
         self.length = tile.lanes // self.runs  # of a run
         self.run = f"<{self.length} x {self.scalar}>"
 
@@ -74,17 +74,18 @@ class Inner(Builder):
         self.lines[-1] = self.lines[-1].replace(f"{value.text} =", f"{name} =", 1)
 
 
-def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
+def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "", name: str = "") -> None:
     """void direct(A, ra, ca, B, table, spots, C, rc, count, add): with b, c the next pair in spots for each run of a vector,
 
     C[c + i*rc ..] = (C +) sum over p < count of A[i*ra + p*ca] * B[b + table[p] ..]
 
-    way: how A lies, as of the products' micro kernels.
+    way: how A lies, as of the products' micro kernels. With a name of its own it takes each vector at once, of which the table
+    says all the same where each run begins.
     """
-    w = Inner(tile)
+    w, apart = Inner(tile, 1 if name else 0), runs_of(tile)
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
     w.label("entry")
-    numbers = [range(j * w.runs, (j + 1) * w.runs) for j in range(vectors)]  # of each vector's runs
+    numbers = [range(j * apart, j * apart + w.runs) for j in range(vectors)]  # of each vector's runs
     starts = [[w.at("%B", w.word("%spots", SPOT * k)) for k in own] for own in numbers]
     ra, ca = steps_of(tile, way)
     shifts = [w.emit(f"mul i64 {ra}, {i}", "int64").text if i else "0" for i in range(rows)]
@@ -121,9 +122,8 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -
     rest = "ptr noalias readonly %spots, ptr noalias %C, i64 %rc, i64 %count, i64 %add"
     body = "\n".join(w.lines)
     hot = ' "hot"' if (rows, vectors) == (tile.rows, tile.vectors) else ""  # as in gemm_tiles
-    module.add(
-        f"define internal void @direct{vectors}x{rows}{way}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w
-    )
+    name = name or f"direct{vectors}x{rows}{way}"
+    module.add(f"define internal void @{name}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w)
 
 
 def direct_widest(tile: Tile, rows: int) -> int:

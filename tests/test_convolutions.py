@@ -271,7 +271,7 @@ def test_large_products_in_pieces(dtype: str) -> None:
 
 def test_processors_with_shorter_vectors(lesser: CpuBackend) -> None:
     x, f, y = (variable(n, (None,) * 4, "float32") for n in "xfy")
-    for steps, spacing, groups in (((1, 1), (-1, -1), 1), ((2, 1), (1, 2), 2)):
+    for steps, spacing, groups in (((1, 1), (-1, -1), 1), ((2, 1), (1, 2), 2), ((2, 2), (1, -2), 2)):
         how: dict[str, Any] = {"steps": steps, "spacing": spacing, "groups": groups}
         outputs = (
             make(OPS["convolve"], (x, f), **how),
