@@ -186,7 +186,7 @@ def erf(b: Builder, x: Reg) -> Reg:
     near = b.fma(x, polynomial(b, square, ERF_NEAR[x.dtype]), x)
     t = b.select(b.compare("gt", size, last), last, size)
     exponent = b.mul(b.fneg(t), polynomial(b, t, ERF_FAR[x.dtype]))
-    word, u = split_exp2(b, exponent, FORMAT[x.dtype].bias)
+    (_, word), u = split_exp2(b, exponent, FORMAT[x.dtype].bias)
     power = biased_power(b, word)
     far = with_sign(b, b.fma(b.fneg(power), u, b.sub(1.0, power)), x, size)
     return b.select(b.compare("ugt", size, edge), far, near)

@@ -9,7 +9,6 @@ from symdl.backends.vmath.forms import (
     biased_power,
     clamp,
     fast_two_sum,
-    halves,
     nearest,
     outlined,
     polynomial,
@@ -50,8 +49,8 @@ LOG2_E = 1.4426950408889634
 EXP_RANGE = {"float32": (-105.0, 89.0), "float64": (-746.0, 710.0)}
 
 
-def reduce(b: Builder, x: Reg, offset: int, low: Reg | None = None) -> tuple[Reg, Reg, Reg]:
-    """(word, r, c) with x + low = n ln 2 + r + c, |r| <= 0.35, c the rounding error of r; the word ends in n + offset."""
+def reduce(b: Builder, x: Reg, offset: int, low: Reg | None = None) -> tuple[Pair, Reg, Reg]:
+    """((n, word), r, c) with x + low = n ln 2 + r + c, |r| <= 0.35, c the rounding error of r; the word ends in n + offset."""
     high_ln2, low_ln2 = LN2[x.dtype]
     n, word = nearest(b, x, LOG2_E, offset)
     high = b.fma(n, -high_ln2, x)  # exact
@@ -59,7 +58,7 @@ def reduce(b: Builder, x: Reg, offset: int, low: Reg | None = None) -> tuple[Reg
     if low is not None:
         rest = b.sub(rest, low)
     r = b.sub(high, rest)
-    return word, r, b.sub(b.sub(high, r), rest)
+    return (n, word), r, b.sub(b.sub(high, r), rest)
 
 
 def growth(b: Builder, r: Reg) -> Reg:
@@ -67,17 +66,17 @@ def growth(b: Builder, r: Reg) -> Reg:
     return b.fma(b.mul(r, r), polynomial(b, r, EXP[r.dtype]), r)
 
 
-def split_exp(b: Builder, x: Reg, offset: int) -> Pair:
-    """(word, u) with e^x = 2^n (1 + u), |u| <= 0.42, the word ending in n + offset: without the correction of r."""
+def split_exp(b: Builder, x: Reg, offset: int) -> tuple[Pair, Reg]:
+    """((n, word), u) with e^x = 2^n (1 + u), |u| <= 0.42, the word ending in n + offset: without the correction of r."""
     high_ln2, low_ln2 = LN2[x.dtype]
     n, word = nearest(b, x, LOG2_E, offset)
-    return word, growth(b, b.fma(n, -low_ln2, b.fma(n, -high_ln2, x)))
+    return (n, word), growth(b, b.fma(n, -low_ln2, b.fma(n, -high_ln2, x)))
 
 
-def split_exp2(b: Builder, x: Reg, offset: int) -> Pair:
-    """(word, u) with 2^x = 2^n (1 + u); x - n is exact, so only its product with ln 2 is rounded."""
+def split_exp2(b: Builder, x: Reg, offset: int) -> tuple[Pair, Reg]:
+    """((n, word), u) with 2^x = 2^n (1 + u); x - n is exact, so only its product with ln 2 is rounded."""
     n, word = nearest(b, x, offset=offset)
-    return word, growth(b, b.mul(b.sub(x, n), 0.6931471805599453))
+    return (n, word), growth(b, b.mul(b.sub(x, n), 0.6931471805599453))
 
 
 def tail(b: Builder, r: Reg, c: Reg) -> Reg:
@@ -87,30 +86,30 @@ def tail(b: Builder, r: Reg, c: Reg) -> Reg:
 
 def exp(b: Builder, x: Reg) -> Reg:
     """e^x; gradual underflow."""
-    word, u = split_exp(b, clamp(b, x, *EXP_RANGE[x.dtype]), 2 * FORMAT[x.dtype].bias)
-    return scale(b, b.add(u, 1.0), word)
+    power, u = split_exp(b, clamp(b, x, *EXP_RANGE[x.dtype]), 2 * FORMAT[x.dtype].bias)
+    return scale(b, b.add(u, 1.0), *power)
 
 
 def exp_pair(b: Builder, high: Reg, low: Reg, factor: Reg | None = None) -> Reg:
     """e^(high + low), times a factor in [1/100, 2] before the last rounding. Any high; |low| < ulp(high)."""
     smallest, largest = EXP_RANGE[high.dtype]
     low = b.select(b.compare("lt", b.fabs(high), -smallest), low, 0.0)  # an infinite high has no low
-    word, r, c = reduce(b, clamp(b, high, smallest, largest + 1.0), 2 * FORMAT[high.dtype].bias, low)
+    power, r, c = reduce(b, clamp(b, high, smallest, largest + 1.0), 2 * FORMAT[high.dtype].bias, low)
     u = b.add(tail(b, r, c), r)
-    return scale(b, b.add(u, 1.0) if factor is None else b.fma(factor, u, factor), word)
+    return scale(b, b.add(u, 1.0) if factor is None else b.fma(factor, u, factor), *power)
 
 
 def exp2(b: Builder, x: Reg) -> Reg:
     """2^x; gradual underflow."""
     x = clamp(b, x, *((-151.0, 129.0) if x.dtype == "float32" else (-1076.0, 1025.0)))
-    word, u = split_exp2(b, x, 2 * FORMAT[x.dtype].bias)
-    return scale(b, b.add(u, 1.0), word)
+    power, u = split_exp2(b, x, 2 * FORMAT[x.dtype].bias)
+    return scale(b, b.add(u, 1.0), *power)
 
 
 def expm1(b: Builder, x: Reg) -> Reg:
     """e^x - 1 without cancellation: 2^n (r + tail) + (2^n - 1), the last exact where it matters."""
     low, high = (-18.0, 89.0) if x.dtype == "float32" else (-38.0, 710.0)
-    word, r, c = reduce(b, clamp(b, x, low, high), FORMAT[x.dtype].bias - 1)
+    (_, word), r, c = reduce(b, clamp(b, x, low, high), FORMAT[x.dtype].bias - 1)
     half = biased_power(b, word)  # 2^(n - 1): 2^n itself may overflow
     total = b.fma(tail(b, r, c), half, b.fma(r, half, b.sub(half, 0.5)))
     tiny = b.compare("lt", b.fabs(x), 2.0**-60)  # x itself; its half might not be a float
@@ -170,12 +169,12 @@ def logistic_tail(b: Builder, x: Reg) -> Reg:
     size = b.select(b.compare("gt", size, limit), limit, size)
     n, word = nearest(b, size, -LOG2_E, 2 * form.bias)
     u = growth(b, b.fma(n, low_ln2, b.fma(n, high_ln2, size)))
-    half, rest = halves(b, word)
+    power = scale(b, b.const(1.0, x.dtype), n, word)
     first, first_low = fast_two_sum(b, b.const(1.0, x.dtype), u)
-    below, below_low = fast_two_sum(b, first, b.mul(half, rest))
+    below, below_low = fast_two_sum(b, first, power)
     inverse = b.div(b.const(1.0, x.dtype), below)
     inverse = b.fma(b.mul(inverse, inverse), b.fneg(b.add(first_low, below_low)), inverse)
-    return b.mul(b.mul(inverse, half), rest)
+    return scale(b, inverse, n, word)
 
 
 # (sinh(x) - x)/x^3 in z = x^2 on [0, 1], error relative to sinh: 1.7e-10 (float32), 8e-18 (float64)
@@ -202,8 +201,8 @@ def _half_exp(b: Builder, size: Reg) -> Reg:
     """e^|x| / 2 without early overflow."""
     limit = 91.0 if size.dtype == "float32" else 712.0
     offset = 2 * FORMAT[size.dtype].bias - 1
-    word, r, c = reduce(b, b.select(b.compare("gt", size, limit), limit, size), offset)
-    return scale(b, b.add(b.add(tail(b, r, c), r), 1.0), word)
+    (n, word), r, c = reduce(b, b.select(b.compare("gt", size, limit), limit, size), offset)
+    return scale(b, b.add(b.add(tail(b, r, c), r), 1.0), b.sub(n, 1.0), word)
 
 
 def _sinh(b: Builder, x: Reg) -> Reg:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
+from symdl.backends.vmath.registers import in_parts, scaled
 
 Emit = Callable[..., Reg]
 Pair = tuple[Reg, Reg]
@@ -103,9 +104,11 @@ def halves(b: Builder, word: Reg) -> Pair:
     return b.unbits(half), b.unbits(b.sub(b.shl(word, form.fraction), half))
 
 
-def scale(b: Builder, x: Reg, word: Reg) -> Reg:
+def scale(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
     """x 2^n for a word whose low bits are n + 2 bias, |n| < 2 bias, x in [1/2, 4]: right also when the result is
     subnormal or overflows."""
+    if in_parts(b, x.dtype):
+        return scaled(b, x, n)
     half, rest = halves(b, word)
     return b.mul(b.mul(x, half), rest)
 

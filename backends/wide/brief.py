@@ -13,6 +13,7 @@ from math import log
 
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial, with_sign
+from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.backends.wide import registers
 
 PREFIX = "brief_"
@@ -34,8 +35,8 @@ def _parts(b: Builder, x: Reg, factor: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]
 
 def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
     """x 2^floor(n/16), rounded once."""
-    if registers.in_parts(b):
-        return registers.scaled(b, x, b.mul(n, 1.0 / STEPS))
+    if in_parts(b):
+        return scaled(b, x, b.mul(n, 1.0 / STEPS))
     half, rest = halves(b, b.lshr(word, STEPS.bit_length() - 1))
     return b.mul(b.mul(x, half), rest)
 

@@ -25,6 +25,7 @@ from symdl.backends.vmath.forms import (
     two_product,
     two_sum,
 )
+from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.backends.wide import numbers, registers, tables
 
 PREFIX = "short_"
@@ -66,9 +67,9 @@ def _power(b: Builder, x: Pair) -> Pair:
     high, low = fast_two_sum(b, t[0], product)
     low = b.add(low, b.add(error, b.fma(t[0], rest, b.fma(t[1], r, t[1]))))
     high, low = fast_two_sum(b, high, low)
-    if registers.in_parts(b):
+    if in_parts(b):
         power = b.fma(n, 1.0 / tables.FINE, 0.5)
-        return registers.scaled(b, high, power), registers.scaled(b, low, power)
+        return scaled(b, high, power), scaled(b, low, power)
     first, second = halves(b, b.lshr(word, tables.FINE.bit_length() - 1))
     return b.mul(b.mul(high, first), second), b.mul(b.mul(low, first), second)
 

@@ -1,0 +1,31 @@
+"""Powers of two by one instruction (AVX-512) give the bits that two products give, subnormal results and infinities too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import symdl
+import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
+from symdl.compilation import compiled
+from symdl.runs import native
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["exp", "exp2", "sigmoid", "sinh"])
+def test_bits_are_those_of_processors_with_shorter_vectors(name: str, dtype: str) -> None:
+    here = native().machine
+    if not here.triple.startswith("x86_64") or here.vector_bytes != 64:
+        pytest.skip("this processor has no AVX-512")
+    x = T.tensor("x", dtype=dtype, shape=(None,))
+    f = symdl.function([x], getattr(T, name)(x), precision="plain")
+    other = compiled(f.lowered, CpuBackend("x86-64-v3", "+avx2,+fma,+avx"))
+    info = np.finfo(dtype)
+    edge = -np.log(float(info.tiny)) if name != "exp2" else -np.log2(float(info.tiny))
+    special = [0.0, -0.0, np.nan, np.inf, -np.inf, info.max, -info.max, info.tiny]
+    array = np.concatenate([np.linspace(-1.2 * edge, 1.2 * edge, 100_003), special]).astype(dtype)
+    status, (found,) = other.execute(other.bind([array]))
+    assert status == 0
+    word = f"uint{info.bits}"
+    np.testing.assert_array_equal(f(array).view(word), found.view(word))
