@@ -111,8 +111,9 @@ class Lowering:
         return [*leaves_of(self.form(node)), *extra]
 
     def finished(self, node: Expr) -> Expr:
-        if node not in self.reading.dirty and node.op not in OWN_WAYS and all([self.done[i] is i for i in node.inputs]):
-            return node
+        if node not in self.reading.dirty and node.op not in OWN_WAYS:
+            if tuple(map(self.done.__getitem__, node.inputs)) == node.inputs:
+                return node
         mine = self.origins.get(node, frozenset())
         if node.op is trigamma and self.right:  # so that each step of it gets its digits
             return self.done[body_of(node)]

@@ -41,11 +41,12 @@ def widened(
         return list(roots)
     done: dict[Expr, Expr] = {}
     for n in topological(*roots):
-        if forms.get(n, "") in ("", getattr(n.type, "dtype", "")) and all([done[i] is i for i in n.inputs]):
+        form = forms.get(n, "")
+        if (not form or form == n.type.dtype) and tuple(map(done.__getitem__, n.inputs)) == n.inputs:
             done[n] = n
             continue
         with building(origins.get(n, frozenset()), origins):
-            done[n] = _in_form(n, forms.get(n, ""), done, analysis)
+            done[n] = _in_form(n, form, done, analysis)
     out = []
     for r in roots:
         with building(origins.get(r, frozenset()), origins):
