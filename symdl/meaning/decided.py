@@ -13,6 +13,7 @@ from symdl.ops.facts import ASSUMED
 from symdl.rewrite import Origins
 from symdl.types import TensorType
 
+CHOICES = frozenset(["where", "maximum", "minimum", "abs"])  # what may be one of its inputs
 TOTAL = PASSING | {
     "add",
     "sub",
@@ -32,15 +33,39 @@ TOTAL = PASSING | {
 
 def decided(roots: Sequence[Expr], origins: Origins, known: Known) -> list[Expr]:
     """The roots without the choices that facts decide; as they are if there are no facts. known: follows the nodes."""
-    order = topological(*roots)
-    nodes = list(order)
+    nodes = list(topological(*roots))
     if not any(n.op is ASSUMED for n in nodes):
         return list(roots)
+    taken = _decisions(nodes, known)
+    if not taken:
+        return list(roots)
+    done: dict[Expr, Expr] = {}
+    for n in nodes:
+        other = taken.get(n)
+        with building(origins.get(n, frozenset()), origins):
+            done[n] = done[other] if other is not None else rebuilt(n, tuple(done[i] for i in n.inputs))
+        if n in known.calm:
+            known.calm.add(done[n])
+        if n in known.bounds and other is None:
+            known.bounds[done[n]] = known.bounds[n]
+    return [done[r] for r in roots]
+
+
+def _decisions(nodes: Sequence[Expr], known: Known) -> dict[Expr, Expr]:
+    """The nodes that equal one of their inputs everywhere, and which. nodes: of a graph, operands before users; looked at
+    is what such a node rests on."""
+    concerned: set[Expr] = set()
+    for n in reversed(nodes):
+        if n.op.name in CHOICES or n in concerned:
+            concerned.add(n)
+            concerned.update(n.inputs)
     bounds: dict[Expr, Bounds] = {}
     numbers: set[Expr] = set()  # what is not NaN, for sure
     truth: dict[Expr, bool] = {}
-    done: dict[Expr, Expr] = {}
+    found: dict[Expr, Expr] = {}
     for n in nodes:
+        if n not in concerned:
+            continue
         if isinstance(n.type, TensorType) and all(i in bounds for i in n.inputs):
             bounds[n] = bounds_of(n, [bounds[i] for i in n.inputs])
             if n in known.bounds:
@@ -51,13 +76,9 @@ def decided(roots: Sequence[Expr], origins: Origins, known: Known) -> list[Expr]
             if value is not None:
                 truth[n] = value
         taken = _taken(n, bounds, numbers, truth)
-        with building(origins.get(n, frozenset()), origins):
-            done[n] = done[taken] if taken is not None else rebuilt(n, tuple(done[i] for i in n.inputs))
-        if n in known.calm:
-            known.calm.add(done[n])
-        if n in known.bounds and taken is None:
-            known.bounds[done[n]] = known.bounds[n]
-    return [done[r] for r in roots]
+        if taken is not None:
+            found[n] = taken
+    return found
 
 
 def _is_number(n: Expr, bounds: dict[Expr, Bounds], numbers: set[Expr]) -> bool:
