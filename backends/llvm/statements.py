@@ -139,23 +139,39 @@ class KernelWriter(Writer):
 
     def value(self, root: Value) -> Reg:
         """The value in a register. Chains of operations are followed without recursion."""
-        known = self.found
-        found = known(root)
+        found = self.found(root)
         if found is not None:
             return found
+        tables = [
+            s.vectors if self.lanes else s.values for s in reversed(self.scopes)
+        ]  # looked at here: calls take longer
+        opened: set[int] = set()  # what has been asked whether it is settled
         stack = [root]
         while stack:
             item = stack[-1]
-            if known(item) is not None or self.settled(item):
-                stack.pop()
-                continue
-            missing = [part for part in self.operands_first(item) if known(part) is None]
-            if missing:
-                stack += missing[::-1]
-                continue
-            stack.pop()
-            self.remember(item, self.compute(item))
-        found = known(root)
+            number = id(item)
+            for table in tables:
+                if number in table:
+                    stack.pop()
+                    break
+            else:
+                if number not in opened:
+                    opened.add(number)
+                    if self.settled(item):
+                        stack.pop()
+                        continue
+                height = len(stack)
+                for part in reversed(self.operands_first(item)):
+                    number = id(part)
+                    for table in tables:
+                        if number in table:
+                            break
+                    else:
+                        stack.append(part)
+                if len(stack) == height:
+                    stack.pop()
+                    self.remember(item, self.compute(item))
+        found = self.found(root)
         assert found is not None
         return found
 

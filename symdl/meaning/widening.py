@@ -56,7 +56,7 @@ def widened(
 
 def plain(node: Expr, like: Expr) -> Expr:
     """A node in the dtype that it has for the user."""
-    return node if node.type == like.type else cast(node, like.type.dtype)
+    return node if node.type.dtype == like.type.dtype else cast(node, like.type.dtype)
 
 
 def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) -> Expr:
