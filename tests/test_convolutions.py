@@ -340,9 +340,10 @@ def test_a_layer_and_its_gradients_are_three_calls() -> None:
     assert sorted(calls(program)) == ["convolve", "convolve_filters", "convolve_images"]
 
 
-def test_images_of_single_channels_are_gathered() -> None:
-    """Of filters of one channel a group; where a step lies between results, they are not."""
-    x, f = numbers(2, 3, 9, 12), numbers(6, 1, 3, 2)
+@pytest.mark.parametrize("filters", [(6, 1, 3, 2), (48, 4, 3, 2)])
+def test_images_of_single_channels_or_few_outputs_are_gathered(filters: tuple[int, ...]) -> None:
+    """Of each group; where a step lies between results, they are not."""
+    x, f = numbers(2, 3 * filters[1], 9, 12), numbers(*filters)
     for step, holes, flipped, expected in (
         (1, 1, True, ["convolve"]),
         (1, 2, False, ["convolve"]),
@@ -353,6 +354,12 @@ def test_images_of_single_channels_are_gathered() -> None:
         (g,) = T.grad(T.sum(T.sin(T.cos(y))), [a])
         assert calls(program_of([a, b], [g]))[1:] == expected
         agree([g], {a: x, b: f}, ulps=64)
+
+
+def test_images_of_many_outputs_are_added_up() -> None:
+    a, b = leaf("x", numbers(2, 3, 9, 12), known=True), leaf("f", numbers(17, 3, 3, 2), known=True)
+    (g,) = T.grad(T.sum(T.sqr(T.conv2d(a, b))), [a])
+    assert calls(program_of([a, b], [g]))[1:] == ["convolve_images"]
 
 
 def test_another_batch_or_image_needs_no_compilation() -> None:

@@ -52,17 +52,25 @@ def run_form(n: Expr) -> Expr:
     return gathered(n) if n.op is CONVOLVE_IMAGES else n
 
 
+FEW_OUTPUTS = 16  # of a group, whose sums cost less than adding them to their places
+
+
 def gathered(n: Expr) -> Expr:
-    """Images of filters of one channel a group as the convolution of their results, bordered, with filters that lie the
-    other way: few products a number, which would cost less than adding each to its place."""
+    """Images of filters of one channel a group, or of few outputs, as the convolution of their results, bordered, with filters
+    that lie the other way: few products a number, which would cost less than adding each to its place."""
     f, y = n.inputs
     p = n.params
-    if f.type.shape[1] != 1 or any(step != 1 for step in p["steps"]):
+    outputs, groups, (channels, *sides) = f.type.shape[0], p["groups"], f.type.shape[1:]
+    each = floor_divide(outputs, groups)
+    few = channels == 1 or (isinstance(each, int) and each <= FEW_OUTPUTS)
+    if not few or any(step != 1 for step in p["steps"]):
         return n
-    reach = [(u - 1) * abs(d) for u, d in zip(f.type.shape[2:], p["spacing"], strict=True)]
+    reach = [(u - 1) * abs(d) for u, d in zip(sides, p["spacing"], strict=True)]
     wide = bordered(y, tuple((r, r) for r in reach))
-    filters = reshape_to(f, (p["groups"], floor_divide(f.type.shape[0], p["groups"]), *f.type.shape[2:]))
-    how = {"steps": p["steps"], "spacing": tuple(-d for d in p["spacing"]), "groups": p["groups"]}
+    apart = reshape_to(f, (groups, each, channels, *sides))
+    turned = transpose(apart, (0, 2, 1, *range(3, apart.type.ndim)))
+    filters = reshape_to(turned, (product((groups, channels)), each, *sides))
+    how = {"steps": p["steps"], "spacing": tuple(-d for d in p["spacing"]), "groups": groups}
     out = make(CONVOLVE, (wide, filters), **how)
     return out if out.type == n.type else n
 
