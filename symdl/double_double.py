@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -160,6 +161,11 @@ class DoubleDouble:
         if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
             return high, (array - high.astype(array.dtype)).astype(float)
         return high, np.zeros_like(high)
+
+    def fraction(self, value: Fraction) -> Limbs:
+        """One number."""
+        high = float(value)
+        return np.asarray(high), np.asarray(float(value - Fraction(high)))
 
     def of_form(self, array: Array, dtype: str) -> Limbs:
         """An array of a number form, as far as its range goes."""

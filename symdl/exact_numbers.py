@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ class ExactNumbers:
         """Plain numbers as they are."""
         array = np.asarray(array)
         return (elements(array, str(array.dtype)),)
+
+    def fraction(self, value: Fraction) -> Limbs:
+        """One number."""
+        with self.mp.workprec(self.bits):
+            return (self._objects(self.mp.mpf(value.numerator) / value.denominator),)
 
     def of_form(self, array: Array, dtype: str) -> Limbs:
         """An array of a number form."""

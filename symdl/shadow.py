@@ -18,7 +18,7 @@ from symdl.demand import MOVING, Array, Places, demanded, moved_places, places_b
 from symdl.double_double import DoubleDouble
 from symdl.evaluate import Evaluation, concrete
 from symdl.exact_numbers import ExactNumbers
-from symdl.expr import CONSTANT, Expr, topological
+from symdl.expr import CONSTANT, Expr, meant_by, topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.rewrite import expanded
@@ -143,7 +143,11 @@ class _Walk:
         else:
             out.run[n] = array if places is None else array.reshape(-1)[places]
             if is_real(n) and self.exact:
-                out.exact[n] = self.known[n] if n in self.known else out.arithmetic.lift(out.run[n])
+                meant = meant_by(n) if n.op is CONSTANT else None
+                if n in self.known:
+                    out.exact[n] = self.known[n]
+                else:
+                    out.exact[n] = out.arithmetic.lift(out.run[n]) if meant is None else out.arithmetic.fraction(meant)
         for m, scale in zip(out.moved, moves, strict=True):
             if n in scale and is_real(n):
                 own = np.broadcast_to(scale[n], array.shape)

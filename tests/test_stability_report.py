@@ -141,6 +141,18 @@ def test_what_a_function_makes_of_zero_is_a_number_like_others() -> None:
     assert (found.ulps, found.value, float(found.exact)) == (0, 1, 1)
 
 
+def test_numbers_of_derivatives_are_what_they_stand_for() -> None:
+    """The 2/sqrt(pi) of erf' is that number, a user's is the float that it is: they differ by 10^-17."""
+    slope = grad(T.erf(x) - 2 / np.sqrt(np.pi) * x, x)
+    found = only(function([x], slope).stability_report(1e-6))
+    with mpmath.workdps(40):
+        meant = 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-(mpmath.mpf(1e-6) ** 2)) - mpmath.mpf(2 / np.sqrt(np.pi))
+        assert mpmath.almosteq(mpmath.mpf(found.exact), meant, 1e-15)
+    assert found.ulps <= 1
+    degrees = only(stability_report(T.rad2deg(T.fscalar("angle")), {"angle": np.float32(1)}))
+    assert float(degrees.exact) == math.degrees(1)
+
+
 def test_float32_is_measured_in_its_own_ulps() -> None:
     t = T.fvector("t")
     report = stability_report(T.log(T.sigmoid(t)), {t: (-80, 80)}, points=16)
