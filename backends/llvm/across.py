@@ -17,9 +17,10 @@ from typing import Any
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.plans import AHEAD, Plan
+from symdl.backends.llvm.plans import AHEAD, IDENTITY, Plan, Sum
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
+from symdl.backends.wide import emit
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
 from symdl.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
@@ -225,6 +226,51 @@ class AcrossWriter(DrawWriter):
             self.in_order = False
         self.forget(changed_in(loop.body))
 
+    def masks(self, loop: For, plan: Plan) -> bool:
+        """Where numbers of two limbs are added up: one by one, each addition would wait for thirteen."""
+        if self.target.vector_bytes < MASKED or not plan.sums or plan.running or plan.choice is not None:
+            return False
+        if not any(s.dtype in WIDE for s in plan.sums.values()) or self.attempt(loop) is not None:
+            return False
+        if not all(isinstance(s, Local | Assign) for s in loop.body) or any(s.ordered for s in plan.sums.values()):
+            return False
+        items = list(walk(*loop.body))
+        return all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items) and all(
+            all(isinstance(i, Extent) for i in x.at)
+            and x.view.dtype in ("float32", "float64")
+            and slope(place_of(x.view, x.at), loop.index) in (0, 1)
+            for x in items
+            if isinstance(x, Load)
+        )
+
+    def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
+        opened = self.open_loop(end, start, plan.lanes)
+        self.nests.append(Nest(opened.before, varying_in(loop)))
+        self.scopes[-1].symbols[loop.index] = opened.index
+        self.own, self.index = {}, loop.index
+        self.take(plan.lanes)
+        self.mask = self.lanes_before(end, opened.index, plan.lanes)
+        self.vector_round(loop, plan, partial)
+        self.mask = ""
+        self.take(0)
+        self.nests.pop()
+        self.close_loop(opened)
+
+    def add_up(self, sum_: Sum, pointer: str, found: Reg) -> None:
+        if self.mask and self.varies is None:
+            if (identity := IDENTITY.get(sum_.primitive)) is not None:
+                nothing = self.const(identity, sum_.dtype)
+            else:
+                nothing = self.emit(f"load {self.type(sum_.dtype)}, ptr {pointer}", sum_.dtype)
+            found = emit(self, "where", Reg(self.mask, "bool"), found, nothing, dtype=sum_.dtype)
+        super().add_up(sum_, pointer, found)
+
+    def lanes_before(self, end: str, index: str, lanes: int) -> str:
+        """Which lanes of a vector that begins at an index lie before the end."""
+        left = self.every_lane(self.position(self.arithmetic("sub", end, index), "int32"), lanes)
+        places = Reg(f"<{', '.join(f'i32 {k}' for k in range(lanes))}>", "int32")
+        return self.compare("lt", places, left).text
+
     def beside(self, loop: For) -> str:
         """How many bytes further the columns of a loop ask for what they will read: little enough that it all stays in a
         cache until it is read."""
@@ -242,9 +288,7 @@ class AcrossWriter(DrawWriter):
         kept, self.variables = self.variables, {}
         self.take(lanes)
         if some:
-            left = self.every_lane(self.position(self.arithmetic("sub", end, opened.index), "int32"), lanes)
-            places = Reg(f"<{', '.join(f'i32 {k}' for k in range(lanes))}>", "int32")
-            self.mask = self.compare("lt", places, left).text
+            self.mask = self.lanes_before(end, opened.index, lanes)
         self.statements(loop.body)
         self.mask = ""
         self.take(0)

@@ -17,6 +17,7 @@ from symdl.backends.llvm.halves import halves, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
+from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import FLAG, Stretch, stretch
 from symdl.backends.llvm.vectors import VectorWriter
@@ -67,7 +68,8 @@ class AttemptWriter(VectorWriter):
         """The attempt at what begins with a statement of a body."""
         found = self.stretches.get(id(body[place])) if self.in_stretches else (None, body)
         if found is None:
-            found = self.stretches[id(body[place])] = stretch(body, place), body
+            tried = stretch(body, place) or (None if self.lanes else row(body, place, self.target.fma))
+            found = self.stretches[id(body[place])] = tried, body
         return found[0]
 
     def attempted(self, statements: tuple[Stmt, ...], tried: Stretch) -> None:
@@ -381,6 +383,8 @@ class AttemptWriter(VectorWriter):
         """A loop that adds up numbers with an exponent, as one that does not; None for others, and where what it reads
         may be gone afterwards."""
         if not any(isinstance(s, Assign) and s.value.dtype in NARROW for s in loop.body):
+            return None
+        if id(loop) in self.attempts and self.attempts[id(loop)][0] is None:  # in full, since more has been tried
             return None
         plan = plan_for(loop, self.target.vector_bytes)
         free = plan is not None and loop.schedule == "vector"

@@ -86,7 +86,7 @@ def _in_digits(found: Narrowed, tier: Tier) -> Narrowed:
 
 def _attempted(loop: For, fused: bool, lost: Value | None = None) -> Narrowed | None:
     """lost: when the loop itself is wrong."""
-    writer, out = _Narrowing(fused), Narrowed()
+    writer, out = Narrowing(fused), Narrowed()
     for place, statement in enumerate(loop.body):
         if isinstance(statement, Local):
             value = writer.value(statement.value)
@@ -158,7 +158,7 @@ def _simple(loop: For) -> bool:
     return not any(isinstance(item, Ref) and item.name in summed for item in walk(*roots))
 
 
-class _Narrowing:
+class Narrowing:
     """Values of a body, each with its counterpart of the attempt."""
 
     def __init__(self, fused: bool) -> None:

@@ -71,7 +71,7 @@ def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
             continue
         end = place + 1
     found = body[start:end]
-    if not _simple(found):
+    if not simple(found):
         return None
     lengths = [s.extent for s in found if isinstance(s, For) and not isinstance(s.extent, int)]
     kept = {s.value.dtype for s in found if isinstance(s, Local) and _rounds(s.value)}
@@ -110,7 +110,7 @@ def _rounds(value: Value) -> bool:
     return inner.dtype == PAIR and value.dtype in TIERS
 
 
-def _simple(statements: Sequence[Stmt]) -> bool:
+def simple(statements: Sequence[Stmt]) -> bool:
     """Whether there are loops, and a value is the same wherever it stands in these statements."""
     declared = [s.name for s in statements if isinstance(s, Local)]
     loops = [s for s in statements if isinstance(s, For)]

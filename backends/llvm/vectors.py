@@ -66,6 +66,8 @@ class VectorWriter(KernelWriter):
                 first = self.best_of_vectors(statement, plan, plan.choice, first, end)
             else:
                 first = self.whole_vectors(statement, plan, first, end)
+            if self.masks(statement, plan):
+                return
             if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
                 self.rest(statement, first)
 
@@ -115,9 +117,21 @@ class VectorWriter(KernelWriter):
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
-        if partial:
+        left = self.after_whole(first, end, step)
+        if self.masks(loop, plan):
+            self.masked_round(loop, plan, partial, left, end)
+            self.finish_sums(plan, partial, first, end, True)
+        elif partial:
             self.finish_sums(plan, partial, first, end, certain)
-        return self.after_whole(first, end, step)
+        return left
+
+    def masks(self, loop: For, plan: Plan) -> bool:
+        """Whether what is left of a loop is taken by one more vector, some of whose lanes are not loaded."""
+        return False
+
+    def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
+        """That vector."""
+        raise NotImplementedError
 
     def after_whole(self, first: str, end: str, step: int) -> str:
         """Where the last whole steps from first on end."""

@@ -1,0 +1,157 @@
+"""Statements that add up numbers with an exponent, with all that is made of the sums, as ones that do without: the rows of a
+layer norm, say. Where a number has left the range, or a sum has, the statements are run again in full.
+
+    var s = 0;  for r in 0:m: s = s + x[r]^2;  var y = sqrt(s / m);  for r in 0:m: o[r] = x[r] / y
+
+The conditions are those of `narrowing`; what a loop's rounds ask for is one flag, what they ask of numbers of the row is asked
+before them. Loop IR to Loop IR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from symdl.backends.llvm.narrowing import NARROW, Narrowing, summand
+from symdl.backends.llvm.stretches import FLAG, Stretch, simple
+from symdl.backends.wide.ranges import DEEPEST, LEAST, Reach, not_zero
+from symdl.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, extents_in, walk
+from symdl.types import Extent, symbols
+
+TRIED = "tried row's "
+
+
+def row(body: Sequence[Stmt], start: int, fused: bool) -> Stretch | None:
+    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind."""
+    first = body[start]
+    if not isinstance(first, Local) or first.value.dtype not in NARROW:
+        return None
+    names: set[str] = set()
+    end = start
+    for place in range(start, len(body)):
+        statement = body[place]
+        if isinstance(statement, Local) and statement.value.dtype in NARROW:
+            names.add(statement.name)
+        elif not any(isinstance(item, Ref) and item.name in names for item in walk(statement)):
+            continue
+        end = place + 1
+    found = tuple(body[start:end])
+    if not simple(found):
+        return None
+    made = _Row(fused)
+    return made.finished(end) if all(map(made.statement, found)) else None
+
+
+class _Row:
+    """Statements being tried without exponents."""
+
+    def __init__(self, fused: bool) -> None:
+        self.narrowing = Narrowing(fused)
+        self.attempt = self.narrowing.attempt
+        self.flag = Ref(TRIED + FLAG, "int64")
+        self.out: list[Stmt] = [Local(self.flag.name, Const(0, "int64"))]
+        self.variables: dict[str, Ref] = {}
+        self.results: dict[str, str] = {}
+        self.read: set[str] = set()
+        self.stores = False
+
+    def statement(self, statement: Stmt) -> bool:
+        """Whether it can be tried."""
+        if isinstance(statement, Local):
+            return self.local(statement)
+        return isinstance(statement, For) and self.loop(statement)
+
+    def finished(self, end: int) -> Stretch:
+        failed = Apply("ne", (self.flag, Const(0, "int64")), "bool")
+        return Stretch(end, tuple(self.out), failed, self.results, self.stores, TRIED)
+
+    def noted(self, troubles: Sequence[Value]) -> tuple[Stmt, ...]:
+        """That any of these holds is noted."""
+        self.attempt.troubles = list(troubles)
+        failed = self.attempt.failed()
+        self.attempt.troubles = []
+        return () if failed is None else (self.raised(self.flag, failed),)
+
+    def raised(self, flag: Ref, condition: Value) -> Stmt:
+        word = Apply("cast", (condition,), "int64")
+        return Assign(flag.name, Apply("bitwise_or", (flag, word), "int64"))
+
+    def value(self, item: Value) -> Value | None:
+        self.read |= {x.name for x in walk(item) if isinstance(x, Ref)}
+        return self.narrowing.value(item)
+
+    def local(self, statement: Local) -> bool:
+        """A variable, by another name."""
+        found = self.value(statement.value)
+        if found is None:
+            return False
+        own = self.variables[statement.name] = Ref(TRIED + statement.name, found.dtype)
+        if statement.value.dtype in NARROW:
+            self.attempt.noted(replace(self.attempt.reaches[id(found)], value=own))
+        else:
+            self.results[statement.name] = found.dtype
+        self.narrowing.declare(statement.name, own)
+        self.out += (Local(own.name, found), *self.noted(self.attempt.troubles))
+        return True
+
+    def loop(self, loop: For) -> bool:
+        """A loop without loops inside."""
+        body: list[Stmt] = []
+        before: list[Stmt] = []
+        sums: list[tuple[Ref, Reach, Ref | None]] = []
+        for statement in loop.body:
+            if isinstance(statement, Local):
+                found = self.value(statement.value)
+                if found is None:
+                    return False
+                self.narrowing.declare(statement.name, found)
+            elif isinstance(statement, Store):
+                found = self.value(statement.value)
+                if found is None or statement.value.dtype in NARROW:
+                    return False
+                if not all(isinstance(i, Extent) for i in statement.at):
+                    return False
+                self.stores = True
+                body.append(replace(statement, value=found))
+            elif isinstance(statement, Assign) and isinstance(statement.value, Apply):
+                own = self.variables.get(statement.name)
+                if own is None or statement.name in self.read:
+                    return False
+                found = self.value(summand(statement))
+                if found is None:
+                    return False
+                body.append(Assign(own.name, Apply(statement.value.primitive, (own, found), own.dtype)))
+                if statement.value.dtype not in NARROW:
+                    continue
+                if statement.value.primitive != "add":
+                    return False
+                reach = self.attempt.reaches[id(found)]
+                some = Ref(f"{own.name} is not 0", "int64") if reach.under and reach.nonzero is not None else None
+                if some is not None and reach.nonzero is not None:
+                    before.append(Local(some.name, Const(0, "int64")))
+                    body.append(self.raised(some, reach.nonzero))
+                sums.append((own, reach, some))
+            else:
+                return False
+        inside = [t for t in self.attempt.troubles if self.varies(t, loop)]
+        ahead = [t for t in self.attempt.troubles if not self.varies(t, loop)]
+        self.out += (*self.noted(ahead), *before)
+        self.out.append(replace(loop, body=(*body, *self.noted(inside))))
+        for own, reach, some in sums:
+            self.summed(own, reach, some)
+        self.out += self.noted(self.attempt.troubles)
+        return True
+
+    def varies(self, item: Value, loop: For) -> bool:
+        """Whether a value is another in each round."""
+        return any(loop.index in symbols(e) for x in walk(item) for e in extents_in(x))
+
+    def summed(self, own: Ref, term: Reach, some: Ref | None) -> None:
+        """A variable has been added to so often. some: whether any term was not 0."""
+        total = Reach(own, LEAST if term.under else DEEPEST, self.attempt.most(replace(term, value=own)), term.sign)
+        size = Apply("abs", (self.attempt.high_limb(own),), "float64")
+        self.attempt.troubles.append(self.attempt.beyond(size, int(total.high)))
+        if term.under:
+            nonzero = None if some is None else Apply("ne", (some, Const(0, "int64")), "bool")
+            self.attempt.troubles.append(self.attempt.lost(size, nonzero))
+        self.attempt.noted(replace(total, nonzero=not_zero(self.attempt, own)))
