@@ -34,7 +34,8 @@ import numpy as np
 from benchmarks.machine import RECORDS, store
 from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
-from benchmarks.matrix.engines import ENGINES, Differentiating, Engine
+from benchmarks.matrix.engine import Differentiating, Engine
+from benchmarks.matrix.engines import ENGINES
 from benchmarks.matrix.shortfalls import BY_LIMIT, reason
 from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
@@ -58,9 +59,8 @@ def run_of(engine: Engine, cell: Cell) -> Any:
     if cell.parameters is None:
         return engine.compiled(cell.formula, given)
     assert isinstance(engine, Differentiating)  # rows_of gives steps to no others
-    if cell.size:
-        return engine.epoch(cell.formula, cell.parameters(rng), given, cell.rate, cell.size)
-    return engine.step(cell.formula, cell.parameters(rng), given, cell.rate, cell.adam)
+    descent = cell.descent(rng)
+    return engine.epoch(descent, given, cell.size) if cell.size else engine.step(descent, given)
 
 
 def first(engine: Engine, cell: Cell) -> tuple[Any, Any, float, str]:

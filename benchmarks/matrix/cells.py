@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.matrix.engine import Descent
+
 Array = Any
 WANTED = 0.85  # of the bandwidth of copies, or of the peak of operations
 
@@ -15,8 +17,8 @@ WANTED = 0.85  # of the bandwidth of copies, or of the peak of operations
 @dataclass(frozen=True)
 class Cell:
     """group, name: where it stands. formula(m, *arrays) is the work; with `rate` it is loss(m, parameters, *arrays), and the
-    work is a step of gradient descent, or of Adam; with `size` an epoch of Adam's steps in batches of so many rows of the
-    arrays, whose order is drawn anew. make: the arrays, and for a step the parameters before them. bytes: read and written
+    work is a step of gradient descent, or of Adam; with `size` an epoch of such steps in batches of so many rows of the
+    arrays, whose order is drawn anew. make: the arrays; parameters, states: what steps change (see `Descent`). bytes: read and written
     at least, flops: added and multiplied at least, where one of them bounds the time; wanted: the share of that bound which
     the work should come to, 0 for none. random: results cannot be compared.
     """
@@ -33,10 +35,17 @@ class Cell:
     flops: int = 0
     wanted: float = 0.0
     random: bool = False
+    states: Callable[[np.random.Generator], Sequence[Array]] | None = None
 
     @property
     def label(self) -> str:
         return f"{self.group} {self.name}"
+
+    def descent(self, rng: np.random.Generator) -> Descent:
+        """The steps of a cell that has parameters."""
+        assert self.parameters is not None
+        states = self.states(rng) if self.states else ()
+        return Descent(self.formula, self.parameters(rng), self.rate, self.adam, states)
 
 
 def normal(*shape: int, dtype: str = "float32", scale: float = 1.0) -> Callable[[np.random.Generator], Array]:

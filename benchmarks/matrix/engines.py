@@ -1,99 +1,26 @@
-"""Engines by one interface: a formula over a namespace of NumPy's names becomes a call without arguments.
-
-    run = engine.compiled(lambda m, x, y: m.tanh(x @ y).sum(axis=0), [x, y])
-    step = engine.step(lambda m, p, x: ..., parameters, [x], rate)      # a step of gradient descent on its scalar
-
-`m` has the functions of NAMES. Arrays are converted before, results waited for; nothing is copied on the way.
-"""
+"""The engines: symdl, and its peers on the CPU."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-Array = Any
-Formula = Callable[..., Any]
-Run = Callable[[], Any]
-NAMES = (
-    "exp log tanh sin sqrt abs maximum where sigmoid erf relu softmax logsumexp sum mean max argmax var cumsum argsort take "
-    "scatter_add matmul transpose reshape concatenate conv2d max_pool stop bernoulli log1p lstm gradient jacobian"
-).split()
-
-
-def cell(m: Any, x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, Any]:
-    """A step of an LSTM: its state and memory. The gates lie side by side: input, forget, new, output."""
-    width = h.shape[1]
-    a = m.concatenate([x, h], axis=1) @ weights + bias
-    i, f, g, o = (a[:, k * width : (k + 1) * width] for k in range(4))
-    c = m.sigmoid(f) * c + m.sigmoid(i) * m.tanh(g)
-    return m.sigmoid(o) * m.tanh(c), c
-
-
-def by_adam(p: Any, slope: Any, first: Any, second: Any, count: Any, rate: Any, sqrt: Any) -> tuple[Any, Any, Any]:
-    """A parameter and its moments after a step (Kingma and Ba 2015), of float32 in every engine."""
-    decay, slow, one, tiny = (np.float32(v) for v in (0.9, 0.999, 1.0, 1e-8))
-    first, second = decay * first + (one - decay) * slope, slow * second + (one - slow) * slope * slope
-    length = rate * sqrt(one - slow**count) / (one - decay**count)
-    return p - length * first / (sqrt(second) + tiny), first, second
-
-
-def names_of(module: Any, **own: Any) -> SimpleNamespace:
-    """What a module has of NAMES, and what is said otherwise."""
-    return SimpleNamespace(**({n: getattr(module, n) for n in NAMES if hasattr(module, n)} | own))
-
-
-class Engine(ABC):
-    """The base. name: as the table shows it. available: whether its package is installed."""
-
-    name = ""
-    package = "numpy"
-    keeps = False  # whether its results are its own memory, used again by the next call
-
-    @classmethod
-    def available(cls) -> bool:
-        return importlib.util.find_spec(cls.package) is not None
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self.m = self.namespace()
-
-    @abstractmethod
-    def namespace(self) -> SimpleNamespace:
-        """The functions of NAMES that the engine has."""
-
-    @abstractmethod
-    def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
-        """The formula of these arrays."""
-
-    def value(self, result: Any) -> Any:
-        """A result as an array of NumPy."""
-        return np.array(result)
-
-
-class Differentiating(Engine):
-    """An engine that has gradients."""
-
-    @abstractmethod
-    def step(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
-    ) -> Run:
-        """One step of gradient descent, or Adam's, on loss(m, parameters, *batch), which gives the loss before it."""
-
-    @abstractmethod
-    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
-        """Steps of Adam for as many batches of `size` rows as the data have, in a new order, which give the last loss."""
-
-
-def orders(rows: int, size: int) -> Callable[[], Array]:
-    """The same orders of rows for all engines: of whole batches, a row of the result each."""
-    rng = np.random.default_rng(1)
-    return lambda: rng.permutation(rows)[: rows // size * size].reshape(-1, size)
+from benchmarks.matrix.engine import (
+    Array,
+    Descent,
+    Differentiating,
+    Engine,
+    Formula,
+    Run,
+    by_adam,
+    cell,
+    names_of,
+    orders,
+)
 
 
 class Numpy(Engine):
@@ -160,27 +87,25 @@ class Symdl(Differentiating):
         f = symdl.function(variables, formula(self.m, *variables), precision=self.precision)
         return functools.partial(f, *arrays)
 
-    def step(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
-    ) -> Run:
-        return functools.partial(self._stepper(loss, parameters, batch, rate, adam, many=False), *batch)
+    def stepper(self, descent: Descent, batch: Sequence[Array]) -> Callable[..., Any]:
+        return self._stepper(descent, batch, many=False)
 
-    def _stepper(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool, many: bool
-    ) -> Any:
+    def _stepper(self, descent: Descent, batch: Sequence[Array], many: bool) -> Any:
         import symdl
         from symdl import nn
 
-        shared = [symdl.shared(p, f"p{k}") for k, p in enumerate(parameters)]
+        shared = [symdl.shared(p, f"p{k}") for k, p in enumerate(descent.parameters)]
+        states = [symdl.shared(s, f"s{k}") for k, s in enumerate(descent.states)]
         variables = self._variables(batch)
-        cost = loss(self.m, shared, *variables)
-        moves = (nn.Adam(rate) if adam else nn.SGD(rate)).updates(cost, shared)
+        cost, after = descent.parts(self.m, shared, states, variables)
+        optimizer = nn.Adam(descent.rate) if descent.adam else nn.SGD(descent.rate)
+        moves = [*optimizer.updates(cost, shared), *zip(states, after, strict=True)]
         return symdl.function(variables, [cost] if many else cost, updates=moves, precision=self.precision)
 
-    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+    def epoch(self, descent: Descent, data: Sequence[Array], size: int) -> Run:
         from symdl.sweeps import Sweep
 
-        sweep = Sweep(self._stepper(loss, parameters, data, rate, adam=True, many=True), data, size)
+        sweep = Sweep(self._stepper(descent, data, many=True), data, size)
         order = orders(len(data[0]), size)
         return lambda: np.float32(sweep(order().ravel())[-1, 0])
 
@@ -236,7 +161,7 @@ class Torch(Differentiating):
             jacobian=lambda f, x: torch.func.jacrev(f)(x),
         )  # fmt: skip
 
-    def _given(self, arrays: Sequence[Array]) -> list[Any]:
+    def given(self, arrays: Sequence[Array]) -> list[Any]:
         import torch
 
         return [torch.from_numpy(np.array(a)) for a in arrays]
@@ -248,7 +173,7 @@ class Torch(Differentiating):
         import torch
 
         run = self._made(functools.partial(formula, self.m))
-        given = self._given(arrays)
+        given = self.given(arrays)
 
         def call() -> Any:
             with torch.no_grad():
@@ -256,20 +181,15 @@ class Torch(Differentiating):
 
         return call
 
-    def step(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
-    ) -> Run:
-        return functools.partial(self._stepper(loss, parameters, rate, adam), *self._given(batch))
-
-    def _stepper(self, loss: Formula, parameters: Sequence[Array], rate: float, adam: bool) -> Callable[..., Any]:
+    def stepper(self, descent: Descent, batch: Sequence[Array]) -> Callable[..., Any]:
         import torch
 
-        own = [p.requires_grad_() for p in self._given(parameters)]
-        cost = self._made(lambda *x: loss(self.m, own, *x))
-        move: Any = (torch.optim.Adam if adam else torch.optim.SGD)(own, rate, fused=True)
+        own, states = [p.requires_grad_() for p in self.given(descent.parameters)], self.given(descent.states)
+        cost = self._made(lambda states, *x: descent.parts(self.m, own, states, x))
+        move: Any = (torch.optim.Adam if descent.adam else torch.optim.SGD)(own, descent.rate, fused=True)
 
         def call(*given: Any) -> Any:
-            value = cost(*given)
+            value, states[:] = cost(states, *given)
             move.zero_grad()
             value.backward()
             move.step()
@@ -277,14 +197,10 @@ class Torch(Differentiating):
 
         return call
 
-    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+    def epoch(self, descent: Descent, data: Sequence[Array], size: int) -> Run:
         import torch
 
-        step, given, order = (
-            self._stepper(loss, parameters, rate, adam=True),
-            self._given(data),
-            orders(len(data[0]), size),
-        )
+        step, given, order = self.stepper(descent, data), self.given(data), orders(len(data[0]), size)
 
         def call() -> Any:
             for rows in torch.from_numpy(order()):
@@ -308,7 +224,7 @@ class TorchCompiled(Torch):
         import torch
 
         torch._dynamo.reset()
-        return torch.compile(f, dynamic=False)  # type: ignore[no-any-return]  # torch's functions are Any here
+        return torch.compile(f, dynamic=self.open_sizes)  # type: ignore[no-any-return]  # torch's functions are Any here
 
 
 class Jax(Differentiating):
@@ -358,29 +274,30 @@ class Jax(Differentiating):
     def compiled(self, formula: Formula, arrays: Sequence[Array]) -> Run:
         import jax
 
-        run = jax.jit(functools.partial(formula, self.m))
-        given = [jax.numpy.asarray(a) for a in arrays]
+        run, given = jax.jit(functools.partial(formula, self.m)), self.given(arrays)
         return lambda: run(*given).block_until_ready()
 
-    def step(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
-    ) -> Run:
+    def given(self, arrays: Sequence[Array]) -> list[Any]:
         import jax
 
-        move = jax.jit(self._mover(loss, rate, adam), donate_argnums=0)
-        state = self._state(parameters, adam)
-        given = [jax.numpy.asarray(a) for a in batch]
+        return [jax.numpy.asarray(a) for a in arrays]
 
-        def call() -> Any:
+    def stepper(self, descent: Descent, batch: Sequence[Array]) -> Callable[..., Any]:
+        import jax
+
+        move = jax.jit(self._mover(descent), donate_argnums=0)
+        state = self._state(descent)
+
+        def call(*given: Any) -> Any:
             *state[:], value = move(*state, *given)
             return value.block_until_ready()
 
         return call
 
-    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+    def epoch(self, descent: Descent, data: Sequence[Array], size: int) -> Run:
         import jax
 
-        move = self._mover(loss, rate, adam=True)
+        move = self._mover(descent)
 
         @functools.partial(jax.jit, donate_argnums=0)
         def sweep(own: Any, key: Any, order: Any, *given: Any) -> Any:
@@ -391,8 +308,7 @@ class Jax(Differentiating):
             carried, values = jax.lax.scan(one, (own, key), order)
             return *carried, values[-1]
 
-        state, order = self._state(parameters, adam=True), orders(len(data[0]), size)
-        given = [jax.numpy.asarray(a) for a in data]
+        state, order, given = self._state(descent), orders(len(data[0]), size), self.given(data)
 
         def call() -> Any:
             *state[:], value = sweep(*state, order(), *given)
@@ -400,16 +316,19 @@ class Jax(Differentiating):
 
         return call
 
-    def _state(self, parameters: Sequence[Array], adam: bool) -> list[Any]:
-        """Parameters with what the optimizer keeps, and a key of random numbers."""
+    def _state(self, descent: Descent) -> list[Any]:
+        """Parameters with what the optimizer keeps and the states, and a key of random numbers."""
         import jax
 
-        own = [jax.numpy.asarray(p) for p in parameters]
-        moments = [[jax.numpy.zeros_like(p) for p in own] for _ in range(2)] if adam else []
-        return [(own, [jax.numpy.float32(0), *moments] if adam else []), jax.random.key(1)]
+        own = self.given(descent.parameters)
+        moments = [[jax.numpy.zeros_like(p) for p in own] for _ in range(2)] if descent.adam else []
+        kept = [jax.numpy.float32(0), *moments] if descent.adam else []
+        return [(own, kept, self.given(descent.states)), jax.random.key(1)]
 
-    def _mover(self, loss: Formula, rate: float, adam: bool) -> Callable[..., Any]:
+    def _mover(self, descent: Descent) -> Callable[..., Any]:
         import jax
+
+        rate = descent.rate
 
         def drawn(key: Any) -> Callable[[Any], Any]:
             keys = [key]
@@ -421,18 +340,19 @@ class Jax(Differentiating):
             return bernoulli
 
         def move(state: Any, key: Any, *given: Any) -> Any:
-            own, kept = state
+            own, kept, states = state
             key, now = jax.random.split(key)
             m = SimpleNamespace(**vars(self.m), bernoulli=drawn(now))
-            value, slopes = jax.value_and_grad(lambda p: loss(m, p, *given))(own)
-            if not adam:
-                return ([p - rate * g for p, g in zip(own, slopes, strict=True)], kept), key, value
+            cost = functools.partial(descent.parts, m, states=states, arrays=given)
+            (value, after), slopes = jax.value_and_grad(cost, has_aux=True)(own)
+            if not descent.adam:
+                return ([p - rate * g for p, g in zip(own, slopes, strict=True)], kept, after), key, value
             count = kept[0] + 1
             made = [
                 by_adam(p, g, a, b, count, rate, jax.numpy.sqrt)
                 for p, g, a, b in zip(own, slopes, *kept[1:], strict=True)
             ]
-            return ([x[0] for x in made], [count, [x[1] for x in made], [x[2] for x in made]]), key, value
+            return ([x[0] for x in made], [count, [x[1] for x in made], [x[2] for x in made]], after), key, value
 
         return move
 
@@ -472,23 +392,19 @@ class Pytensor(Differentiating):
         f = pytensor.function(variables, formula(self.m, *variables), trust_input=True)
         return functools.partial(f, *arrays)
 
-    def step(
-        self, loss: Formula, parameters: Sequence[Array], batch: Sequence[Array], rate: float, adam: bool = False
-    ) -> Run:
+    def stepper(self, descent: Descent, batch: Sequence[Array]) -> Callable[..., Any]:
         import pytensor
 
         variables = self._variables(batch)
-        cost, moves = self._moves(loss, parameters, variables, rate, adam)
-        f = pytensor.function(variables, cost, updates=moves, trust_input=True)
-        return functools.partial(f, *batch)
+        cost, moves = self._moves(descent, variables)
+        return pytensor.function(variables, cost, updates=moves, trust_input=True)  # type: ignore[no-any-return]  # as torch's
 
-    def epoch(self, loss: Formula, parameters: Sequence[Array], data: Sequence[Array], rate: float, size: int) -> Run:
+    def epoch(self, descent: Descent, data: Sequence[Array], size: int) -> Run:
         import pytensor
         import pytensor.tensor as pt
 
         rows, order = pt.lvector("rows"), orders(len(data[0]), size)
-        chosen = [pytensor.shared(np.array(a))[rows] for a in data]
-        cost, moves = self._moves(loss, parameters, chosen, rate, adam=True)
+        cost, moves = self._moves(descent, [pytensor.shared(np.array(a))[rows] for a in data])
         f = pytensor.function([rows], cost, updates=moves, trust_input=True)
 
         def call() -> Any:
@@ -498,22 +414,21 @@ class Pytensor(Differentiating):
 
         return call
 
-    def _moves(
-        self, loss: Formula, parameters: Sequence[Array], variables: Sequence[Any], rate: float, adam: bool
-    ) -> tuple[Any, list[tuple[Any, Any]]]:
+    def _moves(self, descent: Descent, variables: Sequence[Any]) -> tuple[Any, list[tuple[Any, Any]]]:
         import pytensor
 
-        shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(parameters)]
-        cost = loss(self.m, shared, *variables)
-        slopes = pytensor.grad(cost, shared)
-        narrow = np.float32(rate) if parameters[0].dtype == np.float32 else rate
-        moves: list[tuple[Any, Any]] = []
-        if adam:
+        shared = [pytensor.shared(np.array(p), f"p{k}") for k, p in enumerate(descent.parameters)]
+        states = [pytensor.shared(np.array(s), f"s{k}") for k, s in enumerate(descent.states)]
+        cost, after = descent.parts(self.m, shared, states, variables)
+        slopes, rate = pytensor.grad(cost, shared), descent.rate
+        narrow = np.float32(rate) if descent.parameters[0].dtype == np.float32 else rate
+        moves: list[tuple[Any, Any]] = list(zip(states, after, strict=True))
+        if descent.adam:
             count = pytensor.shared(np.float32(0))
             moves.append((count, count + np.float32(1)))
             for p, g in zip(shared, slopes, strict=True):
                 a, b = (pytensor.shared(np.zeros_like(p.get_value())) for _ in range(2))
-                moves += zip((p, a, b), by_adam(p, g, a, b, moves[0][1], narrow, self.m.sqrt), strict=True)
+                moves += zip((p, a, b), by_adam(p, g, a, b, count + np.float32(1), narrow, self.m.sqrt), strict=True)
         else:
             moves += [(p, p - narrow * g) for p, g in zip(shared, slopes, strict=True)]
         return cost, moves

@@ -1,4 +1,5 @@
-"""Group C: what an engine needs before and beside the work: import, size, the first result, memory; in new processes.
+"""Group C: what an engine needs before and beside the work: import, size, the first result, those of other batch sizes,
+memory; in new processes.
 
 symdl's first result is taken with an empty cache on disk ("cold") and with one that holds the function ("warm"); peers keep
 none. Memory is the most that the process ever held, its packages included.
@@ -26,7 +27,8 @@ import numpy as np
 
 from benchmarks.matrix import models
 from benchmarks.matrix.cells import Cell
-from benchmarks.matrix.engines import ENGINES, Differentiating, Engine, Plain
+from benchmarks.matrix.engine import Differentiating, Engine
+from benchmarks.matrix.engines import ENGINES, Plain
 
 ROOT = Path(__file__).resolve().parents[2]
 DEEP = Cell(
@@ -36,6 +38,8 @@ DEEP = Cell(
 CELLS = {c.label: c for c in (*models.steps(), DEEP)}
 FIRST = ("M M1 784-512-128-10 b256 Adam", "M M2 LeNet b128", "M M6 LSTM 128 T50 b32")
 MEMORY = ("M M2 LeNet b128", DEEP.label)
+MANY = "steps of 32 batch sizes in a row"  # of the first of FIRST
+ROWS = range(7, 256, 8)
 STATUS = Path("/proc/self/status")
 STEPS = 3  # that are run before memory is read
 
@@ -49,16 +53,31 @@ def measured(engine: type[Engine], cell: Cell | None, threads: int) -> dict[str,
         if engine.name.startswith("symdl"):  # peers import their optimizers with all else
             importlib.import_module("symdl.nn")
         rng = np.random.default_rng(0)
-        given, parameters = cell.make(rng), cell.parameters(rng) if cell.parameters else []
+        batch, descent = cell.make(rng), cell.descent(rng)
         begin = time.perf_counter()
         made = engine(threads)
         assert isinstance(made, Differentiating)
-        run = made.step(cell.formula, parameters, given, cell.rate, cell.adam)
+        run = made.step(descent, batch)
         made.value(run())
         found["first"] = time.perf_counter() - begin
         for _ in range(STEPS):
             run()
     return found | {"mib": peak()}
+
+
+def in_a_row(engine: type[Engine], threads: int) -> dict[str, float]:
+    """Seconds for a step of each size, none of which was seen before, after the first result of another."""
+    cell, made = CELLS[FIRST[0]], engine(threads)
+    assert isinstance(made, Differentiating)
+    made.open_sizes = True
+    rng = np.random.default_rng(0)
+    batch, descent = cell.make(rng), cell.descent(rng)
+    step = made.stepper(descent, batch)
+    made.value(step(*made.given(batch)))
+    begin = time.perf_counter()
+    for n in ROWS:
+        made.value(step(*made.given([a[:n] for a in batch])))
+    return {"sizes": time.perf_counter() - begin}
 
 
 def peak() -> float:
@@ -161,6 +180,8 @@ def rows(only: str, threads: int, repeats: int) -> Iterator[dict[str, Any]]:
             with tempfile.TemporaryDirectory() as cache:
                 in_a_process(engines[0], label, threads, cache)
                 yield row(f"C1 first {label}, warm", threads, "us", of(label, "first", 1e6, cache))
+    if only in f"C3 {MANY}":
+        yield row(f"C3 {MANY}", threads, "us", of(MANY, "sizes", 1e6))
     for label in MEMORY:
         if only in f"C memory {label}":
             yield row(f"C memory {label}", threads, "mib", of(label, "mib", 1.0))
@@ -169,7 +190,10 @@ def rows(only: str, threads: int, repeats: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     engine, label, threads = sys.argv[1:]
     chosen = next(e for e in ENGINES if e.name == engine)
-    print(json.dumps(measured(chosen, CELLS[label] if label else None, int(threads))))
+    if label == MANY:
+        print(json.dumps(in_a_row(chosen, int(threads))))
+    else:
+        print(json.dumps(measured(chosen, CELLS[label] if label else None, int(threads))))
 
 
 if __name__ == "__main__":

@@ -86,18 +86,34 @@ def denoising(m: Any, p: Any, x: Any, kept: Any) -> Any:
     return (softplus(m, z) - x * z).sum(1).mean()
 
 
-def machine(steps: int) -> Callable[..., Any]:
-    """A Boltzmann machine by free energies, the model's samples drawn in so many steps."""
+def free_energy(m: Any, p: Any, v: Any) -> Any:
+    """Of a Boltzmann machine; p: W, hidden units' b, visible units' b."""
+    return -(v @ p[2]) - softplus(m, v @ p[0] + p[1]).sum(1)
 
-    def energy(m: Any, p: Any, v: Any) -> Any:
-        return -(v @ p[2]) - softplus(m, v @ p[0] + p[1]).sum(1)
+
+def sampled(m: Any, p: Any, v: Any, steps: int) -> Any:
+    """Visible units after so many steps of Gibbs sampling."""
+    for _ in range(steps):
+        h = m.bernoulli(m.sigmoid(v @ p[0] + p[1]))
+        v = m.bernoulli(m.sigmoid(h @ p[0].T + p[2]))
+    return m.stop(v)
+
+
+def machine(steps: int) -> Callable[..., Any]:
+    """A Boltzmann machine by free energies, the model's samples drawn in so many steps from the data."""
 
     def loss(m: Any, p: Any, v: Any) -> Any:
-        sample = v
-        for _ in range(steps):
-            h = m.bernoulli(m.sigmoid(sample @ p[0] + p[1]))
-            sample = m.bernoulli(m.sigmoid(h @ p[0].T + p[2]))
-        return energy(m, p, v).mean() - energy(m, p, m.stop(sample)).mean()
+        return free_energy(m, p, v).mean() - free_energy(m, p, sampled(m, p, v, steps)).mean()
+
+    return loss
+
+
+def persistent(steps: int) -> Callable[..., Any]:
+    """The same, the samples going on from where they were (Tieleman 2008)."""
+
+    def loss(m: Any, p: Any, chain: Any, v: Any) -> tuple[Any, Any]:
+        chain = sampled(m, p, chain, steps)
+        return free_energy(m, p, v).mean() - free_energy(m, p, chain).mean(), chain
 
     return loss
 
@@ -187,6 +203,8 @@ def steps() -> Iterator[Cell]:
         for k in (1, 15):
             shapes = weights(((784, 500), (500,), (784,)))
             yield Cell("M", f"M4 RBM CD-{k} b{rows}", machine(k), pixels(rows, 784), shapes, 0.1, random=True)
+        label, data = f"M4 RBM PCD-15 b{rows}", pixels(rows, 784)
+        yield Cell("M", label, persistent(15), data, shapes, 0.1, random=True, states=data)
 
     stack = (784, 1000, 1000, 1000, 10)
 
@@ -196,6 +214,12 @@ def steps() -> Iterator[Cell]:
     shapes = weights(((1000, 1000), (1000,), (1000,)))
     yield Cell("M", "M5 DBN pretraining b10", layer_above, below, shapes, 0.01, random=True)
     yield Cell("M", "M5 DBN fine-tuning b10", fine_tuning, labelled(10, 10, 784), weights(dense(stack)), 0.1)
+    shapes, rows = weights(((784, 1000), (1000,), (784,))), 10_000
+    yield Cell(
+        "M", "M5 DBN pretraining epoch of 10000, b10", machine(1), pixels(rows, 784), shapes, 0.01, size=10, random=True
+    )
+    shapes, data = weights(dense(stack)), labelled(10, rows, 784)
+    yield Cell("M", "M5 DBN fine-tuning epoch of 10000, b10", fine_tuning, data, shapes, 0.1, size=10)
 
     def sequences(rng: np.random.Generator) -> list[Array]:
         return [rng.standard_normal((50, 32, 64), np.float32), np.eye(10, dtype=np.float32)[rng.integers(0, 10, 32)]]
