@@ -354,10 +354,11 @@ class _Walk:
         """A maximum or minimum over axes: of the element that the run took, unless exact numbers decide."""
         chosen, axes = x[0] if self.decides else self.out.run[n.inputs[0]], self.params["axes"]
         kept = [k for k in range(chosen.ndim) if k not in axes]
-        order = [*kept, *axes]
         shape = [chosen.shape[k] for k in kept]
-        at = _first(n.op.name, np.transpose(chosen, order).reshape(*shape, -1))
-        return tuple(_chosen(np.transpose(limb, order).reshape(*shape, -1), at, -1) for limb in x)
+        if not (folded := math.prod(chosen.shape[k] for k in axes)):
+            return self.out.arithmetic.lift(self.out.run[n])
+        at = _first(n.op.name, np.transpose(chosen, [*kept, *axes]).reshape(*shape, folded))
+        return tuple(_chosen(np.transpose(limb, [*kept, *axes]).reshape(*shape, folded), at, -1) for limb in x)
 
     def _at(self, array: Any, i: Expr, n: Expr) -> Any:
         """An operand's elements as they stand beside those of an elementwise node."""

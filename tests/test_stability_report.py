@@ -380,6 +380,9 @@ def test_integers_and_empty_arrays() -> None:
     assert stability_report(labels.sum(), {labels: (0, 5)}).results == ()
     assert stability_report(v * 2, {v: np.zeros(0)}).results == ()
     assert only(stability_report(v.sum(), {v: np.zeros(0)})).value == 0
+    assert only(stability_report(T.log(T.exp(v).sum()), {v: np.zeros(0)})).exact == "-inf"
+    assert only(stability_report(T.softmax(X, axis=1).sum(), {X: np.zeros((3, 0))})).value == 0
+    assert stability_report(T.softmax(X, axis=1), {X: np.zeros((0, 3))}).results == ()
 
 
 @pytest.mark.parametrize(
