@@ -33,6 +33,9 @@ FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they
 APART_BYTES, MANY_PANELS = 1 << 10, 16  # the same where so many panels reuse what is packed
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
 DOT_ROWS = 4  # of A at once where B is one column
+# Longest vectors that a few rows of A take the columns' place in, so that a B that lies column by column is not packed: of
+# longer ones too much stays empty, and packing such a B costs as much as the products of 8 to 16 rows.
+FEW_LANES = 8
 
 MATRICES = ("A", "ra", "ca", "B", "rb", "cb", "C", "rc", "cc", "M", "N", "K")
 TASK = (*MATRICES, "epilogue", "context", "rows", "columns", "across", "packs", "indirect")
@@ -217,7 +220,8 @@ def entry(module: Module, tile: Tile) -> None:
         w.run("@product", *zero, *zero, "ptr %C", "%rc", "%cc", "%M", "%N", "1", *rest)
         w.leave()
     lying = w.both(w.holds("ne", "%cc", "1"), w.holds("eq", "%rc", "1"))
-    few = w.both(w.holds("sle", "%M", str(tile.lanes)), w.holds("eq", "%rb", "1"), w.holds("ne", "%cb", "1"))
+    few_rows = str(tile.lanes if tile.lanes <= FEW_LANES else 1)
+    few = w.both(w.holds("sle", "%M", few_rows), w.holds("eq", "%rb", "1"), w.holds("ne", "%cb", "1"))
     upright = w.both(
         w.holds("eq", "%N", "1"), w.holds("sgt", "%M", "1"), w.holds("eq", "%ra", "1"), w.holds("eq", "%rc", "1")
     )
