@@ -53,7 +53,8 @@ def _small(poly: Poly) -> Small | None:
             return None
         numerator = numerator + part.scale(c)
     step = _argument(numerator)
-    if step is None:
+    before = None if step is None else _leads(numerator, step)
+    if step is None or before is None:  # which no degree changes
         return None
     for degree in DEGREES:
         out = forms.zero
@@ -63,7 +64,7 @@ def _small(poly: Poly) -> Small | None:
             out, largest = out + part.scale(c), max(largest, q)
             if len(out.terms) > TERMS:
                 return None
-        if out.terms and _sound(numerator, out, step):
+        if out.terms and _sound(before, _leads(out, step)):
             return Small(out.times(below.inverse), forms.term(step, largest))
     return None
 
@@ -160,23 +161,28 @@ def _level(m: Mono, step: Mono) -> tuple[Rational, Rational, Mono] | None:
     return level + own, lead, rest * step**-own if own else rest
 
 
-def _sound(before: Poly, after: Poly, step: Mono) -> bool:
+Leads = dict[Rational, list[Rational]]  # degree in t -> the coefficients of the terms that begin with it
+
+
+def _leads(poly: Poly, step: Mono) -> Leads | None:
+    """What the terms of a sum begin with near 0; None where that is not known, or not all is one number of powers of t."""
+    leads: Leads = {}
+    beside: Mono | None = None
+    for m, c in poly.terms.items():
+        found = _level(m, step)
+        if found is None or (beside is not None and found[2] is not beside):
+            return None
+        leads.setdefault(found[0], []).append(c * found[1])
+        beside = found[2]
+    return leads
+
+
+def _sound(before: Leads, after: Leads | None) -> bool:
     """Whether the sum's lowest terms cancelled and those that are left do not."""
-    lowest: list[Rational] = []
-    for poly in (before, after):
-        leads: dict[Rational, list[Rational]] = {}
-        rests: set[Mono] = set()
-        for m, c in poly.terms.items():
-            found = _level(m, step)
-            if found is None:
-                return False
-            leads.setdefault(found[0], []).append(c * found[1])
-            rests.add(found[2])
-        lowest.append(min(leads))
-        if len(rests) > 1:
-            return False
-    first = leads[min(leads)]
-    return lowest[1] > lowest[0] and 2 * magnitude(sum(first)) >= sum(map(magnitude, first))
+    if after is None or min(after) <= min(before):
+        return False
+    first = after[min(after)]
+    return 2 * magnitude(sum(first)) >= sum(map(magnitude, first))
 
 
 def series_of(a: Atom, bits: int) -> tuple[int, int, list[Rational]]:
