@@ -248,3 +248,22 @@ def test_a_largest_element_is_found_again_where_its_digits_are_saved() -> None:
         )
         assert (found[:, 0] > 0.013).all()
         assert (found[:, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("formula", ["difference", "exponentials"])
+def test_differences_of_tiny_singles(formula: str) -> None:
+    """Conditions asked in float32 hold at its lower end, too; two exponentials differ by their sign of no more than the arguments."""
+    x = np.linspace(-104, -80, 2001, dtype="float32")
+    with mpmath.workprec(120):
+        if formula == "difference":
+            y = np.array([float(1 / (1 + mpmath.exp(-float(v)))) for v in x]).astype("float32")
+            truth = [1 / (1 + mpmath.exp(-float(v))) - float(w) for v, w in zip(x, y, strict=True)]
+        else:
+            y = np.nextafter(x, np.where(np.arange(x.size) % 3, 0, -200), dtype="float32")
+            y[::7] = x[::7]
+            truth = [mpmath.exp(float(v)) - mpmath.exp(float(w)) for v, w in zip(x, y, strict=True)]
+        exact = np.array([float(v) for v in truth])
+    a, b = T.fvector("x"), T.fvector("y")
+    f = symdl.function([a, b], T.sigmoid(a) - b if formula == "difference" else T.exp(a) - T.exp(b))
+    error = np.abs(f(x, y).astype("float64") - exact)
+    assert (error <= np.maximum(4 * 2.0**-24 * np.abs(exact), 2.0**-149)).all()

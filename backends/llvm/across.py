@@ -29,6 +29,7 @@ from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
 BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
+MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
@@ -182,6 +183,16 @@ class AcrossWriter(DrawWriter):
     def tried(self, loop: For) -> bool:
         """Whether numbers of a loop are tried with fewer digits or a smaller range."""
         return self.attempt(loop) is not None or self.as_whole(loop) is not None
+
+    def plan_of(self, loop: For) -> Plan | None:
+        """Two vectors for what is tried in float32 and computes a few functions, where there are registers for both."""
+        plan, tried = super().plan_of(loop), self.attempt(loop)
+        if plan is None or plan.sums or tried is None or not (tried.single and self.permutes):
+            return plan
+        names = [x.primitive for x in walk(*loop.body) if isinstance(x, Apply)]
+        functions = [name for name in names if name not in {*CHEAP, *DIVISIONS}]
+        few = 0 < len(functions) <= MORE and INLINED.issuperset(functions)
+        return replace(plan, lanes=2 * plan.lanes) if few else plan
 
     def wider(self, loop: For, plan: Plan) -> Plan | None:
         """Several vectors at once for a long loop. Four where it is cheap and only adds up: an addition waits for the one

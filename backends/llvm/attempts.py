@@ -13,9 +13,9 @@ from functools import partial as bound
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
-from symdl.backends.llvm.halves import halves, rest_of
+from symdl.backends.llvm.halves import halves, is_zero, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.narrowing import NARROW, Narrowed, narrowed, summand
+from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
 from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
@@ -160,6 +160,10 @@ class AttemptWriter(VectorWriter):
             found = self.of_halves(item)
             if found is not None:
                 return found
+        if isinstance(item, Apply) and item.primitive in COMPARISONS and is_zero(item.args[1]):
+            pair = halves(self, item.args[0])
+            if pair is not None:  # the sign of the larger half
+                return self.compare(item.primitive, pair[0], 0.0)
         return super().compute(item)
 
     def of_halves(self, item: Apply) -> Reg | None:
@@ -172,7 +176,11 @@ class AttemptWriter(VectorWriter):
         pair = halves(self, item.args[0])
         if pair is None:
             return None
-        return pair[0] if item.primitive == "cast" else MIXED[item.primitive](self, pair)
+        if item.primitive == "cast":
+            return pair[0]
+        if numbers.is_nothing(pair[1]):
+            return emit(self, item.primitive, pair[0], dtype="float32")
+        return MIXED[item.primitive](self, pair)
 
     # one round
 
@@ -221,7 +229,7 @@ class AttemptWriter(VectorWriter):
         if tried.failed is None:
             return found
         failed = self.value(tried.failed)
-        lanes = MOST_LANES if self.target.vector_bytes else 1  # whatever those of this round: its function is shared
+        lanes = 2 * MOST_LANES if self.target.vector_bytes else 1  # whatever those of this round: its function is shared
         room = Room.of([(place, found[place].dtype) for place in tried.wide], lanes)
         area = f"%{self.fresh('area')}"
         self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")

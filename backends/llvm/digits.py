@@ -115,7 +115,7 @@ def only_brief(items: Sequence[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Condition:
-    """What must hold when the program runs: value test bound, or bound times 2^-k.
+    """What must hold when the program runs: value test bound, or bound times so many 2^-k.
 
     total, single: the sum whose size the value is, and the float32 whose size the bound is a multiple of, if they are such.
     """
@@ -123,7 +123,7 @@ class Condition:
     test: str
     value: Value
     bound: Value
-    scaled: bool = False
+    scaled: float = 0.0
     total: Value | None = None
     single: Value | None = None
 
@@ -139,7 +139,7 @@ class FewerDigits:
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
-    conditions: dict[tuple[str, int, int], Condition] = field(default_factory=dict)
+    conditions: dict[tuple[str, int, int, float], Condition] = field(default_factory=dict)
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
     sizes: dict[int, Value] = field(default_factory=dict)
@@ -207,7 +207,7 @@ class FewerDigits:
             if self.op("add", self.magnitude(x), self.magnitude(y)) is size:
                 self.beside_one(value, x if self.rank(x) > self.rank(y) else y)
                 return
-        self.must("ge", self.magnitude(value), size, scaled=True)
+        self.must("ge", self.magnitude(value), size, 1.0)
 
     def rank(self, x: Value) -> int:
         """How little it costs to look at the size of an operand."""
@@ -215,15 +215,14 @@ class FewerDigits:
 
     def beside_one(self, total: Value, x: Value) -> None:
         """A sum shall not be too small beside an operand of it; as float32 where the operand is one."""
-        far = self.magnitude(x)
-        found = Condition("ge", self.magnitude(total), self.op("mul", far, self.constant(4.0, far.dtype)), True)
+        found = Condition("ge", self.magnitude(total), self.magnitude(x), 4.0)
         if total.dtype == "float64" and (single := _single(x)) is not None:
             found = replace(found, total=total, single=single)
-        self.conditions.setdefault((found.test, id(found.value), id(found.bound)), found)
+        self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
 
-    def must(self, test: str, value: Value, bound: Value, scaled: bool = False) -> None:
+    def must(self, test: str, value: Value, bound: Value, scaled: float = 0.0) -> None:
         """A condition, see `Condition`."""
-        self.conditions.setdefault((test, id(value), id(bound)), Condition(test, value, bound, scaled))
+        self.conditions.setdefault((test, id(value), id(bound), scaled), Condition(test, value, bound, scaled))
 
     def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
@@ -247,7 +246,7 @@ class FewerDigits:
             else:
                 bound = c.bound
                 if c.scaled:
-                    bound = self.op("mul", bound, self.in_dtype(scale, bound.dtype))
+                    bound = self.op("mul", bound, self.in_dtype(self.times(scale, c.scaled), bound.dtype))
                 one = self.op(c.test, c.value, bound, dtype="bool")
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
@@ -258,6 +257,12 @@ class FewerDigits:
         size = self.op("abs", self.op("cast", total, dtype="float32"))
         far = self.op("mul", size, self.constant(0.125 / scale, "float32"))
         return self.op("ge", far, self.op("abs", x), dtype="bool")
+
+    def times(self, scale: Value, factor: float) -> Value:
+        """So many times a power of two."""
+        if isinstance(scale, Const):
+            return self.constant(float(scale.number) * factor, scale.dtype)
+        return scale if factor == 1.0 else self.op("mul", scale, self.constant(factor, scale.dtype))
 
     def in_dtype(self, value: Value, dtype: str) -> Value:
         """A power of 2 in a dtype."""

@@ -56,6 +56,11 @@ def _absolute(b: Builder, x: Pair) -> Pair:
     return b.fabs(x[0]), b.unbits(b.xor(b.bits(x[1]), sign))
 
 
+def is_zero(item: Value) -> bool:
+    """Whether a value is 0, a float64."""
+    return isinstance(item, Const) and item.dtype == "float64" and item.number == 0
+
+
 def rest_of(item: Value) -> Value | None:
     """x, of float32(x - float64(float32(x)))."""
     match item:
