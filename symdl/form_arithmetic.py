@@ -23,6 +23,7 @@ ROUNDED = 420  # bits of what has infinitely many
 BEYOND = 1024  # sin, cos and tan know no number from 2^1024 on
 ENDLESS = math.inf  # for exp's bound: none, but that an argument from 2^FARTHEST on counts as infinite
 FARTHEST = 4096
+_FLAT = 1 << 64  # from here on no precision tells erf from 1, and mpmath does not try
 
 
 def _mp() -> Any:
@@ -286,7 +287,7 @@ def _scaled_erfc(x: Any, held: Held) -> Any:
 
 def _erfc(x: Any, held: Held) -> Any:
     mp = _mp()
-    return mp.exp(held(-x * x)) * _scaled_erfc(x, held) if x > 100 else mp.erfc(x)
+    return mp.exp(held(-x * x)) * _scaled_erfc(x, held) if x > 100 else mp.erfc(max(x, -_FLAT))
 
 
 def _power(x: Any, y: Any, held: Held) -> Any:
@@ -357,7 +358,7 @@ def _table(bound: float) -> dict[str, Callable[..., Any]]:
         "arcsinh": mp.asinh,
         "arccosh": mp.acosh,
         "arctanh": lambda x: mp.atanh(x) if abs(x) < 1 else mp.sign(x) * mp.inf if abs(x) == 1 else mp.nan,
-        "erf": mp.erf,
+        "erf": lambda x: mp.erf(max(min(x, _FLAT), -_FLAT)),
         "erfc": lambda x: _erfc(x, held),
         "erfcx": lambda x: _scaled_erfc(x, held),
         "erfinv": _inverse_erf,

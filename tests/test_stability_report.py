@@ -16,7 +16,8 @@ import symdl
 import symdl.tensor as T
 from symdl import function, grad, shared, stability_report
 from symdl.errors import InputError, ShapeError
-from symdl.expr import topological
+from symdl.expr import OPS, topological
+from symdl.form_arithmetic import ENDLESS, number
 from symdl.sampling import grid
 from symdl.verify import decided
 
@@ -131,6 +132,22 @@ def test_exact_values_have_no_range(at: float) -> None:
         found = only(function([v], y).stability_report(np.array([at])))
         assert found.ulps == 0, found
         assert found.value == float(found.exact) == value, found
+
+
+@pytest.mark.parametrize("size", [1100, 1 << 1100, 1 << 4000, -(1 << 1100)])
+def test_primitives_take_exact_numbers_of_any_range(size: int) -> None:
+    names = [op.name for op in OPS.values() if op.kind == "elementwise" and op.name not in ("cast", "where")]
+    tried = 0
+    for name in names:
+        count = len(OPS[name].arguments)
+        for sign in (1, -1):
+            huge = mpmath.ldexp(mpmath.mpf(1.25) * sign, size)
+            try:
+                number(name, OPS[name].reference or (lambda *_: math.nan), [huge, mpmath.mpf(3)][:count], 600, ENDLESS)
+            except KeyError:  # no primitive
+                continue
+            tried += 1
+    assert tried > 70
 
 
 def test_what_a_function_makes_of_zero_is_a_number_like_others() -> None:
