@@ -170,7 +170,9 @@ def blocks(module: Module, tile: Tile) -> None:
     fair = w.ceiling(str(BLOCK_WORK), w.most(w.times(w.least("%M", rows), "%K"), "1"))
     least = w.choose(w.holds("eq", "%M", "1"), str(ROW_COLUMNS), str(PANELS * wide))
     columns = w.rounded(w.most(fair, least), wide)
-    columns = w.choose(packs, evenly(w, "%N", str(FAR_COLUMNS), wide), w.least(columns, w.rounded("%N", wide)))
+    beside = w.ceiling(threads, w.ceiling("%M", rows))  # where there are too few rows for all threads
+    widest = w.least(w.most(w.rounded(w.ceiling("%N", beside), wide), least), str(FAR_COLUMNS))
+    columns = w.choose(packs, evenly(w, "%N", widest, wide), w.least(columns, w.rounded("%N", wide)))
     room = w.most(w.times(w.quotient(w.quotient(str(ASIDE_BYTES // size), rows), str(wide)), str(wide)), str(wide))
     columns = w.choose(indirect, w.least(columns, room), columns)
     across = w.ceiling("%N", columns)

@@ -214,7 +214,7 @@ def test_results_do_not_depend_on_the_number_of_threads(dtype: str, rng: np.rand
     table[RUNTIME.index("parallel")], table[RUNTIME.index("pool")] = pool.parallel, pool.address
     multiply, before = product(dtype), pool.threads
     try:
-        for m, n, k, orders in [*BLOCKS, (1500, 1, 1000, "nn"), (130, 130, 1100, "ss")]:
+        for m, n, k, orders in [*BLOCKS, (1500, 1, 1000, "nn"), (130, 130, 1100, "ss"), (50, 1000, 800, "nn")]:
             a, b = matrix(rng, m, k, dtype, orders[0]), matrix(rng, k, n, dtype, orders[1])
             alone = np.empty((m, n), dtype)
             multiply(a, b, alone)
@@ -225,6 +225,26 @@ def test_results_do_not_depend_on_the_number_of_threads(dtype: str, rng: np.rand
                 np.testing.assert_array_equal(c, alone, err_msg=f"{m, n, k, orders, threads}")
     finally:
         pool.resize(before)
+
+
+def test_threads_share_columns_where_rows_are_few(rng: np.random.Generator) -> None:
+    """Too few rows for two blocks of them, as in a batch of 100: none of the threads is left without work."""
+    pool, m, n, k = threads_pool(MACHINE), 100, 784, 1000
+    table = (ctypes.c_void_p * len(RUNTIME))()
+    table[RUNTIME.index("parallel")], table[RUNTIME.index("pool")] = pool.parallel, pool.address
+    a, b, c = matrix(rng, m, k, "float32", "n"), matrix(rng, k, n, "float32", "n"), np.empty((m, n), "float32")
+    before, taken = pool.threads, list[tuple[int, ...]]()
+
+    def take(_: Any, __: int, ___: int, *block: int) -> None:
+        taken.append(block)
+
+    try:
+        pool.resize(2)
+        product("float32")(a, b, c, EPILOGUE(take), runtime=ctypes.addressof(table))
+    finally:
+        pool.resize(before)
+    assert len(taken) == 2
+    assert max(rows * columns for _, _, rows, columns in taken) <= 0.6 * m * n
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
