@@ -123,7 +123,7 @@ def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View], few: Extent) 
         return out
     many = 1 - few
     together: Extent = 1
-    whole = _behind_one_another(fold)
+    whole = behind_one_another(fold.value, fold.rows, fold.columns)
     if whole:
         together = 1 + (TOGETHER - 1) * smallest(largest(NARROW + 1 - m, 0), 1)
     length = floor_divide(largest(floor_divide(BLOCK, largest(m, 1)), TOGETHER), TOGETHER) * TOGETHER
@@ -168,35 +168,37 @@ def _last(fold: Fold) -> Callable[[Value], Stmt]:
 
 
 def _value(fold: Fold, row: Extent, column: Extent) -> Value:
-    """What is added, at another row and column; where rows lie behind one another a column may lie in a row after it."""
-    i, j = fold.rows.index, fold.columns.index
-    whole = _behind_one_another(fold)
-    values: dict[int, Value] = {}
-    for item in walk(fold.value):
-        if isinstance(item, Load):
-            place = place_of(item.view, item.at)
-            step = moves(place, i, fold.columns) if whole else None
-            if step is not None:
-                start = replace_symbols(place, {i: 0, j: 0})
-                view = View(
-                    item.view.buffer, item.view.dtype, (fold.rows.extent * fold.columns.extent,), (step,), start
-                )
-                values[id(item)] = Load(view, (row * fold.columns.extent + column,))
-    store = Store(fold.sums, (0,), fold.value)
-    if whole:
-        store = rebuilt((store,), values)[0]  # type: ignore[assignment]  # a Store stays one
+    """What is added, at another row and column."""
+    return value_at(fold.value, fold.rows, fold.columns, row, column)
+
+
+def value_at(value: Value, rows: For, columns: For, row: Extent, column: Extent) -> Value:
+    """A value at another row and column; where rows lie behind one another a column may lie in a row after it."""
+    i, j = rows.index, columns.index
+    if not behind_one_another(value, rows, columns):
+        (moved,) = rebuilt((Local("", value),), symbols={i: row, j: column})
     else:
-        store = rebuilt((store,), symbols={i: row, j: column})[0]  # type: ignore[assignment]  # likewise
-    return store.value
+        values: dict[int, Value] = {}
+        for item in walk(value):
+            if isinstance(item, Load):
+                place = place_of(item.view, item.at)
+                step = moves(place, i, columns)
+                assert step is not None
+                start = replace_symbols(place, {i: 0, j: 0})
+                view = View(item.view.buffer, item.view.dtype, (rows.extent * columns.extent,), (step,), start)
+                values[id(item)] = Load(view, (row * columns.extent + column,))
+        (moved,) = rebuilt((Local("", value),), values)
+    assert isinstance(moved, Local)
+    return moved.value
 
 
-def _behind_one_another(fold: Fold) -> bool:
+def behind_one_another(value: Value, rows: For, columns: For) -> bool:
     """Whether all that is read goes on from the end of a row to the next."""
-    for item in walk(fold.value):
+    for item in walk(value):
         if isinstance(item, Position):
             return False
         if isinstance(item, Load):
             place = place_of(item.view, item.at)
-            if any(map(is_value, item.at)) or not moves(place, fold.rows.index, fold.columns):
+            if any(map(is_value, item.at)) or not moves(place, rows.index, columns):
                 return False
     return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from symdl.column_choices import better
 from symdl.expr import Expr
 from symdl.loops import (
     Apply,
@@ -285,18 +286,13 @@ class Grouped:
         chosen = Ref(self.memory.local(), "bool")
         fold = EXTREMES[u.node.op.name]
         here = Position(0 if u.reduced[0] == 1 else index(len(u.kept)))
-        better: Value = Apply("gt" if fold == "max" else "lt", (value, best), "bool")
-        if dtype.startswith("float"):
-            as_good = Apply("le" if fold == "max" else "ge", (value, best), "bool")
-            number = Apply("invert", (Apply("isnan", (best,), "bool"),), "bool")
-            better = Apply("bitwise_and", (Apply("invert", (as_good,), "bool"), number), "bool")
         before += [
             Local(best.name, Const(FOLDS[fold].identity(dtype), dtype)),
             Local(at.name, Const(0, "int64")),
             Local(chosen.name, Const(False, "bool")),
         ]
         inside += [
-            Assign(chosen.name, better),
+            Assign(chosen.name, better(value, best, fold == "max")),
             Assign(at.name, Apply("where", (chosen, here, at), "int64")),
             Assign(best.name, Apply("where", (chosen, value, best), dtype)),
         ]

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from symdl.column_choices import choice_in
+from symdl.column_choices import cut as choice_cut
 from symdl.column_sums import Fold, cut, few_rows, found_in
 from symdl.flat import flat
 from symdl.loops import (
@@ -161,6 +163,11 @@ class Cutter:
         fold = self.fold(kernel)
         if fold is not None:
             return self.folded(kernel, fold, few_rows(fold.rows.extent))
+        choice = choice_in(kernel) if self.by_columns else None
+        if choice is not None and symbols(choice.rows.extent) | symbols(choice.columns.extent) <= self.sizes:
+            loops = [] if at_most(visits(choice.columns), SMALL) else choice_cut(choice, self.temp)
+            if loops:
+                return [Kernel((loop,), kernel.sources) for loop in loops]
         out: list[Step] = []
         waiting: list[Stmt] = []
         body = by_lanes(tuple(map(flat, kernel.body)))

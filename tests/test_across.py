@@ -133,7 +133,7 @@ X = T.fmatrix("x")
 
 
 def test_which_loops_are_taken_by_lanes() -> None:
-    (columns,), (rows,), (known,) = plans(X.argmax(axis=0)), plans(X.sum(axis=1)), plans(X[:, :3].sum(axis=1))
+    (columns, *_), (rows,), (known,) = plans(X.argmax(axis=0)), plans(X.sum(axis=1)), plans(X[:, :3].sum(axis=1))
     assert columns.longest is None
     assert rows.lanes == (16, 8)
     assert rows.longest is not None

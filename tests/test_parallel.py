@@ -75,7 +75,6 @@ INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
 }
 DEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "scan": lambda: ([V], V.cumsum()),
-    "place of the extreme of all": lambda: ([V], V.argmax()),
 }
 
 
