@@ -92,10 +92,12 @@ def row(module: Module, tile: Tile) -> None:
             places = [w.plus(w.plus(start, t), str(r)) for r in range(rows)]
             ones = [w.every_lane(tile, w.shift("%A", w.times(p, "%ca"))) for p in places]
             sources = [w.shift("%B", w.times(p, "%rb")) for p in places]
+            following = w.times("%rb", str(rows))  # what the next rows hold is asked for: B is far away
             with w.upto(whole, str(lanes)) as j:
                 to = w.shift("%C", j)
                 total = w.emit(f"load {kind}, ptr {to}, align {size}", tile.dtype).text
                 for one, source in zip(ones, sources, strict=True):
+                    w.prefetch(w.shift(source, w.plus(j, following)))
                     found = w.emit(f"load {kind}, ptr {w.shift(source, j)}, align {size}", tile.dtype).text
                     total = w.times_plus(tile, one, found, total)
                 w.line(f"store {kind} {total}, ptr {to}, align {size}")
