@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.convolve_tiles import SPOT, direct, direct_ways, direct_widest, outer, outer_shape, tables
+from symdl.backends.convolve_tiles import SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
 from symdl.backends.gemm_tiles import WIDEST
 from symdl.backends.gemm_words import Words
 
@@ -21,7 +21,7 @@ class Direct(Pieces):
 
     def write_direct(self) -> None:
         tile = self.kernels
-        parts = [(v, m) for m in range(1, tile.rows + 1) for v in (1, 2, 4, 8) if v <= direct_widest(tile, m)]
+        parts = [(v, m) for m in range(1, tile.rows + 1) for v in direct_counts(tile, m)]
         for vectors, rows in parts:
             for way in direct_ways(tile, rows, vectors):
                 direct(self.module, tile, vectors, rows, way)
@@ -32,7 +32,7 @@ class Direct(Pieces):
             for columns in range(1, most_columns + 1):
                 outer(self.module, tile, rows, columns)
         tables(self.module, tile, parts)
-        widths = ", ".join(f"i64 {direct_widest(tile, r).bit_length() - 1}" for r in range(1, tile.rows + 1))
+        widths = ", ".join(f"i64 {direct_counts(tile, r)[-1].bit_length() - 1}" for r in range(1, tile.rows + 1))
         self.module.declarations.add(f"@widths = internal constant [{tile.rows} x i64] [{widths}]")
         self.reach()
         self.places()
@@ -196,7 +196,7 @@ class Direct(Pieces):
         with w.whilst(at, end) as t:
             left = w.minus(end, t)
             exponent = "0"
-            for k in range(1, direct_widest(self.kernels, 1).bit_length()):
+            for k in (v.bit_length() - 1 for v in direct_counts(self.kernels, 1)[1:]):
                 fits = w.both(w.holds("sge", left, str(1 << k)), w.holds("sge", most, str(k)))
                 exponent = w.choose(fits, str(k), exponent)
             function = w.kernel_of(self.kernels, "direct", call[1], call[2], exponent, rows)

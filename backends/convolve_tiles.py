@@ -126,9 +126,10 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "", n
     module.add(f"define internal void @{name}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w)
 
 
-def direct_widest(tile: Tile, rows: int) -> int:
-    """The most vectors of a tile of so few rows: not more than the addresses of whose runs fit the registers."""
-    return tile.widest(rows) if runs_of(tile) == 1 else tile.vectors
+def direct_counts(tile: Tile, rows: int) -> list[int]:
+    """How many vectors tiles of so few rows take: not more than the addresses of whose runs fit the registers."""
+    most = tile.widest(rows) if runs_of(tile) == 1 else tile.vectors
+    return [v for v in (1, 2, 4, 8) if v <= most and (tile.varied or v in (1, most))]
 
 
 def direct_ways(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:

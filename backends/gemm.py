@@ -69,6 +69,8 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
         for way in ways_of(tile, rows, vectors):
             micro(module, tile, vectors, rows, way)
     table(module, tile, parts, "micro")
+    if tile.varied:
+        micro(module, tile, 1, tile.tallest, "beside")
     add_rooms(module)
     for rows in (1, DOT_ROWS):
         dots(module, tile, rows)

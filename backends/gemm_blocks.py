@@ -75,6 +75,35 @@ def tiles(
             w.run("@patch", f"ptr {spare}", width, f"ptr {there}", c[1], count, columns, add)
 
 
+def slim(
+    w: Words,
+    tile: Tile,
+    panel: tuple[str, str, str],
+    b: tuple[str, str],
+    a: str,
+    c: str,
+    height: str,
+    add: str,
+    spare: str,
+) -> str:
+    """In a panel of one vector, as many of the tallest tiles as there are. The number of their rows."""
+    exponent, columns, width = panel
+    tall = str(tile.tallest)
+    done = w.variable("0")
+    patched = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
+    slim = w.both(w.holds("eq", exponent, "0"), w.holds("eq", "%ca", "1"))
+    with w.whilst(done, w.choose(slim, w.minus("%M", str(tile.tallest - 1)), "0")) as i:
+        there = w.shift(c, w.times(i, "%rc"))
+        to, beside = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, "%rc")
+        given, more = w.shift(a, w.times(i, "%ra")), w.choose(patched, "0", add)
+        function = f"@micro1x{tall}beside"
+        w.run(function, f"ptr {given}", "%ra", "1", f"ptr {b[0]}", b[1], f"ptr {to}", beside, height, more)
+        with w.when(patched):
+            w.run("@patch", f"ptr {spare}", width, f"ptr {there}", "%rc", tall, columns, add)
+        w.set(done, w.plus(i, tall))
+    return w.get(done)
+
+
 def row(module: Module, tile: Tile) -> None:
     """void row(A, ca, B, rb, C, N, K): one row of C, from some rows of B at a time, read from end to end."""
     w = Words(module, tile.dtype)
@@ -147,8 +176,11 @@ def near(module: Module, tile: Tile) -> None:
             with w.when(wanted):
                 w.run("@pack", f"ptr {in_place}", "%rb", "%cb", f"ptr {packed}", width, columns, height)
             b = w.choose(wanted, packed, in_place, "ptr"), w.choose(wanted, width, "%rb")
-            rows = a, w.times(tall, "%ra"), "%ra", "%ca"
-            tiles(w, tile, found, b, rows, (w.shift("%C", j), "%rc"), ("%M", tall, height), q, spare)
+            c = w.shift("%C", j)
+            above = slim(w, tile, found, b, a, c, height, q, spare) if tile.varied else "0"
+            rows = w.shift(a, w.times(above, "%ra")), w.times(tall, "%ra"), "%ra", "%ca"
+            c = w.shift(c, w.times(above, "%rc"))
+            tiles(w, tile, found, b, rows, (c, "%rc"), (w.minus("%M", above), tall, height), q, spare)
             w.set(first, w.plus(j, width))
     w.define("near", HEAD)
 

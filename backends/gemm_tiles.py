@@ -40,6 +40,11 @@ class Tile:
     def accumulators(self) -> int:
         return self.rows * self.vectors
 
+    @property
+    def tallest(self) -> int:
+        """Rows of the tile of one vector: with fewer sums than this at once a processor would wait for each."""
+        return 2 * self.rows
+
     def widest(self, rows: int) -> int:
         """The most vectors (a power of two) that a tile of so few rows takes."""
         wide = self.vectors
@@ -57,10 +62,13 @@ def tile_for(dtype: str, vector_bytes: int, registers: int, fma: bool) -> Tile:
 
 
 def ways_of(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
-    """How rows of A may lie for a micro kernel of its own: full tiles have more than one."""
+    """How rows of A may lie for a micro kernel of its own: full tiles have more than one, and others of which the sums in a row
+    take no longer than to find where it begins."""
     if not tile.varied or vectors != tile.vectors or 2 * rows <= tile.rows:
         return ("",)
-    return ("", "beside", "packed") if rows == tile.rows else ("", "beside")
+    if rows == tile.rows:
+        return "", "beside", "packed"
+    return ("", "beside") if vectors <= 2 else ("",)
 
 
 def in_rounds(
@@ -99,9 +107,10 @@ def steps_of(tile: Tile, way: str) -> tuple[str, str]:
     return {"": ("%ra", "%ca"), "beside": ("%ra", "1"), "packed": ("1", str(tile.rows))}[way]
 
 
-def at_once(tile: Tile) -> tuple[int, ...]:
+def at_once(tile: Tile, rows: int = 0) -> tuple[int, ...]:
     """Steps in a round of a kernel that takes several."""
-    return (max(1, AT_ONCE // tile.accumulators), 1)
+    sums = rows if rows > tile.rows else tile.accumulators
+    return (max(1, AT_ONCE // sums), 1)
 
 
 def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") -> None:
@@ -125,8 +134,10 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
     across = [b.emit(f"mul i64 {ra}, {i}", "int64").text if i else 0 for i in range(rows)]
     lines = [move("%C", b.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
     b.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    last = vectors * tile.lanes - 1
+    inside = range(LINE // size, last, LINE // size) if rows >= tile.rows else ()
     for line in lines:  # C is far away by the time that it is wanted
-        for column in (*range(0, vectors * tile.lanes, LINE // size), vectors * tile.lanes - 1):
+        for column in (0, *inside, last):
             b.line(f"call void @llvm.prefetch.p0(ptr {move(line, column)}, i32 1, i32 3, i32 1)")
 
     def term(state: Sequence[str]) -> list[str]:
@@ -146,7 +157,7 @@ def micro(module: Module, tile: Tile, vectors: int, rows: int, way: str = "") ->
                 found.append(b.fma(every, row[j], total).text)
         return [move(a, ca), move(right, "%rb"), *found]
 
-    terms = at_once(tile) if way else (1,)
+    terms = at_once(tile, rows) if way else (1,)
     kinds = ["ptr", "ptr", *[vector] * len(cells)]
     state = in_rounds(b, "%count", terms, kinds, ["%A", "%B", *["zeroinitializer"] * len(cells)], term)
     sums = dict(zip(cells, state[2:], strict=True))
