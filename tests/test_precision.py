@@ -320,3 +320,14 @@ def test_a_power_of_a_negative_base_has_the_whole_exponent_that_is_meant(precisi
         np.testing.assert_allclose(got, truth, rtol=1e-4 if dtype == "float32" else 1e-12)
     (between,) = quickly([x, y], outputs[:1], precision)([base, whole + 0.25])
     assert np.isnan(between).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("precision", ["plain", "right"])
+def test_a_quotient_by_a_chosen_number_is_rounded_once(precision: str, dtype: str) -> None:
+    """49 / where(c, x, 49) is where(c, 49 / x, 1), not 49 times a 49th, of which the logarithm is noise (seed 23563)."""
+    x, y = variable("x", (None,), dtype), variable("y", (None, 3), dtype)
+    numbers = (1.5, *range(3, 64, 2))
+    roots = [T.expand_dims(T.log(k / T.where(x < 0, x, k)), 1) * T.exp(y) * T.exp(y / 2) for k in numbers]
+    for found in quickly([x, y], roots, precision)([np.array([0.5, 2], dtype), np.ones((2, 3), dtype)]):
+        assert not found.any()

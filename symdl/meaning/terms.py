@@ -138,6 +138,14 @@ def lone(m: Mono) -> Atom | None:
     return None
 
 
+def rounded_choice(m: Mono) -> Atom | None:
+    """The choice that a monomial is, if one of its branches is a number that no float holds."""
+    a = lone(m)
+    if a is None or a.op != "where" or not any(b.number and float(b.number) != b.number for b in a.args):
+        return None
+    return a
+
+
 def maximum_of(a: Atom) -> Atom | None:
     """The maximum over axes that an atom is a view of."""
     while a.op == "view" and (inner := a.args[0].atom) is not None:

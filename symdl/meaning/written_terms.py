@@ -20,6 +20,7 @@ from symdl.meaning.terms import (
     is_coth,
     is_mixed,
     lone,
+    rounded_choice,
     scaled_erfc,
     several,
     softmax_argument,
@@ -82,6 +83,9 @@ class TermWriting(AtomWriting):
                 and absorbs(m, a)
             ):
                 return self(a.args[0].times(m.without(a), c))  # each term has its own exponential to overflow
+        chosen = rounded_choice(m)
+        if chosen is not None:  # a third of three is 1, if nothing is rounded before
+            return ew.where(self.lowered(chosen.param), *(self(branch.scale(c)) for branch in chosen.args))
         m = scaled_erfc(m.forms.mono(m.expo, halved(m)))
         split = self.sided(m, c)
         if split is not None:
