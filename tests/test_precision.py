@@ -331,3 +331,12 @@ def test_a_quotient_by_a_chosen_number_is_rounded_once(precision: str, dtype: st
     roots = [T.expand_dims(T.log(k / T.where(x < 0, x, k)), 1) * T.exp(y) * T.exp(y / 2) for k in numbers]
     for found in quickly([x, y], roots, precision)([np.array([0.5, 2], dtype), np.ones((2, 3), dtype)]):
         assert not found.any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_multiple_of_a_quotient_of_numbers_is_divided(dtype: str) -> None:
+    """The derivative of (1 - x) mod x / 3 is -floor(...) / 3 - 1: 0 where that is -3, which no third of two limbs gives (seed 21107)."""
+    x = variable("x", (None,), dtype)
+    roots = [symdl.grad(((1 - x) % (x / k)).sum(), x) for k in (3, 5, 10, 11, 13)]
+    for found in quickly([x], roots)([np.array([328.4, 33.3, 100.1], dtype)]):
+        assert not found.any()

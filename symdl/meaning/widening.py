@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from symdl.expr import Expr, building, constant, make, rebuilt, topological
+from symdl.expr import CONSTANT, Expr, building, constant, make, number_of, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
 from symdl.meaning.whole_powers import whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
-from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, where
+from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, true_div, where
 from symdl.ops.functions import exp, log1p, logistic_tail
 from symdl.rewrite import Origins
 from symdl.types import TensorType
@@ -93,10 +93,21 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
     operands = tuple(own)
     if n.op.name == "pow" and analysis.bounds[n.inputs[0]].low < 0 and not analysis.exact[n.inputs[1]]:
         operands = (operands[0], whole_exponent(operands[1], operands[0]))
-    out = make(n.op, operands, **n.params)
+    out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
     if n in analysis.noise and form:
         return without_noise(cast(out, form), operands[0], wide)
     return cast(out, form) if form else out
+
+
+def product(n: Expr, operands: tuple[Expr, ...], wide: str) -> Expr:
+    """A product in the form wide; of a quotient of numbers, which no two limbs hold, the multiple divided: 3 (1/3) is 1."""
+    for of, by in ((0, 1), (1, 0)):
+        fraction = n.inputs[by]
+        if "x2" in wide and fraction.op.name == "true_div" and all(i.op is CONSTANT for i in fraction.inputs):
+            above, below = (cast(i, wide) for i in fraction.inputs)
+            multiple = operands[of] if number_of(fraction.inputs[0]) == 1 else mul(operands[of], above)
+            return true_div(multiple, below)
+    return make(n.op, operands)
 
 
 def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
