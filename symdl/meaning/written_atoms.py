@@ -13,6 +13,7 @@ from symdl.meaning.index_maps import settled, stretched, with_indices
 from symdl.meaning.masks import pick_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient, rational
+from symdl.meaning.reading import primitive
 from symdl.meaning.taylor import series_of
 from symdl.meaning.terms import exponent_of, largest_of, softmax_argument
 from symdl.meaning.whole_powers import whole_exponent
@@ -73,13 +74,12 @@ class AtomWriting(Writer):
         return fn.log(self.number(k)) if self.right and k > 0 and float(k) == k else self.number(log_of_number(k))
 
     def _own(self, poly: Poly) -> Expr | None:
-        """The user's node for a form, if there is one; a leaf is nobody's multiple divided again."""
-        first = next(iter(poly.terms.values()))
-        whole = poly.scale(quotient(1, first))
-        found = self.named.get(whole)
-        if found is None or found[0].type.dtype != self.dtype or (whole.atom is not None and found[1] != first):
+        """The user's node for a form, if there is one."""
+        whole, k = primitive(poly)
+        found = None if whole.atom is not None else self.named.get(whole)  # a leaf is its own
+        if found is None or found[0].type.dtype != self.dtype:
             return None
-        return self.scaled(self.lowered(found[0]), quotient(first, found[1]))
+        return self.scaled(self.lowered(found[0]), quotient(k, found[1]))
 
     def scaled(self, x: Expr, c: Rational) -> Expr:
         """c * x."""
