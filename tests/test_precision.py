@@ -340,3 +340,18 @@ def test_a_multiple_of_a_quotient_of_numbers_is_divided(dtype: str) -> None:
     roots = [symdl.grad(((1 - x) % (x / k)).sum(), x) for k in (3, 5, 10, 11, 13)]
     for found in quickly([x], roots)([np.array([328.4, 33.3, 100.1], dtype)]):
         assert not found.any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_steps_of_what_is_whole_but_for_its_errors(dtype: str) -> None:
+    """ceil(log(exp(-1) mod 2)) is -1 (seed 24116); what is told from a whole number is not taken for it."""
+    x = variable("x", (None,), dtype)
+    k = T.floor(x)
+    whole = [step(T.log(T.exp(k) % 1e20)) for step in (T.ceil, T.floor, T.trunc)]
+    values = np.arange(1.0, 40.0).astype(dtype)
+    for found in quickly([x], whole)([values]):
+        assert found.tolist() == values.tolist()
+    (below,) = quickly([x], [T.floor(1 - T.exp(-x))])([values])
+    assert not below.any()
+    (left,) = quickly([x], [T.floor(T.log(x))])([np.array([1, np.nextafter(1, 0, dtype=dtype), 3], dtype)])
+    assert left.tolist() == [0, -1, 1]

@@ -10,7 +10,7 @@ from symdl.expr import CONSTANT, Expr, building, constant, make, number_of, rebu
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
-from symdl.meaning.whole_powers import whole_exponent
+from symdl.meaning.whole_numbers import ROUNDED, below_step, whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, true_div, where
@@ -93,6 +93,8 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
     operands = tuple(own)
     if n.op.name == "pow" and analysis.bounds[n.inputs[0]].low < 0 and not analysis.exact[n.inputs[1]]:
         operands = (operands[0], whole_exponent(operands[1], operands[0]))
+    if n.op.name in ("floor", "ceil", "trunc") and base_of(n.inputs[0]).op.name in ROUNDED:
+        operands = (below_step(operands[0]),)
     out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
     if n in analysis.noise and form:
         return without_noise(cast(out, form), operands[0], wide)

@@ -16,7 +16,7 @@ from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.meaning.reading import primitive
 from symdl.meaning.taylor import series_of
 from symdl.meaning.terms import exponent_of, largest_of, softmax_argument
-from symdl.meaning.whole_powers import whole_exponent
+from symdl.meaning.whole_numbers import whole_exponent
 from symdl.meaning.written_logs import Writer, log_of_number, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
