@@ -28,10 +28,25 @@ from symdl.column_sums import (
     plain,
     value_at,
 )
-from symdl.loops import Apply, Assign, For, Load, Local, Position, Ref, Stmt, Store, Value, View, walk
+from symdl.loops import (
+    Apply,
+    Assign,
+    For,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    View,
+    is_value,
+    place_of,
+    walk,
+)
 from symdl.program import Kernel
 from symdl.rebuilding import rebuilt
-from symdl.types import Extent, Symbol, floor_divide, largest, smallest, symbol, symbols
+from symdl.types import Extent, Symbol, floor_divide, largest, slope, smallest, symbol, symbols
 
 GROUP = Symbol("_group")
 
@@ -97,8 +112,11 @@ def choice_in(kernel: Kernel) -> Choice | None:
         return None
     stored = {s.view.buffer for s in after if isinstance(s, Store)}
     items = walk(value)
-    if not all(map(plain, items)) or any(isinstance(x, Load) and x.view.buffer in stored for x in items):
+    loads = [x for x in items if isinstance(x, Load)]
+    if not all(map(plain, items)) or any(x.view.buffer in stored or any(map(is_value, x.at)) for x in loads):
         return None
+    if len(kernel.body) == 1 and any(slope(place_of(x.view, x.at), j) not in (0, 1) for x in loads):
+        return None  # not columns, but rows, each of which is gone through by itself
     if any(isinstance(x, Ref) for x in items) or any(
         not plain(x) or isinstance(x, Load) for s in after for x in walk(s)
     ):

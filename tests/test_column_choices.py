@@ -37,9 +37,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(column_choices, "BLOCK", 64)
 
 
-def program(shape: tuple[int | None, ...]) -> Program:
+def program(shape: tuple[int | None, ...], axis: int = 0) -> Program:
     x = T.tensor("x", dtype="float32", shape=shape)
-    return lowered(Graph((x,), (), (x.argmax(axis=0),), (), "plain")).program
+    return lowered(Graph((x,), (), (x.argmax(axis=axis),), (), "plain")).program
 
 
 def schedules(found: Program) -> list[list[str]]:
@@ -62,6 +62,7 @@ def test_many_rows_are_blocks_and_their_combination() -> None:
     assert schedules(program((10**6,))) == [["parallel"], ["parallel"]]
     assert schedules(program((20, 4000))) == [["parallel"]]
     assert len(schedules(program((None, None)))) == 3
+    assert schedules(program((1000, 20_000), axis=1)) == [["parallel"]]  # rows are gone through by themselves
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
