@@ -83,11 +83,13 @@ class Writing(TermWriting):
         """The terms of a sum of one sign, exp(E) + exp(-E) as 2 cosh(E)."""
         parts, left = [], dict(poly.terms)
         for m, c in poly.terms.items():
-            mate = poly.forms.mono(m.expo.scale(-1), {})
-            if m in left and not m.factors and m.expo.terms and left.get(mate) == c:
+            if m not in left:
+                continue
+            mate = None if m.factors or not m.expo.terms else m.inverse
+            if mate is not None and left.get(mate) == c:
                 parts.append(self.scaled(fn.cosh(self(m.expo)), 2 * c))
                 del left[m], left[mate]
-            elif m in left:
+            else:
                 parts.append(self.term(m, c))
         return parts
 

@@ -47,7 +47,7 @@ class AtomWriting(Writer):
         self.safe = safe
         self.dtype, self.lowered, self.named = dtype, lowered, named
         self.done: dict[Any, Expr] = {}
-        self.numbers: dict[Rational, Expr] = {}  # which are leaves: they have no lines
+        self.numbers: dict[float | Rational, Expr] = {}  # which are leaves: they have no lines
         self.known = known
 
     def number(self, c: float | Rational) -> Expr:
