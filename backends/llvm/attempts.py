@@ -229,7 +229,9 @@ class AttemptWriter(VectorWriter):
         if tried.failed is None:
             return found
         failed = self.value(tried.failed)
-        lanes = 2 * MOST_LANES if self.target.vector_bytes else 1  # whatever those of this round: its function is shared
+        lanes = (
+            2 * MOST_LANES if self.target.vector_bytes else 1
+        )  # whatever those of this round: its function is shared
         room = Room.of([(place, found[place].dtype) for place in tried.wide], lanes)
         area = f"%{self.fresh('area')}"
         self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")

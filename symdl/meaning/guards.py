@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from symdl.expr import Expr
 from symdl.meaning.factoring import as_factor
@@ -23,8 +24,7 @@ SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "m
 PARTIAL = frozenset(["log", "pow"])  # functions that are NaN for some numbers
 
 
-@dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """What a region is made of, as it lies in the region's result.
 
     leaves; partials: logarithms, powers and roots that may be NaN; above, below: those of them that stand outside every
@@ -44,17 +44,7 @@ class Reached:
     adrift_divisors: Atoms = NOTHING
 
     def __or__(self, other: Reached) -> Reached:
-        return Reached(
-            self.leaves | other.leaves,
-            self.partials | other.partials,
-            self.above | other.above,
-            self.below | other.below,
-            self.free | other.free,
-            self.divisors | other.divisors,
-            self.adrift_leaves | other.adrift_leaves,
-            self.adrift_partials | other.adrift_partials,
-            self.adrift_divisors | other.adrift_divisors,
-        )
+        return Reached(*[x | y if x and y else x or y for x, y in zip(self, other, strict=True)])
 
     def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
         """All of it as the region's next node has it."""
@@ -105,8 +95,7 @@ def carried(node: Expr, child: Expr) -> Callable[[Atom], Atom | None] | None:
     return lambda a: a if not a.shape else None
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The leaves and partial functions of a form: placed as they lie in it, or adrift below a reduction or a view; free: those
     placed outside every branch of a choice."""
 
