@@ -16,6 +16,7 @@ import numpy as np
 import symdl
 import symdl.tensor as T
 from symdl.arena import arena_bytes, live_bytes
+from symdl.number_forms import item_bytes
 from symdl.types import product, size_at
 
 Parts = tuple[list[Any], Any, list[tuple[Any, Any]]]
@@ -84,7 +85,7 @@ def measured(batch: int) -> list[dict[str, Any]]:
         for symbol in columns.values():  # where no check says it, 256 columns
             number = next((r for e, r in known.items() if str(e) == str(symbol) and isinstance(r, int)), 256)
             sizes[symbol] = number
-        values = sum(size_at(product(b.shape), sizes) * np.dtype(b.dtype).itemsize for b in program.of_kind("temp"))
+        values = sum(size_at(product(b.shape), sizes) * item_bytes(b.dtype) for b in program.of_kind("temp"))
         arena, least = arena_bytes(program, sizes), live_bytes(program, sizes)
         rows.append({"case": name, "batch": batch, "arena": arena, "alive": least, "values": values})
     return rows
