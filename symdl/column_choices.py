@@ -169,7 +169,7 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
         return Apply("bitwise_or", (test, first), "bool")
 
     whole = floor_divide(n, together) * together
-    combined = (
+    combined: tuple[Stmt, ...] = (
         *choice.start,
         For(BLOCK_INDEX, count, (For(GROUP, together, step(found, place, sooner)),)),
         For(ROW, n - whole, step(value(whole + r, c), Position(whole + r))),
