@@ -33,6 +33,7 @@ LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
 Bits = tuple[float, ...]  # for each of a tier's orders
 
 
+BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
 
 
@@ -201,7 +202,7 @@ class FewerDigits:
 
     def asked(self, value: Value, size: Value) -> None:
         """The value shall not be too small beside a size. Beside the size of one operand alone, if it is a sum and that is
-        what went into it: |x + y| >= 4 2^-k |y| leaves |x| + |y| <= |x + y| + 2 |y| <= 2^k |x + y|."""
+        what went into it: |x| + |y| <= |x + y| + 2 |y|, so |x + y| >= 2/(2^k - 1) |y| will do, and k is at least 6."""
         if isinstance(value, Apply) and value.primitive in ("add", "sub"):
             x, y = value.args
             if self.op("add", self.magnitude(x), self.magnitude(y)) is size:
@@ -215,7 +216,7 @@ class FewerDigits:
 
     def beside_one(self, total: Value, x: Value) -> None:
         """A sum shall not be too small beside an operand of it; as float32 where the operand is one."""
-        found = Condition("ge", self.magnitude(total), self.magnitude(x), 4.0)
+        found = Condition("ge", self.magnitude(total), self.magnitude(x), BESIDE_ONE)
         if total.dtype == "float64" and (single := _single(x)) is not None:
             found = replace(found, total=total, single=single)
         self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
@@ -252,10 +253,10 @@ class FewerDigits:
         return None if found is None else self.op("invert", found)
 
     def as_single(self, total: Value, x: Value, scale: float) -> Value:
-        """Whether |total| >= 4 scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is rounded
-        to at most twice itself, one beyond them is large enough; nothing else is lost, since 1/scale is a power of two."""
+        """Whether |total| >= BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is
+        rounded to at most twice itself, one beyond them is large enough."""
         size = self.op("abs", self.op("cast", total, dtype="float32"))
-        far = self.op("mul", size, self.constant(0.125 / scale, "float32"))
+        far = self.op("mul", size, self.constant(0.5 / (BESIDE_ONE * scale), "float32"))
         return self.op("ge", far, self.op("abs", x), dtype="bool")
 
     def times(self, scale: Value, factor: float) -> Value:
