@@ -11,7 +11,7 @@ again. torch.compile begins anew in every cell, for its shapes alone. With one t
 threads of the process, so that others at work on the machine count less. Reported are the best sample of each engine, the median over rounds of the ratio to the best peer, the
 share of what the machine can do, measured in the same rounds (copies of as many bytes, or sums of products in registers), and how
 much symdl's own samples scatter. A ratio is above 1 by more than noise if it is by more than half the distance of its
-quartiles. --store adds to the record what was run, in the place of what it had of the same cells; `shortfalls` says why
+quartiles. --store adds to the record what was run, in the place of what it had of the same cells on this processor; `shortfalls` says why
 a cell falls short. Results are compared with the truth (`truth`; where there is none, with symdl's): a peer that
 differs (*), or whose function is off by more than 4 ulp (~), is shown, and not counted. "symdl plain" is precision="plain", symdl's
 own arithmetic without more digits where they are at stake; the second ratio is its, to the best peer that is right but for such digits.
@@ -262,6 +262,13 @@ def summary(rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def stranger(name: str) -> str:
+    """The processor that a record was made on, if it is another than this: their times do not go into one table."""
+    path = RECORDS / f"{name}.json"
+    made_on = json.loads(path.read_text())["machine"]["llvm_cpu"] if path.exists() else native().machine.cpu
+    return "" if made_on == native().machine.cpu else str(made_on)
+
+
 def merged(name: str, rows: Rows) -> Rows:
     """The rows of a record with these in the place of its own of the same cells and threads."""
     path = RECORDS / f"{name}.json"
@@ -289,6 +296,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.compare:
         return 1 if compare(*options.compare) else 0
+    if options.store and (other := stranger(options.store)):
+        parser.error(
+            f"{options.store}.json was made on another processor ({other}): give its rows, or these, another name"
+        )
     rows: Rows = []
     if options.show:
         rows = json.loads((RECORDS / f"{options.show}.json").read_text())["rows"]
