@@ -13,7 +13,7 @@ from symdl.meaning.companions import COMPANIONS, companion
 from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
-from symdl.meaning.rationals import Rational, magnitude, quotient, whole_power
+from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
 from symdl.meaning.roots import of_root
 
 LIMIT = 64  # terms that an expansion may reach
@@ -60,12 +60,15 @@ def expand(poly: Poly) -> Poly | None:
 
 
 def denominator(monos: Iterable[Mono]) -> dict[Atom, Rational]:
-    """The least whole powers that make every power in the monomials positive."""
+    """The least powers that make every power in the monomials positive: whole ones, but where all powers of an atom are
+    as many whole ones apart, so that no root of a sum is left above and below."""
+    every = list(monos)
     below: dict[Atom, Rational] = {}
-    for m in monos:
-        for a, p in m.factors.items():
-            if p < 0:
-                below[a] = max(below.get(a, 0), -(p.numerator // p.denominator))
+    for a, p in ((a, p) for m in every for a, p in m.factors.items() if p < 0):
+        below[a] = max(below.get(a, 0), -p)
+    for a, most in below.items():
+        if most.denominator != 1 and any((m.factors.get(a, 0) + most).denominator != 1 for m in every):
+            below[a] = -(-most.numerator // most.denominator)
     return below
 
 
@@ -306,6 +309,8 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
             return forms.function("log1p", short)
     if c < 0 and m.nonneg:
         return None
+    if any(a.op == "abs" for a in m.factors):
+        return _near_size(m, c)
     p0 = min(magnitude(p) for p in m.factors.values())
     if any(quotient(p, p0).denominator != 1 or magnitude(p) > MAX_POWER * p0 for p in m.factors.values()):
         return None
@@ -361,6 +366,20 @@ def product_of(a: Poly, b: Poly) -> Poly:
     out = multiply(a, b, lenient=True)
     a.forms.risk = before
     return out
+
+
+def _near_size(m: Mono, c: Rational) -> Poly | None:
+    """log of c |A| ..., by its square."""
+    square = m.expo.forms.mono(m.expo.scale(2), {})
+    for a, p in m.factors.items():
+        base, k = as_factor(a.args[0]) if a.op == "abs" else (m.forms.mono(m.forms.zero, {a: 1}), 1)
+        if abs(k) != 1 or (2 * p).denominator != 1 or magnitude(p) > MAX_POWER:
+            return None
+        square = square * base ** (2 * p)
+    found = combine([(square, c * c), (m.forms.unit, -1)])
+    if not found or not found[2] or not found[0].terms:
+        return None
+    return m.forms.function("log1p", over(found[0], found[1])).scale(HALF)
 
 
 def _vanishes(poly: Poly) -> bool:

@@ -1,7 +1,7 @@
 """Companions: what is left of a function beside the number that it nears, known without cancellation.
 
     erf(u) - 1 = -erfc(u)        cos(u) - 1 = -2 sin(u/2)^2        sin(u)^2 + cos(u)^2 = 1
-    erf(u) + 1 = erfc(-u)        cos(u) + 1 = 2 cos(u/2)^2
+    erf(u) + 1 = erfc(-u)        cos(u) + 1 = 2 cos(u/2)^2              1 - erf(u)^2 = erfc(u) erfc(-u)
 
 Each is an identity on the whole real line, for whatever stands beside both terms.
 """
@@ -46,6 +46,10 @@ def companion(poly: Poly) -> Poly | None:
                         return _replaced(
                             poly, {m: c, rest: c * ratio}, multiply(form(a.args[0]), poly.forms.term(rest, c))
                         )
+            elif a.op == "erf" and p == 2 and poly.terms.get(rest := m.without(a, 2)) == -c:
+                u = a.args[0]
+                both = multiply(known("erfc", u), known("erfc", u.negated))
+                return _replaced(poly, {m: c, rest: -c}, multiply(both, poly.forms.term(rest, -c)))
             elif a.op in ("sin", "cos") and p == 2:
                 found = _squares(poly, m, c, a)
                 if found is not None:

@@ -7,6 +7,7 @@
     sin A cos B - cos A sin B = sin(A - B)                      likewise
     arctan A - arctan B = arctan((A - B) / (1 + A B))           where -1/2 < A B, and A B is in range
     erf A - erf B       = erfc B - erfc A                       where both are above 1/2, mirrored below -1/2
+    erfc A - erfc B     = erfc -B - erfc -A                     where both are below -1/2
 
 The regime is looked at when the program runs; outside it the difference is as it was written.
 """
@@ -25,7 +26,7 @@ from symdl.meaning.terms import even_root
 from symdl.meaning.written_logs import Writer
 from symdl.ops import elementwise as ew
 
-FUNCTIONS = frozenset(["log", "sin", "cos", "arctan", "erf"])
+FUNCTIONS = frozenset(["log", "sin", "cos", "arctan", "erf", "erfc"])
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,9 @@ def _near(delta: Delta) -> Poly | None:
 def written_delta(write: Writer, delta: Delta) -> Expr:
     """The nodes for a Delta."""
     a, b = write(delta.a), write(delta.b)
-    plain = write.known.calmed(
-        write.total([write.term(delta.first, delta.scale), write.term(delta.second, -delta.scale)])
-    )
+    plain = write.total([write.term(delta.first, delta.scale), write.term(delta.second, -delta.scale)])
+    if delta.function not in ("erf", "erfc"):  # which may cancel between the regimes
+        plain = write.known.calmed(plain)
 
     def whole(difference: Expr) -> Expr:
         return (
@@ -149,6 +150,9 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             return ew.where(inside, whole(write.function("arctan", ratio)), plain)
     upper = ew.bitwise_and(ew.gt(a, write.number(HALF)), ew.gt(b, write.number(HALF)))
     lower = ew.bitwise_and(ew.lt(a, write.number(-HALF)), ew.lt(b, write.number(-HALF)))
+    if delta.function == "erfc":
+        mirrored = ew.sub(write.function("erfc", ew.neg(b)), write.function("erfc", ew.neg(a)))
+        return ew.where(lower, whole(mirrored), plain)
     above = ew.sub(write.function("erfc", b), write.function("erfc", a))
     below = ew.sub(write.function("erfc", ew.neg(a)), write.function("erfc", ew.neg(b)))
     return ew.where(upper, whole(above), ew.where(lower, whole(below), plain))

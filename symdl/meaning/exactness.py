@@ -83,6 +83,7 @@ class Exactness:
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
         self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
         self.algebraic: dict[Expr, bool] = {}  # sums, products, quotients and square roots of leaves, no product behind
+        self.roundings: dict[Expr, float] = {}  # half ulps that products, roots and powers add up; -inf: not known
         self.leaves: dict[Expr, Leaves] = {}
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
         self.shapes: dict[Expr, int] = {}
@@ -113,7 +114,7 @@ class Exactness:
         self.digits[n] = self._digits(n, data)
         exact = not data or self._is_exact(n, data)
         if not data or contraction or n in self.opaque:
-            self.leaves[n] = self._leaf() if n.op is not CONSTANT else 0
+            self.leaves[n] = self._leaves_of_number(n)
         else:
             self.leaves[n] = self._joined(data)
         self.noisy[n] = contraction or (any(self.noisy[i] for i in data) and self._is_linear(n, name, data))
@@ -129,6 +130,7 @@ class Exactness:
             and n not in self.measured
             and all(self.algebraic[i] for i in data)
         )
+        self.roundings[n] = self._roundings(n, name, data)
         both_signs = self.bounds[n].low < 0 < self.bounds[n].high
         self.mixed[n] = (name == "sum" and both_signs) or (
             bool(data)
@@ -191,6 +193,37 @@ class Exactness:
             return self.digits[n] <= DIGITS.get(n.type.dtype, 0)
         return name in EXACT
 
+    def _roundings(self, n: Expr, name: str, data: Sequence[Expr]) -> float:
+        """Of sums that may cancel it counts one: they ask for what they need."""
+        if self.exact[n]:
+            return 0
+        first, *more = (self.roundings[i] for i in data)
+        if n in self.measured:
+            return -math.inf
+        if name in PASSING:
+            return max(first, *more, 0)
+        match name:
+            case "mul" | "true_div":
+                scales = n.inputs if name == "mul" else n.inputs[1:]
+                scaled = any(abs(math.frexp(self.bounds[i].number or 0)[0]) == 0.5 for i in scales)
+                return first + sum(more) + (not scaled)
+            case "sqr":
+                return 2 * first + 1
+            case "reciprocal":
+                return first + 1
+            case "sqrt":
+                return first / 2 + 1
+            case "pow":
+                power = self.bounds[n.inputs[1]].number
+                return abs(power) * first + 1 if power is not None else -math.inf
+            case "add" | "sub":
+                x, y = (self.bounds[i] for i in n.inputs)
+                if x.number == 0 or y.number == 0:  # what guards add
+                    return max(first, *more)
+                alike = (x.low >= 0 and y.low >= 0) or (x.high <= 0 and y.high <= 0)
+                return max(first, *more, 0) + 1 if alike and name == "add" else 1
+        return -math.inf
+
     def _is_linear(self, n: Expr, name: str, data: Sequence[Expr]) -> bool:
         """Whether a node is a sum or a multiple of exact parts, or hands one on, or is a product with what contractions
         have rounded, whose errors are no smaller than those of the other factor."""
@@ -212,6 +245,14 @@ class Exactness:
             return None
         self._leaf_count += 1
         return 1 << (self._leaf_count - 1)
+
+    def _leaves_of_number(self, n: Expr) -> Leaves:
+        """Of what is made of no floats but for comparisons of them: none of constants and extents."""
+        if n.op is CONSTANT or (n.op.kind == "position" and not n.type.shape):
+            return 0
+        if n.op.name == "cast" and n.inputs[0] in self.leaves:
+            return self.leaves[n.inputs[0]]
+        return self._leaf()
 
     def _joined(self, data: Sequence[Expr]) -> Leaves:
         out = 0

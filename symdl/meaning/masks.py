@@ -270,21 +270,23 @@ def _into(w: Atom, factor: Poly) -> Poly:
 
 
 def merged(poly: Poly) -> Poly:
-    """Masks with one condition as one, and other choices by it that have a function in them."""
+    """Masks with one condition as one, and other choices by it that have a function in them or meet in a branch."""
     groups: dict[Expr, list[tuple[Mono, Atom]]] = {}
     for m in poly.terms:
         w = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
         if w is not None and w.op == "where" and m.factors[w] == 1:
             groups.setdefault(w.param, []).append((m, w))
     for condition, group in groups.items():
-        if len(group) < 2 or not (any(w.special for _, w in group) or all(masked(m) for m, _ in group)):
+        if len(group) < 2:
             continue
-        yes = no = poly.forms.zero
+        rest, yes, no = poly, poly.forms.zero, poly.forms.zero
         for m, w in group:
             c = poly.terms[m]
-            poly = poly - poly.forms.term(m, c)
+            rest = rest - poly.forms.term(m, c)
             yes, no = yes + w.args[0].scale(c), no + w.args[1].scale(c)
-        poly = poly + chosen(condition, simplify(yes), simplify(no))
+        better = [simplify(branch) for branch in (yes, no)]
+        if any(w.special for _, w in group) or all(masked(m) for m, _ in group) or better != [yes, no]:
+            poly = rest + chosen(condition, *better)
     return _merged_puts(poly)
 
 

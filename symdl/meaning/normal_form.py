@@ -166,8 +166,8 @@ class Mono:
             return True
         if all(a.op == "pow" for a in self.factors):
             return not self.expo.terms and len({a.args[1] for a in self.factors}) == 1
-        sums = any(a.op == "sum_of" for a in self.factors)
-        return sums and all(a.op == "sum_of" or a in self.inner for a in self.factors)
+        sums = {a for a in self.factors if a.op == "sum_of" or (a.op == "abs" and a.args[0].special)}
+        return bool(sums) and all(a in sums or a in self.inner for a in self.factors)
 
     @once
     def inverse(self) -> Mono:

@@ -28,6 +28,7 @@ from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
 
 PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of float64
+MODERATE_BITS32 = 40  # likewise a number that a formula has in float32, such as Boltzmann's constant
 EXPONENTIALS = frozenset(["exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "erfc", "sigmoid", "softplus"])
 EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
@@ -47,6 +48,7 @@ ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 a
 NEAR = 2  # an exponential of an argument up to this asks nothing of it
 NEAR_MEASURED = 16  # the same of what a product is behind, which has lost more digits by itself
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
+MANY_ROUNDINGS = 7  # half ulps that a result may be off by products, quotients, roots and powers alone: nearly 4 ulp
 CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
 DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
 PAIR = (-900, 985)  # ... and two of them twice as many
@@ -95,6 +97,9 @@ class Analysis(Exactness):
             if users and n not in self.stored and all(self._sums(u, n) for u in users):
                 self.summed.add(n)
             if is_float(n.type.dtype):
+                if n in self.stored and self.roundings[n] >= MANY_ROUNDINGS:
+                    self.bits[n] = max(TWICE, self.bits.get(n, PLAIN))
+                    self.why.setdefault(n, "many roundings")
                 self._backward(n)
         for n in self.order:
             self._needs[n] = self._need(n)
@@ -243,8 +248,8 @@ class Analysis(Exactness):
     def _sums(self, user: Expr, n: Expr) -> bool:
         """Whether a user adds a node up, or hands a multiple of it on to who does."""
         name = user.op.name
-        if name in ("sum", "contract"):
-            return True
+        if name in ("sum", "contract"):  # each row's own sum may be of terms that are as small as what cancelled
+            return name == "contract" or not user.type.shape or n in self.measured
         linear = name in INDEX or name in ("neg", "mul", "add", "sub") or (name == "true_div" and user.inputs[0] is n)
         return linear and user in self.summed
 
@@ -252,11 +257,17 @@ class Analysis(Exactness):
 
     def small(self, n: Expr) -> bool:
         """Whether a node may be near 0."""
-        return self.bounds[n].least < -MODERATE_BITS
+        return self.bounds[n].least < -self._moderate(n)
 
     def big(self, n: Expr) -> bool:
         """Whether a node may be large."""
-        return self.bounds[n].most > MODERATE_BITS
+        return self.bounds[n].most > self._moderate(n)
+
+    def _moderate(self, n: Expr) -> float:
+        """A number of a formula that is no smaller and no larger brings nothing back: of float32 less than what data may be,
+        which are moderate but for a purpose."""
+        known = n.type.dtype == "float32" and self.bounds[n].number is not None
+        return MODERATE_BITS32 if known else MODERATE_BITS
 
     def lifts(self, n: Expr, other: Expr) -> bool:
         """Whether a node may be so large that times it what fell below the range counts. Data in float32 is not, beside

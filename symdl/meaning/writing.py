@@ -7,7 +7,7 @@ there, and is A - B where it cannot cancel. `written_terms` chooses for one term
 from __future__ import annotations
 
 from symdl.expr import Expr
-from symdl.meaning.cancellation import Term, combine, logistic, near_log, over, simplify
+from symdl.meaning.cancellation import Term, combine, known_difference, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import stretched
@@ -16,7 +16,7 @@ from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, joined
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.taylor import REACH, small
 from symdl.meaning.terms import element_of, even_root, maximum_of
-from symdl.meaning.written_logs import log_add, log_cosh, log_sum_exp
+from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.meaning.written_terms import TermWriting
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
@@ -68,6 +68,9 @@ class Writing(TermWriting):
         even, rest = log_cosh(self, poly)
         if even is not None:
             return self.total([even, self(rest)]) if rest.terms else even
+        chance, rest = entropy(self, poly)
+        if chance is not None:
+            return self.total([chance, self(rest)]) if rest.terms else chance
         joint, rest = log_add(self, poly)
         if joint is not None:
             return self.total([joint, self(rest)]) if rest.terms else joint
@@ -144,6 +147,7 @@ class Writing(TermWriting):
         if grows is not None:  # exp(E) - 1 first: no other term may take the 1
             parts.append(self.scaled(fn.expm1(self(grows[0].expo)), grows[1]))
             items = [x for x in items if x[0] is not grows[0] and not x[0].bare]
+        items = by_roots(items)
         while items:
             s, *items = items
             for t in items:
@@ -214,3 +218,20 @@ class Writing(TermWriting):
     def close(self, ratio: Expr) -> Expr:
         """Whether a ratio lies where a difference would cancel."""
         return ew.bitwise_and(ew.gt(ratio, self.number(HALF)), ew.lt(ratio, self.number(2)))
+
+
+def by_roots(items: list[Term]) -> list[Term]:
+    """The terms of a sum, those over one root or over none as one term where what that leaves beside another is known
+    where the two nearly cancel: (2 x + 1) / (2 sqrt(x^2 + x)) - 1, x + y - sqrt((x + y)^2 - 4 z)."""
+    groups: dict[Mono, list[Term]] = {}
+    for m, c in items:
+        found = {a: p for a, p in m.factors.items() if a.op == "sum_of" and p.denominator != 1}
+        groups.setdefault(m.forms.mono(m.forms.zero, found), []).append((m, c))
+    if len(groups) != 2 or len(items) == 2 or any(m.expo.terms for m, _ in items):
+        return items
+    joined = []
+    for roots, group in groups.items():
+        m, c = as_factor(roots.forms.poly({n * roots.inverse: d for n, d in group}))
+        joined.append((m * roots, c))
+    (m, c), (n, d) = joined
+    return joined if known_difference(m, c, n, d) else items

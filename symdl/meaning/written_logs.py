@@ -137,7 +137,9 @@ def log_grown(write: Writer, m: Mono, c: Rational) -> Expr | None:
         return None
     if size and not m.expo.terms and c == 1:
         x = write(found[0])
-        return ew.where(ew.gt(x, write.number(1)), ew.add(x, fn.log1mexp(ew.neg(x))), fn.log(ew.abs(fn.expm1(x))))
+        large = ew.add(ew.maximum(x, write.number(0)), fn.log1mexp(ew.neg(ew.abs(x))))
+        inside = ew.bitwise_and(ew.ge(x, write.number(0)), ew.le(x, write.number(1)))
+        return ew.where(inside, fn.log(fn.expm1(x)), large)
     if size:
         return None
     e, sign = found[0], found[1] * (1 if c > 0 else -1)
@@ -245,4 +247,24 @@ def log_add(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
         if first.terms:
             both = fn.logaddexp(write(first), write(a.args[0] + first))
             return write.scaled(both, k), rest - first.scale(k)
+    return None, poly
+
+
+def entropy(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
+    """(k R (softplus(E) - E sigmoid(E)), the rest of poly): the entropy of a chance sigmoid(E), even in E, whose terms are of
+    one sign below 0."""
+    forms = poly.forms
+    for m, c in poly.terms.items():
+        for a, p in m.factors.items():
+            if a.op != "softplus" or p != 1:
+                continue
+            e, beside = a.args[0], m.without(a)
+            unit, k = as_factor(forms.one + forms.raw_exp(e.negated))
+            linear = e.times(beside * unit.inverse, -c)
+            if k != 1 or not linear.terms or any(poly.terms.get(t) != d for t, d in linear.terms.items()):
+                continue
+            size = ew.neg(ew.abs(write(e)))
+            found = ew.sub(fn.softplus(size), ew.mul(size, fn.sigmoid(size)))
+            outer = write.scaled(found, c) if beside.bare else ew.mul(write.term(beside, c), found)
+            return outer, poly - forms.term(m, c) - linear
     return None, poly

@@ -1,23 +1,34 @@
 """Formulas as textbooks print them, each with points at which floats lose them: what symdl was scored on at first sight.
 
-Every formula is public knowledge. `m` is a namespace of functions, symdl.tensor or, for the truth, REALS; leaves are
+Every formula is public knowledge. `m` is a namespace of functions, SYMBOLS or, for the truth, REALS; leaves are
 vectors over the points, or matrices of which rows are summed. A batch is what was scored on one day.
 """
 
 from own_cases import fpbench, fpbench_steps, growth, herbie, learning, physics, statistics, textbooks, thin_families
+from own_cases.batch7 import branches, identities, increments, losses, programs, sciences, tables, tails
 from own_cases.case import CASES, Case
+from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
 
 __all__ = [
     "CASES",
+    "SYMBOLS",
     "Case",
+    "branches",
     "fpbench",
     "fpbench_steps",
     "growth",
     "herbie",
+    "identities",
+    "increments",
     "learning",
+    "losses",
     "physics",
+    "programs",
+    "sciences",
     "statistics",
+    "tables",
+    "tails",
     "textbooks",
     "thin_families",
     "truth",

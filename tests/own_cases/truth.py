@@ -47,12 +47,19 @@ def _elementwise(function: Callable[..., Any], operands: int = 1) -> Callable[..
 
 def _over_rows(function: Callable[[Any], Any]) -> Callable[..., Any]:
     def reduced(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-        out = np.empty(len(x), object)
+        out = np.empty(len(x), object).view(_Reals)
         for k, row in enumerate(x):
             out[k] = function(row)
         return out[:, None] if keepdims else out
 
     return reduced
+
+
+def _slope(f: Callable[[Any], Any], x: Any) -> Any:
+    """The derivative of f at the numbers x, each by itself."""
+    step = mpmath.ldexp(1, -mpmath.mp.prec // 5)
+    near = [x + sign * (abs(x) + (x == 0)) * step for sign in (1, -1)]
+    return (f(near[0]) - f(near[1])) / (near[0] - near[1])
 
 
 REALS = SimpleNamespace(
@@ -64,6 +71,12 @@ REALS = SimpleNamespace(
     where=lambda condition, *branches: np.where(condition, *(_typed(b) for b in branches)),
     concatenate=np.concatenate,
     abs=_elementwise(abs),
+    sign=_elementwise(mpmath.sign),
+    maximum=_elementwise(lambda a, b: max(mpmath.mpf(_typed(a)), _typed(b)), 2),
+    minimum=_elementwise(lambda a, b: min(mpmath.mpf(_typed(a)), _typed(b)), 2),
+    clip=_elementwise(lambda x, a, b: min(max(x, _typed(a)), mpmath.mpf(_typed(b))), 3),
+    slope=lambda f, x: _slope(f, x),
+    max=_over_rows(max),
     sum=_over_rows(mpmath.fsum),
     mean=_over_rows(lambda row: mpmath.fsum(row) / len(row)),
     prod=_over_rows(mpmath.fprod),
@@ -84,7 +97,10 @@ def truth(one: Case, arrays: Sequence[Any]) -> list[Any]:
     """
     DTYPE.set(str(arrays[0].dtype))
     for pair in BITS:
-        coarse, fine = (_truth(one, arrays, bits) for bits in pair)
+        try:
+            coarse, fine = (_truth(one, arrays, bits) for bits in pair)
+        except ZeroDivisionError:  # by what these bits do not hold
+            continue
         flat = [
             (u, v) for a, b in zip(coarse, fine, strict=True) for u, v in zip(a.reshape(-1), b.reshape(-1), strict=True)
         ]

@@ -8,6 +8,7 @@ from typing import Any
 from symdl.expr import Expr
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import Place, viewed
+from symdl.meaning.logarithms import logarithm
 from symdl.meaning.masks import (
     chosen,
     extent_form,
@@ -30,6 +31,23 @@ def _sum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     rank = x.type.ndim
     axes = tuple(k - rank for k in node.params["axes"])
     out = reduce_sum(reading, args[0], x, axes)
+    return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+
+
+@reads("prod")
+def _prod(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    """The exponential of a sum, of factors whose logarithms are known and of one sign: of sigmoids it may be near 1."""
+    x, poly, forms = node.inputs[0], args[0], reading.forms
+    if poly.single is None or not poly.single[0].positive or not poly.special:
+        return reading.as_leaf(node)
+    before = forms.found
+    log = logarithm(poly)
+    forms.found = before
+    if not (log.nonneg or log.nonpos) or any(a.op == "log" for m in log.terms for a in m.factors):
+        return reading.as_leaf(node)
+    rank = x.type.ndim
+    axes = tuple(k - rank for k in node.params["axes"])
+    out = forms.raw_exp(reduce_sum(reading, log, x, axes))
     return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
 
 

@@ -1,0 +1,1 @@
+"""The seventh batch: rows, borders, second derivatives, larger programs and the sciences' formulas."""
