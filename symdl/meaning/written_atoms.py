@@ -25,6 +25,12 @@ from symdl.ops.reductions import MAX, SUM, keep
 from symdl.ops.shaping import JOIN
 
 WHOLE = 1 << 24  # integers below are exact in both dtypes
+SHORT = 1 << 12  # a quotient of two longer integers is one of literals, as 1 / sqrt(2) is
+
+
+def literal(c: Rational) -> bool:
+    """Whether a number is that of literals rather than of a formula: a multiple is as right as they are, and takes less time."""
+    return min(abs(c.numerator), c.denominator) >= SHORT
 
 
 class AtomWriting(Writer):
@@ -79,6 +85,8 @@ class AtomWriting(Writer):
         found = None if whole.atom is not None else self.named.get(whole)  # a leaf is its own
         if found is None or found[0].type.dtype != self.dtype:
             return None
+        if found[0].op is ew.true_div and poly.single is not None and literal(poly.single[1]):
+            return None
         return self.scaled(self.lowered(found[0]), quotient(k, found[1]))
 
     def scaled(self, x: Expr, c: Rational) -> Expr:
@@ -88,7 +96,7 @@ class AtomWriting(Writer):
         if c < 0:
             return ew.neg(self.scaled(x, -c))
         n, d = c.numerator, c.denominator
-        if d & (d - 1) and abs(n) < WHOLE and d < WHOLE:  # a third is exact only as a divisor
+        if d & (d - 1) and abs(n) < WHOLE and d < WHOLE and not literal(c):  # a third is exact only as a divisor
             return ew.true_div(self.scaled(x, n), self.number(d))
         return ew.mul(self.number(c), x)
 
