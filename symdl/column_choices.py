@@ -155,7 +155,7 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
         return value_at(choice.value, choice.rows, choice.columns, row, column)
 
     groups = floor_divide(smallest(length, n - b * length), together)
-    in_block = (
+    in_block: tuple[Stmt, ...] = (
         *choice.start,
         For(ROW, groups, step(value(b * length + r * together, c), Position(r))),
         *(Store(view, (b, c), x) for view, x in zip(wide, (best, at), strict=True)),
