@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector, paused while a function is compiled.
+"""Python's cyclic garbage collector, paused while symdl is imported and while a function is compiled.
 
 Compiling makes many small objects that stay alive together: the collector walks all of them again and again and finds
 nothing. Pausing it takes a third off the time of a graph of 10,000 ops (python -m benchmarks.graph_growth).
@@ -32,3 +32,10 @@ def collector_paused() -> Iterator[None]:
             _depth -= 1
             if _depth == 0 and _was_enabled:
                 gc.enable()
+
+
+def grown_up() -> None:
+    """Takes what is young through one search, after which it counts as old: what an import has made, say, of which Python would
+    otherwise look through all there is in the middle of the first function. What was old before is not looked at."""
+    if gc.isenabled():
+        gc.collect(1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+import textwrap
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -171,3 +174,24 @@ def test_what_is_dropped_while_it_rests_is_found_afterwards() -> None:
         most = max(most, len(known))
     assert len(rest) == 3000
     assert most < 100_000  # of 200,000; nothing is collected where the dropped ones count as old
+
+
+def test_importing_leaves_no_search_of_all_objects_to_the_first_function() -> None:
+    """Python looks through everything once much is new; what an import makes has been looked through at its end."""
+    program = textwrap.dedent("""
+        import gc
+        searched = []
+        gc.callbacks.append(lambda phase, info: searched.append(info["generation"]))
+        import symdl
+        import symdl.tensor as T
+        during = len(searched)
+        x = T.matrix("x")
+        for _ in range(5):
+            x = T.tanh(x @ T.matrix())
+        symdl.grad(x.sum(), x)
+        print(during, searched.count(2))
+    """)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    during, of_all = map(int, said.stdout.split())
+    assert during <= 20  # some hundred and more for that many objects, if it is not paused
+    assert of_all == 0

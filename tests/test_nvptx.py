@@ -25,6 +25,7 @@ from symdl.evaluate import evaluate
 from symdl.expr import Expr, variable
 from symdl.loops import For
 from symdl.program import FIRST_FAILURE, Kernel
+from symdl.rules.products import FEW_OUTPUTS
 from symdl.types import product as product_of
 from symdl.types import size_at, symbols
 
@@ -43,9 +44,9 @@ images, filters = (variable(name, (None,) * 4, "float32") for name in "if")
 i4, f4 = RNG.normal(size=(2, 4, 7, 6)).astype(np.float32), RNG.normal(size=(4, 2, 3, 2)).astype(np.float32)
 
 
-def known_convolution() -> tuple[list[Expr], list[Expr], list[Any]]:
+def known_convolution(outputs: int = 6) -> tuple[list[Expr], list[Expr], list[Any]]:
     """Of known extents, deep enough for several panels, whose filters' gradient is summed in pieces."""
-    g, h = (variable(name, s, "float32") for name, s in (("g", (3, 5, 9, 8)), ("h", (6, 5, 3, 3))))
+    g, h = (variable(name, s, "float32") for name, s in (("g", (3, 5, 9, 8)), ("h", (outputs, 5, 3, 3))))
     z = T.conv2d(g, h)
     values = [RNG.normal(size=e.type.shape).astype(np.float32) for e in (g, h)]
     return [g, h], [z, *T.grad((z * z).sum(), [g, h])], values
@@ -242,14 +243,22 @@ def test_large_products_are_left_to_a_library() -> None:
     assert isinstance(kernel, Launch)
 
 
-def test_convolutions_fetch_windows_where_they_lie() -> None:
-    """No memory for a matrix of windows: only what is asked for, and pieces of the sum for the filters."""
-    inputs, outputs, _ = known_convolution()
-    gpu = gpu_program(program_for(inputs, outputs))
+@pytest.mark.parametrize("outputs", [6, FEW_OUTPUTS + 1])
+def test_convolutions_fetch_windows_where_they_lie(outputs: int) -> None:
+    """No memory for a matrix of windows: only what is asked for, and pieces of the sum for the filters. Where few outputs
+    make the images' gradient a convolution, the results bordered and the filters turned."""
+    inputs, results, _ = known_convolution(outputs)
+    gpu = gpu_program(program_for(inputs, results))
     assert sum("contract" in one.kernel for one in launches(gpu.items)) == 3
     temps = [b for b in gpu.program.buffers.values() if b.kind == "temp"]
-    sizes = sorted(int(size_at(product_of(b.shape), {})) for b in temps)
-    assert sizes == [3 * 6 * 7 * 6, 3 * 6 * 5 * 3 * 3]  # the results' gradient; a piece of the filters' for each image
+    sizes = {int(size_at(product_of(b.shape), {})) for b in temps}
+    gradient, pieces = (
+        3 * outputs * 7 * 6,
+        3 * outputs * 5 * 3 * 3,
+    )  # of the results; of the filters, one for each image
+    bordered, turned = 3 * outputs * 11 * 10, outputs * 5 * 3 * 3
+    assert sizes == {gradient, pieces} | ({bordered, turned} if outputs <= FEW_OUTPUTS else set())
+    assert len(temps) == len(sizes)
 
 
 @pytest.mark.parametrize("kind", ["the first of the largest", "running sums", "scattered"])
