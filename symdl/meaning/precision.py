@@ -248,8 +248,10 @@ class Analysis(Exactness):
     def _sums(self, user: Expr, n: Expr) -> bool:
         """Whether a user adds a node up, or hands a multiple of it on to who does."""
         name = user.op.name
-        if name in ("sum", "contract"):  # each row's own sum may be of terms that are as small as what cancelled
-            return name == "contract" or not user.type.shape or n in self.measured
+        if name == "sum" and user.type.shape and n.op.name in ("add", "sub") and n.type.ndim - 1 in user.params["axes"]:
+            return n in self.measured  # of a row's own terms, which may be as small as what cancelled: not over samples
+        if name in ("sum", "contract"):
+            return True
         linear = name in INDEX or name in ("neg", "mul", "add", "sub") or (name == "true_div" and user.inputs[0] is n)
         return linear and user in self.summed
 
