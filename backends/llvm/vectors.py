@@ -130,7 +130,7 @@ class VectorWriter(KernelWriter):
         return False
 
     def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
-        """That vector."""
+        """That vector; of the writers whose `masks` may say so."""
         raise NotImplementedError
 
     def after_whole(self, first: str, end: str, step: int) -> str:
