@@ -50,6 +50,7 @@ LOOKS = 3  # rounds of engines that take FAR times as long as the best peer
 FAR = 2.0
 LONGEST = 1.0  # seconds a call beyond which an engine gets three rounds only
 ASLEEP = 0.03  # seconds after which the threads of every library have gone to sleep: OpenBLAS' spin for 2^26 ticks
+AWAKE = 0.03  # seconds of calls after which a second processor that was idle runs as fast as it can: the first 10 ms take 1.5 times
 
 
 def run_of(engine: Engine, cell: Cell) -> Any:
@@ -131,6 +132,9 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
             if threads > 1:
                 time.sleep(ASLEEP)
             for _ in range(calls if seconds_of[name] * calls < WARMING else 0):
+                run()
+            begun = time.perf_counter()
+            while threads > 1 and time.perf_counter() - begun < AWAKE:
                 run()
             started = clock()
             for _ in range(calls):
