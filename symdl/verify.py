@@ -34,8 +34,10 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum".split()
+    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp".split()
 )
+# Ops whose outcome hangs on a difference or a divisor, however small that is.
+HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_div reciprocal log log2 log10".split())
 # Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
 NEARING = frozenset(
     "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh".split()
@@ -89,8 +91,9 @@ def exact(outputs: Sequence[Expr], values: Mapping[Expr, Any], digits: int = 30,
 
 def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     """As `exact`, to 25 digits, element by element along the first axis, which all leaves share: NaN where 2,500 bits do
-    not settle an element, where a number on the way leaves every number form, and where the way leads through a quotient by
-    0 or a comparison of NaN.
+    not settle an element, where a number on the way leaves every number form, where the way leads through a quotient by
+    0 or a comparison of NaN, and where it hangs on a number that is all noise: whether log(exp(x)) is x, what 1 over their
+    difference is.
 
     A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only
     when 1,400 bits say the same as 2,500, and none where, in the same row, 2,500 bits were too few to tell a sum from its
@@ -98,6 +101,8 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
+    noisy: set[int] = set()
+    hung: dict[Expr, Any] = {}  # on what nodes hung at the precision before
     absorbed: set[int] = set()
     undefined: set[int] = set()
 
@@ -109,6 +114,10 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
                 absorbed.update(_absorbed(node.op.name, inputs, result))
             if node.op.name in UNDEFINED:
                 undefined.update(_undefined(node.op.name, inputs, result))
+            if node.op.name in HANGING:
+                now = _deciding(node.op.name, inputs)
+                noisy.update(_changed(hung[node], now) if node in hung else ())
+                hung[node] = now
         if isinstance(result, np.ndarray) and result.dtype == object:
             flat = result.reshape(-1)
             for k, v in enumerate(flat):
@@ -121,14 +130,14 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     open_ = set(range(count))
     for bits in DECIDED:
         doubtful.clear()
+        noisy.clear()
         now = _evaluated(outputs, arrays, bits, True, watch)
         found = found or [np.full(np.shape(o), mpmath.nan, object) for o in now]
         open_ -= undefined
         for k in sorted(open_) if before else ():
             pairs = [(b[k], a[k]) for b, a in zip(before, now, strict=True)]
-            if (k not in doubtful or (bits == DECIDED[-1] and k not in absorbed)) and all(
-                _settled(b, a, 25, SMALLEST) for b, a in pairs
-            ):
+            told = k not in doubtful or (bits == DECIDED[-1] and k not in absorbed)
+            if told and k not in noisy and all(_settled(b, a, 25, SMALLEST) for b, a in pairs):
                 open_.discard(k)
                 for out, (_, a) in zip(found, pairs, strict=True):
                     out[k] = a
@@ -197,13 +206,13 @@ def _absorbed(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
     operands = np.broadcast_arrays(*inputs)
     for at in np.ndindex(np.shape(result)):
         given, found = [o[at] for o in operands], result[at]
-        if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in (*given, found)):
+        if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in given) or mpmath.isnan(found):
             continue
         if name in ("add", "sub"):
             a, b = abs(given[0]), abs(given[1])
             if a and b and (a + b == a or a + b == b):
                 yield at[0]
-        elif any(given) and (found in given or found in (0, 1, -1, 2)):
+        elif any(given) and (found in given or found in (0, 1, -1, 2, -mpmath.inf)):
             yield at[0]
 
 
@@ -226,9 +235,27 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isint(a)
             case "round_half_even", [a]:
                 odd = mpmath.isint(2 * a)
+            case "log1mexp", [a]:  # exp(a) and 1 were one number
+                odd = a != 0 and mpmath.isinf(result[at])
             case _:
                 odd = given[0] == given[-1]
         if odd:
+            yield at[0]
+
+
+def _deciding(name: str, inputs: list[Any]) -> Any:
+    """The number, element by element, whose being 0 or not decides about an op's outcome."""
+    a, b = inputs[0], inputs[-1]
+    if name in ("floor", "ceil", "trunc", "floor_div", "mod"):
+        over = np.frompyfunc(lambda v, w: v / w if w else mpmath.nan, 2, 1)(a, b) if len(inputs) > 1 else a
+        return np.frompyfunc(lambda v: v - mpmath.nint(v) if mpmath.isfinite(v) else v, 1, 1)(over)
+    return b if len(inputs) == 1 or name == "true_div" else a - b
+
+
+def _changed(before: Any, now: Any) -> Iterator[int]:
+    """The rows of an array of which a number is not the same, in so much as a digit, with more bits."""
+    for at, v in np.ndenumerate(now):
+        if isinstance(v, mpmath.mpf) and mpmath.isfinite(v) and abs(v - before[at]) * 10 > abs(v):
             yield at[0]
 
 

@@ -71,6 +71,17 @@ def test_a_truth_that_no_precision_settles_is_none() -> None:
     for zero in ((x + 1) - x - 1, T.log(x / x), T.floor(x / 3) - T.floor(x / 3) * 1):
         (truth,) = decided([zero], at)
         assert truth.tolist() == [0, 0, 0]
+    again = T.log(T.exp(x))
+    for hanging, equal in (
+        (T.where(T.ne(again, x), 1.0, 2.0), 2),
+        (1 / (1 + abs(1 / (again - x))), 0),
+        (T.sign(again - x), 0),
+    ):
+        (truth,) = decided([hanging], {x: np.linspace(0.1, 3.3, 9)})
+        assert all(v == equal or mpmath.isnan(v) for v in truth)  # no number of bits tells that they differ
+        assert any(mpmath.isnan(v) for v in truth)
+    (truth,) = decided([T.maximum(T.log1mexp(T.exp(x)), 1)], {x: np.array([-1000.0, -1e6])})
+    assert all(mpmath.isnan(v) for v in truth)  # 1 - exp(exp(x)) is below 0
     (kept,) = decided([T.erf(x)], at)
     assert kept.tolist()[1:] == [1, 1]
 
