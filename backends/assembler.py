@@ -55,10 +55,17 @@ class Machine:
         self.registers = 32 if arm or self.vector_bytes == 64 else 16
 
     def create(self, level: int = 1) -> Any:
-        """A new llvmlite TargetMachine, of LLVM's level of optimization; an engine owns the one that it is given."""
-        return llvm.Target.from_triple(self.triple).create_target_machine(
-            cpu=self.cpu, features=self.features, opt=level, reloc="default", codemodel="jitdefault", jit=True
-        )
+        """A new llvmlite TargetMachine, of LLVM's level of optimization."""
+        return self._created(cpu=self.cpu, features=self.features, opt=level)
+
+    def for_loading(self) -> Any:
+        """One that translates nothing, for an engine, which owns it: to read the features takes a third of the time of
+        loading code."""
+        return self._created()
+
+    def _created(self, **what: Any) -> Any:
+        target = llvm.Target.from_triple(self.triple)
+        return target.create_target_machine(reloc="default", codemodel="jitdefault", jit=True, **what)
 
     def fingerprint(self) -> str:
         """What machine code depends on beside its IR text."""

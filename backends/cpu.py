@@ -54,7 +54,7 @@ class Engine:
     @inside
     def __init__(self, code: bytes, machine: Machine) -> None:
         holder = llvm.parse_assembly("", llvm.create_context())
-        self.engine = llvm.create_mcjit_compiler(holder, machine.create())
+        self.engine = llvm.create_mcjit_compiler(holder, machine.for_loading())
         self.engine.remove_module(holder)  # or it would be translated, which takes longer than all else here
         holder.close()
         for one in objects_in(code):

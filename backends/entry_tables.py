@@ -10,6 +10,8 @@ from symdl.program import INTERRUPTED
 HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
+LARGE_PAGE = 2 << 20  # bytes of a page that the system gives when asked: one fault, not one for each 4 KB
+IN_LARGE_PAGES = 14  # Linux' MADV_HUGEPAGE
 LONG = 300_000  # units of work, 3 us: a longer run lets go of the interpreter's lock; only longer ones use threads
 MOST_SCRATCH = 1 << 17  # bytes of stack that a call may use for its tables
 LARGE_OUTPUT = (
@@ -51,7 +53,7 @@ CONSTANTS = {
     "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
     "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
     "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
-    "BLOCK": 2 * ARENA_ALIGNMENT, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
+    "LARGE_PAGE": LARGE_PAGE, "IN_LARGE_PAGES": IN_LARGE_PAGES, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
     "SMALL": SMALL_OUTPUT, "LARGE": LARGE_OUTPUT, "LARGEST": 0 if FREE_THREADED else MOST_OUTPUT,  # there counts of references say less
 }  # fmt: skip
 ALL = {**WORDS, **BYTES, **CONSTANTS}  # what the names in the text stand for

@@ -39,6 +39,7 @@ declare void @PyErr_Restore(ptr, ptr, ptr)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyMem_RawMalloc(i64)
 declare void @PyMem_RawFree(ptr)
+declare i32 @madvise(ptr, i64, i32)
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
 declare ptr @PyObject_GetAttr(ptr, ptr)
@@ -69,6 +70,22 @@ define i32 @poll() nounwind {
   ret i32 %found
 }
 
+; Where the memory of a block begins: behind its size, and a large one at a page's beginning.
+define internal ptr @inside(ptr %block, i64 %alignment) nounwind {
+  %base = ptrtoint ptr %block to i64
+  %past = add i64 %base, %alignment
+  %below = sub i64 0, %alignment
+  %start = and i64 %past, %below
+  %inside = inttoptr i64 %start to ptr
+  ret ptr %inside
+}
+
+define internal i64 @alignment(i64 %bytes) nounwind {
+  %large = icmp uge i64 %bytes, LARGE_PAGE
+  %found = select i1 %large, i64 LARGE_PAGE, i64 ALIGNMENT
+  ret i64 %found
+}
+
 ; A run in an arena of the needed bytes. The largest arena of the calls so far, up to KEPT, waits in the cell for the
 ; next: fresh memory costs a page fault per page. A block of memory begins with its size.
 define i64 @work(ptr %cell, ptr %run, ptr %runtime, ptr %buffers, ptr %sizes, i64 %needed, i64 %long) nounwind {
@@ -84,7 +101,8 @@ small:
   call void @PyMem_RawFree(ptr %kept)
   br label %new
 new:
-  %all = add i64 %needed, BLOCK
+  %beside = call i64 @alignment(i64 %needed)
+  %all = add i64 %needed, %beside
   %fresh = call ptr @PyMem_RawMalloc(i64 %all)
   %failed = icmp eq ptr %fresh, null
   br i1 %failed, label %full, label %made
@@ -92,13 +110,17 @@ full:
   ret i64 OUT_OF_MEMORY
 made:
   store i64 %needed, ptr %fresh
+  %large = icmp eq i64 %beside, LARGE_PAGE
+  br i1 %large, label %pages, label %ready
+pages:
+  %first = call ptr @inside(ptr %fresh, i64 LARGE_PAGE)
+  call i32 @madvise(ptr %first, i64 %needed, i32 IN_LARGE_PAGES)
   br label %ready
 ready:
-  %block = phi ptr [ %kept, %measure ], [ %fresh, %made ]
-  %base = ptrtoint ptr %block to i64
-  %past = add i64 %base, BLOCK
-  %start = and i64 %past, -ALIGNMENT
-  %arena = inttoptr i64 %start to ptr
+  %block = phi ptr [ %kept, %measure ], [ %fresh, %made ], [ %fresh, %pages ]
+  %bytes = load i64, ptr %block
+  %alignment = call i64 @alignment(i64 %bytes)
+  %arena = call ptr @inside(ptr %block, i64 %alignment)
   %waits = icmp ne i64 %long, 0
   br i1 %waits, label %alone, label %locked
 locked:
@@ -111,7 +133,6 @@ alone:
   br label %done
 done:
   %status = phi i64 [ %quick, %locked ], [ %slow, %alone ]
-  %bytes = load i64, ptr %block
   %keep = icmp ule i64 %bytes, KEPT
   br i1 %keep, label %give, label %drop
 give:
@@ -464,6 +485,8 @@ def module_text(triple: str = "", layout: str = "", small: bool = False) -> str:
     """The module. The same Python and machine give the same text in every process. small: every call goes the slow way."""
     out = [f'target triple = "{triple}"'] * bool(triple) + [f'target datalayout = "{layout}"'] * bool(layout)
     for line in (SMALL_TEXT if small else TEXT).splitlines():
+        if "@madvise" in line and "linux" not in triple:  # what others know by that name takes other requests
+            continue
         line = re.sub(r"\b[A-Z][A-Z_0-9]+\b", lambda m: str(ALL.get(m[0], m[0])), line)
         out += _expanded(line, len(out))
     return "\n".join(out) + "\n"

@@ -166,11 +166,12 @@ def shared(
     return _filled(leaf, own, name, borrow)
 
 
-def shared_like(other: SharedVariable, value: Any, name: str | None = None) -> SharedVariable:
-    """A variable of the other's very type: on an axis that is open there, both have one extent in every call."""
-    own = owned(value, other.type.dtype, f"shared_like: {name or other.name}", other, False)
+def shared_like(other: SharedVariable, start: float, name: str | None = None) -> SharedVariable:
+    """A variable of the other's very type, all `start`: on an axis that is open there, both have one extent in every call."""
+    closed = all(isinstance(n, int) for n in other.type.shape)
+    shape: Any = other.type.shape if closed else other.get_value().shape
     leaf = new_leaf(SharedVariable, VARIABLE, id=fresh_serial(), type=other.type)
-    return _filled(leaf, own, name, False)
+    return _filled(leaf, np.full(shape, start, other.type.dtype), name, False)
 
 
 def _enter(leaf: SharedVariable) -> None:

@@ -6,6 +6,7 @@ import gc
 import sys
 import tracemalloc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,3 +157,24 @@ def test_scratch_memory_is_kept_between_calls_and_freed_with_the_function() -> N
         assert tracemalloc.get_traced_memory()[0] < kept - 60_000
     finally:
         tracemalloc.stop()
+
+
+LARGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not LARGE_PAGES.exists() or "[never]" in LARGE_PAGES.read_text(), reason="this system gives no large pages"
+)
+def test_large_scratch_memory_lies_in_large_pages() -> None:
+    import resource  # not on every system
+
+    x = T.fmatrix("x")
+    y = x @ x  # stored, since two products read it
+    f = function([x], (y @ y).sum())
+    f(np.ones((1, 1), np.float32))  # all but the size has been seen
+    value = np.full((1600, 1600), 2.0**-10, np.float32)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    assert f(value) == 1600 * (1600 * 1600 * 1600 * 2.0**-40) * 1600
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert 2 * value.nbytes > 16 << 20
+    assert faults < value.nbytes // resource.getpagesize() // 2  # of two results, which took a fault for each page

@@ -320,7 +320,7 @@ class Nadam(Optimizer):
 
 def state(p: SharedVariable, what: str, start: float = 0.0) -> SharedVariable:
     """A shared variable of the parameter's type, open axes included, all `start`, called `layer0.W.velocity`."""
-    return shared_like(p, np.full_like(p.get_value(borrow=True), start), f"{p.name}.{what}")
+    return shared_like(p, start, f"{p.name}.{what}")
 
 
 def _shortened(g: Expr, square: Expr, most: float) -> Expr:
