@@ -8,10 +8,12 @@
 The size of a chunk follows from the work alone, and is a multiple of a number of rounds. Of several chunks that fail the
 first one decides, as it would if they ran in order.
 
-A job is a ticket of 64 bits, generation : chunks not yet taken. The caller and the workers take chunks off it by
-compare-and-swap; whoever has none left to take leaves, and the caller waits for chunks, never for a worker. Workers spin
-for a while, then sleep on a futex. A pool does one job at a time: who finds it busy (a second caller, or a body that calls
-parallel) runs its chunks alone, in order.
+A job's chunks are cut into as many ranges as there are threads, each a ticket of 64 bits, end : first chunk not yet taken.
+A thread takes chunks off the front of its own range by compare-and-swap, then off the ends of the others'; whoever finds
+none leaves, and the caller waits for chunks, never for a worker. So a thread meets the same part of the arrays in one
+kernel after the other, and in call after call: what it wrote lies in its own caches, and not in another's, which may be as
+far as memory. Workers spin for a while, then sleep on a futex. A pool does one job at a time: who finds it busy (a second
+caller, or a body that calls parallel) runs its chunks alone, in order.
 
 Workers are Python's daemon threads inside one native call, without the interpreter's lock. They are started at the
 first job that wants them. After a fork the child has none and starts its own at its own first job.
@@ -38,11 +40,13 @@ CALLER_SPIN = 20000  # pauses of a caller before it sleeps: the chunk that it wa
 WORTH = 800_000  # so much is spread: a sleeping worker is awake after some microseconds
 GRAIN = 400_000  # of a chunk at least
 MOST = 256  # chunks of a loop
-BYTES = 384
+LINE = 64  # bytes of a cache line
 # Where the parts of a pool stand; what different threads write often stands in different cache lines.
-TICKET, LEFT, GENERATION, SLEEPERS, BODY, CONTEXT, CHUNKS = 0, 64, 128, 132, 192, 200, 208
-BUSY, CALLER_SLEEPS, THREADS, WORKERS, START, SYSCALL = 256, 260, 320, 324, 328, 336
-LIMIT, FINEST = 344, 352  # WORTH and GRAIN of this pool
+LEFT, GENERATION, SLEEPERS, BODY, CONTEXT, RANGES = 0, 64, 68, 128, 136, 144
+BUSY, CALLER_SLEEPS, THREADS, WORKERS, START, SYSCALL = 192, 196, 256, 260, 264, 272
+LIMIT, FINEST = 280, 288  # WORTH and GRAIN of this pool
+TICKETS, MOST_RANGES = 320, 64  # one a cache line
+BYTES = TICKETS + MOST_RANGES * LINE
 
 PAUSE = {
     "x86": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -59,42 +63,62 @@ define internal void @futex(ptr %pool, ptr %word, i64 %operation, i32 %value) {{
   ret void
 }}
 
-; Take and run chunks of one generation until there are none.
-define internal void @drain(ptr %pool, i32 %generation) {{
-  %wide = zext i32 %generation to i64
-  %mine = shl i64 %wide, 32
+; Take and run chunks until there are none: whose range is its own begins at the front.
+define internal void @drain(ptr %pool, i32 %number) {{
   %p_left = getelementptr i8, ptr %pool, i64 {LEFT}
   %p_body = getelementptr i8, ptr %pool, i64 {BODY}
   %p_context = getelementptr i8, ptr %pool, i64 {CONTEXT}
-  %p_chunks = getelementptr i8, ptr %pool, i64 {CHUNKS}
-  br label %top
-top:
-  %first = load atomic i64, ptr %pool acquire, align 8
+  %p_ranges = getelementptr i8, ptr %pool, i64 {RANGES}
+  %p_tickets = getelementptr i8, ptr %pool, i64 {TICKETS}
+  %ranges = load atomic i32, ptr %p_ranges monotonic, align 4
+  br label %range
+range:
+  %nth = phi i32 [ 0, %0 ], [ %nth.next, %following ]
+  %before = phi i32 [ 0, %0 ], [ %done, %following ]
+  %own = icmp eq i32 %nth, 0
+  %turn = add i32 %number, %nth
+  %which = urem i32 %turn, %ranges
+  %wide = zext i32 %which to i64
+  %place = mul i64 %wide, {LINE}
+  %p_ticket = getelementptr i8, ptr %p_tickets, i64 %place
+  %found = load atomic i64, ptr %p_ticket acquire, align 8
   br label %try
 try:
-  %ticket = phi i64 [ %first, %top ], [ %seen, %take ]
-  %of = and i64 %ticket, -4294967296
-  %same = icmp eq i64 %of, %mine
-  %rest = and i64 %ticket, 4294967295
-  %some = icmp ne i64 %rest, 0
-  %open = and i1 %same, %some
-  br i1 %open, label %take, label %out
+  %ticket = phi i64 [ %found, %range ], [ %seen, %take ], [ %again, %run ]
+  %done = phi i32 [ %before, %range ], [ %done, %take ], [ %one_more, %run ]
+  %first = and i64 %ticket, 4294967295
+  %end = lshr i64 %ticket, 32
+  %open = icmp ult i64 %first, %end
+  br i1 %open, label %take, label %following
 take:
-  %less = sub i64 %ticket, 1
-  %swap = cmpxchg ptr %pool, i64 %ticket, i64 %less seq_cst acquire
+  %ahead = add i64 %ticket, 1
+  %short = sub i64 %ticket, 4294967296
+  %less = select i1 %own, i64 %ahead, i64 %short
+  %swap = cmpxchg ptr %p_ticket, i64 %ticket, i64 %less seq_cst acquire
   %won = extractvalue {{ i64, i1 }} %swap, 1
   %seen = extractvalue {{ i64, i1 }} %swap, 0
   br i1 %won, label %run, label %try
-run: ; what the job is cannot change before this chunk is done
+run: ; what the job is cannot change before this chunk is done, and it is the one that the ticket belongs to now
   %body = load ptr, ptr %p_body
   %context = load ptr, ptr %p_context
-  %chunks = load i64, ptr %p_chunks
-  %chunk = sub i64 %chunks, %rest
+  %last = sub i64 %end, 1
+  %chunk = select i1 %own, i64 %first, i64 %last
   call void %body(ptr %context, i64 %chunk)
-  %before = atomicrmw sub ptr %p_left, i32 1 seq_cst
-  %last = icmp eq i32 %before, 1
-  br i1 %last, label %done, label %top
-done:
+  %one_more = add i32 %done, 1
+  %again = load atomic i64, ptr %p_ticket acquire, align 8
+  br label %try
+following:
+  %nth.next = add i32 %nth, 1
+  %others = icmp ult i32 %nth.next, %ranges
+  br i1 %others, label %range, label %tell
+tell:
+  %any = icmp ne i32 %done, 0
+  br i1 %any, label %count, label %out
+count:
+  %rest = atomicrmw sub ptr %p_left, i32 %done seq_cst
+  %all = icmp eq i32 %rest, %done
+  br i1 %all, label %over, label %out
+over:
   %p_sleeps = getelementptr i8, ptr %pool, i64 {CALLER_SLEEPS}
   %sleeps = load atomic i32, ptr %p_sleeps seq_cst, align 4
   %asleep = icmp ne i32 %sleeps, 0
@@ -113,8 +137,8 @@ define void @hired(ptr %pool, i32 %more) {{
   ret void
 }}
 
-; The life of a worker; it returns when there are more workers than wanted.
-define void @worker(ptr %pool) {{
+; The life of a worker, whose range has this number; it returns when there are more workers than wanted.
+define void @worker(ptr %pool, i32 %number) {{
   %p_generation = getelementptr i8, ptr %pool, i64 {GENERATION}
   %p_sleepers = getelementptr i8, ptr %pool, i64 {SLEEPERS}
   %p_threads = getelementptr i8, ptr %pool, i64 {THREADS}
@@ -137,7 +161,7 @@ resign:
 leave:
   ret void
 work:
-  call void @drain(ptr %pool, i32 %now)
+  call void @drain(ptr %pool, i32 %number)
   br label %spin
 spin:
   %i = phi i64 [ 0, %work ], [ %more, %idle ]
@@ -190,18 +214,33 @@ start:
 post:
   %p_body = getelementptr i8, ptr %pool, i64 {BODY}
   %p_context = getelementptr i8, ptr %pool, i64 {CONTEXT}
-  %p_chunks = getelementptr i8, ptr %pool, i64 {CHUNKS}
+  %p_ranges = getelementptr i8, ptr %pool, i64 {RANGES}
   store ptr %body, ptr %p_body
   store ptr %context, ptr %p_context
-  store i64 %chunks, ptr %p_chunks
+  %many = icmp sgt i32 %threads, {MOST_RANGES}
+  %ranges = select i1 %many, i32 {MOST_RANGES}, i32 %threads
+  store atomic i32 %ranges, ptr %p_ranges monotonic, align 4
   %all = trunc i64 %chunks to i32
   store atomic i32 %all, ptr %p_left monotonic, align 4
+  %of = zext i32 %ranges to i64
+  br label %range
+range:
+  %k = phi i64 [ 0, %post ], [ %k.next, %range ]
+  %first = phi i64 [ 0, %post ], [ %beyond, %range ]
+  %k.next = add i64 %k, 1
+  %part = mul i64 %chunks, %k.next
+  %beyond = udiv i64 %part, %of
+  %high = shl i64 %beyond, 32
+  %ticket = or i64 %high, %first
+  %place = mul i64 %k, {LINE}
+  %from = add i64 %place, {TICKETS}
+  %p_ticket = getelementptr i8, ptr %pool, i64 %from
+  store atomic i64 %ticket, ptr %p_ticket release, align 8
+  %further = icmp ult i64 %k.next, %of
+  br i1 %further, label %range, label %publish
+publish:
   %old = load i32, ptr %p_generation
   %generation = add i32 %old, 1
-  %wide = zext i32 %generation to i64
-  %high = shl i64 %wide, 32
-  %ticket = or i64 %high, %chunks
-  store atomic i64 %ticket, ptr %pool release, align 8
   store atomic i32 %generation, ptr %p_generation seq_cst, align 4
   %p_sleepers = getelementptr i8, ptr %pool, i64 {SLEEPERS}
   %sleepers = load atomic i32, ptr %p_sleepers seq_cst, align 4
@@ -212,7 +251,7 @@ rouse:
   call void @futex(ptr %pool, ptr %p_generation, i64 {WAKE}, i32 %most)
   br label %work
 work:
-  call void @drain(ptr %pool, i32 %generation)
+  call void @drain(ptr %pool, i32 0)
   br label %spin
 spin:
   %i = phi i64 [ 0, %work ], [ %more, %idle ]
@@ -303,7 +342,7 @@ cut: ; so there are rounds
   %beyond = add i64 %rounds, %step
   %last = sub i64 %beyond, 1
   %chunks = udiv i64 %last, %step
-  %job = alloca [5 x i64]
+  %job = alloca [8 x i64], align {LINE} ; alone in its cache line: all threads read it
   %p_context = getelementptr i64, ptr %job, i64 1
   %p_step = getelementptr i64, ptr %job, i64 2
   %p_rounds = getelementptr i64, ptr %job, i64 3
@@ -356,13 +395,15 @@ class Pool:
 
     def __init__(self, code: Any, address: Callable[[str], int], threads: int = 1) -> None:
         self.take(code, address)
-        self._block = ctypes.create_string_buffer(BYTES + 64)
-        self.address = (ctypes.addressof(self._block) + 63) & -64  # of a cache line
-        self._worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address("worker"))  # lets go of the interpreter's lock
+        self._block = ctypes.create_string_buffer(BYTES + LINE)
+        self.address = (ctypes.addressof(self._block) + LINE - 1) & -LINE
+        worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)
+        self._worker = worker(address("worker"))  # lets go of the interpreter's lock
         self._hired = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)(address("hired"))
         self._start = ctypes.CFUNCTYPE(None)(self._hire)
         self._word(START, ctypes.c_void_p).value = ctypes.cast(self._start, ctypes.c_void_p).value
         self.cut(WORTH, GRAIN)
+        self._word(RANGES).value = 1  # a worker may be there before the first job is
         self.able = can_sleep()
         if self.able:
             self._word(SYSCALL, ctypes.c_void_p).value = ctypes.cast(ctypes.CDLL(None).syscall, ctypes.c_void_p).value
@@ -410,7 +451,7 @@ class Pool:
             for _ in range(self.threads - 1 - self.workers):
                 self._hired(self.address, 1)
                 try:
-                    _thread.start_new_thread(self._worker, (self.address,))
+                    _thread.start_new_thread(self._worker, (self.address, self.workers))
                 except RuntimeError:
                     self._hired(self.address, -1)
                     self.resize(self.workers + 1)
@@ -422,4 +463,5 @@ class Pool:
         """In the child there are no workers, and nobody is inside."""
         for place in (LEFT, SLEEPERS, BUSY, CALLER_SLEEPS, WORKERS):
             self._word(place).value = 0
-        self._word(TICKET, ctypes.c_int64).value = 0
+        for k in range(MOST_RANGES):
+            self._word(TICKETS + k * LINE, ctypes.c_int64).value = 0

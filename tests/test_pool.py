@@ -43,6 +43,22 @@ define void @count(ptr %context, i64 %chunk) {
   %old = atomicrmw add ptr %p, i64 1 seq_cst
   ret void
 }
+define void @where(ptr %context, i64 %chunk) { ; context: how many have begun, and where the stack of who took a chunk lies
+  %here = alloca i64
+  %place = ptrtoint ptr %here to i64
+  %own = getelementptr i64, ptr %context, i64 %chunk
+  %p = getelementptr i64, ptr %own, i64 1
+  store i64 %place, ptr %p
+  %before = atomicrmw add ptr %context, i64 1 seq_cst
+  %odd = or i64 %before, 1
+  br label %wait
+wait:
+  %begun = load atomic i64, ptr %context seq_cst, align 8
+  %all = icmp sgt i64 %begun, %odd
+  br i1 %all, label %out, label %wait
+out:
+  ret void
+}
 define void @nested(ptr %context, i64 %chunk) {
   %p1 = getelementptr ptr, ptr %context, i64 1
   %p2 = getelementptr i64, ptr %context, i64 2
@@ -70,11 +86,11 @@ def pool() -> Iterator[Pool]:
     found.resize(config.threads)
 
 
-def another_pool() -> Pool:
-    """A pool of 4 threads beside that of the process."""
+def another_pool(threads: int = 4) -> Pool:
+    """A pool beside that of the process."""
     machine = Machine()
     code = Engine(object_code([module_text(machine.triple, machine.layout)], machine), machine)
-    return Pool(code, code.address, threads=4)
+    return Pool(code, code.address, threads)
 
 
 def job(pool: Pool) -> Callable[[int, Any, int], int]:
@@ -100,6 +116,19 @@ def test_a_body_that_calls_the_pool_runs_its_chunks_alone(pool: Pool, bodies: En
     context = (ctypes.c_int64 * 23)(pool.parallel, pool.address, 20)
     assert job(pool)(bodies.address("nested"), context, 30) == 0
     assert list(context)[3:] == [30] * 20
+
+
+def test_a_thread_takes_the_same_part_of_every_job(bodies: Engine) -> None:
+    """Two threads, which wait for one another in every chunk, have two chunks each, side by side. (Who has just left a job may
+    be quicker than who begins the next, now and then.)"""
+    run, body = job(another_pool(threads=2)), bodies.address("where")
+    beside = 0
+    for _ in range(100):
+        context = (ctypes.c_int64 * 5)()
+        run(body, context, 4)
+        _, *stacks = context
+        beside += stacks[0] == stacks[1] != stacks[2] == stacks[3]
+    assert beside > 50
 
 
 def test_callers_at_once(pool: Pool, bodies: Engine) -> None:
