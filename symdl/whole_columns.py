@@ -4,14 +4,16 @@ variables: then a machine may try them with fewer digits (`llvm/stretches`), and
     for j in 0:m: s[j] = 0                              for j in 0:m: { a = 0
     for i in 0:n: for j in 0:m: s[j] = s[j] + x[i, j]     for i in 0:n: a = a + x[i, j]
     for j in 0:m: o[j] = f(s[j])                          o[j] = f(a) }
+
+The largest of each column, where they are exponentials that are added up, is found there, too: what is tried may do without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from symdl.column_sums import COLUMN, ROW
+from symdl.column_sums import COLUMN, ROW, found_in
 from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, walk
 from symdl.number_forms import WIDE
 from symdl.program import Buffer, Kernel, Step
@@ -39,6 +41,12 @@ def whole_columns(steps: tuple[Step, ...], buffers: Mapping[str, Buffer], users:
             made = None if found is None else _joined(found, step, buffers, users)
             if made is not None:
                 out[-1] = Kernel((made,), tuple(sorted({*before.sources, *step.sources})))
+                largest = out[-2] if len(out) > 1 else None
+                if (
+                    isinstance(largest, Kernel)
+                    and (more := _with_largest(largest, made, (before, step), users)) is not None
+                ):
+                    out[-2:] = [Kernel((more,), tuple(sorted({*largest.sources, *out[-1].sources})))]
                 continue
         out.append(step)
     return tuple(out)
@@ -119,6 +127,31 @@ def _joined(found: Folds, kernel: Kernel, buffers: Mapping[str, Buffer], users: 
         return None
     ending = _read(rebuilt(body, symbols={last.index: column}), names, kept)
     return None if ending is None else For(COLUMN, extent, (*out, *ending))
+
+
+def _with_largest(kernel: Kernel, made: For, joined: Sequence[Kernel], users: Mapping[str, int]) -> For | None:
+    """The loop over columns made of these kernels, that finds first what another kernel does, the largest of each column;
+    None where that is used elsewhere."""
+    fold = found_in(kernel, lambda view: False)
+    if fold is None or fold.primitive != "maximum" or fold.columns.extent != made.extent:
+        return None
+    if not any(isinstance(x, Apply) and x.primitive == "exp" for x in walk(made)):
+        return None
+    rows = next(s.extent for s in made.body if isinstance(s, For))
+    name = fold.sums.buffer
+    here = 1 + sum(any(v.buffer == name for v, _ in k.accesses) for k in joined)
+    if fold.rows.extent != rows or users[name] != here or fold.sums.shape != (made.extent,):
+        return None
+    column, row = symbol(COLUMN.name), symbol(ROW.name)
+    largest = Ref("largest", fold.start.dtype)
+    (finding,) = rebuilt(
+        (Assign(largest.name, Apply("maximum", (largest, fold.value), largest.dtype)),),
+        symbols={fold.rows.index: row, fold.columns.index: column},
+    )
+    body = _read(made.body, {fold.sums: largest}, {name})
+    if body is None:
+        return None
+    return replace(made, body=(Local(largest.name, fold.start), For(ROW, rows, (finding,)), *body))
 
 
 def _read(body: Sequence[Stmt], names: Mapping[View, Ref], kept: set[str]) -> tuple[Stmt, ...] | None:

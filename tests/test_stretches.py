@@ -44,8 +44,8 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Stretch]:
     """The attempts that are made meanwhile."""
     found: list[Stretch] = []
 
-    def noted(body: tuple[Stmt, ...], place: int) -> Stretch | None:
-        made = stretch(body, place)
+    def noted(body: tuple[Stmt, ...], place: int, permutes: bool) -> Stretch | None:
+        made = stretch(body, place, permutes)
         found.extend(() if made is None else (made,))
         return made
 

@@ -68,7 +68,7 @@ class AttemptWriter(VectorWriter):
         """The attempt at what begins with a statement of a body."""
         found = self.stretches.get(id(body[place])) if self.in_stretches else (None, body)
         if found is None:
-            tried = stretch(body, place) or (None if self.lanes else row(body, place, self.target.fma))
+            tried = stretch(body, place, self.permutes) or (None if self.lanes else row(body, place, self.target.fma))
             found = self.stretches[id(body[place])] = tried, body
         return found[0]
 
@@ -94,7 +94,9 @@ class AttemptWriter(VectorWriter):
             self.label(label)
             self.open_scope()
             if label == again and tried.otherwise is not None:
-                self.attempted(statements, tried.otherwise)
+                for statement in statements[: tried.before]:
+                    self.statement(statement)
+                self.attempted(statements[tried.before :], tried.otherwise)
                 behind = tuple(chosen)
             for statement in behind:
                 self.statement(statement)

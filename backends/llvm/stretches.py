@@ -2,7 +2,8 @@
 logarithm of exponentials, say. Where a result has lost too many digits, the statements are run again, at last in full.
 
 First terms that are never negative are tried in the dtype of the result (`terms`), in long rows; then all in one limb, or
-where a float64 comes of it, with functions of two limbs that are right to a few bits more (`wide.short`).
+where a float64 comes of it, with functions of two limbs that are right to a few bits more (`wide.short`). A logarithm of a sum of
+exponentials is before that tried without their largest (`unshifted`).
 
     var s = 0;  for r in 0:m: s = s + exp(x[r] - most);  var y = cast(most + log(s))
 
@@ -23,6 +24,7 @@ from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
 from symdl.backends.llvm.terms import ROWS as LONG
 from symdl.backends.llvm.thinning import inlined
 from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
+from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponentials
 from symdl.backends.wide.mixed import SUMS
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
@@ -43,7 +45,7 @@ class Stretch:
     end: the place behind them. tried: the attempt at them, whose variables have names of their own. failed: whether it
     has. results: the variables that others may read, each with its dtype. stores: whether anything is stored. prefix: of
     their names in the attempt, and of FLAG. fitting: whether rows are such that it is worth it, None for always. otherwise:
-    what is tried then; None for the statements themselves.
+    what is tried then; None for the statements themselves. before: how many of these come before that, and are run.
     """
 
     end: int
@@ -54,11 +56,15 @@ class Stretch:
     prefix: str
     fitting: Value | None = None
     otherwise: Stretch | None = None
+    before: int = 0
 
 
-def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
-    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind."""
+def stretch(body: tuple[Stmt, ...], start: int, permutes: bool = False) -> Stretch | None:
+    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind. permutes:
+    see `Builder`."""
     first = body[start]
+    if (found_here := exponentials(body, start)) is not None:
+        return _unshifted(body, start, found_here, permutes)
     if not isinstance(first, Local) or first.value.dtype != PAIR:
         return None
     names: set[str] = set()
@@ -90,6 +96,26 @@ def stretch(body: tuple[Stmt, ...], start: int) -> Stretch | None:
         rough = _Attempt(found, LONGEST, TIERS[dtype], dtype)
         if rough.order is not None:
             last = replace(rough.finished(end, scale_of([rough], lengths)), fitting=_long(lengths), otherwise=last)
+    return last
+
+
+def _unshifted(body: tuple[Stmt, ...], start: int, found: Exponentials, permutes: bool) -> Stretch:
+    """The attempts at the logarithm of a sum of exponentials: float32 terms in long rows, float64, then with the largest."""
+    largest, length = 2, found.loop.extent  # statements that find it
+    last = stretch(body, start + largest)
+    last = None if last is None or last.end != found.end else last.otherwise or last  # float32 terms have been tried
+    for dtype in (DOUBLE, SINGLE):
+        if dtype == SINGLE and isinstance(length, int) and length < LONG:
+            break
+        prefix = f"{TRIED}{dtype} unshifted "
+        tried = found.tried(dtype, prefix, prefix + FLAG, permutes)
+        failed = Apply("ne", (Ref(prefix + FLAG, "int64"), Const(0, "int64")), "bool")
+        last = Stretch(
+            found.end, tried, failed, {found.y: SINGLE}, False, prefix,
+            _long([length]) if dtype == SINGLE and not isinstance(length, int) else None,
+            last, largest if dtype == DOUBLE else 0,
+        )  # fmt: skip
+    assert last is not None
     return last
 
 

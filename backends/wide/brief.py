@@ -2,14 +2,16 @@
 table of 16 in two registers. Elsewhere the functions of `vmath` are no longer.
 
     e^x = 2^K 2^(j/16) (1 + g),  x = (16 K + j) ln 2/16 + r,  |r| < 0.0217,  g = e^r - 1 by five terms
+    log x = K ln 2 - log c + log(1 + r),  x = 2^K m,  r = c m - 1,  |r| < 0.0304,  c one of 16 by m's first four digits
 
-BRIEF is keyed by the primitives' names behind PREFIX, ERROR by the names themselves.
+BRIEF is keyed by the primitives' names behind PREFIX, ERROR by the names themselves. log is right to 2^-49, where it is near 0, too,
+not relative to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
+from math import log as log_of
 
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial, with_sign
@@ -18,9 +20,16 @@ from symdl.backends.wide import registers
 
 PREFIX = "brief_"
 STEPS = 16
-UNIT = log(2) / STEPS
+LN2 = log_of(2)
+UNIT = LN2 / STEPS
 SERIES = (0.4999999999616276, 0.1666666666611849, 0.04166731963153319, 0.00833342661387628)  # (e^r - 1 - r)/r^2
 TABLE = tuple(2.0 ** (j / STEPS) for j in range(STEPS))
+RECIPROCALS = tuple(1 / (1 + (j + 0.5) / STEPS) for j in range(STEPS))
+LOGARITHMS = tuple(-log_of(c) for c in RECIPROCALS)
+LOG_SERIES = (  # (log(1 + r) - r)/r^2
+    -0.5000000000176549, 0.3333333333657115, -0.2499998828649147, 0.19999984484225825, -0.1668871070092478,
+    0.14308973920310647,
+)  # fmt: skip
 ERROR = {"exp": 2.0**-43.1, "logistic_tail": 2.0**-43.1, "tanh": 2.0**-40}
 
 
@@ -39,6 +48,17 @@ def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
         return scaled(b, x, b.mul(n, 1.0 / STEPS))
     half, rest = halves(b, b.lshr(word, STEPS.bit_length() - 1))
     return b.mul(b.mul(x, half), rest)
+
+
+def log(b: Builder, x: Reg) -> Reg:
+    """log x of a normal x > 0; of others what is no logarithm of a number within 2^-1022 and 2^1024."""
+    form, bits = FORMAT["float64"], b.bits(x)
+    place = b.lshr(bits, form.fraction - STEPS.bit_length() + 1)
+    k = b.sub(b.unbits(b.add(b.lshr(bits, form.fraction), form.magic_bits)), form.magic + form.bias)
+    m = b.unbits(b.or_(b.and_(bits, (1 << form.fraction) - 1), form.bias << form.fraction))
+    r = b.fma(m, registers.of_sixteen(b, "reciprocals_of_sixteen", RECIPROCALS, place), -1.0)
+    near = b.fma(k, LN2, registers.of_sixteen(b, "logarithms_of_sixteen", LOGARITHMS, place))
+    return b.add(near, b.fma(b.mul(r, r), polynomial(b, r, LOG_SERIES), r))
 
 
 def exp(b: Builder, x: Reg) -> Reg:
@@ -64,4 +84,4 @@ def tanh(b: Builder, x: Reg) -> Reg:
     return with_sign(b, b.div(b.fneg(q), b.add(q, 2.0)), x, size)
 
 
-BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, tanh, logistic_tail)}
+BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail)}

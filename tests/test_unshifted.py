@@ -1,0 +1,158 @@
+"""Logarithms of sums of exponentials, tried without their largest: right wherever the attempt ends, in rows and columns of any length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from quick_code import quickly
+from scipy.special import logsumexp
+
+import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
+from symdl.backends.llvm.stretches import stretch
+from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials
+from symdl.backends.wide import brief
+from symdl.compilation import Graph, lowered
+from symdl.loops import Apply, For, Load, Store, contiguous, walk
+from symdl.program import Binding, Buffer, Kernel, Program
+from symdl.types import Symbol, symbol
+
+SHAPES = [(1, 1), (3, 40), (40, 3), (31, 33), (33, 31), (70, 70), (5, 1000)]
+SPREADS = [
+    (1, 0),
+    (0, 0),
+    (1e-3, 0),
+    (30, 0),
+    (300, 0),
+    (1e30, 0),
+    (1, 80),
+    (1, 89),
+    (1, -30),
+    (1, -500),
+    (3, 690),
+    (0, -89),
+]
+
+
+def graph(axis: int, shape: tuple[int | None, int | None] = (None, None)) -> Graph:
+    x = T.tensor("x", dtype="float32", shape=shape)
+    return Graph((x,), (), (T.logsumexp(x, axis=axis),), (), "right")
+
+
+def rows(backend: CpuBackend | None, axis: int) -> Any:
+    """Its machine code, here or for a lesser processor."""
+    g = graph(axis)
+    if backend is None:
+        run_quickly = quickly(list(g.inputs), list(g.outputs))
+        return lambda x: run_quickly([x])[0]
+    made = backend.compile(lowered(g).program)
+
+    def run(x: Any) -> Any:
+        status, (found,) = made.execute(made.bind([x]))
+        assert status == 0
+        return found
+
+    return run
+
+
+def close(found: Any, x: Any, axis: int) -> None:
+    with np.errstate(all="ignore"):
+        true = logsumexp(x.astype(np.longdouble), axis=axis)
+        ulp = np.spacing(np.abs(true).astype(np.float32)).astype(np.longdouble)
+    finite = np.isfinite(true)
+    np.testing.assert_array_equal(found[~finite], true[~finite].astype(np.float32))
+    assert np.all(np.abs(found - true)[finite] <= 4 * ulp[finite])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_attempts_are_made(axis: int) -> None:
+    """Rows, and columns whose largest is found by a kernel of its own, are such statements: two attempts before the largest."""
+    for shape, tried in (((None, None), 3), ((70, 80), 3), ((4, 5), 2)):
+        steps = lowered(graph(axis, shape)).program.steps
+        bodies = [x.body for s in steps if isinstance(s, Kernel) for x in walk(*s.body) if isinstance(x, For)]
+        (body,) = [b for b in bodies if exponentials(b, 0) is not None]
+        attempt, count = stretch(body, 0), 0
+        while attempt is not None:
+            attempt, count = attempt.otherwise, count + 1
+        assert count == tried, shape
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_right_at_every_size_and_scale(axis: int) -> None:
+    f, rng = rows(None, axis), np.random.default_rng(0)
+    for shape in SHAPES:
+        for spread, middle in SPREADS:
+            x = (rng.normal(size=shape) * spread + middle).astype(np.float32)
+            close(f(x), x, axis)
+
+
+def test_on_lesser_processors(lesser: CpuBackend) -> None:
+    rng = np.random.default_rng(1)
+    for axis in (0, 1):
+        f = rows(lesser, axis)
+        for spread, middle in SPREADS:
+            for shape in ((3, 40), (70, 70)):
+                x = (rng.normal(size=shape) * spread + middle).astype(np.float32)
+                close(f(x), x, axis)
+
+
+@pytest.mark.parametrize("length", [2, 3, 40, 1000])
+def test_right_near_the_borders(length: int) -> None:
+    """Logarithms about 0, about 1/2 and where a range ends; each has ten thousand neighbours."""
+    f, rng = rows(None, 1), np.random.default_rng(2)
+    for border in (0.0, NEAREST[SINGLE], -NEAREST[SINGLE], *RANGE[SINGLE]):
+        for width in (1e-9, 1e-6, 1e-4, 1e-1):
+            x = rng.normal(size=(300, length))
+            x += border + rng.normal(size=(300, 1)) * width - logsumexp(x, axis=1, keepdims=True)
+            x = x.astype(np.float32)
+            close(f(x), x, 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("shape", [(3, 40), (40, 3), (70, 70)])
+def test_what_is_not_finite(axis: int, shape: tuple[int, int]) -> None:
+    """-inf of -inf alone, inf beside inf, NaN beside NaN, each in its row alone."""
+    x = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    rows_ = x if axis == 1 else x.T
+    rows_[0] = -np.inf
+    rows_[1, 1], rows_[2, 0] = -np.inf, np.inf
+    if len(rows_) > 3:
+        rows_[3, 2], rows_[4, 1] = np.nan, np.inf
+    close(rows(None, axis)(x), x, axis)
+    assert rows(None, axis)(np.zeros((0, 0), np.float32)).shape == (0,)
+
+
+def logarithms(x: Any) -> Any:
+    """`wide.brief`'s of each number."""
+    n, i = symbol("n"), symbol("i")
+    view = contiguous("x", "float64", (n,))
+    value = Apply(f"{brief.PREFIX}log", (Load(view, (i,)),), "float64")
+    kernel = Kernel((For(Symbol("i"), n, (Store(contiguous("o", "float64", (n,)), (i,), value),)),))
+    buffers = {k: Buffer(k, "float64", (n,), kind) for k, kind in (("x", "input"), ("o", "output"))}
+    made = CpuBackend().compile(Program(buffers, (Binding(Symbol("n"), "x", 0),), (), (kernel,)))
+    status, (found,) = made.execute(made.bind([x]))
+    assert status == 0
+    return found
+
+
+def test_brief_logarithm() -> None:
+    """To 2^-49, at the borders of its table, too, and the same bits in vectors and alone."""
+    rng = np.random.default_rng(4)
+    borders = np.outer([2.0**-1022, 0.5, 1, 2, 2.0**1023], 1 + np.arange(16) / 16).ravel()
+    x = np.concatenate(
+        [
+            borders,
+            borders[borders > 1e-300] * (1 - 2.0**-53),
+            np.exp(rng.uniform(-700, 700, 500)),
+            rng.uniform(0.5, 2, 500),
+        ]
+    )
+    found = logarithms(x)
+    with mpmath.workprec(120):
+        for a, b in zip(x, found, strict=True):
+            true = mpmath.log(mpmath.mpf(a))
+            assert abs(mpmath.mpf(b) - true) <= mpmath.mpf(2) ** -49 + abs(true) * mpmath.mpf(2) ** -52, a
+    np.testing.assert_array_equal(found[:40], [logarithms(x[k : k + 1])[0] for k in range(40)])
