@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from quick_code import quickly
 from truths import DIGITS, errors
 from ulps import distance
 
@@ -272,6 +273,7 @@ def plain(build: Callable[[Any, Any, Any], Any]) -> Callable[[], list[Expr]]:
 BENIGN: dict[str, Callable[[], list[Expr]]] = {
     "MLP with relu": relu_step,
     "x x - y": plain(lambda x, y, m: x * x - y),
+    "roots": plain(lambda x, y, m: T.sqrt(x) * T.sqrt(x) + 1 / T.sqrt(y) / T.sqrt(y)),
     "exp": plain(lambda x, y, m: exp(x)),
     "sigmoid": plain(lambda x, y, m: sig(x)),
     "softmax": plain(lambda x, y, m: T.softmax(m)),
@@ -306,6 +308,12 @@ ODD: dict[str, Callable[[Any, Any], Any]] = {
     "x y / x": lambda x, y: x * y / x,
     "x / x + y": lambda x, y: x / x + y,
     "root squared": lambda x, y: T.sqrt(x) ** 2,
+    "roots": lambda x, y: T.sqrt(x) * T.sqrt(x) - x,
+    "roots below": lambda x, y: 1 / T.sqrt(x) / T.sqrt(x) + exp(y) - exp(x + y),
+    "roots by a choice": lambda x, y: T.where(y > 0, T.sqrt(x) * T.sqrt(x), y) - y,
+    "square": lambda x, y: x * x - 2 * x * y + y * y,
+    "root beside": lambda x, y: T.sqrt(x * x + y) - x,
+    "root of a product": lambda x, y: x - T.sqrt(x * x - x),
     "root of a square": lambda x, y: T.sqrt(x * x),
     "log of a square": lambda x, y: log(x * x),
     "exp log": lambda x, y: exp(log(x)),
@@ -546,6 +554,40 @@ def test_a_root_meets_what_it_is_divided_by() -> None:
     x = T.dscalar("x")
     (out,) = evaluate(stabilized([T.sqrt(x**2 + 1) - x], {}), {x: np.asarray(1e9)})
     assert out == pytest.approx(5e-10, rel=1e-15)
+
+
+APART: dict[
+    str, tuple[Callable[[Any, Any], Any], float, float, bool]
+] = {  # formula, x, y, whether its slope in x is meant
+    "reciprocal roots": (lambda x, y: 1 / T.sqrt(x) - 1 / T.sqrt(x + y), 1e100, 0.5, True),
+    "x over a root": (lambda x, y: x / T.sqrt(x * x - y), 1e80, 2.0, True),
+    "root of a difference": (lambda x, y: x - T.sqrt(x * x - x * y), 1e120, 1.5, False),
+    "two numbers' variance": (
+        lambda x, y: (x * x + y * y) / 2 - ((x + y) / 2) ** 2,
+        14.312693894016213,
+        14.312693840697273,
+        False,
+    ),
+    "a square written out": (lambda x, y: 4 * x * x * y - 12 * x * y + 9 * y, 1.5 * (1 + 2.0**-48), 1e-3, False),
+    "root above a square": (lambda x, y: T.sqrt(1 + ((x - y) / 0.1) ** 2) - 1, 3.0, 3 * (1 + 2.0**-40), False),
+    "sines far apart": (lambda x, y: T.sin(x + y) - T.sin(x), 10.69018012811826, 0.5635716887312139, False),
+    "cosines of large angles": (lambda x, y: T.cos(x + y) - T.cos(x), 40184.12071530477, 4.300920820351884e-05, False),
+    "a power of ten": (lambda x, y: 10 ** (x * x * y - 12.575), 13.0, 0.875, False),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, "float64") for name in APART), ("sines far apart", "float32"), ("cosines of large angles", "float32")],
+)
+def test_differences_have_their_digits(name: str, dtype: str) -> None:
+    formula, *point, slope = APART[name]
+    values = [np.array([v], dtype) for v in point]
+    x, y = leaves = [variable(n, (None,), dtype) for n in "xy"]
+    out = formula(x, y)
+    root = grad(out.sum(), x) if slope else out
+    (truth,) = exact([root], dict(zip(leaves, values, strict=True)), 500)
+    assert distance(quickly(leaves, [root])(values)[0], truth).max() <= 4
 
 
 @pytest.mark.parametrize("root", [T.sqrt, lambda s: s ** (1 / 3), lambda s: 1 / T.sqrt(s)])

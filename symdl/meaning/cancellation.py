@@ -7,7 +7,7 @@ of softmax come out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from symdl.meaning.companions import COMPANIONS, companion
 from symdl.meaning.factoring import as_factor, multiply, power
@@ -23,14 +23,14 @@ MAX_POWER = 8  # highest whole power that near_log multiplies out
 Term = tuple[Mono, Rational]
 
 
-def expand_atoms(mono: Mono) -> Poly | None:
-    """mono with its positive whole powers of sums multiplied out; None if that grows too far."""
+def expand_atoms(mono: Mono, deep: bool = True) -> Poly | None:
+    """mono with its positive whole powers of sums multiplied out, and those within them if deep; None if that grows too far."""
     forms = mono.forms
     out, plain = forms.one, {}
     for a, p in mono.factors.items():
         whole = p.numerator // p.denominator
         if a.op == "sum_of" and whole >= 1:
-            inside = expand(a.args[0])
+            inside = expand(a.args[0]) if deep else a.args[0]
             for _ in range(whole):
                 if inside is None or len(out.terms) * len(inside.terms) > LIMIT:
                     return None
@@ -81,10 +81,20 @@ def combine(terms: Sequence[Term]) -> tuple[Poly, Mono, int, bool] | None:
     if len(terms) == 2 and strangers(terms[0][0], terms[1][0]):
         return None
     below = forms.mono(forms.zero, denominator(m for m, _ in terms))
+    found = _over_one(terms, below)
+    if any(b.op == "sum_of" for m, _ in terms for a in m.factors if a.op == "sum_of" for b in a.args[0].letters):
+        short = _over_one(terms, below, deep=False)  # which leaves (a - b)^2 in a sum as it is
+        if short and short[2] and (not found or len(short[0].terms) < len(found[0].terms)):
+            return short
+    return found
+
+
+def _over_one(terms: Sequence[Term], below: Mono, deep: bool = True) -> tuple[Poly, Mono, int, bool] | None:
+    forms = below.forms
     out: dict[Mono, Rational] = {}
     met = False
     for m, c in terms:
-        part = expand_atoms(m * below)
+        part = expand_atoms(m * below, deep)
         if part is None:
             return None
         for n, k in part.terms.items():
@@ -155,6 +165,8 @@ def _step(poly: Poly) -> Poly | None:
                     return poly - forms.poly(dict([s, t])) + pair
     try:
         found = combine(items) if len(items) > 2 else None
+        if found and found[3] and (square := _square(found[0])) is not None:
+            return over(square, found[1])
         if found and found[2] and (len(found[0].terms) < len(items) or found[0].nonneg or found[0].nonpos):
             whole, antisymmetric = found[0], _numerator(found[0])
             return over(whole if antisymmetric is None else antisymmetric, found[1])
@@ -172,17 +184,30 @@ def _spoken_for(s: Term, t: Term, items: list[Term]) -> bool:
 
 
 def _square(poly: Poly) -> Poly | None:
-    """c R (exp(2E) - 2 exp(E) + 1) as c R (exp(E) - 1)^2."""
+    """c R (exp(2E) - 2 exp(E) + 1) as c R (exp(E) - 1)^2, and c R (u^2 + 2 k u v + k^2 v^2) as c R (u + k v)^2."""
     forms = poly.forms
     if len(poly.terms) != 3:
         return None
     for middle, c in poly.terms.items():
         (m, d), (n, e) = (t for t in poly.terms.items() if t[0] is not middle)
-        if d == e and c == -2 * d and m * n is middle**2 and not (m * n**-1).factors:
-            distance = middle.expo - n.expo
-            grows = power(forms.raw_exp(distance) - forms.one, 2)
+        if c * c != 4 * d * e or m * n is not middle**2:
+            continue
+        if m.expo is n.expo:
+            u, v, rest = _without_common(m, n)
+            return multiply(forms.term(rest, d), power(forms.poly({u: 1, v: quotient(c, 2 * d)}), 2))
+        if c == -2 * d and not (m * n**-1).factors:
+            grows = power(forms.raw_exp(middle.expo - n.expo) - forms.one, 2)
             return multiply(forms.term(n, d), grows)
     return None
+
+
+def _without_common(m: Mono, n: Mono) -> tuple[Mono, Mono, Mono]:
+    """(u, v, R) with m = R u^2 and n = R v^2, all powers in u and v positive."""
+    forms = m.forms
+    common = {a: min(m.factors.get(a, 0), n.factors.get(a, 0)) for a in {**m.factors, **n.factors}}
+    rest = forms.mono(m.expo, common)
+    u, v = ((x * rest.inverse) ** HALF for x in (m, n))
+    return u, v, rest
 
 
 def _odd_softplus(poly: Poly) -> Poly | None:
@@ -278,14 +303,15 @@ def others(total: Atom) -> Poly:
 # ---- differences and logarithms near 1 ----
 
 
-def near_log(m: Mono, c: Rational) -> Poly | None:
-    """log(c*m), accurate where c*m is near 1, or None if nothing cancels exactly there."""
+def near_log(m: Mono, c: Rational, only_near: bool = False) -> Poly | None:
+    """log(c*m), accurate where c*m is near 1, or None if nothing cancels exactly there; only_near: it is used nowhere else, so
+    a zero over a zero may cancel that would make c*m no number."""
     if not m.nearable:
         return None
-    memo, key = m.forms.memo, ("near", m, c)
+    memo, key = m.forms.memo, ("near", m, c, only_near)
     if key not in memo:
         try:
-            memo[key] = _near_log(m, c)
+            memo[key] = _near_log(m, c, product_of if only_near else multiply)
         except Unsafe:
             memo[key] = None
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
@@ -294,15 +320,15 @@ def near_log(m: Mono, c: Rational) -> Poly | None:
 def known_difference(m: Mono, c: Rational, n: Mono, d: Rational) -> bool:
     """Whether c m + d n is known without cancellation where the two nearly cancel."""
     ratio = m * n.inverse
-    return ratio.nearable and near_log(ratio, quotient(-c, d)) is not None
+    return ratio.nearable and near_log(ratio, quotient(-c, d), only_near=True) is not None
 
 
-def _near_log(m: Mono, c: Rational) -> Poly | None:
+def _near_log(m: Mono, c: Rational, times: Callable[[Poly, Poly], Poly]) -> Poly | None:
     forms = m.forms
     if not m.factors:
         return m.expo if c == 1 else None
     if all(a.op == "pow" for a in m.factors):
-        return _near_power(m) if c == 1 else None
+        return _near_power(m, times) if c == 1 else None
     if any(a.op in COMPANIONS for a in m.factors):
         short = companion(forms.poly({m: c, forms.unit: -1}))
         if short is not None:
@@ -324,7 +350,7 @@ def _near_log(m: Mono, c: Rational) -> Poly | None:
             return _log_of_sigmoids(m)  # else what is outside would cancel the logarithm
         found = combine([(forms.mono(expo, powers), c), (forms.unit, -1)])
         if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _vanishes(found[0]))):
-            u = over(found[0], found[1])
+            u = times(found[0], forms.term(found[1].inverse))
             return outside + forms.function("log1p", u).scale(p0)
         if not m.expo.terms:
             break
@@ -343,7 +369,7 @@ def _log_of_sigmoids(m: Mono) -> Poly:
     return expo + out
 
 
-def _near_power(m: Mono) -> Poly | None:
+def _near_power(m: Mono, times: Callable[[Poly, Poly], Poly]) -> Poly | None:
     """log of A**E B**-E ..., which is E log(A / B ...) where the bases are positive."""
     forms = m.forms
     base = forms.unit
@@ -355,16 +381,16 @@ def _near_power(m: Mono) -> Poly | None:
         if p.denominator != 1 and k != 1:
             return None
         base, c = base * own**p, c * (whole_power(k, int(p)) if k != 1 else 1)
-    near = near_log(base, c) if base.nearable else None
+    near = near_log(base, c, times is product_of) if base.nearable else None
     exponent = next(iter(m.factors)).args[1]
     return product_of(exponent, near if near is not None else forms.function("log", forms.term(base, c)))
 
 
 def product_of(a: Poly, b: Poly) -> Poly:
     """a * b as one term, noting nothing."""
-    before = set(a.forms.risk)
+    before = set(a.forms.risk), set(a.forms.roots)
     out = multiply(a, b, lenient=True)
-    a.forms.risk = before
+    a.forms.risk, a.forms.roots = before
     return out
 
 

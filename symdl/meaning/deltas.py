@@ -1,15 +1,16 @@
 """Deltas: c R (f(A) - f(B)), of one function at two arguments, where that cancels and the difference is known.
 
     log A - log B       = log(A / B)                            where A/B nears 1 and A, B are positive
-    sin A - sin B       = 2 cos((A + B)/2) sin((A - B)/2)       where A - B is small for the size of A and B
-    cos A - cos B       = -2 sin((A + B)/2) sin((A - B)/2)      likewise
-    tan A - tan B       = sin(A - B) / (cos A cos B)            where A - B is small, or exact since A and B are near
-    sin A cos B - cos A sin B = sin(A - B)                      likewise
+    sin A - sin B       = 2 cos((A + B)/2) sin((A - B)/2)
+    cos A - cos B       = -2 sin((A + B)/2) sin((A - B)/2)
+    tan A - tan B       = sin(A - B) / (cos A cos B)
+    sin A cos B - cos A sin B = sin(A - B)
     arctan A - arctan B = arctan((A - B) / (1 + A B))           where -1/2 < A B, and A B is in range
     erf A - erf B       = erfc B - erfc A                       where both are above 1/2, mirrored below -1/2
     erfc A - erfc B     = erfc -B - erfc -A                     where both are below -1/2
 
-The regime is looked at when the program runs; outside it the difference is as it was written.
+A regime is looked at when the program runs; outside it the difference is as it was written. Angles need none: they are
+computed with the digits that their circular functions magnify.
 """
 
 from __future__ import annotations
@@ -98,15 +99,11 @@ def _near(delta: Delta) -> Poly | None:
         return None
     (m, c), (n, d) = as_factor(delta.a), as_factor(delta.b)
     ratio = m * n.inverse
-    return near_log(ratio, quotient(c, d)) if ratio.nearable else None
+    return near_log(ratio, quotient(c, d), only_near=True) if ratio.nearable else None
 
 
 def written_delta(write: Writer, delta: Delta) -> Expr:
     """The nodes for a Delta."""
-    a, b = write(delta.a), write(delta.b)
-    plain = write.total([write.term(delta.first, delta.scale), write.term(delta.second, -delta.scale)])
-    if delta.function not in ("erf", "erfc"):  # which may cancel between the regimes
-        plain = write.known.calmed(plain)
 
     def whole(difference: Expr) -> Expr:
         return (
@@ -116,6 +113,20 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
         )
 
     match delta.function:
+        case "sin" | "cos":
+            apart, middle = (delta.a - delta.b).scale(HALF), (delta.a + delta.b).scale(HALF)
+            other, sign = ("cos", 2) if delta.function == "sin" else ("sin", -2)
+            return whole(write.scaled(ew.mul(write(known(other, middle)), write(known("sin", apart))), sign))
+        case "sin of":
+            return whole(write(known("sin", delta.a - delta.b)))
+        case "tan":
+            below = ew.mul(write(known("cos", delta.a)), write(known("cos", delta.b)))
+            return whole(ew.true_div(write(known("sin", delta.a - delta.b)), below))
+    a, b = write(delta.a), write(delta.b)
+    plain = write.total([write.term(delta.first, delta.scale), write.term(delta.second, -delta.scale)])
+    if delta.function not in ("erf", "erfc"):  # which may cancel between the regimes
+        plain = write.known.calmed(plain)
+    match delta.function:
         case "log":
             near = _near(delta)
             assert near is not None
@@ -124,24 +135,6 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
             if (positive := even_root(near)) is not None:
                 close = ew.bitwise_and(close, ew.gt(write(positive), write.number(-1)))
             return ew.where(close, whole(write(near)), plain)
-        case "sin" | "cos":
-            apart, middle = delta.a - delta.b, (delta.a + delta.b).scale(HALF)
-            other, sign = ("cos", 2) if delta.function == "sin" else ("sin", -2)
-            product = ew.mul(write(known(other, middle)), write(known("sin", apart.scale(HALF))))
-            size = ew.add(ew.add(ew.abs(a), ew.abs(b)), write.number(1))
-            near_enough = ew.lt(ew.mul(ew.abs(write(apart)), size), write.number(1))
-            return ew.where(near_enough, whole(write.scaled(product, sign)), plain)
-        case "tan" | "sin of":
-            gap = write(delta.a - delta.b)
-            size = ew.add(ew.add(ew.abs(a), ew.abs(b)), write.number(1))
-            small = ew.lt(ew.mul(ew.abs(gap), size), write.number(1))
-            exact = ew.le(ew.mul(write.number(2), ew.abs(gap)), ew.abs(a))
-            sine = write(known("sin", delta.a - delta.b))
-            if delta.function == "tan":
-                sine = ew.true_div(sine, ew.mul(write(known("cos", delta.a)), write(known("cos", delta.b))))
-            if (delta.a - delta.b).single:
-                return whole(sine)  # known without subtracting
-            return ew.where(ew.bitwise_or(small, exact), whole(sine), plain)
         case "arctan":
             product = ew.mul(a, b)
             ratio = ew.true_div(write(delta.a - delta.b), ew.add(write.number(1), product))

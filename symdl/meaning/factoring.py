@@ -77,25 +77,30 @@ def as_factor(poly: Poly) -> tuple[Mono, Rational]:
     return found
 
 
-def risked(a: Mono, b: Mono) -> list[Atom]:
-    """The atoms for which a * b would lose a zero over a zero; Unsafe where it would lose a root of what may be negative."""
-    out = []
+def risked(a: Mono, b: Mono) -> tuple[list[Atom], list[Atom]]:
+    """What a * b would lose: atoms as zeros over zeros, and roots of what may be negative."""
+    zeros, roots = [], []
     for atom, p in b.factors.items():
         q = a.factors.get(atom)
         if q is None or atom.positive:
             continue
         if p.denominator % 2 == 0 and (p + q).denominator % 2 == 1 and not atom.nonneg:
-            raise Unsafe  # no divisor left would show that the root was NaN
+            roots.append(root_of(atom, p))
         if (p > 0) != (q > 0):
-            out.append(atom)
-    return out
+            zeros.append(atom)
+    return zeros, roots
+
+
+def root_of(a: Atom, p: Rational) -> Atom:
+    """An atom that is a root of a, of the degree that the power p has."""
+    return a.forms.atom("sum_of", (a.forms.of_atom(a, quotient(1, p.denominator)),))
 
 
 def multiply(a: Poly, b: Poly, lenient: bool = False) -> Poly:
     """a * b as one term, or a sum scaled by a number.
 
-    Where that would lose a zero over a zero: Unsafe, or if lenient the atom is noted in forms.risk, and the node may be
-    written anew only if it still divides by that atom.
+    Where that would lose a zero over a zero, or a root of what may be negative: Unsafe, or if lenient noted in forms.risk
+    and forms.roots, for the guards of what is written anew.
     """
     forms = a.forms
     if not a.terms or not b.terms:
@@ -105,10 +110,11 @@ def multiply(a: Poly, b: Poly, lenient: bool = False) -> Poly:
     if (k := b.number) is not None:
         return a.scale(k)
     (m, c), (n, d) = as_factor(a), as_factor(b)
-    risk = risked(m, n)
-    if risk and not lenient:
+    zeros, roots = risked(m, n)
+    if (zeros or roots) and not lenient:
         raise Unsafe
-    forms.risk.update(risk)
+    forms.risk.update(zeros)
+    forms.roots.update(roots)
     return forms.term(m * n, c * d)
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from symdl.expr import Expr
-from symdl.meaning.factoring import as_factor
+from symdl.meaning.factoring import as_factor, root_of
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
 from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
-from symdl.meaning.rationals import Rational, quotient
 from symdl.meaning.reading import Reading
 
 Atoms = frozenset[Atom]
@@ -130,11 +129,6 @@ def parts_of(poly: Poly) -> Parts:
                 sets[4] |= part.free if placed and op != "where" else NOTHING
         memo[key] = Parts(*map(frozenset, sets))
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
-
-
-def root_of(a: Atom, p: Rational) -> Atom:
-    """An atom that is a root of a, of the degree that the power p has."""
-    return a.forms.atom("sum_of", (a.forms.of_atom(a, quotient(1, p.denominator)),))
 
 
 def domain(a: Atom) -> Hashable:
@@ -286,13 +280,14 @@ class Losses:
             for atoms in (parts.leaves, parts.adrift_leaves)
         )
         above, below = outside(poly)
+        roots = self.reading.roots.get(node, NOTHING)
         known = placed | parts.partials
         return Reached(
             placed,
-            parts.partials,
+            parts.partials | roots,
             known & above,
             known & below,
-            known & parts.free,
+            (known & parts.free) | roots,
             adrift_leaves=adrift - placed,
             adrift_partials=parts.adrift_partials,
         )

@@ -227,13 +227,13 @@ def product(a: Poly, b: Poly) -> Poly:
 
 def _inside_put(w: Atom, factor: Poly) -> Poly | None:
     """What is put into zeros times a factor; None where a zero over a zero would be lost: the zeros' own, or one that
-    is laid out as what is put is, so that a guard of the whole could not speak of it."""
+    is laid out as what is put is, so that a guard of the whole could not speak of it; likewise a root."""
     if any(p < 0 and a.op == "put" for m in factor.terms for a, p in m.factors.items()):
         return None
-    forms, before = w.forms, set(w.forms.risk)
+    forms, before = w.forms, (set(w.forms.risk), set(w.forms.roots))
     out = product(w.args[0], viewed(factor, w.param.taken, len(w.param.shape)))
-    if forms.risk != before:
-        forms.risk = before
+    if (forms.risk, forms.roots) != before:
+        forms.risk, forms.roots = before
         return None
     return put(out, w.param)
 

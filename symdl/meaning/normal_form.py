@@ -257,6 +257,11 @@ class Poly:
         return frozenset().union(*parts)
 
     @once
+    def letters(self) -> frozenset[Atom]:
+        """The atoms that are factors of its terms."""
+        return frozenset(a for m in self.terms for a in m.factors)
+
+    @once
     def nonneg(self) -> bool:
         return all(c > 0 and m.nonneg for m, c in self.terms.items())
 
@@ -361,6 +366,7 @@ class Forms:
         self.bases: dict[Expr, frozenset[Expr]] = {}  # of leaves that are functions: on what they depend
         self.strict = False  # whether a mask leaves what stands beside it alone, and 0 log 0 is NaN
         self.risk: set[Atom] = set()  # what was cancelled though it may be 0
+        self.roots: set[Atom] = set()  # roots of what may be negative that met themselves
         self.slopes: set[Atom] = set()  # what the derivative of a logarithm divides by
         self.divided: set[Atom] = set()  # what the formula itself divides by
         self.found = 0  # how often the algebra did more than write down what it read

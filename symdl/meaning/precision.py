@@ -179,8 +179,8 @@ class Analysis(Exactness):
             p, x = self.bounds[data[1]], self.bounds[data[0]]
             if max(abs(p.low), abs(p.high)) > 4:
                 self.ask(n, data[0], TWICE, "a high power")
-            if x.least < -4 or x.most > 4:
-                self.ask(n, data[1], TWICE, "a power of what is far from 1")
+            if max(abs(p.low), abs(p.high)) * max(-x.least, x.most) > 2 * NEAR:  # exp(p log x)
+                self.ask(n, data[1], TWICE, "a power that is far from 1")
 
     def _cancels(self, n: Expr, x: Expr, y: Expr) -> bool:
         """Whether a sum or difference may lose digits that its operands' errors reach."""

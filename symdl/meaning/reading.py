@@ -27,6 +27,7 @@ BASES = 32  # on how many nodes an unknown function is known to depend
 NEAR_ONE = frozenset(["tanh", "sigmoid", "erf", "erfc"])  # functions that users take from 1
 Reader = Callable[["Reading", Expr, Sequence[Poly]], Poly]
 READERS: dict[str, Reader] = {}
+CHOOSING = frozenset(["where", "maximum", "minimum", "clip_between", "join", "put"])
 STABLE = frozenset(  # composite ops whose own body is right everywhere: read, they still need no rewriting
     ["sigmoid", "softplus", "log1mexp", "logaddexp", "softmax", "sqr", "reciprocal", "deg2rad", "rad2deg"]
 )
@@ -47,7 +48,8 @@ class Reading:
     """The forms of a graph's float nodes.
 
     polys: node -> form, as its users see it. uncut: the form of a node that its users see as a leaf. risk: what a node cancelled though it
-    may be 0. dirty: nodes whose form differs from what they are as written. slopes, divided: what derivatives of logarithms and what
+    may be 0. dirty: nodes whose form differs from what they are as written. roots: roots of what may be negative that met themselves
+    in a node or below it, sqrt(x) sqrt(x) being x. slopes, divided: what derivatives of logarithms and what
     the formula itself divide by, in a node or below it. named: form -> (node, factor), the user's own node for factor * form.
     """
 
@@ -56,6 +58,7 @@ class Reading:
         self.polys: dict[Expr, Poly] = {}
         self.uncut: dict[Expr, Poly] = {}
         self.risk: dict[Expr, frozenset[Atom]] = {}
+        self.roots: dict[Expr, frozenset[Atom]] = {}
         self.slopes: dict[Expr, frozenset[Atom]] = {}
         self.divided: dict[Expr, frozenset[Atom]] = {}
         self.dirty: set[Expr] = set()
@@ -80,11 +83,13 @@ class Reading:
         reader = READERS.get(node.op.name)
         if reader is None or not all(i in self.polys for i in node.inputs if is_float_node(i)):
             return self.as_leaf(node)
-        before, self.forms.risk = self.forms.found, set()
+        before, self.forms.risk, self.forms.roots = self.forms.found, set(), set()
         self.forms.slopes, self.forms.divided = set(), set()
-        inputs = [self.polys.get(i, self.forms.zero) for i in node.inputs]
+        inputs = [self._seen_by(node, i) for i in node.inputs]
         try:
             poly = reader(self, node, inputs)
+            if self.forms.roots and any(a.op in CHOOSING for p in inputs for m in p.terms for a in m.factors):
+                raise Unsafe  # the root may stand in a branch alone, and no guard can speak of it
         except Unsafe:
             self.forms.found = before
             return self.as_leaf(node)
@@ -94,6 +99,7 @@ class Reading:
             self.forms.found = before
             return poly  # a leaf after all: as written, above inputs that are lowered for themselves
         self._note_divisors(node)
+        self._note_roots(node)
         found = self.forms.found > before and node.op.name not in STABLE
         found = found or self._zero_over_zero(node, poly)
         if found or any(i in self.dirty and i not in self.uncut for i in node.inputs):
@@ -104,9 +110,21 @@ class Reading:
         if poly.depth > DEPTH or poly.size > (SIZE if poly.special else PLAIN_SIZE) or poly.digits > DIGITS:
             self.uncut[node] = poly
             return self._above_leaf(node, reader)
-        if node not in self.dirty:
+        if node not in self.dirty and node not in self.roots:
             self._name(node, poly)
         return poly
+
+    def _seen_by(self, node: Expr, i: Expr) -> Poly:
+        """The form of an operand as a node sees it: a leaf where a root met itself and the node does not act on elements."""
+        if i in self.roots and i not in self.uncut and not acts_on_elements(node):
+            return self.as_leaf(i)
+        return self.polys.get(i, self.forms.zero)
+
+    def _note_roots(self, node: Expr) -> None:
+        if acts_on_elements(node):
+            below = [self.roots[i] for i in node.inputs if i in self.roots and i not in self.uncut]
+            if roots := self.forms.roots.union(*below):
+                self.roots[node] = frozenset(roots)
 
     def _above_leaf(self, node: Expr, reader: Reader) -> Poly:
         """What the users of a node see whose form is too large: a function of its operand as a leaf, so that they may know
@@ -154,6 +172,11 @@ class Reading:
         if array.size and np.all(array == array.flat[0]) and math.isfinite(array.flat[0]):
             return self.forms.constant(rational(float(array.flat[0])))
         return self.as_leaf(node)
+
+
+def acts_on_elements(node: Expr) -> bool:
+    """Whether a node is made of each element of its operands, chosen among none of them."""
+    return node.op.kind in ("elementwise", "composite") and node.op.name not in CHOOSING
 
 
 def laid_as(node: Expr, atoms: frozenset[Atom]) -> frozenset[Atom]:

@@ -169,7 +169,7 @@ class Writing(TermWriting):
         if c * d > 0 and m.nonneg and n.nonneg:
             return None
         ratio = m * n.inverse
-        near = near_log(ratio, quotient(-c, d)) if ratio.nearable else None
+        near = near_log(ratio, quotient(-c, d), only_near=True) if ratio.nearable else None
         if near is None:
             return None
         if not ratio.factors:
