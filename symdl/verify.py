@@ -27,6 +27,7 @@ from symdl.rewrite import Rule, instantiated
 LIMIT = 20_000  # bits of precision past which a value counts as undecided
 DECIDED = (160, 320, 1400, 2500)  # bits of precision at which one element among many is tried
 SMALLEST = 1200  # two values that differ by less than 2^-1200 round to the same float
+LARGE = 2.0**50  # a sum above this may be of more digits than the bits that are tried first
 GREATEST_POWER = 1 << 45  # an exponent of 2 past which no number form goes
 GREATEST_ANGLE = 4000  # ... and one past which exp, sin and their like would need as many bits, and are left out
 ARITHMETIC = frozenset(
@@ -95,9 +96,10 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     0 or a comparison of NaN, and where it hangs on a number that is all noise: whether log(exp(x)) is x, what 1 over their
     difference is.
 
-    A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only
-    when 1,400 bits say the same as 2,500, and none where, in the same row, 2,500 bits were too few to tell a sum from its
-    term or a function from a whole number, as erf(1000) from 1. Numbers of derivatives that stand for pi, log 2, ... are taken as those.
+    A sum that comes out as exactly 0 or has lost a term beside a huge one, or a comparison of equals, may be so for want
+    of bits: such elements count only when 1,400 bits say the same as 2,500, and none where, in the same row, 2,500 bits
+    were too few to tell a sum from its term or a function from a whole number, as erf(1000) from 1. Numbers of derivatives
+    that stand for pi, log 2, ... are taken as those.
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
@@ -110,6 +112,8 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
         if np.shape(result)[:1] == (count,):
             if node.op.name in STEPS:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
+            if node.op.name in ("add", "sub", "sum"):
+                doubtful.update(k for k in _absorbed(node.op.name, inputs, result) if _is_large(result[k]))
             if mpmath.mp.prec == DECIDED[-1] and node.op.name in ABSORBING:
                 absorbed.update(_absorbed(node.op.name, inputs, result))
             if node.op.name in UNDEFINED:
@@ -214,6 +218,11 @@ def _absorbed(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 yield at[0]
         elif any(given) and (found in given or found in (0, 1, -1, 2, -mpmath.inf)):
             yield at[0]
+
+
+def _is_large(found: Any) -> bool:
+    """Whether a sum, or one in a row of them, is so large that sines and remainders hang on terms far below it."""
+    return any(mpmath.isfinite(v) and abs(v) > LARGE for v in np.ravel(found))
 
 
 def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:

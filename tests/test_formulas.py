@@ -82,6 +82,9 @@ def test_a_truth_that_no_precision_settles_is_none() -> None:
         assert any(mpmath.isnan(v) for v in truth)
     (truth,) = decided([T.maximum(T.log1mexp(T.exp(x)), 1)], {x: np.array([-1000.0, -1e6])})
     assert all(mpmath.isnan(v) for v in truth)  # 1 - exp(exp(x)) is below 0
+    (truth,) = decided([T.cos(x + 3)], {x: np.array([2.0**600, 2.0**1000])})
+    with mpmath.workprec(2000):
+        assert all(abs(t - mpmath.cos(mpmath.ldexp(1, k) + 3)) < 1e-25 for t, k in zip(truth, (600, 1000), strict=True))
     (kept,) = decided([T.erf(x)], at)
     assert kept.tolist()[1:] == [1, 1]
 
