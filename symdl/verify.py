@@ -35,10 +35,12 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp".split()
+    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus".split()
 )
 # Ops whose outcome hangs on a difference or a divisor, however small that is.
 HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_div reciprocal log log2 log10".split())
+# Functions that hang on what a huge operand leaves beside multiples of a number.
+PERIODIC = frozenset("sin cos tan floor_div mod floor ceil trunc round_half_even".split())
 # Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
 NEARING = frozenset(
     "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh".split()
@@ -103,6 +105,7 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
+    rounded: set[int] = set()  # rows in which a huge sum has lost a term
     noisy: set[int] = set()
     hung: dict[Expr, Any] = {}  # on what nodes hung at the precision before
     absorbed: set[int] = set()
@@ -113,7 +116,9 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
             if node.op.name in STEPS:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
             if node.op.name in ("add", "sub", "sum"):
-                doubtful.update(k for k in _absorbed(node.op.name, inputs, result) if _is_large(result[k]))
+                rounded.update(k for k in _absorbed(node.op.name, inputs, result) if _is_large(result[k]))
+            elif node.op.name in PERIODIC:
+                doubtful.update(k for k in rounded if _is_large(inputs[0][k]))
             if mpmath.mp.prec == DECIDED[-1] and node.op.name in ABSORBING:
                 absorbed.update(_absorbed(node.op.name, inputs, result))
             if node.op.name in UNDEFINED:
@@ -134,6 +139,7 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     open_ = set(range(count))
     for bits in DECIDED:
         doubtful.clear()
+        rounded.clear()
         noisy.clear()
         now = _evaluated(outputs, arrays, bits, True, watch)
         found = found or [np.full(np.shape(o), mpmath.nan, object) for o in now]
@@ -246,6 +252,10 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isint(2 * a)
             case "log1mexp", [a]:  # exp(a) and 1 were one number
                 odd = a != 0 and mpmath.isinf(result[at])
+            case (("arctanh" | "erfinv"), _):
+                odd = mpmath.isinf(result[at])
+            case "softplus", _:
+                odd = result[at] == 0
             case _:
                 odd = given[0] == given[-1]
         if odd:

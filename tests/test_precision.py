@@ -112,6 +112,18 @@ MAGNIFIED: dict[str, tuple[Callable[[Any, Any], Any], float, float]] = {
     "a quotient by a number": (lambda x, y: y / (T.exp((x - 0.5) / 0.0234375) + 1), 15.0, 1.0),
     "a power that is a difference": (lambda x, y: (x**8 * y) ** 0.2, 1e4, 3.0),
     "a value and its slope": (lambda x, y: (x - 1) / (x * x - 1) * y, 1.0000038, 1.0),
+    "arcsinh of what left the range": (lambda x, y: T.arcsinh(T.exp(x) * y), 800.0, 1.5),
+    "arccosh of what left the range": (lambda x, y: T.arccosh(T.cosh(x) ** 2 * y), 1136.0, 1.5),
+    "mod by what is below the range": (lambda x, y: x % T.erfc(y), 40.0, 120.0),
+    "mod by what left the range": (lambda x, y: T.log(-x % T.exp(y)), 40.0, 1190.0),
+    "round of what left the range": (lambda x, y: T.log1p(abs(T.round((T.exp(x) + 1) * y))), 1000.0, 1300.0),
+    "arctan2 below the range": (lambda x, y: T.log(T.arctan2(T.exp(-x), y)), 999.0, 1.5),
+    "softplus of what left the range": (lambda x, y: T.log(T.softplus(T.sinh(x))) * y, 1000.0, 1.5),
+    "copies of what left the range": (
+        lambda x, y: T.arcsinh(T.sum(T.broadcast_to((T.exp(x) * y)[:, None], (1, 3)), axis=1)),
+        800.0,
+        1.5,
+    ),
     "a choice times a quotient": (lambda x, y: T.where(x >= 10, x, 3) * (y / x), 3737.627, 1.336),
 }
 

@@ -212,6 +212,18 @@ def _div(node: Expr, i: Sequence[Bounds]) -> Bounds:
     return between(low, high, least, most)
 
 
+def _whole(node: Expr, i: Sequence[Bounds]) -> Bounds:
+    """floor, ceil, trunc, round and floor_div."""
+    x = i[0] if len(i) == 1 else _div(node, i)
+    return between(x.low - 1, x.high + 1, most=_joint(x.most, 0), grain=0)
+
+
+def _mod(node: Expr, i: Sequence[Bounds]) -> Bounds:
+    """Of the divisor's sign, and below it."""
+    y = i[1]
+    return between(min(y.low, 0.0), max(y.high, 0.0), most=y.most, grain=min(i[0].grain, y.grain))
+
+
 def _reciprocal(node: Expr, i: Sequence[Bounds]) -> Bounds:
     return _div(node, (between(1, 1), i[0]))
 
@@ -399,6 +411,7 @@ RULES: dict[str, Callable[[Expr, Sequence[Bounds]], Bounds]] = {
     "pow": _pow,
     "neg": _neg,
     "abs": _abs,
+    "mod": _mod,
     "exp": _of_exp,
     "exp2": _of_exp2,
     "expm1": _of_expm1,
@@ -429,4 +442,5 @@ RULES: dict[str, Callable[[Expr, Sequence[Bounds]], Bounds]] = {
     "cast": _cast,
     "assumed": _assumed,
     **dict.fromkeys(LIKE_X, _like_x),
+    **dict.fromkeys(("floor", "ceil", "trunc", "round_half_even", "floor_div"), _whole),
 }

@@ -44,6 +44,7 @@ WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "ta
 WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arctan2", "erfinv"}
 STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them
 WIDENED |= STEPS
+RANGING |= STEPS | {"arccosh", "arctan2"}
 ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 and 1
 NEAR = 2  # an exponential of an argument up to this asks nothing of it
 NEAR_MEASURED = 16  # the same of what a product is behind, which has lost more digits by itself
@@ -298,7 +299,7 @@ class Analysis(Exactness):
             self._ask_of_multiple(n, name, high)
         if name in ("mul", "xlogy"):
             self._ask_factors(n, name, data, low, high, wide)
-        elif name == "true_div":
+        elif name in ("true_div", "arctan2"):
             self._ask_quotient(n, data, low, high, wide)
         elif name in ("log", "log2", "log10", "prod", "gammaln", "digamma") or (name == "pow" and self._is_root(n)):
             self.extend(n, data[0], name, INF, INF if self._soft(n) else -INF)
@@ -308,13 +309,17 @@ class Analysis(Exactness):
             self.extend(n, data[0], name, 2 * high, INF if self._soft(n) else 2 * low)
         elif name in STEPS or name == "sign":  # one step away from 0 is what lies ever so little beside it
             for x in data:
-                self.extend(n, x, name, INF if name in ("mod", "floor_div") else -INF, -INF)
+                self.extend(n, x, name, INF if name in ("mod", "floor_div") else high if n in self.over else -INF, -INF)
+        elif name in ("arcsinh", "arccosh"):  # logarithms of large numbers
+            self.extend(n, data[0], name, INF, low if n in self.under else INF)
         elif name in LIKE_X:
             self.extend(n, data[0], name, -INF, low if n in self.under else INF)
         elif name == "log1p":
             self.extend(n, data[0], name, INF, low if n in self.under else INF)
         elif name == "expm1":
             self.extend(n, data[0], name, -INF, low if n in self.under else INF)
+        elif name == "softplus" and n in self.over:  # about x above 0
+            self.extend(n, data[0], self.why[n], high)
         elif not wide or name in SATURATING:
             return
         else:

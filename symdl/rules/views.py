@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.expr import CONSTANT, Expr, make
+from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float, spread
 from symdl.ops.elementwise import cast, eq, where
 from symdl.ops.extents import expr_of
@@ -272,9 +273,10 @@ def reduction_of_copies(node: Expr) -> Expr | None:
 
 def _times(x: Expr, count: Extent) -> Expr:
     dtype = x.type.dtype
-    wide = "float64" if is_float(dtype) else dtype
+    wide = "float64" if is_float(dtype) and dtype not in WIDE else dtype
     number = expr_of(count)
-    product = cast(cast(x, wide) * cast(number, wide), dtype)
+    times = cast(cast(number, "float64"), wide) if wide in WIDE else cast(number, wide)
+    product = cast(cast(x, wide) * times, dtype)
     # 0 copies of an infinity add up to 0
     return product if isinstance(count, int) and count else where(eq(number, 0), cast(0, dtype), product)
 
