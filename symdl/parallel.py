@@ -392,12 +392,13 @@ def independent(index: Symbol, uses: list[Load | Store]) -> bool:
             return False
         step = u.view.strides[axis]
         end: Extent = u.view.offset - base + 1
+        within_rows = [product(u.view.shape[j:]) for j in range(len(u.at))]  # extents are never negative, proved or not
         for k, (i, n, stride) in enumerate(zip(u.at, u.view.shape, u.view.strides, strict=True)):
             if k == axis or n == 1:
                 continue
             if not is_value(i) and index in symbols(i):  # type: ignore[arg-type]  # is_value says so
                 return False
-            if not at_most(0, stride):
+            if not at_most(0, stride) and stride not in within_rows:
                 return False
             end = end + (n - 1) * stride
         if not at_most(end, step):

@@ -55,7 +55,7 @@ def schedules(made: Program) -> list[str]:
 
 
 X, V, Y = T.fmatrix("x"), T.dvector("v"), T.fmatrix("y")
-K = T.lvector("k")
+K, IMAGES = T.lvector("k"), T.ftensor4("images")
 COLUMN_SUMS: list[Callable[[Expr], Expr]] = [
     lambda x: x.sum(axis=0),
     lambda x: x.mean(axis=0),
@@ -72,6 +72,7 @@ INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "transposed": lambda: ([X], X.T * 2),
     "padded": lambda: ([X], T.pad(X, ((1, 2), (0, 3)))),
     "scan of each row": lambda: ([X], X.cumsum(axis=1)),
+    "pooled": lambda: ([IMAGES], T.pool_2d(IMAGES, 2)),  # extents that no proof says are not negative
 }
 DEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "scan": lambda: ([V], V.cumsum()),
