@@ -163,7 +163,7 @@ def test_the_mask_of_a_label_is_known() -> None:
     one_hot = T.one_hot(labels, 3)
     hit = hit_of(one_hot.inputs[0])
     assert hit is not None
-    assert not hit.certain  # a label outside gives a row of 0
+    assert hit.inside is not None  # a label outside gives a row of 0
     assert hit_of(x > 0) is None
 
 

@@ -45,7 +45,7 @@ KNOWN: dict[str, str] = {
     "log1m.log_both float64": "the derivative of atanh(x)/x cancels twice at 1e-13: logarithms have no Taylor remainders",
     "log1m.log_both float32": "15 ulp: likewise",
     "log1m.yeo_johnson float64": "the derivative by the power cancels twice at 1e-21",
-    "rows.log_complement float64": "p - p^2 of one column of a softmax, p near 1, is not seen as p times the other columns",
+    "rows.log_complement float64": "the derivative by a column of its own: what is put into zeros does not meet the softmax beside it",
     "rows.log_complement float32": "likewise",
     "rows.info_nce float64": "the derivative by the temperature: sum p x is not taken relative to its largest x",
     "programs.richardson float64": "the derivative by the step cancels four times at 1e-9",

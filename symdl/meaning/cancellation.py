@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from symdl.meaning.companions import COMPANIONS, companion
+from symdl.meaning.exclusion import Term, excluded, has_sum
 from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
@@ -19,8 +20,6 @@ from symdl.meaning.roots import of_root
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
 MAX_POWER = 8  # highest whole power that near_log multiplies out
-
-Term = tuple[Mono, Rational]
 
 
 def expand_atoms(mono: Mono, deep: bool = True) -> Poly | None:
@@ -248,56 +247,19 @@ def _pair(s: Term, t: Term) -> Poly | None:
     return None
 
 
-# ---- sums without one of their terms: sum(X) - X, and X sum(Y) - Y sum(X) ----
-
-
-def _sums(m: Mono) -> list[tuple[Atom, Mono, Rational]]:
-    """(sum atom, its body as one monomial, the body's coefficient) for each sum in m with power 1."""
-    out = []
-    for a, p in m.factors.items():
-        if a.op == "sum" and p == 1 and a.args[0].single:
-            out.append((a, *a.args[0].single))
-    return out
-
-
 def _leave_one_out(s: Term, t: Term) -> Poly | None:
     """Two terms of opposite sign that hold a sum and an element of it, without what they share."""
-    if not any(a.op == "sum" for m in (s[0], t[0]) for a in m.factors):
+    if not any(map(has_sum, (s[0], t[0]))):
         return None
     forms = s[0].forms
     below = forms.mono(forms.zero, denominator([s[0], t[0]]))
-    found = _excluded((s[0] * below, s[1]), (t[0] * below, t[1]))
+    found = excluded((s[0] * below, s[1]), (t[0] * below, t[1]))
     return over(found, below) if found is not None else None
 
 
 def _numerator(poly: Poly) -> Poly | None:
     items = list(poly.terms.items())
-    return _excluded(*items) if len(items) == 2 else None
-
-
-def _excluded(s: Term, t: Term) -> Poly | None:
-    forms = s[0].forms
-    for (m, c), (n, d) in ((s, t), (t, s)):
-        for a, x, k in _sums(m):
-            rest = m.without(a)
-            # c R sum(kX) + d R X, with d = -c k
-            if n is rest * x and d == -c * k:
-                return multiply(forms.term(rest, c), others(a))
-            # c R Y sum(kX) + d R X sum(lY), with d l = -c k
-            for b, y, l in _sums(n):
-                if b.param != a.param or d * l != -c * k:
-                    continue
-                if m.without(a) * y**-1 is n.without(b) * x**-1:
-                    outer = m.without(a) * y**-1
-                    first = multiply(forms.term(y, c), others(a))
-                    second = multiply(forms.term(x, d), others(b))
-                    return multiply(forms.term(outer), first + second)
-    return None
-
-
-def others(total: Atom) -> Poly:
-    """sum(X) - X of a sum atom, an atom of X's shape that is known without cancellation at the largest X."""
-    return total.forms.function("others", total.forms.of_atom(total), shape=total.args[0].shape)
+    return excluded(*items) if len(items) == 2 else None
 
 
 # ---- differences and logarithms near 1 ----

@@ -47,19 +47,32 @@ def tamed(m: Mono) -> bool:
 
 
 def flattened(poly: Poly) -> Poly:
-    """poly with terms that are a sum joined to it, or a sum times an exponential that meets its own."""
+    """poly with terms that are a sum joined to it, and what of a sum meets the exponential beside it multiplied by that."""
     found = True
     while found:
         found = False
         for m, c in poly.terms.items():
             for a, p in m.factors.items():
+                if a.op != "sum_of" or p != 1:
+                    continue
                 alone = len(m.factors) == 1 and not m.expo.terms
-                if a.op == "sum_of" and p == 1 and (alone or exponents(a.args[0]) & set(m.expo.terms)):
-                    poly, found = poly - poly.forms.term(m, c) + a.args[0].times(m.without(a), c), True
+                own = a.args[0].terms
+                meets = own if alone else {t: k for t, k in own.items() if _exponents(t) & set(m.expo.terms)}
+                if meets:
+                    forms, beside = poly.forms, m.without(a)
+                    apart = forms.poly({t: k for t, k in own.items() if t not in meets})
+                    poly, found = poly - forms.term(m, c) + forms.poly(meets).times(beside, c), True
+                    if apart.terms:
+                        n, k = as_factor(apart)
+                        poly = poly + forms.term(beside * n, c * k)
                     break
             if found:
                 break
     return poly
+
+
+def _exponents(m: Mono) -> frozenset[Mono]:
+    return exponents(m.forms.term(m))
 
 
 def as_factor(poly: Poly) -> tuple[Mono, Rational]:

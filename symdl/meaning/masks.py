@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdl.expr import Expr, make
+from symdl.expr import Expr, constant, make
 from symdl.meaning.cancellation import simplify
+from symdl.meaning.exclusion import PICKS
 from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import (
     ELEMENTWISE,
@@ -27,7 +28,7 @@ from symdl.meaning.index_maps import (
 from symdl.meaning.normal_form import Atom, Forms, Mono, Poly, exponents, joined, stripped
 from symdl.meaning.rationals import Rational, quotient
 from symdl.ops.declare import spread
-from symdl.ops.elementwise import CAST, cast, eq, where
+from symdl.ops.elementwise import CAST, cast, eq, maximum, minimum, where
 from symdl.ops.extents import expr_of
 from symdl.ops.indexing import GATHER, wrapped
 from symdl.ops.shaping import IOTA
@@ -39,11 +40,17 @@ from symdl.types import Extent, Shape
 class Hit:
     """A condition that is true at one place of the last axis: where the index along it is the label.
 
-    certain: the label was read by a gather, so it lies inside the axis; a one-hot row may be all 0.
+    inside: whether the label lies inside the axis, its last axis kept as 1; None where that is certain, since the label
+    was read by a gather. A one-hot row may be all 0. at: the label, or 0 where it lies outside.
     """
 
     label: Expr
-    certain: bool
+    at: Expr
+    inside: Expr | None
+
+    def picks(self, label: Expr) -> bool:
+        """Whether an entry picked by a label is the one that is hit, if any is."""
+        return label is self.label or label is self.at
 
 
 def hit_of(condition: Expr) -> Hit | None:
@@ -61,8 +68,16 @@ def hit_of(condition: Expr) -> Hit | None:
                 continue
             own = cast(wide.inputs[0], label.type.dtype)
         raw = unwrapped(own, index)
-        return Hit(own if raw is None else raw, raw is not None)
+        return uncertain(own, index.type.shape[-1]) if raw is None else Hit(raw, raw, None)
     return None
+
+
+def uncertain(label: Expr, extent: Extent) -> Hit:
+    """The hit of a label that may lie outside of an axis."""
+    first, last = (cast(e, label.type.dtype) for e in (constant(0), expr_of(extent - 1)))
+    at = minimum(maximum(label, first), last)
+    kept = spread(eq(at, label), (*label.type.shape, 1), tuple(range(label.type.ndim)))
+    return Hit(label, at, settled(kept))
 
 
 def unwrapped(label: Expr, index: Expr) -> Expr | None:
@@ -108,14 +123,12 @@ def assume(poly: Poly, condition: Expr, holds: bool) -> Poly:
         if hit is not None and (whole := whole_of(a, hit.label)) is not None:
             return whole
         if a.op == "where":
-            if a.param is condition:
+            if a.param is condition or (hit is not None and a.param is hit.inside):
                 return assume(a.args[0 if holds else 1], condition, holds)
             return chosen(a.param, assume(a.args[0], condition, holds), assume(a.args[1], condition, holds))
         if hit is not None:
-            if a.op == "pick" and a.param is hit.label:
+            if a.op == "pick" and hit.picks(a.param):
                 return assume(a.args[0], condition, holds)
-            if a.op == "sum" and a.param == (-1,) and _is_mask_of(a.args[0], condition):
-                return forms.one
         if a.op in ELEMENTWISE:
             args = tuple(assume(p, condition, holds) for p in a.args)
             return args[0] if a.op == "sum_of" else forms.function(a.op, *args, param=a.param)
@@ -125,11 +138,6 @@ def assume(poly: Poly, condition: Expr, holds: bool) -> Poly:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
-def _is_mask_of(body: Poly, condition: Expr) -> bool:
-    a = body.atom
-    return a is not None and a.op == "where" and a.param is condition and a.args[0].number == 1 and not a.args[1].terms
-
-
 def _mentions(poly: Poly, condition: Expr, hit: Hit | None) -> bool:
     """Whether knowing the condition could change anything."""
     memo, key = poly.forms.memo, ("mentions", poly, condition, hit)
@@ -137,8 +145,8 @@ def _mentions(poly: Poly, condition: Expr, hit: Hit | None) -> bool:
         memo[key] = any(
             _mentions(m.expo, condition, hit)
             or any(
-                (a.op == "where" and a.param is condition)
-                or (hit is not None and a.op == "pick" and a.param is hit.label)
+                (a.op == "where" and (a.param is condition or (hit is not None and a.param is hit.inside)))
+                or (hit is not None and a.op == "pick" and hit.picks(a.param))
                 or (hit is not None and whole_of(a, hit.label) is not None)
                 or any(_mentions(p, condition, hit) for p in a.args)
                 for a in m.factors
@@ -324,13 +332,16 @@ def picked(poly: Poly, label: Expr) -> Poly:
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
+PICKS.append(picked)
+
+
 def _pick_atom(forms: Forms, a: Atom, label: Expr) -> Poly:
     if not a.shape or a.shape[-1] == 1:
         return forms.of_atom(a)
     if a.op in ELEMENTWISE:
         if a.op == "where":
             hit = hit_of(a.param)
-            if hit is not None and hit.label is label:
+            if hit is not None and hit.picks(label):
                 return picked(a.args[0], label)
             args = tuple(picked(p, label) for p in a.args)
             condition = (
@@ -360,7 +371,7 @@ def dropped_last(poly: Poly, rank: int) -> Poly:
 
 
 def summed_mask(body: Poly) -> Poly | None:
-    """sum(where(hit, u, 0)) along the last axis as u at the label, where the label surely lies inside."""
+    """sum(where(hit, u, 0)) along the last axis as u at the label, or 0 where that lies outside."""
     if not body.single:
         return None
     m, c = body.single
@@ -368,7 +379,16 @@ def summed_mask(body: Poly) -> Poly | None:
     if w is None or len(m.factors) != 1 or m.expo.terms or w.args[1].terms:
         return None
     hit = hit_of(w.param)
-    return picked(w.args[0], hit.label).scale(c) if hit is not None and hit.certain else None
+    if hit is None or (hit.inside is not None and not _has_places(w.param)):
+        return None
+    one = picked(w.args[0], hit.at)
+    return (one if hit.inside is None else chosen(hit.inside, one, body.forms.zero)).scale(c)
+
+
+def _has_places(condition: Expr) -> bool:
+    """Whether a label's condition has rows, and places in each: of none nothing can be read."""
+    extent = condition.type.shape[-1]
+    return condition.type.ndim > 1 and isinstance(extent, int) and extent > 0
 
 
 def extent_form(forms: Forms, extent: Extent, dtype: str) -> Poly:

@@ -88,11 +88,11 @@ class Atom:
 
     @once
     def nonneg(self) -> bool:
-        if self.op in ("abs", "softplus", "others", "erfc", "erfcx"):
+        if self.op in ("abs", "softplus", "erfc", "erfcx"):
             return True
         if self.op == "leaf":
             return lower_of(self.param) >= 0
-        if self.op in ("sum_of", "sum", "max", "view", "pick"):
+        if self.op in ("sum_of", "sum", "max", "others", "view", "pick"):
             return self.args[0].nonneg
         if self.op == "pow":
             return self.args[0].nonneg

@@ -15,9 +15,10 @@ from typing import Any
 
 from symdl.expr import VARIABLE, Expr, building
 from symdl.meaning.bounds import between
-from symdl.meaning.cancellation import Term, grown, near_log
+from symdl.meaning.cancellation import grown, near_log
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.exactness import Known
+from symdl.meaning.exclusion import Term
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.guards import Guards
 from symdl.meaning.logarithms import is_shifted_sum

@@ -7,8 +7,9 @@ there, and is A - B where it cannot cancel. `written_terms` chooses for one term
 from __future__ import annotations
 
 from symdl.expr import Expr
-from symdl.meaning.cancellation import Term, combine, known_difference, logistic, near_log, over, simplify
+from symdl.meaning.cancellation import combine, known_difference, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
+from symdl.meaning.exclusion import Term
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import stretched
 from symdl.meaning.masks import assume, masked

@@ -12,7 +12,6 @@ from symdl.meaning.logarithms import logarithm
 from symdl.meaning.masks import (
     chosen,
     extent_form,
-    hit_of,
     masked,
     product,
     summed_column,
@@ -76,9 +75,14 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
         out = reduce_sum(reading, turned, Place(tuple(order)).apply(x), (-1,))
         return viewed(out, Place(tuple(order.index(k) for k in range(rank))), rank)
     m, c = as_factor(poly)
-    if len(m.factors) == 1 and not m.expo.terms and (w := masked(m)) and hit_of(w.param) and w.args[0].single:
-        held = w.args[0].single[0]  # what is the same all along the axis leaves the label's mask
-        constant = forms.mono(forms.zero, {a: p for a, p in held.factors.items() if not varies(a.shape, axes)})
+    w = masked(m) if len(m.factors) == 1 and not m.expo.terms else None
+    if w is not None and not any(varies(w.param.type.shape, (k,)) for k in axes):  # the mask of whole rows
+        return chosen(w.param, *(reduce_sum(reading, u.scale(c), x, axes) for u in w.args))
+    if w is not None and w.args[0].single and not w.args[1].terms:
+        held = w.args[0].single[0]  # what is the same all along the axis leaves the mask
+        along = forms.poly({t: k for t, k in held.expo.terms.items() if varies(t.shape, axes)})
+        still = {a: p for a, p in held.factors.items() if not varies(a.shape, axes)}
+        constant = forms.mono(held.expo - along, still)
         if not constant.bare:
             mask = chosen(w.param, forms.term(held * constant**-1), forms.zero)
             return product(forms.term(constant), reduce_sum(reading, mask.scale(c), x, axes))
