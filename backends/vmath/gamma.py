@@ -17,7 +17,7 @@ from symdl.backends.vmath.forms import (
     two_sum,
 )
 from symdl.backends.vmath.logarithm import log
-from symdl.backends.vmath.power import log_pair
+from symdl.backends.vmath.logarithm_pairs import as_normal, log_pair
 from symdl.backends.vmath.trigonometric import cos_parts, sin_parts
 
 # log Gamma(2 + d)/d on [-0.75, 0.5], Chebyshev, relative error 6e-18
@@ -137,7 +137,7 @@ def _gammaln(b: Builder, x: Reg) -> Reg:
     product = b.select(b.compare("eq", n, 0.0), b.mul(first, b.add(size, 1.0)), product)
     large = b.compare("ge", size, 7.5)
     ordinary = b.and_(b.compare("gt", size, 0.0), b.compare("lt", size, float("inf")))
-    log_high, log_low = log_pair(b, b.select(ordinary, b.select(large, size, product), 1.0))
+    log_high, log_low = log_pair(b, *as_normal(b, b.select(ordinary, b.select(large, size, product), 1.0)))
     # below 7.5
     g, g_low = two_product(b, d, steady_polynomial(b, d, GAMMALN))
     sign = b.select(b.compare("lt", n, 2.0), b.const(-1.0, "float64"), 1.0)

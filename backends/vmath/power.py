@@ -7,34 +7,18 @@ from symdl.backends.vmath.arithmetic import floor
 from symdl.backends.vmath.exponential import exp_pair
 from symdl.backends.vmath.forms import (
     FORMAT,
-    Pair,
     any_lane,
     biased_power,
     clamp,
-    divide_pairs,
-    fast_two_sum,
     merge,
     nearest,
     outlined,
     polynomial,
     two_product,
 )
-from symdl.backends.vmath.logarithm import normalized, short_log2
+from symdl.backends.vmath.logarithm import SMALLEST_NORMAL, short_log2
+from symdl.backends.vmath.logarithm_pairs import as_normal, log_pair
 
-# ln 2 = high + low; the first has 42 bits, so that its product with an exponent is exact
-LN2_PARTS = (0.6931471805598903, 5.497923018708371e-14)
-# 2 artanh(s) = 2s + s^3 (2/3 + s^2 P(s^2)): P on [0, 0.0295], minimax, error relative to the logarithm: 7.3e-23
-TWO_THIRDS = (0.6666666666666666, 3.700743415417188e-17)
-TAIL = (
-    0.3999999999999998,
-    0.28571428571445157,
-    0.22222222217525156,
-    0.1818181887170663,
-    0.1538455677575175,
-    0.13336321093544262,
-    0.11674743721557537,
-    0.11989637560077683,
-)
 # 2^f on |f| <= 1/2, minimax, relative error 4.1e-11
 EXP2 = (
     0.9999999999613848,
@@ -48,58 +32,62 @@ EXP2 = (
 )
 
 
-def log_pair(b: Builder, x: Reg) -> Pair:
-    """log x for a finite x > 0 as a pair, relative error about 2^-66. Float64."""
-    k, m = normalized(b, x)
-    f = b.sub(m, 1.0)  # exact
-    g, g_low = fast_two_sum(b, b.const(2.0, "float64"), f)
-    s, s_low = divide_pairs(b, (f, b.const(0.0, "float64")), (g, g_low))
-    z, z_low = two_product(b, s, s)
-    z_low = b.fma(b.add(s, s), s_low, z_low)
-    q, q_low = fast_two_sum(b, b.const(TWO_THIRDS[0], "float64"), b.mul(z, polynomial(b, z, TAIL)))
-    cube, cube_low = two_product(b, s, z)
-    cube_low = b.add(cube_low, b.fma(s, z_low, b.mul(s_low, z)))
-    high, low = two_product(b, cube, q)
-    low = b.add(low, b.fma(cube, b.add(q_low, TWO_THIRDS[1]), b.mul(cube_low, q)))
-    # k ln 2 + 2s + (high, low): the first product is exact and, for k != 0, the largest
-    total, rest = fast_two_sum(b, b.mul(k, LN2_PARTS[0]), b.add(s, s))
-    total, more = fast_two_sum(b, total, high)
-    rest = b.add(b.add(rest, more), b.add(low, b.fma(s_low, 2.0, b.mul(k, LN2_PARTS[1]))))
-    return fast_two_sum(b, total, rest)
-
-
-def _accurate(b: Builder, x: Reg, y: Reg) -> Reg:
-    """x^y for float64, x >= 0 or infinite, with log x as a pair."""
-    zero, endless = b.compare("eq", x, 0.0), b.compare("eq", x, float("inf"))
-    high, low = log_pair(b, x)
-    high = b.select(zero, float("-inf"), b.select(endless, b.const(float("inf"), "float64"), high))
+def _accurate(b: Builder, x: Reg, y: Reg, shift: Reg) -> Reg:
+    """(2^shift x)^y for float64, x > 0 a normal number, with log x as a pair."""
+    high, low = log_pair(b, x, shift)
     product, error = two_product(b, high, y)
     return exp_pair(b, product, b.fma(low, y, error))
 
 
 def _plain(b: Builder, x: Reg, y: Reg) -> Reg:
-    """The same for float32 in float64: 29 spare bits make up for |y log2 x| <= 150."""
+    """x^y for float32 x > 0, in float64: 29 spare bits make up for |y log2 x| <= 150."""
     x, y = b.convert("fpext", x, "float64"), b.convert("fpext", y, "float64")
-    zero, endless = b.compare("eq", x, 0.0), b.compare("eq", x, float("inf"))
-    logarithm = short_log2(b, x)
-    logarithm = b.select(zero, float("-inf"), b.select(endless, b.const(float("inf"), "float64"), logarithm))
-    exponent = clamp(b, b.mul(logarithm, y), -160.0, 130.0)
+    exponent = clamp(b, b.mul(short_log2(b, x), y), -160.0, 130.0)
     n, word = nearest(b, exponent, offset=FORMAT["float64"].bias)
     value = b.mul(polynomial(b, b.sub(exponent, n), EXP2), biased_power(b, word))
     return b.convert("fptrunc", value, "float32")
 
 
 def _pow(b: Builder, x: Reg, y: Reg) -> Reg:
-    """|x|^y, whose zeros and infinities are those of e^(y log|x|), then what C99 says of signs, NaN and the number 1."""
+    """x^y of ordinary numbers x > 0; others are brought among these first, and afterwards C99 is asked."""
+    least = SMALLEST_NORMAL["float64"] if x.dtype == "float64" else 2.0**-149
+    ordinary = b.and_(b.compare("ge", x, least), b.compare("lt", x, float("inf")))
+    ordinary = b.and_(ordinary, b.compare("lt", b.fabs(y), float("inf")))
+    others = any_lane(b, b.not_(ordinary))
+    b.line(f"br i1 {others.text}, label %other, label %main")
+    b.label("other")
     size = b.fabs(x)
-    result = (_accurate if x.dtype == "float64" else _plain)(b, size, y)
-    # 1^inf, and x^0 for x of 0 or infinity, where the product with the logarithm is 0 times infinity
-    result = b.select(b.compare("eq", size, 1.0), b.const(1.0, x.dtype), result)
+    base = b.select(b.and_(b.compare("gt", size, 0.0), b.compare("lt", size, float("inf"))), size, 1.0)
+    shift = nothing = b.const(0.0, x.dtype)
+    if x.dtype == "float64":
+        base, shift = as_normal(b, base)
+    b.line("br label %main")
+    b.label("main")
+    base = merge(b, x.dtype, (x, "entry"), (base, "other"))
+    if x.dtype == "float64":
+        result = _accurate(b, base, y, merge(b, x.dtype, (nothing, "entry"), (shift, "other")))
+    else:
+        result = _plain(b, base, y)
+    b.line(f"br i1 {others.text}, label %special, label %done")
+    b.label("special")
+    special = _special(b, x, y, result)
+    b.line("br label %done")
+    b.label("done")
+    return merge(b, x.dtype, (result, "main"), (special, "special"))
+
+
+def _special(b: Builder, x: Reg, y: Reg, power: Reg) -> Reg:
+    """x^y, whose size is this power if |x| is neither 0 nor infinite: what C99 says of these, signs, NaN and the number 1."""
+    size, infinity = b.fabs(x), float("inf")
+    grows, none = b.compare("gt", y, 0.0), b.const(0.0, x.dtype)
+    result = b.select(b.compare("eq", size, 0.0), b.select(grows, none, infinity), power)
+    result = b.select(b.compare("eq", size, infinity), b.select(grows, infinity, none), result)
+    result = b.select(b.compare("eq", size, 1.0), 1.0, result)  # 1^inf
     half = b.mul(y, 0.5)
     whole, even = b.compare("eq", floor(b, y), y), b.compare("eq", floor(b, half), half)
     odd = b.and_(whole, b.not_(even))
     result = b.select(odd, b.copysign(result, x), result)
-    undefined = b.and_(b.and_(b.compare("lt", x, 0.0), b.compare("gt", x, float("-inf"))), b.not_(whole))
+    undefined = b.and_(b.and_(b.compare("lt", x, 0.0), b.compare("gt", x, -infinity)), b.not_(whole))
     undefined = b.or_(undefined, b.compare("uno", x, y))
     result = b.select(undefined, float("nan"), result)
     return b.select(b.or_(b.compare("eq", y, 0.0), b.compare("eq", x, 1.0)), 1.0, result)

@@ -16,7 +16,7 @@ from math import log as log_of
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial, with_sign
 from symdl.backends.vmath.registers import in_parts, scaled
-from symdl.backends.wide import registers
+from symdl.backends.vmath.sixteen import of_sixteen
 
 PREFIX = "brief_"
 STEPS = 16
@@ -39,7 +39,7 @@ def _parts(b: Builder, x: Reg, factor: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]
     r = b.fma(n, -UNIT / factor, x)  # times factor it is less than half a step
     terms = [c * factor ** (k + 2) for k, c in enumerate(SERIES)]
     g = b.fma(b.mul(r, r), polynomial(b, r, terms), r if factor == 1.0 else b.mul(r, factor))
-    return n, word, registers.of_sixteen(b, "sixteenths", TABLE, word), g
+    return n, word, of_sixteen(b, "sixteenths", TABLE, word), g
 
 
 def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
@@ -56,8 +56,8 @@ def log(b: Builder, x: Reg) -> Reg:
     place = b.lshr(bits, form.fraction - STEPS.bit_length() + 1)
     k = b.sub(b.unbits(b.add(b.lshr(bits, form.fraction), form.magic_bits)), form.magic + form.bias)
     m = b.unbits(b.or_(b.and_(bits, (1 << form.fraction) - 1), form.bias << form.fraction))
-    r = b.fma(m, registers.of_sixteen(b, "reciprocals_of_sixteen", RECIPROCALS, place), -1.0)
-    near = b.fma(k, LN2, registers.of_sixteen(b, "logarithms_of_sixteen", LOGARITHMS, place))
+    r = b.fma(m, of_sixteen(b, "reciprocals_between", RECIPROCALS, place), -1.0)
+    near = b.fma(k, LN2, of_sixteen(b, "logarithms_between", LOGARITHMS, place))
     return b.add(near, b.fma(b.mul(r, r), polynomial(b, r, LOG_SERIES), r))
 
 

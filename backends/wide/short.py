@@ -26,7 +26,8 @@ from symdl.backends.vmath.forms import (
     two_sum,
 )
 from symdl.backends.vmath.registers import in_parts, scaled
-from symdl.backends.wide import numbers, registers, tables
+from symdl.backends.vmath.sixteen import of_sixteen
+from symdl.backends.wide import numbers, tables
 
 PREFIX = "short_"
 SERIES = tuple(1 / factorial(k) for k in range(3, 7))  # (e^r - 1 - r - r^2/2)/r^3
@@ -52,7 +53,7 @@ def _step(b: Builder, word: Reg) -> Pair:
         return high, low
     places = (b.lshr(word, 4),) * 2 + (word,) * 2
     named = zip(("steep_high", "steep_low", "flat_high", "flat_low"), tables.factors(), places, strict=True)
-    steep, steep_low, flat, flat_low = (registers.of_sixteen(b, *one) for one in named)
+    steep, steep_low, flat, flat_low = (of_sixteen(b, *one) for one in named)
     high, error = two_product(b, steep, flat)
     return high, b.fma(steep, flat_low, b.fma(steep_low, flat, error))
 

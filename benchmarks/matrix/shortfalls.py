@@ -11,8 +11,6 @@ DEARER = 1.25  # times as long as plain, from which on it is the digits that cos
 CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E2 chain*", "peers whose tanh is right are counted only; without, their formula is shorter"),
     (BY_PEER, "E2 sum of two*", "memory: whose output happens to lie in pages that are there already"),
-    (BY_PEER, "E3 pow float64", "140 instructions for 8 numbers: the logarithm is right to 2^-66 by series and a division, NumPy's has tables in registers"),
-    (BY_PEER, "E3 pow float32", "logarithm and exponential are float64: two registers for 16 numbers"),
     (BY_PEER, "E3 sin float64", "what is left of an angle has two limbs, found in 24 operations: near multiples of pi it is right, too"),
     (BY_PEER, "E3 tanh float32", "a series near 0 and an exponential with a division elsewhere, both computed for all"),
     (BY_PEER, "E4 sum *", "float32 is added up as float64: twice the additions, where memory is not the bound"),
@@ -23,6 +21,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E4 softmax * axis 0", "largest, sum and quotient are passes over all rows, not over columns that stay in a cache"),
     (BY_PEER, "E4 softmax *", "float32 is added up as float64: a fifth of the time of a row that lies in a cache"),
     (BY_PEER, "E4 var 3x1000000 axis 0", "sums are float64: with max in their place it takes half to four fifths of the time"),
+    (BY_PEER, "E4 logsumexp 3x*", "three exponentials and a logarithm a result, in float64: a few terms in float32 would be 4 ulp off where they cancel"),
     (BY_PEER, "E4 logsumexp *", "how often the largest occurs is a second sum, so that log1p keeps the digits near 1; sums are float64"),
     (BY_PEER, "E4 gather*", "rows are copied by vectors of one loop, the peers' by memmove"),
     (BY_PEER, "E5 *x*x*", "too few rows or columns for whole tiles: the peers' kernels are for other shapes"),

@@ -4,17 +4,21 @@ the same bits.
 
 from __future__ import annotations
 
-from symdl.backends.builder import Builder, Reg, hexadecimal
-from symdl.backends.vmath.registers import INTRINSIC, in_parts, joined, parts
-from symdl.backends.wide import tables
+import struct
 
-LANES = 8
+from symdl.backends.builder import Builder, Reg, hexadecimal
+from symdl.backends.vmath.forms import lookup
+from symdl.backends.vmath.registers import INTRINSIC, in_parts, joined, parts
+
+LANES, STEPS = 8, 16
 
 
 def of_sixteen(b: Builder, name: str, numbers: tuple[float, ...], index: Reg) -> Reg:
     """numbers[index mod 16], per lane. name: of the table, where it lies in memory."""
     if not in_parts(b):
-        return tables.lookup(b, tables.table(b, name, numbers), b.and_(index, 15), 1, 1)[0]
+        words = ", ".join(f"i64 {struct.unpack('<q', struct.pack('<d', x))[0]}" for x in numbers)
+        b.declarations.add(f"@symdl_{name}_of_sixteen = internal constant [{STEPS} x i64] [{words}]")
+        return b.unbits(lookup(b, f"symdl_{name}_of_sixteen", b.and_(index, STEPS - 1)))
     texts = [f"double {hexadecimal(x, 'float64')}" for x in numbers]
     first, second = (f"<8 x double> <{', '.join(half)}>" for half in (texts[:LANES], texts[LANES:]))
     function = f"{INTRINSIC}vpermi2var.pd.512"
