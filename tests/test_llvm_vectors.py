@@ -52,6 +52,38 @@ def test_running_totals_of_whole_vectors(dtype: str, primitive: str, rng: np.ran
             np.testing.assert_allclose(array, expected[name], rtol=1e-5 if dtype == "float32" else 1e-13)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_what_is_left_is_taken_once(dtype: str, step: int, rng: np.random.Generator) -> None:
+    """Of floats that are picked out of a row, and of what is computed in place after them."""
+    x, y, out = View("x", dtype, (n,), (step,), 0), v("y", dtype=dtype), v("o", n, dtype=dtype)
+    picked = Store(out, (i,), apply("maximum", apply("mul", at(x, i), at(y), dtype=dtype), at(x, i), dtype=dtype))
+    again = Store(out, (i,), apply("tanh", at(out, i), dtype=dtype))
+    made = program(
+        [
+            buffer("x", "input", n, step, dtype=dtype),
+            buffer("y", "input", dtype=dtype),
+            buffer("o", "output", n, dtype=dtype),
+        ],
+        Kernel((For(I, n, (picked,)), For(I, n, (again,)))),
+    )
+    executable, half = CPU.compile(made), np.asarray(0.5, dtype)
+
+    def found(x: Any) -> Any:
+        status, (array,) = executable.execute(executable.bind([x, half]))
+        assert status == 0
+        return array
+
+    rows = rng.normal(size=(70, step)).astype(dtype)
+    rows[::7] = np.nan
+    most = found(rows)
+    for size in range(70):
+        np.testing.assert_array_equal(found(rows[:size].copy()), most[:size])
+    with np.errstate(invalid="ignore"):
+        expected = np.tanh(np.maximum(rows[:, 0] * half, rows[:, 0]))
+    np.testing.assert_allclose(most, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8"])
 def test_whole_vectors_and_what_is_left(dtype: str, rng: np.random.Generator) -> None:
     x, y, out = v("x", n, dtype=dtype), v("y", n * 3, dtype=dtype), v("o", n, dtype=dtype)

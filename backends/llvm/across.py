@@ -34,6 +34,7 @@ INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail"
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
 MASKED = 32  # bytes of vectors, from which on machines load and store some lanes of them
+LONG = 64  # bytes of vectors, from which on what is left of a loop is worth one more
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
 
@@ -139,6 +140,7 @@ class AcrossWriter(DrawWriter):
 
     in_stretches = True
     mask = ""  # which lanes are loaded and stored, where not all are
+    left = ""  # how many rounds they are, where rounds are of a loop that is taken by vectors
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
@@ -238,21 +240,39 @@ class AcrossWriter(DrawWriter):
         self.forget(changed_in(loop.body))
 
     def masks(self, loop: For, plan: Plan) -> bool:
-        """Where numbers of two limbs are added up: one by one, each addition would wait for thirteen."""
-        if self.target.vector_bytes < MASKED or not plan.sums or plan.running or plan.choice is not None:
-            return False
-        if not any(s.dtype in WIDE for s in plan.sums.values()) or self.attempt(loop) is not None:
-            return False
-        if not all(isinstance(s, Local | Assign) for s in loop.body) or any(s.ordered for s in plan.sums.values()):
+        """Where numbers of two limbs are added up: one by one, each addition would wait for thirteen. And where vectors are so
+        long that much is left over, of loops that store floats side by side: rows of images are shorter than a vector."""
+        if (
+            self.target.vector_bytes < MASKED
+            or plan.running
+            or plan.choice is not None
+            or self.attempt(loop) is not None
+        ):
             return False
         items = list(walk(*loop.body))
-        return all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items) and all(
+        if not all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items):
+            return False
+        steps: tuple[int, ...] = (0, 1)
+        if plan.sums:
+            if not any(s.dtype in WIDE for s in plan.sums.values()) or any(s.ordered for s in plan.sums.values()):
+                return False
+            if not all(isinstance(s, Local | Assign) for s in loop.body):
+                return False
+        else:
+            if self.target.vector_bytes < LONG or not self.leaves_some(loop, plan):
+                return False
+            steps = tuple(range(self.close + 1))
+        return all(
             all(isinstance(i, Extent) for i in x.at)
             and x.view.dtype in ("float32", "float64")
-            and slope(place_of(x.view, x.at), loop.index) in (0, 1)
+            and slope(place_of(x.view, x.at), loop.index) in (steps if isinstance(x, Load) else (1,))
             for x in items
-            if isinstance(x, Load)
+            if isinstance(x, Load | Store)
         )
+
+    def leaves_some(self, loop: For, plan: Plan) -> bool:
+        """Whether whole vectors may not be all of a loop."""
+        return loop is self.spread or not isinstance(loop.extent, int) or loop.extent % plan.lanes != 0
 
     def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
         opened = self.open_loop(end, start, plan.lanes)
@@ -261,8 +281,9 @@ class AcrossWriter(DrawWriter):
         self.own, self.index = {}, loop.index
         self.take(plan.lanes)
         self.mask = self.lanes_before(end, opened.index, plan.lanes)
+        self.left = self.arithmetic("sub", end, opened.index)
         self.vector_round(loop, plan, partial)
-        self.mask = ""
+        self.mask = self.left = ""
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
@@ -307,6 +328,15 @@ class AcrossWriter(DrawWriter):
         self.nests.pop()
         self.close_loop(opened)
         self.forget(changed_in(loop.body))
+
+    def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
+        whole = self.mask
+        if whole:  # up to the last element that is picked
+            reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
+            self.mask = self.lanes_before(reach, "0", self.lanes)
+        found = super().load_part(place, dtype, start, step)
+        self.mask = whole
+        return found
 
     def load_vector(self, place: str, dtype: str, align: int) -> Reg:
         if not self.mask:

@@ -61,7 +61,7 @@ class VectorWriter(KernelWriter):
             self.forget(changed_in(statement.body))
             first, end = self.bounds(statement)
             if (wide := self.wider(statement, plan)) is not None:
-                first = self.whole_vectors(statement, wide, first, end)
+                first = self.whole_vectors(statement, wide, first, end, last=False)
             if plan.choice is not None:
                 first = self.best_of_vectors(statement, plan, plan.choice, first, end)
             else:
@@ -97,8 +97,9 @@ class VectorWriter(KernelWriter):
         self.line(f"call void @{name}(ptr {place}, i8 0, {self.word} {bytes_}, i1 false)")
         self.forget({("buffer", store.view.buffer)})
 
-    def whole_vectors(self, loop: For, plan: Plan, first: str, end: str) -> str:
-        """The loop over all whole vectors of iterations from first on; returns the register with the place where they end."""
+    def whole_vectors(self, loop: For, plan: Plan, first: str, end: str, last: bool = True) -> str:
+        """The loop over all whole vectors of iterations from first on; returns the register with the place where they end.
+        last: no shorter vectors come after these."""
         partial = {
             s.variable: self.partial_sum(s, plan.lanes, s.variable in plan.running)
             for s in plan.sums.values()
@@ -118,7 +119,7 @@ class VectorWriter(KernelWriter):
         self.nests.pop()
         self.close_loop(opened)
         left = self.after_whole(first, end, step)
-        if self.masks(loop, plan):
+        if last and self.masks(loop, plan):
             self.masked_round(loop, plan, partial, left, end)
             self.finish_sums(plan, partial, first, end, True)
         elif partial:
@@ -508,7 +509,7 @@ class VectorWriter(KernelWriter):
         found = ""
         for start in starts:
             place = self.element(first, view.dtype, str(start)) if start else first
-            one = self.emit(f"load {vector}, {self.typed(place)}, align {ITEM_BYTES[view.dtype]}", view.dtype).text
+            one = self.load_part(place, view.dtype, start, step).text
             inside = [start <= k * step < start + lanes for k in range(lanes)]
             if found:
                 order = ", ".join(f"i32 {lanes + k * step - start if inside[k] else k}" for k in range(lanes))
@@ -518,6 +519,10 @@ class VectorWriter(KernelWriter):
                 rhs = f"shufflevector {vector} {one}, {vector} poison"
             found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", view.dtype).text
         return Reg(found, view.dtype)
+
+    def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
+        """Neighbours in memory, of which those that lie `start` places behind the first element, and `step` apart, are picked."""
+        return self.load_vector(place, dtype, ITEM_BYTES[dtype])
 
     def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:
         """Store one element per iteration."""
