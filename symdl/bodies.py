@@ -170,25 +170,27 @@ def with_bodies(node: Expr, change: Callable[[Body], Body]) -> Expr:
     return make(node.op, node.inputs, **params)
 
 
-def every_node(*roots: Expr) -> Iterator[Expr]:
+def every_node(*roots: Expr) -> list[Expr]:
     """Every node once, those inside bodies too, before the node that holds them."""
-    seen: set[Expr] = set()
-    stack: list[tuple[Iterator[Expr], Expr | None]] = [(topological(*roots), None)]
+    nodes = topological(*roots)
+    if not any(n.op.kind == "control" for n in nodes):
+        return nodes
+    found: dict[Expr, None] = {}
+    stack: list[tuple[Iterator[Expr], Expr | None]] = [(iter(nodes), None)]
     while stack:
-        nodes, holder = stack[-1]
-        for node in nodes:
-            if node in seen:
+        inner, holder = stack[-1]
+        for node in inner:
+            if node in found:
                 continue
             if node.op.kind == "control" and (bodies := bodies_of(node)):
-                stack.append((topological(*(o for b in bodies for o in b.outputs)), node))
+                stack.append((iter(topological(*(o for b in bodies for o in b.outputs))), node))
                 break
-            seen.add(node)
-            yield node
+            found[node] = None
         else:
             stack.pop()
-            if holder is not None and holder not in seen:
-                seen.add(holder)
-                yield holder
+            if holder is not None:
+                found.setdefault(holder)
+    return list(found)
 
 
 def is_single(node: Expr) -> bool:

@@ -15,7 +15,7 @@ from symdl.types import TensorType
 def lifted(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """The roots, branches taking from outside what is computed there anyway. Only after stage 3: no formula is cut in two
     that the algebra should see whole."""
-    order = list(topological(*roots))
+    order = topological(*roots)
     if not any(n.op is IF for n in order):
         return list(roots)
     outside = set(order)

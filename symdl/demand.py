@@ -29,7 +29,7 @@ def demanded(
 ) -> dict[Expr, Places]:
     """The elements of all nodes below that the wanted elements are computed from."""
     found: dict[Expr, Places] = dict(wanted)
-    for n in reversed(list(topological(*wanted))):
+    for n in reversed(topological(*wanted)):
         for k, i in enumerate(n.inputs):
             if i in shapes:
                 more = _places(n, k, found.get(n), shapes, sizes)

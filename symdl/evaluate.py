@@ -101,7 +101,7 @@ class Evaluation:
         if key not in self.orders:
             counts = [n for n in levels(*outputs) if n.op.kind == "counted"]  # they decide sizes of others
             made = expanded([*counts, *outputs])
-            self.orders[key] = made[len(counts) :], list(topological(*made))
+            self.orders[key] = made[len(counts) :], topological(*made)
         outputs, order = self.orders[key]
         for node in order:
             if node in env:

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -151,7 +151,7 @@ class Expr(Methods):
     params: Mapping[str, Any]
     type: Any  # TensorType, or Results
     facts: tuple[Fact, ...]
-    origins: set[Origin]  # side data: grows, is no part of identity
+    origins: frozenset[Origin]  # side data: grows (`come_from`), is no part of identity
     name: str | None  # side data: x.name = "images" is allowed
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -209,6 +209,7 @@ _OP, _INPUTS, _PARAMS, _TYPE, _FACTS, _ORIGINS, _NAME = (
 )
 _interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
 _lock = threading.RLock()
+NOWHERE: frozenset[Origin] = frozenset()  # one for all: most nodes are made while a function is compiled
 
 
 def _fill(
@@ -219,7 +220,7 @@ def _fill(
     _PARAMS(new, params)
     _TYPE(new, kind)
     _FACTS(new, facts)
-    _ORIGINS(new, set())
+    _ORIGINS(new, NOWHERE)
     _NAME(new, None)
 
 
@@ -278,8 +279,14 @@ def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
     with _lock:
         _interned[(op, (), tuple(sorted(params.items())))] = new
     if (line := user_line()) is not None:
-        new.origins.add(line)
+        come_from(new, [line])
     return new
+
+
+def come_from(expr: Expr, lines: Iterable[Any]) -> None:
+    """Note that an expression was made by these lines, too."""
+    with _lock:
+        _ORIGINS(expr, expr.origins.union(lines))
 
 
 def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
@@ -307,12 +314,12 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     origins = _tracing.origins
     if origins is None:
         line = user_line()
-        if line is not None:
-            expr.origins.add(line)
+        if line is not None and line not in expr.origins:
+            come_from(expr, [line])
     elif op.kind != "leaf":
         table = _tracing.table
         if table is None:
-            expr.origins.update(origins)
+            come_from(expr, origins)
         else:
             before = table.get(expr)
             table[expr] = origins if before is None else before | origins
@@ -433,22 +440,23 @@ def number_of(expr: Expr) -> Any:
 # ---- graphs ----
 
 
-def topological(*roots: Expr) -> Iterator[Expr]:
+def topological(*roots: Expr) -> list[Expr]:
     """Every node once, inputs before users. Iterative: deep graphs must not exhaust the stack."""
-    seen: set[Expr] = set()
+    found: dict[Expr, None] = {}  # no generator: a dozen passes over a graph begin with this
     stack = list(reversed(roots))
     while stack:
         node = stack[-1]
-        if node not in seen:
-            height = len(stack)
-            for i in reversed(node.inputs):
-                if i not in seen:
-                    stack.append(i)  # noqa: PERF401  # a comprehension is a call, at each node twice
-            if len(stack) > height:
-                continue
-            seen.add(node)
-            yield node
+        if node not in found:
+            if inputs := node.inputs:
+                height = len(stack)
+                for i in inputs[::-1]:
+                    if i not in found:
+                        stack.append(i)  # noqa: PERF401  # a comprehension is a call, at each node twice
+                if len(stack) > height:
+                    continue
+            found[node] = None
         stack.pop()
+    return list(found)
 
 
 def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
@@ -521,7 +529,7 @@ def substitute(roots: Sequence[Expr], values: Mapping[Expr, Expr]) -> list[Expr]
 
 def pack(roots: Sequence[Expr]) -> tuple[Any, ...]:
     """A graph as plain data in topological order, for pickling without recursion."""
-    order = list(topological(*roots))
+    order = topological(*roots)
     place = {n: k for k, n in enumerate(order)}
     rows = [
         (
@@ -560,7 +568,7 @@ def unpack_all(packed: tuple[Any, ...]) -> list[Expr]:
             node = make(OPS[op], tuple(made[i] for i in inputs), **ready)
         if name and not node.name:
             node.name = name
-        node.origins.update(map(tuple, origins))
+        come_from(node, map(tuple, origins))
         made.append(node)
     return [made[r] for r in roots]
 

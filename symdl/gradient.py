@@ -24,7 +24,7 @@ def pull(
 
     stop: nodes that count as constant. This, not grad, is the primitive of differentiation.
     """
-    nodes = list(topological(*outputs))
+    nodes = topological(*outputs)
     needed = set(wrt)  # nodes through which some w reaches the outputs
     for node in nodes:
         if node not in stop and any(i in needed for i in node.inputs):

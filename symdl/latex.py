@@ -94,7 +94,7 @@ def page(title: str, leaves: Sequence[Expr], rows: Sequence[tuple[str, Expr]]) -
 def equations(x: Expr) -> list[tuple[str, str]]:
     """(name, formula) of x and then of each part that has a name in it, the nearest first; x's name may be empty."""
     uses: dict[Expr, int] = {}
-    order = list(topological(x))
+    order = topological(x)
     for n in order:
         for i in n.inputs:
             uses[i] = uses.get(i, 0) + 1

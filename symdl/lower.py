@@ -58,7 +58,7 @@ class Memory:
         return self._codes[failure]
 
     def sources(self, *nodes: Expr) -> tuple[int, ...]:
-        return tuple(sorted({k for n in nodes for k in self.origins.get(n, ())}))
+        return tuple(sorted(set().union(*(self.origins.get(n, ()) for n in nodes))))
 
 
 def index(k: int) -> Extent:

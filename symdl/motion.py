@@ -225,7 +225,7 @@ class Motion:
 
     def keep_last(self) -> None:
         """No trace for states of which nothing but the last row is read."""
-        order = list(topological(*self.roots))
+        order = topological(*self.roots)
         users: dict[Expr, list[Expr]] = {}
         for n in order:
             for i in dict.fromkeys(n.inputs):
@@ -314,7 +314,7 @@ def ahead(loop: Loop, origins: Origins) -> None:
     """What is the same in all rounds, and products that need no state, become others and rows."""
     varying = dependent(loop.outputs, [*loop.rows, *loop.state_leaves])
     by_state = dependent(loop.outputs, loop.state_leaves)
-    order = list(topological(*loop.outputs))
+    order = topological(*loop.outputs)
     fixed = {n for n in order if n not in varying and n.inputs and n.op.kind != "position"}
     needs = dependent(loop.outputs, loop.others)  # made of what the loop is given, not of constants alone
     edge = {i: None for n in order if n not in fixed for i in n.inputs if i in fixed and i in needs}

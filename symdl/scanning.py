@@ -14,7 +14,7 @@ from symdl.bodies import argument, closed, dependent, moved
 from symdl.clock import Clock, ticking
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
-from symdl.expr import RESULT, VARIABLE, Expr, as_expr, described, results, topological
+from symdl.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results, topological
 from symdl.ops.counted import extent_from_data
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread, stacked
 from symdl.ops.elementwise import ne
@@ -268,7 +268,7 @@ def steps_of(n_steps: Any, given: Sequence[Sequenced], backwards: bool) -> tuple
 def stand_in(kind: TensorType, name: str, whole: Expr) -> Expr:
     """A leaf for a row of something, which comes from where that does."""
     leaf = argument(kind, name)
-    leaf.origins.update(whole.origins)
+    come_from(leaf, whole.origins)
     return leaf
 
 

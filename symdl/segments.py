@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symdl.compilation import Graph
-from symdl.expr import VARIABLE, Expr, building, levels, make, rebuilt, results, short
+from symdl.expr import VARIABLE, Expr, building, come_from, levels, make, rebuilt, results, short
 from symdl.inputs import Array
 from symdl.runs import Run, Way
 from symdl.types import Results, fresh_serial
@@ -56,7 +56,7 @@ def _leaf(result: Expr, node: Expr) -> Expr:
     with building(node.origins):
         leaf = make(VARIABLE, (), id=fresh_serial(), type=result.type)
     leaf.name = short(result, 2)
-    leaf.origins.update(node.origins)
+    come_from(leaf, node.origins)
     return leaf
 
 

@@ -109,7 +109,7 @@ def shadow(
     elements marked. exact: whether there is a shadow at all, or the run alone. known: what leaves are exactly, where that is
     not what their arrays hold. decides: whether exact numbers, not those of the run, say which branch is taken, which element
     is the largest and where a step lies."""
-    order = list(topological(*wanted))
+    order = topological(*wanted)
     shapes = shapes_of(order, sizes)
     out = Shadow(arithmetic, shapes, demanded(wanted, shapes, sizes), moved=[{} for _ in moves])
     walk = _Walk(out, dict(sizes), exact, known or {}, created, decides)
@@ -467,7 +467,7 @@ def _chosen(x: Array, at: Array, axis: Any) -> Array:
 
 def work(wanted: Mapping[Expr, Places], sizes: Mapping[Any, int]) -> float:
     """How many elements a shadow of these has, or what costs as much."""
-    order = list(topological(*wanted))
+    order = topological(*wanted)
     shapes = shapes_of(order, sizes)
     places = demanded(wanted, shapes, sizes)
     work = 0.0

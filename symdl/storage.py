@@ -209,8 +209,7 @@ def restored(
 ) -> SharedVariable:  # fmt: skip
     """A pickled shared variable: a new leaf, on the old one's symbols, by which the rest of its graph knows its sizes."""
     leaf = new_leaf(of, VARIABLE, id=fresh_serial(), type=kind)
-    leaf.origins.clear()
-    leaf.origins.update(tuple(line) for line in origins)  # type: ignore[misc]  # pairs, though pickled as lists
+    object.__setattr__(leaf, "origins", frozenset(map(tuple, origins)))  # pairs, though pickled as lists
     own = value if value.flags.carray else np.array(value, order="C")
     _enter(leaf)
     return _filled(leaf, own, name, borrow=False)

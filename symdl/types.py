@@ -425,8 +425,8 @@ class Results:
 
 def broadcast(name: str, shapes: Sequence[Shape]) -> tuple[Shape, tuple[Fact, ...]]:
     """Align at the right; a known extent of 1 stretches. An unknown axis never does: it must equal its peers."""
-    first = shapes[0] if shapes else ()
-    if all(s == first for s in shapes):
+    first = next(filter(None, shapes), ())
+    if all(not s or s == first for s in shapes):
         return first, ()
     out: list[Extent] = []
     facts: list[Fact] = []

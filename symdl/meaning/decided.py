@@ -33,7 +33,7 @@ TOTAL = PASSING | {
 
 def decided(roots: Sequence[Expr], origins: Origins, known: Known) -> list[Expr]:
     """The roots without the choices that facts decide; as they are if there are no facts. known: follows the nodes."""
-    nodes = list(topological(*roots))
+    nodes = topological(*roots)
     if not any(n.op is ASSUMED for n in nodes):
         return list(roots)
     taken = _decisions(nodes, known)

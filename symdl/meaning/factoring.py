@@ -30,7 +30,7 @@ def orient(poly: Poly) -> tuple[Mono, Rational, Poly]:
         lead = min((t.order for e in expos for t in e.terms if not t.bare), default=None)
         expo = min(expos, key=lambda e: (next((c for t, c in e.terms.items() if t.order == lead), 0), e.order))
     mono = forms.mono(expo, common)
-    rest = flattened(poly.times(mono**-1))
+    rest = flattened(poly if mono.bare else poly.times(mono**-1))
     if not rest.terms:
         raise Unsafe
     numbers = list(rest.terms.values())

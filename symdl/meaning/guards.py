@@ -43,6 +43,10 @@ class Reached(NamedTuple):
     adrift_divisors: Atoms = NOTHING
 
     def __or__(self, other: Reached) -> Reached:
+        if self is other or other is NOWHERE:
+            return self
+        if self is NOWHERE:
+            return other
         return Reached(*[x | y if x and y else x or y for x, y in zip(self, other, strict=True)])
 
     def through(self, move: Callable[[Atom], Atom | None]) -> Reached:
@@ -67,6 +71,9 @@ class Reached(NamedTuple):
             self.adrift_partials | lost(self.partials),
             self.adrift_divisors | lost(self.divisors),
         )
+
+
+NOWHERE = Reached()
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,9 @@ class Parts(NamedTuple):
     free: Atoms
 
 
+NO_PARTS = Parts(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+
+
 def parts_of(poly: Poly) -> Parts:
     """The leaves and partial functions of a form."""
     memo, key = poly.forms.memo, ("parts", poly)
@@ -121,13 +131,15 @@ def parts_of(poly: Poly) -> Parts:
                 sets[4] |= own
                 inner += [(parts_of(q), a.op) for q in a.args]
             for part, op in inner:
+                if part is NO_PARTS:
+                    continue
                 placed = op == "exp" or op in ELEMENTWISE
                 sets[0 if placed else 2] |= part.leaves
                 sets[1 if placed else 3] |= part.partials
                 sets[2] |= part.adrift_leaves
                 sets[3] |= part.adrift_partials
                 sets[4] |= part.free if placed and op != "where" else NOTHING
-        memo[key] = Parts(*map(frozenset, sets))
+        memo[key] = Parts(*map(frozenset, sets)) if any(sets) else NO_PARTS
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
@@ -172,6 +184,7 @@ class Losses:
         self.found: dict[Expr, Guards | None] = {}
         self.reach: dict[Expr, Reached] = {}
         self.shown: dict[Expr, bool] = {}
+        self.regions: dict[Expr, list[Expr]] = {}
 
     def guards(self, node: Expr) -> Guards | None:
         """What must be added to a form so that no NaN, infinity or zero divisor that came in is hidden; None if the
@@ -248,7 +261,7 @@ class Losses:
         return self.reach[node]
 
     def _reached(self, node: Expr, inner: list[Expr]) -> Reached:
-        out = Reached()
+        out = NOWHERE
         for child in dict.fromkeys(inner):
             part = self.own(child) if child in self.reading.uncut else self.reach[child]
             move = carried(node, child)
@@ -300,12 +313,15 @@ class Losses:
 
     def whole_region(self, node: Expr) -> list[Expr]:
         """The nodes that a written node stands for, and those that they are made of."""
-        seen: dict[Expr, None] = {}
-        stack = [node]
-        while stack:
-            n = stack.pop()
-            if n not in seen:
-                seen[n] = None
-                if n is node or n not in self.reading.uncut:
-                    stack += self.region(n)
-        return list(seen)
+        known = self.regions.get(node)
+        if known is None:
+            seen: dict[Expr, None] = {}
+            stack = [node]
+            while stack:
+                n = stack.pop()
+                if n not in seen:
+                    seen[n] = None
+                    if n is node or n not in self.reading.uncut:
+                        stack += self.region(n)
+            known = self.regions[node] = list(seen)
+        return known

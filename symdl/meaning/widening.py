@@ -40,13 +40,18 @@ def widened(
     if all(forms[n] == n.type.dtype for n in forms):
         return list(roots)
     done: dict[Expr, Expr] = {}
+    numbers: dict[tuple[Expr, str], Expr] = {}
     for n in topological(*roots):
-        form = forms.get(n, "")
-        if (not form or form == n.type.dtype) and tuple(map(done.__getitem__, n.inputs)) == n.inputs:
+        form, inputs = forms.get(n, ""), tuple(map(done.__getitem__, n.inputs))
+        ordinary = not form or form == n.type.dtype
+        if ordinary and inputs == n.inputs:
             done[n] = n
             continue
         with building(origins.get(n, frozenset()), origins):
-            done[n] = _in_form(n, form, done, analysis)
+            if ordinary and all(d is i or d.type == i.type for d, i in zip(inputs, n.inputs, strict=True)):
+                done[n] = rebuilt(n, inputs)
+            else:
+                done[n] = _in_form(n, form, done, analysis, numbers)
     out = []
     for r in roots:
         with building(origins.get(r, frozenset()), origins):
@@ -59,8 +64,11 @@ def plain(node: Expr, like: Expr) -> Expr:
     return node if node.type.dtype == like.type.dtype else cast(node, like.type.dtype)
 
 
-def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) -> Expr:
-    """n in its form, computed in the widest of its own and those of the inputs of which it asks more than their dtype."""
+def _in_form(
+    n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis, numbers: dict[tuple[Expr, str], Expr]
+) -> Expr:
+    """n in its form, computed in the widest of its own and those of the inputs of which it asks more than their dtype.
+    numbers: constants in the forms that they were wanted in."""
     if not n.inputs:
         return n
     asked = analysis.asking.get(n, ())
@@ -72,7 +80,8 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
         inputs = tuple(
             plain(d, i) for d, i in zip(inputs, n.inputs, strict=True)
         )  # one is among the other's, as rounded
-    floats = [i.type.dtype for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
+    floating = [i for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
+    floats = [i.type.dtype for i in floating]
     wide = widest([form, *floats] if form else floats) if floats else ""
     own_dtype = n.type.dtype if isinstance(n.type, TensorType) else ""
     same = wide not in WIDE and (wide == own_dtype or (n.op.name in COMPARISONS and len(set(floats)) == 1))
@@ -89,8 +98,7 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
         return COMPENSATED[n.op.name](inputs[0], form, analysis.bounds[n.inputs[0]].high)
     if n.op.name in INDEX:
         wide = inputs[0].type.dtype if n.op.name != "join" else wide
-    own = (cast(i, wide) if isinstance(i.type, TensorType) and is_float(i.type.dtype) else i for i in inputs)
-    operands = tuple(own)
+    operands = tuple([_as(i, wide, numbers) if i in floating else i for i in inputs])
     if n.op.name == "pow" and analysis.bounds[n.inputs[0]].low < 0 and not analysis.exact[n.inputs[1]]:
         operands = (operands[0], whole_exponent(operands[1], operands[0]))
     if n.op.name in ("floor", "ceil", "trunc") and base_of(n.inputs[0]).op.name in ROUNDED:
@@ -99,6 +107,16 @@ def _in_form(n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis) 
     if n in analysis.noise and form:
         return without_noise(cast(out, form), operands[0], wide)
     return cast(out, form) if form else out
+
+
+def _as(x: Expr, form: str, numbers: dict[tuple[Expr, str], Expr]) -> Expr:
+    """x in a form; a constant once, for it takes long to round it into limbs, and chains name it often."""
+    if x.op is not CONSTANT:
+        return cast(x, form)
+    found = numbers.get((x, form))
+    if found is None:
+        found = numbers[x, form] = cast(x, form)
+    return found
 
 
 def product(n: Expr, operands: tuple[Expr, ...], wide: str) -> Expr:

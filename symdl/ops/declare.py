@@ -178,6 +178,10 @@ def elementwise(
             if len(kinds) != 1:
                 raise InternalError(f"{name}: operands of one dtype expected, got {sorted(kinds)}")
             shape, facts = broadcast(name, [t.shape for t in types])
+            if result is None:
+                for t in types[conditions:]:
+                    if t.shape is shape:  # one operand is a number, as a rule: a type that there is
+                        return t, facts
             return TensorType(result or kinds.pop(), shape), facts
 
         def product_pullback(gradient: Expr, y: Expr, *inputs: Expr) -> tuple[Expr | None, ...]:

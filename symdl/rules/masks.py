@@ -14,7 +14,7 @@ from symdl.rewrite import Origins
 def masks_of_results(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     """The roots with gt(x, 0) as gt(h, 0), and le(x, 0) as le(h, 0), in all uses but h itself, which is where(gt(x, 0),
     x, 0), where(le(x, 0), 0, x) or maximum(x, 0), if h is an operand of a product and x has no other use."""
-    order = list(topological(*roots))
+    order = topological(*roots)
     kept = set(roots)
     for n in reversed(order):  # what a product looks at, also through views
         if n in kept or n.op.kind == "contraction":
