@@ -36,6 +36,7 @@ from benchmarks.matrix import fresh, models, operations
 from benchmarks.matrix.cells import Cell
 from benchmarks.matrix.engine import Differentiating, Engine
 from benchmarks.matrix.engines import ENGINES
+from benchmarks.matrix.predicting import PREDICTORS, prediction
 from benchmarks.matrix.shortfalls import BY_LIMIT, reason
 from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
@@ -43,7 +44,7 @@ from symdl.backends.limits import Probe, copying, multiplying
 from symdl.config import config
 from symdl.runs import native
 
-GROUPS = operations.GROUPS | models.GROUPS | {"C": lambda: iter(())}  # whose rows are made by `fresh`
+GROUPS = operations.GROUPS | models.GROUPS | {"P": prediction, "C": lambda: iter(())}  # rows of C are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last
 WARMING = 20e-3  # seconds of calls that need none before them: they fill the caches in a small part of them
 LOOKS = 3  # rounds of engines that take FAR times as long as the best peer
@@ -151,7 +152,7 @@ def measured(cell: Cell, engines: list[Engine], rounds: int, threads: int) -> di
         row["ratio"] = round(statistics.median(ratios), 3)
         low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
         row["ratio_noise"] = round((high - low) / 2, 3)
-    if alike:
+    if alike and "symdl plain" in samples:
         best = min(alike, key=lambda name: min(samples[name]))
         pairs = zip(samples["symdl plain"], samples[best], strict=True)
         row["plain_ratio"] = round(statistics.median(a / b for a, b in pairs), 3)
@@ -189,9 +190,10 @@ def rows_of(groups: list[str], only: str, threads: int, rounds: int) -> Rows:
     """The rows of one process."""
     warnings.simplefilter("ignore")  # of peers
     config.optimizing = "now"  # nothing but what stays is timed; group C's processes are their own
-    engines = [engine(threads) for engine in ENGINES if engine.available()]
     rows = []
     for group in groups:
+        kinds = PREDICTORS if group == "P" else ENGINES
+        engines = [engine(threads) for engine in kinds if engine.available()]
         for row in fresh.rows(only, threads, rounds) if group == "C" else ():
             rows.append(row)
             print(line(row), file=sys.stderr, flush=True)
