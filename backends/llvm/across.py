@@ -240,46 +240,24 @@ class AcrossWriter(DrawWriter):
         self.forget(changed_in(loop.body))
 
     def masks(self, loop: For, plan: Plan) -> bool:
-<<<<<<< HEAD
         """Where numbers of two limbs are added up: one by one, each addition would wait for thirteen. And where vectors are so
-        long that much is left over, of loops that store floats side by side: rows of images are shorter than a vector."""
-=======
-        """Where vectors of floats lie side by side: what is left of a row of 1000 takes as long one by one as a third of it
-        does in vectors, and sums of two limbs would wait for one another."""
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
+        long that much is left over, of loops over floats: rows of images are shorter than a vector."""
+        wide = any(s.dtype in WIDE for s in plan.sums.values())
         if (
-            self.target.vector_bytes < MASKED
+            self.target.vector_bytes < (MASKED if wide else LONG)
             or plan.running
             or plan.choice is not None
+            or any(s.ordered for s in plan.sums.values())
             or self.attempt(loop) is not None
+            or not (plan.sums or self.leaves_some(loop, plan))
         ):
-<<<<<<< HEAD
-=======
-            return False
-        if any(s.ordered for s in plan.sums.values()):
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
             return False
         items = list(walk(*loop.body))
-        if not all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items):
-            return False
-        steps: tuple[int, ...] = (0, 1)
-        if plan.sums:
-            if not any(s.dtype in WIDE for s in plan.sums.values()) or any(s.ordered for s in plan.sums.values()):
-                return False
-            if not all(isinstance(s, Local | Assign) for s in loop.body):
-                return False
-        else:
-            if self.target.vector_bytes < LONG or not self.leaves_some(loop, plan):
-                return False
-            steps = tuple(range(self.close + 1))
-        return all(
+        steps = (0, 1) if plan.sums else tuple(range(self.close + 1))
+        return all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items) and all(
             all(isinstance(i, Extent) for i in x.at)
             and x.view.dtype in ("float32", "float64")
-<<<<<<< HEAD
             and slope(place_of(x.view, x.at), loop.index) in (steps if isinstance(x, Load) else (1,))
-=======
-            and slope(place_of(x.view, x.at), loop.index) in ((0, 1) if isinstance(x, Load) else (1,))
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
             for x in items
             if isinstance(x, Load | Store)
         )

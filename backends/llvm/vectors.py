@@ -61,11 +61,7 @@ class VectorWriter(KernelWriter):
             self.forget(changed_in(statement.body))
             first, end = self.bounds(statement)
             if (wide := self.wider(statement, plan)) is not None:
-<<<<<<< HEAD
                 first = self.whole_vectors(statement, wide, first, end, last=False)
-=======
-                first = self.whole_vectors(statement, wide, first, end, more=True)
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
             if plan.choice is not None:
                 first = self.best_of_vectors(statement, plan, plan.choice, first, end)
             else:
@@ -101,15 +97,9 @@ class VectorWriter(KernelWriter):
         self.line(f"call void @{name}(ptr {place}, i8 0, {self.word} {bytes_}, i1 false)")
         self.forget({("buffer", store.view.buffer)})
 
-<<<<<<< HEAD
     def whole_vectors(self, loop: For, plan: Plan, first: str, end: str, last: bool = True) -> str:
         """The loop over all whole vectors of iterations from first on; returns the register with the place where they end.
         last: no shorter vectors come after these."""
-=======
-    def whole_vectors(self, loop: For, plan: Plan, first: str, end: str, more: bool = False) -> str:
-        """The loop over all whole vectors of iterations from first on; returns the register with the place where they end.
-        more: by other vectors what is left is taken."""
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
         partial = {
             s.variable: self.partial_sum(s, plan.lanes, s.variable in plan.running)
             for s in plan.sums.values()
@@ -129,11 +119,7 @@ class VectorWriter(KernelWriter):
         self.nests.pop()
         self.close_loop(opened)
         left = self.after_whole(first, end, step)
-<<<<<<< HEAD
         if last and self.masks(loop, plan):
-=======
-        if not more and self.masks(loop, plan):
->>>>>>> 64b9f29 (What is left of a loop over floats is one more vector with lanes left out, not only of sums of two limbs: rows of 47 take half to a quarter of the time, of 1000 a tenth less)
             self.masked_round(loop, plan, partial, left, end)
             self.finish_sums(plan, partial, first, end, True)
         elif partial:
