@@ -97,3 +97,15 @@ def test_the_mask_of_a_row_leaves_its_sum() -> None:
         np.array([[1000.0, 999.0], [1000.0, 0.0]]), np.array([1, 0], "int8")
     )[0]
     np.testing.assert_allclose(got, [1000 + np.log1p(np.exp(-1.0)), -np.inf], rtol=1e-15)
+
+
+def test_one_row() -> None:
+    """A batch of one, as the body of a loop over samples has it: its axis is 1, and so none to the algebra."""
+    x, y = T.tensor("x", shape=(1, 3), dtype="float64"), T.tensor("y", shape=(1,), dtype="int64")
+    weight = T.dscalar("weight")
+    cost = -T.log(T.softmax(x / 0.25)[T.arange(1), y]) * weight
+    (slope,) = symdl.function([x, y, weight], [symdl.grad(cost.sum(), x)])([[40.0, 0.0, -40.0]], [0], 2.0)
+    with mpmath.workprec(300):
+        e = [mpmath.exp(4 * (v - 40)) for v in (40, 0, -40)]
+        exact = [[-8 * (e[1] + e[2]) / sum(e), 8 * e[1] / sum(e), 8 * e[2] / sum(e)]]
+        assert distance(slope, np.array(exact, object)).max() <= 4

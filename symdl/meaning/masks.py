@@ -32,7 +32,7 @@ from symdl.ops.elementwise import CAST, cast, eq, maximum, minimum, where
 from symdl.ops.extents import expr_of
 from symdl.ops.indexing import GATHER, wrapped
 from symdl.ops.shaping import IOTA
-from symdl.ops.views import SLICE, SPREAD
+from symdl.ops.views import DROP, SLICE, SPREAD
 from symdl.types import Extent, Shape
 
 
@@ -55,6 +55,8 @@ class Hit:
 
 def hit_of(condition: Expr) -> Hit | None:
     """What a condition says about labels, if it compares the last axis' index with one."""
+    while condition.op is DROP:  # of one row
+        condition = condition.inputs[0]
     if condition.op is not eq:
         return None
     for index, label in (condition.inputs, condition.inputs[::-1]):
@@ -379,16 +381,16 @@ def summed_mask(body: Poly) -> Poly | None:
     if w is None or len(m.factors) != 1 or m.expo.terms or w.args[1].terms:
         return None
     hit = hit_of(w.param)
-    if hit is None or (hit.inside is not None and not _has_places(w.param)):
+    if hit is None or (hit.inside is not None and not (hit.label.type.ndim and _has_places(w.param))):
         return None
     one = picked(w.args[0], hit.at)
     return (one if hit.inside is None else chosen(hit.inside, one, body.forms.zero)).scale(c)
 
 
 def _has_places(condition: Expr) -> bool:
-    """Whether a label's condition has rows, and places in each: of none nothing can be read."""
-    extent = condition.type.shape[-1]
-    return condition.type.ndim > 1 and isinstance(extent, int) and extent > 0
+    """Whether there are places for a label to hit: of none nothing can be read."""
+    extent = condition.type.shape[-1] if condition.type.ndim else 1
+    return isinstance(extent, int) and extent > 0
 
 
 def extent_form(forms: Forms, extent: Extent, dtype: str) -> Poly:
