@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -572,6 +573,8 @@ APART: dict[
     "root above a square": (lambda x, y: T.sqrt(1 + ((x - y) / 0.1) ** 2) - 1, 3.0, 3 * (1 + 2.0**-40), False),
     "sines far apart": (lambda x, y: T.sin(x + y) - T.sin(x), 10.69018012811826, 0.5635716887312139, False),
     "cosines of large angles": (lambda x, y: T.cos(x + y) - T.cos(x), 40184.12071530477, 4.300920820351884e-05, False),
+    "a mean of powers": (lambda x, y: (abs(x) ** y + abs(3 * x) ** y) ** (1 / y), 1e131, 3.0, False),
+    "a long product": (lambda x, y: math.prod(x - k * y for k in range(1, 21)), 2.113599984972267, 1.0, False),
     "a power of ten": (lambda x, y: 10 ** (x * x * y - 12.575), 13.0, 0.875, False),
 }
 

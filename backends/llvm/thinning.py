@@ -8,7 +8,7 @@ to Loop IR; with an exponent beside the limbs likewise.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symdl.backends.wide.mixed import MIXED, SUMS
@@ -21,6 +21,7 @@ STEADY = frozenset(
 )
 SINGLE = {"float64": "float32e", "float64e": "float32e"}
 MIXED32 = frozenset(["exp", "exp2", "expm1", "erfc", "logistic_tail"])  # right, too, of what is infinite as a float32
+MANY_ROUNDINGS = 7  # half ulps from which on a result may be 4 ulp off
 SIGNS: dict[str, int] = {"exp": 1, "exp2": 1, "abs": 1, "sqrt": 1, "erfc": 1, "erfcx": 1, "logistic_tail": 1, "cosh": 1}
 
 
@@ -164,7 +165,12 @@ class _Thinning:
         self.thin: dict[int, Value] = {}
         self.signs: dict[int, int] = {}
         self.settled = settled(body)
-        self.find(body)
+        order = self.find(body)
+        if many := self.of_many_roundings(order):  # which are why these digits were asked for
+            self.settled |= many
+            self.free.clear()
+            self.through.clear()
+            self.find(body)
         self.sums = self.plain_sums(body) if forms is THIN else {}
 
     def leaves(self, item: Any) -> bool:
@@ -309,8 +315,30 @@ class _Thinning:
         x = x if x.dtype == "float64" else Apply("cast", (x,), "float64")
         return plain("neg", x) if minus else x
 
-    def find(self, body: tuple[Any, ...]) -> None:
-        """Users before what they use: who is free, and who is computed from thinner parts."""
+    def of_many_roundings(self, order: Sequence[Any]) -> set[int]:
+        """Ids of values that products, quotients and roots in one limb would put 4 ulp off."""
+        halves: dict[int, float] = {}  # half ulps that a value in one limb is wrong by
+        found = set()
+        for item in order:
+            if id(item) in self.through:
+                inside = [halves[id(x)] for x in item.args if x.dtype in self.forms]
+                match item.primitive:
+                    case "mul" | "true_div":
+                        halves[id(item)] = sum(inside) + 1
+                    case "sqrt":
+                        halves[id(item)] = inside[0] / 2 + 1
+                    case "neg" | "abs" | "maximum" | "minimum" | "where" | "cast":
+                        halves[id(item)] = max(inside, default=0)
+                    case _:
+                        halves[id(item)] = max(inside, default=0) + 1
+            elif getattr(item, "dtype", "") in self.forms:
+                halves[id(item)] = 0 if self.exact(item) or isinstance(item, Const) else 1
+            elif self.leaves(item) and halves[id(item.args[0])] >= MANY_ROUNDINGS:
+                found.add(id(item))
+        return found
+
+    def find(self, body: tuple[Any, ...]) -> list[Any]:
+        """Users before what they use: who is free, and who is computed from thinner parts. Returns all there is, parts first."""
         order: list[Any] = []
         users: dict[int, list[Any]] = {}
         stack = [(s, False) for s in body]
@@ -332,6 +360,7 @@ class _Thinning:
                 self.free.add(id(item))
                 if self.steady(item):
                     self.through.add(id(item))
+        return order
 
     def steady(self, item: Value) -> bool:
         """Whether the value is as well computed from its operands in one limb."""

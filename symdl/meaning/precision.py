@@ -393,8 +393,9 @@ class Analysis(Exactness):
         return False
 
     def _is_root(self, n: Expr) -> bool:
-        p = self.bounds[n.inputs[1]].number
-        return p is not None and abs(p) < 1
+        """Whether a power may be one below 1, which brings back what left the range."""
+        p = self.bounds[n.inputs[1]]
+        return p.low < 1 and p.high > -1
 
     # ---- forms ----
 
