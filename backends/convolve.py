@@ -3,7 +3,7 @@
 Each of the three products of images, filters and results (`symdl.convolution`) is cut into pieces, which threads take;
 pieces depend on the sizes alone and each number is summed in one order, so no result depends on threads. Where results
 lie side by side in whole vectors, images are read where they lie (`convolve_direct`: register tiles of outputs by vectors
-of places). Else a product is, for one image and one group, one with the matrix whose row (channel, place in the filter)
+of places; filters of one channel slide along columns, `convolve_slide`). Else a product is, for one image and one group, one with the matrix whose row (channel, place in the filter)
 holds what that number of the filter meets at each place of the result: a piece of it, small enough for a cache, is copied
 out of the image and multiplied by the library of products, or a product is added back to the image (`convolve_columns`;
 the scheme: Chellapilla, Puri and Simard, 2006). Filters of one place need neither: they are a product of matrices.
@@ -14,6 +14,7 @@ from __future__ import annotations
 from symdl.backends.convolve_columns import Columns
 from symdl.backends.convolve_direct import Direct
 from symdl.backends.convolve_pieces import ADDRESSES, PIECE_BYTES, TASK
+from symdl.backends.convolve_slide import Sliding
 from symdl.backends.convolve_tiles import outer_shape
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
@@ -51,13 +52,14 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "", small: bool
     return str(Writing(tile, triple, data_layout, tile.small if small else tile).module)
 
 
-class Writing(Columns, Direct):
+class Writing(Columns, Direct, Sliding):
     """The whole module."""
 
     def __init__(self, tile: Tile, triple: str, data_layout: str, kernels: Tile) -> None:
         super().__init__(tile, triple, data_layout, kernels)
         self.write_columns()
         self.write_direct()
+        self.write_slide()
         self.entry()
 
     def entry(self) -> None:
@@ -85,6 +87,10 @@ class Writing(Columns, Direct):
 
     def directly(self, w: Words, s: dict[str, str]) -> None:
         """Pieces that read images where they lie."""
+        if self.may_slide:
+            with w.when(w.both(w.holds("eq", "%product", "0"), self.slides(w, s))):
+                self.plan(w, "0", "slid", *self.slide_plan(w, s))
+                w.leave()
         lanes = self.tile.lanes
         w.line(f"%table = alloca i64, i64 {s['K']}")
         w.line(f"%spots = alloca i64, i64 {self.spot_of(w, s['V'])}")

@@ -200,7 +200,8 @@ class Fusion:
             start = start + x.type.shape[axis]
 
     def frame(self, n: Expr) -> None:
-        """A border and what it is around, in pieces that do not overlap."""
+        """A border and what it is around, in pieces that do not overlap. What stands at either end of a row is written with it:
+        one by one they would be as many lines of memory as there are rows."""
         (whole,) = self.target_views(n)
         (x,) = n.inputs
         with building(()):  # of a number form, as it may be
@@ -212,15 +213,29 @@ class Fusion:
             sides = ((0, start), (start + extent, n_k - start - extent))
             blocks += [(*inner[:k], side, *behind) for side in sides if side[1] != 0]
         pieces = [(spread(fill, tuple(m for _, m in b), ()), b) for b in blocks]
+        within = -1  # the group that writes what is inside
         for piece, block in [(x, inner), *pieces]:
             offset = whole.offset
             for (start, _), stride in zip(block, whole.strides, strict=True):
                 offset = offset + start * stride
-            group = self.insert(self.piece(piece, replace(whole, shape=piece.type.shape, offset=offset)))
+            unit = self.piece(piece, replace(whole, shape=piece.type.shape, offset=offset))
+            if within >= 0 and block[:-1] == inner[:-1] and self.leads(unit, self.groups[within]):
+                continue
+            group = self.insert(unit)
+            within = group if within < 0 else within
             self.groups[group].sealed.add(n)
             self.place[n] = max(group, self.place.get(n, group))
 
     # ---- groups ----
+
+    def leads(self, u: Unit, g: Group) -> bool:
+        """Put a unit that reads nothing in front of the others of a group, where it may share their outer loops."""
+        if u.reads or not self.joins(u, g, True):
+            return False
+        g.prefix = common(g.prefix, u.kept)
+        g.units.insert(0, u)
+        g.weight += 1
+        return True
 
     def close(self, n: Expr, step: Step, reads: list[Read]) -> None:
         """A step of its own."""

@@ -333,6 +333,29 @@ def test_nothing_but_the_operands_is_read(sides: tuple[int, int]) -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("flipped", [True, False])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_filter_that_slides_gives_the_same_bits(dtype: str, flipped: bool) -> None:
+    """Of one channel and output, as of a channel each, in images of any size; in pieces of several images, and of rows of one.
+    A second output is what keeps a filter from sliding. Nothing but the operands is read."""
+    x, f = T.tensor4("x", dtype), T.tensor4("f", dtype)
+    for count, groups, rows, columns in (
+        (3, 5, 3, 18), (2, 7, 4, 19), (1, 1, 9, 34), (2, 3, 5, 35), (1, 2, 8, 50), (1, 1, 40, 83), (1, 1, 3, 130), (140, 5, 16, 30),
+        (1, 1, 700, 258),
+    ):  # fmt: skip
+        number = count * groups * rows * columns
+        room = np.full(number + 128, np.nan, dtype)
+        images = room[64 : 64 + number].reshape(count, groups, rows, columns)
+        images[...] = numbers(*images.shape, dtype=dtype)
+        images[0, 0, rows // 2, columns // 2] = np.inf
+        filters = numbers(groups, 1, 3, 3, dtype=dtype)
+        run = symdl.function([x, f], T.conv2d(x, f, num_groups=groups, filter_flip=flipped))
+        found = run(images, filters)
+        wanted = run(images, np.repeat(filters, 2, axis=0))[:, ::2]
+        np.testing.assert_array_equal(found, wanted)
+        assert np.isfinite(found).sum() >= found.size - 9
+
+
 def test_a_layer_and_its_gradients_are_three_calls() -> None:
     x, f = T.ftensor4("x"), T.ftensor4("f")
     y = T.conv2d(x, f)
