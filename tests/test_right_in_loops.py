@@ -29,7 +29,6 @@ HERE = {
     "physics.kinetic mapped_backwards float64": ROUNDED,
     "science.schwarzschild branch float64": ROUNDED,
     "programs.newton_root folded float32": MASKED,
-    "fpbench.sec4 folded float32": MASKED,
     "salsa.newton_raphson folded float64": MASKED,
     "maps.destination folded float64": MASKED,
     "norms.one_over_two folded float64": "19 ulp: sums of products along rows ask nothing of their terms",
