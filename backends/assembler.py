@@ -47,7 +47,7 @@ class Machine:
         known = llvm.get_host_cpu_features()
         self.features = (known.flatten() if not cpu else "") if features is None else features
         self.triple = llvm.get_process_triple()
-        self.layout = str(self.create().target_data)
+        self.layout = str(self.for_loading().target_data)
         has = set(self.features.split(","))
         arm = self.triple.startswith(("aarch64", "arm64"))
         self.fma = arm or {"+fma", "+avx2"} <= has

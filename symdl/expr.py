@@ -307,6 +307,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
         new = object.__new__(Expr)
         _fill(new, op, inputs, params, inferred, facts)
         if op.kind == "counted":
+            _with_counts.add(op)
             for s in _counts_of(params):
                 s.__dict__.setdefault("node", new)
         with _lock:  # another thread may have been first
@@ -324,6 +325,9 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
             before = table.get(expr)
             table[expr] = origins if before is None else before | origins
     return expr
+
+
+_with_counts: set[Op] = set()  # ops of kind "counted" that this process has used: none, mostly
 
 
 def _counts_of(params: Mapping[str, Any]) -> list[Symbol]:
@@ -485,6 +489,8 @@ def levels(*roots: Expr) -> dict[Expr, int]:
 
     Counted nodes are entered, too, of which only the sizes are in the graph.
     """
+    if not _with_counts:
+        return dict.fromkeys(topological(*roots), 0)
     found: dict[Expr, int] = {}
     sizing: dict[Expr, list[Expr]] = {}  # the counted nodes that the extents of a node name
     by_shape: dict[Shape, list[Expr]] = {}

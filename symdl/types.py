@@ -389,7 +389,7 @@ def show_extent(extent: Extent) -> str:
     return str(extent) if isinstance(extent, int) else "?"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TensorType:
     """dtype is a NumPy dtype name."""
 

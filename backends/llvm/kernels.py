@@ -33,6 +33,8 @@ def kernel(module: Module, body: tuple[Stmt, ...], ranged: bool = False) -> tupl
     own: set[Symbol] = set()
     used: dict[Symbol, None] = {}
     for item in walk(*body):
+        if type(item) is Apply:  # most of a body, and names nothing itself
+            continue
         if isinstance(item, For):
             own.add(item.index)
         if isinstance(item, Load | Store):

@@ -56,7 +56,8 @@ class KernelWriter(Writer):
         self.variables: dict[tuple[str, str], str] = {}
         self.dtypes: dict[str, str] = {}
         self.reads: dict[int, frozenset[Dependency]] = {}
-        self.readers: dict[Dependency, list[tuple[Scope, int]]] = {}
+        self.readers: dict[frozenset[Dependency], list[tuple[Scope, int]]] = {}
+        self.read_with: dict[Dependency, list[frozenset[Dependency]]] = {}  # the keys of `readers` that name it
         self.nests: list[Nest] = []
         self.spread: Stmt | None = None  # the loop of which only the rounds from %first to %end are run
         self.calling = False  # whether primitives of number forms are called, see `wide.call`
@@ -161,7 +162,7 @@ class KernelWriter(Writer):
                         stack.pop()
                         continue
                 height = len(stack)
-                for part in reversed(self.operands_first(item)):
+                for part in reversed(item.args if type(item) is Apply else self.operands_first(item)):
                     number = id(part)
                     for table in tables:
                         if number in table:
@@ -177,10 +178,15 @@ class KernelWriter(Writer):
 
     def remember(self, item: Value, found: Reg) -> None:
         """The value is known in this scope until something that it reads changes."""
-        scope = self.scopes[-1]
-        (scope.vectors if self.lanes else scope.values)[id(item)] = found
-        for dependency in self.dependencies(item):
-            self.readers.setdefault(dependency, []).append((scope, id(item)))
+        scope, number = self.scopes[-1], id(item)
+        (scope.vectors if self.lanes else scope.values)[number] = found
+        reads = self.dependencies(item)
+        known = self.readers.get(reads)
+        if known is None:
+            known = self.readers[reads] = []
+            for dependency in reads:
+                self.read_with.setdefault(dependency, []).append(reads)
+        known.append((scope, number))
 
     def settled(self, item: Value) -> bool:
         """Whether the value could be computed elsewhere, before the innermost loop, and now has been."""
@@ -239,7 +245,7 @@ class KernelWriter(Writer):
         stack = [root]
         while stack:
             item = stack[-1]
-            inside = parts(item)
+            inside = item.args if type(item) is Apply else parts(item)
             missing = [part for part in inside if id(part) not in reads]
             if missing:
                 stack += missing
@@ -266,10 +272,11 @@ class KernelWriter(Writer):
 
     def forget(self, changed: set[Dependency]) -> None:
         """Values that read what has changed, or is about to change in a loop, are no longer known."""
-        for dependency in sorted(changed):
-            for scope, item in self.readers.pop(dependency, ()):
-                scope.values.pop(item, None)
-                scope.vectors.pop(item, None)
+        for dependency in changed:
+            for reads in self.read_with.pop(dependency, ()):
+                for scope, item in self.readers.pop(reads, ()):
+                    scope.values.pop(item, None)
+                    scope.vectors.pop(item, None)
 
     def compute(self, item: Value) -> Reg:
         """A value whose operands are in registers."""

@@ -100,7 +100,7 @@ class Exactness:
         data = [i for i in inputs if is_float(i.type.dtype)]
         if name in INDEX:
             data = data[: len(data) if name == "join" else 1]
-        behind = any(i in self.measured for i in inputs)
+        behind = not self.measured.isdisjoint(inputs)
         contraction = is_contraction(n) or (
             behind and name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1
         )
@@ -117,18 +117,18 @@ class Exactness:
             self.leaves[n] = self._leaves_of_number(n)
         else:
             self.leaves[n] = self._joined(data)
-        self.noisy[n] = contraction or (any(self.noisy[i] for i in data) and self._is_linear(n, name, data))
+        self.noisy[n] = contraction or (any(map(self.noisy.__getitem__, data)) and self._is_linear(n, name, data))
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
         scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
-            (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(self.affine[i] for i in data)
+            (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(map(self.affine.__getitem__, data))
         )
         self.algebraic[n] = not data or (
             (name in ALGEBRAIC or (name == "pow" and (self.bounds[data[1]].number or 0.5) % 1 == 0))
             and n not in self.measured
-            and all(self.algebraic[i] for i in data)
+            and all(map(self.algebraic.__getitem__, data))
         )
         self.roundings[n] = self._roundings(n, name, data)
         both_signs = self.bounds[n].low < 0 < self.bounds[n].high
@@ -182,7 +182,7 @@ class Exactness:
 
     def _is_exact(self, n: Expr, data: Sequence[Expr]) -> bool:
         name = n.op.name
-        if not all(self.exact[i] for i in data):
+        if not all(map(self.exact.__getitem__, data)):
             return False
         if name == "true_div":
             scale = self.bounds[n.inputs[1]].number
@@ -238,7 +238,7 @@ class Exactness:
             return True
         if name == "true_div":
             return self.fading[data[0]] and self.bounds[data[1]].most <= MODERATE_BITS
-        return (name in PASSING or name == "mul") and all(self.fading[i] for i in data)
+        return (name in PASSING or name == "mul") and all(map(self.fading.__getitem__, data))
 
     def _leaf(self) -> Leaves:
         if self._leaf_count >= LEAVES:
