@@ -377,3 +377,23 @@ def test_steps_of_what_is_whole_but_for_its_errors(dtype: str) -> None:
     assert not below.any()
     (left,) = quickly([x], [T.floor(T.log(x))])([np.array([1, np.nextafter(1, 0, dtype=dtype), 3], dtype)])
     assert left.tolist() == [0, -1, 1]
+
+
+BALANCED: dict[str, Callable[[Any, Any], Any]] = {
+    "a softmax and what shifts it": lambda x, m: T.softmax(m + x[:, None])[:, 0],
+    "a variance and what shifts it": lambda x, m: T.sigmoid(T.var((m + x[:, None]) * 0.1, axis=1)),
+    "a softmax of choices that are alike": lambda x, m: T.softmax(T.where(m > 10, T.log(m), T.erf(x[:, None])))[:, 0],
+    "a softmax and what scales all alike": lambda x, m: T.softmax(3 * T.log(T.maximum(m / m, x[:, None])) + m)[:, 0],
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", BALANCED)
+def test_terms_of_a_row_that_balance_leave_no_noise(name: str, dtype: str) -> None:
+    """The slope in what all elements of a row share is 0, not what roundings leave of a sum of them."""
+    x, m = variable("x", (None,), dtype), variable("m", (None, 3), dtype)
+    slope = symdl.grad(BALANCED[name](x, m).sum(), x)
+    rng = np.random.default_rng(0)
+    values = rng.uniform(1.5, 3, 40).astype(dtype), rng.uniform(0.1, 4, (40, 3)).astype(dtype)
+    f = symdl.function([x, m], slope, precision="right", on_unused_input="ignore")
+    np.testing.assert_array_equal(f(*values), np.zeros(40))

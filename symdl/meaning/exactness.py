@@ -39,6 +39,11 @@ def is_contraction(n: Expr) -> bool:
     return n.op.name in CONTRACTIONS or n.op.kind not in SIMPLE
 
 
+def sums_rows(n: Expr) -> bool:
+    """Whether a node is a sum along the last axis."""
+    return n.op.name == "sum" and n.inputs[0].type.ndim - 1 in n.params["axes"]
+
+
 @dataclass
 class Known:
     """What writing knows of its nodes and no analysis could find out."""
@@ -75,6 +80,10 @@ class Exactness:
         self.opaque: set[Expr] = set()  # results that contractions are behind: who uses them takes them as stored
         self.measured: set[Expr] = set()  # what contractions are behind
         self.gathered: set[Expr] = set()  # what arrays are behind
+        self.of_sums: set[Expr] = set()  # made by arithmetic of sums of rows
+        self.deviations: set[Expr] = (
+            set()
+        )  # multiples of sums and differences, of both signs, of what is made of such sums
         self.users: dict[Expr, list[Expr]] = {}
         self.bounds: dict[Expr, Bounds] = {}
         self.exact: dict[Expr, bool] = {}
@@ -111,6 +120,7 @@ class Exactness:
             if n in self.stored:
                 self.opaque.add(n)
         self.bounds[n] = self._bounds(n, inputs)
+        self._look_at_rows(n, name, data)
         self.digits[n] = self._digits(n, data)
         exact = not data or self._is_exact(n, data)
         if not data or contraction or n in self.opaque:
@@ -139,6 +149,16 @@ class Exactness:
         )
         self.fading[n] = self._is_fading(n, name, data)
         self.shapes[n] = self._shape(n, data)
+
+    def _look_at_rows(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
+        arithmetic = name in ALGEBRAIC and name != "sqrt"
+        if sums_rows(n) or (arithmetic and any(i in self.of_sums for i in data)):
+            self.of_sums.add(n)
+            both_signs = self.bounds[n].low < 0 < self.bounds[n].high
+            signs = {self.bounds[i].high <= 0 for i in data if self.bounds[i].number != 0}
+            own = name in ("add", "sub") or (name == "where" and len(signs) == 2)
+            if both_signs and (own or any(i in self.deviations for i in data)):
+                self.deviations.add(n)
 
     def _bounds(self, n: Expr, inputs: Sequence[Expr]) -> Bounds:
         given = [self.bounds[i] for i in inputs]

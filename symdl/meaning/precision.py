@@ -23,6 +23,7 @@ from symdl.meaning.exactness import (
     Exactness,
     Known,
     is_contraction,
+    sums_rows,
 )
 from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
@@ -158,6 +159,12 @@ class Analysis(Exactness):
                     self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
+        elif name == "sum":
+            if self._balances(n, data[0]):
+                self.noise.add(n)
+                bits = TWICE if n.type.dtype == "float32" else BOTH
+                self.bits[n] = max(bits, self.bits.get(n, PLAIN))
+                self.why.setdefault(n, "a sum of what sums are taken from")
         elif name in EXPONENTIALS:
             x, near = self.bounds[data[0]], NEAR_MEASURED if data[0] in self.measured else NEAR
             if not (x.low >= -near and x.high <= near):
@@ -210,6 +217,12 @@ class Analysis(Exactness):
         if self._meets_limit(x, y) or self._meets_limit(y, x):
             return True
         return bool(mine & other) and not (mine & ~other and other & ~mine)
+
+    def _balances(self, n: Expr, x: Expr) -> bool:
+        """Whether a row adds up multiples of what its sums are taken from, as deviations from a mean and slopes of a softmax
+        are: that may be exactly 0."""
+        measured = n in self.measured or not n.type.shape
+        return sums_rows(n) and x in self.deviations and not measured and not self.exact[x]
 
     def _meets_limit(self, x: Expr, y: Expr) -> bool:
         """Whether x is computed and nears a number that y may be: a probability beside a label."""

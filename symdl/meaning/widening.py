@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from symdl.expr import CONSTANT, Expr, building, constant, make, number_of, rebuilt, topological
+from symdl.expr import CONSTANT, OPS, Expr, building, constant, make, number_of, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
@@ -21,6 +21,7 @@ from symdl.types import TensorType
 NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at
     "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
 }  # fmt: skip
+DEVIATING = 32.0  # how many times the largest of a row's terms what they were the difference of may be
 MOST = 80.0  # the exponential of this is a float32
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
@@ -105,6 +106,9 @@ def _in_form(
         operands = (below_step(operands[0]),)
     out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
     if n in analysis.noise and form:
+        if n.op.name == "sum":  # of terms that have cancelled themselves
+            largest = make(OPS["max"], (abs(cast(operands[0], NOISE.get(form, (0.0, form))[1])),), **n.params)
+            return without_noise(cast(out, form), mul(largest, _number(DEVIATING, largest.type.dtype)), form)
         return without_noise(cast(out, form), operands[0], wide)
     return cast(out, form) if form else out
 
