@@ -13,6 +13,7 @@ from functools import partial as bound
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.halves import halves, is_zero, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
@@ -158,6 +159,8 @@ class AttemptWriter(VectorWriter):
         """A value whose operands are known."""
         if isinstance(item, Apply) and (emit_one := SHORT.get(item.primitive) or BRIEF.get(item.primitive)) is not None:
             return emit_one(self, *map(self.value, item.args))
+        if isinstance(item, Apply) and item.primitive == FUSED:
+            return self.fma(*map(self.value, item.args))
         if isinstance(item, Apply) and item.dtype == "float32" and len(item.args) == 1:
             found = self.of_halves(item)
             if found is not None:

@@ -45,9 +45,21 @@ class Error:
     size: Value | None = None
 
 
-def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
-    """The loop, its variables replaced by their values, in fewer digits, and when these are not enough: None for never.
-    None where there is nothing to gain, or no k will do."""
+@dataclass(frozen=True)
+class Fewer:
+    """A loop, its variables replaced by their values, in fewer digits.
+
+    failed: when these are not enough; None for never. fuses: whether products may be rounded together with what they are added
+    to, since each is exact or bounded with its error: no float64 of the loop's own is one that is rounded.
+    """
+
+    loop: For
+    failed: Value | None
+    fuses: bool
+
+
+def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
+    """The loop in fewer digits; None where there is nothing to gain, or no k will do."""
     items = walk(*loop.body)
     if not any(_leaves(item) for item in items):
         return None
@@ -85,7 +97,7 @@ def fewer_digits(loop: For, tier: Tier) -> tuple[For, Value | None] | None:
     if (order := pass_.order) is None:
         return None
     failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
-    return For(loop.index, loop.extent, tuple(out), loop.schedule), failed
+    return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), failed, pass_.fuses)
 
 
 def added(statement: Store | Assign) -> Value:
@@ -140,6 +152,7 @@ class FewerDigits:
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
+    fuses: bool = True  # see `Fewer`
     conditions: dict[tuple[str, int, int, float], Condition] = field(default_factory=dict)
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
@@ -350,6 +363,8 @@ class FewerDigits:
         if name == "cast":
             return self.cast(item, args[0], dtype)
         if not inexact and item.dtype not in ONE_LIMB and not any(x.dtype in ONE_LIMB for x in item.args):
+            if name == "mul" and dtype == "float64" and self.width(item) > 53:
+                self.fuses = False
             same = all(x is y for x, y in zip(args, item.args, strict=True))
             return item if same else Apply(name, args, dtype)
         found: Value = Apply(name, args, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from symdl.backends.builder import FLOATS
@@ -10,6 +11,8 @@ from symdl.backends.wide.brief import PREFIX as BRIEF_PREFIX
 from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
 from symdl.loops import Apply, Const, Load, Value, walk
 from symdl.number_forms import limbs_of
+
+FUSED = "fused"  # x y + z, rounded once where the processor does
 
 
 def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
@@ -39,12 +42,59 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
 
 def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
     """Values, and conditions on them, with the functions of `wide.brief` in the place of those of float64."""
+    uses = used([*roots, *conditions])
 
-    def brief(made: Apply, _: Apply) -> Value:
+    def brief(made: Apply, item: Apply) -> Value:
+        if _of_sigmoid(item, uses):
+            tail = made.args[1]
+            assert isinstance(tail, Apply)
+            return Apply(f"{BRIEF_PREFIX}sigmoid", tail.args, made.dtype)
         known = made.dtype == made.args[0].dtype == "float64" and made.primitive in ERROR
         return Apply(BRIEF_PREFIX + made.primitive, made.args, made.dtype) if known else made
 
     return changed([*roots, *conditions], brief)
+
+
+def _of_sigmoid(item: Apply, uses: Counter[int]) -> bool:
+    """Whether a float64 is where(x < 0, t, 1 - t) with t = 1/(1 + e^|x|), which nothing else wants."""
+    match item:
+        case Apply("where", (Apply("lt", (x, Const(0))), Apply("logistic_tail", (same,), "float64") as t, other)):
+            pass
+        case _:
+            return False
+    match other:
+        case Apply("sub", (Const(1), tail)) if tail is t and same is x:
+            return uses[id(t)] == 2 and uses[id(other)] == 1
+    return False
+
+
+def fused(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
+    """Values, and conditions on them, in which a product of float64 that is only added to something is rounded together with
+    the sum."""
+    uses = used([*roots, *conditions])
+
+    def fuse(made: Apply, item: Apply) -> Value:
+        if made.primitive not in ("add", "sub") or made.dtype != "float64":
+            return made
+        for k, (x, before) in enumerate(zip(made.args, item.args, strict=True)):
+            if isinstance(x, Apply) and x.primitive == "mul" and uses[id(before)] == 1:
+                first, second = x.args
+                other = made.args[1 - k]
+                if made.primitive == "sub":
+                    first, other = (Apply("neg", (first,), "float64"), other) if k else (first, _negative(other))
+                return Apply(FUSED, (first, second, other), "float64")
+        return made
+
+    return changed([*roots, *conditions], fuse)
+
+
+def _negative(x: Value) -> Value:
+    return Const(-x.number, x.dtype) if isinstance(x, Const) else Apply("neg", (x,), "float64")
+
+
+def used(roots: Sequence[Value]) -> Counter[int]:
+    """How often values are used, by their ids."""
+    return Counter([id(x) for x in roots] + [id(part) for x in walk(*roots) if isinstance(x, Apply) for part in x.args])
 
 
 def _is_complement(x: Apply) -> bool:

@@ -7,11 +7,13 @@ and what `wide.ranges` asks for is collected into one condition.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.exchanges import abbreviated, once, shortened
+from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
 from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
@@ -44,6 +46,12 @@ class Narrowed:
     single: bool = False  # tried in float32
     digits: bool = False  # tried with fewer digits, which many lanes at once may want in full
 
+    def exchange(self, change: Callable[[Sequence[Value], Sequence[Value]], list[Value]]) -> None:
+        """Change all values, and the condition with them."""
+        *values, failed = change([*self.values.values()], [self.failed or Const(0, "bool")])
+        self.values = dict(zip(self.values, values, strict=True))
+        self.failed = None if self.failed is None else failed
+
 
 def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes: bool = False) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
@@ -62,9 +70,9 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes
         of_one = (briefly(in_one), in_one) if permutes else (in_one,)
         for one, tier in (*((one, tier) for one in (in_single, loop) for tier in of_one), (loop, SHORTER)):
             fewer = None if one is None else fewer_digits(one, tier)
-            found = None if fewer is None else _attempted(fewer[0], fused, fewer[1])
-            if found is not None:
-                return _in_digits(found, tier)
+            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed)
+            if fewer is not None and found is not None:
+                return _in_digits(found, tier, fewer.fuses)
     found = None if in_single is None else _attempted(in_single, fused)
     if found is not None:
         found.single = True
@@ -73,13 +81,15 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes
     return found
 
 
-def _in_digits(found: Narrowed, tier: Tier) -> Narrowed:
+def _in_digits(found: Narrowed, tier: Tier, fuses: bool) -> Narrowed:
     """The attempt as one of fewer digits."""
-    exchange = shortened if tier is SHORTER else abbreviated if tier.brief else None
-    if exchange is not None:
-        *values, failed = exchange([*found.values.values()], [found.failed or Const(0, "bool")])
-        found.values = dict(zip(found.values, values, strict=True))
-        found.failed = None if found.failed is None else failed
+    if tier is SHORTER:
+        found.exchange(shortened)
+    else:
+        if tier.brief:
+            found.exchange(abbreviated)
+        if fuses:
+            found.exchange(with_fused)
     found.wide, found.digits = sorted(found.values), True
     return found
 

@@ -79,9 +79,10 @@ def clamp(b: Builder, x: Reg, low: float, high: float) -> Reg:
 # integers and powers of two
 
 
-def nearest(b: Builder, x: Reg, factor: float = 1.0, offset: int = 0) -> Pair:
-    """The integer n nearest to factor x as a float, and a word whose low bits are n + offset; |n| < 2^(fraction - 1)."""
-    magic = FORMAT[x.dtype].magic + offset
+def nearest(b: Builder, x: Reg, factor: float = 1.0, offset: int = 0, steps: int = 1) -> Pair:
+    """The multiple n of 1/steps, a power of 2, nearest to factor x as a float, and a word whose low bits are
+    (n + offset) steps; |n| < 2^(fraction - 1)/steps."""
+    magic = FORMAT[x.dtype].magic / steps + offset
     shifted = b.add(x, magic) if factor == 1.0 else b.fma(x, factor, magic)
     return b.sub(shifted, magic), b.bits(shifted)
 

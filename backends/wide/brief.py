@@ -1,11 +1,12 @@
 """Functions of float64 right to 2^-43 (tanh: 2^-40): what an attempt needs whose result is one float32, where a processor has a
 table of 16 in two registers. Elsewhere the functions of `vmath` are no longer.
 
-    e^x = 2^K 2^(j/16) (1 + g),  x = (16 K + j) ln 2/16 + r,  |r| < 0.0217,  g = e^r - 1 by five terms
+    e^x = 2^K 2^(j/16) (1 + g),  x = (K + j/16) ln 2 + r,  |r| < 0.0217,  g = e^r - 1 by five terms
     log x = K ln 2 - log c + log(1 + r),  x = 2^K m,  r = c m - 1,  |r| < 0.0304,  c one of 16 by m's first four digits
 
-BRIEF is keyed by the primitives' names behind PREFIX, ERROR by the names themselves. log is right to 2^-49, where it is near 0, too,
-not relative to it.
+A step of the table is counted in units of K, so that n needs no product. BRIEF is keyed by the primitives' names behind PREFIX, ERROR
+by the names themselves; sigmoid is no primitive: `exchanges` finds what it is written as. log is right to 2^-49, where it is near 0,
+too, not relative to it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from math import log as log_of
 
 from symdl.backends.builder import Builder, Reg
-from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial, with_sign
+from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial
 from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.backends.vmath.sixteen import of_sixteen
 
@@ -33,19 +34,20 @@ LOG_SERIES = (  # (log(1 + r) - r)/r^2
 ERROR = {"exp": 2.0**-43.1, "logistic_tail": 2.0**-43.1, "tanh": 2.0**-40}
 
 
-def _parts(b: Builder, x: Reg, factor: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]:
-    """(n, word, t, g) with e^(factor x) = 2^floor(n/16) t (1 + g), |factor x| <= 746; the word ends in n and twice the bias."""
-    n, word = nearest(b, x, factor / UNIT, 2 * FORMAT["float64"].bias * STEPS)
-    r = b.fma(n, -UNIT / factor, x)  # times factor it is less than half a step
-    terms = [c * factor ** (k + 2) for k, c in enumerate(SERIES)]
-    g = b.fma(b.mul(r, r), polynomial(b, r, terms), r if factor == 1.0 else b.mul(r, factor))
-    return n, word, of_sixteen(b, "sixteenths", TABLE, word), g
+def _parts(b: Builder, x: Reg, factor: float = 1.0, times: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]:
+    """(n, word, t, g) with e^(factor x) = 2^floor(n) t/times (1 + factor g), |factor x| <= 746; n is a multiple of 1/16, the
+    word ends in that and twice the bias."""
+    n, word = nearest(b, x, factor / log_of(2), 2 * FORMAT["float64"].bias, STEPS)
+    r = b.fma(n, -log_of(2) / factor, x)  # times factor it is less than half a step
+    g = b.fma(b.mul(r, r), polynomial(b, r, [c * factor ** (k + 1) for k, c in enumerate(SERIES)]), r)
+    name, table = ("sixteenths", TABLE) if times == 1.0 else ("minus_two_sixteenths", tuple(times * v for v in TABLE))
+    return n, word, of_sixteen(b, name, table, word), g
 
 
 def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
-    """x 2^floor(n/16), rounded once."""
+    """x 2^floor(n), rounded once."""
     if in_parts(b):
-        return scaled(b, x, b.mul(n, 1.0 / STEPS))
+        return scaled(b, x, n)
     half, rest = halves(b, b.lshr(word, STEPS.bit_length() - 1))
     return b.mul(b.mul(x, half), rest)
 
@@ -71,17 +73,25 @@ def logistic_tail(b: Builder, x: Reg) -> Reg:
     """1/(1 + e^|x|) = q/(1 + q) with q = e^-|x|."""
     size = b.fabs(x)
     n, word, t, g = _parts(b, b.select(b.compare("gt", size, 746.0), 746.0, size), -1.0)
-    q = _times_power(b, b.fma(t, g, t), n, word)
+    q = _times_power(b, b.fma(b.fneg(t), g, t), n, word)
     return b.div(q, b.add(q, 1.0))
 
 
-def tanh(b: Builder, x: Reg) -> Reg:
-    """tanh|x| = -q/(q + 2) with q = e^(-2|x|) - 1 = (a - 1) + a g, a a power of 2^(1/16)."""
-    size = b.fabs(x)
-    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 20.0), 20.0, size), -2.0)
+def sigmoid(b: Builder, x: Reg) -> Reg:
+    """1/(1 + e^-x); 0 below -709."""
+    n, word, t, g = _parts(b, b.select(b.compare("gt", x, 746.0), 746.0, x), -1.0)
     a = _times_power(b, t, n, word)
-    q = b.fma(a, g, b.sub(a, 1.0))
-    return with_sign(b, b.div(b.fneg(q), b.add(q, 2.0)), x, size)
+    found = b.div(b.const(1.0, "float64"), b.fma(b.fneg(a), g, b.add(a, 1.0)))
+    return b.select(b.compare("lt", x, -709.0), 0.0, found)
 
 
-BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail)}
+def tanh(b: Builder, x: Reg) -> Reg:
+    """tanh|x| = -q/(q + 2) with q = e^(-2|x|) - 1 = (a - 1) - 2 a g, a a power of 2^(1/16)."""
+    size = b.fabs(x)
+    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 20.0), 20.0, size), -2.0, -2.0)
+    a = _times_power(b, t, n, word)  # times -2
+    q = b.fma(a, g, b.fma(a, -0.5, -1.0))
+    return b.copysign(b.div(q, b.add(q, 2.0)), x)
+
+
+BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail, sigmoid)}
