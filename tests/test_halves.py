@@ -17,6 +17,10 @@ FORMULAS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "exp of a difference": lambda m, x, y: m.exp(x - y),
     "exp of a sum": lambda m, x, y: m.exp(x + y),
     "exp of a product": lambda m, x, y: m.exp(-x * y),
+    "exp of a line": lambda m, x, y: m.exp(1.5 * x + 0.25) * m.where(y > 0, 1, 2),
+    "exp of a product and a number": lambda m, x, y: m.exp(x * y + x),
+    "exp of a number less a product": lambda m, x, y: m.exp(y - 0.75 * x),
+    "exp of a product less a number": lambda m, x, y: m.exp(0.75 * x - y),
     "of a size": lambda m, x, y: 1 / (1 + m.exp(abs(x - y))),
     "of one sign": lambda m, x, y: m.exp(m.where(x < 0, x * y, x - y)),
 }

@@ -26,7 +26,7 @@ from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.brief import BRIEF
-from symdl.backends.wide.mixed import MIXED
+from symdl.backends.wide.mixed import MIXED, OF_DOUBLE
 from symdl.backends.wide.short import SHORT
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.number_forms import LIMBS, WIDE
@@ -176,7 +176,7 @@ class AttemptWriter(VectorWriter):
         if (whole := rest_of(item)) is not None:
             pair = halves(self, whole)
             return None if pair is None else pair[1]
-        if item.primitive != "cast" and item.primitive not in MIXED:
+        if item.primitive != "cast" and (item.primitive not in MIXED or item.primitive in OF_DOUBLE):
             return None
         pair = halves(self, item.args[0])
         if pair is None:

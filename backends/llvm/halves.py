@@ -1,4 +1,4 @@
-"""A float64 that is one exact operation on float32 numbers, as a sum of two float32: rounded, and what that leaves.
+"""A float64 that is an operation or two on float32 numbers, as a sum of two float32: rounded, and what that leaves.
 
 float32(x - y) is x - y in float32, since the bits of a float64 are more than twice as many and two; what it leaves is known by
 six more operations (Knuth), of a product by one. So exp(x - y), which asks for more digits than a float32 has of its argument
@@ -17,18 +17,15 @@ from symdl.loops import Apply, Const, Value
 
 
 def halves(w: Any, item: Value) -> Pair | None:
-    """(high, low) with item = high + low, from a writer's registers; None for what is no such number."""
+    """(high, low) with item = high + low to 2^-46, high being the item rounded, from a writer's registers; None for what is no
+    such number."""
     if item.dtype != "float64":
         return None
+    if (x := _single(w, item)) is not None:
+        return x, w.const(0.0, "float32")
     match item:
-        case Const(number) if np.float32(number) == number:
-            return w.const(float(number), "float32"), w.const(0.0, "float32")
-        case Apply("cast", (x,)) if x.dtype == "float32":
-            return w.value(x), w.const(0.0, "float32")
-        case Apply("add" | "sub" | "mul" as name, (Apply("cast", (x,)), Apply("cast", (y,)))) if (
-            x.dtype == y.dtype == "float32"
-        ):
-            return _exact(w, name, w.value(x), w.value(y))
+        case Apply("add" | "sub" | "mul" as name, (x, y)):
+            return _of_two(w, name, x, y)
         case Apply("neg", (x,)):
             found = halves(w, x)
             return None if found is None else (w.fneg(found[0]), w.fneg(found[1]))
@@ -44,11 +41,51 @@ def halves(w: Any, item: Value) -> Pair | None:
     return None
 
 
+def _single(w: Any, item: Value) -> Reg | None:
+    """A float64 that is a float32."""
+    match item:
+        case Const(number) if item.dtype == "float64" and np.float32(number) == number:
+            return w.const(float(number), "float32")  # type: ignore[no-any-return]  # a register
+        case Apply("cast", (x,)) if x.dtype == "float32" and item.dtype == "float64":
+            return w.value(x)  # type: ignore[no-any-return]  # a register
+    return None
+
+
+def _of_two(w: Any, name: str, x: Value, y: Value) -> Pair | None:
+    """Sums, differences and products of float32, which are exact, and a product beside a float32."""
+    first, second = _single(w, x), _single(w, y)
+    if first is not None and second is not None:
+        return _exact(w, name, first, second)
+    if name == "mul" or (first is None) == (second is None):
+        return None
+    product, one = (x, second) if first is None else (y, first)
+    if not isinstance(product, Apply) or product.primitive != "mul" or one is None:
+        return None
+    factors = [_single(w, v) for v in product.args]
+    if factors[0] is None or factors[1] is None or (pair := _exact(w, "mul", factors[0], factors[1])) is None:
+        return None
+    if name == "sub":
+        if first is None:
+            one = w.fneg(one)
+        else:
+            pair = w.fneg(pair[0]), w.fneg(pair[1])
+    return _beside(w, pair, one)
+
+
 def _exact(b: Builder, name: str, x: Reg, y: Reg) -> Pair | None:
     if name == "mul":
         high = b.mul(x, y)
         return (high, b.fma(x, y, b.fneg(high))) if b.fused else None
     return two_sum(b, x, b.fneg(y) if name == "sub" else y)
+
+
+def _beside(b: Builder, product: Pair, x: Reg) -> Pair:
+    """The sum of an exact product and a float32. Where the sum of the high parts cancels it is exact, so what is rounded is
+    beside the sum itself; where it is infinite it has no low part."""
+    total, low = two_sum(b, product[0], x)
+    low = b.add(low, product[1])
+    high = b.select(b.compare("lt", b.fabs(total), float("inf")), b.add(total, low), total)
+    return high, b.sub(low, b.sub(high, total))
 
 
 def _absolute(b: Builder, x: Pair) -> Pair:

@@ -277,9 +277,12 @@ def _single_erfcx(b: Builder, x: Reg) -> Reg:
     return b.select(b.compare("lt", x, 0.0), b.sub(b.add(growth, growth), tail), tail)
 
 
+single_erfc = outlined("single_erfc", _single_erfc)  # of a float64, right enough for a float32
+
+
 def _by_dtype(name: str, single: Emit, double: Emit) -> Emit:
     """Computed in float64: by the shorter function for float32 operands."""
-    short, long = through_double(outlined(f"single_{name}", single)), outlined(name, double)
+    short, long = through_double(single), outlined(name, double)
     return lambda b, x: long(b, x) if x.dtype == "float64" else short(b, x)
 
 
@@ -299,6 +302,6 @@ def _erfinv(b: Builder, x: Reg) -> Reg:
     return b.select(inside, b.mul(x, factor), b.copysign(edge, x))
 
 
-erfc = _by_dtype("erfc", _single_erfc, _erfc)
-erfcx = _by_dtype("erfcx", _single_erfcx, _erfcx)
+erfc = _by_dtype("erfc", single_erfc, _erfc)
+erfcx = _by_dtype("erfcx", outlined("single_erfcx", _single_erfcx), _erfcx)
 erfinv = through_double(outlined("erfinv", _erfinv))

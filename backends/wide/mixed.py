@@ -1,7 +1,7 @@
 """Functions of two limbs whose result is wanted in one: f(high) by the function of float64, and f'(high) low; sums likewise.
 
-A float64 whose function is wanted as a float32 is such a pair of float32, too. So what magnifies the error of its argument costs little more than the plain function. With an exponent they are the full
-functions, rounded.
+A float64 whose function is wanted as a float32 is such a pair of float32, too. So what magnifies the error of its argument
+costs little more than the plain function. With an exponent they are the full functions, rounded.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from symdl.backends import vmath
 from symdl.backends.builder import BITS, Builder, Reg
+from symdl.backends.vmath.error_function import single_erfc
 from symdl.backends.vmath.forms import Pair
 from symdl.backends.wide import numbers
 
@@ -105,6 +106,9 @@ MIXED: dict[str, Mixed] = {
 }
 
 
+OF_DOUBLE: dict[str, Callable[[Builder, Reg], Reg]] = {"erfc": single_erfc}  # of a float32, too, computed in float64
+
+
 def add(b: Builder, x: Pair, y: Pair) -> Reg:
     """x + y, 1 ulp: where the sum of the high limbs is rounded, it is so large that the low ones cannot cancel it."""
     return _beside(b, b.add(x[0], y[0]), b.add, x[1], y[1])
@@ -138,6 +142,8 @@ def emit(b: Builder, name: str, *args: Reg) -> Reg:
     (x,) = args
     if x.dtype == "float64x2":
         return MIXED[name](b, numbers.pair(b, x))
+    if name in OF_DOUBLE:
+        return b.convert("fptrunc", OF_DOUBLE[name](b, x), "float32")
     high = b.convert("fptrunc", x, "float32")
     rest = b.sub(x, b.convert("fpext", high, "float64"))
     return MIXED[name](b, (high, b.convert("fptrunc", rest, "float32")))
