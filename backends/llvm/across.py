@@ -79,7 +79,8 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                     return None
                 leaves_out = leaves_out and (step == 0 or (step == 1 and ITEM_BYTES[view.dtype] >= 4))
                 if isinstance(item, Load):
-                    bytes_ = max(bytes_, ITEM_BYTES[view.dtype])
+                    if step == 0 or not indices.isdisjoint(symbols(place)):  # others stay in registers
+                        bytes_ = max(bytes_, ITEM_BYTES[view.dtype])
                     side_by_side = side_by_side and (step in (0, 1) or indices.isdisjoint(symbols(place)))
             case Position(extent):
                 if slope(extent, loop.index) is None:

@@ -22,6 +22,7 @@ NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, an
     "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
 }  # fmt: skip
 DEVIATING = 32.0  # how many times the largest of a row's terms what they were the difference of may be
+NEAREST_ZERO = -1000.0  # binary logarithm of the least magnitude of a number whose reciprocal is looked at
 MOST = 80.0  # the exponential of this is a float32
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
@@ -104,6 +105,8 @@ def _in_form(
         operands = (operands[0], whole_exponent(operands[1], operands[0]))
     if n.op.name in ("floor", "ceil", "trunc") and base_of(n.inputs[0]).op.name in ROUNDED:
         operands = (below_step(operands[0]),)
+    if n.op.name == "true_div" and wide == "float64" and form == "float32" and _shares_divisor(n, analysis):
+        return cast(mul(operands[0], true_div(_number(1, wide), operands[1])), form)
     out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
     if n in analysis.noise and form:
         if n.op.name == "sum":  # of terms that have cancelled themselves
@@ -132,6 +135,19 @@ def product(n: Expr, operands: tuple[Expr, ...], wide: str) -> Expr:
             multiple = operands[of] if number_of(fraction.inputs[0]) == 1 else mul(operands[of], above)
             return true_div(multiple, below)
     return make(n.op, operands)
+
+
+def _shares_divisor(n: Expr, analysis: Analysis) -> bool:
+    """Whether elements of a quotient have a divisor in common whose reciprocal is a float64: one ulp of that more is nothing
+    beside a float32, and a division costs four to eight products."""
+    divisor = n.inputs[1]
+    if divisor.op is CONSTANT or analysis.bounds[divisor].least < NEAREST_ZERO:
+        return False
+    own, shape = n.type, divisor.type
+    assert isinstance(own, TensorType)
+    assert isinstance(shape, TensorType)
+    whole = (1,) * (len(own.shape) - len(shape.shape)) + shape.shape
+    return any(d == 1 != e for d, e in zip(whole, own.shape, strict=True))
 
 
 def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
