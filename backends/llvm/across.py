@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from symdl.backends.builder import Reg
-from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.plans import AHEAD, IDENTITY, Plan, Sum
+from symdl.backends.llvm.plans import AHEAD, Plan
+from symdl.backends.llvm.rests import KINDS, MASKED, RestWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
-from symdl.backends.wide import emit
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
 from symdl.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
@@ -33,10 +32,7 @@ MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
-MASKED = 32  # bytes of vectors, from which on machines load and store some lanes of them
-LONG = 64  # bytes of vectors, from which on what is left of a loop is worth one more
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
-KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
 
 
 @dataclass(frozen=True)
@@ -136,12 +132,10 @@ def apart(loop: For, items: list[Any]) -> bool:
     return True
 
 
-class AcrossWriter(DrawWriter):
-    """A DrawWriter that takes loops around reductions several rounds at a time where it may."""
+class AcrossWriter(RestWriter):
+    """A RestWriter that takes loops around reductions several rounds at a time where it may."""
 
     in_stretches = True
-    mask = ""  # which lanes are loaded and stored, where not all are
-    left = ""  # how many rounds they are, where rounds are of a loop that is taken by vectors
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
@@ -240,62 +234,6 @@ class AcrossWriter(DrawWriter):
             self.in_order = False
         self.forget(changed_in(loop.body))
 
-    def masks(self, loop: For, plan: Plan) -> bool:
-        """Where numbers of two limbs are added up: one by one, each addition would wait for thirteen. And where vectors are so
-        long that much is left over, of loops over floats: rows of images are shorter than a vector."""
-        wide = any(s.dtype in WIDE for s in plan.sums.values())
-        if (
-            self.target.vector_bytes < (MASKED if wide else LONG)
-            or plan.running
-            or plan.choice is not None
-            or any(s.ordered for s in plan.sums.values())
-            or self.attempt(loop) is not None
-            or not (plan.sums or self.leaves_some(loop, plan))
-        ):
-            return False
-        items = list(walk(*loop.body))
-        steps = (0, 1) if plan.sums else tuple(range(self.close + 1))
-        return all(isinstance(x, KINDS) and not isinstance(x, Guard) for x in items) and all(
-            all(isinstance(i, Extent) for i in x.at)
-            and x.view.dtype in ("float32", "float64")
-            and slope(place_of(x.view, x.at), loop.index) in (steps if isinstance(x, Load) else (1,))
-            for x in items
-            if isinstance(x, Load | Store)
-        )
-
-    def leaves_some(self, loop: For, plan: Plan) -> bool:
-        """Whether whole vectors may not be all of a loop."""
-        return loop is self.spread or not isinstance(loop.extent, int) or loop.extent % plan.lanes != 0
-
-    def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
-        opened = self.open_loop(end, start, plan.lanes)
-        self.nests.append(Nest(opened.before, varying_in(loop)))
-        self.scopes[-1].symbols[loop.index] = opened.index
-        self.own, self.index = {}, loop.index
-        self.take(plan.lanes)
-        self.mask = self.lanes_before(end, opened.index, plan.lanes)
-        self.left = self.arithmetic("sub", end, opened.index)
-        self.vector_round(loop, plan, partial)
-        self.mask = self.left = ""
-        self.take(0)
-        self.nests.pop()
-        self.close_loop(opened)
-
-    def add_up(self, sum_: Sum, pointer: str, found: Reg) -> None:
-        if self.mask and self.varies is None:
-            if (identity := IDENTITY.get(sum_.primitive)) is not None:
-                nothing = self.const(identity, sum_.dtype)
-            else:
-                nothing = self.emit(f"load {self.type(sum_.dtype)}, ptr {pointer}", sum_.dtype)
-            found = emit(self, "where", Reg(self.mask, "bool"), found, nothing, dtype=sum_.dtype)
-        super().add_up(sum_, pointer, found)
-
-    def lanes_before(self, end: str, index: str, lanes: int) -> str:
-        """Which lanes of a vector that begins at an index lie before the end."""
-        left = self.every_lane(self.position(self.arithmetic("sub", end, index), "int32"), lanes)
-        places = Reg(f"<{', '.join(f'i32 {k}' for k in range(lanes))}>", "int32")
-        return self.compare("lt", places, left).text
-
     def beside(self, loop: For) -> str:
         """How many bytes further the columns of a loop ask for what they will read: little enough that it all stays in a
         cache until it is read."""
@@ -321,33 +259,6 @@ class AcrossWriter(DrawWriter):
         self.nests.pop()
         self.close_loop(opened)
         self.forget(changed_in(loop.body))
-
-    def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
-        whole = self.mask
-        if whole:  # up to the last element that is picked
-            reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
-            self.mask = self.lanes_before(reach, "0", self.lanes)
-        found = super().load_part(place, dtype, start, step)
-        self.mask = whole
-        return found
-
-    def load_vector(self, place: str, dtype: str, align: int) -> Reg:
-        if not self.mask:
-            return super().load_vector(place, dtype, align)
-        kind, mask = self.type(dtype), f"<{self.lanes} x i1>"
-        name = f"llvm.masked.load.{self.suffix(dtype)}.p0"
-        self.declarations.add(f"declare {kind} @{name}(ptr, i32, {mask}, {kind})")
-        operands = f"{self.typed(place)}, i32 {align}, {mask} {self.mask}, {kind} zeroinitializer"
-        return self.emit(f"call {kind} @{name}({operands})", dtype)
-
-    def store_vector(self, value: Reg, place: str, align: int) -> None:
-        if not self.mask:
-            super().store_vector(value, place, align)
-            return
-        kind, mask = self.type(value.dtype), f"<{self.lanes} x i1>"
-        name = f"llvm.masked.store.{self.suffix(value.dtype)}.p0"
-        self.declarations.add(f"declare void @{name}({kind}, ptr, i32, {mask})")
-        self.line(f"call void @{name}({kind} {value.text}, {self.typed(place)}, i32 {align}, {mask} {self.mask})")
 
     def vary(self, statements: tuple[Stmt, ...]) -> None:
         super().vary(statements)

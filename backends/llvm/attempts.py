@@ -147,7 +147,8 @@ class AttemptWriter(VectorWriter):
         single = tried is not None and tried.single
         doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
         doubled = doubled or (tried is not None and tried.digits)
-        return plan_for(loop, self.target.vector_bytes * (2 if doubled else 1), running=tried is None)
+        bytes_ = self.target.vector_bytes * (2 if doubled else 1)
+        return plan_for(loop, bytes_, running=tried is None, some=self.may_mask(loop))
 
     def rest(self, loop: For, start: str) -> None:
         """The rounds that are left, less than a vector: calls in a long body."""
@@ -234,6 +235,8 @@ class AttemptWriter(VectorWriter):
         if tried.failed is None:
             return found
         failed = self.value(tried.failed)
+        if self.mask:
+            failed = emit(self, "bitwise_and", failed, Reg(self.mask, "bool"), dtype="bool")
         lanes = (
             2 * MOST_LANES if self.target.vector_bytes else 1
         )  # whatever those of this round: its function is shared
@@ -251,7 +254,7 @@ class AttemptWriter(VectorWriter):
                 self.spill(found[place], area, room.offsets[place], room.lanes)
             self.lanes_again(failed, call)
         else:
-            self.line(call("0", self.register(loop.index)))
+            self.line(call(self.lanes_as_word(self.mask) if self.mask else "0", self.register(loop.index)))
         redone = {place: self.refill(found[place].dtype, area, room.offsets[place], room.lanes) for place in tried.wide}
         if at_once:
             for place, full in redone.items():
@@ -265,13 +268,7 @@ class AttemptWriter(VectorWriter):
 
     def lanes_again(self, failed: Reg, call: Calling) -> None:
         """Call for each lane that has failed."""
-        lanes, before = self.lanes, self.block
-        bits = self.emit(f"bitcast <{lanes} x i1> {failed.text} to i{lanes}", "int64").text
-        word = (
-            self.word
-            if lanes == int(self.word[1:])
-            else self.emit(f"zext i{lanes} {bits} to {self.word}", "int64").text
-        )
+        before, word = self.block, self.lanes_as_word(failed.text)
         each, left, rest = self.fresh("each"), f"%{self.fresh('left')}", f"%{self.fresh('rest')}"
         done = self.fresh("done")
         self.jump(each)
@@ -285,6 +282,12 @@ class AttemptWriter(VectorWriter):
         more = self.emit(f"icmp ne {self.word} {rest}, 0", "bool").text
         self.branch(more, each, done)
         self.label(done)
+
+    def lanes_as_word(self, mask: str) -> str:
+        """Which lanes, as bits of a word."""
+        bits = self.emit(f"bitcast <{self.lanes} x i1> {mask} to i{self.lanes}", "int64").text
+        narrow = self.lanes < int(self.word[1:])
+        return self.emit(f"zext i{self.lanes} {bits} to {self.word}", "int64").text if narrow else bits
 
     def separate(self, value: Reg) -> tuple[Reg, ...]:
         return numbers.split(self, value) if value.dtype in WIDE else (value,)
@@ -318,8 +321,9 @@ class AttemptWriter(VectorWriter):
         return self.emit(f"phi {kind} [ {value.text}, %{block} ], [ {other.text}, %{behind} ]", value.dtype)
 
     def again(self, loop: For, tried: Narrowed, room: Room, area: str, at_once: int) -> Calling:
-        """A call of what computes one element in full and stores it in its lane of the area; or so many at once."""
-        key = id(loop), at_once
+        """A call of what computes one element in full and stores it in its lane of the area; or so many at once, of which it
+        loads those that are bits of what is given for the lane."""
+        key = id(loop), at_once if not self.mask else -at_once
         cold = self.cold.get(key) or self.cold.setdefault(key, self.in_full(loop, tried, room, at_once))
         lanes = self.take(0)
         passed = [self.typed(p) for p in (*self.everywhere, *(self.pointers[b] for b in cold.buffers))]
@@ -354,6 +358,8 @@ class AttemptWriter(VectorWriter):
             w.line(f"store {LLVM_TYPE[dtype]} %v{k}.given, ptr {w.variable(name)}")
         if at_once:
             w.begin_lanes(loop, at_once)
+            if self.mask:
+                w.mask = w.given_lanes("%lane", at_once)
         for place, statement in enumerate(loop.body):
             if isinstance(statement, Local) and at_once:
                 w.own[statement.name] = w.value(statement.value)
@@ -370,6 +376,7 @@ class AttemptWriter(VectorWriter):
                     at = w.arithmetic("add", w.arithmetic("mul", "%lane", str(size)), str(offset))
                     w.store(limb, w.at_byte("%area", at))
                     offset += size * room.lanes
+        w.mask = ""
         w.take(0)
         w.line("ret i64 0")
         kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, (*w.everywhere, *pointers.values()))]
@@ -377,6 +384,11 @@ class AttemptWriter(VectorWriter):
         kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
         name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)
         return Cold(name, list(buffers), list(sizes), outside)
+
+    def given_lanes(self, word: str, lanes: int) -> str:
+        """The lanes that are bits of a word."""
+        bits = self.emit(f"trunc {self.word} {word} to i{lanes}", "int64").text
+        return self.emit(f"bitcast i{lanes} {bits} to <{lanes} x i1>", "bool").text
 
     def begin_lanes(self, loop: For, lanes: int) -> None:
         """What follows is a round of the loop in so many lanes, in a function of its own."""
@@ -401,7 +413,7 @@ class AttemptWriter(VectorWriter):
             return None
         if id(loop) in self.attempts and self.attempts[id(loop)][0] is None:  # in full, since more has been tried
             return None
-        plan = plan_for(loop, self.target.vector_bytes)
+        plan = plan_for(loop, self.target.vector_bytes, some=self.may_mask(loop))
         free = plan is not None and loop.schedule == "vector"
         tried = narrowed(loop, self.target.fma, self.ranged, digits=False) if free else None
         stored = {s.view.buffer for s in loop.body if isinstance(s, Store)}

@@ -36,6 +36,7 @@ from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, slope, symbols
 
 MOST_LANES = 16
+FEWEST = 4  # rounds of a loop that are taken by a vector with lanes to spare
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
 AHEAD = 4096  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
@@ -84,8 +85,9 @@ class Plan:
         return {s.name for s in loop.body if isinstance(s, Local)} - self.own
 
 
-def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None:
-    """The plan, or None if the loop must be taken one element at a time. running: whether sums may be used on the way."""
+def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = False) -> Plan | None:
+    """The plan, or None if the loop must be taken one element at a time. running: whether sums may be used on the way. some:
+    whether a vector may have lanes that are left out."""
     index, plan = loop.index, Plan(0)
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
@@ -128,6 +130,9 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False) -> Plan | None
     added = [s for s in plan.sums.values() if s.variable not in plan.running]
     if any(not s.ordered and s.primitive in ORDERED for s in added) and 2 * plan.lanes <= min(few, SUMS):
         plan.lanes *= 2  # two vectors: an addition starts before the one before it has ended
+    if some and FEWEST <= few < 2 * plan.lanes and few % plan.lanes and few <= MOST_LANES:
+        plan.lanes = 1 << (few - 1).bit_length()  # all rounds at once
+        return plan
     return None if plan.lanes < 2 or few < plan.lanes else plan
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
-from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
+from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE, OpenLoop
 from symdl.backends.llvm.plans import AHEAD, IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
@@ -45,6 +45,7 @@ class VectorWriter(KernelWriter):
 
     close = 4  # places apart, at most, of elements that are picked out of vectors
     asks = ""  # how many bytes further what will be read is asked for, if it is
+    mask = ""  # which lanes are loaded and stored, where not all are
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
 
@@ -81,7 +82,7 @@ class VectorWriter(KernelWriter):
 
     def plan_of(self, loop: For) -> Plan | None:
         """How the loop is taken in vectors, if it is."""
-        return plan_for(loop, self.target.vector_bytes, running=True)
+        return plan_for(loop, self.target.vector_bytes, running=True, some=self.may_mask(loop))
 
     def clear(self, loop: For, store: Stmt) -> None:
         """A loop that writes zeros, as one call."""
@@ -99,32 +100,44 @@ class VectorWriter(KernelWriter):
 
     def whole_vectors(self, loop: For, plan: Plan, first: str, end: str, last: bool = True) -> str:
         """The loop over all whole vectors of iterations from first on; returns the register with the place where they end.
-        last: no shorter vectors come after these."""
+        last: whether what is left is taken here, if it is by a vector."""
         partial = {
             s.variable: self.partial_sum(s, plan.lanes, s.variable in plan.running)
             for s in plan.sums.values()
             if not s.ordered
         }
         step = plan.lanes
-        certain = first == "0" and loop is not self.spread and isinstance(loop.extent, int) and loop.extent >= step
-        opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
-        self.nests.append(Nest(opened.before, varying_in(loop)))
-        self.scopes[-1].symbols[loop.index] = opened.index
-        self.own, self.index = {}, loop.index
-        self.take(plan.lanes)
-        self.asks = str(plan.asks or "")
-        self.vector_round(loop, plan, partial)
-        self.asks = ""
-        self.take(0)
-        self.nests.pop()
-        self.close_loop(opened)
-        left = self.after_whole(first, end, step)
+        fixed = loop.extent if isinstance(loop.extent, int) and loop is not self.spread else None
+        certain = first == "0" and fixed is not None and fixed >= step
+        left = first
+        if fixed is None or fixed >= step:
+            opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
+            self.in_lanes(loop, plan, partial, opened)
+            left = self.after_whole(first, end, step)
         if last and self.masks(loop, plan):
             self.masked_round(loop, plan, partial, left, end)
             self.finish_sums(plan, partial, first, end, True)
         elif partial:
             self.finish_sums(plan, partial, first, end, certain)
         return left
+
+    def in_lanes(self, loop: For, plan: Plan, partial: dict[str, str], opened: OpenLoop, mask: str = "") -> None:
+        """The rounds of a loop of vectors that was opened, which ends here. mask: which lanes are loaded, stored and added up,
+        if not all."""
+        self.nests.append(Nest(opened.before, varying_in(loop)))
+        self.scopes[-1].symbols[loop.index] = opened.index
+        self.own, self.index = {}, loop.index
+        self.take(plan.lanes)
+        self.asks, self.mask = str(plan.asks or ""), mask
+        self.vector_round(loop, plan, partial)
+        self.asks = self.mask = ""
+        self.take(0)
+        self.nests.pop()
+        self.close_loop(opened)
+
+    def may_mask(self, loop: For) -> bool:
+        """Whether a vector of rounds of a loop may have lanes that are left out."""
+        return False
 
     def masks(self, loop: For, plan: Plan) -> bool:
         """Whether what is left of a loop is taken by one more vector, some of whose lanes are not loaded."""
@@ -567,7 +580,7 @@ class VectorWriter(KernelWriter):
         if step in (1, -1):
             start = first if step == 1 else self.element(first, dtype, str(1 - lanes))
             row = f"<{lanes * count} x double>"
-            found = self.emit(f"load {row}, {self.typed(start)}, align 8", "float64").text
+            found = self.load_row(row, start, count)
             for k in range(count):
                 places = [k + count * lane for lane in range(lanes)][:: int(step)]
                 order = ", ".join(f"i32 {place}" for place in places)
@@ -586,6 +599,10 @@ class VectorWriter(KernelWriter):
             limbs.append(limb)
         return numbers.join(self, dtype, *limbs)
 
+    def load_row(self, row: str, place: str, count: int) -> str:
+        """All limbs of neighbours, so many each, as they lie there."""
+        return self.emit(f"load {row}, {self.typed(place)}, align 8", "float64").text
+
     def store_limbs(self, value: Reg, place: str) -> None:
         """One element per iteration, side by side."""
         lanes, limbs = self.lanes, numbers.split(self, value)
@@ -600,7 +617,11 @@ class VectorWriter(KernelWriter):
         order = ", ".join(f"i32 {k * lanes + lane}" for lane in range(lanes) for k in range(count))
         row = f"<{lanes * count} x double>"
         found = self.emit(f"shufflevector {both} {left}, {both} {right}, <{lanes * count} x i32> <{order}>", "float64")
-        self.line(f"store {row} {found.text}, {self.typed(place)}, align 8")
+        self.store_row(row, found.text, place, count)
+
+    def store_row(self, row: str, text: str, place: str, count: int) -> None:
+        """All limbs of neighbours, so many each, as they shall lie there."""
+        self.line(f"store {row} {text}, {self.typed(place)}, align 8")
 
 
 def clears(statement: Stmt, index: Symbol) -> bool:

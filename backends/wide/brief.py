@@ -94,4 +94,6 @@ def tanh(b: Builder, x: Reg) -> Reg:
     return b.copysign(b.div(q, b.add(q, 2.0)), x)
 
 
-BRIEF: dict[str, Callable[..., Reg]] = {f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail, sigmoid)}
+BRIEF: dict[str, Callable[..., Reg]] = {
+    f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail, sigmoid)
+}

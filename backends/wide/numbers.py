@@ -13,6 +13,7 @@ from functools import cache
 
 from symdl.backends.builder import Builder, Reg, hexadecimal
 from symdl.backends.vmath.forms import Pair, outlined
+from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.number_forms import INFINITE, LIMBS, ZERO
 
 FIELD = 0x7FF << 52
@@ -147,7 +148,9 @@ def power_of_two(b: Builder, n: Reg, lowest: float = -1023.0) -> Reg:
 
 
 def times_power(b: Builder, x: Reg, n: Reg) -> Reg:
-    """x 2^n in two steps, for 1/4 <= |x| <= 4: overflows to infinity; below the normal numbers rounded once."""
+    """x 2^n in two steps, for 1/4 <= |x| <= 4, or in one: overflows to infinity; below the normal numbers rounded once."""
+    if in_parts(b):
+        return scaled(b, x, n)
     n = b.select(b.compare("gt", n, -2044.0), n, -2044.0)
     n = b.select(b.compare("lt", n, 2044.0), n, 2044.0)
     half = b.sub(b.add(b.mul(n, 0.5), MAGIC), MAGIC)
