@@ -13,6 +13,7 @@ from functools import partial as bound
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.halves import halves, is_zero, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
@@ -21,7 +22,6 @@ from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
 from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import FLAG, Stretch, stretch
-from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
@@ -36,8 +36,8 @@ RARE = "cold noinline nounwind"
 CALLED, LEFT = 12, 48  # operations on number forms that are written out: where lanes have failed, in the rest of a loop
 
 
-class AttemptWriter(VectorWriter):
-    """A VectorWriter that tries loops without exponents first."""
+class AttemptWriter(ChoiceWriter):
+    """A ChoiceWriter that tries loops without exponents first."""
 
     everywhere: tuple[str, ...] = ()  # addresses that every function has, those out of line, too
     in_stretches = (

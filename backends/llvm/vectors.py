@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
+from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE, OpenLoop
-from symdl.backends.llvm.plans import AHEAD, IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
+from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
 from symdl.loops import (
@@ -29,11 +29,9 @@ from symdl.loops import (
     place_of,
 )
 from symdl.number_forms import LIMBS, WIDE
-from symdl.types import Extent, Symbol, replace_symbols, slope
+from symdl.types import Extent, Symbol, slope
 
-COUNTED = (1 << 31) - 64  # rounds that 32 bits count
 LINE = 64  # bytes of a cache line
-CHOICES = 4  # vectors of a choice that are taken in a round, none of which waits for another
 
 
 class VectorWriter(KernelWriter):
@@ -262,133 +260,10 @@ class VectorWriter(KernelWriter):
             return numbers.join(self, sum_.dtype, *pairs.gathered(self, numbers.pair(self, x), numbers.pair(self, y)))
         return emit(self, sum_.primitive, x, y, dtype=sum_.dtype)
 
-    # choices
-
     def best_of_vectors(self, loop: For, plan: Plan, choice: Choice, first: str, end: str) -> str:
         """A choice among all rounds, if they fill a vector; returns the register with the place from where on none was looked
-        at. The last vector begins before the last one ends: who is met twice is the best of no more."""
-        lanes = plan.lanes
-        end = self.extreme("min", end, str(COUNTED))
-        chosen = [self.begin_choice(choice, lanes) for _ in range(CHOICES)]
-        start = first
-        for count in (CHOICES, 1):
-            self.choices(
-                loop, choice, chosen[:count], start, self.arithmetic("sub", end, str(count * lanes - 1)), lanes
-            )
-            start = self.after_whole(start, end, count * lanes)
-        last = self.arithmetic("sub", end, str(lanes))
-        left = self.extreme("min", self.arithmetic("sub", end, start), self.arithmetic("sub", start, first))
-        self.choices(loop, choice, chosen[:1], last, self.arithmetic("add", last, left), lanes)
-        self.finish_choice(loop, choice, chosen, lanes)
-        some = self.emit(f"icmp sgt {self.word} {start}, {first}", "bool").text
-        return self.emit(f"select i1 {some}, {self.word} {end}, {self.word} {first}", "int64").text
-
-    def choices(
-        self, loop: For, choice: Choice, chosen: Sequence[tuple[Reg, Reg]], first: str, end: str, lanes: int
-    ) -> None:
-        """Rounds of a choice by one vector for each of the best so far, which begin before the end."""
-        rounds = self.counter(chosen[0][1].dtype, first, lanes)
-        step = len(chosen) * lanes
-        opened = self.open_loop(end, first, step)
-        self.nests.append(Nest(opened.before, varying_in(loop)))
-        self.own, self.index = {}, loop.index
-        self.take(lanes)
-        self.asks = str(AHEAD) if len(chosen) > 1 else ""
-        for k, pair in enumerate(chosen):
-            self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * lanes))
-            self.choose(choice, *pair, rounds)
-            self.close_scope()
-        self.asks = ""
-        self.count_on(rounds, step)
-        self.take(0)
-        self.nests.pop()
-        self.close_loop(opened)
-
-    def begin_choice(self, choice: Choice, lanes: int) -> tuple[Reg, Reg]:
-        """Memory for the best in each lane and the round in which it came, -1 for what was there before: numbers as wide
-        as the elements, so that one mask serves both."""
-        counter = "int64" if ITEM_BYTES[choice.dtype] == 8 else "int32"
-        pointers = []
-        for first in (self.get(choice.best), Reg("-1", counter)):
-            pointer, kind = f"%{self.fresh('lanes')}", vector_type(first.dtype, lanes)
-            self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
-            self.line(f"store {kind} {self.every_lane(first, lanes).text}, ptr {pointer}")
-            pointers.append(Reg(pointer, first.dtype))
-        return pointers[0], pointers[1]
-
-    def counter(self, dtype: str, first: str, lanes: int) -> Reg:
-        """Memory for the round of a choice, in every lane: what counts by itself waits for no register of words."""
-        word = first
-        if dtype != "int64" or self.word != "i64":
-            how = "trunc" if dtype == "int32" else "sext"
-            word = self.emit(f"{how} {self.word} {word} to {LLVM_TYPE[dtype]}", dtype).text
-        pointer, kind = f"%{self.fresh('rounds')}", vector_type(dtype, lanes)
-        self.scopes[0].landing.append(f"  {pointer} = alloca {kind}")
-        self.line(f"store {kind} {self.every_lane(Reg(word, dtype), lanes).text}, ptr {pointer}")
-        return Reg(pointer, dtype)
-
-    def count_on(self, counter: Reg, step: int) -> None:
-        """The next round of a choice."""
-        kind = self.type(counter.dtype)
-        before = self.emit(f"load {kind}, ptr {counter.text}", counter.dtype)
-        self.line(f"store {kind} {self.add(before, self.const(step, counter.dtype)).text}, ptr {counter.text}")
-
-    def choose(self, choice: Choice, best: Reg, came: Reg, rounds: Reg) -> None:
-        """A round of a choice, by itself in each lane."""
-        old, before, now = (
-            self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, came, rounds)
-        )
-        self.own[choice.best] = old
-        better, value = self.value(choice.better), self.value(choice.value)
-        for pointer, new, kept in ((best, value, old), (came, now, before)):
-            found = emit(self, "where", better, new, kept, dtype=pointer.dtype)
-            self.line(f"store {self.type(pointer.dtype)} {found.text}, ptr {pointer.text}")
-
-    def finish_choice(self, loop: For, choice: Choice, pairs: Sequence[tuple[Reg, Reg]], lanes: int) -> None:
-        """The best of the lanes, which began with what was found before: half of the vectors, then of the lanes, beside the
-        other half again and again."""
-        start = self.position(self.size(replace_symbols(choice.place, {loop.index: 0})), "int64")
-        self.take(lanes)
-        found = []
-        for k, pair in enumerate(pairs):
-            best, came = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in pair)
-            kind = LLVM_TYPE[came.dtype]
-            steps = Reg(f"<{', '.join(f'{kind} {k * lanes + lane}' for lane in range(lanes))}>", came.dtype)
-            before = self.compare("lt", came, 0)
-            found.append([best, emit(self, "where", before, came, self.add(came, steps), dtype=came.dtype)])
-        while len(found) > 1:
-            found = [self.better(choice, y, x) for x, y in zip(found[::2], found[1::2], strict=True)]
-        self.take(0)
-        all_ = found[0]
-        while lanes > 1:
-            half = lanes // 2
-            low, high = ([self.some_lanes(x, lanes, range(at, at + half)) for x in all_] for at in (0, half))
-            if half == 1:
-                low, high = ([self.lane(x, 2, k) for x in all_] for k in (0, 1))
-            self.take(half if half > 1 else 0)
-            all_, lanes = self.better(choice, high, low), half
-            self.take(0)
-        best, at = all_
-        since = at if at.dtype == "int64" else emit(self, "cast", at, dtype="int64")
-        before = self.compare("lt", at, 0)
-        self.set(choice.best, best)
-        self.set(choice.at, emit(self, "where", before, self.get(choice.at), self.add(start, since), dtype="int64"))
-
-    def better(self, choice: Choice, new: Sequence[Reg], old: Sequence[Reg]) -> list[Reg]:
-        """The better (value, place) of two, the first of equal ones; a NaN beats all."""
-        (value, place), (best, at) = new, old
-        better = self.compare("gt" if choice.greatest else "lt", value, best)
-        equal = self.compare("eq", value, best)
-        if choice.dtype in FLOATS:
-            nan, number = self.compare("uno", value, value), self.compare("ord", best, best)
-            better = emit(
-                self, "bitwise_or", better, emit(self, "bitwise_and", nan, number, dtype="bool"), dtype="bool"
-            )
-            both = emit(self, "bitwise_and", nan, self.compare("uno", best, best), dtype="bool")
-            equal = emit(self, "bitwise_or", equal, both, dtype="bool")
-        sooner = emit(self, "bitwise_and", equal, self.compare("lt", place, at), dtype="bool")
-        better = emit(self, "bitwise_or", better, sooner, dtype="bool")
-        return [emit(self, "where", better, x, y, dtype=x.dtype) for x, y in zip(new, old, strict=True)]
+        at. Of the writers that know how."""
+        raise NotImplementedError
 
     # lanes
 
