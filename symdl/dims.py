@@ -16,7 +16,7 @@ from symdl.bodies import Body, every_node
 from symdl.errors import InputError
 from symdl.expr import VARIABLE, Expr, described, make, new_extents
 from symdl.ops.extents import value_symbol
-from symdl.rewrite import Origins, Pass
+from symdl.rewrite import Origins, Rewriting
 from symdl.types import (
     Compound,
     Dim,
@@ -180,38 +180,45 @@ def divisors(extent: Extent) -> list[Extent]:
 
 def with_sizes(roots: Sequence[Expr], table: Table, values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:
     """The graph with symbols replaced in every type and parameter, and leaves replaced by values."""
-    known: dict[Dim, Extent] = {}
+    return Renaming(table, values, origins)(roots)
 
-    def change(v: Any) -> Any:
-        if isinstance(v, Dim):
-            if v not in known:
-                known[v] = replace_symbols(v, table)
-            return known[v]
-        if isinstance(v, TensorType):
-            shape = change(v.shape)
-            return v if shape is v.shape else TensorType(v.dtype, shape)
-        if type(v) is tuple:
-            new = tuple(map(change, v))
-            return v if all(map(operator.is_, new, v)) else new
-        if isinstance(v, Body):
-            types, outputs = change(v.parameters), tuple(whole(v.outputs))
-            same = types is v.parameters and all(map(operator.is_, outputs, v.outputs))
-            return v if same else Body(types, outputs)
-        return v
 
-    def renamed(node: Expr) -> Expr:
-        if node in values:
-            return values[node]
+class Renaming(Rewriting):
+    """See `with_sizes`."""
+
+    def __init__(self, table: Table, values: Mapping[Expr, Expr], origins: Origins) -> None:
+        super().__init__(origins)
+        self.table, self.values = table, values
+        self.known: dict[Dim, Extent] = {}
+
+    def change(self, node: Expr) -> Expr:
+        if node in self.values:
+            return self.values[node]
         if not node.params:
             return node
-        params = {k: change(v) for k, v in node.params.items()}
+        params = {k: self.renamed(v) for k, v in node.params.items()}
         out = make(node.op, node.inputs, **params) if any(params[k] is not node.params[k] for k in params) else node
         if node.op is VARIABLE and out is not node and out.name is None:
             out.name = node.name
         return out
 
-    whole = Pass(renamed, origins)
-    return whole(roots)
+    def renamed(self, v: Any) -> Any:
+        """A parameter."""
+        if isinstance(v, Dim):
+            if v not in self.known:
+                self.known[v] = replace_symbols(v, self.table)
+            return self.known[v]
+        if isinstance(v, TensorType):
+            shape = self.renamed(v.shape)
+            return v if shape is v.shape else TensorType(v.dtype, shape)
+        if type(v) is tuple:
+            new = tuple(map(self.renamed, v))
+            return v if all(map(operator.is_, new, v)) else new
+        if isinstance(v, Body):
+            types, outputs = self.renamed(v.parameters), tuple(self(v.outputs))
+            same = types is v.parameters and all(map(operator.is_, outputs, v.outputs))
+            return v if same else Body(types, outputs)
+        return v
 
 
 def substituted(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origins) -> list[Expr]:

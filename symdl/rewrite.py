@@ -107,17 +107,21 @@ def instantiated(template: Expr, bound: Bindings) -> Expr:
     return done[template]
 
 
-class Pass:
-    """A bottom-up rewrite of a graph: change(node) gives a node's replacement, its inputs being rewritten already.
+class Rewriting:
+    """A bottom-up rewrite of a graph: `change` gives a node's replacement, its inputs being rewritten already.
 
     Memoised over several calls, so shared parts are done once. final: what change returns needs no rewriting itself.
     """
 
-    def __init__(self, change: Callable[[Expr], Expr], origins: Origins | None = None, final: bool = False) -> None:
-        self.change = change
+    def __init__(self, origins: Origins | None = None, final: bool = False) -> None:
         self.final = final
         self.origins: Origins = {} if origins is None else origins
         self.done: dict[Expr, Expr] = {}
+
+    def change(self, node: Expr) -> Expr:
+        """What stands for a node. A method, not a function that is kept: who held itself would keep all that it has seen
+        until the garbage collector comes."""
+        raise NotImplementedError
 
     def concerns(self, op: Op) -> bool:
         """Whether a node of this op may be changed though its inputs are not; most are not, and pass by."""
@@ -156,6 +160,17 @@ class Pass:
         return [done[r] for r in roots]
 
 
+class Pass(Rewriting):
+    """The rewriting by a function."""
+
+    def __init__(self, change: Callable[[Expr], Expr], origins: Origins | None = None, final: bool = False) -> None:
+        super().__init__(origins, final)
+        self.by = change
+
+    def change(self, node: Expr) -> Expr:
+        return self.by(node)
+
+
 @dataclass(frozen=True)
 class Change:
     """A rule that no pattern expresses: change(node) is an equal expression of the same type, or None where it does not
@@ -167,11 +182,11 @@ class Change:
     change: Callable[[Expr], Expr | None]
 
 
-class RulePass(Pass):
+class RulePass(Rewriting):
     """Rules applied to each node until none fits. Rules are found by the op at the top of their pattern."""
 
     def __init__(self, rules: Sequence[Rule | Change], origins: Origins | None = None) -> None:
-        super().__init__(self.normal, origins, final=True)
+        super().__init__(origins, final=True)
         self.rules: dict[str, list[Rule | Change]] = {}
         for rule in rules:
             for top in rule.tops if isinstance(rule, Change) else (rule.pattern.op.name,):
@@ -182,7 +197,7 @@ class RulePass(Pass):
     def concerns(self, op: Op) -> bool:
         return op.name in self.rules
 
-    def normal(self, node: Expr) -> Expr:
+    def change(self, node: Expr) -> Expr:
         if node in self.open:
             raise RewriteError(f"rewrite rules do not come to an end at {node!r}")
         self.open.add(node)
@@ -236,20 +251,20 @@ GUIDES = frozenset(
 )  # ops that only say what gradients do
 
 
-class Expansion(Pass):
+class Expansion(Rewriting):
     """Every composite op replaced by its body, until only what backends supply is left.
 
     foreign: only those that users declared, and those that only say what gradients do, so that the algebra sees what they are made of.
     """
 
     def __init__(self, origins: Origins | None = None, foreign: bool = False) -> None:
-        super().__init__(self.body, origins, final=True)
+        super().__init__(origins, final=True)
         self.foreign = foreign
 
     def concerns(self, op: Op) -> bool:
         return op.expand is not None and (not self.foreign or op.foreign or op.name in GUIDES)
 
-    def body(self, node: Expr) -> Expr:
+    def change(self, node: Expr) -> Expr:
         if node.op.expand is None or not self.concerns(node.op):
             return node
         (made,) = self([node.op.expand(*node.inputs, **node.params)])  # they nest a few levels deep, unlike the graph
