@@ -15,7 +15,7 @@ from typing import Any
 from symdl.backends.builder import LLVM_TYPE, Reg
 from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED
-from symdl.backends.llvm.halves import halves, is_zero, rest_of
+from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
@@ -166,7 +166,12 @@ class AttemptWriter(ChoiceWriter):
             found = self.of_halves(item)
             if found is not None:
                 return found
-        if isinstance(item, Apply) and item.primitive in COMPARISONS and is_zero(item.args[1]):
+        if (
+            isinstance(item, Apply)
+            and item.primitive in COMPARISONS
+            and is_zero(item.args[1])
+            and not has_product(item.args[0])
+        ):
             pair = halves(self, item.args[0])
             if pair is not None:  # the sign of the larger half
                 return self.compare(item.primitive, pair[0], 0.0)

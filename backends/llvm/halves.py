@@ -93,6 +93,18 @@ def _absolute(b: Builder, x: Pair) -> Pair:
     return b.fabs(x[0]), b.unbits(b.xor(b.bits(x[1]), sign))
 
 
+def has_product(item: Value) -> bool:
+    """Whether what halves are made of is a product: both may be 0 where that is not."""
+    match item:
+        case Apply("mul"):
+            return True
+        case Apply("neg" | "abs", (x,)):
+            return has_product(x)
+        case Apply("where", (_, x, y)):
+            return has_product(x) or has_product(y)
+    return False
+
+
 def is_zero(item: Value) -> bool:
     """Whether a value is 0, a float64."""
     return isinstance(item, Const) and item.dtype == "float64" and item.number == 0

@@ -68,7 +68,8 @@ def written_log(write: Writer, f: Poly) -> Expr:
             return write(near)  # log1p serves everywhere
     far, close, positive = far_log(write, m, c), write.close(write.term(m, c)), even_root(near)
     if positive is None:
-        far = write.known.calmed(far)
+        if far.op.name not in ("add", "sub"):  # in a sum of logarithms as much is lost as they are larger than it
+            far = write.known.calmed(far)
     else:  # f is a square of what may be near -1
         close = ew.bitwise_and(close, ew.gt(write(positive), write.number(-1)))
     return ew.where(close, write(near), far)
