@@ -1,9 +1,9 @@
 """Random formulas and their gradients, compiled with precision="right", against their exact values.
 
     python tests/fuzz_formulas.py [--count 10000] [--first 0] [--seconds S] [--log FILE] [--store] [--show 10] [--optimized]
-        [--precision right] [--share 0.995] [--lost 0]
+        [--precision right] [--share 0.995] [--lost 0] [--of points|rows]
 
-Two batches of formulas in three are float64, one is float32. A batch is one function, compiled by
+Formulas are of numbers (random_formulas.py), or of rows of them (random_rows.py). Two batches in three are float64, one is float32. A batch is one function, compiled by
 tests/quick_code.py unless --optimized. Where gmpy2 is installed, mpmath is quicker by it. An element counts where
 mpmath settles it as a finite number (symdl.verify.decided), unless the inputs do not determine it: where it loses all its
 digits, if each input moves by half an ulp, and the result lies no farther from it than those that this makes
@@ -33,8 +33,10 @@ from typing import Any
 import fuzz_record
 import mpmath
 import numpy as np
+import random_formulas
+import random_rows
 from quick_code import quickly
-from random_formulas import CANDIDATES, POINTS, Formula, formula
+from random_formulas import CANDIDATES, POINTS, Formula
 from ulps import distance
 
 import symdl
@@ -47,6 +49,7 @@ GOOD, SHARE = 4.0, 0.995
 HALF_THE_BITS = {"float64": 2.0**26, "float32": 2.0**12}  # in ulp
 PATIENCE = 20  # seconds for the exact values of a formula
 Array = Any
+GRAMMARS = {"points": random_formulas.formula, "rows": random_rows.formula}
 
 
 def dtype_of(batch: int) -> str:
@@ -97,11 +100,11 @@ def patience(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def tried(batch: int, precision: str = "right", optimized: bool = False) -> dict[str, Any]:
+def tried(batch: int, precision: str = "right", optimized: bool = False, grammar: str = "points") -> dict[str, Any]:
     """What became of a batch's formulas: counts of outputs and elements, and each failure with what reproduces it."""
     warnings.simplefilter("ignore")
     dtype = dtype_of(batch)
-    formulas = [formula(BATCH * batch + k, dtype) for k in range(BATCH)]
+    formulas = [GRAMMARS[grammar](BATCH * batch + k, dtype) for k in range(BATCH)]
     clock = [time.process_time()]
 
     def lap() -> float:
@@ -256,9 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=SHARE, help="the least share of elements within 4 ulp")
     parser.add_argument("--lost", type=int, default=0, help="how many catastrophic elements NumPy may have right")
     parser.add_argument("--precision", choices=("plain", "right"), default="right")
+    parser.add_argument("--of", choices=tuple(GRAMMARS), default="points", help="what formulas are of")
     options = parser.parse_args(arguments)
-    if options.store and options.precision != "right":
-        parser.error("the record is of precision right")
+    if options.store and (options.precision, options.of) != ("right", "points"):
+        parser.error("the record is of formulas of numbers, at precision right")
     first = options.first
     if first is None:
         first = fuzz_record.next_seed(fuzz_record.recorded()) if options.store else 0
@@ -266,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done = {k: row for k, row in seen_before(options.log).items() if k in batches}
     todo = [k for k in batches if k not in done]
     start, log = time.perf_counter(), options.log and options.log.open("a", encoding="utf-8")
-    tasks = [(k, options.precision, options.optimized) for k in todo]
+    tasks = [(k, options.precision, options.optimized, options.of) for k in todo]
     with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=200) as pool:
         for n, row in enumerate(pool.imap_unordered(_one, tasks), 1):
             done[row["batch"]] = row
@@ -294,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if kept else 1
 
 
-def _one(task: tuple[int, str, bool]) -> dict[str, Any]:
+def _one(task: tuple[int, str, bool, str]) -> dict[str, Any]:
     return tried(*task)
 
 

@@ -55,6 +55,23 @@ def _drawn(rng: random.Random, table: dict[str, tuple[int, Any]]) -> Callable[..
     return found
 
 
+def number(rng: random.Random) -> float:
+    """One as people might use it, of any size."""
+    match rng.randrange(7):
+        case 0 | 1:
+            return rng.uniform(-2, 2)
+        case 2:
+            return rng.uniform(0, 1)
+        case 3:
+            return rng.uniform(-40, 40)
+        case 4:
+            return float(rng.choice([0, 1, -1, 2, 0.5, 3, 1000, -1000, 1e-8]))
+        case 5:
+            return 10 ** rng.uniform(-12, 4)
+        case _:
+            return -(10 ** rng.uniform(-12, 4))
+
+
 @dataclass(frozen=True)
 class Formula:
     """A formula, one of its gradients, and candidates for the points."""
@@ -114,33 +131,17 @@ class _Author:
         x = self.rng.choice(self.scalars)
         return T.expand_dims(x, 1) if wide else x
 
-    def number(self) -> float:
-        rng = self.rng
-        match rng.randrange(7):
-            case 0 | 1:
-                return rng.uniform(-2, 2)
-            case 2:
-                return rng.uniform(0, 1)
-            case 3:
-                return rng.uniform(-40, 40)
-            case 4:
-                return float(rng.choice([0, 1, -1, 2, 0.5, 3, 1000, -1000, 1e-8]))
-            case 5:
-                return 10 ** rng.uniform(-12, 4)
-            case _:
-                return -(10 ** rng.uniform(-12, 4))
-
     def near(self, first: float) -> float:
         """Sometimes the same number, or one close to it."""
         if self.rng.random() < 0.3:
             return first * (1 + self.rng.choice([0, 1e-9, 0.3, -1e-5, 1e-14]))
-        return self.number()
+        return number(self.rng)
 
     def points(self) -> dict[Expr, Any]:
         """Candidates: some leaves equal others, exactly or nearly."""
         table: dict[Expr, list[Any]] = {x: [] for x in (*self.scalars, self.row)}
         for _ in range(CANDIDATES):
-            first = self.number()
+            first = number(self.rng)
             for x, column in table.items():
                 if x is self.row:
                     column.append([self.near(first) for _ in range(ROW)])

@@ -109,3 +109,15 @@ def test_one_row() -> None:
         e = [mpmath.exp(4 * (v - 40)) for v in (40, 0, -40)]
         exact = [[-8 * (e[1] + e[2]) / sum(e), 8 * e[1] / sum(e), 8 * e[2] / sum(e)]]
         assert distance(slope, np.array(exact, object)).max() <= 4
+
+
+def test_the_curvature_of_a_norm_where_an_element_is_0() -> None:
+    """r^-1 (v - m (m v) / r^2): the rest of a sum is not brought out by an element that may be 0."""
+    x, v = T.dmatrix("x"), T.dvector("v")
+    slope = symdl.grad(T.sqrt((x * x).sum(axis=1)).sum(), x)
+    (got,) = symdl.function([x, v], [symdl.grad((slope * v).sum(), x)])(
+        [[0.0, 0.0, -1.0], [0.0, 3.0, 4.0]], [1.0, 2.0, 3.0]
+    )
+    np.testing.assert_allclose(got, [[1, 2, 0], [0.2, (2 - 3 * 0.72) / 5, (3 - 4 * 0.72) / 5]], rtol=1e-14, atol=1e-300)
+    (got,) = symdl.function([x], [symdl.grad(slope.sum(), x)])([[0.0, 0.0, -1.0], [0.0, 3.0, 4.0]])
+    np.testing.assert_allclose(got, [[1, 1, 0], [0.2, 0.032, -0.024]], rtol=1e-14, atol=1e-300)

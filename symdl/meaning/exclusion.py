@@ -55,11 +55,13 @@ def excluded(s: Term, t: Term) -> Poly | None:
                     if take(forms.term(x)) is forms.term(n * rest.inverse):
                         return multiply(forms.term(rest, c), take(others(a)))
             # c R Y sum(kX) + d R X sum(lY), with d l = -c k
-            for _, b, beside, y, l in _sums(n):
-                if place is not None or beside is not None or b.param != a.param or d * l != -c * k:
+            for _, b, other, y, l in _sums(n):
+                if place is not None or other is not None or b.param != a.param or d * l != -c * k:
                     continue
-                if m.without(a) * y**-1 is n.without(b) * x**-1:
-                    outer = m.without(a) * y**-1
+                beside = n.without(b)
+                if (outer := rest * y**-1) is beside * x**-1:
+                    if any(p < 0 and not f.positive and f in y.factors for f, p in outer.factors.items()):  # y may be 0
+                        return multiply(forms.term(rest, c), others(a)) + multiply(forms.term(beside, d), others(b))
                     first = multiply(forms.term(y, c), others(a))
                     second = multiply(forms.term(x, d), others(b))
                     return multiply(forms.term(outer), first + second)
