@@ -14,7 +14,7 @@ import numpy as np
 
 from symdl.expr import CONSTANT, Expr, meant_by, topological
 from symdl.meaning.index_maps import leaf, view_of, viewed
-from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, joined, stripped
+from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, stripped
 from symdl.meaning.rationals import Rational, quotient, rational
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
@@ -188,7 +188,7 @@ def laid_as(node: Expr, atoms: frozenset[Atom]) -> frozenset[Atom]:
     x = node.inputs[0]
     shape, out = stripped(x.type.shape), set()
     for a in sorted(atoms, key=lambda a: a.order):
-        fits = joined([a.shape, shape]) == shape
+        fits = len(a.shape) <= len(shape) and all(n in (1, m) for n, m in zip(a.shape[::-1], shape[::-1], strict=False))
         moved = viewed(a.forms.of_atom(a), view, x.type.ndim).atom if fits else a
         if moved is not None:
             out.add(moved)
