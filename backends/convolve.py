@@ -15,7 +15,7 @@ from symdl.backends.convolve_columns import Columns
 from symdl.backends.convolve_direct import Direct
 from symdl.backends.convolve_pieces import ADDRESSES, PIECE_BYTES, TASK
 from symdl.backends.convolve_slide import Sliding
-from symdl.backends.convolve_tiles import outer_shape
+from symdl.backends.convolve_tiles import AHEAD, outer_shape
 from symdl.backends.gemm_tiles import Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.module import RUNTIME
@@ -30,7 +30,7 @@ PLACES = 512  # of a result, at least, that one product of the gradient of filte
 LONGEST = 1 << 15  # entries of a table: they stand on the stack
 VECTORS = 128  # of results, that the filters' sums run over before they are added up
 IMAGES = 8  # for which filters are turned once
-PARTS = 8  # into which outputs are cut, at most
+PARTS = 8  # into which tiles of outputs are cut, at most
 
 
 def entry_name(dtype: str) -> str:
@@ -92,7 +92,7 @@ class Writing(Columns, Direct, Sliding):
                 self.plan(w, "0", "slid", *self.slide_plan(w, s))
                 w.leave()
         lanes = self.tile.lanes
-        w.line(f"%table = alloca i64, i64 {s['K']}")
+        w.line(f"%table = alloca i64, i64 {w.plus(s['K'], str(AHEAD))}")
         w.line(f"%spots = alloca i64, i64 {self.spot_of(w, s['V'])}")
         vector = w.times(w.times(s["O"], s["K"]), str(lanes))
         vectors = w.least(w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1)), s["V"])
@@ -108,12 +108,14 @@ class Writing(Columns, Direct, Sliding):
         self.plan(w, "0", "direct_results", results, images)
 
         rows, _ = outer_shape(self.tile)
-        tiles = w.ceiling(w.ceiling(s["O"], str(rows)), str(PARTS))
-        size = w.times(tiles, str(rows))
+        tiles = w.ceiling(s["O"], str(rows))
+        tiles = w.choose(w.holds("sgt", tiles, "1"), w.rounded(tiles, 2), tiles)  # two threads have as many
+        parts = w.least(tiles, str(PARTS))
+        size = w.times(w.ceiling(tiles, parts), str(rows))
         fits = w.most(w.quotient(numbers, w.times(w.least(size, s["O"]), str(lanes))), "1")
         width = w.least(w.least(s["V"], str(2 * VECTORS)), fits)
         many = w.most(w.quotient(w.least(fits, w.plus(s["V"], str(VECTORS))), s["V"]), "1")
-        filters = {"parts": w.ceiling(s["O"], size), "size": size, "width": width, "deep": "1", "many": many}
+        filters = {"parts": parts, "size": size, "width": width, "deep": tiles, "many": many}
         self.plan(w, "1", "direct_filters", filters, s["G"])
 
         most = w.most(w.quotient(numbers, w.times(s["O"], s["U"])), "1")

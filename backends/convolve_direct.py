@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.convolve_tiles import SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
+from symdl.backends.convolve_tiles import AHEAD, SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
 from symdl.backends.gemm_tiles import WIDEST
 from symdl.backends.gemm_words import Words
 
@@ -46,7 +46,7 @@ class Direct(Pieces):
 
     def reach(self) -> None:
         """void reach(sizes, channel, table): table[p] = where number p of a filter of one output stands, from the image's start.
-        channel: from one channel to the next."""
+        channel: from one channel to the next. The last place stands there AHEAD times more."""
         w = self.words()
         s = self.sizes(w, "%sizes")
         first = [self.first(w, s, k) for k in "012"]
@@ -61,6 +61,10 @@ class Direct(Pieces):
             now = w.get(at)
             w.line(f"store i64 {place}, ptr {self.entry_of(w, '%table', now)}")
             w.set(at, w.plus(now, "1"))
+        end = w.get(at)
+        last = w.get(self.entry_of(w, "%table", w.minus(end, "1")))
+        with w.upto(str(AHEAD)) as more:
+            w.line(f"store i64 {last}, ptr {self.entry_of(w, '%table', w.plus(end, more))}")
         w.define("reach", "(ptr noalias %sizes, i64 %channel, ptr noalias %table)")
 
     def places(self) -> None:
@@ -262,9 +266,10 @@ class Direct(Pieces):
         matrix = self.scratch(w, w.times(w.times(t["O"], t["width"]), lanes))
         tile = w.times(t["O"], tall)  # numbers of the filters that one tile of channels meets at one place
         turned = self.scratch(w, w.times(w.times(tile, t["U"]), w.ceiling(channels, tall)))
-        w.line(f"%rows = alloca i64, i64 {t['O']}")
+        listed = w.plus(t["O"], str(AHEAD))
+        w.line(f"%rows = alloca i64, i64 {listed}")
         w.line(f"%near = alloca i64, i64 {self.spot_of(w, t['width'])}")
-        with w.upto(t["O"]) as o:
+        with w.upto(listed) as o:
             w.line(f"store i64 {w.times(o, lanes)}, ptr {self.entry_of(w, '%rows', o)}")
         f = w.shift(t["A"], w.plus(w.times(g, w.times(t["O"], t["K"])), w.times(c0, t["U"])))
         step, own = w.times(t["O"], lanes), w.times(tile, t["U"])
@@ -305,14 +310,21 @@ class Direct(Pieces):
             w.line(f"store {scalar} {found}, ptr {there}, align {self.item}")
 
     def direct_filters(self) -> None:
-        """void direct_filters(task, number): the filters of size outputs, from `many` images or `width` vectors at a time."""
+        """void direct_filters(task, number): the filters of some of `deep` tiles of outputs, evenly cut, from `many` images or
+        `width` vectors at a time."""
         w = self.words()
         t = self.task(w)
         lanes = str(self.tile.lanes)
         most_rows, most_columns = outer_shape(self.kernels)
         g = w.quotient("%number", t["parts"])
-        o0 = w.times(w.minus("%number", w.times(g, t["parts"])), t["size"])
-        outputs = w.least(t["size"], w.minus(t["O"], o0))
+        part = w.minus("%number", w.times(g, t["parts"]))
+        tiles = [w.quotient(w.times(t["deep"], p), t["parts"]) for p in (part, w.plus(part, "1"))]
+
+        def start(tile: str) -> str:
+            return w.quotient(w.times(t["O"], tile), t["deep"])
+
+        o0 = start(tiles[0])
+        outputs = w.minus(start(tiles[1]), o0)
         target = w.shift(t["C_"], w.times(w.plus(w.times(g, t["O"]), o0), t["K"]))
         self.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         room = w.times(w.times(outputs, t["K"]), str(self.item))
@@ -331,18 +343,22 @@ class Direct(Pieces):
                 to = w.shift(matrix, w.times(k, across))
                 w.run("@packed", f"ptr {y}", t["J"], outputs, f"ptr {spots}", count, f"ptr {to}", down, lanes)
             x = w.shift(t["A"], w.times(w.plus(w.times(n, t["G"]), g), x_step))
-            with w.upto(outputs, str(most_rows)) as o, w.upto(t["K"], str(most_columns)) as p:
-                rows, columns = (
-                    w.least(w.minus(outputs, o), str(most_rows)),
-                    w.least(w.minus(t["K"], p), str(most_columns)),
-                )
-                chosen = w.plus(w.times(w.minus(rows, "1"), str(most_columns)), w.minus(columns, "1"))
-                place = w.emit(f"getelementptr inbounds ptr, ptr @outers, i64 {chosen}", "int64").text
-                function = w.emit(f"load ptr, ptr {place}", "int64").text
-                table = self.entry_of(w, t["table"], p)
-                to = w.shift(target, w.plus(w.times(o, t["K"]), p))
-                w.run(
-                    function, f"ptr {w.shift(matrix, w.times(o, down))}", down, across, f"ptr {x}",
-                    w.times(x_step, t["G"]), f"ptr {table}", f"ptr {spots}", images, count, f"ptr {to}", t["K"],
-                )  # fmt: skip
+            with w.upto(w.minus(tiles[1], tiles[0])) as k:
+                tile = w.plus(tiles[0], k)
+                top, end = w.minus(start(tile), o0), w.minus(start(w.plus(tile, "1")), o0)
+                with w.upto(w.minus(end, top), str(most_rows)) as more, w.upto(t["K"], str(most_columns)) as p:
+                    o = w.plus(top, more)
+                    rows, columns = (
+                        w.least(w.minus(end, o), str(most_rows)),
+                        w.least(w.minus(t["K"], p), str(most_columns)),
+                    )
+                    chosen = w.plus(w.times(w.minus(rows, "1"), str(most_columns)), w.minus(columns, "1"))
+                    place = w.emit(f"getelementptr inbounds ptr, ptr @outers, i64 {chosen}", "int64").text
+                    function = w.emit(f"load ptr, ptr {place}", "int64").text
+                    table = self.entry_of(w, t["table"], p)
+                    to = w.shift(target, w.plus(w.times(o, t["K"]), p))
+                    w.run(
+                        function, f"ptr {w.shift(matrix, w.times(o, down))}", down, across, f"ptr {x}",
+                        w.times(x_step, t["G"]), f"ptr {table}", f"ptr {spots}", images, count, f"ptr {to}", t["K"],
+                    )  # fmt: skip
         w.define("direct_filters", "(ptr %task, i64 %number)")

@@ -12,6 +12,7 @@ from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.gemm_tiles import LINE, Tile, at_once, in_rounds, steps_of, table, ways_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
+AHEAD = 9  # terms from now, what is asked for: those of a channel and a filter of 3 x 3
 SPOT = 3  # words for each run in a table of spots: where it begins in one array and in the other, and one for others
 
 
@@ -80,10 +81,14 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "", n
     C[c + i*rc ..] = (C +) sum over p < count of A[i*ra + p*ca] * B[b + table[p] ..]
 
     way: how A lies, as of the products' micro kernels. With a name of its own it takes each vector at once, of which the table
-    says all the same where each run begins.
+    says all the same where each run begins. Full tiles of many sums ask for what they will read: images of many channels lie
+    in a second-level cache, and no processor foresees the way from one to the next. So the table goes on for AHEAD words.
     """
     w, apart = Inner(tile, 1 if name else 0), runs_of(tile)
     cells = [(i, j) for i in range(rows) for j in range(vectors)]
+    asks = not name and rows == tile.rows and tile.accumulators > 16
+    if asks:
+        w.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     w.label("entry")
     numbers = [range(j * apart, j * apart + w.runs) for j in range(vectors)]  # of each vector's runs
     starts = [[w.at("%B", w.word("%spots", SPOT * k)) for k in own] for own in numbers]
@@ -95,6 +100,10 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "", n
         a, spot, *totals = state
         place = w.word(spot, 0)
         row = [w.gathered([w.at(start, place) for start in own]) for own in starts]
+        if asks:
+            ahead = w.word(spot, AHEAD)
+            for own in starts:
+                w.line(f"call void @llvm.prefetch.p0(ptr {w.at(own[0], ahead)}, i32 0, i32 3, i32 1)")
         found: list[str] = []
         for i in range(rows):
             one = w.every_lane(w.load(a if i == 0 else w.at(a, shifts[i]), w.scalar))
@@ -142,7 +151,7 @@ def direct_ways(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
 
 def outer_shape(tile: Tile) -> tuple[int, int]:
     """(outputs, numbers of a filter) whose sums of products fit the registers, with a vector of each output beside."""
-    return (4, 5) if tile.accumulators > 16 else (3, 4) if tile.accumulators >= 12 else (2, 3)
+    return (5, 5) if tile.accumulators > 16 else (3, 4) if tile.accumulators >= 12 else (2, 3)
 
 
 def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:

@@ -379,6 +379,32 @@ def test_images_of_single_channels_or_few_outputs_are_gathered(filters: tuple[in
         agree([g], {a: x, b: f}, ulps=64)
 
 
+@pytest.mark.parametrize("outputs", [4, 17])
+def test_images_within_their_border_are_gathered_with_less_of_it(outputs: int) -> None:
+    """Of as many results as places, whatever the number of outputs. Where a border is cut off on one side, too."""
+    x, f = numbers(2, 3, 9, 12), numbers(outputs, 3, 3, 5)
+    for holes, flipped, part in ((1, True, (0, 9)), (2, False, (0, 9)), (1, False, (1, 9)), (1, True, (0, 4))):
+        a, b = leaf("x", x, known=True), leaf("f", f, known=True)
+        y = T.conv2d(a[:, :, slice(*part)], b, border_mode="half", filter_dilation=holes, filter_flip=flipped)
+        (g,) = T.grad(T.sum(T.sin(T.cos(y))), [a])
+        program = program_of([a, b], [g])
+        assert calls(program)[1:] == ["convolve"]
+        border = (2 * holes, 4 * holes)
+        wide = {(2, outputs, part[1] - part[0] + border[0], 12 + border[1])}
+        assert wide <= {b.shape for b in program.buffers.values()}  # not twice the border
+        agree([g], {a: x, b: f}, ulps=64)
+
+
+def test_a_part_of_a_convolution_is_one_of_less_border() -> None:
+    """Where the part reaches into the images, where it begins within the border, and where channels are left out, which is
+    cut off afterwards."""
+    x, f = numbers(2, 3, 9, 12), numbers(4, 3, 3, 3)
+    a, b = leaf("x", x, known=True), leaf("f", f, known=True)
+    y = T.conv2d(a, b, border_mode="full")
+    for part in (y[:, :, 1:-1, 1:-1], y[:, :, 2:-2, 1:], y[:, :, 4:, 1:], y[:, 1:, 1:-1, 1:-1], y[:, :, 1:-1:2, 1:-1]):
+        agree([part], {a: x, b: f}, ulps=64)
+
+
 def test_images_of_many_outputs_are_added_up() -> None:
     a, b = leaf("x", numbers(2, 3, 9, 12), known=True), leaf("f", numbers(17, 3, 3, 2), known=True)
     (g,) = T.grad(T.sum(T.sqr(T.conv2d(a, b))), [a])

@@ -14,9 +14,9 @@ from symdl.ops.contractions import CONTRACT, Letters, parse, written
 from symdl.ops.convolutions import CONVOLVE, CONVOLVE_IMAGES, bordered
 from symdl.ops.declare import spread
 from symdl.ops.shaping import transpose
-from symdl.ops.views import SPREAD, reshape_to
+from symdl.ops.views import PAD, SLICE, SPREAD, reshape_to
 from symdl.rewrite import Origins, Pass
-from symdl.types import floor_divide, product
+from symdl.types import at_most, floor_divide, product
 
 
 def matrix_products(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
@@ -49,21 +49,62 @@ def run_form(n: Expr) -> Expr:
     """A contraction, or the images that filters of single channels make, in the form that is run; all else as it is."""
     if n.op is CONTRACT:
         return matrix_form(n)
+    if n.op is SLICE and n.inputs[0].op in (CONVOLVE, CONVOLVE_IMAGES):
+        return cropped(n)
     return gathered(n) if n.op is CONVOLVE_IMAGES else n
 
 
 FEW_OUTPUTS = 16  # of a group, whose sums cost less than adding them to their places
+MOST_TURNED = 1 << 17  # numbers of filters that are turned where this saves but little
 
 
-def gathered(n: Expr) -> Expr:
+def cropped(n: Expr) -> Expr:
+    """A part of a convolution of bordered images, the gradient of images within their border among them, as the convolution of
+    images with less border; of many outputs where there are as many results as places, which then cost the same."""
+    (z,) = n.inputs
+    lead, lengths, starts = n.type.shape[:2], n.type.shape[2:], n.params["starts"]
+    if z.op is CONVOLVE_IMAGES:
+        f, y = z.inputs
+        turned = product(f.type.shape)
+        if lengths != y.type.shape[2:] or not (isinstance(turned, int) and turned <= MOST_TURNED):
+            return n
+        z = gathered(z, True)
+    wide, filters = z.inputs
+    if (
+        z.op is not CONVOLVE
+        or wide.op is not PAD
+        or {*n.params["steps"], *z.params["steps"], *wide.params["steps"]} != {1}
+    ):
+        return n
+    before = wide.params["starts"]
+    if (
+        starts[:2] != (0, 0)
+        or lead != z.type.shape[:2]
+        or before[:2] != (0, 0)
+        or wide.type.shape[:2] != wide.inputs[0].type.shape[:2]
+    ):
+        return n
+    (y,) = wide.inputs
+    reach = [(u - 1) * abs(d) for u, d in zip(filters.type.shape[2:], z.params["spacing"], strict=True)]
+    own = [b - a for a, b in zip(starts[2:], before[2:], strict=True)]
+    extents = [m + r for m, r in zip(lengths, reach, strict=True)]
+    ends = [b + m for b, m in zip(own, y.type.shape[2:], strict=True)]
+    if not all(at_most(0, b) for b in own) or not all(at_most(e, m) for e, m in zip(ends, extents, strict=True)):
+        return n
+    shape = (*wide.type.shape[:2], *extents)
+    less = make(PAD, (y,), starts=(0, 0, *own), steps=(1,) * len(shape), shape=shape, fill=wide.params["fill"])
+    return make(CONVOLVE, (less, filters), **z.params)
+
+
+def gathered(n: Expr, many: bool = False) -> Expr:
     """Images of filters of one channel a group, or of few outputs, as the convolution of their results, bordered, with filters
-    that lie the other way: few products a number, which would cost less than adding each to its place."""
+    that lie the other way: few products a number, which would cost less than adding each to its place. many: of others, too."""
     f, y = n.inputs
     p = n.params
     outputs, groups, (channels, *sides) = f.type.shape[0], p["groups"], f.type.shape[1:]
     each = floor_divide(outputs, groups)
     few = channels == 1 or (isinstance(each, int) and each <= FEW_OUTPUTS)
-    if not few or any(step != 1 for step in p["steps"]):
+    if not (few or many) or any(step != 1 for step in p["steps"]):
         return n
     reach = [(u - 1) * abs(d) for u, d in zip(sides, p["spacing"], strict=True)]
     wide = bordered(y, tuple((r, r) for r in reach))
