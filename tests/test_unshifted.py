@@ -13,7 +13,8 @@ from scipy.special import logsumexp
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.stretches import stretch
-from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials
+from symdl.backends.llvm.thinning import thinned
+from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials, weights
 from symdl.backends.wide import brief
 from symdl.compilation import Graph, lowered
 from symdl.loops import Apply, For, Load, Store, contiguous, walk
@@ -156,3 +157,80 @@ def test_brief_logarithm() -> None:
             true = mpmath.log(mpmath.mpf(a))
             assert abs(mpmath.mpf(b) - true) <= mpmath.mpf(2) ** -49 + abs(true) * mpmath.mpf(2) ** -52, a
     np.testing.assert_array_equal(found[:40], [logarithms(x[k : k + 1])[0] for k in range(40)])
+
+
+WEIGHTED = {  # of x, and whether the largest is needed for nothing else
+    "softmax": (lambda x: [T.softmax(x, axis=1)], True),
+    "weighted": (lambda x: [T.softmax(x, axis=1) * x], True),
+    "and its largest": (lambda x: [T.softmax(x, axis=1), x.max(axis=1)], False),
+    "and their logarithms": (lambda x: [T.softmax(x, axis=1), T.log_softmax(x, axis=1)], False),
+}
+
+
+def softmax(x: Any) -> Any:
+    with np.errstate(all="ignore"):
+        powers = np.exp(x.astype(np.longdouble) - x.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def near(found: Any, true: Any) -> None:
+    finite = np.isfinite(true)
+    np.testing.assert_array_equal(np.isnan(found), ~finite)
+    ulp = np.spacing(np.abs(true[finite]).astype(np.float32)).astype(np.longdouble)
+    assert np.all(np.abs(found[finite] - true[finite]) <= 4 * ulp)
+
+
+@pytest.mark.parametrize("name", ["softmax", "weighted", "and its largest", "and their logarithms"])
+def test_what_is_divided_is_tried(name: str) -> None:
+    """Where terms and sum serve in quotients alone."""
+    formula, expected = WEIGHTED[name]
+    x = T.tensor("x", dtype="float32", shape=(None, None))
+    steps = lowered(Graph((x,), (), tuple(formula(x)), (), "right")).program.steps
+    bodies = [y.body for s in steps if isinstance(s, Kernel) for y in walk(*thinned(s.body)) if isinstance(y, For)]
+    assert any(weights(b, k) is not None for b in bodies for k in range(len(b))) == expected
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+@pytest.mark.parametrize("width", [3, 33, 40, 300])
+def test_quotients(name: str, width: int) -> None:
+    """Right at every size; a row alone, and among others that fail, has the same bits."""
+    x = T.tensor("x", dtype="float32", shape=(None, None))
+    f = quickly([x], WEIGHTED[name][0](x))
+    rng = np.random.default_rng(width)
+    given = np.concatenate([rng.normal(size=(5, width)) * spread + middle for spread, middle in SPREADS]).astype(
+        np.float32
+    )
+    given[1, 0], given[7] = -80, -86.5  # a term that is no normal number
+    given[12, :2], given[21, 0], given[31, 1], given[41] = -np.inf, np.nan, np.inf, -np.inf
+    found = f([given])
+    if name == "weighted":
+        some = slice(0, 5)  # of numbers about 1
+        np.testing.assert_allclose(found[0][some], softmax(given[some]) * given[some], rtol=6 * 2.0**-23)
+    else:
+        near(found[0], softmax(given))
+    for k in range(len(given)):
+        for alone, whole in zip(f([given[k : k + 1]]), found, strict=True):
+            np.testing.assert_array_equal(alone[0], whole[k])
+
+
+@pytest.mark.parametrize("width", [33, 200])
+def test_what_is_written_over_what_is_read(width: int) -> None:
+    """Rows that fail are read again: not where the terms lie over them."""
+    a, b = T.tensor("a", dtype="float32", shape=(None, None)), T.tensor("b", dtype="float32", shape=(None, None))
+    f = quickly([a, b], [T.softmax(T.dot(a, b), axis=1).sum(axis=0)])
+    rng = np.random.default_rng(width)
+    given = np.diag(np.linspace(1, 300, 20)).astype(np.float32), rng.normal(size=(20, width)).astype(np.float32)
+    (found,) = f(given)
+    true = softmax(given[0].astype(np.float64) @ given[1]).sum(axis=0)
+    np.testing.assert_allclose(found, true.astype(np.float64), rtol=1e-3)
+
+
+def test_quotients_on_lesser_processors(lesser: CpuBackend) -> None:
+    x = T.tensor("x", dtype="float32", shape=(None, None))
+    executable = lesser.compile(lowered(Graph((x,), (), (T.softmax(x, axis=1),), (), "right")).program)
+    rng = np.random.default_rng(5)
+    for spread, middle in SPREADS:
+        given = (rng.normal(size=(20, 70)) * spread + middle).astype(np.float32)
+        status, (found,) = executable.execute(executable.bind([given]))
+        assert status == 0
+        near(found, softmax(given))

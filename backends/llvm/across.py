@@ -140,7 +140,6 @@ class AcrossWriter(RestWriter):
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
         self.varies: set[Dependency] | None = None  # what differs from lane to lane, while rounds are taken at once
-        self.in_order = False  # while what is left of them is taken one by one
 
     def statement(self, statement: Any) -> None:
         """Emit one statement."""

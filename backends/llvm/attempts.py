@@ -21,7 +21,7 @@ from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowe
 from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
 from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
-from symdl.backends.llvm.stretches import FLAG, Stretch, stretch
+from symdl.backends.llvm.stretches import FLAG, Stretch, divided, stretch
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit, numbers
@@ -46,12 +46,15 @@ class AttemptWriter(ChoiceWriter):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
+        self.in_order = False  # while what is left of rounds that are taken at once is taken one by one
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
         self.cold: dict[tuple[int, int], Cold] = {}  # by the id of the loop, and lanes
         self.kept: list[Any] = []  # a writer knows values by their ids
         self.in_parts: dict[int, tuple[tuple[For, ...], For]] = {}  # by the id of the loop, which is kept
-        self.stretches: dict[int, tuple[Stretch | None, tuple[Stmt, ...]]] = {}  # by the id of their first statement
+        self.stretches: dict[
+            tuple[int, bool], tuple[Stretch | None, tuple[Stmt, ...]]
+        ] = {}  # by their first's id, in lanes or not
 
     def statements(self, body: tuple[Stmt, ...]) -> None:
         """Emit statements; those that add up numbers of two limbs and round what they make of them are tried first."""
@@ -67,10 +70,16 @@ class AttemptWriter(ChoiceWriter):
 
     def stretch(self, body: tuple[Stmt, ...], place: int) -> Stretch | None:
         """The attempt at what begins with a statement of a body."""
-        found = self.stretches.get(id(body[place])) if self.in_stretches else (None, body)
+        several = (
+            self.lanes > 0 or self.in_order
+        )  # of several rows at once those that have not failed are not stored again
+        key = id(body[place]), several
+        found = self.stretches.get(key) if self.in_stretches else (None, body)
         if found is None:
-            tried = stretch(body, place, self.permutes) or (None if self.lanes else row(body, place, self.target.fma))
-            found = self.stretches[id(body[place])] = tried, body
+            tried = stretch(body, place, self.permutes)
+            if tried is None and not several:
+                tried = divided(body, place) or row(body, place, self.target.fma)
+            found = self.stretches[key] = tried, body
         return found[0]
 
     def attempted(self, statements: tuple[Stmt, ...], tried: Stretch) -> None:

@@ -24,7 +24,7 @@ from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
 from symdl.backends.llvm.terms import ROWS as LONG
 from symdl.backends.llvm.thinning import inlined
 from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
-from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponentials
+from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponentials, weights
 from symdl.backends.wide.mixed import SUMS
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
@@ -117,6 +117,17 @@ def _unshifted(body: tuple[Stmt, ...], start: int, found: Exponentials, permutes
         )  # fmt: skip
     assert last is not None
     return last
+
+
+def divided(body: tuple[Stmt, ...], start: int) -> Stretch | None:
+    """The attempt at exponentials that begin with this statement and will be divided by their sum: without their largest."""
+    found = weights(body, start)
+    if found is None:
+        return None
+    prefix = f"{TRIED}divided "
+    failed = Apply("ne", (Ref(prefix + FLAG, "int64"), Const(0, "int64")), "bool")
+    results = {found.m: SINGLE, found.s: DOUBLE}
+    return Stretch(found.end, found.tried(prefix, prefix + FLAG), failed, results, True, prefix)
 
 
 def _long(lengths: Sequence[Extent]) -> Value | None:

@@ -8,19 +8,23 @@
 So neither the largest, nor how often it occurs, nor the low halves of differences are computed. log s is wrong by what s is
 wrong by, relative to it: where it is at least 1/2 in long rows, terms may be float32, else they are float64. A sum that left
 the range, vanished or is no number fails, and so does a logarithm nearer to 0; the statements are then run as they stand.
+
+Likewise exponentials that are stored, added up, and then divided by their sum (`Weights`): the largest cancels, and terms that
+are normal numbers are as right as those of differences are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symdl.backends.llvm.terms import PAIR
 from symdl.backends.llvm.thinning import inlined
 from symdl.backends.wide import brief
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Value, is_value, place_of, walk
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, is_value, parts, place_of, walk
 from symdl.number_forms import WIDE, limbs_of
+from symdl.types import Extent, Symbol
 
 SINGLE, DOUBLE = "float32", "float64"
 NEAREST = {
@@ -28,6 +32,7 @@ NEAREST = {
     DOUBLE: 2.0**-16,
 }  # |log s| by terms: 1.1 ulp are 2.2 of a half; 2^-43 are an eighth of an ulp of 2^-16
 RANGE = {SINGLE: (-27.0, 69.0), DOUBLE: (-600.0, 690.0)}  # of log s: no term that vanishes counts, and none is infinite
+NORMAL, MOST = 2.0**-126, 2.0**100  # the least term and the largest sum of such as are divided
 TERMS = 64  # statements and values of x; beside more an exponential is little
 
 
@@ -63,17 +68,10 @@ class Exponentials:
 
 def exponentials(body: Sequence[Stmt], start: int) -> Exponentials | None:
     """What begins with this statement; None where it is something else, or where more than the logarithm is used later."""
-    match body[start : start + 2]:
-        case [
-            Local(m, Const(first, "float32")),
-            For(index, extent, (Assign(into, Apply("maximum", (Ref(largest), x))),)),
-        ] if m == into == largest and first == -math.inf:
-            pass
-        case _:
-            return None
-    inside = walk(x)
-    if len(inside) > TERMS or any(v.dtype in WIDE or (isinstance(v, Ref) and v.name == m) for v in inside):
+    found = _largest(body, start)
+    if found is None:
         return None
+    m, index, extent, x = found
     place = next((k for k in range(start + 2, len(body)) if not isinstance(body[k], Local)), start)
     zeros = {s.name: s.value for s in body[start + 2 : place] if isinstance(s, Local)}
     match body[place]:
@@ -95,6 +93,105 @@ def exponentials(body: Sequence[Stmt], start: int) -> Exponentials | None:
             if any(isinstance(v, Ref) and v.name in own for v in walk(*body[end + 1 :])):
                 return None
             return Exponentials(x, loop, last.name, end + 1)
+    return None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Exponentials of a row that are stored, and divided by their sum behind these statements. m, s: the variables of the
+    largest and the sum."""
+
+    x: Value
+    loop: For
+    kept: Store
+    m: str
+    s: str
+    end: int
+
+    def tried(self, prefix: str, flag: str) -> tuple[Stmt, ...]:
+        """The attempt; the largest is then 0."""
+        one, total, least = Ref(f"{prefix}term", SINGLE), Ref(prefix + self.s, DOUBLE), Ref(f"{prefix}least", SINGLE)
+        good = Apply("ge", (least, Const(NORMAL, SINGLE)), "bool")
+        good = Apply("bitwise_and", (good, Apply("le", (total, Const(MOST, DOUBLE)), "bool")), "bool")
+        body = (
+            Local(one.name, Apply("exp", (self.x,), SINGLE)),
+            replace(self.kept, value=one),
+            Assign(total.name, Apply("add", (total, _cast(one, DOUBLE)), DOUBLE)),
+            Assign(least.name, Apply("minimum", (least, one), SINGLE)),
+        )
+        return (
+            Local(prefix + self.m, Const(0.0, SINGLE)),
+            Local(total.name, Const(0.0, DOUBLE)),
+            Local(least.name, Const(1.0, SINGLE)),
+            For(self.loop.index, self.loop.extent, body, "vector"),
+            Local(flag, _cast(Apply("invert", (good,), "bool"), "int64")),
+        )
+
+
+def weights(body: Sequence[Stmt], start: int) -> Weights | None:
+    """What begins with this statement; None where it is something else, or the largest, the terms or their sum serve otherwise."""
+    found = _largest(body, start)
+    if found is None:
+        return None
+    m, index, extent, x = found
+    match body[start + 2 : start + 5]:
+        case [
+            Local(s, Const(0, "float64")),
+            For(i, n, (Local(e, term), Store(view, at, Ref(stored)) as kept, Assign() as adding), "vector") as loop,
+            For(j, again, (*_, Store(over, there))),
+        ] if (i, n) == (j, again) == (index, extent) and e == stored and over == view:
+            pass
+        case _:
+            return None
+    v, exact = Apply("sub", (_cast(x, DOUBLE), _cast(Ref(m, SINGLE), DOUBLE)), DOUBLE), Ref(e, SINGLE)
+    v = Apply("where", (Apply("eq", (x, Ref(m, SINGLE)), "bool"), Const(0.0, DOUBLE), v), DOUBLE)
+    near = Apply("exp", (_cast(v, SINGLE),), SINGLE)
+    rest = _cast(Apply("sub", (v, _cast(_cast(v, SINGLE), DOUBLE)), DOUBLE), SINGLE)
+    more = Apply("add", (near, Apply("mul", (near, rest), SINGLE)), SINGLE)
+    wanted = Apply("where", (Apply("gt", (near, Const(0.0, SINGLE)), "bool"), more, near), SINGLE)
+    total = Apply("add", (Ref(s, DOUBLE), _cast(exact, DOUBLE)), DOUBLE)
+    if adding.name != s or not alike(term, wanted) or not alike(adding.value, total):
+        return None
+    if any(map(is_value, (*at, *there))) or place_of(over, there) != place_of(view, at):
+        return None
+    if any(isinstance(item, Load) and item.view.buffer == view.buffer for item in walk(x)):
+        return None
+    nothing = Apply("mul", (Ref(m, SINGLE), Const(0.0, SINGLE)), SINGLE)
+    quotient = Apply(
+        "true_div", (Load(over, there), Apply("add", (_cast(Ref(s, DOUBLE), SINGLE), nothing), SINGLE)), SINGLE
+    )
+    behind = [item for item in walk(*body[start + 4 :]) if isinstance(item, Apply) and alike(item, quotient)]
+    if not behind or _serves(body[start + 4 :], {id(item) for item in behind}, {m, s, e}, view.buffer):
+        return None
+    return Weights(x, loop, kept, m, s, start + 4)
+
+
+def _serves(body: Sequence[Stmt], but: set[int], names: set[str], buffer: str) -> bool:
+    """Whether variables, or elements of a buffer, are read in statements elsewhere than in some values."""
+    stack: list[object] = list(body)
+    seen: set[int] = set()
+    while stack:
+        item = stack.pop()
+        if id(item) in but or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if (isinstance(item, Ref) and item.name in names) or (isinstance(item, Load) and item.view.buffer == buffer):
+            return True
+        stack += parts(item)
+    return False
+
+
+def _largest(body: Sequence[Stmt], start: int) -> tuple[str, Symbol, Extent, Value] | None:
+    """The variable with the largest float32 of a row, the row's index and length, and the number; None for something else."""
+    match body[start : start + 2]:
+        case [
+            Local(m, Const(first, "float32")),
+            For(index, extent, (Assign(into, Apply("maximum", (Ref(largest), x))),)),
+        ] if m == into == largest and first == -math.inf:
+            inside = walk(x)
+            if len(inside) > TERMS or any(v.dtype in WIDE or (isinstance(v, Ref) and v.name == m) for v in inside):
+                return None
+            return m, index, extent, x
     return None
 
 

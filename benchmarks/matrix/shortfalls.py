@@ -19,7 +19,6 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E4 max 1000x1000 axis 0", "32 rows are gone down together, so as many streams are read; a peer goes along one after the other"),
     (BY_PEER, "E4 argmax *", "a NaN wins and the place of the best group is kept, beside one comparison a vector: memory"),
     (BY_PEER, "E4 softmax * axis 0", "largest, sum and quotient are passes over all rows, not over columns that stay in a cache"),
-    (BY_PEER, "E4 softmax *", "float32 is added up as float64: a fifth of the time of a row that lies in a cache"),
     (BY_PEER, "E4 var 3x1000000 axis 0", "sums are float64: with max in their place it takes half to four fifths of the time"),
     (BY_PEER, "E4 logsumexp 3x*", "three exponentials and a logarithm a result, in float64: a few terms in float32 would be 4 ulp off where they cancel"),
     (BY_PEER, "E4 logsumexp *", "how often the largest occurs is a second sum, so that log1p keeps the digits near 1; sums are float64"),
