@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
@@ -15,6 +16,8 @@ import numpy as np
 
 from symdl.backends import convolve, entry_tables, entry_text, gemm
 from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of, quick_code
+from symdl.backends.balls import library as balls
+from symdl.backends.balls.loading import link
 from symdl.backends.base import Bound
 from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
 from symdl.backends.forks import gate, inside
@@ -127,6 +130,13 @@ def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None
         return found
 
 
+def balls_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> Engine:
+    """What computes elements in balls."""
+    text = balls.module_text(machine.triple, machine.layout)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return library(f"balls {digest}", lambda: text, machine, store, "balls")
+
+
 def threads_pool(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> Pool:
     """The one pool of this process. Starts no thread."""
     text = partial(pool_text, machine.triple, machine.layout)
@@ -225,6 +235,7 @@ class CpuExecutable:
 
     def _take(self, code: bytes) -> None:
         """Run this code from here on. Who is inside the code of before keeps it alive."""
+        link(code, partial(balls_code, self.machine, self.store))
         engine = Engine(code, self.machine)
         enter = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(engine.address("enter"))
         self.code, self._native = code, (engine, enter, engine.address("run"))

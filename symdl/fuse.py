@@ -28,6 +28,9 @@ from symdl.stored import Storage
 from symdl.types import Extent, at_most, product
 
 LARGEST = 150  # cheap ops in one kernel: machine code generation is worse than linear in the size of a function
+LARGEST_IN_DIGITS = (
+    1000  # of a kernel that keeps numbers of two limbs: what they lose is known as long as they are not stored
+)
 SMALL = 1024  # elements of an update that may wait for others to share a kernel with; larger ones wait for nobody
 TRIED = 8  # so many groups are asked whether a unit may join them: wide graphs stay linear
 
@@ -40,6 +43,7 @@ class Group:
     prefix: tuple[Extent, ...] = ()
     step: Step | None = None
     weight: int = 0  # of all units, in cheap ops
+    largest: int = LARGEST  # what that may be
     members: dict[Expr, Unit] = field(default_factory=dict)
     sealed: set[Expr] = field(default_factory=set)  # whole only after it: not to be read inside the group
 
@@ -257,6 +261,8 @@ class Fusion:
         before = self.keys(group)
         group.prefix = common(group.prefix, u.kept)
         group.units.append(u)
+        if u.kept and any("x2" in r.type.dtype for r in u.made):
+            group.largest = LARGEST_IN_DIGITS
         group.weight += 1 + self.storage.weight.get(u.node, 0)
         if u.rows is None:
             group.members.update(dict.fromkeys(u.made, u))
@@ -287,13 +293,15 @@ class Fusion:
                 group = self.groups[found[j]]
                 if self.joins(u, group, False):
                     return found[j]
-                if group.weight >= LARGEST or key not in self.keys(group):
+                if group.weight >= group.largest or key not in self.keys(group):
                     del found[j]
         return len(self.groups)
 
     def joins(self, u: Unit, g: Group, reads_it: bool) -> bool:
         """Whether u may be the last unit of g. reads_it: it will, so that sharing outer loops alone is worth it."""
-        if g.step is not None or u.late != g.units[0].late or g.weight + self.storage.weight.get(u.node, 0) > LARGEST:
+        if g.step is not None or u.late != g.units[0].late:
+            return False
+        if g.weight + self.storage.weight.get(u.node, 0) > g.largest:
             return False
         prefix = common(g.prefix, u.kept)
         if not prefix:  # no shared loop: only scalars after a full reduction, or reductions over one space

@@ -136,6 +136,7 @@ class AcrossWriter(RestWriter):
     """A RestWriter that takes loops around reductions several rounds at a time where it may."""
 
     in_stretches = True
+    in_balls = True
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)

@@ -13,6 +13,8 @@ from functools import partial as bound
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled
+from symdl.backends.llvm.beyond import call as in_balls
 from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
@@ -40,6 +42,7 @@ class AttemptWriter(ChoiceWriter):
     """A ChoiceWriter that tries loops without exponents first."""
 
     everywhere: tuple[str, ...] = ()  # addresses that every function has, those out of line, too
+    in_balls = False  # whether elements that two limbs have too few digits for are computed in balls
     in_stretches = (
         False  # whether sums of two limbs are tried, with what is made of them: threads of a GPU would have to agree
     )
@@ -208,7 +211,7 @@ class AttemptWriter(ChoiceWriter):
         """The attempt at each round of a loop."""
         found = self.attempts.get(id(loop))
         if found is None:
-            made = narrowed(loop, self.target.fma, self.ranged, permutes=self.permutes)
+            made = narrowed(loop, self.target.fma, self.ranged, permutes=self.permutes, beyond=self.in_balls)
             found = self.attempts[id(loop)] = made, loop
         made = found[0]
         return None if made is None or made.sums else made
@@ -350,6 +353,9 @@ class AttemptWriter(ChoiceWriter):
 
     def in_full(self, loop: For, tried: Narrowed, room: Room, at_once: int) -> Cold:
         """The function for `again`: of one element, or of so many."""
+        more = beyond(loop, tried, room.offsets) if self.in_balls else None
+        if more is not None:
+            loop = more.loop
         buffers: dict[str, None] = {}
         sizes: dict[Symbol, None] = {}
         outside: dict[str, str] = {}
@@ -390,6 +396,8 @@ class AttemptWriter(ChoiceWriter):
                     at = w.arithmetic("add", w.arithmetic("mul", "%lane", str(size)), str(offset))
                     w.store(limb, w.at_byte("%area", at))
                     offset += size * room.lanes
+        if more is not None:
+            w.beyond(more, room)
         w.mask = ""
         w.take(0)
         w.line("ret i64 0")
@@ -403,6 +411,24 @@ class AttemptWriter(ChoiceWriter):
         """The lanes that are bits of a word."""
         bits = self.emit(f"trunc {self.word} {word} to i{lanes}", "int64").text
         return self.emit(f"bitcast i{lanes} {bits} to <{lanes} x i1>", "bool").text
+
+    def beyond(self, found: Beyond, room: Room) -> None:
+        """Compute the lanes again, of the one that the function has or of all, that have lost more digits than two limbs hold."""
+        failed = self.value(found.failed)
+        if self.mask:
+            failed = emit(self, "bitwise_and", failed, Reg(self.mask, "bool"), dtype="bool")
+        again, join, leaves = self.fresh("beyond"), self.fresh("within"), f"%{self.fresh('leaves')}"
+        self.scopes[0].landing.append(f"  {leaves} = alloca [{found.bytes(self.lanes)} x i8], align 64")
+        self.branch(any_lane(self, failed).text if self.lanes else failed.text, again, join)
+        self.label(again)
+        spilled(self, found, leaves)
+        call = bound(in_balls, named(self, found.tape), leaves, self.lanes, "%area", room.lanes)
+        if self.lanes:
+            self.lanes_again(failed, call)
+        else:
+            self.line(call("%lane", "%index"))
+        self.jump(join)
+        self.label(join)
 
     def begin_lanes(self, loop: For, lanes: int) -> None:
         """What follows is a round of the loop in so many lanes, in a function of its own."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from symdl.backends.llvm.chosen import ALWAYS, either, uses
 from symdl.backends.llvm.spans import Span, number_of, span
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
@@ -22,8 +23,9 @@ from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Valu
 from symdl.number_forms import limbs_of
 
 SINGLES = ("float32", "float32e")
+NOISE = 2.0**-102  # of a sum of two limbs, beside its operands
+HIGHEST = 2.0**10  # a power
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
-WITHIN = 2.0**10  # an argument of an exponential, and all that it was summed of
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 CONDITION = {"sqrt": 0.5, "tanh": 1.0, "erf": 1.0, "arctan": 1.0, "arcsinh": 1.0}  # x f'(x)/f(x), at most
 EXPONENTIALS = {"exp": 1.0, "exp2": 0.7, "logistic_tail": 1.0, "cosh": 1.0}  # f'(x)/f(x), at most
@@ -69,6 +71,7 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         return None
     pass_ = FewerDigits(tier)
     out: list[Any] = []
+    roots: list[Value] = []
     for statement in inlined(loop.body):
         if isinstance(statement, Local):
             out.append(statement)
@@ -83,6 +86,7 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         kept = added(statement)
         if kept.dtype in ONE_LIMB or (isinstance(statement, Assign) and kept is statement.value):
             return None
+        roots.append(kept)
         found = pass_.value(kept)
         summed = kept is not statement.value
         if found is None or not pass_.will_do(kept, found.dtype, summed):
@@ -96,7 +100,10 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         out.append(replace(statement, value=value))
     if (order := pass_.order) is None:
         return None
-    failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
+    if tier.full:
+        failed = pass_.lost_in_full(2.0**-order, roots)
+    else:
+        failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
     return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), failed, pass_.fuses)
 
 
@@ -154,6 +161,8 @@ class FewerDigits:
     fits: list[bool] = field(init=False)
     fuses: bool = True  # see `Fewer`
     conditions: dict[tuple[str, int, int, float], Condition] = field(default_factory=dict)
+    places: dict[int, list[int]] = field(default_factory=dict)  # by a condition's id: for which originals it is asked
+    place: int = 0  # id of the original that conditions are being asked for
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
     sizes: dict[int, Value] = field(default_factory=dict)
@@ -208,7 +217,9 @@ class FewerDigits:
         error = self.errors.get(id(x))
         if error is None or error.size is None:
             return None if error is None else error.units
+        before, self.place = self.place, id(x)
         self.asked(self.done[id(x)], error.size)
+        self.place = before
         units = tuple(u * 2.0**k for u, k in zip(error.units, self.tier.orders, strict=True))
         self.errors[id(x)] = Error(units)
         return units
@@ -232,14 +243,19 @@ class FewerDigits:
         found = Condition("ge", self.magnitude(total), self.magnitude(x), BESIDE_ONE)
         if total.dtype == "float64" and (single := _single(x)) is not None:
             found = replace(found, total=total, single=single)
-        self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
+        self.note(found)
+
+    def note(self, found: Condition) -> None:
+        kept = self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
+        self.places.setdefault(id(kept), []).append(self.place)
 
     def must(self, test: str, value: Value, bound: Value, scaled: float = 0.0) -> None:
         """A condition, see `Condition`."""
-        self.conditions.setdefault((test, id(value), id(bound), scaled), Condition(test, value, bound, scaled))
+        self.note(Condition(test, value, bound, scaled))
 
     def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
+        self.place = id(x)
         units = self.settled(x)
         if units is not None:
             most = self.tier.single if dtype in SINGLES else self.tier.summed if summed else self.tier.double
@@ -264,6 +280,22 @@ class FewerDigits:
                 one = self.op(c.test, c.value, bound, dtype="bool")
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
+
+    def lost_in_full(self, scale: float, roots: Sequence[Value]) -> Value | None:
+        """Whether any of the conditions does not hold of numbers that are used, for another reason than that there is none, or
+        but the noise of two limbs: what is 0 for all numbers, as a rule."""
+        found: Value | None = None
+        when = uses(roots, self.done, self.op)
+        for c in self.conditions.values():
+            bound = self.op("mul", c.bound, self.constant(scale * c.scaled, c.bound.dtype)) if c.scaled else c.bound
+            one = self.op({"ge": "lt", "le": "gt"}[c.test], c.value, bound, dtype="bool")
+            if c.scaled:
+                noise = self.op("mul", c.bound, self.constant(NOISE, c.bound.dtype))
+                one = self.op("bitwise_and", one, self.op("gt", c.value, noise, dtype="bool"))
+            used = either([when.get(place) for place in self.places[id(c)]], self.op)
+            one = one if used is ALWAYS else self.op("bitwise_and", one, used)
+            found = one if found is None else self.op("bitwise_or", found, one)
+        return found
 
     def as_single(self, total: Value, x: Value, scale: float) -> Value:
         """Whether |total| >= BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is
@@ -327,7 +359,7 @@ class FewerDigits:
                 continue
             stack.pop()
             if kept is not None:
-                self.done[id(item)] = self.done[id(kept)]
+                self.done[id(item)] = item if self.tier.full else self.done[id(kept)]
                 self.spans[id(item)], self.widths[id(item)] = self.spans[id(kept)], self.widths[id(kept)]
                 if (error := self.errors.get(id(kept))) is not None:
                     self.errors[id(item)] = error
@@ -357,6 +389,7 @@ class FewerDigits:
         return None if any(getattr(x, "dtype", "") in self.tier.forms for x in walk(item)) else item
 
     def applied(self, item: Apply) -> Value | None:
+        self.place = id(item)
         args, name = tuple(self.done[id(x)] for x in item.args), item.primitive
         dtype = self.tier.forms.get(item.dtype, item.dtype)
         inexact = any(id(x) in self.errors for x in item.args)
@@ -367,7 +400,8 @@ class FewerDigits:
                 self.fuses = False
             same = all(x is y for x, y in zip(args, item.args, strict=True))
             return item if same else Apply(name, args, dtype)
-        found: Value = Apply(name, args, dtype)
+        same = dtype == item.dtype and all(x is y for x, y in zip(args, item.args, strict=True))
+        found: Value = item if same else Apply(name, args, dtype)
         if name in COMPARISONS:
             return found if self.compared(item) else None
         if name == "isnan":
@@ -541,6 +575,8 @@ Rule = Callable[[FewerDigits, Apply, Value], Error | None]
 
 def _add(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
+    if d.tier.full and (_uncast(y) is _uncast(x) or max(d.widths[id(x)], d.widths[id(y)]) <= 53):
+        return None  # what one limb leaves of two, or two numbers of one limb
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("add")
     (a, b), (p, q) = d.spans[id(x)], d.spans[id(y)]
@@ -567,7 +603,7 @@ def _kept(d: FewerDigits, item: Apply, found: Value) -> Error | None:
 def _mul(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
-        return None if d.tier is not SHORTER and d.width(item) <= 53 else d.rounded("mul")
+        return None if d.width(item) <= d.tier.width else d.rounded("mul")
     for one, other in ((x, y), (y, x)):
         error = d.errors.get(id(one))
         if error is not None and error.size is not None and id(other) not in d.errors:
@@ -609,8 +645,8 @@ def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     far = FARTHEST if name != "exp2" else 1100.0
     error = d.errors.get(id(x))
     if error is not None and error.size is not None:
-        d.must("le", error.size, d.constant(WITHIN, error.size.dtype))
-        far = WITHIN
+        d.must("le", error.size, d.constant(d.tier.within, error.size.dtype))
+        far = d.tier.within
     else:
         far = min(far, max(map(abs, d.spans[id(x)])))
     return d.added((d.units(x), far * EXPONENTIALS[name]), own=d.rounded(name).units[0])
@@ -645,6 +681,10 @@ def _log(d: FewerDigits, item: Apply, found: Value) -> Error | None:
 def _log1p(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x = item.args[0]
     units, low = d.relative(x), d.spans[id(x)][0]
+    if id(x) in d.errors and low < -0.5 and d.tier.full:
+        argument = d.magnitude(d.op("add", d.done[id(x)], d.constant(1.0, x.dtype)))
+        d.must("ge", argument, d.constant(1 / HIGHEST, argument.dtype))
+        return d.added((units, HIGHEST), own=d.own("log1p"))
     if id(x) in d.errors and low < -0.5:
         d.must("ge", d.done[id(x)], d.constant(-0.5, found.dtype))
     elif id(x) in d.errors and low >= 0 and d.tier.rough:  # d(log(1 + x)) = dx/(1 + x)
@@ -660,12 +700,24 @@ def _pow(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("pow")
     low, high = d.spans[id(y)]
+    if d.tier.full and (low != high or id(y) in d.errors):
+        power = d.magnitude(d.done[id(y)])
+        d.must("le", power, d.constant(HIGHEST, power.dtype))
+        return d.added((d.relative(x), HIGHEST), (d.relative(y), HIGHEST * FARTHEST), own=d.own("pow"))
     if low != high or id(y) in d.errors:
         return STOP
     return d.added((d.relative(x), abs(high)), own=d.own("pow"))
 
 
+def _step(d: FewerDigits, item: Apply, found: Value) -> Error | None:
+    if not d.tier.full:
+        return STOP
+    d.relative(item.args[0])
+    return None
+
+
 RULES: dict[str, Rule] = {
+    "round_half_even": _step,
     "add": _add,
     "sub": _add,
     "mul": _mul,

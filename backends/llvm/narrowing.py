@@ -16,7 +16,7 @@ from symdl.backends.llvm.exchanges import abbreviated, once, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.thinning import single
-from symdl.backends.llvm.tiers import LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
+from symdl.backends.llvm.tiers import FULL, LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
 from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
@@ -53,10 +53,13 @@ class Narrowed:
         self.failed = None if self.failed is None else failed
 
 
-def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes: bool = False) -> Narrowed | None:
+def narrowed(
+    loop: For, fused: bool, ranged: bool, digits: bool = True, permutes: bool = False, beyond: bool = False
+) -> Narrowed | None:
     """The attempt at a loop; None where there is nothing to gain, or a body of a kind that this is not written for.
 
-    ranged: it may be one in float32 (see `Program.may_be_single`). digits: or with one limb instead of two. permutes: see `Builder`. The body is one without loops, that declares
+    ranged: it may be one in float32 (see `Program.may_be_single`). digits: or with one limb instead of two. permutes: see `Builder`.
+    beyond: or in full, where it may be asked whether two limbs are enough. The body is one without loops, that declares
     variables, adds to those around it, and reads no buffer after having stored in it.
     """
     items = walk(*loop.body)
@@ -68,9 +71,14 @@ def narrowed(loop: For, fused: bool, ranged: bool, digits: bool = True, permutes
     if paired:
         in_one = LOOSER if ranged else ONE
         of_one = (briefly(in_one), in_one) if permutes else (in_one,)
-        for one, tier in (*((one, tier) for one in (in_single, loop) for tier in of_one), (loop, SHORTER)):
+        last = (SHORTER, FULL) if beyond else (SHORTER,)
+        tiers = [(one, tier) for one in (in_single, loop) for tier in of_one] + [(loop, tier) for tier in last]
+        for one, tier in tiers:
             fewer = None if one is None else fewer_digits(one, tier)
             found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed)
+            if found is not None and tier.full:
+                found.wide = sorted(found.values)
+                return found
             if fewer is not None and found is not None:
                 return _in_digits(found, tier, fewer.fuses)
     found = None if in_single is None else _attempted(in_single, fused)

@@ -32,6 +32,9 @@ class Tier:
     double: float
     summed: float
     orders: tuple[int, ...] = ORDERS
+    width: int = 53
+    within: float = 2.0**10
+    full: bool = False
     rough: bool = False
     brief: bool = False
 
@@ -51,7 +54,11 @@ def _of_short(name: str) -> float | None:
 
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
 LOOSER = replace(ONE, summed=2.0**16)  # of float32 numbers: 13 bits more than these have, which an exponential may want
-SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12)
+SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12, width=0)
+FULL = Tier(  # units of 2^-98
+    {}, lambda name: 0.25, 2.0**71, 2.0**43, 2.0**43, orders=(40, 36, 32, 28, 24, 20, 16, 12, 9, 6), width=106,
+    within=2.0**30, full=True,
+)  # fmt: skip
 
 
 def briefly(tier: Tier) -> Tier:

@@ -1,0 +1,206 @@
+"""Balls of 256 bits: functions against mpmath, errors that are never less than what they bound, and loops that use them."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import random
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import llvmlite.binding
+import mpmath
+import numpy as np
+import pytest
+from quick_code import quickly
+
+import symdl
+import symdl.tensor as T
+from symdl.backends.assembler import Machine
+from symdl.backends.balls import loading
+from symdl.backends.balls.library import ENTRY, NAMES
+from symdl.backends.balls.numbers import EXACT, words
+from symdl.backends.balls.tapes import tape_of
+from symdl.backends.cpu import balls_code
+from symdl.expr import Expr, variable
+from symdl.loops import Apply, Const, Ref, Value
+
+BITS = 600
+FORM = "float64x2e"
+LIMBS = tuple[float, float, float]
+
+TWO: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "true_div": lambda x, y: x / y,
+    "pow": lambda x, y: x**y, "maximum": max, "minimum": min,
+}  # fmt: skip
+ONE: dict[str, Callable[[Any], Any]] = {
+    "copy": lambda x: x, "neg": lambda x: -x, "abs": abs, "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log,
+    "exp2": lambda x: mpmath.mpf(2) ** x, "log1p": mpmath.log1p, "log2": lambda x: mpmath.log(x, 2), "tan": mpmath.tan,
+    "log10": mpmath.log10, "sqrt": mpmath.sqrt, "sin": mpmath.sin, "cos": mpmath.cos, "arctan": mpmath.atan,
+    "arcsin": mpmath.asin, "arccos": mpmath.acos, "sinh": mpmath.sinh, "cosh": mpmath.cosh, "tanh": mpmath.tanh,
+    "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": mpmath.atanh, "erf": mpmath.erf, "erfc": mpmath.erfc,
+    "logistic_tail": lambda x: 1 / (1 + mpmath.exp(abs(x))), "erfcx": lambda x: mpmath.exp(x * x) * mpmath.erfc(x),
+    "far_erfcx": lambda x: mpmath.exp(x * x) * mpmath.erfc(x), "round_half_even": mpmath.nint,
+}  # fmt: skip
+TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "invert", "where"}
+
+
+@cache
+def library() -> Any:
+    kinds = ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64,) * 2, ctypes.c_void_p, *(ctypes.c_int64,) * 2
+    return ctypes.CFUNCTYPE(None, *kinds)(balls_code(Machine()).address(ENTRY))
+
+
+def evaluated(value: Value, given: Sequence[LIMBS], dtype: str = FORM) -> Any:
+    """A value of leaves x0, x1, ... in balls; None where it is not known."""
+    tape = tape_of([(value, dtype, 0)], lambda _: None)
+    assert tape is not None
+    words_ = np.array(tape.words, np.int64)
+    leaves = np.array([given[int(leaf.name[1:])] for leaf in tape.leaves if isinstance(leaf, Ref)], np.float64)
+    area = np.full(3, np.nan)
+    library()(words_.ctypes.data, leaves.ctypes.data, 0, 1, area.ctypes.data, 0, 1)
+    if np.isnan(area[0]):
+        return None
+    return float(area[0]) if dtype == "float64" else exactly(tuple(area))
+
+
+def exactly(limbs: Sequence[float]) -> Any:
+    high, low, exponent = map(float, limbs)
+    return mpmath.ldexp(mpmath.fadd(high, low, exact=True), int(exponent) if high else 0)
+
+
+def leaf(k: int) -> Ref:
+    return Ref(f"x{k}", FORM)
+
+
+def points(name: str, count: int) -> list[LIMBS]:
+    chance = random.Random(name)
+    out = []
+    for _ in range(count):
+        x = chance.uniform(-1, 1) * 10 ** chance.uniform(-15, 2)
+        x = x + 1 if chance.random() < 0.2 else x
+        if name in ("log", "log2", "log10", "sqrt", "pow"):
+            x = abs(x)
+        if name in ("arccosh", "far_erfcx"):
+            x = abs(x) + (1 if name == "arccosh" else 8)
+        if name in ("arcsin", "arccos", "arctanh", "log1p"):
+            x = max(min(x, 0.999), -0.999)
+        if name.startswith("erf"):
+            x = max(min(x, 20.0), -20.0)
+        out.append((x, x * chance.uniform(-1, 1) * 2.0**-54, 0.0))
+    return out
+
+
+def test_every_function_is_tried_here() -> None:
+    assert set(NAMES) == set(TWO) | set(ONE) | TRUTHS
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in TRUTHS])
+def test_more_digits_than_two_limbs_hold(name: str) -> None:
+    """f(x) less its first two limbs, and less the two that come next, is known and right."""
+    count = 1 if name in ONE else 2
+    primitive = "cast" if name == "copy" else name
+    if name == "far_erfcx":
+        primitive = "erfcx"
+    with mpmath.workprec(BITS):
+        chosen = points(name, 24 * count)
+        for k in range(24):
+            given = chosen[count * k : count * k + count]
+            exact = [exactly(limbs) for limbs in given]
+            truth = ONE[name](*exact) if name in ONE else TWO[name](*exact)
+            value: Value = Apply(primitive, tuple(leaf(j) for j in range(count)), FORM)
+            found = evaluated(value, given)
+            assert found is not None
+            assert abs(found - truth) <= abs(truth) * mpmath.mpf(2) ** -103
+            if truth == found:
+                continue
+            limbs = float(found), float(found - float(found))
+            rest = Apply("sub", (value, leaf(count)), FORM)
+            near = evaluated(rest, [*given, (*limbs, 0.0)])
+            if near is not None:
+                left = truth - exactly((*limbs, 0.0))
+                assert abs(near - left) <= abs(left) * mpmath.mpf(2) ** -79
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    """A sum of which only noise is left, a logarithm of a negative number, a quotient by what may be 0."""
+    x = leaf(0)
+    noise = Apply("sub", (Apply("exp", (Apply("log", (x,), FORM),), FORM), x), FORM)
+    assert evaluated(noise, [(0.3, 0.0, 0.0)]) is None
+    assert evaluated(Apply("log", (x,), FORM), [(-1.0, 0.0, 0.0)]) is None
+    assert evaluated(Apply("true_div", (x, noise), FORM), [(0.3, 0.0, 0.0)]) is None
+    assert evaluated(x, [(math.nan, 0.0, 0.0)], "float64") is None
+    assert evaluated(Apply("where", (Apply("gt", (x, noise), "bool"), x, noise), FORM), [(0.5, 0.0, 0.0)]) == 0.5
+
+
+def test_branches_that_are_not_taken_do_not_count() -> None:
+    x, zero = leaf(0), Const(0.0, FORM)
+    chosen = Apply("where", (Apply("gt", (x, zero), "bool"), Apply("log", (x,), FORM), x), FORM)
+    assert evaluated(chosen, [(-2.0, 0.0, 0.0)]) == -2
+    assert evaluated(chosen, [(1.0, 0.0, 0.0)], "float64") == 0
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0, -1.5, 5e-324, 1.7e308, 2.0**-1040])
+def test_floats_come_back_as_they_were(x: float) -> None:
+    assert evaluated(Apply("cast", (leaf(0),), FORM), [(x, 0.0, 0.0)], "float64") == x
+
+
+def test_words_of_numbers() -> None:
+    assert words(Fraction(1))[3:] == (-(1 << 63), 0, EXACT, 0, 0)
+    assert words(Fraction(-1, 3))[4:7] == (-2, -2 - 255, 1)
+
+
+# loops
+
+
+def values(f: Callable[[Expr], Expr], x: Any) -> list[Any]:
+    """A formula and its derivative, compiled."""
+    v = variable("x", (None,), str(x.dtype))
+    y = f(v)
+    return list(quickly([v], [y, symdl.grad(y.sum(), v)])([x]))
+
+
+def remainder(x: Any) -> Any:
+    """arctanh(x)/x: its derivative, 2x/3 near 0, cancels twice."""
+    return T.arctanh(x) / x
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_each_element_by_itself(dtype: str) -> None:
+    """Elements that are computed in balls stand between others, in vectors and in what is left of the loop: each comes out
+    as it does alone."""
+    x = np.array([0.5, 1e-13, -1e-14, 0.25, 3e-12, 1e-3, np.nan, 0.0, 1e-13] * 5, dtype)[:-3]
+    together = values(remainder, x)
+    for k in (1, 2, 4, len(x) - 1):
+        assert [float(t[k]) for t in together] == [float(v[0]) for v in values(remainder, x[k : k + 1])]
+    small = np.abs(x) < 1e-10
+    small &= x != 0
+    slope = 2 * x[small].astype(np.float64) / 3
+    assert np.max(np.abs(together[1][small] / slope - 1)) < 4 * np.finfo(dtype).eps
+
+
+def test_the_library_is_loaded_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python stands behind the name until the first element comes; loading it fails nowhere else."""
+    loads = []
+    monkeypatch.setattr(loading, "_kept", {})
+    added: dict[str, int] = {}
+    monkeypatch.setattr(llvmlite.binding, "add_symbol", added.__setitem__)
+
+    def load() -> Any:
+        loads.append(1)
+        return balls_code(Machine())
+
+    loading.link(b"nothing of it", load)
+    assert not added
+    loading.link(loading.NAME, load)
+    assert list(added) == [ENTRY]
+    assert not loads
+    tape = tape_of([(Apply("exp", (leaf(0),), FORM), "float64", 0)], lambda _: None)
+    assert tape is not None
+    code, leaves, area = np.array(tape.words, np.int64), np.array([1.0, 0.0, 0.0]), np.full(1, np.nan)
+    first = loading.PROTOTYPE(added[ENTRY])
+    first(code.ctypes.data, leaves.ctypes.data, 0, 1, area.ctypes.data, 0, 1)
+    assert loads
+    assert area[0] == math.e
