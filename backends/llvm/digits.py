@@ -9,11 +9,11 @@ must hold when the program runs, k being as large as leaves the result two or th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from symdl.backends.llvm.chosen import ALWAYS, either, uses
+from symdl.backends.llvm.conditions import Conditions
 from symdl.backends.llvm.spans import Span, number_of, span
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
@@ -23,7 +23,6 @@ from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Valu
 from symdl.number_forms import limbs_of
 
 SINGLES = ("float32", "float32e")
-NOISE = 2.0**-102  # of a sum of two limbs, beside its operands
 HIGHEST = 2.0**10  # a power
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
@@ -35,7 +34,6 @@ LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
 Bits = tuple[float, ...]  # for each of a tier's orders
 
 
-BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
 
 
@@ -101,7 +99,7 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
     if (order := pass_.order) is None:
         return None
     if tier.full:
-        failed = pass_.lost_in_full(2.0**-order, roots)
+        failed = pass_.lost_in_full(2.0**-order, roots, pass_.done)
     else:
         failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
     return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), failed, pass_.fuses)
@@ -133,23 +131,8 @@ def only_brief(items: Sequence[Any]) -> bool:
     return not dtypes.isdisjoint(ONE_LIMB) and dtypes.isdisjoint(ONE_LIMB.values())
 
 
-@dataclass(frozen=True)
-class Condition:
-    """What must hold when the program runs: value test bound, or bound times so many 2^-k.
-
-    total, single: the sum whose size the value is, and the float32 whose size the bound is a multiple of, if they are such.
-    """
-
-    test: str
-    value: Value
-    bound: Value
-    scaled: float = 0.0
-    total: Value | None = None
-    single: Value | None = None
-
-
 @dataclass
-class FewerDigits:
+class FewerDigits(Conditions):
     """Values with their counterparts, what these are wrong by, and what must hold."""
 
     tier: Tier
@@ -160,13 +143,8 @@ class FewerDigits:
     ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
     fuses: bool = True  # see `Fewer`
-    conditions: dict[tuple[str, int, int, float], Condition] = field(default_factory=dict)
-    places: dict[int, list[int]] = field(default_factory=dict)  # by a condition's id: for which originals it is asked
-    place: int = 0  # id of the original that conditions are being asked for
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
-    sizes: dict[int, Value] = field(default_factory=dict)
-    known: dict[tuple[Any, ...], Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fits = [True] * len(self.tier.orders)
@@ -175,37 +153,7 @@ class FewerDigits:
         """The same for every order."""
         return (units,) * len(self.tier.orders)
 
-    def one(self, value: Value) -> Value:
-        """The value, or an equal one met before: statements compute anew what others have overwritten since."""
-        match value:
-            case Apply(primitive, args, dtype):
-                return self.known.setdefault((primitive, dtype, *map(id, args)), value)
-            case Const(number, dtype):
-                return self.known.setdefault((repr(number), dtype), value)
-            case Load(view, at):
-                return self.known.setdefault((view, at), value)
-        return value
-
-    def op(self, name: str, *args: Value, dtype: str = "") -> Value:
-        """A primitive of operands of one dtype, which is its own unless another is given."""
-        return self.one(Apply(name, args, dtype or args[0].dtype))
-
     # ---- conditions ----
-
-    def constant(self, number: float, dtype: str) -> Value:
-        return self.one(Const(number, dtype))
-
-    def magnitude(self, value: Value) -> Value:
-        """|value|, of one limb."""
-        found = self.sizes.get(id(value))
-        if found is None:
-            found = value
-            if value.dtype in ONE_LIMB:
-                found = self.op("cast", value, dtype=ONE_LIMB[value.dtype])
-            if not _is_magnitude(value):
-                found = self.op("abs", found)
-            self.sizes[id(value)] = found
-        return found
 
     def size(self, x: Value) -> Value:
         """What the error of an original's counterpart is relative to."""
@@ -224,35 +172,6 @@ class FewerDigits:
         self.errors[id(x)] = Error(units)
         return units
 
-    def asked(self, value: Value, size: Value) -> None:
-        """The value shall not be too small beside a size. Beside the size of one operand alone, if it is a sum and that is
-        what went into it: |x| + |y| <= |x + y| + 2 |y|, so |x + y| >= 2/(2^k - 1) |y| will do, and k is at least 6."""
-        if isinstance(value, Apply) and value.primitive in ("add", "sub"):
-            x, y = value.args
-            if self.op("add", self.magnitude(x), self.magnitude(y)) is size:
-                self.beside_one(value, x if self.rank(x) > self.rank(y) else y)
-                return
-        self.must("ge", self.magnitude(value), size, 1.0)
-
-    def rank(self, x: Value) -> int:
-        """How little it costs to look at the size of an operand."""
-        return 2 if _single(x) is not None else int(_is_magnitude(x))
-
-    def beside_one(self, total: Value, x: Value) -> None:
-        """A sum shall not be too small beside an operand of it; as float32 where the operand is one."""
-        found = Condition("ge", self.magnitude(total), self.magnitude(x), BESIDE_ONE)
-        if total.dtype == "float64" and (single := _single(x)) is not None:
-            found = replace(found, total=total, single=single)
-        self.note(found)
-
-    def note(self, found: Condition) -> None:
-        kept = self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
-        self.places.setdefault(id(kept), []).append(self.place)
-
-    def must(self, test: str, value: Value, bound: Value, scaled: float = 0.0) -> None:
-        """A condition, see `Condition`."""
-        self.note(Condition(test, value, bound, scaled))
-
     def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
         self.place = id(x)
@@ -266,55 +185,6 @@ class FewerDigits:
     def order(self) -> int | None:
         """The largest k that will do."""
         return next((k for k, fits in zip(self.tier.orders, self.fits, strict=True) if fits), None)
-
-    def lost(self, scale: Value, conditions: Iterable[Condition]) -> Value | None:
-        """Whether any of the conditions does not hold. scale: 2^-k, a float64."""
-        found: Value | None = None
-        for c in conditions:
-            if c.total is not None and c.single is not None and isinstance(scale, Const):
-                one = self.as_single(c.total, c.single, float(scale.number))
-            else:
-                bound = c.bound
-                if c.scaled:
-                    bound = self.op("mul", bound, self.in_dtype(self.times(scale, c.scaled), bound.dtype))
-                one = self.op(c.test, c.value, bound, dtype="bool")
-            found = one if found is None else self.op("bitwise_and", found, one)
-        return None if found is None else self.op("invert", found)
-
-    def lost_in_full(self, scale: float, roots: Sequence[Value]) -> Value | None:
-        """Whether any of the conditions does not hold of numbers that are used, for another reason than that there is none, or
-        but the noise of two limbs: what is 0 for all numbers, as a rule."""
-        found: Value | None = None
-        when = uses(roots, self.done, self.op)
-        for c in self.conditions.values():
-            bound = self.op("mul", c.bound, self.constant(scale * c.scaled, c.bound.dtype)) if c.scaled else c.bound
-            one = self.op({"ge": "lt", "le": "gt"}[c.test], c.value, bound, dtype="bool")
-            if c.scaled:
-                noise = self.op("mul", c.bound, self.constant(NOISE, c.bound.dtype))
-                one = self.op("bitwise_and", one, self.op("gt", c.value, noise, dtype="bool"))
-            used = either([when.get(place) for place in self.places[id(c)]], self.op)
-            one = one if used is ALWAYS else self.op("bitwise_and", one, used)
-            found = one if found is None else self.op("bitwise_or", found, one)
-        return found
-
-    def as_single(self, total: Value, x: Value, scale: float) -> Value:
-        """Whether |total| >= BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is
-        rounded to at most twice itself, one beyond them is large enough."""
-        size = self.op("abs", self.op("cast", total, dtype="float32"))
-        far = self.op("mul", size, self.constant(0.5 / (BESIDE_ONE * scale), "float32"))
-        return self.op("ge", far, self.op("abs", x), dtype="bool")
-
-    def times(self, scale: Value, factor: float) -> Value:
-        """So many times a power of two."""
-        if isinstance(scale, Const):
-            return self.constant(float(scale.number) * factor, scale.dtype)
-        return scale if factor == 1.0 else self.op("mul", scale, self.constant(factor, scale.dtype))
-
-    def in_dtype(self, value: Value, dtype: str) -> Value:
-        """A power of 2 in a dtype."""
-        if isinstance(value, Const):
-            return self.constant(value.number, dtype)
-        return value if value.dtype == dtype else self.op("cast", value, dtype=dtype)
 
     # ---- variables ----
 
@@ -525,18 +395,6 @@ class FewerDigits:
         if isinstance(item, Apply) and item.primitive == "mul":
             return sum(self.widths[id(x)] for x in item.args)
         return 54
-
-
-def _is_magnitude(x: Value) -> bool:
-    """Whether a value is never negative, as its primitive tells."""
-    return isinstance(x, Apply) and x.primitive in ("abs", "exp", "logistic_tail")
-
-
-def _single(x: Value) -> Value | None:
-    """The float32 that a value is."""
-    if isinstance(x, Apply) and x.primitive == "cast":
-        return x.args[0] if x.args[0].dtype == "float32" else None
-    return None
 
 
 def _uncast(x: Value) -> Value:

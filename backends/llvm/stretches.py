@@ -18,7 +18,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from symdl.backends.llvm.digits import FARTHEST, Condition, Error, FewerDigits, added
+from symdl.backends.llvm.conditions import Condition
+from symdl.backends.llvm.digits import FARTHEST, Error, FewerDigits, added
 from symdl.backends.llvm.exchanges import shortened
 from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
 from symdl.backends.llvm.terms import ROWS as LONG
