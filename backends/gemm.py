@@ -26,9 +26,9 @@ BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, som
 # Blocks where A is read in place: the most rows, the fewest panels.
 NEAR_ROWS, PANELS = 256, 4
 ROW_COLUMNS = 1024  # the fewest where C is one row: those of B are then read from end to end
-# Blocks where both operands are copied: as many shares of the rows for each thread, but not fewer rows than make up for
-# packing B anew, nor more than it takes; the most columns, which make up for packing A anew. One thread takes all rows.
-SHARES, FAR_ROWS, FAR_COLUMNS = 2, (128, 1024), 1024
+# Blocks where both operands are copied: a share of the rows for each thread, half of it if what is made of a block is to find
+# it in a cache, but not fewer rows than make up for packing B anew, nor more than it takes; the most columns, which make up for packing A anew. One thread takes all rows.
+FAR_ROWS, FAR_COLUMNS = (128, 1024), 1024
 FAR_BYTES = 3 << 10  # between rows of A, from which on it is packed though they are contiguous: they meet in the caches
 APART_BYTES, MANY_PANELS = 1 << 10, 16  # the same where so many panels reuse what is packed
 ASIDE_ROWS, ASIDE_BYTES = 128, 128 << 10  # most of a block that does not go into C at once
@@ -163,8 +163,9 @@ def blocks(module: Module, tile: Tile) -> None:
     reused = w.holds("sgt", "%N", str(2 * wide))
     packs = w.both(far, reused, w.holds("sge", "%M", str(PACK_ROWS)))
     threads = thread_count(w)
-    alone = w.both(w.holds("sle", threads, "1"), w.emit("icmp eq ptr %epilogue, null", "bool").text)
-    share = w.quotient("%M", w.times(w.most(threads, "2"), str(SHARES)))  # an epilogue wants its block in a cache
+    no_epilogue = w.emit("icmp eq ptr %epilogue, null", "bool").text
+    alone = w.both(w.holds("sle", threads, "1"), no_epilogue)
+    share = w.quotient("%M", w.times(w.most(threads, "2"), w.choose(no_epilogue, "1", "2")))
     shared = w.choose(alone, "%M", w.least(w.most(share, str(FAR_ROWS[0])), str(FAR_ROWS[1])))
     tallest = w.choose(packs, shared, str(NEAR_ROWS))
     tallest = w.choose(indirect, w.least(tallest, str(ASIDE_ROWS)), tallest)
@@ -173,8 +174,10 @@ def blocks(module: Module, tile: Tile) -> None:
     least = w.choose(w.holds("eq", "%M", "1"), str(ROW_COLUMNS), str(PANELS * wide))
     columns = w.rounded(w.most(fair, least), wide)
     beside = w.ceiling(threads, w.ceiling("%M", rows))  # where there are too few rows for all threads
-    widest = w.least(w.most(w.rounded(w.ceiling("%N", beside), wide), least), str(FAR_COLUMNS))
-    columns = w.choose(packs, evenly(w, "%N", widest, wide), w.least(columns, w.rounded("%N", wide)))
+    own = w.rounded(w.ceiling("%N", beside), wide)
+    widest = w.least(w.most(own, least), str(FAR_COLUMNS))
+    near = w.choose(w.holds("eq", "%M", "1"), columns, w.least(columns, w.most(own, w.rounded(fair, wide))))
+    columns = w.choose(packs, evenly(w, "%N", widest, wide), near)
     room = w.most(w.times(w.quotient(w.quotient(str(ASIDE_BYTES // size), rows), str(wide)), str(wide)), str(wide))
     columns = w.choose(indirect, w.least(columns, room), columns)
     across = w.ceiling("%N", columns)
