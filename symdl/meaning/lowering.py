@@ -13,6 +13,7 @@ from symdl.expr import CONSTANT, Expr, building, meant_by, rebuilt
 from symdl.irrationals import IRRATIONALS
 from symdl.meaning.exactness import Known
 from symdl.meaning.guards import Guards, Losses
+from symdl.meaning.monotone import PLACES, SEEKING, below_views, in_views, sought
 from symdl.meaning.normal_form import Atom, Poly, divisors_of, leaves_of
 from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.strict import AsWritten
@@ -104,14 +105,15 @@ class Lowering:
             self.reading([body])
             return [body]
         if not self.rewritten(node):
-            return list(node.inputs)
+            found = self.sought(node) if node.op.name in SEEKING else None
+            return list(node.inputs) if found is None else [*node.inputs, found[1]]
         guards = self.guards(node)
         assert guards is not None
         extra = [n for a in guards.all for n in leaves_of(a.forms.of_atom(a))]
         return [*leaves_of(self.form(node)), *extra]
 
     def finished(self, node: Expr) -> Expr:
-        if node not in self.reading.dirty and node.op not in OWN_WAYS:
+        if node not in self.reading.dirty and node.op not in OWN_WAYS and node.op.name not in SEEKING:
             if tuple(map(self.done.__getitem__, node.inputs)) == node.inputs:
                 return node
         mine = self.origins.get(node, frozenset())
@@ -142,21 +144,27 @@ class Lowering:
                 out = self.as_written.beside(node, out)
             return spread(out, node.type.shape, tuple(range(node.type.ndim - out.type.ndim, node.type.ndim)))
 
-    def compared(self, node: Expr) -> tuple[Expr, ...] | None:
-        """What a node compares that asks where an array is its own largest element: both as they are lowered alike."""
-        if node.op.name not in ("eq", "ne"):
-            return None
-        for x, top in (node.inputs, node.inputs[::-1]):
-            views = []
-            while top.op.name in ("spread", "squeeze", "reshape"):
-                views.append(top)
-                top = top.inputs[0]
-            if top.op.name in ("max", "min") and top.inputs[0] is x:
-                found = rebuilt(top, (self.done[x],))
-                for view in reversed(views):
-                    found = rebuilt(view, (found,))
-                return (self.done[x], found) if x is node.inputs[0] else (found, self.done[x])
+    def sought(self, node: Expr) -> tuple[Expr, Expr, Expr] | None:
+        """(the array of which a node asks where an extreme is, in what that is sought, the extreme); None if it asks nothing
+        of the kind."""
+        if node.op.name == "result" and node.params["index"] == 1 and node.inputs[0].op.name in PLACES:
+            extreme = node.inputs[0]
+            (x,) = extreme.inputs
+            return x, x if self.strict else sought(x, (extreme.params["axis"],), partial=False), extreme
+        for x, top in (node.inputs, node.inputs[::-1]) if node.op.name in ("eq", "ne") else ():
+            extreme = below_views(top)
+            if extreme.op.name in ("max", "min") and extreme.inputs[0] is x:
+                return x, x if self.strict else sought(x, extreme.params["axes"], partial=True), extreme
         return None
+
+    def compared(self, node: Expr) -> tuple[Expr, ...] | None:
+        """What a node takes instead of its inputs that asks where an array is its own largest element: both as they are
+        lowered alike."""
+        if (found := self.sought(node)) is None:
+            return None
+        x, inner, extreme = found
+        largest = rebuilt(extreme, (self.done[inner],))
+        return tuple(self.done[inner] if i is x else in_views(i, largest) for i in node.inputs)
 
     def guarded_by(self, write: Writing, form: Poly, guards: Guards | None) -> Expr:
         assert guards is not None

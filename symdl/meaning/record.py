@@ -27,7 +27,8 @@ from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.precision import Analysis, form_of
 from symdl.meaning.rationals import Rational
 from symdl.meaning.reading import Reading
-from symdl.meaning.writing import Writing
+from symdl.meaning.writing import Whole, Writing
+from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.ops.declare import is_float
 from symdl.rewrite import Origins
 
@@ -42,6 +43,13 @@ READ_AT = {  # op of a node in which the algebra found something -> what it is
     "mean": "a sum of exponentials or moments", "erf": "a companion", "erfc": "a companion", "sin": "a companion",
     "cos": "a companion", "tan": "a companion", "arctan": "a companion", "log_slope": "the slope of a logarithm",
 }  # fmt: skip
+WRITTEN_WHOLE: dict[Whole, str] = {
+    log_cosh: "a logarithm of exponentials, in one piece",
+    entropy: "the entropy of a chance",
+    log_add: "a logarithm of exponentials, in one piece",
+    Writing.gap: "the distance from a maximum",
+    log_sum_exp: "a logarithm of exponentials, in one piece",
+}
 FACTS = ((0.0, math.inf), (-math.inf, 0.0), (-1e6, 1e6), (1e-6, 1e6))  # that may free a node of its number form
 
 
@@ -149,7 +157,8 @@ class RecordedReading(Reading):
     def _read(self, node: Expr) -> Poly:
         before = self.forms.found
         out = super()._read(node)
-        if self.forms.found > before and node in self.dirty:
+        below = any(i in self.dirty and i not in self.uncut for i in node.inputs)
+        if node in self.dirty and (self.forms.found > before or node in self.risk or not below):
             name = node.op.name
             self.record.found[node] = READ_AT.get(name, f"the algebra of {name}")
         return out
@@ -175,13 +184,9 @@ class RecordedWriting(Writing):
         with self.record.inside(""):
             return super().total(nodes)
 
-    def apart(self, poly: Poly) -> Expr:
-        with self.record.inside("a logarithm of exponentials, in one piece"):
-            return super().apart(poly)
-
-    def gap(self, poly: Poly) -> tuple[Expr | None, Poly]:
-        with self.record.inside("the distance from a maximum"):
-            return super().gap(poly)
+    def whole(self, known: Whole, poly: Poly) -> tuple[Expr | None, Poly]:
+        with self.record.inside(WRITTEN_WHOLE[known]):
+            return super().whole(known, poly)
 
     def differences(self, items: list[Term]) -> Expr:
         with self.record.inside("exp(E) - 1 as expm1(E)"):
@@ -277,7 +282,10 @@ class RecordedLowering(Lowering):
     def finished(self, node: Expr) -> Expr:
         if not self.rewritten(node):
             with self.record.writing(self.origins.get(node, frozenset()), self.origins):
-                return super().finished(node)
+                out = super().finished(node)
+                if (found := self.sought(node)) is not None and found[0] is not found[1]:
+                    self.record.fired({node: out}, [node], [self.done[found[1]]], self.origins)
+                return out
         region = self.whole_region(node)
         behind = frozenset[int]().union(*(self.origins.get(n, frozenset()) for n in [node, *region]))
         with self.record.writing(behind, self.origins):
@@ -291,6 +299,12 @@ class RecordedLowering(Lowering):
         """What the writers made of a node's form, if they made it as a whole."""
         form = self.reading.polys.get(node)
         return next((w.done[form] for w in self.writers.values() if form in w.done), None)
+
+    def compared(self, node: Expr) -> tuple[Expr, ...] | None:
+        found = self.sought(node)
+        below = found is not None and found[0] is not found[1]
+        with self.record.inside("an extreme, sought below functions that increase" if below else ""):
+            return super().compared(node)
 
     def guarded_by(self, write: Writing, form: Poly, guards: Guards | None) -> Expr:
         with self.record.inside("a guard that hides no NaN"):

@@ -4,7 +4,7 @@ of a negative number and below a step."""
 from __future__ import annotations
 
 from symdl.expr import Expr, constant
-from symdl.ops.elementwise import abs, bitwise_and, cast, lt, mul, sub, where
+from symdl.ops.elementwise import abs, bitwise_and, cast, lt, mul, sub, true_div, where
 from symdl.ops.functions import round_half_even
 
 ERRORS = {  # form -> of what numbers may be off by, and in what dtype that is looked at
@@ -26,6 +26,12 @@ def below_step(x: Expr) -> Expr:
     """What a step is taken of: the whole number that it is but for its errors."""
     whole, meant = _nearest(x)
     return where(meant, whole, x)
+
+
+def beside_step(name: str, found: Expr, x: Expr, y: Expr) -> Expr:
+    """x // y or x % y as found; where x / y is a whole number but for its errors, that or 0."""
+    whole, meant = _nearest(true_div(x, y))
+    return where(meant, whole if name == "floor_div" else mul(y, cast(constant(0, "float64"), y.type.dtype)), found)
 
 
 def _nearest(x: Expr) -> tuple[Expr, Expr]:

@@ -10,7 +10,7 @@ from symdl.expr import CONSTANT, OPS, Expr, building, constant, make, number_of,
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
-from symdl.meaning.whole_numbers import ROUNDED, below_step, whole_exponent
+from symdl.meaning.whole_numbers import ROUNDED, below_step, beside_step, whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, true_div, where
@@ -108,6 +108,8 @@ def _in_form(
     if n.op.name == "true_div" and wide == "float64" and form == "float32" and _shares_divisor(n, analysis):
         return cast(mul(operands[0], true_div(_number(1, wide), operands[1])), form)
     out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
+    if n.op.name in ("floor_div", "mod") and base_of(n.inputs[0]).op.name in ROUNDED:
+        out = beside_step(n.op.name, out, *operands)
     if n in analysis.noise and form:
         if n.op.name == "sum":  # of terms that have cancelled themselves
             largest = make(OPS["max"], (abs(cast(operands[0], NOISE.get(form, (0.0, form))[1])),), **n.params)

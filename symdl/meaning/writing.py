@@ -6,6 +6,8 @@ there, and is A - B where it cannot cancel. `written_terms` chooses for one term
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from symdl.expr import Expr
 from symdl.meaning.cancellation import combine, known_difference, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
@@ -66,22 +68,15 @@ class Writing(TermWriting):
 
     def apart(self, poly: Poly) -> Expr:
         """A sum of terms of both signs that is not known as a whole."""
-        even, rest = log_cosh(self, poly)
-        if even is not None:
-            return self.total([even, self(rest)]) if rest.terms else even
-        chance, rest = entropy(self, poly)
-        if chance is not None:
-            return self.total([chance, self(rest)]) if rest.terms else chance
-        joint, rest = log_add(self, poly)
-        if joint is not None:
-            return self.total([joint, self(rest)]) if rest.terms else joint
-        gap, rest = self.gap(poly)
-        if gap is not None:
-            return self.total([gap, self(rest)]) if rest.terms else gap
-        whole, rest = log_sum_exp(self, poly)
-        if whole is not None:
-            return self.total([whole, self(rest)]) if rest.terms else whole
+        for known in WHOLES:
+            whole, rest = self.whole(known, poly)
+            if whole is not None:
+                return self.total([whole, self(rest)]) if rest.terms else whole
         return self.differences(list(poly.terms.items()))
+
+    def whole(self, known: Whole, poly: Poly) -> tuple[Expr | None, Poly]:
+        """(some terms of a sum, known together; the rest of it)."""
+        return known(self, poly)
 
     def like_signs(self, poly: Poly) -> list[Expr]:
         """The terms of a sum of one sign, exp(E) + exp(-E) as 2 cosh(E)."""
@@ -219,6 +214,10 @@ class Writing(TermWriting):
     def close(self, ratio: Expr) -> Expr:
         """Whether a ratio lies where a difference would cancel."""
         return ew.bitwise_and(ew.gt(ratio, self.number(HALF)), ew.lt(ratio, self.number(2)))
+
+
+Whole = Callable[[Writing, Poly], tuple[Expr | None, Poly]]
+WHOLES: tuple[Whole, ...] = (log_cosh, entropy, log_add, Writing.gap, log_sum_exp)
 
 
 def by_roots(items: list[Term]) -> list[Term]:
