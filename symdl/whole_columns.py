@@ -40,13 +40,12 @@ def whole_columns(steps: tuple[Step, ...], buffers: Mapping[str, Buffer], users:
             found = folds_of(before)
             made = None if found is None else _joined(found, step, buffers, users)
             if made is not None:
-                out[-1] = Kernel((made,), tuple(sorted({*before.sources, *step.sources})))
+                out[-1] = whole = Kernel((made,), tuple(sorted({*before.sources, *step.sources})))
                 largest = out[-2] if len(out) > 1 else None
-                if (
-                    isinstance(largest, Kernel)
-                    and (more := _with_largest(largest, made, (before, step), users)) is not None
-                ):
-                    out[-2:] = [Kernel((more,), tuple(sorted({*largest.sources, *out[-1].sources})))]
+                if isinstance(largest, Kernel):
+                    more = _with_largest(largest, made, (before, step), users)
+                    if more is not None:
+                        out[-2:] = [Kernel((more,), tuple(sorted({*largest.sources, *whole.sources})))]
                 continue
         out.append(step)
     return tuple(out)

@@ -39,9 +39,10 @@ def test_one_in_each_place(dtype: str) -> None:
         base = rng.normal(size=size).astype(dtype)
         x = np.repeat(base[None], 4 * size, axis=0)
         for k in range(size):
-            x[k, k], x[size + k, [k, rng.integers(size)]] = 9, -9
+            x[k, k], x[size + k, k], x[size + k, int(rng.integers(size))] = 9, -9, -9
             x[2 * size + k, k] = np.nan
-            x[3 * size + k, [k, -1]] = np.nan, np.inf
+            x[3 * size + k, -1] = np.inf
+            x[3 * size + k, k] = np.nan
         right(f([x]), x)
 
 

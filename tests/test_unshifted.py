@@ -132,7 +132,7 @@ def logarithms(x: Any) -> Any:
     view = contiguous("x", "float64", (n,))
     value = Apply(f"{brief.PREFIX}log", (Load(view, (i,)),), "float64")
     kernel = Kernel((For(Symbol("i"), n, (Store(contiguous("o", "float64", (n,)), (i,), value),)),))
-    buffers = {k: Buffer(k, "float64", (n,), kind) for k, kind in (("x", "input"), ("o", "output"))}
+    buffers = {"x": Buffer("x", "float64", (n,), "input"), "o": Buffer("o", "float64", (n,), "output")}
     made = CpuBackend().compile(Program(buffers, (Binding(Symbol("n"), "x", 0),), (), (kernel,)))
     status, (found,) = made.execute(made.bind([x]))
     assert status == 0
@@ -159,7 +159,7 @@ def test_brief_logarithm() -> None:
     np.testing.assert_array_equal(found[:40], [logarithms(x[k : k + 1])[0] for k in range(40)])
 
 
-WEIGHTED = {  # of x, and whether the largest is needed for nothing else
+WEIGHTED: dict[str, tuple[Any, bool]] = {  # of x, and whether the largest is needed for nothing else
     "softmax": (lambda x: [T.softmax(x, axis=1)], True),
     "weighted": (lambda x: [T.softmax(x, axis=1) * x], True),
     "and its largest": (lambda x: [T.softmax(x, axis=1), x.max(axis=1)], False),

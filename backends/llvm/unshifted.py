@@ -82,7 +82,9 @@ def exponentials(body: Sequence[Stmt], start: int) -> Exponentials | None:
     names = _sums(added, zeros, *_term_and_count(x, m))
     if names is None:
         return None
-    wanted = [_logarithm(m, *names, dtype) for dtype in (PAIR, DOUBLE)]  # where it is rounded, the sum has been thinned
+    wanted = [
+        _logarithm(m, names[0], names[1], dtype) for dtype in (PAIR, DOUBLE)
+    ]  # where it is rounded, the sum has been thinned
     for end in range(place + 1, len(body)):
         last = body[end]
         if not isinstance(last, Local):
