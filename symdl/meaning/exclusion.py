@@ -61,7 +61,8 @@ def excluded(s: Term, t: Term) -> Poly | None:
                 beside = n.without(b)
                 if (outer := rest * y**-1) is beside * x**-1:
                     around = joined([rest.shape, beside.shape])
-                    if joined([around, x.shape]) != around:
+                    along = zip(x.shape[::-1], around[::-1], strict=False)
+                    if len(x.shape) > len(around) or any(k == 1 != n for n, k in along):
                         return forms.zero  # X / Y is the same all along the axis: so are the two terms
                     if any(p < 0 and not f.positive and f in y.factors for f, p in outer.factors.items()):  # y may be 0
                         return multiply(forms.term(rest, c), others(a)) + multiply(forms.term(beside, d), others(b))
