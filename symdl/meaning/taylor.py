@@ -45,13 +45,13 @@ def _small(poly: Poly) -> Small | None:
         return None  # exp(E) - 1 is a function of its own, exp(E) - exp(F) a multiple of one
     if len(_steps(poly)) != 1:
         return None
-    below = forms.mono(forms.zero, denominator(poly.terms))
-    numerator = forms.zero
-    for m, c in poly.terms.items():
-        part = expand_atoms(m * below)
-        if part is None or len(numerator.terms) + len(part.terms) > TERMS:
-            return None
-        numerator = numerator + part.scale(c)
+    flat = _multiplied_out(poly, forms.unit)  # sums may hold quotients of their own
+    if flat is None:
+        return None
+    below = forms.mono(forms.zero, denominator(flat.terms))
+    numerator = _multiplied_out(flat, below)
+    if numerator is None:
+        return None
     step = _argument(numerator)
     before = None if step is None else _leads(numerator, step)
     if step is None or before is None:  # which no degree changes
@@ -67,6 +67,17 @@ def _small(poly: Poly) -> Small | None:
         if out.terms and _sound(before, _leads(out, step)):
             return Small(out.times(below.inverse), forms.term(step, largest))
     return None
+
+
+def _multiplied_out(poly: Poly, by: Mono) -> Poly | None:
+    """The terms times by with their sums multiplied out; None if that grows too far."""
+    out = poly.forms.zero
+    for m, c in poly.terms.items():
+        part = expand_atoms(m * by)
+        if part is None or len(out.terms) + len(part.terms) > TERMS:
+            return None
+        out = out + part.scale(c)
+    return out
 
 
 def _steps(poly: Poly) -> set[Mono]:
