@@ -9,6 +9,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
@@ -493,3 +494,25 @@ def test_float64_that_the_user_asked_for_is_not_tried_as_float32() -> None:
         np.testing.assert_array_equal(found, right.astype(np.float32))
     agree(tried, exact[0].astype(np.float32), 2)
     assert np.any(tried != exact[0].astype(np.float32))  # which shows that it was an attempt
+
+
+def test_what_cannot_leave_the_range_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exponential of -x x is at most 1, so a product with it is as small as the other factor, or smaller."""
+    seen: list[Any] = []
+    real = attempts.narrowed
+
+    def noted(*args: Any, **options: Any) -> Any:
+        seen.append(real(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(attempts, "narrowed", noted)
+    x = T.tensor("x", dtype="float32", shape=(None,))
+    given = np.array([0, -0.0, 0.5, 3, -9, 9.2, 10.1, 1e-30, 1e20, -1e20, np.inf, -np.inf, np.nan] * 3, np.float32)
+    (found,) = quickly([x], [T.tanh(2 * x + 1) * T.exp(-x * x)])([given])
+    tried = [one for one in seen if one is not None]
+    assert tried
+    assert all(one.single and one.failed is None for one in tried)
+    exact = given.astype("float64")
+    with np.errstate(all="ignore"):
+        true = np.tanh(2 * exact + 1) * np.exp(-exact * exact)
+    np.testing.assert_allclose(found, true, rtol=3e-7, atol=1e-45)

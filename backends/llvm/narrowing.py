@@ -15,6 +15,7 @@ from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.exchanges import abbreviated, once, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
+from symdl.backends.llvm.spans import Span, sign_of
 from symdl.backends.llvm.thinning import single
 from symdl.backends.llvm.tiers import FULL, LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
 from symdl.backends.wide.mixed import MIXED, SUMS
@@ -185,6 +186,7 @@ class Narrowing:
         self.done: dict[int, Value] = {}
         self.casts: dict[tuple[int, str], Value] = {}
         self.equal: dict[tuple[Any, ...], Value] = {}  # counterparts by `key`
+        self.spans: dict[int, Span] = {}  # of counterparts, by their ids
         self.names: dict[int, frozenset[str]] = {}  # of variables of the body that a value reads
         self.touched: set[int] = set()  # ids of values of the attempt that depend on one that had an exponent
 
@@ -283,7 +285,7 @@ class Narrowing:
         nonzero = Apply("ne", (original, Const(0, original.dtype)), "bool") if form else not_zero(a, value)
         form = form or (dtype == "float32" and original.dtype != "float32")
         low, high = (-ENDLESS, ENDLESS) if form and original.dtype in NARROW else EXPONENTS[original.dtype]
-        sign = 1 if original.dtype.startswith(("uint", "bool")) else 0
+        sign = 0 if original.dtype in NARROW else sign_of(value, self.spans)
         reach = a.noted(Reach(found, low, high, sign, under=form, hidden=form, nonzero=nonzero))
         if form and dtype == "float64x2":
             a.within(reach)
@@ -309,7 +311,8 @@ class Narrowing:
             return None
         for x in operands:
             if id(x) not in self.attempt.reaches:  # a float64 whose function is wanted as a float32
-                self.attempt.noted(Reach(x, *EXPONENTS[x.dtype], nonzero=not_zero(self.attempt, x)))
+                sign = sign_of(x, self.spans)
+                self.attempt.noted(Reach(x, *EXPONENTS[x.dtype], sign, nonzero=not_zero(self.attempt, x)))
         reaches = [self.attempt.reaches[id(x)] for x in operands]
         dtype = NARROW.get(item.dtype, item.dtype)
         found = Apply(item.primitive, args, dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from symdl.backends.builder import FLOATS
 from symdl.loops import Apply, Const, Value
 from symdl.number_forms import limbs_of
 
@@ -34,8 +35,10 @@ def span(item: Value, spans: Sequence[Span]) -> Span:
             c, d = (c, d) if item.primitive == "add" else (-d, -c)
             return (a + c if a + c == a + c else -math.inf), (b + d if b + d == b + d else math.inf)
         case "mul":
-            if item.args[0] is item.args[1]:
-                return 0.0, max(v * v for v in spans[0])
+            (x, above), (y, beyond) = map(_magnitude, item.args)
+            if x is y:
+                far = max(v * v for v in spans[0])
+                return (0.0, far) if above == beyond else (-far, 0.0)
             ends = [0.0 if 0 in (x, y) else x * y for x in spans[0] for y in spans[1]]
             return min(ends), max(ends)
         case "true_div" if spans[0][0] >= 0 and spans[1][0] >= 0:
@@ -49,6 +52,33 @@ def span(item: Value, spans: Sequence[Span]) -> Span:
         case "log1p" if spans[0][0] >= 0:
             return 0.0, math.inf
     return SPANS.get(item.primitive, (-math.inf, math.inf))
+
+
+def _magnitude(x: Value) -> tuple[Value, bool]:
+    """What a float is but for its dtype and its sign, and whether it is its opposite."""
+    opposite = False
+    while isinstance(x, Apply) and x.primitive in ("cast", "neg") and x.args[0].dtype in FLOATS:
+        opposite, x = opposite != (x.primitive == "neg"), x.args[0]
+    return x, opposite
+
+
+def sign_of(root: Value, found: dict[int, Span]) -> int:
+    """1 of what is never below 0 by all that it is computed of, -1 of what is never above, else 0. found: spans that are known,
+    by the ids of values, which are kept."""
+    stack = [root]
+    while stack:
+        item = stack[-1]
+        if id(item) in found:
+            stack.pop()
+            continue
+        missing = [x for x in item.args if id(x) not in found] if isinstance(item, Apply) else []
+        if missing:
+            stack += missing
+            continue
+        stack.pop()
+        found[id(item)] = span(item, [found[id(x)] for x in item.args] if isinstance(item, Apply) else [])
+    below, above = found[id(root)]
+    return 1 if below >= 0 else -1 if above <= 0 else 0
 
 
 def number_of(x: Const) -> float | None:
