@@ -15,6 +15,7 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import attempts, emit, vectors
+from symdl.backends.llvm.narrowing import narrowed
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide.primitives import EMIT
@@ -499,10 +500,8 @@ def test_float64_that_the_user_asked_for_is_not_tried_as_float32() -> None:
 def test_what_cannot_leave_the_range_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exponential of -x x is at most 1, so a product with it is as small as the other factor, or smaller."""
     seen: list[Any] = []
-    real = attempts.narrowed
-
     def noted(*args: Any, **options: Any) -> Any:
-        seen.append(real(*args, **options))
+        seen.append(narrowed(*args, **options))
         return seen[-1]
 
     monkeypatch.setattr(attempts, "narrowed", noted)

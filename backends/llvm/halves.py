@@ -21,8 +21,8 @@ def halves(w: Any, item: Value) -> Pair | None:
     such number."""
     if item.dtype != "float64":
         return None
-    if (x := _single(w, item)) is not None:
-        return x, w.const(0.0, "float32")
+    if (single := _single(w, item)) is not None:
+        return single, w.const(0.0, "float32")
     match item:
         case Apply("add" | "sub" | "mul" as name, (x, y)):
             return _of_two(w, name, x, y)

@@ -1,0 +1,262 @@
+"""Values of innermost loops as vectors, one number per iteration in each lane: what is the same in all of them, what is loaded and
+stored, and parts of vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
+from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
+from symdl.backends.llvm.statements import KernelWriter
+from symdl.backends.wide import emit, numbers
+from symdl.loops import Const, Guard, Index, Load, Position, Ref, Value, View, parts, place_of
+from symdl.number_forms import LIMBS, WIDE
+from symdl.types import Extent, Symbol, slope
+
+LINE = 64  # bytes of a cache line
+
+
+class LaneWriter(KernelWriter):
+    """A KernelWriter whose values may be vectors.
+
+    While `lanes` is not 0, values are vectors of one number per iteration; what is the same in all of them is computed
+    as a scalar, ahead of the loop.
+    """
+
+    close = 4  # places apart, at most, of elements that are picked out of vectors
+    asks = ""  # how many bytes further what will be read is asked for, if it is
+    mask = ""  # which lanes are loaded and stored, where not all are
+    own: dict[str, Reg]  # variables declared in the loop
+    index: Symbol
+
+    def by_limbs(self, found: Reg, lanes: int, change: Callable[[Reg], Reg], to: int) -> Reg:
+        """A number form of so many lanes, each limb being changed to one of `to` lanes."""
+        before = self.take(lanes)
+        limbs = numbers.split(self, found)
+        self.take(to)
+        value = numbers.join(self, found.dtype, *map(change, limbs))
+        self.take(before)
+        return value
+
+    def some_lanes(self, found: Reg, lanes: int, chosen: Sequence[int]) -> Reg:
+        """A vector of some of the numbers of a vector."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, lanes, lambda limb: self.some_lanes(limb, lanes, chosen), len(chosen))
+        kind, order = vector_type(found.dtype, lanes), ", ".join(f"i32 {k}" for k in chosen)
+        return self.emit(
+            f"shufflevector {kind} {found.text}, {kind} poison, <{len(chosen)} x i32> <{order}>", found.dtype
+        )
+
+    def lane(self, found: Reg, lanes: int, k: int) -> Reg:
+        """One number of a vector."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, lanes, lambda limb: self.lane(limb, lanes, k), 0)
+        return self.emit(f"extractelement <{lanes} x {LLVM_TYPE[found.dtype]}> {found.text}, i32 {k}", found.dtype)
+
+    def every_lane(self, found: Reg, lanes: int) -> Reg:
+        """A number in every lane."""
+        if found.dtype in WIDE:
+            return self.by_limbs(found, 0, lambda limb: self.every_lane(limb, lanes), lanes)
+        kind = LLVM_TYPE[found.dtype]
+        if not found.text.startswith("%"):
+            return Reg(f"splat ({kind} {found.text})", found.dtype)
+        vector = f"<{lanes} x {kind}>"
+        first = self.emit(f"insertelement {vector} poison, {kind} {found.text}, i32 0", found.dtype).text
+        return self.emit(
+            f"shufflevector {vector} {first}, {vector} poison, <{lanes} x i32> zeroinitializer", found.dtype
+        )
+
+    def scalar(self, item: Value) -> Reg:
+        """A value that is the same in every iteration, as one number."""
+        lanes = self.lanes
+        if not lanes:
+            return self.value(item)
+        if self.arms:  # not ahead of the loop: the side of a guard that asks for it may not be taken
+            self.take(0)
+            found = self.value(item)
+            self.take(lanes)
+            return found
+        with self.ahead():
+            return self.value(item)
+
+    def settled(self, item: Value) -> bool:
+        """Whether the value is the same in every lane, and now has been computed."""
+        if not self.lanes:
+            return super().settled(item)
+        if isinstance(item, Const):
+            return False
+        if isinstance(item, Ref) and item.name in self.own:
+            self.remember(item, self.own[item.name])
+            return True
+        if not self.is_uniform(item):
+            return False
+        lanes = self.lanes
+        if self.arms:
+            self.remember(item, self.every_lane(self.scalar(item), lanes))
+        else:
+            with self.ahead():
+                found = self.every_lane(self.value(item), lanes)
+            self.remember(item, found)
+        return True
+
+    def operands_first(self, item: Value) -> tuple[Value, ...]:
+        """What must be known before the value is computed."""
+        return () if isinstance(item, Guard) or (self.lanes and isinstance(item, Load)) else parts(item)
+
+    def compute(self, item: Value) -> Reg:
+        """A value whose operands are known."""
+        match item:
+            case Load(view, at) if self.lanes:
+                return self.load_lanes(view, at)
+            case Position(extent, dtype) if self.lanes:
+                lanes, step = self.lanes, slope(extent, self.index)
+                assert step is not None
+                first = self.every_lane(self.position(self.size(extent), "int64"), lanes)
+                steps = self.every_lane(self.position(self.size(step), "int64"), lanes)
+                numbers = Reg(f"<{', '.join(f'i64 {k}' for k in range(lanes))}>", "int64")
+                found = self.add(first, self.mul(steps, numbers))
+                return found if dtype == "int64" else emit(self, "cast", found, dtype=dtype)
+        return super().compute(item)
+
+    def load_lanes(self, view: View, at: tuple[Index, ...]) -> Reg:
+        """One element per iteration."""
+        lanes, step, kind = self.lanes, slope(place_of(view, at), self.index), MEMORY_TYPE[view.dtype]
+        assert step is not None
+        if view.dtype in WIDE:
+            return self.load_limbs(view.dtype, self.address(view, at), step)
+        vector, size, first = f"<{lanes} x {kind}>", ITEM_BYTES[view.dtype], self.address(view, at)
+        if step in (1, -1):
+            start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
+            found = self.load_vector(start, view.dtype, self.lanes_aligned(view, at))
+            if self.asks and step == 1:
+                self.ask(start, lanes * size)
+            if step == -1:
+                backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
+                order = f"<{lanes} x i32> <{backwards}>"
+                found = self.emit(f"shufflevector {vector} {found.text}, {vector} poison, {order}", view.dtype)
+        elif isinstance(step, int) and 1 < step <= min(lanes, self.close):
+            found = self.picked(vector, view, first, step)
+        else:
+            found = Reg("poison", view.dtype)
+            for k in range(lanes):
+                place = self.element(first, view.dtype, self.size(step * k))
+                one = self.emit(f"load {kind}, {self.typed(place)}, align {size}", view.dtype).text
+                found = self.emit(f"insertelement {vector} {found.text}, {kind} {one}, i32 {k}", view.dtype)
+        return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
+
+    def ask(self, place: str, bytes_: int) -> None:
+        """Have so many bytes of memory, further on, brought into the caches."""
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        further = self.emit(f"getelementptr i8, ptr {place}, {self.word} {self.asks}", "int64").text
+        for byte in range(0, bytes_, LINE):
+            line = self.emit(f"getelementptr i8, ptr {further}, i64 {byte}", "int64").text if byte else further
+            self.line(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 3, i32 1)")
+
+    def picked(self, vector: str, view: View, first: str, step: int) -> Reg:
+        """Elements a few places apart out of whole vectors, the last of which ends with the last element."""
+        lanes = self.lanes
+        starts = [k * lanes for k in range(step - 1)] + [(lanes - 1) * (step - 1)]
+        found = ""
+        for start in starts:
+            place = self.element(first, view.dtype, str(start)) if start else first
+            one = self.load_part(place, view.dtype, start, step).text
+            inside = [start <= k * step < start + lanes for k in range(lanes)]
+            if found:
+                order = ", ".join(f"i32 {lanes + k * step - start if inside[k] else k}" for k in range(lanes))
+                rhs = f"shufflevector {vector} {found}, {vector} {one}"
+            else:
+                order = ", ".join(f"i32 {k * step if inside[k] else 0}" for k in range(lanes))
+                rhs = f"shufflevector {vector} {one}, {vector} poison"
+            found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", view.dtype).text
+        return Reg(found, view.dtype)
+
+    def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
+        """Neighbours in memory, of which those that lie `start` places behind the first element, and `step` apart, are picked."""
+        return self.load_vector(place, dtype, ITEM_BYTES[dtype])
+
+    def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:
+        """Store one element per iteration."""
+        lanes, place = self.lanes, self.address(view, at)
+        if view.dtype in WIDE:
+            self.store_limbs(value, place)
+            return
+        if view.dtype == "bool":
+            value = self.emit(f"zext <{lanes} x i1> {value.text} to <{lanes} x i8>", "uint8")
+        kind = f"<{lanes} x {MEMORY_TYPE[value.dtype]}>"
+        step = slope(place_of(view, at), self.index)
+        if step != 1:
+            assert step is not None
+            for k in range(lanes):
+                one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
+                there = self.element(place, view.dtype, self.size(step * k))
+                kept = f"{MEMORY_TYPE[value.dtype]} {one}"
+                self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[view.dtype]}")
+            return
+        self.store_vector(value, place, self.lanes_aligned(view, at))
+
+    def load_vector(self, place: str, dtype: str, align: int) -> Reg:
+        """Neighbours in memory, as they lie there."""
+        vector = f"<{self.lanes} x {MEMORY_TYPE[dtype]}>"
+        return self.emit(f"load {vector}, {self.typed(place)}, align {align}", dtype)
+
+    def store_vector(self, value: Reg, place: str, align: int) -> None:
+        """Neighbours in memory, as they lie there."""
+        kind = f"<{self.lanes} x {MEMORY_TYPE[value.dtype]}>"
+        self.line(f"store {kind} {value.text}, {self.typed(place)}, align {align}")
+
+    def lanes_aligned(self, view: View, at: tuple[Index, ...]) -> int:
+        """On how many bytes a vector of neighbours begins, as far as is known."""
+        return ITEM_BYTES[view.dtype]
+
+    # number forms: the limbs of an element lie side by side in memory, and in vectors of their own in registers
+
+    def load_limbs(self, dtype: str, first: str, step: Extent) -> Reg:
+        """One element per iteration, step elements apart."""
+        lanes, count = self.lanes, len(LIMBS[dtype])
+        limbs = []
+        if step in (1, -1):
+            start = first if step == 1 else self.element(first, dtype, str(1 - lanes))
+            row = f"<{lanes * count} x double>"
+            found = self.load_row(row, start, count)
+            for k in range(count):
+                places = [k + count * lane for lane in range(lanes)][:: int(step)]
+                order = ", ".join(f"i32 {place}" for place in places)
+                limbs.append(
+                    self.emit(f"shufflevector {row} {found}, {row} poison, <{lanes} x i32> <{order}>", "float64")
+                )
+            return numbers.join(self, dtype, *limbs)
+        places_ = [self.element(first, dtype, self.size(step * k)) for k in range(lanes)]
+        for k in range(count):
+            limb = Reg("poison", "float64")
+            for lane, place in enumerate(places_):
+                one = self.load(self.element(place, "float64", str(k)), "float64").text
+                limb = self.emit(
+                    f"insertelement {self.type('float64')} {limb.text}, double {one}, i32 {lane}", "float64"
+                )
+            limbs.append(limb)
+        return numbers.join(self, dtype, *limbs)
+
+    def load_row(self, row: str, place: str, count: int) -> str:
+        """All limbs of neighbours, so many each, as they lie there."""
+        return self.emit(f"load {row}, {self.typed(place)}, align 8", "float64").text
+
+    def store_limbs(self, value: Reg, place: str) -> None:
+        """One element per iteration, side by side."""
+        lanes, limbs = self.lanes, numbers.split(self, value)
+        count = len(limbs)
+        both, kind = f"<{2 * lanes} x double>", self.type("float64")
+        whole = ", ".join(f"i32 {k}" for k in range(2 * lanes))
+        pairs = [(limbs[0].text, limbs[1].text), (limbs[2].text if count == 3 else "poison", "poison")]
+        left, right = (
+            self.emit(f"shufflevector {kind} {x}, {kind} {y}, <{2 * lanes} x i32> <{whole}>", "float64").text
+            for x, y in pairs
+        )
+        order = ", ".join(f"i32 {k * lanes + lane}" for lane in range(lanes) for k in range(count))
+        row = f"<{lanes * count} x double>"
+        found = self.emit(f"shufflevector {both} {left}, {both} {right}, <{lanes * count} x i32> <{order}>", "float64")
+        self.store_row(row, found.text, place, count)
+
+    def store_row(self, row: str, text: str, place: str, count: int) -> None:
+        """All limbs of neighbours, so many each, as they shall lie there."""
+        self.line(f"store {row} {text}, {self.typed(place)}, align 8")
