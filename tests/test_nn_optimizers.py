@@ -290,6 +290,6 @@ def test_wrong_use() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_states_have_the_shape_of_an_open_parameter_and_lend_out_no_array(name: str) -> None:
     p = shared(np.ones((2, 3), np.float32), "p", shape=(None, 3))
-    states = [s for s, _ in OPTIMIZERS[name]().updates((p * p).sum(), [p]) if s is not p and s.type.ndim]
+    states = [s for s, _ in optimizer(name).updates((p * p).sum(), [p]) if s is not p and s.type.ndim]
     assert all(s.get_value().shape == (2, 3) and s.dtype == "float32" for s in states)
     assert not any(s.borrowed for s in [p, *states])  # or each call would look whether an input is the same memory
