@@ -7,6 +7,7 @@ store floats side by side.
 from __future__ import annotations
 
 from symdl.backends.builder import FLOATS, Reg
+from symdl.backends.llvm.attempts import LEFT, is_long
 from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.plans import IDENTITY, Plan, Sum
@@ -33,6 +34,8 @@ class RestWriter(DrawWriter):
     def masks(self, loop: For, plan: Plan) -> bool:
         """Whether what is left of a loop is taken by one more vector."""
         if plan.running or plan.choice is not None or any(s.ordered for s in plan.sums.values()):
+            return False
+        if is_long(loop, LEFT):  # it would be written out once more, a third of a function's text: calls do
             return False
         if self.may_mask(loop):
             return self.leaves_some(loop, plan)
