@@ -11,7 +11,7 @@ import pytest
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.stretches import Stretch, stretch
-from symdl.backends.llvm.terms import ROWS
+from symdl.backends.llvm.terms import ROWS, TIERS
 from symdl.backends.llvm.thinning import thinned
 from symdl.compilation import Graph, lowered
 from symdl.loops import Apply, For, walk
@@ -55,6 +55,7 @@ def test_terms_are_tried_in_the_results_dtype(axis: int | None, dtype: str) -> N
     assert {item.dtype for item in functions} == {dtype}
     assert first.fitting is not None
     assert first.otherwise is not None
+    assert all(tier.rough for tier in TIERS.values())
 
 
 def test_short_rows_are_not() -> None:
