@@ -121,3 +121,17 @@ def test_the_curvature_of_a_norm_where_an_element_is_0() -> None:
     np.testing.assert_allclose(got, [[1, 2, 0], [0.2, (2 - 3 * 0.72) / 5, (3 - 4 * 0.72) / 5]], rtol=1e-14, atol=1e-300)
     (got,) = symdl.function([x], [symdl.grad(slope.sum(), x)])([[0.0, 0.0, -1.0], [0.0, 3.0, 4.0]])
     np.testing.assert_allclose(got, [[1, 1, 0], [0.2, 0.032, -0.024]], rtol=1e-14, atol=1e-300)
+
+
+def test_a_weighted_softmax_without_its_largest() -> None:
+    """v - sum v p, whose digits lie beside the largest p: half of them were lost, the weight of 1 standing in a sum of rounded terms."""
+    x, v = T.dmatrix("x"), T.dmatrix("v")
+    rows, weights = np.array([[0.0005, 73.75, 0.0005], [3.0, 2.0, 1.0]]), np.array([[1.0, -1.0, 1.0], [0.5, -2.0, 4.0]])
+    (got,) = symdl.function([x, v], [v - (v * T.softmax(x)).sum(axis=1, keepdims=True)])(rows, weights)
+    with mpmath.workprec(300):
+        e = [[mpmath.exp(mpmath.mpf(a)) for a in row] for row in rows.tolist()]
+        exact = [
+            [mpmath.fsum((w[j] - w[k]) * q for k, q in enumerate(p)) / mpmath.fsum(p) for j in range(3)]
+            for p, w in zip(e, weights.tolist(), strict=True)
+        ]
+        assert distance(got, np.array(exact, object)).max() <= 4

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from symdl.expr import Expr
 from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import Cut, Place, viewed
-from symdl.meaning.normal_form import Atom, Mono, Poly, joined
+from symdl.meaning.normal_form import Atom, Mono, Poly, varies
 from symdl.meaning.rationals import Rational
 from symdl.ops.views import DROP, SLICE, SPREAD
 
@@ -60,9 +60,7 @@ def excluded(s: Term, t: Term) -> Poly | None:
                     continue
                 beside = n.without(b)
                 if (outer := rest * y**-1) is beside * x**-1:
-                    around = joined([rest.shape, beside.shape])
-                    along = zip(x.shape[::-1], around[::-1], strict=False)
-                    if len(x.shape) > len(around) or any(k == 1 != n for n, k in along):
+                    if not any(varies(t.shape, a.param) for t in (rest, beside)):
                         return forms.zero  # X / Y is the same all along the axis: so are the two terms
                     if any(p < 0 and not f.positive and f in y.factors for f, p in outer.factors.items()):  # y may be 0
                         return multiply(forms.term(rest, c), others(a)) + multiply(forms.term(beside, d), others(b))

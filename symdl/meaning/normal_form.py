@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from symdl.expr import Expr
@@ -49,6 +49,11 @@ def joined(shapes: Iterable[Shape]) -> Shape:
         short = (1,) * (len(long) - len(short)) + tuple(short)
         out = tuple(b if a == 1 else a for a, b in zip(short, long, strict=True))
     return stripped(out)
+
+
+def varies(shape: Shape, axes: Sequence[int]) -> bool:
+    """Whether an array of this shape changes along one of the axes, counted from the end."""
+    return any(-k <= len(shape) and shape[k] != 1 for k in axes)
 
 
 def stripped(shape: Shape) -> Shape:

@@ -214,3 +214,15 @@ def _softmax_parts(a: Atom) -> tuple[Poly, Poly] | None:
             if e is top.args[0].scale(-c):
                 return e, m.forms.term(m, -c)
     return None
+
+
+def weight_of(a: Atom) -> Poly | None:
+    """w if a is the sum of w exp(E - max E), w no exponential, over the axes of that maximum."""
+    found = a.args[0].single if a.op == "sum" else None
+    if not found or not found[0].factors:
+        return None
+    for m, c in found[0].expo.terms.items():
+        top = lone(m)
+        if top is not None and top.op == "max" and c < 0 and top.param == a.param:
+            return a.forms.term(a.forms.mono(a.forms.zero, dict(found[0].factors)), found[1])
+    return None

@@ -15,7 +15,7 @@ from symdl.meaning.normal_form import FUNCTIONS, Atom, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.meaning.reading import primitive
 from symdl.meaning.taylor import series_of
-from symdl.meaning.terms import exponent_of, largest_of, softmax_argument
+from symdl.meaning.terms import exponent_of, largest_of, softmax_argument, weight_of
 from symdl.meaning.whole_numbers import whole_exponent
 from symdl.meaning.written_logs import Writer, log_of_number, written_log
 from symdl.ops import elementwise as ew
@@ -221,11 +221,22 @@ class AtomWriting(Writer):
         total = a.args[0].atom
         assert total is not None
         all_of, x = self.atom(total), self(total.args[0])
+        if (weight := weight_of(total)) is not None:
+            largest = ew.eq(self(exponent_of(total)), self.number(0))
+            return ew.where(largest, self.rest_weighed(total, weight), ew.sub(all_of, x))
         if softmax_argument(total) is None:
             return ew.sub(all_of, x)
         gap = self(exponent_of(total))
         rest = self.known.within(self.known.calmed(ew.sub(all_of, x)), 0, MANY)  # x is at most half of the sum
         return self.known.within(ew.where(ew.eq(gap, self.number(0)), self.rest_of(total), rest), 0, MANY)
+
+    def rest_weighed(self, total: Atom, weight: Poly) -> Expr:
+        """A weighted sum of exponentials less their largest, without one of the largest."""
+        w, zero = self(weight), self.number(0)
+        largest = ew.eq(self(exponent_of(total)), zero)
+        small = self.reduced(SUM, ew.where(largest, zero, self(total.args[0])), total.param)
+        tied = self.reduced(SUM, ew.where(largest, w, zero), total.param)
+        return ew.add(small, ew.sub(tied, w))
 
     def finite_row(self, x: Expr, total: Atom) -> Expr:
         """x, of a row of exponentials less their largest; NaN where that is infinite."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from symdl.expr import Expr
 from symdl.meaning.factoring import as_factor
@@ -17,7 +16,7 @@ from symdl.meaning.masks import (
     summed_column,
     summed_mask,
 )
-from symdl.meaning.normal_form import Poly, exponents, joined
+from symdl.meaning.normal_form import Poly, exponents, joined, varies
 from symdl.meaning.rationals import magnitude, quotient
 from symdl.meaning.readers.arithmetic import total
 from symdl.meaning.reading import READERS, Reading, reads
@@ -48,11 +47,6 @@ def _prod(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     axes = tuple(k - rank for k in node.params["axes"])
     out = forms.raw_exp(reduce_sum(reading, log, x, axes))
     return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
-
-
-def varies(shape: Sequence[Any], axes: Sequence[int]) -> bool:
-    """Whether an array of this shape changes along one of the axes, counted from the end."""
-    return any(-k <= len(shape) and shape[k] != 1 for k in axes)
 
 
 def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> Poly:
