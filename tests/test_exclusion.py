@@ -118,9 +118,10 @@ def test_the_curvature_of_a_norm_where_an_element_is_0() -> None:
     (got,) = symdl.function([x, v], [symdl.grad((slope * v).sum(), x)])(
         [[0.0, 0.0, -1.0], [0.0, 3.0, 4.0]], [1.0, 2.0, 3.0]
     )
-    np.testing.assert_allclose(got, [[1, 2, 0], [0.2, (2 - 3 * 0.72) / 5, (3 - 4 * 0.72) / 5]], rtol=1e-14, atol=1e-300)
+    exact = np.array([[1.0, 2.0, 0.0], [0.2, (2 - 3 * 0.72) / 5, (3 - 4 * 0.72) / 5]])
+    np.testing.assert_allclose(got, exact, rtol=1e-14, atol=1e-300)
     (got,) = symdl.function([x], [symdl.grad(slope.sum(), x)])([[0.0, 0.0, -1.0], [0.0, 3.0, 4.0]])
-    np.testing.assert_allclose(got, [[1, 1, 0], [0.2, 0.032, -0.024]], rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(got, np.array([[1.0, 1.0, 0.0], [0.2, 0.032, -0.024]]), rtol=1e-14, atol=1e-300)
 
 
 def test_a_weighted_softmax_without_its_largest() -> None:
