@@ -2,7 +2,8 @@
 memory; in new processes.
 
 symdl's first result is taken with an empty cache on disk ("cold") and with one that holds the function ("warm"); peers keep
-none. Code is made by as many threads as the row has, where `benchmarks.first_call` takes all. Memory is the most that the process ever held, its packages included.
+none. Code is made by as many threads as the row has, where `benchmarks.first_call` takes all. Memory is the most that the
+process ever held, its packages included.
 """
 
 from __future__ import annotations
