@@ -24,10 +24,7 @@ Formula = Callable[..., Any]
 DTYPES = ("float64", "float32")
 LIMIT = 4
 MASKED = "the derivative under the mask of one round, a gradient that the loop carries in its terms, cancels without its digits"
-ROUNDED = "more than 4 ulp by roundings alone: a gradient that a branch or a loop hands on is not seen as a result"
 HERE = {
-    "physics.kinetic mapped_backwards float64": ROUNDED,
-    "science.schwarzschild branch float64": ROUNDED,
     "programs.newton_root folded float32": MASKED,
     "salsa.newton_raphson folded float64": MASKED,
     "maps.destination folded float64": MASKED,
