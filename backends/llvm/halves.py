@@ -98,10 +98,8 @@ def has_product(item: Value) -> bool:
     match item:
         case Apply("mul"):
             return True
-        case Apply("neg" | "abs", (x,)):
-            return has_product(x)
-        case Apply("where", (_, x, y)):
-            return has_product(x) or has_product(y)
+        case Apply("neg" | "abs" | "add" | "sub", operands) | Apply("where", (_, *operands)):
+            return any(map(has_product, operands))
     return False
 
 
