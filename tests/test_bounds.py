@@ -14,7 +14,7 @@ from symdl.meaning.bounds import EVERYTHING, FIXED, RULES, Bounds, between, boun
 
 SCALE = [1e-300, 1e-20, 1e-3, 0.5, 1.0, 2.0, 30.0, 800.0, 1e20, 1e300, math.inf]
 ARITY = {"where": 3, "clip_between": 3, "arctan2": 2, "xlogy": 2}
-BINARY = frozenset(["add", "sub", "mul", "true_div", "pow", "maximum", "minimum"])
+BINARY = frozenset(["add", "sub", "mul", "true_div", "pow", "maximum", "minimum", "mod", "floor_div"])
 SCALARS = sorted(
     name
     for name in FIXED | RULES

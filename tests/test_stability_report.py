@@ -385,8 +385,9 @@ def test_what_is_not_finite_is_a_text_in_json() -> None:
 
 
 def test_ranges_and_values_in_order_by_name_and_alone() -> None:
-    by_pair, by_list = stability_report(x * 3, (1, 2), points=4), stability_report(x * 3, [(1, 2)], points=4)
-    assert by_pair == by_list == stability_report(x * 3, {"x": (1, 2)}, points=4)
+    y = x * 3  # one node, of one line
+    by_pair, by_list = stability_report(y, (1, 2), points=4), stability_report(y, [(1, 2)], points=4)
+    assert by_pair == by_list == stability_report(y, {"x": (1, 2)}, points=4)
     assert only(stability_report(v.sum(), [[1.0, 2.0]])).value == 3
     assert only(stability_report(T.exp(T.constant(1.0)), {})).ulps <= 1
 

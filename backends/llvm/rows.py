@@ -115,7 +115,7 @@ class _Row:
                 body.append(replace(statement, value=found))
             elif isinstance(statement, Assign) and isinstance(statement.value, Apply):
                 own = self.variables.get(statement.name)
-                if own is None or statement.name in self.read:
+                if own is None or statement.name in self.read or len(statement.value.args) != 2:  # a place that is chosen
                     return False
                 found = self.value(summand(statement))
                 if found is None:
