@@ -500,6 +500,7 @@ def test_float64_that_the_user_asked_for_is_not_tried_as_float32() -> None:
 def test_what_cannot_leave_the_range_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exponential of -x x is at most 1, so a product with it is as small as the other factor, or smaller."""
     seen: list[Any] = []
+
     def noted(*args: Any, **options: Any) -> Any:
         seen.append(narrowed(*args, **options))
         return seen[-1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
@@ -204,3 +206,29 @@ def test_the_library_is_loaded_when_it_is_needed(monkeypatch: pytest.MonkeyPatch
     first(code.ctypes.data, leaves.ctypes.data, 0, 1, area.ctypes.data, 0, 1)
     assert loads
     assert area[0] == math.e
+
+
+ORDINARY = """
+import numpy as np
+import symdl
+import symdl.tensor as T
+from symdl.backends.balls import loading
+
+x = T.dvector("x")
+for y in (
+    T.sqrt(x * x + 1e-6) - abs(x),
+    T.exp(17.27 * x / (237.3 + x)) - T.exp(17.27 * (x - 0.001) / (236.299 + x)),
+    ((1 + x / 12) ** 12 - 1) / x,
+):
+    symdl.function([x], [y, symdl.grad(y.sum(), x)])(np.linspace(0.3, 1.7, 5000))
+assert "engine" not in loading._kept, "ordinary numbers were computed in balls"
+g = symdl.function([x], [T.sqrt(x + 1) - 2 * T.sqrt(x) + T.sqrt(x - 1)])
+g(np.array([1e14]))
+assert "engine" in loading._kept, "what two limbs have lost was not"
+"""
+
+
+def test_ordinary_numbers_lose_no_more_than_two_limbs_hold() -> None:
+    """What several sums lose a little of each is not what they may lose at most: a ball takes microseconds."""
+    made = subprocess.run([sys.executable, "-c", ORDINARY], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr

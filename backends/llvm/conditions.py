@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from symdl.backends.llvm.chosen import ALWAYS, either, uses
 from symdl.backends.llvm.tiers import ONE_LIMB
-from symdl.loops import Apply, Const, Load, Value
+from symdl.loops import Apply, Const, Load, Value, walk
 
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 NOISE = 2.0**-102  # of a sum of two limbs, beside its operands
@@ -118,20 +119,35 @@ class Conditions:
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
 
-    def lost_in_full(self, scale: float, roots: Sequence[Value], done: Mapping[int, Value]) -> Value | None:
-        """Whether any of the conditions does not hold of numbers that are used, for another reason than that there is none, or
-        but the noise of two limbs: what is 0 for all numbers, as a rule. done: counterparts, by the ids of originals."""
+    def lost_in_full(self, budget: float, roots: Sequence[Value], done: Mapping[int, Value]) -> Value | None:
+        """Whether all that the sums below a root lose, one after the other, is more than a budget, or a condition that is not
+        scaled does not hold. What is not used loses nothing, nor what is but the noise of two limbs: 0 for all numbers, as a
+        rule. done: counterparts, by the ids of originals."""
         found: Value | None = None
+        losses: list[tuple[Condition, Value]] = []
         when = uses(roots, done, self.op)
         for c in self.conditions.values():
-            bound = self.op("mul", c.bound, self.constant(scale * c.scaled, c.bound.dtype)) if c.scaled else c.bound
-            one = self.op({"ge": "lt", "le": "gt"}[c.test], c.value, bound, dtype="bool")
-            if c.scaled:
-                noise = self.op("mul", c.bound, self.constant(NOISE, c.bound.dtype))
-                one = self.op("bitwise_and", one, self.op("gt", c.value, noise, dtype="bool"))
             used = either([when.get(place) for place in self.places[id(c)]], self.op)
-            one = one if used is ALWAYS else self.op("bitwise_and", one, used)
-            found = one if found is None else self.op("bitwise_or", found, one)
+            if not c.scaled:
+                one = self.op({"ge": "lt", "le": "gt"}[c.test], c.value, c.bound, dtype="bool")
+                one = one if used is ALWAYS else self.op("bitwise_and", one, used)
+                found = one if found is None else self.op("bitwise_or", found, one)
+                continue
+            noise = self.op("mul", c.bound, self.constant(NOISE, c.bound.dtype))
+            known = self.op("gt", c.value, noise, dtype="bool")
+            known = known if used is ALWAYS else self.op("bitwise_and", known, used)
+            times = self.in_dtype(self.op("true_div", c.bound, c.value), "float64")
+            unit = self.constant(1.0, "float64")
+            if c.scaled == BESIDE_ONE:  # |x| + |y| <= |x + y| + 2 |y|
+                times = self.op("add", self.op("mul", times, self.constant(2.0, "float64")), unit)
+            losses.append((c, self.op("where", known, self.op("maximum", times, unit), unit, dtype="float64")))
+        for root in roots:
+            below = {id(x) for x in walk(root)}
+            own = [loss for c, loss in losses if not below.isdisjoint(self.places[id(c)])]
+            if own:
+                product = reduce(lambda a, b: self.op("mul", a, b), own)
+                lost = self.op("gt", product, self.constant(budget, "float64"), dtype="bool")
+                found = lost if found is None else self.op("bitwise_or", found, lost)
         return found
 
     def as_single(self, total: Value, x: Value, scale: float) -> Value:

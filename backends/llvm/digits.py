@@ -23,7 +23,6 @@ from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Valu
 from symdl.number_forms import limbs_of
 
 SINGLES = ("float32", "float32e")
-HIGHEST = 2.0**10  # a power
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 CONDITION = {"sqrt": 0.5, "tanh": 1.0, "erf": 1.0, "arctan": 1.0, "arcsinh": 1.0}  # x f'(x)/f(x), at most
@@ -99,7 +98,7 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
     if (order := pass_.order) is None:
         return None
     if tier.full:
-        failed = pass_.lost_in_full(2.0**-order, roots, pass_.done)
+        failed = pass_.lost_in_full(pass_.budget, roots, pass_.done)
     else:
         failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
     return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), failed, pass_.fuses)
@@ -142,6 +141,7 @@ class FewerDigits(Conditions):
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
+    budget: float = math.inf  # how much more may be wrong than is when no sum loses anything
     fuses: bool = True  # see `Fewer`
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
@@ -179,7 +179,12 @@ class FewerDigits(Conditions):
         if units is not None:
             most = self.tier.single if dtype in SINGLES else self.tier.summed if summed else self.tier.double
             self.fits = [fits and u <= most for fits, u in zip(self.fits, units, strict=True)]
+            self.budget = min([self.budget, *(most / u for u in units if u)])
         return any(self.fits)
+
+    def magnified(self, size: Value) -> None:
+        """An error is multiplied by a size, where that is more than 1, in full: when the program runs."""
+        self.must("ge", self.constant(1.0, size.dtype), size, 1.0)
 
     @property
     def order(self) -> int | None:
@@ -341,6 +346,7 @@ class FewerDigits(Conditions):
         units = [max(p, q) for p, q in zip(self.units(x), self.units(y), strict=True)]
         bits = zip(self.fits, units, self.tier.orders, strict=True)
         self.fits = [fits and u * 2.0**k < 2.0**52 for fits, u, k in bits]
+        self.budget = min([self.budget, *(2.0**52 / u for u in units if u)])
         return any(self.fits)
 
     # ---- errors ----
@@ -502,7 +508,10 @@ def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     far = FARTHEST if name != "exp2" else 1100.0
     error = d.errors.get(id(x))
-    if error is not None and error.size is not None:
+    if d.tier.full and error is not None:
+        d.magnified(d.size(x))
+        far = 1.0
+    elif error is not None and error.size is not None:
         d.must("le", error.size, d.constant(d.tier.within, error.size.dtype))
         far = d.tier.within
     else:
@@ -512,8 +521,12 @@ def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
 
 def _steep(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
+    units = d.relative(x)
+    if d.tier.full and id(x) in d.errors:
+        d.magnified(d.size(x))
+        return d.added((units, STEEP[name] * 2), own=d.rounded(name).units[0])
     far = min(FARTHEST, max(map(abs, d.spans[id(x)])))
-    return d.added((d.relative(x), STEEP[name] * (far + 1)), own=d.rounded(name).units[0])
+    return d.added((units, STEEP[name] * (far + 1)), own=d.rounded(name).units[0])
 
 
 def _smooth(d: FewerDigits, item: Apply, found: Value) -> Error | None:
@@ -541,8 +554,8 @@ def _log1p(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     units, low = d.relative(x), d.spans[id(x)][0]
     if id(x) in d.errors and low < -0.5 and d.tier.full:
         argument = d.magnitude(d.op("add", d.done[id(x)], d.constant(1.0, x.dtype)))
-        d.must("ge", argument, d.constant(1 / HIGHEST, argument.dtype))
-        return d.added((units, HIGHEST), own=d.own("log1p"))
+        d.must("ge", argument, d.constant(1.0, argument.dtype), 1.0)  # d(log(1 + x)) = dx/(1 + x)
+        return d.added((units, 1.5), own=d.own("log1p"))
     if id(x) in d.errors and low < -0.5:
         d.must("ge", d.done[id(x)], d.constant(-0.5, found.dtype))
     elif id(x) in d.errors and low >= 0 and d.tier.rough:  # d(log(1 + x)) = dx/(1 + x)
@@ -559,9 +572,8 @@ def _pow(d: FewerDigits, item: Apply, found: Value) -> Error | None:
         return d.rounded("pow")
     low, high = d.spans[id(y)]
     if d.tier.full and (low != high or id(y) in d.errors):
-        power = d.magnitude(d.done[id(y)])
-        d.must("le", power, d.constant(HIGHEST, power.dtype))
-        return d.added((d.relative(x), HIGHEST), (d.relative(y), HIGHEST * FARTHEST), own=d.own("pow"))
+        d.magnified(d.magnitude(d.done[id(y)]))
+        return d.added((d.relative(x), 1.0), (d.relative(y), FARTHEST), own=d.own("pow"))
     if low != high or id(y) in d.errors:
         return STOP
     return d.added((d.relative(x), abs(high)), own=d.own("pow"))

@@ -115,7 +115,8 @@ class _Row:
                 body.append(replace(statement, value=found))
             elif isinstance(statement, Assign) and isinstance(statement.value, Apply):
                 own = self.variables.get(statement.name)
-                if own is None or statement.name in self.read or len(statement.value.args) != 2:  # a place that is chosen
+                chooses = len(statement.value.args) != 2
+                if own is None or statement.name in self.read or chooses:
                     return False
                 found = self.value(summand(statement))
                 if found is None:
