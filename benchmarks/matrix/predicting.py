@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -26,9 +27,9 @@ class Predictor(Engine):
         x, *weights = arrays
         return functools.partial(self.predicting(weights), x)
 
+    @abstractmethod
     def predicting(self, weights: Sequence[Array]) -> Any:
         """`predict` of the network of these weights."""
-        raise NotImplementedError
 
 
 class KerasLike(Predictor):

@@ -7,6 +7,7 @@ without cancellation at the largest of them, which no number form gives: 1 - p o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from symdl.expr import Expr
 from symdl.meaning.factoring import multiply
@@ -17,7 +18,7 @@ from symdl.ops.views import DROP, SLICE, SPREAD
 
 Term = tuple[Mono, Rational]
 Take = Callable[[Poly], Poly]
-PICKS: list[Callable[[Poly, Expr], Poly]] = []  # how a label picks of a form, which stands above: it decides choices
+PICKS: list[Callable[..., Poly]] = []  # how a label picks of a form, which stands above: it decides choices
 
 
 def has_sum(m: Mono) -> bool:
@@ -78,16 +79,15 @@ def others(total: Atom) -> Poly:
 def _takers(total: Atom, place: Place | None, m: Mono) -> Iterator[Take]:
     """How a monomial takes elements along the summed axis, and where it places them, once for each way that is in it."""
 
-    def placed(taken: Poly) -> Poly:
-        return taken if place is None else viewed(taken, place, len(total.shape))
+    def taking(how: Take) -> Take:
+        return how if place is None else lambda poly: viewed(how(poly), place, len(total.shape))
 
     for how in dict.fromkeys(_ways(m)):
         if isinstance(how, Expr):
             if total.param == (-1,):
-                for pick in PICKS:
-                    yield lambda poly, pick=pick, label=how: placed(pick(poly, label))  # type: ignore[misc]  # mypy#12557: defaults of a lambda
+                yield from (taking(partial(pick, label=how)) for pick in PICKS)
         elif _is_element(how, total):
-            yield lambda poly, cut=how: placed(viewed(poly, cut, len(cut.lengths)))  # type: ignore[misc]  # likewise
+            yield taking(partial(viewed, view=how, rank=len(how.lengths)))
 
 
 def _ways(m: Mono) -> Iterator[Expr | Cut]:
