@@ -30,6 +30,20 @@ def _write(m: str, e: str, b: str, s: str, at: str = "w") -> str:
   store i64 {s}, ptr %{at}.s"""
 
 
+# From the last of n + 1 constants at %c on, one for each round until %end; %one is where it stands.
+HORNER = """  %start.at = mul i64 %n, 64
+  %start = getelementptr i8, ptr %c, i64 %start.at
+  call void @ball.copy(ptr %out, ptr %start, ptr null, ptr null)
+  br label %next
+next:
+  %k = phi i64 [ %n, %entry ], [ %k1, %more ]
+  %left = icmp sgt i64 %k, 0
+  br i1 %left, label %more, label %end
+more:
+  %k1 = sub i64 %k, 1
+  %at = mul i64 %k1, 64
+  %one = getelementptr i8, ptr %c, i64 %at"""
+
 TEXT = (
     f"""
 declare i512 @llvm.ctlz.i512(i512, i1)
@@ -313,18 +327,7 @@ known:
 ; c_n x^n + ... + c_0, the constants one after another.
 define internal void @polynomial(ptr %out, ptr %x, ptr %c, i64 %n) noinline nounwind {{
 entry:
-  %start.at = mul i64 %n, 64
-  %start = getelementptr i8, ptr %c, i64 %start.at
-  call void @ball.copy(ptr %out, ptr %start, ptr null, ptr null)
-  br label %next
-next:
-  %k = phi i64 [ %n, %entry ], [ %k1, %more ]
-  %left = icmp sgt i64 %k, 0
-  br i1 %left, label %more, label %end
-more:
-  %k1 = sub i64 %k, 1
-  %at = mul i64 %k1, 64
-  %one = getelementptr i8, ptr %c, i64 %at
+{HORNER}
   call void @ball.mul(ptr %out, ptr %out, ptr %x, ptr null)
   call void @ball.add(ptr %out, ptr %out, ptr %one, ptr null)
   br label %next
@@ -338,18 +341,7 @@ define internal void @positive(ptr %out, ptr %x, ptr %c, i64 %n) noinline nounwi
 entry:
   %centre = alloca [8 x i64], align 16
   call void @ball.centre(ptr %centre, ptr %x, ptr null, ptr null)
-  %start.at = mul i64 %n, 64
-  %start = getelementptr i8, ptr %c, i64 %start.at
-  call void @ball.copy(ptr %out, ptr %start, ptr null, ptr null)
-  br label %next
-next:
-  %k = phi i64 [ %n, %entry ], [ %k1, %more ]
-  %left = icmp sgt i64 %k, 0
-  br i1 %left, label %more, label %end
-more:
-  %k1 = sub i64 %k, 1
-  %at = mul i64 %k1, 64
-  %one = getelementptr i8, ptr %c, i64 %at
+{HORNER}
   call void @ball.mul(ptr %out, ptr %out, ptr %centre, ptr null)
   call void @ball.add(ptr %out, ptr %out, ptr %one, ptr null)
   call void @ball.centre(ptr %out, ptr %out, ptr null, ptr null)
