@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from symdl.backends.builder import Reg
+from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import AHEAD, Plan
 from symdl.backends.llvm.rests import KINDS, MASKED, RestWriter
@@ -140,6 +141,7 @@ class AcrossWriter(RestWriter):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
+        self.kept: list[For] = []  # loops made here: values are known by their ids
         self.varies: set[Dependency] | None = None  # what differs from lane to lane, while rounds are taken at once
 
     def statement(self, statement: Any) -> None:
@@ -158,15 +160,58 @@ class AcrossWriter(RestWriter):
                 plan = None
         if plan is None:
             super().statement(statement)
-        elif plan.longest is None or at_most(plan.longest, SHORT - 1):
-            self.rounds(statement, plan)
+            return
+        assert isinstance(statement, For)
+        rounds = few_rounds.rounds_of(statement)
+        if isinstance(rounds, int):
+            self.so_few(statement, statement, rounds)
+        elif rounds is None:
+            self.whole(statement, plan)
+        else:
+            self.by_number(statement, plan, rounds)
+
+    def by_number(self, loop: For, plan: Across, size: Symbol) -> None:
+        """A loop in whose rounds are as many rounds as a size says of those inside, written out for a few numbers."""
+        join = self.fresh("join")
+        for count in few_rounds.COUNTS:
+            few, other = self.fresh("few"), self.fresh("other")
+            self.branch(self.emit(f"icmp eq {self.word} {self.register(size)}, {count}", "bool").text, few, other)
+            self.label(few)
+            self.open_scope()
+            self.so_few(loop, few_rounds.with_rounds(loop, size, count), count)
+            self.close_scope()
+            self.jump(join)
+            self.label(other)
+        self.open_scope()
+        self.whole(loop, plan)
+        self.close_scope()
+        self.jump(join)
+        self.label(join)
+        self.forget(changed_in(loop.body))
+
+    def so_few(self, loop: For, known: For, count: int) -> None:
+        """A loop in whose rounds are so many rounds of those inside, written out. known: the loop, which says so."""
+        plan, out, spread = across(known, self.target.vector_bytes), few_rounds.written_out(known), self.spread
+        assert plan is not None
+        self.kept.append(out)
+        if loop is spread:
+            self.spread = out
+        lanes = plan.lanes[:1] if plan.rest else plan.lanes[-1:]  # of one size only: the text is there for each count
+        self.rounds(out, replace(plan, lanes=lanes), count)
+        self.spread = spread
+
+    def whole(self, statement: For, plan: Across) -> None:
+        """A loop around reductions of any length."""
+        rows = next(s.extent for s in statement.body if isinstance(s, For))
+        if plan.longest is None or at_most(plan.longest, SHORT - 1):
+            self.rounds(statement, plan, rows)
         else:
             short, long, join = self.fresh("short"), self.fresh("long"), self.fresh("join")
             length = self.size(plan.longest)
             self.branch(self.emit(f"icmp slt {self.word} {length}, {SHORT}", "bool").text, short, long)
             self.label(short)
             self.open_scope()
-            self.rounds(statement, plan)
+            self.rounds(statement, plan, rows)
             self.close_scope()
             self.jump(join)
             self.label(long)
@@ -216,11 +261,11 @@ class AcrossWriter(RestWriter):
             return replace(plan, lanes=4 * plan.lanes, asks=AHEAD)
         return None
 
-    def rounds(self, loop: For, plan: Across) -> None:
-        """All rounds: by whole vectors, then what is left."""
+    def rounds(self, loop: For, plan: Across, rows: Extent) -> None:
+        """All rounds: by whole vectors, then what is left. rows: how many rounds the first loop inside has or had."""
         self.forget(changed_in(loop.body))
         start, end = self.bounds(loop)
-        self.asks = self.beside(loop)
+        self.asks = self.beside(rows)
         for lanes in plan.lanes:
             self.at_once(loop, lanes, start, self.arithmetic("sub", end, str(lanes - 1)))
             most = self.extreme("max", self.arithmetic("sub", end, start), "0")
@@ -234,10 +279,9 @@ class AcrossWriter(RestWriter):
             self.in_order = False
         self.forget(changed_in(loop.body))
 
-    def beside(self, loop: For) -> str:
-        """How many bytes further the columns of a loop ask for what they will read: little enough that it all stays in a
+    def beside(self, rows: Extent) -> str:
+        """How many bytes further columns of so many rows ask for what they will read: little enough that it all stays in a
         cache until it is read."""
-        rows = next(s.extent for s in loop.body if isinstance(s, For))
         each = self.arithmetic("udiv", str(BESIDE), self.extreme("max", self.size(rows), "1"))
         return self.extreme("min", each, str(FARTHEST))
 

@@ -1,0 +1,89 @@
+"""Loops around reductions of two to four numbers, as points and colours have, written out for just so many: each number is then
+loaded and converted once, however often it is read, and rows lie a known number of elements apart.
+
+    for i in 0:n: { a = 0; for r in 0:m: a = a + x[r, i];          for i in 0:n: { a = 0; a = a + x[0, i]; a = a + x[1, i]
+                    b = 0; for r in 0:m: b = b + f(x[r, i], a);                    b = 0; b = b + f(x[0, i], a); b = b + f(x[1, i], a)
+                    o[i] = b }                                                     o[i] = b }
+
+Which of them it is, is looked at when the kernel runs. The order of operations stays, so no number depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.narrow_rows import CHEAP
+from symdl.number_forms import WIDE
+from symdl.rebuilding import rebuilt
+from symdl.types import Extent, Symbol, symbol, symbols
+
+COUNTS = 2, 3, 4
+MOST = 40  # statements and values of a loop that is written so often
+PLAIN = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply)
+DIVISIONS = frozenset({"true_div", "sqrt"})
+
+
+def rounds_of(loop: For) -> Symbol | int | None:
+    """The size that says how many rounds all loops inside have, or their number, if they may be written out; None for other
+    loops."""
+    inner = [s for s in loop.body if isinstance(s, For)]
+    items = list(walk(*loop.body))
+    if not inner or len(items) > MOST or sum(isinstance(x, For) for x in items) > len(inner):
+        return None
+    extent = inner[0].extent
+    if any(s.extent != extent for s in inner) or not all(isinstance(x, PLAIN) for x in items):
+        return None
+    applied = [x for x in items if isinstance(x, Apply)]
+    if any(x.primitive not in {*CHEAP, *DIVISIONS} or x.dtype in WIDE for x in applied):
+        return None
+    if isinstance(extent, int):
+        return extent if extent in COUNTS else None
+    (size, *others) = symbols(extent)
+    return size if not others and extent == symbol(size.name, size.serial, size.signed) else None
+
+
+def with_rounds(loop: For, size: Symbol, count: int) -> For:
+    """The loop for so many rounds of those inside, which are still loops."""
+    (found,) = rebuilt((loop,), symbols={size: count})
+    assert isinstance(found, For)
+    return found
+
+
+def written_out(loop: For) -> For:
+    """The loop with those inside written out; equal numbers are one."""
+    body: list[Stmt] = []
+    for s in loop.body:
+        if isinstance(s, For):
+            assert isinstance(s.extent, int)
+            for k in range(s.extent):
+                body += rebuilt(s.body, symbols={s.index: k})
+        else:
+            body.append(s)
+    return For(loop.index, loop.extent, shared(body), loop.schedule)
+
+
+def shared(body: Sequence[Stmt]) -> tuple[Stmt, ...]:
+    """The statements, in which what is loaded from one place, and what is made of that alone, is one value."""
+    items = walk(*body)
+    stored = {x.view.buffer for x in items if isinstance(x, Store)}
+    first: dict[Any, Value] = {}
+    same: dict[int, Value] = {}
+
+    def shared_value(x: Value) -> Value | None:
+        """The first value that equals it, if it is made of such numbers."""
+        if id(x) not in same:
+            match x:
+                case Load(view, at) if view.buffer not in stored and all(isinstance(i, Extent) for i in at):
+                    same[id(x)] = first.setdefault((view, at), x)
+                case Apply(primitive, args, dtype):
+                    made = [shared_value(a) for a in args]
+                    if None not in made:
+                        same[id(x)] = first.setdefault((primitive, *map(id, made), dtype), x)
+        return same.get(id(x))
+
+    for x in items:
+        if isinstance(x, Load | Apply):
+            shared_value(x)
+    return rebuilt(tuple(body), {number: x for number, x in same.items() if id(x) != number})

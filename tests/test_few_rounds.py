@@ -1,0 +1,102 @@
+"""Reductions of two to four numbers, written out for just so many: the numbers that loops give, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdl.tensor as T
+from symdl.backends.cpu import CpuBackend
+from symdl.backends.llvm import few_rounds
+from symdl.backends.llvm.few_rounds import COUNTS, rounds_of, written_out
+from symdl.compilation import Graph, lowered
+from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
+from symdl.runs import native
+from symdl.types import Symbol, symbol
+
+NUMBERS = [0.0, -0.0, 1.0, -3.5, 1e30, -1e-40, np.inf, np.nan]
+
+
+def bits(array: Any) -> list[Any]:
+    """Numbers and their signs; one NaN is as good as another."""
+    return [array, np.signbit(np.where(np.isnan(array), 0, array))] if array.dtype.kind == "f" else [array]
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_bits_are_those_of_loops(
+    monkeypatch: pytest.MonkeyPatch, lesser: CpuBackend, here: bool, dtype: str, axis: int
+) -> None:
+    rng = np.random.default_rng(5)
+    machine = native() if here else lesser
+    x = T.tensor("x", dtype=dtype, shape=(None, None))
+    roots = x.sum(axis=axis), x.var(axis=axis), x.max(axis=axis), x.argmax(axis=axis), T.sqrt((x * x).sum(axis=axis))
+    roots = *roots, x / x.sum(axis=axis, keepdims=True), (x[:, ::-1] * x).min(axis=axis)
+    program = lowered(Graph((x,), (), roots, ())).program
+    quick = machine.compile(program)
+    monkeypatch.setattr(few_rounds, "COUNTS", ())
+    plain = machine.compile(program)
+
+    def run(executable: Any, array: Any) -> list[Any]:
+        status, found = executable.execute(executable.bind([array]))
+        assert status == 0
+        return list(found)
+
+    for count in (1, *COUNTS, 5):
+        for length in (1, 2, 15, 17, 70, 131):
+            sizes = (count, length) if axis == 0 else (length, count)
+            special = rng.choice(NUMBERS, sizes) if dtype != "int32" else rng.integers(-9, 9, sizes)
+            for array in (rng.standard_normal(sizes) * 9, special):
+                array = array.astype(dtype)
+                for mine, loops in zip(run(quick, array), run(plain, array), strict=True):
+                    for found, truth in zip(bits(mine), bits(loops), strict=True):
+                        np.testing.assert_array_equal(found, truth)
+
+
+def loop(count: int) -> For:
+    """The sum of the squares of a column less its largest number."""
+    row, column = Symbol("r"), Symbol("j")
+    n = symbol("n")
+    x, out = contiguous("x", "float32", (count, n)), contiguous("o", "float64", (n,))
+
+    def number() -> Apply:
+        return Apply("cast", (Load(x, (symbol("r"), symbol("j"))),), "float64")
+
+    def folded(name: str, primitive: str, value: Apply) -> For:
+        return For(row, count, (Assign(name, Apply(primitive, (Ref(name, "float64"), value), "float64")),))
+
+    body = (
+        Local("a", Const(0.0, "float64")),
+        folded("a", "add", Apply("mul", (number(), number()), "float64")),
+        Local("b", Const(-np.inf, "float64")),
+        folded("b", "maximum", number()),
+        Store(out, (symbol("j"),), Apply("sub", (Ref("a", "float64"), Ref("b", "float64")), "float64")),
+    )
+    return For(column, n, body, "parallel")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_each_number_is_loaded_and_converted_once(count: int) -> None:
+    made = loop(count)
+    assert rounds_of(made) == count
+    items = walk(written_out(made))
+    assert not any(isinstance(x, For) for x in items[1:])
+    assert sum(isinstance(x, Load) for x in items) == count
+    assert sum(isinstance(x, Apply) and x.primitive == "cast" for x in items) == count
+
+
+def test_what_is_stored_meanwhile_is_loaded_again() -> None:
+    made = loop(2)
+    x = contiguous("x", "float32", (2, symbol("n")))
+    stored = For(made.index, made.extent, (*made.body, Store(x, (0, symbol("j")), Const(0.0, "float32"))), "parallel")
+    assert sum(isinstance(item, Load) for item in walk(written_out(stored))) == 6
+
+
+def test_long_and_costly_ones_stay_loops() -> None:
+    assert rounds_of(loop(5)) is None
+    made = loop(3)
+    costly = Assign("a", Apply("exp", (Ref("a", "float64"),), "float64"))
+    assert rounds_of(For(made.index, made.extent, (*made.body, costly), "parallel")) is None
