@@ -15,13 +15,15 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from symdl.errors import ShapeError
 
 CompoundName = Literal["floordiv", "max", "min"]
+# Passes and writers put the same few hundred extents together again and again, seven of eight times one just made.
+_remembered = lru_cache(maxsize=2048)
 _lock = threading.Lock()
 _symbols: WeakValueDictionary[tuple[str, int, bool], Symbol] = WeakValueDictionary()
 _serials = itertools.count(1)
@@ -108,23 +110,21 @@ class Dim:
     def __add__(self, other: Extent) -> Extent:
         if other == 0:
             return self
-        return _sum([(self, 1), (other, 1)])
+        return _sum(self, other, 1)
 
     def __sub__(self, other: Extent) -> Extent:
         if other is self or other == 0:
             return 0 if other is self else self
-        return _sum([(self, 1), (other, -1)])
+        return _sum(self, other, -1)
 
     def __rsub__(self, other: Extent) -> Extent:
-        return _sum([(other, 1), (self, -1)])
+        return _sum(other, self, -1)
 
     def __mul__(self, other: Extent) -> Extent:
-        if isinstance(other, int):  # in the order that the terms have already
-            return self if other == 1 else _interned(tuple([(a, p * other) for a, p in self.terms])) if other else 0
-        return polynomial((a + b, p * q) for a, p in self.terms for b, q in other.terms)
+        return self if other == 1 else _product(self, other)
 
     def __neg__(self) -> Extent:
-        return polynomial((a, -p) for a, p in self.terms)
+        return _product(self, -1)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -183,8 +183,17 @@ def _interned(found: Terms) -> Dim:
     return dim
 
 
-def _sum(parts: list[tuple[Extent, int]]) -> Extent:
-    return polynomial((a, k * sign) for e, sign in parts for a, k in terms_of(e))
+@_remembered
+def _sum(left: Extent, right: Extent, sign: int) -> Extent:
+    """left + sign right."""
+    return polynomial([*terms_of(left), *((atoms, k * sign) for atoms, k in terms_of(right))])
+
+
+@_remembered
+def _product(left: Dim, right: Extent) -> Extent:
+    if isinstance(right, int):  # in the order that the terms have already
+        return _interned(tuple([(atoms, p * right) for atoms, p in left.terms])) if right else 0
+    return polynomial((a + b, p * q) for a, p in left.terms for b, q in right.terms)
 
 
 def symbol(name: str, serial: int = 0, signed: bool = False) -> Dim:
@@ -300,6 +309,7 @@ def replace_symbols(extent: Extent, values: Mapping[Symbol, Extent]) -> Extent:
 _COMBINE: dict[CompoundName, Callable[[int, int], int]] = {"floordiv": operator.floordiv, "max": max, "min": min}
 
 
+@_remembered
 def slope(extent: Extent, index: Symbol) -> Extent | None:
     """What one more of the index adds to the extent; None if that depends on the index."""
     found = []
