@@ -124,6 +124,13 @@ MAGNIFIED: dict[str, tuple[Callable[[Any, Any], Any], float, float]] = {
         800.0,
         1.5,
     ),
+    "functions of a leaf each": (lambda x, y: T.sin(x) - T.log(y), 0.5, math.exp(math.sin(0.5))),
+    "functions of a leaf each, beside one of both": (
+        lambda x, y: T.exp(-y) * x + T.log(x) - T.tanh(y),
+        1.2,
+        0.854018042938703,
+    ),
+    "an inner one, magnified": (lambda x, y: T.log(1 + abs(T.exp(x) - T.sqrt(y) * T.erf(y))), -0.25, 0.9256345735404),
     "a choice times a quotient": (lambda x, y: T.where(x >= 10, x, 3) * (y / x), 3737.627, 1.336),
 }
 
@@ -231,6 +238,15 @@ def test_sums_over_samples_ask_nothing_of_their_terms() -> None:
     loss = (y * y * y).mean()
     f = symdl.function([x, scale, shift], [loss, *symdl.grad(loss, [scale, shift])], precision="right")
     assert not any(form in f.source("program") for form in WIDE)
+
+
+def test_what_meets_a_networks_result_asks_nothing() -> None:
+    """A residual beside targets that are functions of their own: the product has lost what digits would show."""
+    x, t = T.dmatrix("x"), T.dmatrix("t")
+    w = symdl.shared(np.zeros((8, 4)), "w")
+    residual = T.tanh(x @ w) - T.log(t)
+    assert forms([residual, symdl.grad(T.sqr(residual).sum(), w)]) == []
+    assert forms([T.tanh(x) - T.log(t)]) != []
 
 
 def test_a_number_of_a_call_stays_out_of_the_arrays() -> None:

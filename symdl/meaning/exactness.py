@@ -19,7 +19,7 @@ INDEX = frozenset(["spread", "squeeze", "slice", "reshape", "gather", "join", "p
 EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimum", "floor", "ceil", "trunc"}
 EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
-ALGEBRAIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "sqrt", "cast"}  # cheap in any form
+ARITHMETIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "cast"}
 CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
 SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "position"])
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
@@ -91,7 +91,6 @@ class Exactness:
         self.noisy: dict[Expr, bool] = {}
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
         self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
-        self.algebraic: dict[Expr, bool] = {}  # sums, products, quotients and square roots of leaves, no product behind
         self.roundings: dict[Expr, float] = {}  # half ulps that products, roots and powers add up; -inf: not known
         self.leaves: dict[Expr, Leaves] = {}
         self.fading: dict[Expr, bool] = {}  # what is tiny only as an exponential is
@@ -135,11 +134,6 @@ class Exactness:
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(map(self.affine.__getitem__, data))
         )
-        self.algebraic[n] = not data or (
-            (name in ALGEBRAIC or (name == "pow" and (self.bounds[data[1]].number or 0.5) % 1 == 0))
-            and n not in self.measured
-            and all(map(self.algebraic.__getitem__, data))
-        )
         self.roundings[n] = self._roundings(n, name, data)
         both_signs = self.bounds[n].low < 0 < self.bounds[n].high
         self.mixed[n] = (name == "sum" and both_signs) or (
@@ -151,8 +145,7 @@ class Exactness:
         self.shapes[n] = self._shape(n, data)
 
     def _look_at_rows(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
-        arithmetic = name in ALGEBRAIC and name != "sqrt"
-        if sums_rows(n) or (arithmetic and any(i in self.of_sums for i in data)):
+        if sums_rows(n) or (name in ARITHMETIC and any(i in self.of_sums for i in data)):
             self.of_sums.add(n)
             both_signs = self.bounds[n].low < 0 < self.bounds[n].high
             signs = {self.bounds[i].high <= 0 for i in data if self.bounds[i].number != 0}

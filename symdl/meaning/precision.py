@@ -208,11 +208,11 @@ class Analysis(Exactness):
         (low, high), size = self.bounds[n][:2], max(-a, b, -c, d)
         if max(low, -high) * 2 >= size:
             return False  # at most a bit is lost
+        if n not in self.measured:
+            return True
         mine, other = self.leaves[x], self.leaves[y]
         alike = self.shapes[x] == self.shapes[y] and not (x in self.measured and y in self.measured)
         if not mine or not other or alike:  # f(x) - f(y), but where products have rounded both x and y
-            return True
-        if self.algebraic[x] and self.algebraic[y]:
             return True
         if self._meets_limit(x, y) or self._meets_limit(y, x):
             return True
