@@ -45,11 +45,6 @@ KNOWN: dict[str, str] = {
     "spelt.mills float32": "184 ulp: the derivative of erfcx cancels twice beside a root of 2 as a float32 has it",
     "spelt.mills_gap float32": "likewise",
     "special.log_poch_large float64": "gammaln of x and of x + n: of their digits only the difference's first are left, three times over",
-    "density.poisson_log_link float64": "terms that each own a leaf owe 4 ulp of the largest, not of their sum",
-    "density.poisson_log_link float32": "likewise",
-    "density.log_exponentiated float32": "8.5 ulp: log(1 - e^-x) + 1/a, likewise",
-    "signal.pole float64": "likewise: the derivative r - cos w",
-    "signal.pole float32": "likewise",
     "dist.fisher_log_norm float64": "log(x / sinh x) at 1e-9, below what two limbs hold of it",
 }
 
