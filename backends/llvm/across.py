@@ -166,7 +166,7 @@ class AcrossWriter(RestWriter):
         if isinstance(rounds, int):
             self.so_few(statement, statement, rounds)
         elif rounds is None:
-            self.whole(statement, plan)
+            self.of_any_length(statement, plan)
         else:
             self.by_number(statement, plan, rounds)
 
@@ -183,7 +183,7 @@ class AcrossWriter(RestWriter):
             self.jump(join)
             self.label(other)
         self.open_scope()
-        self.whole(loop, plan)
+        self.of_any_length(loop, plan)
         self.close_scope()
         self.jump(join)
         self.label(join)
@@ -200,7 +200,7 @@ class AcrossWriter(RestWriter):
         self.rounds(out, replace(plan, lanes=lanes), count)
         self.spread = spread
 
-    def whole(self, statement: For, plan: Across) -> None:
+    def of_any_length(self, statement: For, plan: Across) -> None:
         """A loop around reductions of any length."""
         rows = next(s.extent for s in statement.body if isinstance(s, For))
         if plan.longest is None or at_most(plan.longest, SHORT - 1):
