@@ -29,7 +29,7 @@ class Direct(Pieces):
             direct(self.module, tile, WIDEST, 1, name="whole")
         most_rows, most_columns = outer_shape(tile)
         for rows in range(1, most_rows + 1):
-            for columns in range(1, most_columns + 1):
+            for columns in (1, most_columns):
                 outer(self.module, tile, rows, columns)
         tables(self.module, tile, parts)
         widths = ", ".join(f"i64 {direct_counts(tile, r)[-1].bit_length() - 1}" for r in range(1, tile.rows + 1))
@@ -352,7 +352,8 @@ class Direct(Pieces):
                         w.least(w.minus(end, o), str(most_rows)),
                         w.least(w.minus(t["K"], p), str(most_columns)),
                     )
-                    chosen = w.plus(w.times(w.minus(rows, "1"), str(most_columns)), w.minus(columns, "1"))
+                    several = w.choose(w.holds("sgt", columns, "1"), "1", "0")
+                    chosen = w.plus(w.times(w.minus(rows, "1"), "2"), several)
                     place = w.emit(f"getelementptr inbounds ptr, ptr @outers, i64 {chosen}", "int64").text
                     function = w.emit(f"load ptr, ptr {place}", "int64").text
                     table = self.entry_of(w, t["table"], p)
@@ -360,5 +361,6 @@ class Direct(Pieces):
                     w.run(
                         function, f"ptr {w.shift(matrix, w.times(o, down))}", down, across, f"ptr {x}",
                         w.times(x_step, t["G"]), f"ptr {table}", f"ptr {spots}", images, count, f"ptr {to}", t["K"],
+                        columns,
                     )  # fmt: skip
         w.define("direct_filters", "(ptr %task, i64 %number)")

@@ -155,9 +155,10 @@ def outer_shape(tile: Tile) -> tuple[int, int]:
 
 
 def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
-    """void outer(D, dr, dn, X, xn, table, spots, images, count, C, rc): C[i*rc + j] += sum over n < images, t < count of
+    """void outer(D, dr, dn, X, xn, table, spots, images, count, C, rc, wanted): for j < wanted,
 
-    sum over lanes of D[i*dr + n*dn + t*lanes ..] * X[n*xn + table[j] + b ..], b in spots for each run of vector t
+    C[i*rc + j] += sum over n < images, t < count, lanes of D[i*dr + n*dn + t*lanes ..] * X[n*xn + table[j] + b ..],
+    b in spots for each run of vector t. The table goes on for as many words as there are columns, wanted or not.
     """
     w = Inner(tile)
     cells = [(i, j) for i in range(rows) for j in range(columns)]
@@ -198,23 +199,29 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
     w.label("end")
     reduce = f"llvm.vector.reduce.fadd.{w.suffix(tile.dtype)}"
     w.declarations.add(f"declare {w.scalar} @{reduce}({w.scalar}, {w.vector})")
-    for i, j in cells:
-        row = w.emit(f"mul i64 %rc, {i}", "int64").text
-        spot = w.at("%C", w.emit(f"add i64 {row}, {j}", "int64").text)
+    ends = [w.at("%C", w.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
+    for j, i in ((j, i) for j in range(columns) for i in range(rows)):
+        if j and not i:
+            w.line(f"%some{j} = icmp sgt i64 %wanted, {j}")
+            w.line(f"br i1 %some{j}, label %column{j}, label %done")
+            w.label(f"column{j}")
+        spot = w.at(ends[i], str(j)) if j else ends[i]
         total = w.emit(f"call reassoc {w.scalar} @{reduce}({w.scalar} -0.0, {w.vector} %d{i}.{j})", tile.dtype).text
         old = w.load(spot, w.scalar).text
         new = w.emit(f"fadd {w.scalar} {old}, {total}", tile.dtype).text
         w.line(f"store {w.scalar} {new}, ptr {spot}, align {w.item}")
+    w.line("br label %done")
+    w.label("done")
     w.line("ret void")
     head = "ptr noalias readonly %D, i64 %dr, i64 %dn, ptr noalias readonly %X, i64 %xn, ptr noalias readonly %table"
-    rest = "ptr noalias readonly %spots, i64 %images, i64 %count, ptr noalias %C, i64 %rc"
+    rest = "ptr noalias readonly %spots, i64 %images, i64 %count, ptr noalias %C, i64 %rc, i64 %wanted"
     body = "\n".join(w.lines)
     module.add(f'define internal void @outer{rows}x{columns}({head}, {rest}) noinline nounwind "hot" {{\n{body}\n}}', w)
 
 
 def tables(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
-    """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][columns - 1]."""
+    """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][whether columns are one or all]."""
     table(module, tile, parts, "direct", direct_ways)
     rows, columns = outer_shape(tile)
-    outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in range(1, columns + 1)]
+    outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in (1, columns)]
     module.declarations.add(f"@outers = internal constant [{len(outers)} x ptr] [{', '.join(outers)}]")
