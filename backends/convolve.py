@@ -72,39 +72,47 @@ class Writing(Columns, Direct, Sliding):
             w.line(f"store ptr {given}, ptr {w.word_at('%task', TASK.index(name))}")
         known = [w.holds("sge", s[name], "1") for name in ("N", "C", "O")]
         step = w.choose(w.holds("eq", "%product", "0"), "2", "1")  # images are set apart, but not put together
-        beside = w.both(w.holds("sle", s["k2"], step), w.holds("sge", s["Y2"], str(self.length)), *known)
-        short = w.both(w.holds("sle", s["K"], str(LONGEST)), w.holds("sle", s["V"], str(LONGEST)))
+        numbers, vectors, along = self.all_along(w, s)
+        along = w.both(along, w.holds("eq", "%product", "0"))
+        runs = w.either(along, w.holds("sge", s["Y2"], str(self.length)))
+        beside = w.both(w.holds("sle", s["k2"], step), runs, *known)
+        vectors = w.choose(along, vectors, s["V"])
+        short = w.both(w.holds("sle", s["K"], str(LONGEST)), w.holds("sle", vectors, str(LONGEST)))
         turned = w.times(
             w.times(s["O"], s["U"]), str(self.tile.rows * self.item)
         )  # bytes, at least, for a tile of channels
         fits = w.either(w.holds("ne", "%product", "2"), w.holds("sle", turned, str(2 * PIECE_BYTES)))
         with w.when(w.both(beside, short, fits, w.negated(self.is_plain(w, s)))):
-            self.directly(w, s)
+            self.directly(w, s, w.choose(along, numbers, "0"), vectors)
             w.leave()
         self.by_columns(w, s)
         head = "(i64 %product, ptr %A, ptr %B, ptr %C, ptr %sizes, ptr %runtime)"
         w.define(entry_name(self.tile.dtype), head, "nounwind", "")
 
-    def directly(self, w: Words, s: dict[str, str]) -> None:
-        """Pieces that read images where they lie."""
+    def directly(self, w: Words, s: dict[str, str], along: str, all_vectors: str) -> None:
+        """Pieces that read images where they lie. along: as of `places`; all_vectors: of the results of an image."""
         if self.may_slide:
             with w.when(w.both(w.holds("eq", "%product", "0"), self.slides(w, s))):
                 self.plan(w, "0", "slid", *self.slide_plan(w, s))
                 w.leave()
         lanes = self.tile.lanes
         w.line(f"%table = alloca i64, i64 {w.plus(s['K'], str(AHEAD))}")
-        w.line(f"%spots = alloca i64, i64 {self.spot_of(w, s['V'])}")
+        w.line(f"%spots = alloca i64, i64 {self.spot_of(w, all_vectors)}")
         vector = w.times(w.times(s["O"], s["K"]), str(lanes))
-        vectors = w.least(w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1)), s["V"])
-        channel = w.times(self.most_rows(w, s, vectors), s["row"])
-        channel = w.choose(w.holds("eq", s["k2"], "1"), s["I"], channel)
-        w.run("@reach", "ptr %sizes", channel, "ptr %table")
-        w.run("@places", "ptr %sizes", "ptr %spots")
+        strided = w.holds("ne", s["k2"], "1")  # neighbouring pieces copy some rows twice
+        vectors = w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1))
+        vectors = w.least(w.choose(strided, w.times(vectors, "2"), vectors), all_vectors)
+        rows = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))
+        plane = w.times(w.quotient(rows, s["a"]), s["half"])
+        channel = w.choose(strided, w.times(w.times(s["k2"], s["a"]), plane), s["I"])
+        w.run("@reach", "ptr %sizes", channel, plane, "ptr %table")
+        w.run("@places", "ptr %sizes", along, all_vectors, "ptr %spots")
         for name in ("table", "spots"):
             w.line(f"store ptr %{name}, ptr {w.word_at('%task', TASK.index(name))}")
         numbers = str(PIECE_BYTES // self.item)
         images = w.times(s["N"], s["G"])
-        results = {"parts": w.ceiling(s["V"], vectors), "size": vectors, "width": "1", "deep": channel, "many": "1"}
+        parts = w.ceiling(all_vectors, vectors)
+        results = {"parts": parts, "size": vectors, "width": all_vectors, "deep": plane, "many": along}
         self.plan(w, "0", "direct_results", results, images)
 
         rows, _ = outer_shape(self.tile)

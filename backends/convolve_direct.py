@@ -4,7 +4,8 @@ Tables, made once a call, say how far from the start of an image each number of 
 run of results begins in the image and in the results (`spots`); vectors are one run or two (`convolve_tiles`). The last run of
 a row may overlap the one before it: where results are summed, the numbers that it has in common with that one are taken as 0.
 The last run of all may stand there twice. Where results ask for every second place of a row, they are made of a copy in
-which even and odd places stand apart (`apart`).
+which even and odd places stand apart, of even and odd rows where every second row is asked for, too (`apart`). Where fewer runs are
+needed, results are made all along an image: also between one row and the next, where they mean nothing and are left out (`landed`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Direct(Pieces):
         self.places()
         self.packed()
         self.apart()
+        self.landed()
         self.direct_results()
         self.direct_filters()
         self.direct_images()
@@ -45,19 +47,21 @@ class Direct(Pieces):
     # ---- tables ----
 
     def reach(self) -> None:
-        """void reach(sizes, channel, table): table[p] = where number p of a filter of one output stands, from the image's start.
-        channel: from one channel to the next. The last place stands there AHEAD times more."""
+        """void reach(sizes, channel, plane, table): table[p] = where number p of a filter of one output stands, from the image's
+        start. channel, plane: from one channel to the next, and from one kind of places. The last place stands there AHEAD times more.
+        """
         w = self.words()
         s = self.sizes(w, "%sizes")
         first = [self.first(w, s, k) for k in "012"]
         at = w.variable("0")
         with w.upto(s["C"]) as c, w.upto(s["U0"]) as u0, w.upto(s["U1"]) as u1, w.upto(s["U2"]) as u2:
             across = w.plus(first[2], w.times(u2, s["d2"]))
-            column = w.quotient(across, s["k2"])
-            parity = w.minus(across, w.times(column, s["k2"]))
-            place = w.plus(w.times(c, "%channel"), w.plus(w.times(parity, s["half"]), column))
-            place = w.plus(place, w.times(w.plus(first[1], w.times(u1, s["d1"])), s["row"]))
-            place = w.plus(place, w.times(w.plus(first[0], w.times(u0, s["d0"])), w.times(s["I1"], s["row"])))
+            down = w.plus(first[1], w.times(u1, s["d1"]))
+            down = w.plus(down, w.times(w.plus(first[0], w.times(u0, s["d0"])), s["I1"]))
+            line, column = w.quotient(down, s["a"]), w.quotient(across, s["k2"])
+            kind = w.plus(w.times(self.odd(w, down, line, s["a"]), s["k2"]), self.odd(w, across, column, s["k2"]))
+            place = w.plus(w.times(c, "%channel"), w.times(kind, "%plane"))
+            place = w.plus(place, w.plus(w.times(line, s["half"]), column))
             now = w.get(at)
             w.line(f"store i64 {place}, ptr {self.entry_of(w, '%table', now)}")
             w.set(at, w.plus(now, "1"))
@@ -65,10 +69,28 @@ class Direct(Pieces):
         last = w.get(self.entry_of(w, "%table", w.minus(end, "1")))
         with w.upto(str(AHEAD)) as more:
             w.line(f"store i64 {last}, ptr {self.entry_of(w, '%table', w.plus(end, more))}")
-        w.define("reach", "(ptr noalias %sizes, i64 %channel, ptr noalias %table)")
+        w.define("reach", "(ptr noalias %sizes, i64 %channel, i64 %plane, ptr noalias %table)")
+
+    def odd(self, w: Words, place: str, half: str, step: str) -> str:
+        """The kind of a place of which half is the quotient by the step."""
+        return w.minus(place, w.times(half, step))
+
+    def all_along(self, w: Words, s: dict[str, str]) -> tuple[str, str, str]:
+        """(how many numbers from the first result of an image to the last, in vectors, whether results are better made so)."""
+        numbers = w.plus(w.times(w.minus(s["Y1"], "1"), s["half"]), s["Y2"])
+        runs = w.ceiling(numbers, str(self.length))
+        by_rows = w.times(s["Y1"], w.ceiling(s["Y2"], str(self.length)))
+        alike = w.either(w.holds("eq", s["a"], "2"), w.both(w.holds("eq", s["k1"], "1"), w.holds("eq", s["k2"], "1")))
+        fewer = w.holds("slt", w.times(runs, str(self.length)), w.times(s["J"], "2"))
+        saved = w.holds("slt", w.times(runs, "16"), w.times(by_rows, "15"))  # more than to copy results takes
+        better = w.choose(w.holds("slt", s["Y2"], str(self.length)), fewer, saved, "i1")
+        fits = w.holds("sge", numbers, str(self.length))
+        known = [w.holds("eq", s["I0"], "1"), w.holds("eq", s["Y0"], "1"), w.negated(self.whole(w, s))]
+        return numbers, w.ceiling(runs, str(self.runs)), w.both(alike, better, fits, *known)
 
     def places(self) -> None:
-        """void places(sizes, spots): for each run (place in the image, in the results, numbers that an earlier one has)."""
+        """void places(sizes, along, vectors, spots): for each run (place in the image, in the results, numbers that an earlier one
+        has). along: how many numbers results that are made all along an image have, or 0; vectors: how many of them."""
         w = self.words()
         s = self.sizes(w, "%sizes")
         length, whole = str(self.length), self.whole(w, s)
@@ -80,10 +102,14 @@ class Direct(Pieces):
             self.tell_spot(w, w.get(at), *words)
             w.set(at, w.plus(w.get(at), str(SPOT)))
 
-        with w.upto(s["Y0"]) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], together) as wanted:
+        with w.upto("%along", length) as wanted:
+            start = w.least(wanted, w.minus("%along", length))
+            tell(start, start, "0")
+        rows = w.choose(w.holds("eq", "%along", "0"), s["Y0"], "0")
+        with w.upto(rows) as y0, w.upto(s["Y1"]) as y1, w.upto(s["Y2"], together) as wanted:
             start = w.least(wanted, last)
             above = w.plus(w.times(w.times(y0, s["k0"]), s["I1"]), w.times(y1, s["k1"]))
-            image = w.plus(w.times(above, s["row"]), start)
+            image = w.plus(w.times(w.quotient(above, s["a"]), s["half"]), start)
             result = w.plus(w.times(w.plus(w.times(y0, s["Y1"]), y1), s["Y2"]), start)
             known = w.minus(wanted, start)
             tell(image, result, w.least(known, length))
@@ -91,10 +117,10 @@ class Direct(Pieces):
                 with w.when(whole):
                     tell(w.plus(image, length), w.plus(result, length), w.most(w.minus(known, length), "0"))
         end = w.get(at)
-        with w.when(w.holds("slt", end, self.spot_of(w, s["V"]))):
+        with w.when(w.holds("slt", end, self.spot_of(w, "%vectors"))):
             image, result = (w.get(self.entry_of(w, "%spots", w.minus(end, str(SPOT - k)))) for k in range(2))
             self.tell_spot(w, end, image, result, length)
-        w.define("places", "(ptr noalias %sizes, ptr noalias %spots)")
+        w.define("places", "(ptr noalias %sizes, i64 %along, i64 %vectors, ptr noalias %spots)")
 
     def spot_of(self, w: Words, vector: str) -> str:
         """The index of what the table says of a vector."""
@@ -142,22 +168,25 @@ class Direct(Pieces):
     def rows_seen(self, w: Words, t: dict[str, str], first: str, end: str) -> tuple[str, str]:
         """The rows of an image that vectors from first to end see: its first, and the one behind its last."""
         last = w.minus(self.spot_of(w, end), str(SPOT))
-        above, below = (
-            w.quotient(w.get(self.entry_of(w, t["spots"], spot)), t["row"]) for spot in (self.spot_of(w, first), last)
-        )
+        begun, ended = (w.get(self.entry_of(w, t["spots"], spot)) for spot in (self.spot_of(w, first), last))
+        ended = w.plus(ended, str(self.length - 1))
+        above, below = (w.times(w.quotient(place, t["half"]), t["a"]) for place in (begun, ended))
         return above, w.plus(w.plus(below, self.reach_down(w, t)), "1")
 
-    def most_rows(self, w: Words, s: dict[str, str], vectors: str) -> str:
-        """No fewer rows than so many vectors see."""
-        across = w.ceiling(s["Y2"], str(self.length))
-        results = w.quotient(w.plus(w.times(vectors, str(self.runs)), w.minus(across, "2")), across)
+    def most_rows(self, w: Words, s: dict[str, str], vectors: str, along: str) -> str:
+        """No fewer rows than so many vectors see, and a multiple of the kinds of rows."""
+        across = w.choose(along, s["half"], w.ceiling(s["Y2"], str(self.length)))
+        several = w.times(vectors, w.choose(along, str(self.tile.lanes), str(self.runs)))
+        more = w.choose(along, str(self.length), "0")  # numbers before the first vector, which the last run may have
+        results = w.quotient(w.plus(w.plus(several, more), w.minus(across, "2")), across)
         rows = w.plus(w.plus(w.times(results, s["k1"]), self.reach_down(w, s)), "1")
         all_ = w.times(s["I0"], s["I1"])
-        return w.choose(w.holds("eq", s["I0"], "1"), w.least(rows, all_), all_)
+        rows = w.choose(w.holds("eq", s["I0"], "1"), w.least(rows, all_), all_)
+        return w.times(w.ceiling(rows, s["a"]), s["a"])
 
     def apart(self) -> None:
-        """void apart(X, sizes, to, channel, above, below): the rows from above to below of each channel of an image, of each its
-        even places, then, so many numbers further as half a row has, the odd ones. channel: from one channel to the next."""
+        """void apart(X, sizes, to, plane, above, below): the rows from above to below of each channel of an image, its even
+        rows and then the odd ones if they stand apart, of each its even places, and so many numbers further the odd ones."""
         w = self.words()
         s = self.sizes(w, "%sizes")
         lanes, half = self.tile.lanes, self.tile.lanes // 2
@@ -167,9 +196,11 @@ class Direct(Pieces):
         done = w.choose(fits, w.plus(last, str(lanes)), "0")
         with w.upto(s["C"]) as c, w.upto(w.minus("%below", "%above")) as r:
             image = w.shift("%X", w.plus(w.times(c, s["I"]), w.times(w.plus("%above", r), s["I2"])))
-            following = w.shift(image, s["I"])  # far away, and not foreseen by the processor
-            even = w.shift("%to", w.plus(w.times(c, "%channel"), w.times(r, s["row"])))
-            odd = w.shift(even, s["half"])
+            following = w.shift(image, w.times(s["I"], "2"))  # far away, and not foreseen by the processor
+            line = w.quotient(r, s["a"])
+            kind = w.plus(w.times(c, s["a"]), self.odd(w, r, line, s["a"]))
+            even = w.shift("%to", w.plus(w.times(w.times(kind, "2"), "%plane"), w.times(line, s["half"])))
+            odd = w.shift(even, "%plane")
             with w.upto(done, str(lanes)) as wanted:
                 at = w.least(wanted, last)
                 w.prefetch(w.shift(following, at))
@@ -184,8 +215,32 @@ class Direct(Pieces):
                 place = w.choose(w.holds("eq", w.arithmetic("and", at, "1"), "0"), even, odd, "ptr")
                 found = w.emit(f"load {scalar}, ptr {w.shift(image, at)}, align {self.item}", w.dtype).text
                 w.line(f"store {scalar} {found}, ptr {w.shift(place, w.quotient(at, '2'))}, align {self.item}")
-        head = "(ptr noalias readonly %X, ptr noalias readonly %sizes, ptr noalias %to, i64 %channel, i64 %above, i64 %below)"
+        head = "(ptr noalias readonly %X, ptr noalias readonly %sizes, ptr noalias %to, i64 %plane, i64 %above, i64 %below)"
         w.define("apart", head)
+
+    def landed(self) -> None:
+        """void landed(S, stride, outputs, Y, sizes, first, end): the results from number first to end that were made all along
+        an image, number q of output o standing at S + o*stride + q, go to Y."""
+        w = self.words()
+        s = self.sizes(w, "%sizes")
+        lanes, vector = self.tile.lanes, w.vector(self.tile)
+        at = w.variable("%first")
+        with w.whilst(at, "%end") as q:
+            y1 = w.quotient(q, s["half"])
+            line = w.times(y1, s["half"])
+            x = w.minus(q, line)
+            count = w.most(w.least(w.minus(s["Y2"], x), w.minus("%end", q)), "0")
+            source, target = w.shift("%S", q), w.shift("%Y", w.plus(w.times(y1, s["Y2"]), x))
+            with w.upto(count, str(lanes)) as k:
+                mask = w.below(self.tile, w.minus(count, k))
+                here, there = w.shift(source, k), w.shift(target, k)
+                with w.upto("%outputs") as o:
+                    place = w.shift(here, w.times(o, "%stride"))
+                    found = w.emit(f"load {vector}, ptr {place}, align {self.item}", w.dtype).text
+                    w.masked_store(self.tile, found, w.shift(there, w.times(o, s["J"])), mask)
+            w.set(at, w.plus(line, s["half"]))
+        head = "(ptr noalias readonly %S, i64 %stride, i64 %outputs, ptr noalias %Y, ptr noalias readonly %sizes, i64 %first, i64 %end)"
+        w.define("landed", head)
 
     # ---- pieces ----
 
@@ -221,29 +276,39 @@ class Direct(Pieces):
         return w.get(at)
 
     def direct_results(self) -> None:
-        """void direct_results(task, number): size vectors of the results of one image and group."""
+        """void direct_results(task, number): size vectors, of `width`, of the results of one image and group; many: as `along` of
+        `places`; deep: as `plane` of `apart`."""
         w = self.words()
         t = self.task(w)
         _, g, part, both = self.of_image(w, t)
         first = w.times(part, t["size"])
-        end = w.least(w.plus(first, t["size"]), t["V"])
+        end = w.least(w.plus(first, t["size"]), t["width"])
         x = w.shift(t["A"], w.times(both, w.times(t["C"], t["I"])))
         f = w.shift(t["B"], w.times(g, w.times(t["O"], t["K"])))
         y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
         strided = w.holds("ne", t["k2"], "1")
-        apart = self.scratch(w, w.choose(strided, w.times(t["C"], t["deep"]), "0"))
+        planes = w.times(w.times(t["C"], t["a"]), w.times(t["k2"], t["deep"]))
+        apart = self.scratch(w, w.choose(strided, planes, "0"))
         before = w.variable("0")
         with w.when(strided):
             above, below = self.rows_seen(w, t, first, end)
             w.run("@apart", f"ptr {x}", f"ptr {t['pointer']}", f"ptr {apart}", t["deep"], above, below)
-            w.set(before, w.times(above, t["row"]))
+            w.set(before, w.times(w.quotient(above, t["a"]), t["half"]))
         x = w.choose(strided, w.shift(apart, w.minus("0", w.get(before))), x, "ptr")
         tall, most = self.tall(w, t["O"])
+        lanes, along = str(self.tile.lanes), w.holds("ne", t["many"], "0")
+        wide = w.times(w.plus(t["size"], "2"), lanes)  # the last run may begin before the first vector
+        start, stop = w.times(first, lanes), w.least(w.times(end, lanes), t["many"])
+        aside = self.scratch(w, w.choose(along, w.times(wide, tall), "0"))
+        aside = w.shift(aside, w.minus(lanes, start))
         with w.upto(t["O"], tall) as i:
             rows = w.least(tall, w.minus(t["O"], i))
             a, c = w.shift(f, w.times(i, t["K"])), w.shift(y, w.times(i, t["J"]))
-            call = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {c}", t["J"], t["K"], "0"]
+            to, step = w.choose(along, aside, c, "ptr"), w.choose(along, wide, t["J"])
+            call = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {to}", step, t["K"], "0"]
             self.over_vectors(w, self.over_wide(w, t, first, end, call), end, most, rows, call, t["spots"])
+            with w.when(along):
+                w.run("@landed", f"ptr {aside}", wide, rows, f"ptr {c}", f"ptr {t['pointer']}", start, stop)
         w.define("direct_results", "(ptr %task, i64 %number)")
 
     def direct_images(self) -> None:

@@ -35,7 +35,8 @@ class Pieces:
         s["plane"] = w.times(s["I1"], s["I2"])
         s["I"] = w.times(s["I0"], s["plane"])
         s["half"] = w.ceiling(s["I2"], s["k2"])  # of a row, where every second number is read; else all of it
-        s["row"] = w.times(s["k2"], s["half"])
+        doubly = w.both(*(w.holds("eq", a, b) for a, b in (("2", s["k1"]), ("2", s["k2"]), ("1", s["I0"]))))
+        s["a"] = w.choose(doubly, "2", "1")  # rows of two kinds, where every second one is read
         s["U"] = w.times(s["U0"], w.times(s["U1"], s["U2"]))
         s["J"] = w.times(s["Y0"], w.times(s["Y1"], s["Y2"]))
         s["K"] = w.times(s["C"], s["U"])

@@ -356,6 +356,42 @@ def test_a_filter_that_slides_gives_the_same_bits(dtype: str, flipped: bool) -> 
         assert np.isfinite(found).sum() >= found.size - 9
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("step", [1, 2])
+def test_results_made_all_along_an_image(step: int, dtype: str) -> None:
+    """Of rows that fill no runs, in one piece or several, by any number of threads; what stands between rows is left out. A
+    number that is not finite is met by its own windows only, and nothing but the operands is read."""
+    x, f = T.tensor4("x", dtype), T.tensor4("f", dtype)
+    run = symdl.function([x, f], T.conv2d(x, f, subsample=step, filter_flip=step == 1))
+    before = symdl.config.threads
+    for channels, outputs, rows, columns, sides in (
+        (3, 5, 7, 7, (3, 3)), (1, 7, 40, 6, (3, 2)), (8, 64, 61, 5, (2, 3)), (64, 130, 28, 28, (3, 3)), (2, 3, 9, 19, (1, 1)),
+        (5, 1, 30, 7, (4, 5)), (2, 13, 3, 3, (3, 3)), (4, 6, 2, 7, (2, 2)),
+    ):  # fmt: skip
+        images = (rows - 1) * step + sides[0], (columns - 1) * step + sides[1] + step - 1
+        count = 3 * channels * images[0] * images[1]
+        room = np.full(count + 128, np.nan, dtype)
+        a = room[64 : 64 + count].reshape(3, channels, *images)
+        a[...] = numbers(*a.shape, dtype=dtype)
+        b = numbers(outputs, channels, *sides, dtype=dtype)
+        how: dict[str, Any] = {"steps": (step,) * 2, "spacing": (-1 if step == 1 else 1,) * 2, "groups": 1}
+        wanted = convolution.convolve(a.astype("float64"), b.astype("float64"), **how)
+        bound = 60 * np.finfo(dtype).eps * np.abs(wanted).max()
+        try:
+            for threads in (1, 2):
+                symdl.config.threads = threads
+                np.testing.assert_allclose(run(a, b), wanted, rtol=0, atol=float(bound))
+        finally:
+            symdl.config.threads = before
+        finite = np.array(run(a, b))
+        a[1, 0, images[0] // 2, images[1] - step] = np.inf
+        found = run(a, b)
+        touched = ~np.isfinite(found)
+        np.testing.assert_array_equal(found[~touched], finite[~touched])
+        wanted = convolution.convolve(a.astype("float64"), b.astype("float64"), **how)
+        np.testing.assert_array_equal(touched, ~np.isfinite(wanted))
+
+
 def test_a_layer_and_its_gradients_are_three_calls() -> None:
     x, f = T.ftensor4("x"), T.ftensor4("f")
     y = T.conv2d(x, f)
