@@ -41,7 +41,8 @@ from symdl.loops import (
     parts,
     walk,
 )
-from symdl.narrow_rows import by_columns
+from symdl.narrow_rows import CHEAP, by_columns
+from symdl.number_forms import WIDE
 from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
 from symdl.rebuilding import rebuilt
 from symdl.renaming import unused, within
@@ -80,6 +81,7 @@ class Cutter:
     """One Program being rewritten."""
 
     by_columns = True  # whether sums of columns are cut by `column_sums`
+    tries = True  # whether sums of exponentials are tried without their largest
 
     def __init__(self, program: Program, users: Mapping[str, int]) -> None:
         self.given, self.users, self.buffers = program, users, dict(program.buffers)
@@ -174,7 +176,8 @@ class Cutter:
         for k, statement in enumerate(body):
             found = None
             if isinstance(statement, For) and not (len(body) > 1 and fills(statement)):
-                found = self.cut(statement, waiting)
+                alone = not (self.tries and may_do_without(statement, body[k + 1 :]))
+                found = self.cut(statement, waiting) if alone else None
             if found is None:
                 waiting.append(statement)
                 continue
@@ -365,6 +368,23 @@ def indices(count: int) -> tuple[list[Symbol], tuple[Extent, ...]]:
     """Loop indices for the axes of a row, and the same as extents."""
     names = [f"_column{k}" for k in range(count)]
     return [Symbol(n) for n in names], tuple(symbol(n) for n in names)
+
+
+def may_do_without(loop: For, after: Sequence[Stmt]) -> bool:
+    """Whether a loop finds the largest float32 for a sum of exponentials in number forms alone, which will be tried without it
+    (`llvm/unshifted`) as long as both stand together."""
+    match loop.body:
+        case (Assign(name, Apply("maximum", _, "float32")),):
+            pass
+        case _:
+            return False
+    loops = [s for s in after if isinstance(s, For)]
+    if len(loops) != 1 or loops[0].extent != loop.extent:
+        return False
+    sums = any(isinstance(s, Assign) and s.value.dtype in WIDE for s in loops[0].body)
+    functions = {x.primitive for x in walk(loops[0]) if isinstance(x, Apply)} - CHEAP
+    kept = any(isinstance(s, Store) and any(isinstance(x, Ref) and x.name == name for x in walk(s)) for s in after)
+    return sums and functions == {"exp"} and not kept
 
 
 def nest(names: list[Symbol], shape: tuple[Extent, ...], statement: Stmt) -> tuple[Stmt, ...]:

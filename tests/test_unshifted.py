@@ -90,6 +90,38 @@ def test_right_at_every_size_and_scale(axis: int) -> None:
             close(f(x), x, axis)
 
 
+@pytest.mark.parametrize("shape", [(None,), (None, None)])
+def test_whole_arrays(shape: tuple[None, ...]) -> None:
+    """One row of any length: tried without its largest, so both stay in one kernel; blocks of it would have to be wide."""
+    x = T.tensor("x", dtype="float32", shape=shape)
+    y = T.logsumexp(x)
+    program = lowered(Graph((x,), (), (y,), (), "right")).program
+    (kernel,) = [s for s in program.steps if isinstance(s, Kernel)]
+    assert exponentials(kernel.body, 0) is not None
+    run = quickly([x], [y])
+    rng = np.random.default_rng(4)
+    for length in (0, 1, 3, 40, 20_000, 100_000):
+        for scale, shift in SPREADS:
+            array = (
+                (rng.standard_normal(length) * scale + shift).astype("float32").reshape((-1, *(1,) * (len(shape) - 1)))
+            )
+            with np.errstate(all="ignore"):
+                true = logsumexp(array.astype(np.longdouble)) if length else -np.inf
+            close(run([array])[0], np.atleast_1d(true), 0)
+    for special in (np.nan, np.inf, -np.inf):
+        array = rng.standard_normal((70_000,) + (1,) * (len(shape) - 1)).astype("float32")
+        array[123] = special
+        np.testing.assert_allclose(run([array])[0], logsumexp(array.astype("float64")), rtol=1e-6)
+
+
+def test_a_largest_that_is_wanted_too_is_found_in_blocks() -> None:
+    x = T.fvector("x")
+    program = lowered(Graph((x,), (), (T.logsumexp(x), x.max()), (), "right")).program
+    assert any(
+        isinstance(f, For) and f.schedule == "parallel" for s in program.steps if isinstance(s, Kernel) for f in s.body
+    )
+
+
 def test_on_lesser_processors(lesser: CpuBackend) -> None:
     rng = np.random.default_rng(1)
     for axis in (0, 1):

@@ -113,6 +113,7 @@ class GpuCutter(Cutter):
     """A Cutter for thousands of threads."""
 
     by_columns = False
+    tries = False
 
     def __init__(self, program: Program, users: Mapping[str, int]) -> None:
         super().__init__(program, users)

@@ -21,7 +21,6 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E4 softmax * axis 0", "largest, sum and quotient are passes over all rows, not over columns that stay in a cache"),
     (BY_PEER, "E4 var 3x1000000 axis 0", "sums are float64: with max in their place it takes half to four fifths of the time"),
     (BY_PEER, "E4 logsumexp 3x*", "three exponentials and a logarithm a result, in float64: a few terms in float32 would be 4 ulp off where they cancel"),
-    (BY_PEER, "E4 logsumexp 10000000*", "a sum of two limbs that is all of a kernel is tried as a whole: with its largest, by one thread"),
     (BY_PEER, "E4 gather*", "rows are copied by vectors of one loop, the peers' by memmove"),
     (BY_PEER, "E5 *x*x*", "too few rows or columns for whole tiles: the peers' kernels are for other shapes"),
     (BY_PEER, "E5 *", "both near the peak of sums of products: which is ahead changes from run to run"),
