@@ -117,7 +117,7 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
             if node.op.name in ("add", "sub", "sum"):
                 rounded.update(k for k in _absorbed(node.op.name, inputs, result) if _is_large(result[k]))
-            elif node.op.name in PERIODIC:
+            elif node.op.name in PERIODIC and np.shape(inputs[0])[:1] == (count,):  # 3 of mod(3, x) has no rows
                 doubtful.update(k for k in rounded if _is_large(inputs[0][k]))
             if mpmath.mp.prec == DECIDED[-1] and node.op.name in ABSORBING:
                 absorbed.update(_absorbed(node.op.name, inputs, result))
