@@ -134,7 +134,7 @@ def translated(text: str, machine: Machine, level: int = 1, readable: bool = Fal
     Vectors and hoisting are in the text already, so only what turns variables into registers runs before the machine
     code is made, and that at LLVM's level 1: its vectoriser and companions take as long again as everything else,
     combining instructions and the levels above 1 another fifth, and the code is no quicker for them (elementwise
-    functions, number forms, products and training steps, Zen 3).
+    functions, number forms, products and training steps, Zen 3). At level 0 it does not pay: registers live for a block there.
     """
     context = llvm.create_context()
     with llvm.parse_assembly(text, context) as module:  # closed here: a garbage collector might free the context first
@@ -142,7 +142,9 @@ def translated(text: str, machine: Machine, level: int = 1, readable: bool = Fal
         with _tools(machine) as (passes, builder, targets):
             if level not in targets:
                 targets[level] = machine.create(level)
-            return _emitted(module, targets[level], passes, builder, readable)
+            if level:
+                _cleaned(module, passes, builder)
+            return _emitted(module, targets[level], readable)
 
 
 @contextmanager
@@ -164,12 +166,18 @@ def _tools(machine: Machine) -> Iterator[tuple[Any, Any, dict[int, Any]]]:
         kept.append(found)
 
 
-def _emitted(module: Any, target: Any, passes: Any, builder: Any, readable: bool) -> bytes:
+def _cleaned(module: Any, passes: Any, builder: Any) -> None:
+    free = _without_lock()
+    if free:
+        free["LLVMPY_RunNewModulePassManager"](passes, module, builder)
+    else:
+        passes.run(module, builder)
+
+
+def _emitted(module: Any, target: Any, readable: bool) -> bytes:
     free = _without_lock()
     if not free:
-        passes.run(module, builder)
         return target.emit_assembly(module).encode() if readable else bytes(target.emit_object(module))
-    free["LLVMPY_RunNewModulePassManager"](passes, module, builder)
     with llvm.ffi.OutputString() as trouble:
         memory = free["LLVMPY_TargetMachineEmitToMemory"](target, module, int(not readable), trouble)
         if not memory:

@@ -28,7 +28,8 @@ def packing(module: Module, tile: Tile) -> None:
     for vectors in counts:
         whole_rows(module, tile, vectors)
     partial_rows(module, tile)
-    transpose(module, tile)
+    if tile.varied:  # its shuffles are a sixth of the time of quick code
+        transpose(module, tile)
     w = Words(module, tile.dtype)
     lanes = str(tile.lanes)
     beside, below = w.holds("eq", "%cs", "1"), w.holds("eq", "%rs", "1")
@@ -39,15 +40,15 @@ def packing(module: Module, tile: Tile) -> None:
                 w.leave()
         w.run("@partial", "ptr %S", "%rs", "ptr %packed", "%width", "%columns", "%height")
         w.leave()
-    squares = w.both(below, w.holds("sge", "%height", lanes))
-    with w.when(squares):
-        last, edge = w.minus("%height", lanes), w.most(w.minus("%columns", lanes), "0")
-        with w.upto("%columns", lanes) as wanted, w.upto("%height", lanes) as down:
-            j, p = w.least(wanted, edge), w.least(down, last)  # what stands behind the columns may be the next row
-            source = w.shift("%S", w.plus(p, w.times(j, "%cs")))
-            to = w.shift("%packed", w.plus(w.times(p, "%width"), j))
-            w.run("@transpose", f"ptr {source}", "%cs", f"ptr {to}", "%width", w.minus("%columns", j))
-        w.leave()
+    if tile.varied:
+        with w.when(w.both(below, w.holds("sge", "%height", lanes))):
+            last, edge = w.minus("%height", lanes), w.most(w.minus("%columns", lanes), "0")
+            with w.upto("%columns", lanes) as wanted, w.upto("%height", lanes) as down:
+                j, p = w.least(wanted, edge), w.least(down, last)  # what stands behind the columns may be the next row
+                source = w.shift("%S", w.plus(p, w.times(j, "%cs")))
+                to = w.shift("%packed", w.plus(w.times(p, "%width"), j))
+                w.run("@transpose", f"ptr {source}", "%cs", f"ptr {to}", "%width", w.minus("%columns", j))
+            w.leave()
     values = {n: f"%{n}" for n in ("rs", "cs", "width", "columns", "height")}
     w.loops(single(tile.dtype), {"S": "%S", "packed": "%packed"}, values)
     w.define("pack", PACK)
