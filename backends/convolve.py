@@ -155,9 +155,11 @@ class Writing(Columns, Direct, Sliding):
         self.plan(w, "0", "results", results, images)
 
         size = w.least(rows, str(FILTER_ROWS))
-        size = w.ceiling(rows, w.ceiling(rows, size))
+        parts = w.ceiling(rows, size)
+        parts = w.choose(w.holds("sgt", parts, "1"), w.rounded(parts, 2), parts)  # two threads have as many
+        size = w.ceiling(rows, parts)
         room = w.most(w.quotient(numbers, w.most(size, s["O"])), one)
-        deep = w.least(w.most(w.times(w.quotient(room, str(wide)), str(wide)), str(wide)), j)
+        deep = w.rounded(w.ceiling(j, w.ceiling(j, room)), self.tile.lanes)
         many = w.most(w.quotient(w.least(room, str(PLACES)), j), one)
         filters = {"parts": w.ceiling(rows, size), "size": size, "width": one, "deep": deep, "many": many}
         self.plan(w, "1", "filters", filters, s["G"])

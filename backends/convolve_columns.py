@@ -160,6 +160,18 @@ class Columns(Pieces):
         context = self.context(w)
         self.tell(w, context, target, t["K"])
         x_step, y_step = w.times(t["C"], t["I"]), w.times(t["O"], t["J"])
+        with w.when(w.both(self.is_plain(w, t), w.holds("eq", t["many"], "1"))):
+            with w.upto(t["N"]) as n:
+                both = w.plus(w.times(n, t["G"]), g)
+                x, y = (
+                    w.shift(t["A"], w.plus(w.times(both, x_step), w.times(p, t["I"]))),
+                    w.shift(t["B"], w.times(both, y_step)),
+                )
+                self.multiply(
+                    w, t, f"ptr {y}", t["J"], "1", f"ptr {x}", "1", t["I"], "ptr null", t["K"], "1", t["O"], rows, t["J"],
+                    adds=context,
+                )  # fmt: skip
+            w.leave()
         several = w.holds("sgt", t["many"], "1")
         each = w.choose(several, t["J"], t["deep"])
         stride = w.plus(w.rounded(w.times(each, t["many"]), self.tile.lanes), str(self.tile.lanes))
