@@ -156,7 +156,8 @@ class Writing(Columns, Direct, Sliding):
 
         size = w.least(rows, str(FILTER_ROWS))
         parts = w.ceiling(rows, size)
-        parts = w.choose(w.holds("sgt", parts, "1"), w.rounded(parts, 2), parts)  # two threads have as many
+        several = w.holds("sgt", rows, str(FILTER_ROWS // 4))
+        parts = w.choose(several, w.rounded(parts, 2), parts)  # two threads have as many
         size = w.ceiling(rows, parts)
         room = w.most(w.quotient(numbers, w.most(size, s["O"])), one)
         deep = w.rounded(w.ceiling(j, w.ceiling(j, room)), self.tile.lanes)
