@@ -47,7 +47,20 @@ from symdl.program import Buffer, If, Kernel, Loop, Program, Step, accesses
 from symdl.rebuilding import rebuilt
 from symdl.renaming import unused, within
 from symdl.short_columns import Columns, short_columns
-from symdl.types import Extent, Symbol, at_most, floor_divide, largest, product, smallest, symbol, symbols
+from symdl.types import (
+    Extent,
+    Symbol,
+    at_most,
+    floor_divide,
+    largest,
+    product,
+    replace_symbols,
+    slope,
+    smallest,
+    sole_symbol,
+    symbol,
+    symbols,
+)
 from symdl.whole_columns import whole_columns
 
 BLOCK = 1 << 14  # elements that a block of a sum visits, some microseconds of work
@@ -55,6 +68,7 @@ SMALL = 1 << 11  # elements of a loop that is known to be little work
 ROWS = 16  # of a block at least, where it has a row of its own: such rows take little memory beside what is read
 FOLDS = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
 BLOCK_INDEX, ROUND = "_block", "_round"
+Inner = Mapping[Symbol, Extent | None]  # the loops of a round: how often each runs, None where loops share an index
 
 
 def parallel(program: Program) -> Program:
@@ -86,6 +100,10 @@ class Cutter:
     def __init__(self, program: Program, users: Mapping[str, int]) -> None:
         self.given, self.users, self.buffers = program, users, dict(program.buffers)
         self.sizes = {b.symbol for b in program.bindings}
+        bounds = [(c.fact.left, sole_symbol(c.fact.right)) for c in program.checks if c.fact.relation == "<="]
+        self.least = {
+            n: symbol(n.name, n.serial) + k for k, n in bounds if n and not n.signed and isinstance(k, int) and k > 0
+        }
 
     def program(self) -> Program:
         """The whole Program."""
@@ -235,9 +253,10 @@ class Cutter:
             if primitive is None or not isinstance(identity, Const):
                 return None
             found.sums[name] = primitive, identity
+        inner = loops_in(loop.body)
         for name in sorted(stores):
             uses = touching[name]
-            if independent(loop.index, uses):
+            if independent(loop.index, uses, inner) or self.proved(loop.index, uses, inner):
                 continue
             if self.is_row(name, loop.index, uses):
                 found.temps.add(name)
@@ -252,6 +271,13 @@ class Cutter:
                 return None
             found.rows[name] = primitive, identity, view
         return found
+
+    def proved(self, index: Symbol, uses: list[Load | Store], inner: Inner) -> bool:
+        """Whether rounds are independent by what is checked at entry: where a border is half a filter, that there is one."""
+        if not self.least:
+            return False
+        known = {i: None if n is None else replace_symbols(n, self.least) for i, n in inner.items()}
+        return independent(index, [counted_on(use, self.least) for use in uses], known)
 
     def is_row(self, name: str, index: Symbol, uses: list[Load | Store]) -> bool:
         """Whether a buffer is one row that every round writes anew: an axis of stride 0 counts the rounds."""
@@ -395,35 +421,80 @@ def nest(names: list[Symbol], shape: tuple[Extent, ...], statement: Stmt) -> tup
     return body
 
 
-def independent(index: Symbol, uses: list[Load | Store]) -> bool:
-    """Whether no two rounds touch one element of a buffer: the index counts an axis whose step leads beyond all that a
-    round can touch."""
-    here = symbol(index.name)
-    step: Extent | None = None
-    base = uses[0].view.offset
-    apart = [d for u in uses if isinstance(d := u.view.offset - base, int)]
-    if len(apart) == len(uses):  # places in a row of a larger buffer, which may lie anywhere in it
+def independent(index: Symbol, uses: list[Load | Store], inner: Inner) -> bool:
+    """Whether no two rounds touch one element of a buffer: the index counts an axis, or moves where views begin, by a step
+    that leads beyond all that a round can touch. inner: the loops of a round."""
+    found = [touched(index, use, inner) for use in uses]
+    first = found[0]
+    if first is None:
+        return False
+    step, base = first[1], first[0]
+    apart = [d for t in found if t is not None and isinstance(d := t[0] - base, int)]
+    if len(apart) == len(found):  # places in a row of a larger buffer, which may lie anywhere in it
         base = base + min(apart)
-    elif any(u.view.offset != base for u in uses):
+    elif any(t is not None and t[0] != base for t in found):
         base = 0
-    for u in uses:
-        axis = next((k for k, i in enumerate(u.at) if not is_value(i) and i == here), None)
-        if axis is None or (step is not None and u.view.strides[axis] != step):
-            return False
-        step = u.view.strides[axis]
-        end: Extent = u.view.offset - base + 1
-        within_rows = [product(u.view.shape[j:]) for j in range(len(u.at))]  # extents are never negative, proved or not
-        for k, (i, n, stride) in enumerate(zip(u.at, u.view.shape, u.view.strides, strict=True)):
-            if k == axis or n == 1:
-                continue
-            if not is_value(i) and index in symbols(i):  # type: ignore[arg-type]  # is_value says so
-                return False
-            if not at_most(0, stride) and stride not in within_rows:
-                return False
-            end = end + (n - 1) * stride
-        if not at_most(end, step):
-            return False
-    return True
+    return all(t is not None and t[1] == step and at_most(t[0] - base + t[2], step) for t in found)
+
+
+def touched(index: Symbol, use: Load | Store, inner: Inner) -> tuple[Extent, Extent, Extent] | None:
+    """(where what round 0 can touch begins, how far a round moves it, how long it is); None if there is more to it."""
+    here, view = symbol(index.name), use.view
+    start: Extent = view.offset
+    length: Extent = 1
+    axis = next((k for k, i in enumerate(use.at) if not is_value(i) and i == here), None)
+    step = slope(start, index) if axis is None else view.strides[axis]
+    if step is None or step == 0 or symbols(step) & inner.keys() or (axis is not None and index in symbols(start)):
+        return None
+    start = replace_symbols(start, {index: 0})
+    for other in symbols(start) & inner.keys():
+        own, rounds = slope(start, other), inner[other]
+        if (
+            own is None
+            or rounds is None
+            or symbols(own) & inner.keys()
+            or index in symbols(rounds)
+            or not at_most(0, own)
+        ):
+            return None
+        start, length = replace_symbols(start, {other: 0}), length + (rounds - 1) * own
+    within_rows = [product(view.shape[j:]) for j in range(len(use.at))]  # extents are never negative, proved or not
+    for k, (i, n, stride) in enumerate(zip(use.at, view.shape, view.strides, strict=True)):
+        if k == axis or n == 1:
+            continue
+        if not is_value(i) and index in symbols(i):  # type: ignore[arg-type]  # is_value says so
+            return None
+        if not at_most(0, stride) and stride not in within_rows:
+            return None
+        length = length + (n - 1) * stride
+    return start, step, length
+
+
+def counted_on(use: Load | Store, least: Mapping[Symbol, Extent]) -> Load | Store:
+    """The use, with sizes that are known not to be less than some number counted from there on."""
+    view = use.view
+
+    def change(extent: Extent) -> Extent:
+        return replace_symbols(extent, least)
+
+    return replace(
+        use,
+        view=replace(
+            view,
+            shape=tuple(map(change, view.shape)),
+            strides=tuple(map(change, view.strides)),
+            offset=change(view.offset),
+        ),
+    )
+
+
+def loops_in(body: Sequence[Stmt]) -> Inner:
+    """The loops in a body."""
+    found: dict[Symbol, Extent | None] = {}
+    for item in walk(*body):
+        if isinstance(item, For):
+            found[item.index] = item.extent if found.get(item.index, item.extent) == item.extent else None
+    return found
 
 
 def row_of(rows: View, at: Extent, _: View) -> View:

@@ -29,6 +29,7 @@ from symdl.loops import (
     Ref,
     Stmt,
     Store,
+    View,
     contiguous,
     text,
     walk,
@@ -55,7 +56,14 @@ def schedules(made: Program) -> list[str]:
 
 
 X, V, Y = T.fmatrix("x"), T.dvector("v"), T.fmatrix("y")
-K, IMAGES = T.lvector("k"), T.ftensor4("images")
+K, IMAGES, FILTERS = T.lvector("k"), T.ftensor4("images"), T.ftensor4("filters")
+
+
+def bordered(**how: Any) -> Expr:
+    """Borders are stored in pieces, whose lengths are not negative since a check says that a filter is not empty."""
+    return T.conv2d(IMAGES, FILTERS, **how)
+
+
 COLUMN_SUMS: list[Callable[[Expr], Expr]] = [
     lambda x: x.sum(axis=0),
     lambda x: x.mean(axis=0),
@@ -72,6 +80,8 @@ INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "transposed": lambda: ([X], X.T * 2),
     "padded": lambda: ([X], T.pad(X, ((1, 2), (0, 3)))),
     "scan of each row": lambda: ([X], X.cumsum(axis=1)),
+    "within a border of half a filter": lambda: ([IMAGES, FILTERS], bordered(border_mode="half", filter_dilation=2)),
+    "within a full border": lambda: ([IMAGES, FILTERS], bordered(border_mode="full")),
     "pooled": lambda: ([IMAGES], T.pool_2d(IMAGES, 2)),  # extents that no proof says are not negative
 }
 DEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
@@ -89,6 +99,28 @@ def test_loops_of_independent_rounds_are_parallel(name: str) -> None:
 def test_loops_that_carry_more_than_sums_are_not(name: str) -> None:
     inputs, y = DEPENDENT[name]()
     assert "parallel" not in schedules(program(inputs, y))
+
+
+@pytest.mark.parametrize(
+    ("offset", "strides", "expected"),
+    [
+        (4 * i, (1,), True),  # i in front of a row of 4
+        (3 * i, (1,), False),
+        (4 * n * i + 4 * j, (1,), True),  # n rows of 4 a round
+        (4 * n * i + 5 * j, (1,), False),
+        (n * i + 4 * j, (1,), False),
+        (j * i, (1,), False),
+        (4 * n * i - 4 * j, (1,), False),
+        (4 * n * i + 4 * j, (m,), False),
+        (i, (n,), False),
+    ],
+)
+def test_rounds_that_move_where_a_view_begins(offset: Any, strides: Any, expected: bool) -> None:
+    """For i < m: for j < n: a row of 4 is written from some place on. Known of no loop: what is true however long it is."""
+    store = Store(View("o", "float32", (4,), strides, offset), (symbol("k"),), Const(0.0, "float32"))
+    inner: dict[Symbol, Any] = {J: n, Symbol("k"): 4}
+    assert cutting.independent(I, [store], inner) is expected
+    assert not cutting.independent(I, [store], inner | {J: None}) or J.name not in str(offset)
 
 
 def test_a_scatter_may_meet_itself() -> None:

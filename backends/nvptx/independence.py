@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from symdl.loops import For, Load, Stmt, Store, View, is_value, walk
-from symdl.parallel import independent
+from symdl.parallel import independent, loops_in
 from symdl.types import Extent, Symbol, at_most, replace_symbols, slope, symbol, symbols
 
 Use = Load | Store
@@ -19,7 +19,7 @@ def apart(index: Symbol, body: tuple[Stmt, ...], uses: list[Use]) -> bool:
     """
     inner = {index} | {x.index for x in walk(*body) if isinstance(x, For)}
     uses = [fixed(counted(u, index), inner) for u in uses]
-    return independent(index, uses) or is_counted(index, uses)
+    return independent(index, uses, loops_in(body)) or is_counted(index, uses)
 
 
 def is_counted(index: Symbol, uses: list[Use]) -> bool:
