@@ -102,8 +102,8 @@ class Writing(Columns, Direct, Sliding):
         strided = w.holds("ne", s["k2"], "1")  # neighbouring pieces copy some rows twice
         vectors = w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1))
         vectors = w.least(w.choose(strided, w.times(vectors, "2"), vectors), all_vectors)
-        rows = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))
-        plane = w.times(w.quotient(rows, s["a"]), s["half"])
+        seen = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))
+        plane = w.times(w.quotient(seen, s["a"]), s["half"])
         channel = w.choose(strided, w.times(w.times(s["k2"], s["a"]), plane), s["I"])
         w.run("@reach", "ptr %sizes", channel, plane, "ptr %table")
         w.run("@places", "ptr %sizes", along, all_vectors, "ptr %spots")

@@ -47,10 +47,10 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_LIMIT, "E6 lenet 1, both gradients", "45 % of the time are the images', whose one channel shares no load (a quarter of the peak); borders, scaling and cost are passes over memory"),
     (BY_LIMIT, "E6 depthwise", "two fifths of the time are borders, which are written and read again; nine products a result, with three loads that cross cache lines"),
     (BY_LIMIT, "E6 max pooling", "for each vector written four are picked out of eight, and compared so that a NaN wins; rows of 12 fill three quarters of one"),
-    (BY_LIMIT, "E6 resnet stride 2", "28 places fill seven eighths of their runs; setting even and odd places apart takes a tenth, borders 6 %"),
-    (BY_LIMIT, "E6 resnet stride 2, both gradients", "gradients of a stride copy all windows, or add them back: 60 %"),
+    (BY_LIMIT, "E6 resnet stride 2", "setting even and odd places apart takes 8 %, borders 6 %; tiles reach 92 % of what is made all along an image"),
+    (BY_LIMIT, "E6 resnet stride 2, both gradients", "gradients of a stride copy all windows, or add them back: 58 to 65 %"),
     (BY_LIMIT, "E6 resnet 1x1", "a product of 256x64x784 an image: an inner axis of 64 is short, and each result is written to memory"),
-    (BY_LIMIT, "E6 resnet 1x1, both gradients", "the gradients' products have inner axes of 256 and 784 an image and add in memory: 75 %"),
+    (BY_LIMIT, "E6 resnet 1x1, both gradients", "the images' product copies 256 x 784 results for 64 rows (75 %); scaling and cost are passes over memory"),
     (BY_LIMIT, "E6 *, both gradients", "borders, the image's scaling and the cost are passes over memory, up to a fifth of the time, besides tiles at 70 to 95 %"),
     (BY_LIMIT, "E6 *", "4 to 12 % of the time are borders, which are written before; tiles themselves reach 80 to 97 %, less where places do not fill their runs"),
 )  # fmt: skip
