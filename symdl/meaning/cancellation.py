@@ -231,6 +231,23 @@ def _odd_softplus(poly: Poly) -> Poly | None:
 
 
 def _pair(s: Term, t: Term) -> Poly | None:
+    """Two terms as one or two; sums that both hold as factors stay as they are."""
+    shared = shared_sums([s[0], t[0]])
+    if shared is None:
+        return _met(s, t)
+    found = _met((s[0] * shared.inverse, s[1]), (t[0] * shared.inverse, t[1]))
+    return None if found is None else multiply(found, s[0].forms.term(shared))
+
+
+def shared_sums(monos: Sequence[Mono]) -> Mono | None:
+    """The whole powers of sums that are factors of all the monomials; None if there are none."""
+    first = monos[0]
+    shared = {a: min(m.factors.get(a, 0) for m in monos) for a in first.factors if a.op == "sum_of"}
+    shared = {a: whole for a, p in shared.items() if (whole := p.numerator // p.denominator) > 0}
+    return first.forms.mono(first.forms.zero, shared) if shared else None
+
+
+def _met(s: Term, t: Term) -> Poly | None:
     found = combine([s, t])
     if found and found[2]:
         terms = len(found[0].terms)
@@ -357,17 +374,21 @@ def product_of(a: Poly, b: Poly) -> Poly:
 
 
 def _near_size(m: Mono, c: Rational) -> Poly | None:
-    """log of c |A| ..., by its square."""
-    square = m.expo.forms.mono(m.expo.scale(2), {})
-    for a, p in m.factors.items():
-        base, k = as_factor(a.args[0]) if a.op == "abs" else (m.forms.mono(m.forms.zero, {a: 1}), 1)
-        if abs(k) != 1 or (2 * p).denominator != 1 or magnitude(p) > MAX_POWER:
+    """log of c |A|^p ..., by the square of |A| ...; signs are one, or it is not near 1."""
+    forms = m.forms
+    sizes = {a: p for a, p in m.factors.items() if a.op != "sign"}
+    p0: Rational = 1 if c != 1 or m.expo.terms else min(map(magnitude, sizes.values()))
+    square = forms.mono(m.expo.scale(2), {})
+    for a, p in sizes.items():
+        base, k = as_factor(a.args[0]) if a.op == "abs" else (forms.mono(forms.zero, {a: 1}), 1)
+        q = quotient(2 * p, p0)
+        if abs(k) != 1 or q.denominator != 1 or magnitude(q) > 2 * MAX_POWER:
             return None
-        square = square * base ** (2 * p)
-    found = combine([(square, c * c), (m.forms.unit, -1)])
+        square = square * base**q
+    found = combine([(square, c * c), (forms.unit, -1)])
     if not found or not found[2] or not found[0].terms:
         return None
-    return m.forms.function("log1p", over(found[0], found[1])).scale(HALF)
+    return forms.function("log1p", over(found[0], found[1])).scale(p0 * HALF)
 
 
 def _vanishes(poly: Poly) -> bool:

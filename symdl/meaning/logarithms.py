@@ -6,6 +6,7 @@ cancellation, 1 + exp(E) (softplus) and sums of exponentials less their largest.
 
 from __future__ import annotations
 
+from symdl.meaning import taylor
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.masks import chosen
@@ -101,7 +102,7 @@ def logarithm(poly: Poly) -> Poly:
             forms.found += 1
         return m.expo + (forms.function("log", forms.constant(c)) if c != 1 else forms.zero)
     logistics = {a: e for a in m.factors if (e := logistic(a)) is not None}
-    near = near_log(m, c)
+    near = near_log(m, c) or taylor.near_log(m, c)
     if near is not None and not _one_softplus(m, c, logistics):
         forms.found += 1
         return forms.function("log", forms.term(m, c))

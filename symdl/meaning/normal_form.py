@@ -18,6 +18,7 @@ from symdl.meaning.rationals import Rational, rational
 from symdl.types import Shape
 
 FUNCTIONS = frozenset(["sin", "cos", "erf", "erfc", "erfcx", "arctan"])  # atoms that the algebra knows by name
+SIZES = frozenset(["abs", "sign"])
 SPECIAL = FUNCTIONS | {"pow", "log", "softplus", "others"}
 Value = TypeVar("Value")
 
@@ -127,6 +128,12 @@ class Atom:
         return repr(self.param) if self.op == "leaf" else f"{self.op}({', '.join(map(repr, self.args))})"
 
 
+def _size_of_sum(a: Atom, p: Rational) -> bool:
+    """Whether |A|^p is one of a sum of functions, or a root of one of any sum."""
+    inner = a.args[0].atom
+    return a.args[0].special or (p.denominator != 1 and inner is not None and inner.op == "sum_of")
+
+
 class Mono:
     """exp(expo) * product of atom**power."""
 
@@ -171,8 +178,10 @@ class Mono:
             return True
         if all(a.op == "pow" for a in self.factors):
             return not self.expo.terms and len({a.args[1] for a in self.factors}) == 1
-        sums = {a for a in self.factors if a.op == "sum_of" or (a.op == "abs" and a.args[0].special)}
-        return bool(sums) and all(a in sums or a in self.inner for a in self.factors)
+        sums = {a for a, p in self.factors.items() if a.op == "sum_of" or (a.op == "abs" and _size_of_sum(a, p))}
+        held = self.inner.union(*(n.letters for a in sums if a.op == "abs" for n in a.args[0].terms))
+        sizes = {a for a in self.factors if a.op in SIZES and all(n.letters <= held for n in a.args[0].terms)}
+        return bool(sums) and self.factors.keys() <= sums | held | sizes
 
     @once
     def inverse(self) -> Mono:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from symdl.meaning.cancellation import denominator, expand_atoms
+from symdl.meaning.cancellation import denominator, expand_atoms, product_of
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
 
@@ -43,8 +43,11 @@ def _small(poly: Poly) -> Small | None:
     forms = poly.forms
     if not 2 <= len(poly.terms) <= SUMMANDS or (len(poly.terms) == 2 and all(not m.factors for m in poly.terms)):
         return None  # exp(E) - 1 is a function of its own, exp(E) - exp(F) a multiple of one
-    if len(_steps(poly)) != 1:
-        return None
+    steps = _steps(poly)
+    if len(steps) != 1:
+        return next(
+            (found for step in sorted(steps, key=lambda t: t.order) if (found := _in_one(poly, step)) is not None), None
+        )
     flat = _multiplied_out(poly, forms.unit)  # sums may hold quotients of their own
     if flat is None:
         return None
@@ -69,6 +72,23 @@ def _small(poly: Poly) -> Small | None:
     return None
 
 
+def _in_one(poly: Poly, step: Mono) -> Small | None:
+    """A sum in which functions of other arguments are factors of what cancels near 0 of this one."""
+    forms = poly.forms
+    groups: dict[Mono, Poly] = {}
+    for m, c in poly.terms.items():
+        others = {a: p for a, p in m.factors.items() if a.op != "leaf" and step not in _steps(forms.of_atom(a))}
+        beside = forms.mono(m.expo - forms.term(step, m.expo.terms.get(step, 0)), others)
+        groups[beside] = groups.get(beside, forms.zero) + forms.term(m * beside.inverse, c)
+    form, size = forms.zero, None
+    for beside, part in groups.items():
+        found = small(part) if _steps(part) == {step} else None
+        if found is None or size not in (None, found.size):
+            return None
+        form, size = form + found.form.times(beside), found.size
+    return Small(form, size) if size is not None else None
+
+
 def _multiplied_out(poly: Poly, by: Mono) -> Poly | None:
     """The terms times by with their sums multiplied out; None if that grows too far."""
     out = poly.forms.zero
@@ -89,6 +109,19 @@ def _steps(poly: Poly) -> set[Mono]:
             if a.op in FUNCTIONS:
                 found.update(a.args[0].terms)
     return found
+
+
+def near_log(m: Mono, c: Rational) -> Poly | None:
+    """log(c m) where c m - 1 is known near 0, such as log(sin(x) / x)."""
+    forms = m.forms
+    below = forms.mono(forms.zero, denominator([m]))
+    above = _multiplied_out(forms.term(m, c), below)
+    if below.bare or above is None:
+        return None
+    gap = above - forms.term(below)
+    if small(gap) is None:
+        return None
+    return forms.function("log1p", product_of(gap, forms.term(below.inverse)))
 
 
 def _argument(poly: Poly) -> Mono | None:

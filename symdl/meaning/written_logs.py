@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from symdl.expr import Expr
+from symdl.meaning import taylor
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.exactness import Known
@@ -55,7 +56,7 @@ def written_log(write: Writer, f: Poly) -> Expr:
     rest = log_rest(write, m, c)
     if rest is not None:
         return rest
-    near = near_log(m, c)
+    near = near_log(m, c) or taylor.near_log(m, c)
     if near is None or any(a.op == "pow" for a in m.factors):
         return far_log(write, m, c)
     inner = near.atom

@@ -7,7 +7,7 @@ vectors over the points, or matrices of which rows are summed. A batch is what w
 from own_cases import fpbench, fpbench_steps, growth, herbie, learning, physics, statistics, textbooks, thin_families
 from own_cases.batch7 import branches, identities, increments, losses, programs, sciences, tables, tails
 from own_cases.batch8 import families, spellings, wanting
-from own_cases.batch9 import analysis, applied
+from own_cases.batch9 import analysis, applied, far
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -20,6 +20,7 @@ __all__ = [
     "applied",
     "branches",
     "families",
+    "far",
     "fpbench",
     "fpbench_steps",
     "growth",

@@ -1,0 +1,24 @@
+"""Formulas that were wrong at first sight at numbers drawn from all floats, where two limbs hold nothing: not in the counts."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from own_cases.case import both, cyc, geo
+from own_cases.case import case as any_case
+
+case = partial(any_case, batch=9)
+
+FAR = [*geo(10, 1e15), *geo(1e17, 1e36, 3), *geo(1e40, 1e150, 5)]
+NOTHING = both([0.3, 1e-3, 1e-9, 1e-16, 1e-30, 1e-80])
+
+# herbie's haskell suite: quaternions, charts
+case("far.sine_over", lambda m, x, y: m.cosh(x) * (m.sin(y) / y), x=cyc(12, 0.5, -2, 0.01), y=NOTHING)
+case("far.sinh_over", lambda m, x, y: m.sin(x) * (m.sinh(y) / y), x=cyc(12, 0.5, 2, 0.01), y=NOTHING)
+case("far.linear_map", lambda m, x, y, z, t, a: x + (y - z) * ((t - x) / (a - z)), x=cyc(5, 1), y=cyc(5, 3, 2), z=geo(1e3, 1e70, 5),
+     t=cyc(5, 5, 2.5), a=cyc(5, 7, 1e-9), wrt="z a")  # fmt: skip
+case("far.log_sinh_over", lambda m, x: m.log(m.sinh(x) / x), x=NOTHING)
+case("far.log_over_sine", lambda m, x: m.log(x / m.sin(x)), x=NOTHING)
+case("far.log_tangent_over", lambda m, x: m.log(m.tan(x) / x), x=NOTHING)
+# Hamming, problem 3.3.4, for cube roots of all numbers
+case("far.cube_roots", lambda m, x: m.sign(x + 1) * abs(x + 1) ** (1 / 3) - m.sign(x) * abs(x) ** (1 / 3), x=both(FAR))
