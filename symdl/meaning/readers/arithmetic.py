@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from symdl.expr import Expr
 from symdl.irrationals import IRRATIONALS
-from symdl.meaning.cancellation import known_difference, simplify
+from symdl.meaning.cancellation import expand_atoms, known_difference, simplify
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.factoring import as_factor, flattened, power
 from symdl.meaning.logarithms import exponential
@@ -30,10 +30,24 @@ from symdl.meaning.terms import lone, scaled_erfc, unsigned, vanishing_log
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
     poly = _columns(reading, poly)
-    out = _number_inside(simplify(merged(flattened(poly))))
+    out = _logarithms_met(_number_inside(simplify(merged(flattened(poly)))))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
+
+
+def _logarithms_met(poly: Poly) -> Poly:
+    """(a + b) R log P - a R log Q as a R (log P - log Q) + b R log P, of which the difference is known."""
+    logs = [(m, c) for m, c in poly.terms.items() if any(a.op == "log" and p == 1 for a, p in m.factors.items())]
+    if len(logs) != 2:
+        return poly
+    for (m, c), (n, d) in (logs, logs[::-1]):
+        if not any(a.op == "sum_of" and p == 1 for a, p in m.factors.items()):
+            continue
+        apart = expand_atoms(m, deep=False)
+        if apart is not None and any(delta_of(t, c * k, n, d) is not None for t, k in apart.terms.items()):
+            return poly - poly.forms.term(m, c) + apart.scale(c)
+    return poly
 
 
 def _columns(reading: Reading, poly: Poly) -> Poly:

@@ -22,3 +22,6 @@ case("far.log_over_sine", lambda m, x: m.log(x / m.sin(x)), x=NOTHING)
 case("far.log_tangent_over", lambda m, x: m.log(m.tan(x) / x), x=NOTHING)
 # Hamming, problem 3.3.4, for cube roots of all numbers
 case("far.cube_roots", lambda m, x: m.sign(x + 1) * abs(x + 1) ** (1 / 3) - m.sign(x) * abs(x) ** (1 / 3), x=both(FAR))
+# Hamming, example 3.8, and sums like it
+case("far.log_of_next", lambda m, n: (n + 1) * m.log(n + 1) - n * m.log(n) - 1, n=FAR)
+case("far.log_of_sum", lambda m, a, b: (a + b) * m.log(a + b) - a * m.log(a), a=FAR, b=cyc(16, 1, 0.5, 3))
