@@ -72,8 +72,6 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     if tile.varied:
         micro(module, tile, 1, tile.tallest, "beside")
     add_rooms(module)
-    for rows in (1, DOT_ROWS):
-        dots(module, tile, rows)
     column(module, tile)
     packing(module, tile)
     patch(module, tile)
@@ -87,8 +85,13 @@ def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
 def column(module: Module, tile: Tile) -> None:
     """void column(A, ra, B, C, rc, M, K): one column of C, rows of A and the column B being contiguous."""
     w = Words(module, tile.dtype)
-    many = w.times(w.quotient("%M", str(DOT_ROWS)), str(DOT_ROWS))
-    for rows, start, end in ((DOT_ROWS, "0", many), (1, many, "%M")):
+    many = "0"
+    groups = []
+    if tile.varied:
+        many = w.times(w.quotient("%M", str(DOT_ROWS)), str(DOT_ROWS))
+        groups.append((DOT_ROWS, "0", many))
+    for rows, start, end in (*groups, (1, many, "%M")):
+        dots(module, tile, rows)
         with w.upto(w.minus(end, start), str(rows)) as t:
             i = w.plus(start, t)
             a, c = w.shift("%A", w.times(i, "%ra")), w.shift("%C", w.times(i, "%rc"))
