@@ -43,9 +43,10 @@ def kernel(module: Module, body: tuple[Stmt, ...], ranged: bool = False) -> tupl
             used.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
     sizes = [s for s in used if s not in own]
     key = ranged, signature(body, list(buffers))
-    if key not in module.kernels:
-        module.kernels[key] = _written(module, body, buffers, sizes, own, ranged)
-    return module.kernels[key], list(buffers), sizes
+    name = module.kernels.get(key)  # looked up once: a signature is long
+    if name is None:
+        name = module.kernels[key] = _written(module, body, buffers, sizes, own, ranged)
+    return name, list(buffers), sizes
 
 
 def signature(body: tuple[Stmt, ...], buffers: list[str]) -> tuple[Any, ...]:
@@ -59,6 +60,9 @@ def signature(body: tuple[Stmt, ...], buffers: list[str]) -> tuple[Any, ...]:
     for item in items:
         own: tuple[Any, ...] = ()
         match item:
+            case Apply(primitive, args, dtype):  # first, for nearly all are
+                rows.append((Apply, primitive, dtype, *[number[id(x)] for x in args]))
+                continue
             case For(index, _, _, schedule):
                 own = index, schedule
             case Load(view, at) | Store(view, at):
@@ -70,8 +74,6 @@ def signature(body: tuple[Stmt, ...], buffers: list[str]) -> tuple[Any, ...]:
                 own = variables.setdefault(name, len(variables)), dtype
             case Const(value, dtype):
                 own = repr(value), dtype
-            case Apply(primitive, _, dtype):
-                own = primitive, dtype
             case Checked(_, _, code):
                 own = (code,)
         rows.append((type(item), own, extents_in(item), tuple(number[id(x)] for x in parts(item))))

@@ -65,12 +65,14 @@ def inlined(body: tuple[Any, ...]) -> tuple[Any, ...]:
         stack = [statement]
         while stack:
             item = stack[-1]
-            if missing := [p for p in parts(item) if id(p) not in done] if id(item) not in done else []:
+            if id(item) in done:
+                stack.pop()
+                continue
+            missing = [p for p in (item.args if type(item) is Apply else parts(item)) if id(p) not in done]
+            if missing:
                 stack += missing
                 continue
             stack.pop()
-            if id(item) in done:
-                continue
             done[id(item)] = values.get(item.name, item) if isinstance(item, Ref) else _replaced(item, done)
             if done[id(item)] is not item:
                 for name in values:
@@ -87,7 +89,10 @@ def inlined(body: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _replaced(item: Any, done: Mapping[int, Any]) -> Any:
     """An item with what has become of its parts."""
-    if all(done[id(p)] is p for p in parts(item)):
+    for p in item.args if type(item) is Apply else parts(item):
+        if done[id(p)] is not p:
+            break
+    else:
         return item
     match item:
         case Apply(primitive, args, dtype):
