@@ -53,10 +53,11 @@ class Streamed:
                 name, *_ = NAME.findall(line)
                 self._lines[name] = line
         self._declared |= declarations
-        if self._length >= LEAST and self._length + function.count("\n") > 2 * LINES:  # a long one is a part of its own
+        parts = not self._alone  # which have their price
+        if parts and self._length >= LEAST and self._length + function.count("\n") > 2 * LINES:  # a long one by itself
             self._hand_over()
         self._function(function)
-        if self._length >= LINES:
+        if parts and self._length >= LINES:
             self._hand_over()
 
     def _function(self, text: str) -> None:

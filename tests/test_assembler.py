@@ -142,11 +142,12 @@ def streamed_module(threads: int) -> bytes:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_text_is_translated_while_it_is_written(threads: int) -> None:
-    """Functions in several parts find one another, the table and what is declared."""
+    """Functions in several parts find one another, the table and what is declared; a thread alone makes one part."""
     before = sys.getswitchinterval()
     code = streamed_module(threads)
     assert sys.getswitchinterval() == before
-    assert len(list(objects_in(code))) > 3
+    parts = len(list(objects_in(code)))
+    assert parts > 3 if threads > 1 else parts == 1
     assert total(code) == total(object_code([module()], MACHINE))
 
 
