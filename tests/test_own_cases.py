@@ -27,7 +27,6 @@ KNOWN: dict[str, str] = {
     "learning.temperature float64": "sum p x is not taken relative to its largest x",
     "learning.parts_joined float64": "the parts are joined, so two logsumexp are subtracted, to 1e-18 of them: all that two limbs hold",
     "physics.doppler_shift float64": "4.05 ulp: seven roundings of one term; its digits are asked for, and saved again where one limb is stored",
-    "pieces.geometric_steps float64": "8.7 ulp: a sum along rows of terms of both signs counts as exact",
     "rows.log_complement float64": "the derivative by a column of its own: what is put into zeros does not meet the softmax beside it",
     "rows.log_complement float32": "likewise",
     "rows.info_nce float64": "the derivative by the temperature: sum p x is not taken relative to its largest x",

@@ -417,3 +417,37 @@ def test_terms_of_a_row_that_balance_leave_no_noise(name: str, dtype: str) -> No
     values = rng.uniform(1.5, 3, 40).astype(dtype), rng.uniform(0.1, 4, (40, 3)).astype(dtype)
     f = symdl.function([x, m], slope, precision="right", on_unused_input="ignore")
     np.testing.assert_array_equal(f(*values), np.zeros(40))
+
+
+ALONG: dict[str, Callable[[Any, Any], Any]] = {  # of rows p and what is nearly p
+    "a divergence": lambda p, q: (p * T.log(p / q)).sum(axis=-1),
+    "a divergence of logarithms": lambda p, q: (p * (T.log(p) - T.log(q))).sum(axis=-1),
+    "a divergence of scores": lambda p, q: (T.softmax(p) * (T.log_softmax(p) - T.log_softmax(q))).mean(axis=-1),
+    "a derivative of a divergence": lambda p, q: symdl.grad(
+        (T.softmax(p) * T.log(T.softmax(p) / T.softmax(q))).sum(), p
+    )[:, 1],
+    "products that meet": lambda p, q: (T.sin(p) * T.exp(q) - T.sin(q) * T.exp(p)).sum(axis=-1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ALONG)
+def test_terms_of_a_row_that_cancel(name: str, dtype: str) -> None:
+    """Computed terms of both signs leave a millionth of a millionth of themselves."""
+    p, q = (variable(v, (None, 3), dtype) for v in "pq")
+    rng = np.random.default_rng(0)
+    shares = rng.uniform(0.1, 1, (40, 3))
+    shares /= shares.sum(axis=1, keepdims=True)
+    moves = rng.standard_normal((40, 3))
+    moves -= moves.mean(axis=1, keepdims=True)
+    near = 1e-7 if dtype == "float64" else 1e-4
+    values = {p: shares.astype(dtype), q: (shares + near * moves).astype(dtype)}
+    out = ALONG[name](p, q)
+    (got,), (true,) = quickly([p, q], [out])(list(values.values())), decided([out], values)
+    np.testing.assert_array_less(distance(got, true), 4)
+
+
+def test_a_row_of_exact_terms_asks_nothing() -> None:
+    """Its sum is exact to those who use it: nothing that it adds up has been rounded."""
+    x = T.dmatrix("x")
+    assert forms([x.sum(axis=1), T.exp(x).sum(axis=1), (-T.sqr(x)).mean(axis=1)]) == []

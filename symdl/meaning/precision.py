@@ -160,11 +160,12 @@ class Analysis(Exactness):
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
         elif name == "sum":
-            if self._balances(n, data[0]):
-                self.noise.add(n)
+            if self._cancels_along(n):
+                if data[0] in self.deviations:
+                    self.noise.add(n)
                 bits = TWICE if n.type.dtype == "float32" else BOTH
                 self.bits[n] = max(bits, self.bits.get(n, PLAIN))
-                self.why.setdefault(n, "a sum of what sums are taken from")
+                self.why.setdefault(n, "a sum that may cancel")
         elif name in EXPONENTIALS:
             x, near = self.bounds[data[0]], NEAR_MEASURED if data[0] in self.measured else NEAR
             if not (x.low >= -near and x.high <= near):
@@ -218,11 +219,12 @@ class Analysis(Exactness):
             return True
         return bool(mine & other) and not (mine & ~other and other & ~mine)
 
-    def _balances(self, n: Expr, x: Expr) -> bool:
-        """Whether a row adds up multiples of what its sums are taken from, as deviations from a mean and slopes of a softmax
-        are: that may be exactly 0."""
-        measured = n in self.measured or not n.type.shape
-        return sums_rows(n) and x in self.deviations and not measured and not self.exact[x]
+    def _cancels_along(self, n: Expr) -> bool:
+        """Whether a row adds up computed terms of both signs, which no product is behind: that may be small, and of
+        multiples of what its own sums are taken from, as deviations from a mean and slopes of a softmax are, 0."""
+        (x,) = n.inputs
+        (low, high), measured = self.bounds[x][:2], n in self.measured or not n.type.shape
+        return sums_rows(n) and low < 0 < high and not measured and not self.exact[x]
 
     def _meets_limit(self, x: Expr, y: Expr) -> bool:
         """Whether x is computed and nears a number that y may be: a probability beside a label."""
@@ -264,6 +266,8 @@ class Analysis(Exactness):
         name = user.op.name
         if name == "sum" and user.type.shape and n.op.name in ("add", "sub") and n.type.ndim - 1 in user.params["axes"]:
             return n in self.measured  # of a row's own terms, which may be as small as what cancelled: not over samples
+        if name == "sum" and self._cancels_along(user):
+            return False
         if name in ("sum", "contract"):
             return True
         linear = name in INDEX or name in ("neg", "mul", "add", "sub") or (name == "true_div" and user.inputs[0] is n)
