@@ -451,3 +451,28 @@ def test_a_row_of_exact_terms_asks_nothing() -> None:
     """Its sum is exact to those who use it: nothing that it adds up has been rounded."""
     x = T.dmatrix("x")
     assert forms([x.sum(axis=1), T.exp(x).sum(axis=1), (-T.sqr(x)).mean(axis=1)]) == []
+
+
+NOTHING: dict[str, Callable[[Any], Any]] = {
+    "what log_softmax adds up to": lambda m: T.logsumexp(T.log_softmax(m), axis=-1),
+    "what is left of a shift": lambda m: T.log(T.exp(m - T.logsumexp(m, axis=-1, keepdims=True)).sum(axis=-1)),
+    "deviations of running sums": lambda m: (
+        T.cumsum(m, axis=-1) - T.cumsum(m, axis=-1).mean(axis=-1, keepdims=True)
+    ).sum(axis=-1),
+    "deviations of what is sorted": lambda m: (
+        T.sort(m, axis=-1) - T.sort(m, axis=-1).mean(axis=-1, keepdims=True)
+    ).sum(axis=-1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_is_0_for_all_numbers(name: str, dtype: str) -> None:
+    """And no number where a number that came in is none."""
+    m = variable("m", (None, 3), dtype)
+    values = np.random.default_rng(0).uniform(-3, 3, (40, 3)).astype(dtype)
+    (found,) = (f := quickly([m], [NOTHING[name](m)]))([values])
+    np.testing.assert_array_equal(found, np.zeros(40))
+    values[3, 1] = np.nan
+    (found,) = f([values])
+    assert np.isnan(found).tolist() == [k == 3 for k in range(40)]

@@ -21,6 +21,7 @@ EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
 ARITHMETIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "cast"}
 CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
+RESTING = frozenset(["sort", "cumsum", "scatter", "max_and_argmax", "min_and_argmin"])  # stored, and no product's sum
 SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "position"])
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
 MODERATE_BITS = math.log2(1e30)  # a factor within 1e-30 and 1e30 brings nothing back
@@ -37,6 +38,12 @@ Leaves = int | None  # a set of leaves, a bit each; None: not known
 def is_contraction(n: Expr) -> bool:
     """Whether a node is computed by a product, a loop or a routine, which read and write stored numbers."""
     return n.op.name in CONTRACTIONS or n.op.kind not in SIMPLE
+
+
+def rests(n: Expr) -> bool:
+    """Whether a node is a stored order, place or running sum: to all others it is a leaf, whatever it was made of."""
+    made = n.inputs[0] if n.op.name == "result" else n
+    return made.op.name in RESTING
 
 
 def sums_rows(n: Expr) -> bool:
@@ -108,8 +115,10 @@ class Exactness:
         data = [i for i in inputs if is_float(i.type.dtype)]
         if name in INDEX:
             data = data[: len(data) if name == "join" else 1]
+        if rests(n):
+            data = []
         behind = not self.measured.isdisjoint(inputs)
-        contraction = is_contraction(n) or (
+        contraction = (is_contraction(n) and not rests(n)) or (
             behind and name == "sum" and not n.type.shape and n.inputs[0].type.ndim == 1
         )
         if any(i.type.shape or i in self.gathered for i in inputs):

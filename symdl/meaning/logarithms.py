@@ -82,6 +82,8 @@ def rest_and_total(m: Mono) -> Atom | None:
 def logarithm(poly: Poly) -> Poly:
     """log(poly)."""
     forms = poly.forms
+    if poly is forms.one:
+        return forms.zero
     if not poly.terms or poly.number is not None:
         return forms.function("log", poly)
     m, c = as_factor(poly)

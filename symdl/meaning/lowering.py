@@ -91,6 +91,11 @@ class Lowering:
         """Whether a node is written from its form: something was found, and what got lost can be guarded."""
         return node in self.reading.dirty and self.guards(node) is not None
 
+    def is_nothing(self, node: Expr) -> bool:
+        """Whether a node that is written as it is, since no guard could speak of what it is made of, is 0 for all numbers:
+        logsumexp(log_softmax(x))."""
+        return node in self.reading.dirty and not self.strict and not self.form(node).terms
+
     def guards(self, node: Expr) -> Guards | None:
         """What must be added to a node's form; None if the node is best left as written."""
         return self.losses.guards(node)
@@ -130,6 +135,8 @@ class Lowering:
                     new = self.writer(node.type.dtype, frozenset()).scaled(new.inputs[0], ANGLES[node.op])
                 elif new.op is SOFTMAX and self.right:
                     new = self.writer(new.type.dtype, frozenset()).softmax(new.inputs[0], new.params["axes"])
+                if self.is_nothing(node):  # and NaN where what it is made of is
+                    new = mul(new, 0)
             if new is not node and node.name and not new.name:
                 new.name = node.name
             return new
