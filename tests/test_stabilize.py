@@ -685,3 +685,17 @@ def test_a_place_is_sought_below_functions_that_increase(dtype: str) -> None:
     (slope,) = evaluate(stabilized([grad(T.max(T.sqrt(T.tanh(abs(x))), axis=1).sum(), x)], {}), given)
     assert (slope[:2, 0] == 0).all()  # no share for what tanh has made equal
     assert np.isfinite(slope).all()
+
+
+def test_a_difference_of_exponentials_takes_one_of_them() -> None:
+    """e^x - e^y is the larger one's share that is left: one exponential and one expm1, wherever the numbers lie."""
+    x, y = T.dvector("x"), T.dvector("y")
+    (root,) = stabilized([T.exp(x) - T.exp(y)], {})
+    names = [n.op.name for n in topological(root)]
+    assert (names.count("exp"), names.count("expm1")) == (1, 1)
+    run = quickly([x, y], [T.exp(x) - T.exp(y)])
+    numbers = [0.0, -0.0, 1.0, 1 + 2**-50, -1.0, 700.0, 710.0, -750.0, math.inf, -math.inf, math.nan]
+    a, b = (grid.ravel() for grid in np.meshgrid(numbers, numbers))
+    with mpmath.workprec(200):
+        true = [float(mpmath.exp(p) - mpmath.exp(q)) for p, q in zip(a, b, strict=True)]
+    np.testing.assert_allclose(run([a, b])[0], true, rtol=2.0**-50)

@@ -207,9 +207,14 @@ class Writing(TermWriting):
         by = self(distance)
         same = ew.bitwise_and(ew.isnan(by), ew.eq(self(m.expo), self(n.expo)))
         by = ew.where(same, self.number(0), by)  # two infinities of one sign are 0 apart
+        above = ew.gt(by, self.number(0))
+        if not m.factors and not n.factors:  # the larger of the two is chosen before, so that one exponential will do
+            larger = fn.exp(ew.where(above, self(m.expo), self(n.expo)))
+            fallen = self.scaled(ew.mul(larger, fn.expm1(ew.neg(ew.abs(by)))), c)
+            return ew.where(above, ew.neg(fallen), fallen)
         up = ew.mul(self.term(m, -c), fn.expm1(ew.neg(by)))
         down = ew.mul(self.term(n, c), fn.expm1(by))
-        return ew.where(ew.gt(by, self.number(0)), up, down)
+        return ew.where(above, up, down)
 
     def close(self, ratio: Expr) -> Expr:
         """Whether a ratio lies where a difference would cancel."""
