@@ -227,9 +227,10 @@ class AcrossWriter(RestWriter):
         return self.attempt(loop) is not None or self.as_whole(loop) is not None
 
     def plan_of(self, loop: For) -> Plan | None:
-        """Two vectors for what is tried in float32 and computes a few functions, where there are registers for both."""
+        """Two vectors for what is tried in float32, or without an exponent, and computes a few functions, where there are registers
+        for both."""
         plan, tried = super().plan_of(loop), self.attempt(loop)
-        if plan is None or plan.sums or tried is None or not (tried.single and self.permutes):
+        if plan is None or plan.sums or tried is None or not self.permutes or (tried.digits and not tried.single):
             return plan
         names = [x.primitive for x in walk(*loop.body) if isinstance(x, Apply)]
         functions = [name for name in names if name not in {*CHEAP, *DIVISIONS}]
