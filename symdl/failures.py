@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from symdl.backends.routines import RoutineRaised
-from symdl.bodies import PARAMETER
 from symdl.dims import Sizes, canonical_sizes
 from symdl.errors import IndexRangeError, InternalError, Part, ShapeError, SymdlError
 from symdl.evaluate import evaluate
-from symdl.expr import Expr, described, place_of, short, topological
+from symdl.expr import Expr, described, place_of, short
 from symdl.inputs import Array
+from symdl.loop_names import named
 from symdl.program import FIRST_FAILURE, Failure
 from symdl.types import Symbol, size_at, symbols
 
@@ -55,7 +55,7 @@ class Blame:
         head = fact.why.replace("{left}", str(left)).replace("{right}", str(right))
         parts: list[Part] = []
         if source >= 0:
-            node = self.nodes[source]
+            node = named(self.nodes[source], self.nodes)
             for k, operand in enumerate(node.inputs):
                 head = head.replace(f"{{{k}}}", short(operand, 2))
             if node in self.updates and head.startswith("broadcast_to: "):  # signature.new_value asked for this shape
@@ -73,18 +73,18 @@ class Blame:
                 shown = f"{kind}[{', '.join(map(str, array.shape))}]" if array.ndim else f"{kind} {array}"
                 parts.append((short(leaf), shown, place_of(leaf)))
         indexing = head.startswith(("getitem", "subtensor")) and fact.relation == "<="
-        elementwise = source >= 0 and self.nodes[source].op.kind == "elementwise" and 1 in (left, right)
+        stretching = head.startswith("broadcast_to: ") or (source >= 0 and self.nodes[source].op.kind == "elementwise")
         remedy = "Only an axis that is known to be 1 when the function is made stretches: T.row, or shape=(1, None)."
         error = IndexRangeError if indexing else ShapeError
-        return error(head, tuple(dict.fromkeys(parts)), remedy if elementwise else "")
+        return error(head, tuple(dict.fromkeys(parts)), remedy if stretching and 1 in (left, right) else "")
 
     def _failed(self, found: Failure, arrays: Sequence[Array]) -> SymdlError:
         """An index from data that lies outside its axis; the oracle finds out which."""
         if found.source < 0:
             return IndexRangeError(found.text)
-        node = self.nodes[found.source]
+        node = named(self.nodes[found.source], self.nodes)
         parts = tuple(dict.fromkeys([described(node), *map(described, node.inputs)]))
-        if node.op.kind in ("gather", "scatter") and not any(n.op is PARAMETER for n in topological(node)):
+        if node.op.kind in ("gather", "scatter") and node is self.nodes[found.source]:
             x, *rest = evaluate(node.inputs, dict(zip(self.leaves, arrays, strict=True)))
             indices = rest[node.op.kind == "scatter" :]  # the values of a scatter come first
             for axis, index in zip(node.params["axes"], indices, strict=True):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
+from symdl.bodies import dependent
 from symdl.errors import GradientError, kind_of
-from symdl.expr import RESULT, Expr, as_expr, building, constant, described, make, topological, warn
+from symdl.expr import RESULT, Expr, as_expr, building, constant, described, make, short, topological, warn
 from symdl.ops.declare import cast_to, filled_like, is_float, spread
 from symdl.ops.shaping import JOIN
 from symdl.ops.views import PAD
-from symdl.types import Extent, Results
+from symdl.types import Extent, Results, TensorType
 
 
 def pull(
@@ -172,10 +173,22 @@ def _differ(n: Extent, m: Extent) -> bool:
     return n != m and isinstance(n - m, int)
 
 
+def step_between(cost: Expr, w: Expr) -> Expr | None:
+    """The first integer or bool that is made of w on its way to the cost: nothing flows back through steps."""
+    below = dependent([cost], [w])
+    tensors = (n for n in topological(cost) if n in below and isinstance(n.type, TensorType))
+    return next((n for n in tensors if not is_float(n.type.dtype)), None)
+
+
 def _disconnected(cost: Expr | None, w: Expr, how: str) -> Expr:
-    message = f"grad: the cost does not depend on {w!r}"
+    step = None if cost is None else step_between(cost, w)
+    message, parts = f"grad: the cost does not depend on {w!r}", [described(e) for e in (cost, w) if e is not None]
+    if step is not None:
+        message = (
+            f"grad: the cost depends on {w!r} only in steps, by way of {short(step, 2)}, which is {step.type.dtype}"
+        )
+        parts.append(described(step))
     if how == "raise":
-        parts = [described(e) for e in (cost, w) if e is not None]
         raise GradientError(message, parts, 'disconnected_inputs="ignore" gives zeros instead.')
     if how == "warn":
         warn(message)

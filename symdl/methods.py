@@ -328,6 +328,12 @@ class Methods:
     def all(self, axis: Any = None, keepdims: bool = False) -> Expr:
         return _call("all", self, axis=axis, keepdims=keepdims)
 
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Expr:
+        return _call("diagonal", self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Expr:
+        return _call("trace", self, offset, axis1, axis2)
+
     def cumsum(self, axis: int | None = None) -> Expr:
         return _call("cumsum", self, axis=axis)
 

@@ -21,9 +21,9 @@ from symdl.evaluate import Evaluation, bind, concrete
 from symdl.exact_numbers import ExactNumbers
 from symdl.expr import CONSTANT, Expr, described, place_of, topological
 from symdl.formulas import pprint
+from symdl.loop_names import names_of, outer_of
 from symdl.nan_guard import NanGuard
 from symdl.ops.contractions import parse
-from symdl.ops.scan import layout_of
 from symdl.reasons import as_user_wrote, recorded
 from symdl.rewrite import expanded
 from symdl.shadow import Shadow, is_real, shadow, work
@@ -182,7 +182,8 @@ class _Search:
         if watch.first is None:
             return None
         body, arrays, count = watch.first
-        leaves = [argument(t, name) for t, name in zip(body.parameters, self._names(loop, params, body), strict=True)]
+        names = names_of(loop, outer_of(loop, body is params.get("then")), self._shown)
+        leaves = [argument(t, name) for t, name in zip(body.parameters, names, strict=True)]
         outputs = expanded(body(*leaves))
         values = dict(zip(leaves, arrays, strict=True))
         found = shadow(dict.fromkeys(outputs), values, self.sizes, DoubleDouble(), exact=False)
@@ -193,16 +194,6 @@ class _Search:
                     return None
                 return found, spot, f", in step {count} of {loop.op}" if "steps" in loop.params else ""
         return None
-
-    def _names(self, loop: Expr, params: dict[str, Any], body: Body) -> list[str]:
-        """What the leaves of a body are: a row of a sequence or of an earlier output, or what comes from outside."""
-        if "steps" not in params:
-            split = 1 + params["split"]
-            return [self._shown(i) for i in (loop.inputs[1:split] if body is params["then"] else loop.inputs[split:])]
-        layout = layout_of(loop)
-        rows, _, others = layout.inputs(loop.inputs)
-        states = [f"output {k}[t-{lag}]" for k, lags in enumerate(layout.taps) for lag in lags]
-        return [*(f"sequence {k}[t]" for k in range(len(rows))), *states, *map(self._shown, others)]
 
     def _into(self, run: Shadow, spot: _Spot, loop: Expr) -> _Spot | None:
         """A bad element of a loop's operands."""

@@ -240,7 +240,7 @@ def mpi(ranks: int, *command: str, folder: Path) -> subprocess.CompletedProcess[
 def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     command = [
         "-m",
-        "symdl.cli",
+        "symdl",
         "train",
         "mlp",
         "--mpi",

@@ -67,6 +67,11 @@ MISTAKES: dict[str, str] = {
     "the largest of nothing": 'x = T.dvector("x")\nf = function([x], x.max())\nf([])',
     "an update of another length": 'x = T.dvector("x")\nb = shared(np.zeros(3), "b")\nf = function([x], updates=[(b, b * 0 + x)])\nf([1, 2])',
     "an update straight from an input": 'x = T.dvector("x")\nb = shared(np.zeros(3), "b")\nf = function([x], updates=[(b, x)])\nf([1, 2])',
+    "a branch of another length": 'x, y, n = T.dvector("x"), T.dvector("y"), T.lscalar("n")\nf = function([x, y, n], symdl.ifelse(n > 0, x, y))\nf([1, 2], [1], 0)',
+    "a product inside a loop at the call": 'x, W, h = T.dmatrix("x"), T.dmatrix("W"), T.dvector("h")\nout, _ = symdl.scan(lambda row, state: T.tanh(row @ W + state), x, h)\nf = function([x, W, h], out)\nf(np.ones((5, 3)), np.ones((4, 2)), np.ones(2))',
+    "a state inside a loop at the call": 'x, W, h = T.dmatrix("x"), T.dmatrix("W"), T.dvector("h")\nout, _ = symdl.scan(lambda row, state: T.tanh(row @ W + state), x, h)\nf = function([x, W, h], out)\nf(np.ones((5, 3)), np.ones((3, 2)), np.ones(4))',
+    "an index past the end inside a loop": 'x, i = T.dmatrix("x"), T.lvector("i")\nout, _ = symdl.scan(lambda k: x[k] * 2, i)\nf = function([x, i], out)\nf(np.ones((2, 3)), [0, 5])',
+    "a product in a loop in a branch": 'x, W, n = T.dmatrix("x"), T.dmatrix("W"), T.lscalar("n")\nout = symdl.ifelse(n > 0, symdl.scan(lambda row: row @ W, x)[0], x)\nf = function([x, W, n], out)\nf(np.ones((5, 3)), np.ones((4, 3)), 1)',
     # ---- declaring a function ----
     "an input is missing": 'x, y = T.dvectors("x", "y")\nf = function([x], x + y)',
     "another variable of the same name": 'x = T.dvector("x")\ny = x * 2\nx = T.dvector("x")\nf = function([x], y)',
@@ -96,6 +101,7 @@ MISTAKES: dict[str, str] = {
     "a gradient for integers": 'n = T.lvector("n")\nloss = (n * 1.5).sum()\ng = grad(loss, n)',
     "a cost of integers": 'x = T.dvector("x")\ncost = T.argmax(x)\ng = grad(cost, x)',
     "a gradient for a number": 'x = T.dvector("x")\ng = grad(x.sum(), 3)',
+    "a gradient through steps": 'x = T.dvector("x")\nright = (x > 0).mean()\ng = grad(right, x)',
     "a misspelt disconnected_inputs": 'x = T.dvector("x")\ng = grad(x.sum(), x, disconnected_inputs="zero")',
     # ---- expressions are not values ----
     "if": 'x = T.dscalar("x")\nif x > 0: pass',

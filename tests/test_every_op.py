@@ -361,6 +361,16 @@ def test_a_number_that_does_not_fit_is_refused() -> None:
         T.vector("u", dtype="uint8") * -1
 
 
+@pytest.mark.parametrize("op", ELEMENTWISE, ids=str)
+def test_an_operand_too_many_is_refused(op: Op) -> None:
+    n = len(op.arguments)
+    for count in (n - 1, n + 1):
+        with pytest.raises(TypeError, match=rf"{op}\(\) takes {', '.join(op.arguments)}: {n} in all, not {count}"):
+            op(*[T.lvector()] * count)
+    with pytest.raises(TypeError, match=rf"{op}\(\) got an unexpected keyword argument 'axis'"):
+        op(*operands(op, "float64" if op in REAL else "bool" if takes(op, "bool") else "int64"), axis=0)
+
+
 def test_refusals_name_the_operands() -> None:
     b, x = T.vector("flags", dtype="bool"), T.dvector("x")
     with pytest.raises(DtypeError, match=r"(?s)sub: takes numbers, not bool.*flags.*T\.cast"):

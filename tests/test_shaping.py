@@ -183,6 +183,8 @@ def test_constructors() -> None:
         (T.identity(n), np.identity(3)),
         (T.one_hot(T.arange(n), n), np.eye(3)),
         (T.linspace(1, 2, n), np.linspace(1, 2, 3)),
+        (T.linspace(1, 2, n - 2), np.linspace(1, 2, 1)),
+        (T.linspace(1, 2, 1), np.linspace(1, 2, 1)),
         (T.zeros((0, n)), np.zeros((0, 3))),
     ):
         same(value(got, {n: 3}), expected)

@@ -95,6 +95,6 @@ def test_a_shared_value_survives_pickling() -> None:
 
 
 def test_the_command_says_its_version() -> None:
-    done = subprocess.run([sys.executable, "-m", "symdl.cli", "--version"], capture_output=True, text=True, timeout=600)
+    done = subprocess.run([sys.executable, "-m", "symdl", "--version"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert symdl.__version__ in done.stdout

@@ -16,6 +16,7 @@ import pytest
 import symdl
 import symdl.tensor
 import symdl.theano as module_under_test
+from symdl.errors import GradientError
 from symdl.expr import Expr
 from symdl.theano.variables import put_on, take_off
 
@@ -368,6 +369,17 @@ def test_function_options() -> None:
     with pytest.raises(theano.gradient.DisconnectedInputError):
         theano.grad(x, y)
     assert theano.grad(x, y, disconnected_inputs="ignore", return_disconnected="none") is None
+
+
+def test_steps_have_the_derivative_zero() -> None:
+    x, y = TT.dvector("x"), TT.dvector("y")
+    errors = TT.neq(x > 0.5, y > 0.5).mean()
+    assert theano.grad(errors + 0 * x.sum(), [x, y])[1].eval({x: np.ones(2), y: np.ones(2)}).tolist() == [0, 0]
+    assert theano.grad(errors, x).eval({x: np.ones(2), y: np.ones(2)}).tolist() == [0, 0]
+    slope = theano.grad((x * (x > 0.5)).sum(), x).eval({x: np.array([0.0, 1.0])})
+    assert slope.tolist() == [0, 1]
+    with pytest.raises(GradientError, match="does not depend on y"):
+        theano.grad((x > 0.5).mean(), [x, y])
 
 
 def test_copies_of_functions() -> None:

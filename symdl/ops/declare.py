@@ -171,7 +171,14 @@ def elementwise(
         if len(partials) != len(arguments):
             raise InternalError(f"{name}: one derivative per operand")
 
-        def infer(*types: TensorType) -> Inferred:
+        def prepare(*values: Any) -> tuple[Expr, ...]:
+            if len(values) != len(arguments):
+                raise TypeError(f"{name}() takes {', '.join(arguments)}: {len(arguments)} in all, not {len(values)}")
+            return promoted(values, rule, name, conditions)
+
+        def infer(*types: TensorType, **unknown: Any) -> Inferred:
+            if unknown:
+                raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(unknown))!r}")
             if not conditions and types.count(types[0]) == len(types):  # nearly always
                 return types[0] if result is None else TensorType(result, types[0].shape), ()
             kinds = {t.dtype for t in types[conditions:]} or {"bool"}
@@ -194,7 +201,7 @@ def elementwise(
             Op(
                 name, "elementwise" if primitive else "composite", arguments, infer, inspect.getdoc(function) or "",
                 reference=numpy, pullback=pullback or product_pullback, meaning=meaning, expand=None if primitive else function,
-                prepare=lambda *values: promoted(values, rule, name, conditions), commutative=commutative,
+                prepare=prepare, commutative=commutative,
                 domain=tuple(domain) or (REAL,) * len(arguments),
             )
         )  # fmt: skip

@@ -24,11 +24,12 @@ from symdl.ops.elementwise import (
     sqr,
     where,
 )
-from symdl.ops.extents import as_extent, axis_in, exprs_of
+from symdl.ops.extents import as_shape, axis_in, exprs_of
 from symdl.ops.functions import erfc, expm1, log, round_half_even, sigmoid, softplus, sqrt, tanh
 from symdl.ops.indexing import getitem
 from symdl.ops.reductions import all, sum
-from symdl.ops.shaping import arange, broadcast_to, concatenate, eye, iota, one_hot, pad
+from symdl.ops.shaping import arange, broadcast_to, concatenate, eye, flatten, iota, moveaxis, one_hot, pad
+from symdl.ops.views import reshape_to
 from symdl.types import floor_divide, largest, smallest
 
 # ---- activations ----
@@ -187,15 +188,19 @@ def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: 
 
 
 @declared("diagonal")
-def diagonal(x: Any, offset: int = 0) -> Expr:
-    """The elements x[k, k + offset] of a matrix. Raises ShapeError for other numbers of axes."""
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Expr:
+    """The elements x[k, k + offset] of a matrix; of more axes, of those along axis1 and axis2, as a new last axis."""
     x = as_expr(x)
-    if x.type.ndim != 2:
+    if x.type.ndim < 2:
         raise ShapeError(f"diagonal: {x!r} is no matrix", [described(x)])
+    rows, columns = (axis_in(x, axis, "diagonal") for axis in (axis1, axis2))
+    if rows == columns:
+        raise ShapeError(f"diagonal: axis1 and axis2 are both {rows}", [described(x)])
+    x = moveaxis(x, (rows, columns), (-2, -1))
     k = operator.index(offset)
-    x = getitem(x, (slice(None), slice(k, None)) if k >= 0 else slice(-k, None))
-    (n,) = exprs_of((smallest(*x.type.shape),))
-    return getitem(getitem(x, (slice(n), slice(n))), (arange(n), arange(n)))
+    x = getitem(x, (..., slice(k, None)) if k >= 0 else (..., slice(-k, None), slice(None)))
+    (n,) = exprs_of((smallest(*x.type.shape[-2:]),))
+    return getitem(getitem(x, (..., slice(n), slice(n))), (..., arange(n), arange(n)))
 
 
 @declared("diag")
@@ -203,6 +208,8 @@ def diag(x: Any, k: int = 0) -> Expr:
     """Of a matrix its k-th diagonal; of a vector the matrix that has it there and 0 elsewhere."""
     x = as_expr(x)
     if x.type.ndim != 1:
+        if x.type.ndim != 2:
+            raise ShapeError(f"diag: {x!r} is neither a vector nor a matrix", [described(x)])
         return diagonal(x, k)
     beyond = operator.index(k if k >= 0 else -k)
     size = exprs_of((x.type.shape[0] + beyond,))[0]
@@ -212,9 +219,9 @@ def diag(x: Any, k: int = 0) -> Expr:
 
 
 @declared("trace")
-def trace(x: Any, offset: int = 0) -> Expr:
-    """Sum of the elements of a matrix's diagonal."""
-    return sum(diagonal(x, offset))
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Expr:
+    """Sum of the elements of a matrix's diagonal; of more axes, of each matrix along axis1 and axis2."""
+    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
 
 
 def _with_diagonal(what: str, m: Any) -> tuple[Expr, int]:
@@ -253,15 +260,22 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Expr:
     """Differences of neighbours along an axis, n times."""
     x = as_expr(a)
     lead = [slice(None)] * axis_in(x, axis, "diff")
-    for _ in range(operator.index(n)):
+    if (times := operator.index(n)) < 0:
+        raise ShapeError(f"diff: {times} differences", [described(x)])
+    for _ in range(times):
         x = getitem(x, (*lead, slice(1, None))) - getitem(x, (*lead, slice(None, -1)))
     return x
 
 
 @declared("roll")
-def roll(a: Any, shift: int, axis: int) -> Expr:
-    """Elements moved by shift places along an axis, those that fall off the end coming back at the start."""
+def roll(a: Any, shift: int, axis: int | None = None) -> Expr:
+    """Elements moved by shift places along an axis, those that fall off the end coming back at the start.
+
+    axis None: in the order of memory, from row to row.
+    """
     x = as_expr(a)
+    if axis is None:
+        return reshape_to(roll(flatten(x), shift, 0), x.type.shape)
     axis = axis_in(x, axis, "roll")
     lead = [slice(None)] * axis
     n = x.type.shape[axis]
@@ -274,12 +288,14 @@ def roll(a: Any, shift: int, axis: int) -> Expr:
 
 def linspace(start: Any, stop: Any, num: Any = 50) -> Expr:
     """num evenly spaced numbers from start to stop, both included; floatX of Python numbers."""
-    count = as_extent(num, "linspace")
+    (count,) = as_shape((num,), "linspace")
     dtype = float_of(common_dtype([start, stop]), "divide")
     if not isinstance(start, Expr) and not isinstance(stop, Expr):
         dtype = config.floatX
     first, last = cast_to(start, dtype), cast_to(stop, dtype)
-    return first + cast(iota((count,), 0), dtype) * ((last - first) / cast_to(exprs_of((count - 1,))[0], dtype))
+    return first + cast(iota((count,), 0), dtype) * (
+        (last - first) / cast_to(exprs_of((largest(count - 1, 1),))[0], dtype)
+    )
 
 
 def fill(a: Any, b: Any) -> Expr:

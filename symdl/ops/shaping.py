@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from symdl.config import config
 from symdl.errors import DtypeError, ShapeError
 from symdl.errors import axes as counted_axes
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
+from symdl.expr import OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, described, make, register
 from symdl.methods import declared
 from symdl.ops.counted import repeated_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread, stacked
@@ -264,6 +265,8 @@ INTERLEAVE = register(
 @declared("concatenate")
 def concatenate(arrays: Any, axis: int = 0) -> Expr:
     """Pieces laid side by side along an existing axis."""
+    if isinstance(axis, Expr):
+        raise ShapeError("concatenate: the axis is an expression", [described(axis)], "Write T.concatenate([x, y]).")
     pieces = list(arrays) if not isinstance(arrays, Expr) else [arrays[k] for k in range(len(arrays))]
     if not pieces:
         raise ShapeError("concatenate: there is nothing to join")
@@ -430,7 +433,7 @@ def iota(shape: Shape, axis: int) -> Expr:
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Expr:
     """A shape filled with one value."""
-    value = as_expr(fill_value) if dtype is None else cast_to(fill_value, np.dtype(dtype).name)
+    value = as_expr(fill_value) if dtype is None else cast_to(fill_value, checked_dtype(dtype))
     return _filled("full", value, as_shape(shape, "full"))
 
 
@@ -461,7 +464,7 @@ def alloc(value: Any, *shape: Any) -> Expr:
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Expr:
     """One value in the shape of x, in its dtype unless given."""
     x = as_expr(x)
-    return _filled("full_like", cast_to(fill_value, np.dtype(dtype or x.type.dtype).name), x.type.shape)
+    return _filled("full_like", cast_to(fill_value, checked_dtype(dtype or x.type.dtype)), x.type.shape)
 
 
 @declared("zeros_like")
@@ -482,7 +485,10 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Ex
         start, stop = 0, start
     plain = all(isinstance(v, int | float | np.number) for v in (start, stop, step))
     if plain:
-        count: Extent = len(np.arange(start, stop, step))
+        if step == 0:
+            raise ShapeError("arange: a step of 0 never arrives")
+        first, last, by = (v.item() if isinstance(v, np.number) else v for v in (start, stop, step))
+        count: Extent = max(0, math.ceil((last - first) / by))
         kind = np.result_type(*(np.asarray(v) for v in (start, stop, step))).name
         whole = np.issubdtype(kind, np.integer)
     else:
@@ -498,14 +504,13 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Ex
         out = out * (int(step) if whole else step)
     if not (type(start) is int and start == 0):
         out = out + start
-    return cast_to(out, np.dtype(dtype).name) if dtype is not None else out
+    return cast_to(out, checked_dtype(dtype)) if dtype is not None else out
 
 
 def eye(n: Any, m: Any = None, k: int = 0, dtype: Any = None) -> Expr:
     """1 on the k-th diagonal, else 0; dtype is floatX unless given."""
-    rows = as_extent(n, "eye")
-    shape = (rows, rows if m is None else as_extent(m, "eye"))
-    name = np.dtype(dtype or config.floatX).name
+    shape = as_shape((n, n if m is None else m), "eye")
+    name = checked_dtype(dtype or config.floatX)
     hit = OPS["eq"](iota(shape, 1), iota(shape, 0) + k)
     return where(hit, constant(1, name), constant(0, name))
 
@@ -515,8 +520,8 @@ def one_hot(labels: Any, classes: Any, dtype: Any = None) -> Expr:
     labels = as_expr(labels)
     if is_float(labels.type.dtype):
         raise DtypeError(f"one_hot: labels are integers, not {labels.type.dtype}", [described(labels)], "T.cast")
-    n = as_extent(classes, "one_hot")
-    name = np.dtype(dtype or config.floatX).name
+    (n,) = as_shape((classes,), "one_hot")
+    name = checked_dtype(dtype or config.floatX)
     shape = (*labels.type.shape, n)
     hit = OPS["eq"](iota(shape, len(shape) - 1), cast_to(expand_dims(labels, -1), "int64"))
     return where(hit, constant(1, name), constant(0, name))

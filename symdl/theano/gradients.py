@@ -11,7 +11,7 @@ import symdl.gradient
 import symdl.jacobians
 from symdl.errors import GradientError, InputError
 from symdl.expr import Expr, as_expr, described
-from symdl.gradient import pull
+from symdl.gradient import pull, step_between
 from symdl.gradient_check import WrongGradientError
 from symdl.gradient_check import verify_grad as checked
 from symdl.ops.declare import filled_like, is_float
@@ -66,7 +66,8 @@ def grad(
     cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise", add_names: bool = True,
     known_grads: Mapping[Any, Any] | None = None, return_disconnected: str = "zero", null_gradients: str = "raise",
 ) -> Any:  # fmt: skip
-    """symdl.grad. A float cost of one element on axes of extent 1 counts as a scalar; integers get zeros.
+    """symdl.grad. A float cost of one element on axes of extent 1 counts as a scalar; integers get zeros, and so does
+    what the cost depends on in steps only, such as comparisons.
 
     return_disconnected: "zero", "none" or "disconnected" for what the cost does not depend on.
     """
@@ -86,9 +87,7 @@ def grad(
     floats = [w for w in targets if is_float(w.type.dtype)]
     constants = [consider_constant] if isinstance(consider_constant, Expr) else list(consider_constant or ())
     if return_disconnected == "zero":
-        made = (
-            symdl.gradient.grad(cost, floats, constants, disconnected_inputs, dict(known_grads or {})) if floats else []
-        )
+        made = _or_zeros(cost, floats, constants, disconnected_inputs, known_grads)
     else:
         made = _or_none(cost, floats, constants, disconnected_inputs, known_grads, return_disconnected)
     found = iter(made)
@@ -98,6 +97,21 @@ def grad(
             if isinstance(g, Expr) and w.name and g.name is None and g not in targets:
                 g.name = f"(d{cost.name}/d{w.name})"
     return out[0] if single else tuple(out) if isinstance(wrt, tuple) else out
+
+
+def _or_zeros(
+    cost: Any, wrt: list[Expr], constants: list[Any], how: Any, known: Mapping[Any, Any] | None
+) -> list[Expr]:
+    """The gradients. What acts in steps only counts as connected here."""
+    known = dict(known or {})
+    try:
+        return symdl.gradient.grad(cost, wrt, constants, how, known)
+    except GradientError:
+        others = [w for w in wrt if cost is None or step_between(cost, w) is None]
+        if len(others) == len(wrt):
+            raise
+        symdl.gradient.grad(cost, others, constants, how, known)  # raises for these
+        return symdl.gradient.grad(cost, wrt, constants, "ignore", known)
 
 
 def _or_none(

@@ -181,12 +181,6 @@ def tri(n: Any, m: Any = None, k: int = 0, dtype: Any = None) -> Expr:
     return cast(T.ge(T.expand_dims(rows, 1) + k, columns), dtype or config.floatX)
 
 
-def roll(x: Any, shift: Any, axis: int | None = None) -> Expr:
-    """x turned along an axis; all of it flattened if axis is None."""
-    x = as_tensor_variable(x)
-    return T.reshape(T.roll(T.flatten(x), shift, 0), list(x.shape)) if axis is None else T.roll(x, shift, axis)
-
-
 def stacklists(arg: Any) -> Expr:
     """Nested lists of expressions as one tensor."""
     return T.stack([stacklists(a) for a in arg]) if isinstance(arg, list | tuple) else as_tensor_variable(arg)

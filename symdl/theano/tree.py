@@ -128,7 +128,7 @@ VALUES = (
 )
 SHAPING = (
     "AllocEmpty addbroadcast alloc concatenate diag flatten horizontal_stack inverse_permutation join mgrid "
-    "ogrid ones ones_like patternbroadcast permute_row_elements reshape roll shape shape_padaxis specify_shape "
+    "ogrid ones ones_like patternbroadcast permute_row_elements reshape shape shape_padaxis specify_shape "
     "split stack stacklists tile tri unbroadcast vertical_stack zeros zeros_like"
 )
 CHANGED = (

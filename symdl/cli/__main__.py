@@ -1,7 +1,0 @@
-"""`python -m symdl.cli`: the command `symdl` where it is not on the path."""
-
-import sys
-
-from symdl.cli import main
-
-sys.exit(main())
