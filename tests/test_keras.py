@@ -209,6 +209,28 @@ def test_models_inside_models_and_a_loss_of_ones_own() -> None:
     assert encoder(X).shape == (60, 2)
 
 
+def test_a_loss_of_ones_own_takes_labels_and_columns() -> None:
+    def looked_up(y_true: Any, y_pred: Any) -> Any:
+        return -T.log(y_pred[T.arange(y_pred.shape[0]), y_true])
+
+    def squared(y_true: Any, y_pred: Any) -> Any:
+        return T.mean((y_true - y_pred) ** 2, axis=-1)
+
+    labels = np.argmax(X, axis=1)
+    found = []
+    for loss in (looked_up, "sparse_categorical_crossentropy"):
+        model = Sequential([Input((4,)), Dense(4, "softmax")])
+        model.compile(Adam(0.05), loss)
+        found.append(model.fit(X, labels, epochs=4, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+    for targets in (labels, labels[:, None]):
+        model = Sequential([Input((4,)), Dense(1)])
+        model.compile("adam", squared, metrics=[squared])
+        model.fit(X, targets, verbose=0)
+        right = ((model.predict(X)[:, 0] - labels) ** 2).mean()
+        np.testing.assert_allclose(model.evaluate(X, targets), [right, right], rtol=1e-5)
+
+
 def test_a_summary_before_and_after_there_are_shapes(capsys: pytest.CaptureFixture[str]) -> None:
     model = Sequential([Dense(3), Dropout(0.5)], name="small")
     model.summary()

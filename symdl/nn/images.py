@@ -230,7 +230,7 @@ def given_back(x: Expr, data_format: str) -> Expr:
 
 def each(value: Pair, axes: int, what: str, layer: Layer) -> tuple[int, ...]:
     """One number for each axis. Raises ConfigError."""
-    numbers = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(int(v) for v in value)
-    if len(numbers) != axes:
+    found = (value,) * axes if isinstance(value, int | np.integer) else tuple(value)
+    if len(found) != axes or not all(isinstance(v, int | np.integer) for v in found):
         raise ConfigError(f"{type(layer).__name__}: {what} {value} does not give {axes} axes a number each")
-    return numbers
+    return tuple(map(int, found))

@@ -15,6 +15,7 @@ from symdl.config import config
 from symdl.errors import ConfigError, DataError, Part, ShapeError
 from symdl.expr import Expr, user_line
 from symdl.nn.initializers import Initializer, initializer
+from symdl.nn.settings import checked
 from symdl.random import RandomStream
 from symdl.storage import SharedVariable, shared
 
@@ -56,6 +57,7 @@ class Layer(ABC):
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         layer = super().__new__(cls)
         layer.given = _settings(cls, args, settings)
+        checked(cls.__name__, layer.given, inspect.get_annotations(cls.__init__))
         line = user_line()
         layer.place = f"{os.path.basename(line[0])}:{line[1]}" if line else ""
         return layer

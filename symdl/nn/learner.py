@@ -27,6 +27,7 @@ from symdl.nn.optimizers import Optimizer
 from symdl.nn.optimizers import optimizer as _optimizer
 from symdl.nn.plans import weights_of
 from symdl.nn.saving import layer_to_plain, to_plain
+from symdl.nn.settings import checked
 from symdl.nn.sources import Batch, Batches, gives_batches
 from symdl.nn.summary import counts, summary
 from symdl.nn.targets import class_weights, examples, finite, measured, targets, wants_labels
@@ -183,6 +184,8 @@ class Learner(Group):
         Raises ConfigError before compile, ShapeError or DataError for data that do not fit the model or its loss.
         """
         self._chosen("fit")
+        settings = {"initial_epoch": initial_epoch, "validation_split": validation_split}
+        checked("fit", settings, {"initial_epoch": "int", "validation_split": "float"})
         how: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": 32 if batch_size is None else batch_size,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from symdl.errors import ConfigError, GradientError
 from symdl.expr import Expr
 from symdl.gradient import grad
 from symdl.nn.schedules import LearningRateSchedule
+from symdl.nn.settings import checked
 from symdl.ops.facts import assume
 from symdl.storage import SharedVariable, shared, shared_like
 
@@ -44,12 +45,18 @@ class Optimizer(ABC):
     name: ClassVar[str] = "optimizer"
 
     def __post_init__(self) -> None:
+        checked(
+            self.name, {f.name: getattr(self, f.name) for f in fields(self)}, {f.name: f.type for f in fields(self)}
+        )
         clips = {"clipnorm": self.clipnorm, "global_clipnorm": self.global_clipnorm, "clipvalue": self.clipvalue}
         given = {name: value for name, value in clips.items() if value is not None}
         if len(given) > 1 or any(value <= 0 for value in given.values()):
             shown = ", ".join(f"{name} {value}" for name, value in given.items())
             raise ConfigError(f"{self.name}: {shown}: one of them may be given, above 0")
-        if isinstance(self.learning_rate, float | int) and not self.learning_rate >= 0:
+        if isinstance(self.learning_rate, Expr | LearningRateSchedule):
+            return
+        checked(self.name, {"learning_rate": self.learning_rate}, {"learning_rate": "float"})
+        if self.learning_rate < 0:
             raise ConfigError(f"{self.name}: learning_rate {self.learning_rate} is no number of at least 0")
 
     def updates(self, loss_or_gradients: Expr | Sequence[Expr], parameters: Sequence[SharedVariable]) -> Updates:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
 from symdl.expr import Expr
+from symdl.nn.settings import checked
 
 Regularizer = Callable[[Expr], Expr | None]
 
@@ -18,6 +19,9 @@ class L1L2:
 
     l1: float = 0.0
     l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        checked("L1L2", {"l1": self.l1, "l2": self.l2}, {f.name: f.type for f in fields(self)})
 
     def __call__(self, W: Expr) -> Expr | None:
         terms = [self.l1 * T.abs(W).sum()] if self.l1 else []

@@ -32,6 +32,10 @@ class Sequential(Learner, Chain):
 
     def __init__(self, layers: Sequence[Layer | Input] = (), **settings: Any) -> None:
         super().__init__(**settings)
+        if isinstance(layers, Layer | Input):
+            raise ConfigError(
+                f"Sequential: {layers} is one layer, not a list of layers", (), "Write Sequential([...])."
+            )
         for layer in layers:
             self.add(layer)
 

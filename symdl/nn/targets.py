@@ -14,6 +14,8 @@ from symdl.errors import ConfigError, DataError, Part, ShapeError, kind_of
 from symdl.expr import Expr, user_line
 from symdl.nn.layer import Layer
 from symdl.nn.losses import (
+    LOSSES,
+    WITH_SETTINGS,
     BinaryCrossentropy,
     CategoricalCrossentropy,
     Loss,
@@ -100,8 +102,16 @@ def wants_labels(loss: str | Loss, prediction: Expr, y: Array) -> bool:
     """Whether y holds, or must hold, one label an example."""
     if loss == SPARSE or isinstance(loss, SparseCategoricalCrossentropy):
         return True
+    if of_ones_own(loss):  # it may look them up
+        column = y.ndim == 1 and prediction.type.shape[1:] == (1,)
+        return y.ndim == prediction.ndim - 1 and y.dtype.kind in "iu" and not column
     categorical = loss in ("categorical_crossentropy", categorical_crossentropy)
     return (categorical or isinstance(loss, CategoricalCrossentropy)) and y.ndim < prediction.ndim
+
+
+def of_ones_own(loss: str | Loss) -> bool:
+    """Whether a loss is a function of the user's, of whose targets nothing is known."""
+    return not isinstance(loss, (str, *WITH_SETTINGS)) and loss not in LOSSES.values()
 
 
 def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where: str, name: str = "y") -> Array:
@@ -130,7 +140,7 @@ def targets(value: Any, prediction: Expr, loss: str | Loss, layer: Layer, where:
             else 'For other numbers there is loss="mean_squared_error".'
         )
         raise DataError(f"{where}: {_name(loss)} takes integer labels; {name} is {y.dtype}", parts, remedy)
-    if isinstance(classes, int) and not 0 <= y.min() <= y.max() < classes:
+    if isinstance(classes, int) and not of_ones_own(loss) and not 0 <= y.min() <= y.max() < classes:
         remedy = f"Labels are 0 to {classes - 1}."
         if y.min() >= 0:
             remedy += f" For more, the last layer needs {y.max() + 1} units."
@@ -158,7 +168,7 @@ def _numeric(
         raise DataError(
             f"{where}: {_name(loss)} takes targets from 0 to 1; {name} has {y.min():g} to {y.max():g}", parts
         )
-    return np.ascontiguousarray(y, prediction.dtype)
+    return np.ascontiguousarray(y[:, None] if column else y, prediction.dtype)  # axis by axis beside what is predicted
 
 
 def accuracy(loss: str | Loss, prediction: Expr) -> Loss:
@@ -209,7 +219,9 @@ def class_weights(weights: Any, y: Array) -> Array:
 def to_categorical(labels: Any, num_classes: int | None = None) -> Array:
     """Labels 0, 1, ... as rows of 0 with a 1 at the label: float32[..., classes]."""
     found = np.asarray(labels)
-    if found.dtype.kind not in "iub" and not np.array_equal(found, np.floor(found)):
+    if found.dtype.kind not in "biuf":
+        raise DataError(f"to_categorical: labels are integers, not {_kind(found)}")
+    if found.dtype.kind == "f" and not np.array_equal(found, np.floor(found)):
         raise DataError(f"to_categorical: labels are integers, not {found.dtype}")
     whole = found.astype(np.int64)
     if whole.ndim > 1 and whole.shape[-1] == 1:

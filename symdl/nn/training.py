@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from symdl.nn.objective import Objective, means
 from symdl.nn.optimizers import Optimizer, Updates, optimizer
 from symdl.nn.plans import Array, Arrays, Plan, Stream, Validation, planned, weights_of
 from symdl.nn.progress import ProgbarLogger
+from symdl.nn.settings import checked
 from symdl.nn.sources import Batches
 from symdl.nn.watching import Callback, Run
 from symdl.nn.weights import assign, values
@@ -265,6 +267,7 @@ def fit_iter(
 
 
 def _check(batch_size: int, epochs: int) -> None:
+    checked("fit", {"batch_size": batch_size, "epochs": epochs}, inspect.get_annotations(_check))
     if batch_size < 1 or epochs < 0:
         raise ConfigError(f"fit: batch_size {batch_size} must be at least 1 and epochs {epochs} at least 0")
 
