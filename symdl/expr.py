@@ -608,7 +608,7 @@ def described(expr: Expr) -> Part:
     return short(expr, 2), str(expr.type), place_of(expr)
 
 
-def _as_written(expr: Expr) -> Expr:
+def before_casts(expr: Expr) -> Expr:
     """An operand before the casts that promotion put around it."""
     while expr.op.name == "cast":
         expr = expr.inputs[0]
@@ -617,7 +617,7 @@ def _as_written(expr: Expr) -> Expr:
 
 def explained(error: SymdlError, inputs: Sequence[Expr]) -> SymdlError:
     """A type rule's error with the names ({0}, {1}, ... in its text) and parts of the inputs."""
-    inputs = [_as_written(i) for i in inputs]
+    inputs = [before_casts(i) for i in inputs]
     names = [short(i, 2) for i in inputs]
     head, remedy = error.head, error.remedy
     for k, name in enumerate(names):

@@ -20,7 +20,7 @@ from symdl.double_double import DoubleDouble
 from symdl.errors import InputError, kind_of
 from symdl.evaluate import bind, evaluate
 from symdl.exact_numbers import ExactNumbers
-from symdl.expr import Expr, place_of, topological
+from symdl.expr import Expr, before_casts, place_of, topological
 from symdl.formulas import pprint
 from symdl.meaning import Record
 from symdl.meaning.record import Widened
@@ -149,8 +149,10 @@ class _Watched:
         for n in shadowed.opaque:
             place = place_of(self.source.get(n, n))
             self.opaque[f"{n.op} ({place})" if place else str(n.op)] = None
-        for n in topological(*wanted):
-            if n.inputs and is_real(n) and n.op.kind not in MOVING and n in shadowed.exact:
+        order = topological(*wanted)
+        rests = _rests(order)
+        for n in order:
+            if n.inputs and is_real(n) and n.op.kind not in MOVING and n in shadowed.exact and n not in rests:
                 self._node(n, shadowed)
         for k, root in enumerate(self.form.roots):
             if is_real(root):
@@ -301,6 +303,18 @@ class _Watched:
             title, self.graph.precision, arithmetic, points, results, tuple(self.nodes[n] for n in nodes),
             tuple(sorted(self.opaque)),
         )  # fmt: skip
+
+
+def _rests(order: Sequence[Expr]) -> set[Expr]:
+    """What roundings leave, x - round(x), and multiples of it: 0 over the reals, so that it has no error in ulps."""
+    found: set[Expr] = set()
+    for n in order:
+        if n.op.name == "sub" and n.inputs[0] is not n.inputs[1]:
+            if before_casts(n.inputs[0]) is before_casts(n.inputs[1]):
+                found.add(n)
+        elif n.op.name in ("cast", "neg", "mul") and any(i in found for i in n.inputs):
+            found.add(n)
+    return found
 
 
 def _size(ulps: float) -> float:
