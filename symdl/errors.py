@@ -139,6 +139,7 @@ def kind_of(value: Any) -> str:
     if isinstance(value, list | tuple) and value:
         odd = [v for v in value[:1000] if not isinstance(v, bool | int | float)]
         return f"a {name} that holds {kind_of((odd or value)[0])}"
+    article = "an" if name[:1].lower() in "aeiou" else "a"
     if dtype is not None:
-        return f"a {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+        return f"{article} {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
+    return f"{article} {name}"

@@ -17,6 +17,11 @@ from symdl.program import FIRST_FAILURE, Failure
 from symdl.types import Symbol, size_at, symbols
 
 
+def add_place(error: BaseException, node: Expr) -> None:
+    """A note that tells which of the user's nodes an error was raised in."""
+    error.add_note(f"symdl: in {short(node, 2)}" + (f", {place}" if (place := place_of(node)) else ""))
+
+
 @dataclass(frozen=True)
 class Blame:
     """What an error of a call is told from: the user's graph, and what its checks and failures are about."""
@@ -42,11 +47,9 @@ class Blame:
 
     def noted(self, raised: RoutineRaised) -> BaseException:
         """What a routine raised, with a note that tells which of the user's nodes it is."""
-        error = raised.error
         if raised.source >= 0:
-            node = self.nodes[raised.source]
-            error.add_note(f"symdl: in {short(node, 2)}" + (f", {place}" if (place := place_of(node)) else ""))
-        return error
+            add_place(raised.error, named(self.nodes[raised.source], self.nodes))
+        return raised.error
 
     def _unmet(self, number: int, sizes: Mapping[Symbol, int], arrays: Sequence[Array]) -> SymdlError:
         """A fact about sizes that does not hold."""

@@ -75,6 +75,8 @@ def _output_of_scan(x: Expr) -> int | None:
 
 def _text(node: Expr, parts: list[Text]) -> Text:
     name, inner = node.op.name, [t for t, _ in parts]
+    if name in ("python", "python_sized"):  # a function of the user's
+        name = node.params["call"].name
     if node.op is VARIABLE:
         return f"<{node.type}>", ATOM
     if node.op is CONSTANT:

@@ -15,6 +15,7 @@ import numpy as np
 
 from symdl.compilation import Graph
 from symdl.expr import VARIABLE, Expr, building, come_from, levels, make, rebuilt, results, short
+from symdl.failures import add_place
 from symdl.inputs import Array
 from symdl.runs import Run, Way
 from symdl.types import Results, fresh_serial
@@ -90,9 +91,13 @@ class Segment:
         made: list[Array] = []
         for n in self.cut.nodes:
             assert n.op.reference is not None, n.op  # ops of this kind are their reference
-            found = n.op.reference(
-                *(next(operands) for _ in n.inputs), **{k: v for k, v in n.params.items() if k != "count"}
-            )
+            try:
+                found = n.op.reference(
+                    *(next(operands) for _ in n.inputs), **{k: v for k, v in n.params.items() if k != "count"}
+                )
+            except Exception as error:
+                add_place(error, n)
+                raise
             several = isinstance(n.type, Results)
             types = n.type.types if several else (n.type,)
             for array, kind in zip(found if several else (found,), types, strict=True):

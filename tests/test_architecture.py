@@ -114,7 +114,7 @@ MAY_IMPORT: dict[str, list[str]] = {
     "gpu_profile": ["profile"],
     "devices": ["cache", "backends"],
     "runs": ["devices", "compilation", "failures", "evaluate"],
-    "segments": ["runs"],
+    "segments": ["runs", "failures"],
     "formulas": ["ops"],
     "reasons": ["compilation", "formulas", "columns"],
     "exact_numbers": ["ops", "form_arithmetic"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,10 @@ def test_what_it_raises_and_what_it_must_not_do() -> None:
         (wrong, ValueError, r"shape \(1,\), not \(2,\)"),
         (odd, ValueError, "1 axes"),
     ):
-        with pytest.raises(error, match=text):
+        with pytest.raises(error, match=text) as caught:
             symdl.function([x], op(x))(np.ones(2))
+        line = rf"symdl: in {op.call.name}\(x\), test_extending.py:\d+"  # with sizes known before, and without
+        assert re.fullmatch(line, caught.value.__notes__[-1])
     with pytest.raises(GradientError, match="changes has no gradient"):
         T.grad(changes(x).sum(), x)
     with pytest.raises(InputError, match="times: takes 2 operands, not 1"):
@@ -168,6 +171,12 @@ def test_gradients_of_ones_own(tmp_path: Path) -> None:
         [T.sign(x)], [x], lambda inputs, outputs, gradients: list(gradients)
     )  # straight through
     np.testing.assert_array_equal(symdl.function([x], T.grad((y * 3).sum(), x))(v), [3.0, 3.0])
+    with pytest.raises(
+        InputError, match=r"(?s)no output depends on an input.*custom_gradient\(outputs, inputs, rule\)"
+    ):
+        symdl.custom_gradient([x], [T.sign(x)], lambda inputs, outputs, gradients: list(gradients))
+    with pytest.raises(InputError, match="outputs is an Expr of float64, not a list of expressions"):
+        symdl.custom_gradient(T.sign(x), [x], lambda inputs, outputs, gradients: list(gradients))  # type: ignore[arg-type]  # that is the mistake
 
 
 def test_nodes_replaced() -> None:
@@ -182,3 +191,16 @@ def test_nodes_replaced() -> None:
         symdl.graph_replace(z, {y: x})
     with pytest.raises(ShapeError, match="m has 2 axes, x has 1"):
         symdl.graph_replace(z, {x: m})
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+
+
+def test_the_page_prints_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    blocks = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == PAGE.count("```python") == 3
+    for k, (code, shown) in enumerate(blocks):
+        exec(compile(code, f"extending.md, example {k + 1}", "exec"), names)
+        assert capsys.readouterr().out == shown
+    del OPS["log1psqr"]

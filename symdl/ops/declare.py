@@ -166,13 +166,14 @@ def elementwise(
 
     def declare(function: Callable[..., Any]) -> Op:
         name = function.__name__
-        arguments = tuple(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
+        arguments, least = tuple(parameters), sum(p.default is p.empty for p in parameters.values())
         partials = tuple(derivative) if isinstance(derivative, Sequence) else (derivative,) * len(arguments)
         if len(partials) != len(arguments):
             raise InternalError(f"{name}: one derivative per operand")
 
         def prepare(*values: Any) -> tuple[Expr, ...]:
-            if len(values) != len(arguments):
+            if not least <= len(values) <= len(arguments):
                 raise TypeError(f"{name}() takes {', '.join(arguments)}: {len(arguments)} in all, not {len(values)}")
             return promoted(values, rule, name, conditions)
 

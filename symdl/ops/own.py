@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.errors import GradientError
+from symdl.bodies import dependent
+from symdl.errors import GradientError, InputError, kind_of
 from symdl.expr import Expr, Inferred, Op, described, make, register, results
 from symdl.ops.declare import differentiable, filled_like
 from symdl.types import Results, TensorType
@@ -154,6 +155,18 @@ def custom_gradient(outputs: Sequence[Expr], inputs: Sequence[Expr], rule: Rule)
     gradients: one for each output, in its shape; the rule returns one for each input, or None where nothing flows. It is
     called once for each output that a gradient reaches, the others' gradients being zeros, and must be linear in them.
     What the outputs depend on besides the inputs gets no gradient through them.
+
+        (y,) = symdl.custom_gradient([T.round(x)], [x], lambda inputs, outputs, gradients: gradients)
+
+    Raises InputError for what are no lists of expressions, or where no output depends on an input.
     """
+    for name, given in (("outputs", outputs), ("inputs", inputs)):
+        if not isinstance(given, list | tuple) or not all(isinstance(e, Expr) for e in given):
+            raise InputError(f"custom_gradient: {name} is {kind_of(given)}, not a list of expressions")
+    if dependent(outputs, inputs).isdisjoint(outputs):
+        parts = [described(e) for e in (*outputs, *inputs)]
+        raise InputError(
+            "custom_gradient: no output depends on an input", parts, "custom_gradient(outputs, inputs, rule)"
+        )
     kept = GradientRule(rule)
     return [make(GUIDED, (y, *outputs, *inputs), rule=kept, place=k, count=len(outputs)) for k, y in enumerate(outputs)]
