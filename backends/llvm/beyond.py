@@ -13,10 +13,10 @@ from hashlib import blake2s
 from symdl.backends.balls.library import ENTRY, LIMB_COUNT
 from symdl.backends.balls.tapes import Tape, tape_of
 from symdl.backends.builder import Reg
-from symdl.backends.llvm.digits import fewer_digits, without_noise
+from symdl.backends.llvm.digits import without_noise
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.narrowing import Narrowed, summand
-from symdl.backends.llvm.tiers import FULL
+from symdl.backends.llvm.running import running
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.wide import emit, numbers
 from symdl.loops import Apply, For, Value, walk
@@ -43,7 +43,7 @@ def beyond(loop: For, tried: Narrowed, offsets: Mapping[int, int]) -> Beyond | N
     attempt may have left wrong."""
     if not any(isinstance(item, Apply) and item.dtype.startswith("float64x2") for item in walk(*loop.body)):
         return None
-    full = fewer_digits(loop, FULL)
+    full = running(loop)
     if full is None or full.failed is None:
         return None
     results = [(value := summand(full.loop.body[place]), value.dtype, offsets[place]) for place in tried.wide]

@@ -5,17 +5,14 @@ Values, and applications of primitives to them, are made only once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import Any
 
-from symdl.backends.llvm.chosen import ALWAYS, either, uses
 from symdl.backends.llvm.tiers import ONE_LIMB
-from symdl.loops import Apply, Const, Load, Value, walk
+from symdl.loops import Apply, Const, Load, Value
 
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
-NOISE = 2.0**-102  # of a sum of two limbs, beside its operands
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,6 @@ class Conditions:
     """Conditions of one loop."""
 
     conditions: dict[tuple[str, int, int, float], Condition] = field(default_factory=dict, init=False)
-    places: dict[int, list[int]] = field(
-        default_factory=dict, init=False
-    )  # by their ids: for which originals they are asked
-    place: int = field(default=0, init=False)  # id of the original that is being looked at
     sizes: dict[int, Value] = field(default_factory=dict, init=False)
     known: dict[tuple[Any, ...], Value] = field(default_factory=dict, init=False)
 
@@ -97,9 +90,8 @@ class Conditions:
         self.note(found)
 
     def note(self, found: Condition) -> None:
-        """A condition, for the original that is being looked at."""
-        kept = self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
-        self.places.setdefault(id(kept), []).append(self.place)
+        """Ask for a condition."""
+        self.conditions.setdefault((found.test, id(found.value), id(found.bound), found.scaled), found)
 
     def must(self, test: str, value: Value, bound: Value, scaled: float = 0.0) -> None:
         """A condition, see `Condition`."""
@@ -118,37 +110,6 @@ class Conditions:
                 one = self.op(c.test, c.value, bound, dtype="bool")
             found = one if found is None else self.op("bitwise_and", found, one)
         return None if found is None else self.op("invert", found)
-
-    def lost_in_full(self, budget: float, roots: Sequence[Value], done: Mapping[int, Value]) -> Value | None:
-        """Whether all that the sums below a root lose, one after the other, is more than a budget, or a condition that is not
-        scaled does not hold. What is not used loses nothing, nor what is but the noise of two limbs: 0 for all numbers, as a
-        rule. done: counterparts, by the ids of originals."""
-        found: Value | None = None
-        losses: list[tuple[Condition, Value]] = []
-        when = uses(roots, done, self.op)
-        for c in self.conditions.values():
-            used = either([when.get(place) for place in self.places[id(c)]], self.op)
-            if not c.scaled:
-                one = self.op({"ge": "lt", "le": "gt"}[c.test], c.value, c.bound, dtype="bool")
-                one = one if used is ALWAYS else self.op("bitwise_and", one, used)
-                found = one if found is None else self.op("bitwise_or", found, one)
-                continue
-            noise = self.op("mul", c.bound, self.constant(NOISE, c.bound.dtype))
-            known = self.op("gt", c.value, noise, dtype="bool")
-            known = known if used is ALWAYS else self.op("bitwise_and", known, used)
-            times = self.in_dtype(self.op("true_div", c.bound, c.value), "float64")
-            unit = self.constant(1.0, "float64")
-            if c.scaled == BESIDE_ONE:  # |x| + |y| <= |x + y| + 2 |y|
-                times = self.op("add", self.op("mul", times, self.constant(2.0, "float64")), unit)
-            losses.append((c, self.op("where", known, self.op("maximum", times, unit), unit, dtype="float64")))
-        for root in roots:
-            below = {id(x) for x in walk(root)}
-            own = [loss for c, loss in losses if not below.isdisjoint(self.places[id(c)])]
-            if own:
-                product = reduce(lambda a, b: self.op("mul", a, b), own)
-                lost = self.op("gt", product, self.constant(budget, "float64"), dtype="bool")
-                found = lost if found is None else self.op("bitwise_or", found, lost)
-        return found
 
     def as_single(self, total: Value, x: Value, scale: float) -> Value:
         """Whether |total| >= BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is

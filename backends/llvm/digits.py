@@ -57,8 +57,8 @@ class Fewer:
     fuses: bool
 
 
-def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
-    """The loop in fewer digits; None where there is nothing to gain, or no k will do."""
+def fewer_digits(loop: For, tier: Tier, errors: type[FewerDigits] | None = None) -> Fewer | None:
+    """The loop in fewer digits; None where there is nothing to gain, or no k will do. errors: how they are followed."""
     items = walk(*loop.body)
     if not any(_leaves(item) for item in items):
         return None
@@ -66,9 +66,8 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         return None
     if tier.brief and not only_brief(items):
         return None
-    pass_ = FewerDigits(tier)
+    pass_ = (errors or FewerDigits)(tier)
     out: list[Any] = []
-    roots: list[Value] = []
     for statement in inlined(loop.body):
         if isinstance(statement, Local):
             out.append(statement)
@@ -83,7 +82,6 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         kept = added(statement)
         if kept.dtype in ONE_LIMB or (isinstance(statement, Assign) and kept is statement.value):
             return None
-        roots.append(kept)
         found = pass_.value(kept)
         summed = kept is not statement.value
         if found is None or not pass_.will_do(kept, found.dtype, summed):
@@ -95,13 +93,9 @@ def fewer_digits(loop: For, tier: Tier) -> Fewer | None:
         else:
             value = found
         out.append(replace(statement, value=value))
-    if (order := pass_.order) is None:
+    if pass_.order is None:
         return None
-    if tier.full:
-        failed = pass_.lost_in_full(pass_.budget, roots, pass_.done)
-    else:
-        failed = pass_.lost(Const(2.0**-order, "float64"), pass_.conditions.values())
-    return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), failed, pass_.fuses)
+    return Fewer(For(loop.index, loop.extent, tuple(out), loop.schedule), pass_.failed(), pass_.fuses)
 
 
 def added(statement: Store | Assign) -> Value:
@@ -141,7 +135,6 @@ class FewerDigits(Conditions):
     widths: dict[int, int] = field(default_factory=dict)  # likewise: binary digits that an exact value takes
     ended: set[int] = field(default_factory=set)  # likewise: inexact ones that were asked for their digits
     fits: list[bool] = field(init=False)
-    budget: float = math.inf  # how much more may be wrong than is when no sum loses anything
     fuses: bool = True  # see `Fewer`
     variables: dict[str, tuple[Value, Span]] = field(default_factory=dict)  # counterparts of variables of two limbs
     wrong: dict[str, Error] = field(default_factory=dict)  # what these are wrong by
@@ -165,26 +158,22 @@ class FewerDigits(Conditions):
         error = self.errors.get(id(x))
         if error is None or error.size is None:
             return None if error is None else error.units
-        before, self.place = self.place, id(x)
         self.asked(self.done[id(x)], error.size)
-        self.place = before
         units = tuple(u * 2.0**k for u, k in zip(error.units, self.tier.orders, strict=True))
         self.errors[id(x)] = Error(units)
         return units
 
     def will_do(self, x: Value, dtype: str, summed: bool = False) -> bool:
         """Whether a value, kept in a dtype, is right enough for any k; the others are left out."""
-        self.place = id(x)
         units = self.settled(x)
         if units is not None:
             most = self.tier.single if dtype in SINGLES else self.tier.summed if summed else self.tier.double
             self.fits = [fits and u <= most for fits, u in zip(self.fits, units, strict=True)]
-            self.budget = min([self.budget, *(most / u for u in units if u)])
         return any(self.fits)
 
-    def magnified(self, size: Value) -> None:
-        """An error is multiplied by a size, where that is more than 1, in full: when the program runs."""
-        self.must("ge", self.constant(1.0, size.dtype), size, 1.0)
+    def failed(self) -> Value | None:
+        """When the digits are not enough; None for never."""
+        return self.lost(Const(2.0 ** -(self.order or 0), "float64"), self.conditions.values())
 
     @property
     def order(self) -> int | None:
@@ -224,9 +213,7 @@ class FewerDigits(Conditions):
             if id(item) in self.done:
                 stack.pop()
                 continue
-            kept = without_noise(item)
-            if kept is not None and not self.tier.forms and id(kept) in self.done and not self.inexact(kept):
-                kept = None  # computed in full, of full operands, so what is left where they cancel is noise here, too
+            kept = self.without_noise(item)
             operands = (kept,) if kept is not None else item.args if isinstance(item, Apply) else ()
             missing = [x for x in operands if id(x) not in self.done]
             if missing:
@@ -234,7 +221,7 @@ class FewerDigits(Conditions):
                 continue
             stack.pop()
             if kept is not None:
-                self.done[id(item)] = item if self.tier.full else self.done[id(kept)]
+                self.done[id(item)] = self.done[id(kept)]
                 self.spans[id(item)], self.widths[id(item)] = self.spans[id(kept)], self.widths[id(kept)]
                 if (error := self.errors.get(id(kept))) is not None:
                     self.errors[id(item)] = error
@@ -246,6 +233,13 @@ class FewerDigits(Conditions):
             self.spans[id(item)] = self.span(item)
             self.widths[id(item)] = self.width(item)
         return self.done[id(root)]
+
+    def without_noise(self, item: Value) -> Value | None:
+        """The sum that a value is, but for a precaution against its errors."""
+        kept = without_noise(item)
+        if kept is not None and not self.tier.forms and id(kept) in self.done and not self.inexact(kept):
+            return None  # computed in full, of full operands, so what is left where they cancel is noise here, too
+        return kept
 
     def leaf(self, item: Value) -> Value | None:
         if isinstance(item, Const):
@@ -264,7 +258,6 @@ class FewerDigits(Conditions):
         return None if any(getattr(x, "dtype", "") in self.tier.forms for x in walk(item)) else item
 
     def applied(self, item: Apply) -> Value | None:
-        self.place = id(item)
         args, name = tuple(self.done[id(x)] for x in item.args), item.primitive
         dtype = self.tier.forms.get(item.dtype, item.dtype)
         inexact = any(id(x) in self.errors for x in item.args)
@@ -346,7 +339,6 @@ class FewerDigits(Conditions):
         units = [max(p, q) for p, q in zip(self.units(x), self.units(y), strict=True)]
         bits = zip(self.fits, units, self.tier.orders, strict=True)
         self.fits = [fits and u * 2.0**k < 2.0**52 for fits, u, k in bits]
-        self.budget = min([self.budget, *(2.0**52 / u for u in units if u)])
         return any(self.fits)
 
     # ---- errors ----
@@ -403,7 +395,8 @@ class FewerDigits(Conditions):
         return 54
 
 
-def _uncast(x: Value) -> Value:
+def uncast(x: Value) -> Value:
+    """What a value is but for its dtype."""
     while isinstance(x, Apply) and x.primitive == "cast":
         x = x.args[0]
     return x
@@ -416,19 +409,19 @@ def without_noise(item: Value) -> Value | None:
             pass
         case _:
             return None
-    total = _uncast(s)
+    total = uncast(s)
     if not (
-        isinstance(total, Apply) and total.primitive in ("add", "sub") and _uncast(small) is total and _is_zero(zero)
+        isinstance(total, Apply) and total.primitive in ("add", "sub") and uncast(small) is total and _is_zero(zero)
     ):
         return None
     for x, least in (factors, factors[::-1]):
-        if isinstance(x, Apply) and x.primitive == "abs" and _uncast(x.args[0]) is _uncast(total.args[0]):
+        if isinstance(x, Apply) and x.primitive == "abs" and uncast(x.args[0]) is uncast(total.args[0]):
             return s if isinstance(least, Const) and 0 < (number_of(least) or 0) < 2.0**-40 else None
     return None
 
 
 def _is_zero(x: Value) -> bool:
-    inner = _uncast(x)
+    inner = uncast(x)
     number = inner.number if isinstance(inner, Const) else None
     return (number[0] if isinstance(number, tuple) else number) == 0
 
@@ -437,10 +430,9 @@ STOP = Error(())
 Rule = Callable[[FewerDigits, Apply, Value], Error | None]
 
 
-def _add(d: FewerDigits, item: Apply, found: Value) -> Error | None:
+def sum_of(d: FewerDigits, item: Apply, found: Value) -> Error | None:
+    """The error of a sum or difference."""
     x, y = item.args
-    if d.tier.full and (_uncast(y) is _uncast(x) or max(d.widths[id(x)], d.widths[id(y)]) <= 53):
-        return None  # what one limb leaves of two, or two numbers of one limb
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("add")
     (a, b), (p, q) = d.spans[id(x)], d.spans[id(y)]
@@ -508,10 +500,7 @@ def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     far = FARTHEST if name != "exp2" else 1100.0
     error = d.errors.get(id(x))
-    if d.tier.full and error is not None:
-        d.magnified(d.size(x))
-        far = 1.0
-    elif error is not None and error.size is not None:
+    if error is not None and error.size is not None:
         d.must("le", error.size, d.constant(d.tier.within, error.size.dtype))
         far = d.tier.within
     else:
@@ -522,9 +511,6 @@ def _exponential(d: FewerDigits, item: Apply, found: Value) -> Error | None:
 def _steep(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x, name = item.args[0], item.primitive
     units = d.relative(x)
-    if d.tier.full and id(x) in d.errors:
-        d.magnified(d.size(x))
-        return d.added((units, STEEP[name] * 2), own=d.rounded(name).units[0])
     far = min(FARTHEST, max(map(abs, d.spans[id(x)])))
     return d.added((units, STEEP[name] * (far + 1)), own=d.rounded(name).units[0])
 
@@ -552,10 +538,6 @@ def _log(d: FewerDigits, item: Apply, found: Value) -> Error | None:
 def _log1p(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     x = item.args[0]
     units, low = d.relative(x), d.spans[id(x)][0]
-    if id(x) in d.errors and low < -0.5 and d.tier.full:
-        argument = d.magnitude(d.op("add", d.done[id(x)], d.constant(1.0, x.dtype)))
-        d.must("ge", argument, d.constant(1.0, argument.dtype), 1.0)  # d(log(1 + x)) = dx/(1 + x)
-        return d.added((units, 1.5), own=d.own("log1p"))
     if id(x) in d.errors and low < -0.5:
         d.must("ge", d.done[id(x)], d.constant(-0.5, found.dtype))
     elif id(x) in d.errors and low >= 0 and d.tier.rough:  # d(log(1 + x)) = dx/(1 + x)
@@ -571,25 +553,14 @@ def _pow(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.rounded("pow")
     low, high = d.spans[id(y)]
-    if d.tier.full and (low != high or id(y) in d.errors):
-        d.magnified(d.magnitude(d.done[id(y)]))
-        return d.added((d.relative(x), 1.0), (d.relative(y), FARTHEST), own=d.own("pow"))
     if low != high or id(y) in d.errors:
         return STOP
     return d.added((d.relative(x), abs(high)), own=d.own("pow"))
 
 
-def _step(d: FewerDigits, item: Apply, found: Value) -> Error | None:
-    if not d.tier.full:
-        return STOP
-    d.relative(item.args[0])
-    return None
-
-
 RULES: dict[str, Rule] = {
-    "round_half_even": _step,
-    "add": _add,
-    "sub": _add,
+    "add": sum_of,
+    "sub": sum_of,
     "mul": _mul,
     "true_div": _div,
     "neg": _kept,

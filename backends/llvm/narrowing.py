@@ -15,6 +15,7 @@ from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.exchanges import abbreviated, once, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
+from symdl.backends.llvm.running import running
 from symdl.backends.llvm.spans import Span, sign_of
 from symdl.backends.llvm.thinning import single
 from symdl.backends.llvm.tiers import FULL, LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
@@ -75,9 +76,9 @@ def narrowed(
         last = (SHORTER, FULL) if beyond else (SHORTER,)
         tiers = [(one, tier) for one in (in_single, loop) for tier in of_one] + [(loop, tier) for tier in last]
         for one, tier in tiers:
-            fewer = None if one is None else fewer_digits(one, tier)
+            fewer = None if one is None else running(one) if tier is FULL else fewer_digits(one, tier)
             found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed)
-            if found is not None and tier.full:
+            if found is not None and tier is FULL:
                 found.wide = sorted(found.values)
                 return found
             if fewer is not None and found is not None:

@@ -22,7 +22,7 @@ class Tier:
 
     forms: what becomes of dtypes. own: of a primitive, how many units its result is wrong by; None: not known. single,
     double, summed: how many a value may be wrong by that is kept as a float32, as a float64, or added up. orders: the k that
-    are tried. full: what is lost is multiplied up when the program runs, and k is 0. rough: terms of sums are wrong by so much more than all that is made of the sums. brief: functions are those of
+    are tried. rough: terms of sums are wrong by so much more than all that is made of the sums. brief: functions are those of
     `wide.brief`.
     """
 
@@ -34,7 +34,6 @@ class Tier:
     orders: tuple[int, ...] = ORDERS
     width: int = 53
     within: float = 2.0**10
-    full: bool = False
     rough: bool = False
     brief: bool = False
 
@@ -55,7 +54,7 @@ def _of_short(name: str) -> float | None:
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
 LOOSER = replace(ONE, summed=2.0**16)  # of float32 numbers: 13 bits more than these have, which an exponential may want
 SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12, width=0)
-FULL = Tier({}, lambda name: 0.25, 2.0**71, 2.0**43, 2.0**43, orders=(0,), width=106, full=True)  # units of 2^-98
+FULL = Tier({}, lambda name: 0.25, 2.0**71, 2.0**43, 2.0**43, orders=(0,), width=106)  # see `running`: units of 2^-98
 
 
 def briefly(tier: Tier) -> Tier:
