@@ -35,7 +35,8 @@ LIMBS = tuple[float, float, float]
 
 TWO: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "true_div": lambda x, y: x / y,
-    "pow": lambda x, y: x**y, "maximum": max, "minimum": min,
+    "pow": lambda x, y: x**y, "maximum": max, "minimum": min, "arctan2": mpmath.atan2,
+    "floor_div": lambda x, y: mpmath.floor(x / y), "mod": lambda x, y: x - y * mpmath.floor(x / y),
 }  # fmt: skip
 ONE: dict[str, Callable[[Any], Any]] = {
     "copy": lambda x: x, "neg": lambda x: -x, "abs": abs, "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log,
@@ -45,8 +46,12 @@ ONE: dict[str, Callable[[Any], Any]] = {
     "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": mpmath.atanh, "erf": mpmath.erf, "erfc": mpmath.erfc,
     "logistic_tail": lambda x: 1 / (1 + mpmath.exp(abs(x))), "erfcx": lambda x: mpmath.exp(x * x) * mpmath.erfc(x),
     "far_erfcx": lambda x: mpmath.exp(x * x) * mpmath.erfc(x), "round_half_even": mpmath.nint,
+    "floor": mpmath.floor, "ceil": mpmath.ceil, "trunc": lambda x: mpmath.sign(x) * mpmath.floor(abs(x)),
+    "gammaln": lambda x: mpmath.log(abs(mpmath.gamma(x))), "digamma": mpmath.digamma,
+    "above_gammaln": mpmath.loggamma, "above_digamma": mpmath.digamma, "erfinv": mpmath.erfinv,
 }  # fmt: skip
-TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "invert", "where"}
+TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "where"}
+PARTS = {"copy": "cast", "far_erfcx": "erfcx", "above_gammaln": "gammaln", "above_digamma": "digamma"}  # of primitives
 
 
 @cache
@@ -89,6 +94,10 @@ def points(name: str, count: int) -> list[LIMBS]:
             x = abs(x) + (1 if name == "arccosh" else 8)
         if name in ("arcsin", "arccos", "arctanh", "log1p"):
             x = max(min(x, 0.999), -0.999)
+        if name in ("above_gammaln", "above_digamma"):
+            x = abs(x)
+        if name == "erfinv":
+            x = max(min(x, 1 - 1e-9), -1 + 1e-9)
         if name.startswith("erf"):
             x = max(min(x, 20.0), -20.0)
         out.append((x, x * chance.uniform(-1, 1) * 2.0**-54, 0.0))
@@ -101,13 +110,11 @@ def test_every_function_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in TRUTHS])
 def test_more_digits_than_two_limbs_hold(name: str) -> None:
-    """f(x) less its first two limbs, and less the two that come next, is known and right."""
+    """f(x) less its first two limbs is right wherever it is known, which it is but for what a formula loses."""
     count = 1 if name in ONE else 2
-    primitive = "cast" if name == "copy" else name
-    if name == "far_erfcx":
-        primitive = "erfcx"
+    primitive = PARTS.get(name, name)
     with mpmath.workprec(BITS):
-        chosen = points(name, 24 * count)
+        chosen, known = points(name, 24 * count), 0
         for k in range(24):
             given = chosen[count * k : count * k + count]
             exact = [exactly(limbs) for limbs in given]
@@ -117,13 +124,16 @@ def test_more_digits_than_two_limbs_hold(name: str) -> None:
             assert found is not None
             assert abs(found - truth) <= abs(truth) * mpmath.mpf(2) ** -103
             if truth == found:
+                known += 1
                 continue
             limbs = float(found), float(found - float(found))
             rest = Apply("sub", (value, leaf(count)), FORM)
             near = evaluated(rest, [*given, (*limbs, 0.0)])
             if near is not None:
+                known += 1
                 left = truth - exactly((*limbs, 0.0))
                 assert abs(near - left) <= abs(left) * mpmath.mpf(2) ** -79
+        assert known >= 16
 
 
 def test_what_is_not_known_is_not_told() -> None:

@@ -1,4 +1,4 @@
-"""erf, erfc and erfcx of balls: a series of positive terms, beyond FAR a continued fraction (Abramowitz and Stegun 1964, 7.1.6,
+"""erf, erfc, erfcx and erfinv of balls: a series of positive terms, beyond FAR a continued fraction (Abramowitz and Stegun 1964, 7.1.6,
 7.1.14)."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from symdl.backends.balls.formula import ROOT_OF_PI, Formula, Written, rounded
 
 FAR = 3  # binary exponent of arguments from which on erfc is a continued fraction
 LEVELS = 100
+SETTLED = -150  # binary exponent of the last of Newton's steps, at most
 TERMS = 300  # of the series, up to 8
 
 
@@ -93,4 +94,22 @@ def far_erfcx(f: Formula, x: str, _: str) -> str:
     return fraction(f, x)
 
 
-FUNCTIONS: dict[str, Written] = {"erf": erf, "erfc": erfc, "erfcx": erfcx, "far_erfcx": far_erfcx}
+def _distance(f: Formula, x: str, y: str) -> str:
+    """(x - erf y)/erf'(y)"""
+    slope = f.mul(f.op("exp", f.mul(y, y)), f.constant(rounded(ROOT_OF_PI / 2), False))
+    return f.mul(f.sub(x, f.op("erf", y)), slope)
+
+
+def erfinv(f: Formula, x: str, _: str) -> str:
+    """Newton's iteration from float64's on. The last step leaves y d^2, d being its length, and less."""
+    y = f.approximately("near.erfinv", x)
+    for _step in range(4):
+        y = f.op("centre", f.add(y, _distance(f, f.op("centre", x), y)))
+    d = _distance(f, x, y)
+    f.within(d, SETTLED)
+    return f.add(y, d)
+
+
+FUNCTIONS: dict[str, Written] = {
+    "erf": erf, "erfc": erfc, "erfcx": erfcx, "far_erfcx": far_erfcx, "erfinv": erfinv,
+}  # fmt: skip

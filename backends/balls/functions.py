@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from symdl.backends.balls import error_function
+from symdl.backends.balls import error_function, gamma, steps
 from symdl.backends.balls.formula import LOG2, LOG10, PI, Formula, Written, rounded
 
 HALVINGS = 8  # of an exponential's argument
 LARGE = 40  # binary exponent of arguments from which on exponentials are not computed
 FAR_ANGLE = 60  # likewise angles
-WHOLE = 50  # likewise what is rounded to whole numbers
 _FACTORIALS = [Fraction(1, math.factorial(k)) for k in range(60)]
 _NEAR_LOG = [Fraction((-1) ** k, k + 1) for k in range(6)]  # log(1 + d)/d of a d below 2^-50
 _NEAR_ARCTAN = [Fraction((-1) ** k, 2 * k + 1) for k in range(4)]
@@ -209,18 +208,25 @@ def power(f: Formula, x: str, y: str) -> str:
     return f.where(f.emit(f"and i1 {negative}, {odd}"), f.op("neg", size), size)
 
 
-def round_half_even(f: Formula, x: str, _: str) -> str:
-    """Unknown half-way between two whole numbers"""
-    f.within(x, WHOLE)
-    n = f.of_whole(f.whole(x))
-    f.only_if(f.emit(f"icmp eq i64 {f.order(f.op('abs', f.sub(x, n)), f.constant(Fraction(1, 2)))}, -1"))
-    return n
+def arctan2(f: Formula, y: str, x: str) -> str:
+    """arctan(y/x) of a positive x, else -+ pi/2 - arctan(x/y); unknown where y may be 0 there"""
+    positive = f.emit(f"icmp eq i64 {f.order(x, f.constant(0))}, 1")
+
+    def other() -> str:
+        quarter = f.op("signed", f.constant(PI / 2, False), y)
+        return f.sub(quarter, f.op("arctan", f.div(x, y)))
+
+    return f.either(positive, lambda: f.op("arctan", f.div(y, x)), other)
 
 
-FUNCTIONS: dict[str, Written] = error_function.FUNCTIONS | {
+def exclusive(f: Formula, x: str, y: str) -> str:
+    """|x - y| of truth values"""
+    return f.op("abs", f.sub(x, y))
+
+
+FUNCTIONS: dict[str, Written] = error_function.FUNCTIONS | gamma.FUNCTIONS | steps.FUNCTIONS | {
     "exp": exp, "expm1": expm1, "exp2": exp2, "log": log, "log1p": log1p, "log2": log2, "log10": log10, "sqrt": sqrt,
     "sin": sin, "cos": cos, "tan": tan, "arctan": arctan, "arcsin": arcsin, "arccos": arccos, "sinh": sinh,
     "cosh": cosh, "tanh": tanh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh,
-    "logistic_tail": logistic_tail, "pow": power,
-    "round_half_even": round_half_even,
+    "logistic_tail": logistic_tail, "pow": power, "arctan2": arctan2, "bitwise_xor": exclusive,
 }  # fmt: skip

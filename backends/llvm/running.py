@@ -414,6 +414,7 @@ RULES: dict[str, Rule] = {
     "arccos": _of_slope(lambda d, x, y: _inverse_root(d, x)),
     "arccosh": _of_slope(lambda d, x, y: _inverse_root(d, x)),
     "arctanh": _of_slope(lambda d, x, y: _inverse(d, _one_less(d, x))),
+    "erfinv": _of_slope(lambda d, x, y: d.on("exp", d.on("mul", d.magnitude(y), d.magnitude(y)))),
     "gammaln": _absolutely(_of_slope(_gammaln), 16.0),
     "digamma": _absolutely(_of_slope(_digamma), 4.0),
 }  # fmt: skip
