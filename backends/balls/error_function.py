@@ -10,6 +10,7 @@ from symdl.backends.balls.formula import ROOT_OF_PI, Formula, Written, rounded
 
 FAR = 3  # binary exponent of arguments from which on erfc is a continued fraction
 LEVELS = 100
+ROUNDINGS = 9  # of all levels: below 2^9 last places
 SETTLED = -150  # binary exponent of the last of Newton's steps, at most
 TERMS = 300  # of the series, up to 8
 
@@ -24,10 +25,17 @@ def series(f: Formula, x: str) -> str:
 
 
 def fraction(f: Formula, x: str) -> str:
-    """erfcx(x) = 1/sqrt(pi) 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))) of a large x"""
-    below = x
+    """erfcx(x) = 1/sqrt(pi) 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))) of a large x
+
+    The denominator grows by no more than x does, and each of its levels is wrong by two roundings more, relative to itself:
+    less in all than bounds that are added up level by level.
+    """
+    centre = below = f.op("centre", x)
     for k in range(LEVELS, 0, -1):
-        below = f.add(x, f.div(f.constant(Fraction(k, 2)), below))
+        below = f.op("centre", f.add(centre, f.div(f.constant(Fraction(k, 2)), below)))
+    unit = f.constant(1, False)
+    roundings = f.scale(f.sub(unit, f.op("centre", unit)), f.emit(f"add i64 {f.exponent(below)}, {ROUNDINGS}"))
+    below = f.add(below, f.add(f.sub(x, centre), roundings))
     return f.div(f.constant(rounded(1 / ROOT_OF_PI), False), below)
 
 
