@@ -24,6 +24,7 @@ RUNTIME = (
     "convolve_float64",
 )  # the order of addresses in the run-time table
 
+EXTREME = {"max": "gt", "min": "lt"}  # the comparison that the left number wins by
 Told = Callable[[str, Set[str]], None]  # is given a finished function, and what it needs beside it
 
 
@@ -221,10 +222,9 @@ class Writer(Builder):
         return max(depths)
 
     def extreme(self, function: str, left: str, right: str) -> str:
-        """The max or min of two numbers of the size type."""
-        name = f"llvm.s{function}.{self.word}"
-        self.declarations.add(f"declare {self.word} @{name}({self.word}, {self.word})")
-        return self.emit(f"call {self.word} @{name}({self.word} {left}, {self.word} {right})", "int64").text
+        """The max or min of two numbers of the size type. No intrinsic: quick code takes each by a way of its own, 20 us."""
+        left_is_it = self.arithmetic(f"icmp s{EXTREME[function]}", left, right)
+        return self.emit(f"select i1 {left_is_it}, {self.word} {left}, {self.word} {right}", "int64").text
 
     def arithmetic(self, instruction: str, left: str, right: str) -> str:
         """One instruction on numbers of the size type."""
