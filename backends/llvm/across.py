@@ -18,7 +18,7 @@ from symdl.backends.builder import Reg
 from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import AHEAD, Plan
-from symdl.backends.llvm.rests import KINDS, MASKED, RestWriter
+from symdl.backends.llvm.rests import KINDS, LONG, MASKED, RestWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
 from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
@@ -28,6 +28,8 @@ from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
 BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
+SEVERAL = 40  # statements and values of columns that are taken by four vectors
+REGISTERS = 8  # that one number of each of these takes, at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
@@ -88,8 +90,13 @@ def across(loop: For, vector_bytes: int) -> Across | None:
             case Apply(primitive, _, dtype):
                 heavy = heavy or primitive not in {*CHEAP, *DIVISIONS} or dtype == "bool"
     lanes = max(vector_bytes // bytes_, 2)
-    extent = loop.extent if isinstance(loop.extent, int) else 2 * lanes
-    both = tuple(n for n in ((lanes,) if heavy else (2 * lanes, lanes)) if n <= extent)
+    widest = max((ITEM_BYTES[item.dtype] for item in items if isinstance(item, Apply)), default=1)
+    many = side_by_side and len(items) <= SEVERAL and 4 * lanes * widest <= REGISTERS * vector_bytes
+    at_once = (lanes,) if heavy else (2 * lanes, lanes)
+    if many and leaves_out and not heavy and vector_bytes >= LONG:
+        at_once = 4 * lanes, 2 * lanes  # less than that goes by vectors with lanes left out
+    extent = loop.extent if isinstance(loop.extent, int) else at_once[0]
+    both = tuple(n for n in at_once if n <= extent)
     if side_by_side and (both or (leaves_out and extent > 1)):
         free = loop.schedule == "parallel" or apart(loop, items)
         return Across(both, None, lanes if leaves_out else 0) if free else None
@@ -196,7 +203,7 @@ class AcrossWriter(RestWriter):
         self.kept.append(out)
         if loop is spread:
             self.spread = out
-        lanes = plan.lanes[:1] if plan.rest else plan.lanes[-1:]  # of one size only: the text is there for each count
+        lanes = (2 * plan.rest,) if plan.rest else plan.lanes[-1:]  # of one size: the text is there for each count
         self.rounds(out, replace(plan, lanes=lanes), count)
         self.spread = spread
 
