@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdl.ops.contractions import einsum, matmul, outer, tensordot
-from symdl.ops.formulas import diagonal, norm, trace
+from symdl.ops.formulas import diagonal, trace
 from symdl.ops.linear_algebra import (
     block_diag,
     cho_solve,
@@ -18,6 +18,7 @@ from symdl.ops.linear_algebra import (
     matrix_dot,
     matrix_norm,
     matrix_power,
+    norm,
     pinv,
     qr,
     slogdet,

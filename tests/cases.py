@@ -76,6 +76,10 @@ VIEWS = [
     Case("diag of a vector", lambda x: T.diag(x, -1), lambda x: np.diag(x, -1), [(3,)]),
     Case("tril", lambda x: T.tril(x, -1), lambda x: np.tril(x, -1), M),
     Case("triu", lambda x: T.triu(x), np.triu, [(2, 3, 4)]),
+    Case("hypot", lambda x: T.hypot(x, x[::-1]), lambda x: np.sqrt(x * 1.0 * x + x[::-1] * 1.0 * x[::-1]).astype(np.hypot(x, x).dtype), M, exact=False),
+    Case("average", lambda x: [T.average(x, 0, [1.0, 2.5]), T.average(x), T.average(x, weights=x**2 + 1)],
+         lambda x: [np.average(x, 0, [1.0, 2.5]), np.average(x), np.average(x, weights=x**2 + 1)], [(2, 3)], exact=False),
+    Case("count_nonzero", lambda x: [T.count_nonzero(x > 1), T.count_nonzero(x - x[0], 1)], lambda x: [np.count_nonzero(x > 1), np.count_nonzero(x - x[0], 1)], [(2, 3)]),
     Case("diff", lambda x: T.diff(x, 2), lambda x: np.diff(x, 2), [(2, 5)]),
 ]  # fmt: skip
 JOINS = [

@@ -200,6 +200,8 @@ FUNCTIONS_OF_NUMPY: dict[str, Any] = {
     "moveaxis": lambda x: np.moveaxis(x, 0, 1), "swapaxes": lambda x: np.swapaxes(x, 0, 1), "ravel": np.ravel, "split": lambda x: np.split(x, 3, 1)[1],
     "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3)), "vstack": lambda x: np.vstack([x, X]), "hstack": lambda x: np.hstack([X, x]),
     "isclose": lambda x: np.isclose(x, X + 1e-7), "allclose": lambda x: np.allclose(x, X), "size": np.size, "ndim": np.ndim, "ptp": np.ptp,
+    "hypot": lambda x: np.hypot(x, X + 1), "average": lambda x: np.average(x, 1, [1, 2, 3]), "count_nonzero": np.count_nonzero, "median": np.median,
+    "norm": lambda x: np.linalg.norm(x, 1, axis=1), "nan_to_num": lambda x: np.nan_to_num(x / 0 - np.inf),
     "matmul": lambda x: np.matmul(x, X.T), "inner": lambda x: np.inner(x, X), "var": lambda x: np.var(x, axis=0, ddof=1), "amin": np.amin,
 }  # fmt: skip
 

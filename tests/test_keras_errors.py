@@ -23,6 +23,10 @@ def model(loss: Any = SPARSE, last: int = 3, shape: tuple[int, ...] = (64,)) -> 
     return found
 
 
+TEXT: Any = "10"
+HALF: Any = 0.5
+NOTHING: Any = None
+ONE: Any = Dense(3)
 HOLED = np.where(np.arange(512).reshape(8, 64) == 131, np.nan, X)
 
 # name: (what is done, the error, its text with the lines of this file as LINE)
@@ -35,22 +39,24 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "  dense.W  float32[64, 5]  LINE\n"
         "  Give x[n, 64], or a model whose first entry is Input((63,)).",
     ),
-    "units that are text": (lambda: Dense("10"), ConfigError, "Dense: units is the text '10', not an integer"),
-    "units that are a float": (lambda: Dense(10.0), ConfigError, "Dense: units is the number 10.0, not an integer"),
-    "a rate that is None": (lambda: Dropout(None), ConfigError, "Dropout: rate is None, not a number"),
-    "a kernel that is text": (lambda: Conv2D(4, "3"), ConfigError, "Conv2D: kernel_size 3 does not give 2 axes a number each"),
-    "a learning rate that is text": (lambda: Adam("0.1"), ConfigError, "adam: learning_rate is the text '0.1', not a number"),
+    "units that are text": (lambda: Dense(TEXT), ConfigError, "Dense: units is the text '10', not an integer"),
+    "units that are a float": (lambda: Dense(HALF), ConfigError, "Dense: units is the number 0.5, not an integer"),
+    "a rate that is None": (lambda: Dropout(NOTHING), ConfigError, "Dropout: rate is None, not a number"),
+    "a kernel that is text": (
+        lambda: Conv2D(4, TEXT), ConfigError, "Conv2D: kernel_size 10 does not give 2 axes a number each",
+    ),
+    "a learning rate that is text": (lambda: Adam(TEXT), ConfigError, "adam: learning_rate is the text '10', not a number"),
     "a decay that is a bool": (lambda: SGD(0.1, momentum=True), ConfigError, "sgd: momentum is the bool True, not a number"),
-    "a penalty that is text": (lambda: L2("0.1"), ConfigError, "L1L2: l2 is the text '0.1', not a number"),
-    "half an epoch": (lambda: model().fit(X, Y, epochs=1.5), ConfigError, "fit: epochs is the number 1.5, not an integer"),
+    "a penalty that is text": (lambda: L2(TEXT), ConfigError, "L1L2: l2 is the text '10', not a number"),
+    "half an epoch": (lambda: model().fit(X, Y, epochs=HALF), ConfigError, "fit: epochs is the number 0.5, not an integer"),
     "a batch size that is text": (
-        lambda: model().fit(X, Y, batch_size="8"), ConfigError, "fit: batch_size is the text '8', not an integer",
+        lambda: model().fit(X, Y, batch_size=TEXT), ConfigError, "fit: batch_size is the text '10', not an integer",
     ),
     "a split that is text": (
-        lambda: model().fit(X, Y, validation_split="0.1"), ConfigError, "fit: validation_split is the text '0.1', not a number",
+        lambda: model().fit(X, Y, validation_split=TEXT), ConfigError, "fit: validation_split is the text '10', not a number",
     ),
     "one layer for a list": (
-        lambda: Sequential(Dense(3)), ConfigError, "Sequential: Dense(3) is one layer, not a list of layers\n  Write Sequential([",
+        lambda: Sequential(ONE), ConfigError, "Sequential: Dense(3) is one layer, not a list of layers\n  Write Sequential([",
     ),
     "labels that are text": (lambda: to_categorical(["a"]), DataError, "to_categorical: labels are integers, not text"),
     "63 features to predict": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
@@ -19,5 +18,5 @@ def checked(owner: str, given: Mapping[str, Any], annotations: Mapping[str, Any]
         if kind not in KINDS or (value is None and "None" in other) or set(other) - {"None"}:
             continue
         wanted, words = KINDS[kind]
-        if isinstance(value, bool) or not isinstance(value, wanted) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, wanted) or value != value:
             raise ConfigError(f"{owner}: {name} is {kind_of(value)}, not {words}")

@@ -6,11 +6,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from symdl.config import config
 from symdl.errors import ShapeError
 from symdl.expr import Expr, as_expr, described
 from symdl.methods import declared
-from symdl.ops.declare import cast_to, common_dtype, float_of
+from symdl.ops.declare import cast_to, common_dtype, float_of, is_float
 from symdl.ops.elementwise import (
     abs,
     bitwise_and,
@@ -21,14 +23,15 @@ from symdl.ops.elementwise import (
     ge,
     isnan,
     le,
+    ne,
     sqr,
     where,
 )
 from symdl.ops.extents import as_shape, axis_in, exprs_of
 from symdl.ops.functions import erfc, expm1, log, round_half_even, sigmoid, softplus, sqrt, tanh
 from symdl.ops.indexing import getitem
-from symdl.ops.reductions import all, sum
-from symdl.ops.shaping import arange, broadcast_to, concatenate, eye, flatten, iota, moveaxis, one_hot, pad
+from symdl.ops.reductions import all, mean, sum
+from symdl.ops.shaping import arange, broadcast_to, concatenate, expand_dims, eye, flatten, iota, moveaxis, one_hot, pad
 from symdl.ops.views import reshape_to
 from symdl.types import floor_divide, largest, smallest
 
@@ -250,6 +253,49 @@ def triu(m: Any, k: int = 0) -> Expr:
 def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Expr:
     """Euclidean length over axes (all by default): the root of the sum of squares."""
     return sqrt(sum(sqr(_floating(x)), axis=axis, keepdims=keepdims))
+
+
+@declared("hypot")
+def hypot(a: Any, b: Any) -> Expr:
+    """sqrt(a^2 + b^2); the squares overflow only at precision="plain"."""
+    return sqrt(sqr(_floating(a)) + sqr(_floating(b)))
+
+
+@declared("average")
+def average(a: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Expr:
+    """sum(weights a) / sum(weights), the mean if there are none. weights[n] go along the one axis that is given."""
+    x = _floating(a)
+    if weights is None:
+        return mean(x, axis=axis, keepdims=keepdims)
+    w = _floating(weights)
+    if w.type.ndim == 1 and isinstance(axis, int):
+        k = axis_in(x, axis, "average")
+        w = expand_dims(w, tuple(n for n in range(x.type.ndim) if n != k))
+    w = fill(x, w)
+    return sum(x * w, axis=axis, keepdims=keepdims) / sum(w, axis=axis, keepdims=keepdims)
+
+
+@declared("count_nonzero")
+def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Expr:
+    """How many elements are not 0: an int64."""
+    return sum(ne(as_expr(a), 0), axis=axis, keepdims=keepdims)
+
+
+@declared("nan_to_num")
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Expr:
+    """x with numbers in the place of NaN, inf and -inf: 0, the largest and the smallest of the dtype unless given.
+
+    copy makes no difference.
+    """
+    x = as_expr(x)
+    if not is_float(x.type.dtype):
+        return x
+    most = float(np.finfo(x.type.dtype).max)
+    high, low = most if posinf is None else posinf, -most if neginf is None else neginf
+    whole = where(eq(x, float("inf")), high, where(eq(x, -float("inf")), low, x))
+    return where(isnan(x), nan, whole)
 
 
 # ---- sequences ----

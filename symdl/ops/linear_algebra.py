@@ -16,7 +16,8 @@ from symdl.expr import Expr, as_expr, constant, described, make, results
 from symdl.methods import declared
 from symdl.ops.contractions import matmul
 from symdl.ops.declare import cast_to, common_dtype, float_of, spread
-from symdl.ops.elementwise import abs
+from symdl.ops.elementwise import abs, ne, sqr
+from symdl.ops.extents import axes_in, axis_in
 from symdl.ops.functions import sqrt
 from symdl.ops.indexing import getitem
 from symdl.ops.lapack import (
@@ -36,7 +37,7 @@ from symdl.ops.lapack import (
     transposed,
 )
 from symdl.ops.reductions import max, min, sum
-from symdl.ops.shaping import concatenate, expand_dims, eye, reshape
+from symdl.ops.shaping import concatenate, expand_dims, eye, moveaxis, reshape
 from symdl.types import Extent
 
 
@@ -286,3 +287,33 @@ def matrix_norm(a: Any, ord: Any = "fro") -> Expr:
     if ord in (np.inf, -np.inf):
         return (max if ord > 0 else min)(sum(abs(a), -1), -1)
     raise ShapeError(f"matrix_norm: ord cannot be {ord!r}", (), 'choices: "fro", "nuc", 2, -2, 1, -1, inf, -inf')
+
+
+@declared("norm")
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Expr:
+    """NumPy's norms. ord None: the root of the sum of squares, over all axes or those that are given.
+
+    Along one axis, (sum |x|^ord)^(1 / ord) of a vector: the largest and the smallest |x| for inf and -inf, how many are
+    not 0 for 0. Along two, those of matrix_norm. Raises ShapeError where there is neither one axis nor two.
+    """
+    x = as_expr(x)
+    x = cast_to(x, float_of(x.type.dtype))
+    if axis is None and ord is None:
+        return sqrt(sum(sqr(x), keepdims=keepdims))
+    axes = axes_in(x, axis, "norm")
+    if len(axes) == 2:
+        order = axes if axis is None else [axis_in(x, a, "norm") for a in axis]  # the first counts rows
+        found = matrix_norm(moveaxis(x, tuple(order), (-2, -1)), "fro" if ord is None else ord)
+        return expand_dims(found, tuple(axes)) if keepdims else found
+    if len(axes) != 1:
+        raise ShapeError(f"norm: {len(axes)} axes of {x!r} hold neither vectors nor matrices", [described(x)])
+    over = {"axis": axes, "keepdims": keepdims}
+    if ord is None or ord == 2:
+        return sqrt(sum(sqr(x), **over))
+    if not isinstance(ord, int | float):
+        raise ShapeError(f"norm: ord of vectors is a number, not {ord!r}", [described(x)])
+    if ord in (np.inf, -np.inf):
+        return (max if ord > 0 else min)(abs(x), **over)
+    if ord == 0:
+        return sum(cast_to(ne(x, 0), x.type.dtype), **over)
+    return sum(abs(x), **over) if ord == 1 else sum(abs(x) ** ord, **over) ** (1 / ord)

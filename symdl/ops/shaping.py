@@ -263,7 +263,7 @@ INTERLEAVE = register(
 
 
 @declared("concatenate")
-def concatenate(arrays: Any, axis: int = 0) -> Expr:
+def concatenate(arrays: Any, axis: Any = 0) -> Expr:
     """Pieces laid side by side along an existing axis."""
     if isinstance(axis, Expr):
         raise ShapeError("concatenate: the axis is an expression", [described(axis)], "Write T.concatenate([x, y]).")

@@ -158,6 +158,7 @@ def argtopk(
     return topk_and_argtopk(x, kth, axis, sorted, idx_dtype)[1]
 
 
+@declared("median")
 def median(x: Any, axis: int | None = None, keepdims: bool = False) -> Expr:
     """The middle of the sorted elements along an axis, the mean of the two middle ones where their number is even.
 
