@@ -10,7 +10,8 @@ from symdl.backends.balls.formula import LOG2, LOG10, PI, Formula, Written, roun
 
 HALVINGS = 8  # of an exponential's argument
 LARGE = 40  # binary exponent of arguments from which on exponentials are not computed
-FAR_ANGLE = 60  # likewise angles
+FAR_ANGLE = 50  # likewise angles, less whole turns: how many is asked of a float64
+TURNS = (150, 100, 50)  # binary exponents of so many turns at once as are taken off, one after the other
 _FACTORIALS = [Fraction(1, math.factorial(k)) for k in range(60)]
 _NEAR_LOG = [Fraction((-1) ** k, k + 1) for k in range(6)]  # log(1 + d)/d of a d below 2^-50
 _NEAR_ARCTAN = [Fraction((-1) ** k, 2 * k + 1) for k in range(4)]
@@ -98,9 +99,19 @@ def sqrt(f: Formula, x: str, _: str) -> str:
     return f.where(positive, out, zero)
 
 
+def _less_turns(f: Formula, x: str) -> str:
+    """x less whole turns; the digits that are left are those of x."""
+    f.within(x, TURNS[0] + FAR_ANGLE)
+    for k in TURNS:
+        n = f.whole(f.scale(f.mul(x, f.constant(rounded(1 / (2 * PI)), False)), -k))
+        x = f.sub(x, f.scale(f.mul(f.of_whole(n), f.constant(2 * PI, False)), k))
+    return x
+
+
 def _circle(f: Formula, x: str) -> tuple[str, str]:
     """(sin x, cos x)"""
-    f.within(x, FAR_ANGLE)
+    far = f.emit(f"icmp sgt i64 {f.exponent(x)}, {FAR_ANGLE}")
+    x = f.either(far, lambda: _less_turns(f, x), lambda: x)
     n = f.whole(f.mul(x, f.constant(rounded(2 / PI), False)))
     r = f.sub(x, f.mul(f.of_whole(n), f.constant(PI / 2, False)))
     square = f.mul(r, r)
