@@ -289,13 +289,13 @@ def nan_to_num(
 
     copy makes no difference.
     """
-    x = as_expr(x)
-    if not is_float(x.type.dtype):
-        return x
-    most = float(np.finfo(x.type.dtype).max)
+    e = as_expr(x)
+    if not is_float(e.type.dtype):
+        return e
+    most = float(np.finfo(e.type.dtype).max)
     high, low = most if posinf is None else posinf, -most if neginf is None else neginf
-    whole = where(eq(x, float("inf")), high, where(eq(x, -float("inf")), low, x))
-    return where(isnan(x), nan, whole)
+    whole = where(eq(e, float("inf")), high, where(eq(e, -float("inf")), low, e))
+    return where(isnan(e), nan, whole)
 
 
 # ---- sequences ----

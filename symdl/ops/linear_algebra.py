@@ -307,13 +307,15 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> E
         return expand_dims(found, tuple(axes)) if keepdims else found
     if len(axes) != 1:
         raise ShapeError(f"norm: {len(axes)} axes of {x!r} hold neither vectors nor matrices", [described(x)])
-    over = {"axis": axes, "keepdims": keepdims}
     if ord is None or ord == 2:
-        return sqrt(sum(sqr(x), **over))
+        return sqrt(sum(sqr(x), axes, keepdims=keepdims))
     if not isinstance(ord, int | float):
         raise ShapeError(f"norm: ord of vectors is a number, not {ord!r}", [described(x)])
     if ord in (np.inf, -np.inf):
-        return (max if ord > 0 else min)(abs(x), **over)
+        return (max if ord > 0 else min)(abs(x), axes, keepdims=keepdims)
     if ord == 0:
-        return sum(cast_to(ne(x, 0), x.type.dtype), **over)
-    return sum(abs(x), **over) if ord == 1 else sum(abs(x) ** ord, **over) ** (1 / ord)
+        return sum(cast_to(ne(x, 0), x.type.dtype), axes, keepdims=keepdims)
+    if ord == 1:
+        return sum(abs(x), axes, keepdims=keepdims)
+    powers: Expr = sum(abs(x) ** ord, axes, keepdims=keepdims) ** (1 / ord)
+    return powers
