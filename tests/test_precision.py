@@ -476,3 +476,22 @@ def test_what_is_0_for_all_numbers(name: str, dtype: str) -> None:
     values[3, 1] = np.nan
     (found,) = f([values])
     assert np.isnan(found).tolist() == [k == 3 for k in range(40)]
+
+
+RUNNING: dict[str, Callable[[Any], Any]] = {
+    "an exponential": lambda m: T.softmax(T.cumsum(m, axis=-1)),
+    "what cancels": lambda m: T.cumsum(T.sin(m) - T.sin(m[:, ::-1] * (1 + 2.0**-20)), axis=-1),
+    "what is left of the rest": lambda m: symdl.grad(T.sin(T.cumsum(m, axis=-1)).sum(), m),
+    "columns": lambda m: T.exp(T.cumsum(5 * m, axis=0)),
+    "all": lambda m: T.cos(T.cumsum(T.sqrt(abs(m)))),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", RUNNING)
+def test_running_sums_have_the_digits_that_are_asked_of_them(name: str, dtype: str) -> None:
+    m = variable("m", (None, None), dtype)
+    values = {m: np.random.default_rng(0).uniform(-8, 9, (5, 37)).astype(dtype)}
+    out = RUNNING[name](m)
+    (got,), (true,) = quickly([m], [out])(list(values.values())), exact([out], values, 200)
+    np.testing.assert_array_less(distance(got, true), 4)

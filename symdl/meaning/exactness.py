@@ -20,9 +20,12 @@ EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimu
 EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
 ARITHMETIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "cast"}
-CONTRACTIONS = frozenset(["contract", "scatter", "cumsum", "max_and_argmax", "min_and_argmin", "result"])
-RESTING = frozenset(["sort", "cumsum", "scatter", "max_and_argmax", "min_and_argmin"])  # stored, and no product's sum
-SIMPLE = frozenset(["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "position"])
+CONTRACTIONS = frozenset(["contract", "scatter", "cumprod", "max_and_argmax", "min_and_argmin", "result"])
+RESTING = frozenset(["sort", "scatter", "cumprod", "max_and_argmax", "min_and_argmin"])  # stored, and no product's sum
+SIMPLE = frozenset(
+    ["leaf", "elementwise", "composite", "view", "reshape", "gather", "join", "reduction", "accumulation", "position"]
+)
+SUMS = frozenset(["sum", "cumsum"])
 MODERATE = Bounds(-(2.0**80), 2.0**80, -80, 80)
 MODERATE_BITS = math.log2(1e30)  # a factor within 1e-30 and 1e30 brings nothing back
 VANISHING = frozenset(["exp", "exp2", "sigmoid", "erfc", "logistic_tail"])  # faster than any power of their argument
@@ -41,14 +44,15 @@ def is_contraction(n: Expr) -> bool:
 
 
 def rests(n: Expr) -> bool:
-    """Whether a node is a stored order, place or running sum: to all others it is a leaf, whatever it was made of."""
+    """Whether a node is a stored order, place or scatter: to all others it is a leaf, whatever it was made of."""
     made = n.inputs[0] if n.op.name == "result" else n
     return made.op.name in RESTING
 
 
 def sums_rows(n: Expr) -> bool:
-    """Whether a node is a sum along the last axis."""
-    return n.op.name == "sum" and n.inputs[0].type.ndim - 1 in n.params["axes"]
+    """Whether a node is a sum along the last axis, or a running one."""
+    last = n.inputs[0].type.ndim - 1 if n.op.name in SUMS else None
+    return n.params["axis"] == last if n.op.name == "cumsum" else last is not None and last in n.params["axes"]
 
 
 @dataclass
@@ -175,7 +179,7 @@ class Exactness:
         if is_float(n.type.dtype):  # of stored numbers: their range is what it is
             if is_contraction(n) or n in self.known.stored:
                 out = out.meet(MODERATE)
-            elif n.op.name == "sum" and given[0].most <= MODERATE_BITS:
+            elif n.op.name in SUMS and given[0].most <= MODERATE_BITS:
                 out = out.meet(Bounds(most=given[0].most))
         if n in self.opaque:
             out = out.meet(of_dtype(n.type.dtype))
@@ -211,7 +215,7 @@ class Exactness:
             return scale is not None and abs(math.frexp(scale)[0]) == 0.5
         if name == "cast" and not is_float(n.inputs[0].type.dtype):
             return True
-        if name in ("add", "sub", "mul", "sqr", "sum", "cast"):
+        if name in ("add", "sub", "mul", "sqr", "sum", "cumsum", "cast"):
             return self.digits[n] <= DIGITS.get(n.type.dtype, 0)
         return name in EXACT
 

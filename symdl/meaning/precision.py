@@ -19,6 +19,7 @@ from symdl.meaning.exactness import (
     MODERATE,
     MODERATE_BITS,
     PASSING,
+    SUMS,
     VANISHING,
     Exactness,
     Known,
@@ -34,7 +35,20 @@ EXPONENTIALS = frozenset(["exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", 
 EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
 RANGING = frozenset(["sqrt", "sqr", "exp", "exp2", "expm1", "log1p", "mul", "true_div", "reciprocal", "pow", "prod"])
-RANGING |= {"sum", "add", "sub", "erfc", "erfcx", "cosh", "sinh", "sigmoid", "softplus", "logistic_tail", "softmax"}
+RANGING |= {
+    "sum",
+    "cumsum",
+    "add",
+    "sub",
+    "erfc",
+    "erfcx",
+    "cosh",
+    "sinh",
+    "sigmoid",
+    "softplus",
+    "logistic_tail",
+    "softmax",
+}
 RANGING |= {"digamma"}  # about -1/x near 0
 LIKE_X = frozenset(["tanh", "erf", "arctan", "arcsin", "arctanh", "arcsinh", "erfinv"])  # about x near 0
 RANGING |= LIKE_X
@@ -159,7 +173,7 @@ class Analysis(Exactness):
                     self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
-        elif name == "sum":
+        elif name in SUMS:
             if self._cancels_along(n):
                 if data[0] in self.deviations:
                     self.noise.add(n)
@@ -341,7 +355,7 @@ class Analysis(Exactness):
             return
         else:
             over, under, why = high if n in self.over else -INF, low if n in self.under else INF, self.why[n]
-            if name in ("add", "sub", "sum"):
+            if name in ("add", "sub", "sum", "cumsum"):
                 over += 1 if self._of_one_sign(n, data) else CANCELLED
             elif name not in PASSING:
                 over, under = INF, -INF

@@ -17,7 +17,7 @@ from symdl.ops import elementwise as ew
 from symdl.ops.reductions import SUM
 from symdl.rewrite import Origins
 
-PLAIN_ONLY = frozenset(["scatter", "contract", "cumsum"])  # of which no backend has number forms
+PLAIN_ONLY = frozenset(["scatter", "contract"])  # of which no backend has number forms
 
 
 class AsWritten:
