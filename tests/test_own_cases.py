@@ -43,7 +43,6 @@ KNOWN: dict[str, str] = {
     "spelt.lp_norm float64": "the derivative by the power: of two terms 100 digits apart the larger one's own logarithm cancels",
     "spelt.mills float32": "184 ulp: the derivative of erfcx cancels twice beside a root of 2 as a float32 has it",
     "spelt.mills_gap float32": "likewise",
-    "special.log_poch_large float64": "gammaln of x and of x + n: of their digits only the difference's first are left, three times over",
     "dist.fisher_log_norm float64": "log(x / sinh x) at 1e-9, below what two limbs hold of it",
 }
 
