@@ -33,8 +33,14 @@ def test_bits_are_those_of_loops(
     rng = np.random.default_rng(5)
     machine = native() if here else lesser
     x = T.tensor("x", dtype=dtype, shape=(None, None))
-    roots = x.sum(axis=axis), x.var(axis=axis), x.max(axis=axis), x.argmax(axis=axis), T.sqrt((x * x).sum(axis=axis))
-    roots = *roots, x / x.sum(axis=axis, keepdims=True), (x[:, ::-1] * x).min(axis=axis)
+    reductions = (
+        x.sum(axis=axis),
+        x.var(axis=axis),
+        x.max(axis=axis),
+        x.argmax(axis=axis),
+        T.sqrt((x * x).sum(axis=axis)),
+    )
+    roots = (*reductions, x / x.sum(axis=axis, keepdims=True), (x[:, ::-1] * x).min(axis=axis))
     program = lowered(Graph((x,), (), roots, ())).program
     quick = machine.compile(program)
     monkeypatch.setattr(few_rounds, "COUNTS", ())
