@@ -22,7 +22,7 @@ def _norms(a: Any) -> list[Any]:
         np.linalg.norm(a, 1, axis=(2, 0), keepdims=True),
         np.linalg.norm(a),
         np.linalg.norm(a[0], "nuc"),
-        np.linalg.norm(a[0, 0], 1, keepdims=True),
+        np.linalg.norm(a[0, 0], 1, axis=0, keepdims=True),
     ]
 
 

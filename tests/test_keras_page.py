@@ -44,3 +44,10 @@ def test_the_names_are_there() -> None:
         *vars(nn.optimizers),
     }
     assert wanted - known - {"Keras"} == set()
+
+
+def test_the_modules_of_keras_are_there() -> None:
+    script = "from symdl.nn.models import Model, Sequential, load_model\nfrom symdl.nn.layers import Dense\nfrom symdl.nn import to_categorical"
+    names: dict[str, Any] = {}
+    exec(script, names)
+    assert all(names[n] is getattr(nn, n) for n in nn.models.__all__)

@@ -1,6 +1,16 @@
 """Neural networks: layers, losses, optimizers and one training loop, all of them plain expressions and updates."""
 
-from symdl.nn import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from symdl.nn import (
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from symdl.nn.activations import ACTIVATIONS, activation
 from symdl.nn.callbacks import (
     BackupAndRestore,
@@ -217,6 +227,7 @@ __all__ = [
     "mean_squared_error",
     "metrics",
     "minimize",
+    "models",
     "optimizers",
     "poisson",
     "regularizers",

@@ -61,7 +61,7 @@ class LinearClassifier(ClassifierMixin, Estimator):
             self.classes_ = np.unique(y) if classes is None else np.unique(classes)
         if len(self.classes_) < 2:
             raise DataError(
-                f"{type(self).__name__}: at least 2 classes are needed; the data have one class, {self.classes_[0]!r}"
+                f"{type(self).__name__}: at least 2 classes are needed; the data have one class, {self.classes_.tolist()[0]!r}"
             )
         return x, labels_of(y, self.classes_)
 
