@@ -244,6 +244,63 @@ known:
   ret void
 }}
 
+; Twice floor(x 2^255 / y) of mantissas, y's first bit being set, and 1 more where there is a rest: by r = 2^511 / y, from float64's digits
+; on by Newton's iteration (LLVM's own division of 512 bits goes bit by bit), which ends a few units beside it.
+define internal i512 @quotient(i256 %x.m, i256 %y.m) noinline nounwind {{
+entry:
+  %x = zext i256 %x.m to i512
+  %y = zext i256 %y.m to i512
+  %high = lshr i256 %y.m, 192
+  %top = trunc i256 %high to i64
+  %divisor = uitofp i64 %top to double
+  %near = fdiv double 0x4730000000000000, %divisor ; 2^116
+  %digits = fptoui double %near to i64
+  %first = zext i64 %digits to i512
+  %start = shl i512 %first, 203
+  br label %newton
+newton:
+  %r = phi i512 [ %start, %entry ], [ %r1, %newton ]
+  %k = phi i64 [ 3, %entry ], [ %k1, %newton ]
+  %product = mul i512 %y, %r
+  %e = sub i512 {1 << 511}, %product
+  %e.high = ashr i512 %e, 256
+  %step.0 = mul i512 %r, %e.high
+  %step = ashr i512 %step.0, 255
+  %r1 = add i512 %r, %step
+  %k1 = sub i64 %k, 1
+  %done = icmp eq i64 %k1, 0
+  br i1 %done, label %guess, label %newton
+guess:
+  %q.0 = mul i512 %x, %r1
+  %guessed = lshr i512 %q.0, 256
+  %x.h = shl i512 %x, 255
+  %back = mul i512 %guessed, %y
+  %left = sub i512 %x.h, %back
+  br label %settle
+settle:
+  %q = phi i512 [ %guessed, %guess ], [ %q.less, %less ], [ %q.more, %more ]
+  %rest = phi i512 [ %left, %guess ], [ %rest.less, %less ], [ %rest.more, %more ]
+  %below = icmp slt i512 %rest, 0
+  br i1 %below, label %less, label %high.enough
+less:
+  %q.less = sub i512 %q, 1
+  %rest.less = add i512 %rest, %y
+  br label %settle
+high.enough:
+  %above = icmp sge i512 %rest, %y
+  br i1 %above, label %more, label %end
+more:
+  %q.more = add i512 %q, 1
+  %rest.more = sub i512 %rest, %y
+  br label %settle
+end:
+  %uneven = icmp ne i512 %rest, 0
+  %sticky = zext i1 %uneven to i512
+  %twice = shl i512 %q, 1
+  %out = or i512 %twice, %sticky
+  ret i512 %out
+}}
+
 define internal void @ball.true_div{HEAD}
 {_read("x")}
 {_read("y")}
@@ -267,15 +324,7 @@ known:
   %second = call i64 @scaled(i64 %y.b, i64 %times)
   %b = call i64 @both(i64 %first, i64 %second)
   %s = xor i64 %x.s, %y.s
-  %x.w = zext i256 %x.m to i512
-  %y.w = zext i256 %y.m to i512
-  %x.h = shl i512 %x.w, {BITS - 1}
-  %q = udiv i512 %x.h, %y.w
-  %back = mul i512 %q, %y.w
-  %uneven = icmp ne i512 %back, %x.h
-  %sticky = zext i1 %uneven to i512
-  %q.2 = shl i512 %q, 1
-  %w = or i512 %q.2, %sticky
+  %w = call i512 @quotient(i256 %x.m, i256 %y.m)
   %top = add i64 %quotient, {BITS - 1}
   call void @finish(ptr %out, i512 %w, i64 %top, i64 %b, i64 %s)
   ret void

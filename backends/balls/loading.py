@@ -27,15 +27,23 @@ def link(code: bytes, load: Callable[[], Any]) -> None:
     if NAME not in code:
         return
     with _lock:
-        if not _kept:
+        if "native" in _kept:
+            _native(load)  # perhaps better code by now
+        elif not _kept:
 
             def first(*given: int) -> None:
-                engine = load()
-                if _kept.get("engine") is not engine:  # the first, or better code
-                    address = engine.address(ENTRY)
-                    _kept["native"], _kept["engine"] = PROTOTYPE(address), engine
-                    llvm.add_symbol(ENTRY, address)
-                _kept["native"](*given)
+                (_kept.get("native") or _native(load))(*given)
 
             _kept["first"] = PROTOTYPE(first)
             llvm.add_symbol(ENTRY, ctypes.cast(_kept["first"], ctypes.c_void_p).value)
+
+
+def _native(load: Callable[[], Any]) -> Any:
+    """The library, which code loaded from here on calls by itself."""
+    engine = load()
+    if _kept.get("engine") is not engine:
+        address = engine.address(ENTRY)
+        _kept["before"] = [*_kept.get("before", ()), _kept.get("engine")]  # somebody may be inside
+        _kept["native"], _kept["engine"] = PROTOTYPE(address), engine
+        llvm.add_symbol(ENTRY, address)
+    return _kept["native"]

@@ -77,7 +77,7 @@ def narrowed(
         tiers = [(one, tier) for one in (in_single, loop) for tier in of_one] + [(loop, tier) for tier in last]
         for one, tier in tiers:
             fewer = None if one is None else running(one) if tier is FULL else fewer_digits(one, tier)
-            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed)
+            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed, tier is FULL)
             if found is not None and tier is FULL:
                 found.wide = sorted(found.values)
                 return found
@@ -104,8 +104,8 @@ def _in_digits(found: Narrowed, tier: Tier, fuses: bool) -> Narrowed:
     return found
 
 
-def _attempted(loop: For, fused: bool, lost: Value | None = None) -> Narrowed | None:
-    """lost: when the loop itself is wrong."""
+def _attempted(loop: For, fused: bool, lost: Value | None = None, sure: bool = False) -> Narrowed | None:
+    """lost: when the loop itself is wrong; sure: that holds where sizes that it looks at have left the range, too."""
     writer, out = Narrowing(fused), Narrowed()
     for place, statement in enumerate(loop.body):
         if isinstance(statement, Local):
@@ -132,9 +132,12 @@ def _attempted(loop: For, fused: bool, lost: Value | None = None) -> Narrowed | 
         if wide or id(found) in writer.touched:
             out.wide.append(place)
     if lost is not None:
+        troubles = [*writer.attempt.troubles]
         condition = writer.value(lost)
         if condition is None:
             return None
+        if sure:
+            writer.attempt.troubles = troubles
         writer.attempt.troubles.append(condition)
     *values, failed = once([*out.values.values(), writer.attempt.failed() or Const(0, "bool")])
     out.values = dict(zip(out.values, values, strict=True))
