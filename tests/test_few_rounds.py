@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import few_rounds
-from symdl.backends.llvm.few_rounds import COUNTS, rounds_of, written_out
+from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
 from symdl.compilation import Graph, lowered
 from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
 from symdl.runs import native
@@ -92,6 +93,35 @@ def test_each_number_is_loaded_and_converted_once(count: int) -> None:
     assert not any(isinstance(x, For) for x in items[1:])
     assert sum(isinstance(x, Load) for x in items) == count
     assert sum(isinstance(x, Apply) and x.primitive == "cast" for x in items) == count
+
+
+def test_a_third_of_a_sum_is_what_division_gives() -> None:
+    """3 is the only one of the counts whose reciprocal is no float: in exact arithmetic, rounded as machines do."""
+    total = Ref("a", "float64")
+    made = multiplied(
+        (Local("a", Const(0, "float64")), Local("b", Apply("true_div", (total, Const(3.0, "float64")), "float64")))
+    )
+    assert isinstance(made[1], Local)
+    assert isinstance(made[1].value, Apply)
+    (_, high, product) = made[1].value.args
+    assert isinstance(high, Const)
+    assert isinstance(product, Apply)
+    assert isinstance(product.args[1], Const)
+    rng = np.random.default_rng(7)
+    for exponent in range(-149, 130):
+        for x in [*rng.uniform(1, 2, 20), 1.0, 1.5, 2 - 2.0**-52, 1 + 2.0**-52]:
+            number = float(np.ldexp(x, exponent))
+            low = number * product.args[1].number
+            assert float(Fraction(number) * Fraction(high.number) + Fraction(low)) == number / 3
+
+
+def test_other_quotients_stay() -> None:
+    """Of numbers that may be as small as a float64, and by other counts."""
+    for value, count in ((Load(contiguous("x", "float64", (3,)), (0,)), 3), (Const(0, "float64"), 5)):
+        quotient = Apply("true_div", (Ref("a", "float64"), Const(float(count), "float64")), "float64")
+        (_, kept) = multiplied((Local("a", value), Local("b", quotient)))
+        assert isinstance(kept, Local)
+        assert kept.value is quotient
 
 
 def test_what_is_stored_meanwhile_is_loaded_again() -> None:

@@ -198,7 +198,11 @@ class AcrossWriter(RestWriter):
 
     def so_few(self, loop: For, known: For, count: int) -> None:
         """A loop in whose rounds are so many rounds of those inside, written out. known: the loop, which says so."""
-        plan, out, spread = across(known, self.target.vector_bytes), few_rounds.written_out(known), self.spread
+        plan, out, spread = (
+            across(known, self.target.vector_bytes),
+            few_rounds.written_out(known, self.fused),
+            self.spread,
+        )
         assert plan is not None
         self.kept.append(out)
         if loop is spread:
