@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -49,6 +49,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with config.change(cache_dir=str(tmp_path / "cache")):
         yield tmp_path / "cache"
     symdl.cache._warned.clear()
+
+
+@pytest.fixture
+def in_theanos_words() -> Iterator[None]:
+    """Theano's attributes on symdl's classes, and its float64; other tests meet symdl's own classes."""
+    import symdl.theano  # not before the environment is set
+    from symdl.theano.variables import put_on, take_off
+
+    put_on()
+    theano: Any = symdl.theano  # its names are made when it is loaded
+    theano.config.floatX = "float64"
+    yield
+    theano.config.floatX = "float64"
+    take_off()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""symdl.theano: programs in Theano's words, Theano's names, and the page "Coming from Theano", row by row."""
+"""symdl.theano: programs in Theano's words, and Theano's names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,14 @@ import symdl
 import symdl.tensor
 import symdl.theano as module_under_test
 from symdl.errors import GradientError
-from symdl.expr import Expr
-from symdl.theano.variables import put_on, take_off
+from symdl.theano.variables import take_off
 
 theano: Any = module_under_test  # its names are made when it is loaded
 TT: Any = theano.tensor
 ROOT = Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(0)
 take_off()  # other tests meet symdl's own classes
-
-
-@pytest.fixture(autouse=True)
-def floats() -> Iterator[None]:
-    """Every test begins with float64, and with Theano's attributes on symdl's classes."""
-    put_on()
-    theano.config.floatX = "float64"
-    yield
-    theano.config.floatX = "float64"
-    take_off()
+pytestmark = pytest.mark.usefixtures("in_theanos_words")
 
 
 def test_what_is_put_on_comes_off() -> None:
@@ -423,61 +412,6 @@ def test_printing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "value of x __str__ = 3.0" in capsys.readouterr().out
 
 
-class Scaled(theano.Op):  # type: ignore[misc]  # of a module whose names are made when it is loaded
-    """c x, as a program's own op."""
-
-    __props__ = ("c",)
-
-    def __init__(self, c: float) -> None:
-        self.c = c
-
-    def make_node(self, x: Any) -> Any:
-        x = TT.as_tensor_variable(x)
-        return theano.Apply(self, [x], [x.type()])
-
-    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
-        output_storage[0][0] = inputs[0] * self.c
-
-    def infer_shape(self, node: Any, shapes: Any) -> Any:
-        return shapes
-
-    def grad(self, inputs: Any, output_gradients: Any) -> list[Any]:
-        return [output_gradients[0] * self.c]
-
-
-def test_own_ops() -> None:
-    """A class with make_node and perform; a scalar op; a function as an op; what is checked of them."""
-    x = TT.matrix()
-    y = Scaled(3)(x)
-    assert Scaled(3) == Scaled(3)
-    assert Scaled(3) != Scaled(2)
-    assert str(Scaled(3)) == "Scaled{c=3}"
-    assert isinstance(y.owner.op, Scaled)
-    values = RNG.normal(size=(2, 3))
-    out, g = theano.function([x], [y, theano.grad((y**2).sum(), x)])(values)
-    assert np.allclose(out, 3 * values)
-    assert np.allclose(g, 18 * values)
-    theano.tests.unittest_tools.verify_grad(Scaled(2), [values])
-
-    class Cube(theano.scalar.UnaryScalarOp):  # type: ignore[misc]  # likewise
-        def impl(self, a: float) -> float:
-            return a**3
-
-        def grad(self, inputs: Any, gradients: Any) -> list[Any]:
-            return [gradients[0] * 3 * inputs[0] ** 2]
-
-    cube = TT.Elemwise(Cube(theano.scalar.upgrade_to_float, name="cube"))(x)
-    out, g = theano.function([x], [cube, theano.grad(cube.sum(), x)])(values)
-    assert np.allclose(out, values**3)
-    assert np.allclose(g, 3 * values**2)
-
-    @theano.compile.ops.as_op(itypes=[TT.dmatrix], otypes=[TT.dvector])  # type: ignore[untyped-decorator]  # likewise
-    def firsts(a: Any) -> Any:
-        return a[:, 0]
-
-    assert np.allclose(theano.function([x], firsts(x) * 2)(values), values[:, 0] * 2)
-
-
 def test_devices_of_old_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     """gpu0 and cuda are the GPU if there is one, else the CPU, as Theano had it."""
     from symdl.errors import CudaUnavailableError
@@ -532,78 +466,3 @@ def test_sizes_as_one_vector() -> None:
     v = T.lvector("v")
     z = T.zeros(T.stack([v[0], v[1]]))
     assert symdl.function([v], z)(np.array([2, 3])).shape == (2, 3)
-
-
-# ---- the page ----
-
-PAGE = (ROOT / "docs" / "theano.md").read_text(encoding="utf-8")
-ROWS = [tuple(c.strip() for c in line.split("|")[1:-1]) for line in PAGE.splitlines() if line.startswith("| `")]
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][1:40])
-def test_page(row: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Both columns of a row give the same numbers."""
-    T = symdl.tensor
-    x, y, v, k, n = T.dmatrix("x"), T.dmatrix("y"), T.dvector("v"), T.ivector("k"), T.lscalar("n")
-    images, filters = T.dtensor4("images"), T.dtensor4("filters")
-    W = symdl.shared(np.arange(6.0).reshape(2, 3))
-    names = {
-        "theano": theano,
-        "TT": TT,
-        "symdl": symdl,
-        "T": T,
-        "x": x,
-        "y": y,
-        "v": v,
-        "k": k,
-        "n": n,
-        "W": W,
-        "images": images,
-        "filters": filters,
-    }
-    values = [RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4)), RNG.normal(size=4), np.array([0, 2, 1], "int32"), 2,
-              RNG.normal(size=(2, 3, 5, 5)), RNG.normal(size=(4, 3, 3, 3))]  # fmt: skip
-    found = [eval(cell.strip("`"), names) for cell in row[:2]]
-    assert len(row) == 3
-    assert all(isinstance(e, Expr) for e in found)
-    old, new = symdl.function([x, y, v, k, n, images, filters], found, on_unused_input="ignore")(*values)
-    np.testing.assert_allclose(old, new, rtol=1e-12, atol=1e-12)
-
-
-def test_the_page_has_rows() -> None:
-    assert len(ROWS) > 30
-
-
-def test_an_op_without_sizes_makes_a_state() -> None:
-    """Its results come in the sizes of the states that they become; what comes in others is an error."""
-
-    class Turned(theano.Op):  # type: ignore[misc]  # of a module whose names are made when it is loaded
-        __props__ = ()
-        extra = 0
-
-        def make_node(self, state: Any, time: Any) -> Any:
-            state, time = theano.tensor.as_tensor_variable(state), theano.tensor.as_tensor_variable(time)
-            return theano.Apply(self, [state, time], [theano.tensor.dmatrix()])
-
-        def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
-            state, time = inputs
-            output_storage[0][0] = np.ones((len(state) + self.extra, state.shape[1])) * time + state[:1, ::-1]
-
-    start, n = theano.tensor.dmatrix("start"), theano.tensor.iscalar("n")
-    turned = Turned()
-
-    def step(state: Any, time: Any) -> Any:
-        return turned(state * 2, time + 1), time + 1
-
-    (states, times), _ = theano.scan(step, outputs_info=[start, 0.0], n_steps=n)
-    f = theano.function([start, n], [states, times])
-    x = np.arange(6.0).reshape(2, 3)
-    made, at = f(x, 3)
-    state = x
-    for k in range(3):
-        state = np.full((2, 3), k + 1.0) + 2 * state[:1, ::-1]
-        np.testing.assert_array_equal(made[k], state)
-    np.testing.assert_array_equal(at, [1, 2, 3])
-    turned.extra = 1
-    with pytest.raises(ValueError, match=r"an array of shape \(3, 3\), not \(2, 3\)"):
-        f(x, 3)

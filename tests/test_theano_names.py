@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,13 @@ from scipy import special
 
 import symdl.theano as module_under_test
 from symdl.errors import DtypeError, InputError
-from symdl.theano.variables import put_on, take_off
+from symdl.theano.variables import take_off
 
 theano: Any = module_under_test
 TT: Any = theano.tensor
 RNG = np.random.default_rng(0)
 take_off()
-
-
-@pytest.fixture(autouse=True)
-def floats() -> Iterator[None]:
-    put_on()
-    theano.config.floatX = "float64"
-    yield
-    take_off()
+pytestmark = pytest.mark.usefixtures("in_theanos_words")
 
 
 SPECIAL: dict[str, tuple[Any, list[Any], int]] = {  # SciPy's, operands, which operand has a gradient

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,14 @@ import pytest
 
 import symdl.theano as module_under_test
 from symdl.theano import mrg
-from symdl.theano.variables import put_on, take_off
+from symdl.theano.variables import take_off
 
 theano: Any = module_under_test
 TT: Any = theano.tensor
 RandomStreams: Any = TT.shared_randomstreams.RandomStreams
 MRG: Any = theano.sandbox.rng_mrg.MRG_RandomStreams
 take_off()
-
-
-@pytest.fixture(autouse=True)
-def floats() -> Iterator[None]:
-    put_on()
-    theano.config.floatX = "float64"
-    yield
-    theano.config.floatX = "float64"
-    take_off()
+pytestmark = pytest.mark.usefixtures("in_theanos_words")
 
 
 def generators(seed: int, count: int) -> list[np.random.RandomState]:
