@@ -57,4 +57,8 @@ DEVIATIONS = (
         "common denominators", "A sum of quotients that is one quotient may be NaN at infinity.",
         "T.grad(1 / (x + 1) - 1 / x, x)", {"x": INF}, NAN, 0.0,
     ),
+    Deviation(
+        "places of extremes", "A place of an extreme of what increases with u is that of u: where u has a NaN, the NaN's.",
+        "T.argmax(T.softmax(T.stack([t, x])))", {"x": NAN, "t": 0.0}, 1.0, 0.0,
+    ),
 )  # fmt: skip

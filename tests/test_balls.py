@@ -244,3 +244,15 @@ def test_ordinary_numbers_lose_no_more_than_two_limbs_hold() -> None:
     """What several sums lose a little of each is not what they may lose at most: a ball takes microseconds."""
     made = subprocess.run([sys.executable, "-c", ORDINARY], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
+
+
+def test_a_gpu_keeps_what_two_limbs_hold() -> None:
+    """It has no balls, and the report of errors says what that costs."""
+    x = variable("x", (None,), "float64")
+    y, at = T.sqrt(x + 1) - 2 * T.sqrt(x) + T.sqrt(x - 1), np.array([1e14, 2.0])
+    worst = {}
+    for device in ("cpu", "cuda-emulated"):
+        f = symdl.function([x], [y], device=device)
+        np.testing.assert_allclose(f(at)[0], [-0.25e-21, math.sqrt(3) - 2 * math.sqrt(2) + 1], rtol=1e-3)
+        worst[device] = f.stability_report(at).results[0].ulps
+    assert worst["cpu"] < 4 < worst["cuda-emulated"]
