@@ -140,6 +140,7 @@ def kind_of(value: Any) -> str:
         odd = [v for v in value[:1000] if not isinstance(v, bool | int | float)]
         return f"a {name} that holds {kind_of((odd or value)[0])}"
     article = "an" if name[:1].lower() in "aeiou" else "a"
-    if dtype is not None:
-        return f"{article} {name} of {dtype}" if getattr(value, "shape", ()) else f"the {dtype} {value}"
+    shape = getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{article} {name} of {dtype}" if shape else f"the {dtype} {value}"
     return f"{article} {name}"

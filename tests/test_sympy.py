@@ -159,6 +159,12 @@ def test_errors() -> None:
         (lambda: from_sympy(sympy.polygamma(3, x), [x]), SymbolicError, "polygamma of an order other than 0 and 1"),
         (lambda: from_sympy(x, [x, x]), InputError, "a symbol is given twice"),
         (lambda: from_sympy(x, [x], dtype="int64"), InputError, "dtype must be float32 or float64"),
+        (
+            lambda: from_sympy(x, [x])(T.dvector("v")),
+            InputError,
+            r"(?s)numbers and arrays.*v  float64.*graph\(...\) gives",
+        ),
+        (lambda: symdl.function([], from_sympy(x, [x])), InputError, "outputs holds a SympyFunction, which is no expression"),
         (lambda: from_sympy(x, [x])(1, 2), InputError, "takes 1 values .x., not 2"),
         (lambda: from_sympy(x, [x])("a"), InputError, "x is the text 'a', neither a number nor an array"),
         (lambda: from_sympy(x, [x]).grad(z), InputError, "z is not among x"),

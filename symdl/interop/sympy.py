@@ -353,6 +353,9 @@ class SympyFunction:
             raise InputError(
                 f"from_sympy: takes {len(self.symbols)} values ({', '.join(map(str, self.symbols))}), not {len(values)}"
             )
+        if any(isinstance(v, Expr) for v in values):
+            parts = [described(v) for v in values if isinstance(v, Expr)]
+            raise InputError("from_sympy: takes numbers and arrays", parts, "graph(...) gives the expression.")
         arrays = [np.asarray(v) for v in values]
         for s, a in zip(self.symbols, arrays, strict=True):
             if a.dtype.kind not in "biuf":
