@@ -33,6 +33,8 @@ PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of fl
 MODERATE_BITS32 = 40  # likewise a number that a formula has in float32, such as Boltzmann's constant
 EXPONENTIALS = frozenset(["exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "erfc", "sigmoid", "softplus"])
 EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
+ANGULAR = frozenset(["sin", "cos", "tan"])
+MANY_TURNS = 2.0**20  # of an angle this far a float64 does not hold what a float32 shows of its sine
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
 RANGING = frozenset(["sqrt", "sqr", "exp", "exp2", "expm1", "log1p", "mul", "true_div", "reciprocal", "pow", "prod"])
 RANGING |= {
@@ -183,7 +185,9 @@ class Analysis(Exactness):
         elif name in EXPONENTIALS:
             x, near = self.bounds[data[0]], NEAR_MEASURED if data[0] in self.measured else NEAR
             if not (x.low >= -near and x.high <= near):
-                self.ask(n, data[0], TWICE, f"{name} of a large argument")
+                far = name in ANGULAR and max(-x.low, x.high) > MANY_TURNS and data[0] not in self.measured
+                bits = BOTH if far else TWICE
+                self.ask(n, data[0], bits, f"{name} of a large argument")
         elif name in LOGARITHMS and n not in self.known.calm:
             for i in data:
                 self.ask(n, i, BOTH, f"{name} near its zero")
