@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from truths import FLOATS, errors
 
+import symdl
 import symdl.tensor as T
 from symdl.evaluate import evaluate
 from symdl.expr import Expr, variable
@@ -234,3 +235,13 @@ def test_longer_sums_are_left_alone() -> None:
     for leaf in leaves:
         total = total - leaf
     assert small(simplify(total)) is None
+
+
+def test_logarithms_times_what_is_0_with_them() -> None:
+    """They met as a (log(a + b) - log a) + b log(a + b), of which both parts are infinite where a + b is 0."""
+    p, q = T.dvector("p"), T.dvector("q")
+    mean = p * T.log(p / q) + (1 - p) * T.log((1 - p) / (1 - q))
+    entropy = (p + q) * T.log(p + q) - p * T.log(p)
+    kl, gap = symdl.function([p, q], [mean, entropy])(np.array([0.0, 1.0, 0.5]), np.array([0.5, 0.25, -0.5]))
+    np.testing.assert_allclose(kl[:2], [np.log(2), np.log(4)], rtol=1e-15)
+    np.testing.assert_allclose(gap, [0.5 * np.log(0.5), 1.25 * np.log(1.25), 0.5 * np.log(2)], rtol=1e-15)

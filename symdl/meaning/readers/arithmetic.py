@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from symdl.expr import Expr
 from symdl.irrationals import IRRATIONALS
-from symdl.meaning.cancellation import expand_atoms, known_difference, simplify
+from symdl.meaning.cancellation import known_difference, simplify
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.factoring import as_factor, flattened, power
 from symdl.meaning.logarithms import exponential
@@ -37,16 +37,19 @@ def total(reading: Reading, poly: Poly) -> Poly:
 
 
 def _logarithms_met(poly: Poly) -> Poly:
-    """(a + b) R log P - a R log Q as a R (log P - log Q) + b R log P, of which the difference is known."""
+    """(a + b) R log(a + b) - a R log Q, b >= 0, as a R (log(a + b) - log Q) + b R log(a + b), of which the difference is known.
+    Where b may be negative, a + b may be 0, and its logarithm times it."""
     logs = [(m, c) for m, c in poly.terms.items() if any(a.op == "log" and p == 1 for a, p in m.factors.items())]
     if len(logs) != 2:
         return poly
     for (m, c), (n, d) in (logs, logs[::-1]):
-        if not any(a.op == "sum_of" and p == 1 for a, p in m.factors.items()):
+        whole = next((a.args[0].atom for a, p in m.factors.items() if a.op == "log" and p == 1), None)
+        if whole is None or whole.op != "sum_of" or m.factors.get(whole) != 1 or c * d > 0:
             continue
-        apart = expand_atoms(m, deep=False)
-        if apart is not None and any(delta_of(t, c * k, n, d) is not None for t, k in apart.terms.items()):
-            return poly - poly.forms.term(m, c) + apart.scale(c)
+        known = [t for t, k in whole.args[0].terms.items() if delta_of(m.without(whole) * t, c * k, n, d) is not None]
+        others = [k for t, k in whole.args[0].terms.items() if t not in known and t.nonneg]
+        if len(known) == 1 and len(others) == len(whole.args[0].terms) - 1 and min(others) > 0:
+            return poly - poly.forms.term(m, c) + whole.args[0].times(m.without(whole), c)
     return poly
 
 

@@ -24,7 +24,7 @@ case("far.log_tangent_over", lambda m, x: m.log(m.tan(x) / x), x=NOTHING)
 case("far.cube_roots", lambda m, x: m.sign(x + 1) * abs(x + 1) ** (1 / 3) - m.sign(x) * abs(x) ** (1 / 3), x=both(FAR))
 # Hamming, example 3.8, and sums like it
 case("far.log_of_next", lambda m, n: (n + 1) * m.log(n + 1) - n * m.log(n) - 1, n=FAR)
-case("far.log_of_sum", lambda m, a, b: (a + b) * m.log(a + b) - a * m.log(a), a=FAR, b=cyc(16, 1, 0.5, 3))
+case("far.log_of_sum", lambda m, a, b: (a + b * b) * m.log(a + b * b) - a * m.log(a), a=FAR, b=cyc(16, 1, 0.5, 3))
 # angles of many turns
 case("far.sine_of_cube", lambda m, x: m.sin(x**3), x=geo(1e3, 1e12))
 case("far.tangent_of_exponential", lambda m, x: m.tan(m.exp(x)), x=[5, 30, 45, 60, 75])
