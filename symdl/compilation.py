@@ -39,7 +39,7 @@ from symdl.rules.masks import masks_of_results
 from symdl.rules.products import matrix_products
 from symdl.rules.simplify import SIMPLIFY, simplified
 from symdl.schedule import scheduled
-from symdl.types import Results, TensorType
+from symdl.types import Results, TensorType, forget
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,7 @@ def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     if graph.precision == "right":
         doubles = (k for k, n in enumerate(form.nodes) if n.inputs and _is_double(n.type))
         program = replace(program, ranged=True, doubles=frozenset(doubles))
+    forget()
     stages.done("fuse and order", lambda: f"{len(program.steps)} steps, {len(program.offsets)} temporary values")
     return Lowered(graph, form.nodes, form.sizes, roots, form.source, program, constants, tuple(memory.routines))
 

@@ -291,7 +291,9 @@ def come_from(expr: Expr, lines: Iterable[Any]) -> None:
 
 def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     """The one Expr with these parts."""
-    key = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
+    key: tuple[Any, ...] = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
+    if op.kind == "counted":  # the key is no extent, whose symbol holds the node
+        key = (op, inputs, str(params["count"]), *(s.order for s in _counts_of(params)))
     expr = _interned.get(key)  # without the lock: who misses asks again with it
     if expr is None:
         kinds = [i.type for i in inputs]

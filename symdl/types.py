@@ -94,11 +94,17 @@ class Compound:
     def order(self) -> tuple[Any, ...]:
         return (1, self.function, _order(self.left), _order(self.right))  # not str: symbols may share a name
 
+    @cached_property
+    def identity(self) -> tuple[Any, ...]:
+        """Equal for equal ones as long as one of them is there, of which it keeps nothing."""
+        return self.function, *((n,) if isinstance(n, int) else id(n) for n in (self.left, self.right))
+
 
 Atom = Symbol | Compound
 # Sorted ((atom, atom, ...), coefficient); () is the monomial of the constant.
 Terms = tuple[tuple[tuple[Atom, ...], int], ...]
-_dims: WeakValueDictionary[Terms, Dim] = WeakValueDictionary()
+# By what their terms are, not by the terms: a symbol of a size that data decide holds its node, whose type holds the extent.
+_dims: WeakValueDictionary[tuple[Any, ...], Dim] = WeakValueDictionary()
 
 
 class Dim:
@@ -174,12 +180,13 @@ def polynomial(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Extent:
 
 def _interned(found: Terms) -> Dim:
     """The one extent of these terms, which are sorted."""
+    key = tuple([(tuple([id(a) if type(a) is Symbol else a.identity for a in atoms_]), k) for atoms_, k in found])
     with _lock:
-        dim = _dims.get(found)
+        dim = _dims.get(key)
         if dim is None:
             dim = object.__new__(Dim)
             dim.terms = found
-            _dims[found] = dim
+            _dims[key] = dim
     return dim
 
 
@@ -322,6 +329,12 @@ def slope(extent: Extent, index: Symbol) -> Extent | None:
             if atom == index or (isinstance(atom, Compound) and index in symbols(atom.left) | symbols(atom.right)):
                 return None
     return polynomial(found)
+
+
+def forget() -> None:
+    """Forgets the sums, products and slopes put together so far: their symbols may hold nodes (of sizes that data decide)."""
+    for made in (_sum, _product, slope):
+        made.cache_clear()
 
 
 def size_at(extent: Extent, sizes: Mapping[Symbol, int]) -> int:

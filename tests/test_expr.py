@@ -7,6 +7,7 @@ import gc
 import operator
 import pickle
 import threading
+import weakref
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -71,6 +72,18 @@ def test_nodes_that_nobody_holds_are_freed() -> None:
     del node
     gc.collect()
     assert not any(id(n) == key for n in gc.get_objects() if isinstance(n, Expr) and n.op is OPS["mul"])
+
+
+def test_nodes_of_sizes_that_data_decide_are_freed() -> None:
+    """Their symbol holds them, their type the symbol."""
+    x = T.dvector("x")
+    (places,) = T.nonzero(x > 12345.678)
+    chosen = symdl.function([x], x[places][: places.shape[0] // 2].sum())
+    assert chosen([12346.0, 1.0, 12347.0]) == 12346.0
+    node = weakref.ref(places.inputs[0])
+    del places, chosen
+    gc.collect()
+    assert node() is None
 
 
 def test_expressions_never_change() -> None:

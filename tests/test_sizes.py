@@ -35,6 +35,7 @@ REFUSED = {
 }
 # Cases with no empty form, in NumPy neither.
 NEVER_EMPTY = {
+    "average": "weights of nothing",
     "bilinear_upsampling": "nothing between no places",
     "compress": "its conditions are a row and a column",
     "grids": "no operand of the ops",
@@ -69,7 +70,7 @@ def by_numpy(case: Case, arrays: list[Any]) -> list[Any] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing, divisions of 0
             found = case.numpy(*arrays)
-    except (ValueError, IndexError, TypeError, np.linalg.LinAlgError):
+    except (ValueError, IndexError, TypeError, ZeroDivisionError, np.linalg.LinAlgError):
         return None
     return list(found) if isinstance(found, list | tuple) else [found]
 

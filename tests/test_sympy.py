@@ -164,7 +164,11 @@ def test_errors() -> None:
             InputError,
             r"(?s)numbers and arrays.*v  float64.*graph\(...\) gives",
         ),
-        (lambda: symdl.function([], from_sympy(x, [x])), InputError, "outputs holds a SympyFunction, which is no expression"),
+        (
+            lambda: symdl.function([], from_sympy(x, [x])),
+            InputError,
+            "outputs holds a SympyFunction, which is no expression",
+        ),
         (lambda: from_sympy(x, [x])(1, 2), InputError, "takes 1 values .x., not 2"),
         (lambda: from_sympy(x, [x])("a"), InputError, "x is the text 'a', neither a number nor an array"),
         (lambda: from_sympy(x, [x]).grad(z), InputError, "z is not among x"),
