@@ -88,7 +88,10 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for dtype in options.dtypes:
         for table in (families, own_cases):
-            for name, make, data in table(dtype, options.elements, options.only):
+            chosen = table(dtype, options.elements, options.only)
+            for n, (name, make, data) in enumerate(chosen, 1):
+                if n % 50 == 0:
+                    print(f"{dtype}: {n} of {len(chosen)} {table.__name__.replace('_', ' ')}", file=sys.stderr)
                 try:
                     ways = make()
                 except SymdlError:
