@@ -180,7 +180,7 @@ def polynomial(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Extent:
 
 def _interned(found: Terms) -> Dim:
     """The one extent of these terms, which are sorted."""
-    key = tuple([(tuple([id(a) if type(a) is Symbol else a.identity for a in atoms_]), k) for atoms_, k in found])
+    key = tuple([(tuple([a.identity if isinstance(a, Compound) else id(a) for a in atoms_]), k) for atoms_, k in found])
     with _lock:
         dim = _dims.get(key)
         if dim is None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import few_rounds
@@ -136,3 +137,12 @@ def test_long_and_costly_ones_stay_loops() -> None:
     made = loop(3)
     costly = Assign("a", Apply("exp", (Ref("a", "float64"),), "float64"))
     assert rounds_of(For(made.index, made.extent, (*made.body, costly), "parallel")) is None
+
+
+def test_a_square_is_no_reduction_of_few() -> None:
+    """Its own rounds are as few: a loop of two is not taken across lanes."""
+    a, v = T.matrix("a"), T.vector("v")
+    moved = symdl.function([a, v], T.dot(a, v) + v)
+    for count in (1, *COUNTS, 9):
+        square = np.arange(count**2, dtype=float).reshape(count, count)
+        np.testing.assert_array_equal(moved(square, square[0]), square @ square[0] + square[0])

@@ -24,7 +24,11 @@ Formula = Callable[..., Any]
 DTYPES = ("float64", "float32")
 LIMIT = 4
 MASKED = "the derivative under the mask of one round, a gradient that the loop carries in its terms, cancels without its digits"
+NO_BALLS = "two limbs have too few digits, and single numbers of a loop's rounds are not computed in balls"
 HERE = {
+    "mechanics.proper_time folded float32": MASKED,
+    "mechanics.depolarisation looped float64": NO_BALLS,
+    "far.sine_of_cube loop_in_loop float64": NO_BALLS,
     "programs.newton_root folded float32": MASKED,
     "salsa.newton_raphson folded float64": MASKED,
     "maps.destination folded float64": MASKED,

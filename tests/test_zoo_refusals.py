@@ -36,7 +36,7 @@ CASES: dict[str, tuple[Callable[[], object], type[SymdlError], str]] = {
     "a number for a truth": (lambda: DBN(frozen=2), ConfigError, "DBNConfig: frozen is 2, neither True nor False"),
     "a seed below 0": (lambda: mlp(seed=-1), ConfigError, "MLPConfig: seed -1 is below 0"),
     "a rate that is no number": (
-        lambda: mlp(learning_rate=float("nan")), ConfigError, "adam: learning_rate nan is no number of at least 0"),
+        lambda: mlp(learning_rate=float("nan")), ConfigError, "adam: learning_rate is NaN"),
     "no samples": (
         lambda: RBM(sizes=(6, 2)).sample(-1), ConfigError, "sample: -1 samples; there must be at least 1"),
     "no samples of a belief network": (

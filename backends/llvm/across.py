@@ -181,11 +181,14 @@ class AcrossWriter(RestWriter):
         """A loop in whose rounds are as many rounds as a size says of those inside, written out for a few numbers."""
         join = self.fresh("join")
         for count in few_rounds.COUNTS:
+            known = few_rounds.with_rounds(loop, size, count)
+            if across(known, self.target.vector_bytes) is None:
+                continue  # of a square, which has so few rounds itself
             few, other = self.fresh("few"), self.fresh("other")
             self.branch(self.emit(f"icmp eq {self.word} {self.register(size)}, {count}", "bool").text, few, other)
             self.label(few)
             self.open_scope()
-            self.so_few(loop, few_rounds.with_rounds(loop, size, count), count)
+            self.so_few(loop, known, count)
             self.close_scope()
             self.jump(join)
             self.label(other)

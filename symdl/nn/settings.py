@@ -18,5 +18,7 @@ def checked(owner: str, given: Mapping[str, Any], annotations: Mapping[str, Any]
         if kind not in KINDS or (value is None and "None" in other) or set(other) - {"None"}:
             continue
         wanted, words = KINDS[kind]
-        if isinstance(value, bool) or not isinstance(value, wanted) or value != value:
+        if isinstance(value, float) and value != value:
+            raise ConfigError(f"{owner}: {name} is NaN")
+        if isinstance(value, bool) or not isinstance(value, wanted):
             raise ConfigError(f"{owner}: {name} is {kind_of(value)}, not {words}")
