@@ -171,7 +171,7 @@ class AcrossWriter(RestWriter):
         assert isinstance(statement, For)
         rounds = few_rounds.rounds_of(statement)
         if isinstance(rounds, int):
-            self.so_few(statement, statement, rounds)
+            self.so_few(statement, statement, plan, rounds)
         elif rounds is None:
             self.of_any_length(statement, plan)
         else:
@@ -182,13 +182,14 @@ class AcrossWriter(RestWriter):
         join = self.fresh("join")
         for count in few_rounds.COUNTS:
             known = few_rounds.with_rounds(loop, size, count)
-            if across(known, self.target.vector_bytes) is None:
+            taken = across(known, self.target.vector_bytes)
+            if taken is None:
                 continue  # of a square, which has so few rounds itself
             few, other = self.fresh("few"), self.fresh("other")
             self.branch(self.emit(f"icmp eq {self.word} {self.register(size)}, {count}", "bool").text, few, other)
             self.label(few)
             self.open_scope()
-            self.so_few(loop, known, count)
+            self.so_few(loop, known, taken, count)
             self.close_scope()
             self.jump(join)
             self.label(other)
@@ -199,14 +200,9 @@ class AcrossWriter(RestWriter):
         self.label(join)
         self.forget(changed_in(loop.body))
 
-    def so_few(self, loop: For, known: For, count: int) -> None:
-        """A loop in whose rounds are so many rounds of those inside, written out. known: the loop, which says so."""
-        plan, out, spread = (
-            across(known, self.target.vector_bytes),
-            few_rounds.written_out(known, self.fused),
-            self.spread,
-        )
-        assert plan is not None
+    def so_few(self, loop: For, known: For, plan: Across, count: int) -> None:
+        """A loop in whose rounds are so many rounds of those inside, written out. known: the loop, which says so; plan: its own."""
+        out, spread = few_rounds.written_out(known, self.fused), self.spread
         self.kept.append(out)
         if loop is spread:
             self.spread = out
