@@ -17,7 +17,7 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
-from symdl.collector import collector_paused
+from symdl.collector import collector_paused, grown_up
 from symdl.compilation import Graph, Lowered, lowered
 from symdl.expr import VARIABLE, topological
 from symdl.loops import Store, walk
@@ -195,3 +195,17 @@ def test_importing_leaves_no_search_of_all_objects_to_the_first_function() -> No
     during, of_all = map(int, said.stdout.split())
     assert during <= 20  # some hundred and more for that many objects, if it is not paused
     assert of_all == 0
+
+
+def test_what_somebody_keeps_apart_from_the_collector_stays_apart() -> None:
+    gc.freeze()  # as servers do before they fork
+    try:
+        kept = gc.get_freeze_count()
+        grown_up()
+        assert gc.get_freeze_count() == kept > 0
+    finally:
+        gc.unfreeze()
+    young: list[list[int]] = [[] for _ in range(10)]
+    assert any(found is young for found in gc.get_objects(generation=0))
+    grown_up()
+    assert not any(found is young for found in gc.get_objects(generation=0))

@@ -15,12 +15,10 @@ SETTLED = -150  # binary exponent of the last of Newton's steps, at most
 TERMS = 300  # of the series, up to 8
 
 
-_SERIES = [Fraction(2**k, math.prod(range(1, 2 * k + 2, 2))) for k in range(TERMS)]
-
-
 def series(f: Formula, x: str) -> str:
     """e^(x^2) erf(x) = 2/sqrt(pi) sum of 2^k x^(2k+1)/(2k+1)!!"""
-    total = f.mul(x, f.polynomial(f.mul(x, x), _SERIES, positive=True))
+    terms = [Fraction(2**k, math.prod(range(1, 2 * k + 2, 2))) for k in range(TERMS)]
+    total = f.mul(x, f.polynomial(f.mul(x, x), terms, positive=True))
     return f.mul(total, f.constant(rounded(2 / ROOT_OF_PI), False))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 
 from symdl.backends.balls.formula import PI, Formula, Written
 
@@ -16,17 +17,13 @@ LARGE = 6  # binary exponent of arguments from which on nothing is shifted
 TERMS = 60
 
 
-def _bernoulli(count: int) -> list[Fraction]:
+@cache  # not worked out before somebody needs the library
+def _bernoulli() -> list[Fraction]:
     """B_2, B_4, ..."""
     found = [Fraction(1)]
-    for n in range(1, 2 * count + 1):
+    for n in range(1, 2 * TERMS + 1):
         found.append(-sum((math.comb(n + 1, k) * found[k] for k in range(n)), Fraction(0)) / (n + 1))
     return found[2::2]
-
-
-BERNOULLI = _bernoulli(TERMS)
-_LOGARITHM = [b / (2 * k * (2 * k - 1)) for k, b in enumerate(BERNOULLI, 1)]
-_SLOPE = [b / (2 * k) for k, b in enumerate(BERNOULLI, 1)]
 
 
 def _below_zero(f: Formula, x: str) -> str:
@@ -43,7 +40,8 @@ def _small(f: Formula, x: str) -> str:
 def _stirling(f: Formula, z: str) -> str:
     """(z - 1/2) log z - z + log(2 pi)/2 + sum of B_2k/(2k (2k - 1) z^(2k - 1))"""
     near = f.div(f.constant(1), z)
-    series = f.mul(near, f.polynomial(f.mul(near, near), _LOGARITHM))
+    terms = [b / (2 * k * (2 * k - 1)) for k, b in enumerate(_bernoulli(), 1)]
+    series = f.mul(near, f.polynomial(f.mul(near, near), terms))
     half = f.constant(Fraction(1, 2))
     root = f.scale(f.op("log", f.constant(2 * PI, False)), -1)
     return f.add(f.sub(f.mul(f.sub(z, half), f.op("log", z)), z), f.add(root, series))
@@ -53,24 +51,22 @@ def _slope(f: Formula, z: str) -> str:
     """log z - 1/(2z) - sum of B_2k/(2k z^2k)"""
     near = f.div(f.constant(1), z)
     square = f.mul(near, near)
-    series = f.mul(square, f.polynomial(square, _SLOPE))
+    series = f.mul(square, f.polynomial(square, [b / (2 * k) for k, b in enumerate(_bernoulli(), 1)]))
     return f.sub(f.sub(f.op("log", z), f.scale(near, -1)), series)
 
 
-def _rising(n: int) -> list[Fraction]:
-    """The coefficients of x (x + 1) ... (x + n - 1), from that of x on: all positive."""
+@cache
+def _rising() -> list[Fraction]:
+    """The coefficients of x (x + 1) ... (x + SHIFT - 1), from that of x on: all positive."""
     found = [Fraction(1)]
-    for k in range(1, n):
+    for k in range(1, SHIFT):
         found = [k * low + high for low, high in zip([*found, Fraction(0)], [Fraction(0), *found], strict=True)]
     return found
 
 
-_RISING = _rising(SHIFT)
-
-
 def _product(f: Formula, x: str) -> str:
     """x (x + 1) ... (x + SHIFT - 1)"""
-    return f.mul(x, f.polynomial(x, _RISING, positive=True))
+    return f.mul(x, f.polynomial(x, _rising(), positive=True))
 
 
 def above_gammaln(f: Formula, x: str, _: str) -> str:
@@ -86,7 +82,7 @@ def above_digamma(f: Formula, x: str, _: str) -> str:
     """Of a positive x: at x + n, less 1/x + 1/(x + 1) + ... + 1/(x + n - 1)"""
 
     def shifted() -> str:
-        slope = f.polynomial(x, [k * c for k, c in enumerate(_RISING, 1)], positive=True)
+        slope = f.polynomial(x, [k * c for k, c in enumerate(_rising(), 1)], positive=True)
         return f.sub(_slope(f, f.add(x, f.constant(SHIFT))), f.div(slope, _product(f, x)))
 
     return f.either(_small(f, x), shifted, lambda: _slope(f, x))
