@@ -44,6 +44,10 @@ KNOWN: dict[str, str] = {
     "spelt.mills float32": "184 ulp: the derivative of erfcx cancels twice beside a root of 2 as a float32 has it",
     "spelt.mills_gap float32": "likewise",
     "dist.fisher_log_norm float64": "log(x / sinh x) at 1e-9, below what two limbs hold of it",
+    "classes.generalised_logistic float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40",
+    "along.one_less_softmax float64": "4.2 ulp: the derivative at e^-8 of a row",
+    "along.log_of_sigmoids float64": "the derivative of a product of a row that is below the range",
+    "along.log_of_sigmoids float32": "likewise",
 }
 
 

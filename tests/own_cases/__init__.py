@@ -8,6 +8,8 @@ from own_cases import fpbench, fpbench_steps, growth, herbie, learning, physics,
 from own_cases.batch7 import branches, identities, increments, losses, programs, sciences, tables, tails
 from own_cases.batch8 import families, spellings, wanting
 from own_cases.batch9 import analysis, applied, far
+from own_cases.batch10 import families as families_again
+from own_cases.batch10 import sciences as sciences_again
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -20,6 +22,7 @@ __all__ = [
     "applied",
     "branches",
     "families",
+    "families_again",
     "far",
     "fpbench",
     "fpbench_steps",
@@ -32,6 +35,7 @@ __all__ = [
     "physics",
     "programs",
     "sciences",
+    "sciences_again",
     "spellings",
     "statistics",
     "tables",
