@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Routine
-from symdl.program import Program
+from symdl.ir.program import Program
 from symdl.types import Symbol
 
 

@@ -34,7 +34,7 @@ from symdl.backends.streamed import Streamed
 from symdl.config import config
 from symdl.errors import ProgramError
 from symdl.events import Stages
-from symdl.program import Call, Program
+from symdl.ir.program import Call, Program
 from symdl.types import Symbol, size_at
 
 Array = np.ndarray[Any, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sysconfig
 
 from symdl.backends.llvm.entries import ARENA_ALIGNMENT
-from symdl.program import INTERRUPTED
+from symdl.ir.program import INTERRUPTED
 
 HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -10,7 +10,7 @@ A call checks the arguments, binds the sizes (`enter`), makes the outputs, runs,
 not an exact NumPy array in C order of the right dtype, or a number where there are no axes, whatever fails, and shared
 values that are in use go the slow way, which repeats the call from its start: nothing has been changed by then. A run
 of little work keeps the interpreter's lock: no Python code, and no other thread, comes between its first check and its
-end, so that looking whether the shared values are free is enough. A long run takes its turn (`symdl.turns`) by one of
+end, so that looking whether the shared values are free is enough. A long run takes its turn (`symdl.runtime.turns`) by one of
 the Turns that were made with the function, and lets go of the lock.
 
 The text holds no address of Python or NumPy: functions are named, objects stand in the tables. Three lines of it are

@@ -16,7 +16,7 @@ import numpy as np
 from symdl import form_arithmetic
 from symdl.backends.primitives import PRIMITIVES
 from symdl.errors import InternalError
-from symdl.loops import Apply, Checked, Const, Guard, Index, Load, Position, Ref, Value, View, is_value, parts
+from symdl.ir.loops import Apply, Checked, Const, Guard, Index, Load, Position, Ref, Value, View, is_value, parts
 from symdl.number_forms import WIDE, array_dtype, limbs_of
 from symdl.types import Extent
 

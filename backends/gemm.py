@@ -19,7 +19,7 @@ from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
 from symdl.backends.pool import THREADS
 from symdl.backends.rooms import add_rooms
-from symdl.loops import Load, Stmt, Store, View
+from symdl.ir.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 
 BLOCK_WORK = 1 << 19  # multiplications that are worth a block of their own, some 10 us

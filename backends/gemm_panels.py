@@ -13,7 +13,7 @@ from symdl.backends.gemm_tiles import LINE, Tile
 from symdl.backends.gemm_words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.loops import Load, Stmt, Store, View
+from symdl.ir.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 
 AHEAD = 8  # rows further, what is packed next is asked for: rows far apart are not foreseen by the processor

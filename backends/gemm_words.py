@@ -13,7 +13,7 @@ from symdl.backends.gemm_tiles import Tile
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Writer
 from symdl.backends.rooms import ALIGNMENT as ROOM_ALIGNMENT
-from symdl.loops import Stmt
+from symdl.ir.loops import Stmt
 
 
 class Words(Writer):

@@ -8,7 +8,7 @@ from typing import Any
 
 from symdl.backends.routines import Signature, signatures
 from symdl.errors import ProgramError
-from symdl.program import Binding, Buffer, Failure, Kind, Program
+from symdl.ir.program import Binding, Buffer, Failure, Kind, Program
 from symdl.types import Atom, Extent, Symbol, floor_divide, largest, polynomial, smallest, terms_of
 
 COMPOUNDS = {"floordiv": floor_divide, "max": largest, "min": smallest}

@@ -18,9 +18,9 @@ from symdl.backends.lanes import Nest, NotIndependent, run_nest
 from symdl.backends.routines import Routine, run
 from symdl.convolution import PRODUCTS
 from symdl.errors import InternalError
-from symdl.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
+from symdl.ir.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
+from symdl.ir.program import Buffer, Call, If, Kernel, Loop, Program, Step
 from symdl.number_forms import array_dtype, item_bytes
-from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step
 from symdl.types import Extent, Symbol, size_at
 
 POISON = 0x9B  # each byte of fresh memory of integers; floats start as NaN, bools as True

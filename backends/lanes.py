@@ -14,7 +14,7 @@ import numpy as np
 
 from symdl.backends.evaluator import MISSING, Evaluator, Failure, Memory, typed
 from symdl.errors import InternalError
-from symdl.loops import Assign, Barrier, For, Guard, Load, Local, Stmt, Store, Value, View, walk
+from symdl.ir.loops import Assign, Barrier, For, Guard, Load, Local, Stmt, Store, Value, View, walk
 from symdl.number_forms import array_dtype
 from symdl.types import Extent, Symbol, size_at, symbols, terms_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ProgramError
-from symdl.program import Call, Program, Step, inner
+from symdl.ir.program import Call, Program, Step, inner
 
 Array = np.ndarray[Any, Any]
 Routine = Callable[..., Any]  # of its operands as arrays that are only read, to one array or a tuple of them

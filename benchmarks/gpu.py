@@ -26,8 +26,8 @@ import symdl.tensor as T
 from benchmarks.gpu_peers import jax_seconds, jax_step, jax_with_gpu, torch_seconds, torch_step, torch_with_gpu
 from benchmarks.machine import store
 from benchmarks.training_steps import SMALL_STEPS, STEPS
-from symdl.devices import gpu_backend
 from symdl.errors import CudaUnavailableError
+from symdl.runtime.devices import gpu_backend
 
 Row = dict[str, Any]
 ROUNDS = 5

@@ -30,7 +30,7 @@ from symdl.backends.nvptx.assemble import assemble, assembler
 from symdl.backends.nvptx.launches import GpuProgram
 from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.nvptx.tensor_cores import NEEDS
-from symdl.compilation import lowered
+from symdl.pipeline.compilation import lowered
 
 CAPABILITIES = ((7, 5), (8, 0), (9, 0))
 Row = dict[str, Any]

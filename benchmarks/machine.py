@@ -14,8 +14,8 @@ import numpy as np
 
 import symdl
 from symdl.backends.limits import measured
-from symdl.profile import size_text
-from symdl.runs import native
+from symdl.profiling.profile import size_text
+from symdl.runtime.runs import native
 
 RECORDS = Path(__file__).parent / "records"
 

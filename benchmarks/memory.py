@@ -15,7 +15,7 @@ import numpy as np
 
 import symdl
 import symdl.tensor as T
-from symdl.arena import arena_bytes, live_bytes
+from symdl.ir.arena import arena_bytes, live_bytes
 from symdl.number_forms import item_bytes
 from symdl.types import product, size_at
 

@@ -20,7 +20,7 @@ import symdl
 from benchmarks.machine import store
 from benchmarks.precision_cost import PRECISIONS, timed
 from symdl.errors import SymdlError
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # where tests import each other from
 

@@ -23,14 +23,14 @@ import symdl
 import symdl.tensor as T
 from benchmarks.machine import store
 from benchmarks.training_steps import STEPS, Step, perceptron
-from symdl.collector import collector_paused
-from symdl.dims import canonical_sizes, with_sizes
-from symdl.expr import Expr, topological
+from symdl.graph.expr import Expr, topological
 from symdl.meaning import stabilized
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis
 from symdl.ops.declare import is_float
-from symdl.rewrite import Origins
+from symdl.passes.dims import canonical_sizes, with_sizes
+from symdl.passes.rewrite import Origins
+from symdl.pipeline.collector import collector_paused
 
 Rows = list[dict[str, Any]]
 PRECISIONS = ("plain", "right")

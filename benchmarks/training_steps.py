@@ -12,7 +12,7 @@ import numpy as np
 import symdl
 import symdl.tensor as T
 from symdl import nn
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 DTYPE = "float32"
 

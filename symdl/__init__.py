@@ -9,28 +9,28 @@ if importlib.util.find_spec("symdl.backends") is None:
         "`git config core.symlinks true`, then `git checkout -- symdl/backends` brings it back."
     )
 
-from symdl.collector import collector_paused, grown_up
+from symdl.pipeline.collector import collector_paused, grown_up
 
 with collector_paused():  # a hundred searches among modules that stay
     from symdl.config import config
     from symdl.control import foldl, foldr, ifelse, map, reduce, scan, scan_checkpoints, until
-    from symdl.expr import Expr
+    from symdl.derivatives.gradient import grad
+    from symdl.diagnosis.nan_guard import NanGuard, NanGuardMode
+    from symdl.diagnosis.stability import stability_report
+    from symdl.diagnosis.stability_tables import StabilityReport
+    from symdl.display.pictures import dot, picture, pydotprint
+    from symdl.display.printing import debugprint, pp, pprint
     from symdl.extending import OpFromGraph, as_op, elementwise
     from symdl.functions import Function, function
-    from symdl.gradient import grad
     from symdl.gradient_check import verify_grad
-    from symdl.inputs import In, Out
+    from symdl.graph.expr import Expr
     from symdl.interop.sympy import from_sympy, to_sympy
-    from symdl.nan_guard import NanGuard, NanGuardMode
     from symdl.ops.facts import assume
     from symdl.ops.own import custom_gradient
-    from symdl.pictures import dot, picture, pydotprint
-    from symdl.printing import debugprint, pp, pprint
+    from symdl.passes.replacing import clone, graph_replace
     from symdl.random import RandomStream
-    from symdl.replacing import clone, graph_replace
-    from symdl.stability import stability_report
-    from symdl.stability_tables import StabilityReport
-    from symdl.storage import SharedVariable, shared
+    from symdl.runtime.inputs import In, Out
+    from symdl.runtime.storage import SharedVariable, shared
 grown_up()
 
 __version__ = "0.1.0"

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from symdl import loop_gradients  # noqa: F401  # the gradients of these ops
-from symdl.bodies import branch_of
+from symdl.derivatives import loop_gradients  # noqa: F401  # the gradients of these ops
 from symdl.errors import DtypeError, InputError, ShapeError, kind_of
-from symdl.expr import Expr, as_expr, described, make, results, topological
+from symdl.graph.bodies import branch_of
+from symdl.graph.expr import Expr, as_expr, described, make, results, topological
 from symdl.ops.declare import cast_to, common_dtype, stacked
 from symdl.ops.elementwise import ne
 from symdl.ops.scan import IF, rows_of

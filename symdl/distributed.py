@@ -26,8 +26,8 @@ import numpy as np
 import symdl.tensor as T
 from symdl import extras
 from symdl.errors import ConfigError, SymdlError
-from symdl.expr import Expr, topological
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr, topological
 from symdl.nn.checkpoints import Checkpoint
 from symdl.nn.optimizers import Updates
 from symdl.nn.plans import Array, Plan
@@ -35,8 +35,8 @@ from symdl.nn.training import Trainer
 from symdl.nn.weights import assign, values
 from symdl.ops.extents import expr_of
 from symdl.ops.random import PLACE
-from symdl.replacing import graph_replace
-from symdl.storage import SharedVariable
+from symdl.passes.replacing import graph_replace
+from symdl.runtime.storage import SharedVariable
 from symdl.types import product
 
 

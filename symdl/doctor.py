@@ -14,12 +14,12 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl import extras
-from symdl.cache import Cache
 from symdl.config import OPTIONS, config
-from symdl.devices import gpu_backend
+from symdl.derivatives.gradient import grad
 from symdl.errors import CudaUnavailableError, SymdlError
 from symdl.functions import function
-from symdl.gradient import grad
+from symdl.pipeline.cache import Cache
+from symdl.runtime.devices import gpu_backend
 
 CORE = ("numpy", "scipy", "sympy", "llvmlite")
 FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512bf16", "neon", "asimd", "sve")  # that code is made for

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from symdl.derivatives.gradient import pull
 from symdl.errors import DtypeError, InputError, ShapeError, kind_of
-from symdl.expr import Expr, as_expr, checked_dtype, described, make, results, variable
-from symdl.gradient import pull
+from symdl.graph.expr import Expr, as_expr, checked_dtype, described, make, results, variable
 from symdl.ops.declare import Derivative, DtypeRule, cast_to
 from symdl.ops.declare import elementwise as declared_elementwise
 from symdl.ops.extents import as_shape
 from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction, Rule, custom_gradient
-from symdl.replacing import replaced
+from symdl.passes.replacing import replaced
 from symdl.types import TensorType, fresh_symbol
 
 Shapes = Callable[[list[tuple[Any, ...]]], Sequence[Sequence[Any]]]

@@ -17,26 +17,26 @@ import numpy as np
 from symdl.backends.base import Place
 from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.backends.optimizing import finish_all
-from symdl.compilation import Lowered
 from symdl.config import config
-from symdl.devices import DEVICES, backend, gpu_backend
+from symdl.diagnosis.nan_guard import NanGuard, guard_of
+from symdl.diagnosis.nan_origin import look
+from symdl.diagnosis.stability import reported
+from symdl.diagnosis.stability_tables import StabilityReport
 from symdl.errors import DeviceLostError, InputError
-from symdl.expr import Expr, described, pack, short, unpack_all
-from symdl.gpu_profile import gpu_profiled
-from symdl.inputs import Array, In, Out, as_array
-from symdl.latex import page
-from symdl.methods import declared
-from symdl.nan_guard import NanGuard, guard_of
-from symdl.nan_origin import look
-from symdl.profile import Profile, profiled
-from symdl.runs import Run, Way, native
-from symdl.segments import Segment, segmented
-from symdl.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
-from symdl.sources import assembly_text, cuda_text, kernels_text, llvm_text, program_text, ptx_text
-from symdl.stability import reported
-from symdl.stability_tables import StabilityReport
-from symdl.storage import SharedVariable, shared, swap
-from symdl.turns import Turn, queue, wake
+from symdl.graph.expr import Expr, described, pack, short, unpack_all
+from symdl.graph.methods import declared
+from symdl.notation.latex import page
+from symdl.pipeline.compilation import Lowered
+from symdl.profiling.gpu_profile import gpu_profiled
+from symdl.profiling.profile import Profile, profiled
+from symdl.profiling.sources import assembly_text, cuda_text, kernels_text, llvm_text, program_text, ptx_text
+from symdl.runtime.devices import DEVICES, backend, gpu_backend
+from symdl.runtime.inputs import Array, In, Out, as_array
+from symdl.runtime.runs import Run, Way, native
+from symdl.runtime.segments import Segment, segmented
+from symdl.runtime.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
+from symdl.runtime.storage import SharedVariable, shared, swap
+from symdl.runtime.turns import Turn, queue, wake
 
 MODES: dict[str | None, Way] = {
     None: "native", "native": "native", "FAST_RUN": "native", "FAST_COMPILE": "native",  # Theano's names; one compiler

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from symdl.derivatives.gradient import pull
 from symdl.errors import GradientError, InputError
-from symdl.expr import Expr, as_expr, described, variable
 from symdl.functions import function
-from symdl.gradient import pull
+from symdl.graph.expr import Expr, as_expr, described, variable
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.reductions import sum
 from symdl.ops.shaping import stack

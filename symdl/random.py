@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from symdl.clock import clocks
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, ShapeError, axes, kind_of
-from symdl.expr import Expr, as_expr, checked_dtype, constant, described, make
+from symdl.graph.clock import clocks
+from symdl.graph.expr import Expr, as_expr, checked_dtype, constant, described, make
 from symdl.ops.declare import cast_to, is_float, spread
 from symdl.ops.elementwise import bitwise_and, bitwise_or, cast, ge, gt, lt, where
 from symdl.ops.extents import as_shape, expr_of
@@ -32,7 +32,7 @@ from symdl.ops.reductions import cumsum
 from symdl.ops.reductions import sum as total
 from symdl.ops.shaping import expand_dims, iota, one_hot
 from symdl.philox import SERIALS
-from symdl.storage import SharedVariable, shared
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.types import Shape, broadcast, show_extent
 
 Sized = Any  # a shape: an int, a sequence of ints and integer expressions, or None

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from symdl.bodies import argument, closed, dependent, moved
-from symdl.clock import Clock, ticking
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
-from symdl.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results, topological
+from symdl.graph.bodies import argument, closed, dependent, moved
+from symdl.graph.clock import Clock, ticking
+from symdl.graph.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results, topological
 from symdl.ops.counted import extent_from_data
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread, stacked
 from symdl.ops.elementwise import ne
@@ -22,7 +22,7 @@ from symdl.ops.extents import as_extent, extent_or_none
 from symdl.ops.own import PYTHON_SIZED, sized_like
 from symdl.ops.scan import ended, rows_of, scan_node
 from symdl.ops.shaping import expand_dims, flip, iota
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.types import Extent, TensorType, smallest
 
 Updates = dict[Expr, Expr]  # shared value -> its next value

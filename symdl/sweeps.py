@@ -10,7 +10,7 @@ import numpy as np
 
 from symdl.errors import InputError, ShapeError
 from symdl.functions import Function
-from symdl.inputs import Array
+from symdl.runtime.inputs import Array
 
 AT_ONCE = 64  # batches until other threads of Python have their turn
 

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from symdl import linalg, random, random as shared_randomstreams
-from symdl.vectorized import vectorize_graph
-from symdl.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
-from symdl.gradient import grad
-from symdl.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
+from symdl.passes.vectorized import vectorize_graph
+from symdl.graph.expr import as_expr as as_tensor, as_expr as as_tensor_variable, constant
+from symdl.derivatives.gradient import grad
+from symdl.derivatives.jacobians import Lop, Rop, hessian, hessian_vector_product, jacobian
 from symdl.ops.contractions import (
     batched_dot, batched_dot as batched_matmul, dot, einsum, inner, matmul, outer, tensordot, vdot,
 )

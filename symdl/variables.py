@@ -12,7 +12,7 @@ from typing import Any
 
 from symdl.config import config
 from symdl.errors import ShapeError
-from symdl.expr import Expr, checked_dtype, variable
+from symdl.graph.expr import Expr, checked_dtype, variable
 from symdl.ops.extents import as_extent
 
 Constructor = Callable[..., Expr]

@@ -16,13 +16,13 @@ import mpmath
 import numpy as np
 import sympy
 
+from symdl.derivatives.gradient import pull
 from symdl.errors import RewriteError
-from symdl.evaluate import bind, concrete
-from symdl.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, topological, variable
-from symdl.gradient import pull
+from symdl.graph.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, topological, variable
 from symdl.interop.sympy import constants, formula, symbolic
 from symdl.ops.declare import is_float
-from symdl.rewrite import Rule, instantiated
+from symdl.passes.evaluate import bind, concrete
+from symdl.passes.rewrite import Rule, instantiated
 
 LIMIT = 20_000  # bits of precision past which a value counts as undecided
 DECIDED = (160, 320, 1400, 2500)  # bits of precision at which one element among many is tried

@@ -10,12 +10,12 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.backends.interpreter import interpret
-from symdl.compilation import Graph, compiled, lowered, routines_of
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, constant, variable
-from symdl.gradient import pull
-from symdl.runs import native
-from symdl.segments import Segment, segmented
+from symdl.derivatives.gradient import pull
+from symdl.graph.expr import Expr, constant, variable
+from symdl.passes.evaluate import evaluate
+from symdl.pipeline.compilation import Graph, compiled, lowered, routines_of
+from symdl.runtime.runs import native
+from symdl.runtime.segments import Segment, segmented
 from symdl.types import Results
 
 FLOATS = ("float32", "float64")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import symdl.tensor as T
 from symdl import function
-from symdl.cache import SWEPT
+from symdl.pipeline.cache import SWEPT
 
 
 def files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from cases_linalg import LINALG
 import symdl
 import symdl.tensor as T
 from symdl import convolution
-from symdl.expr import OPS, make
+from symdl.graph.expr import OPS, make
 from symdl.ops.identities import copied
 
 

@@ -41,14 +41,14 @@ settings.load_profile("steady")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache of this test alone, which config names; in use even if a source file has just been edited."""
-    import symdl.cache  # not before the environment is set
+    import symdl.pipeline.cache  # not before the environment is set
     from symdl.config import config
 
-    symdl.cache._warned.clear()
-    monkeypatch.setattr(symdl.cache, "provenance", lambda kept: "these sources")
+    symdl.pipeline.cache._warned.clear()
+    monkeypatch.setattr(symdl.pipeline.cache, "provenance", lambda kept: "these sources")
     with config.change(cache_dir=str(tmp_path / "cache")):
         yield tmp_path / "cache"
-    symdl.cache._warned.clear()
+    symdl.pipeline.cache._warned.clear()
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def gpu(request: pytest.FixtureRequest) -> str:
 def lesser(request: pytest.FixtureRequest) -> CpuBackend:
     """Machine code for processors that this one can stand in for: those of before 2013, and those without AVX-512."""
     from symdl.backends.cpu import CpuBackend
-    from symdl.runs import native
+    from symdl.runtime.runs import native
 
     cpu, features = request.param
     here = native().machine
@@ -93,8 +93,8 @@ def lesser(request: pytest.FixtureRequest) -> CpuBackend:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests of a real GPU say why they do not run."""
     if item.get_closest_marker("gpu") is not None:
-        from symdl.devices import backend
         from symdl.errors import CudaUnavailableError
+        from symdl.runtime.devices import backend
 
         try:
             backend("cuda")

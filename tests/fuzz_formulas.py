@@ -40,8 +40,8 @@ from random_formulas import CANDIDATES, POINTS, Formula
 from ulps import distance
 
 import symdl
-from symdl.evaluate import Evaluation, evaluate
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
+from symdl.passes.evaluate import Evaluation, evaluate
 from symdl.verify import decided, spread
 
 BATCH = 20

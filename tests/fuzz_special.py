@@ -22,8 +22,8 @@ import numpy as np
 from quick_code import quickly
 from random_formulas import POINTS, Formula, formula
 
-from symdl.evaluate import evaluate
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
+from symdl.passes.evaluate import evaluate
 from symdl.verify import decided
 
 BATCH = 20

@@ -11,11 +11,11 @@ from symdl.backends.cuda.driver import packed
 from symdl.backends.emulator import Emulator
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.launches import Choose, GpuProgram, Item, Launch, Pointer, Product, Repeat
-from symdl.compilation import Graph, lowered
-from symdl.expr import Expr
-from symdl.loops import View
+from symdl.graph.expr import Expr
+from symdl.ir.loops import View
+from symdl.ir.program import Program
 from symdl.number_forms import item_bytes
-from symdl.program import Program
+from symdl.pipeline.compilation import Graph, lowered
 from symdl.types import Symbol, product, size_at
 
 STATUS = "status"

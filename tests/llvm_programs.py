@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from symdl.backends.base import Bound
 from symdl.backends.cpu import CpuBackend, CpuExecutable
 from symdl.backends.interpreter import interpret
-from symdl.loops import Apply, For, Load, Stmt, Value, View, contiguous
-from symdl.program import Binding, Buffer, Call, Check, Failure, Kind, Program, Step, verify
+from symdl.ir.loops import Apply, For, Load, Stmt, Value, View, contiguous
+from symdl.ir.program import Binding, Buffer, Call, Check, Failure, Kind, Program, Step, verify
 from symdl.types import Extent, Symbol, symbol
 
 n, m, p, i, j, k, t = map(symbol, "nmpijkt")

@@ -18,7 +18,7 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 from symdl.verify import decided
 
 WAYS = {"as written": ("plain", False), "plain": ("plain", True), "right": ("right", True)}

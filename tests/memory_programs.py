@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from symdl.loops import Apply, Const, For, Load, Stmt, Store, Value, View, contiguous
-from symdl.program import Binding, Buffer, Call, Failure, Kernel, Kind, Program, Step, verify
+from symdl.ir.loops import Apply, Const, For, Load, Stmt, Store, Value, View, contiguous
+from symdl.ir.program import Binding, Buffer, Call, Failure, Kernel, Kind, Program, Step, verify
 from symdl.types import Extent, Symbol, floor_divide, symbol
 
 n, m, i, j, t = map(symbol, "nmijt")

@@ -11,11 +11,11 @@ import agree
 import numpy as np
 
 import symdl
-from symdl.compilation import Graph, lowered
 from symdl.errors import SymdlError
-from symdl.expr import Expr
-from symdl.loops import Load, Local, Store, walk
-from symdl.program import Call, Kernel, Program
+from symdl.graph.expr import Expr
+from symdl.ir.loops import Load, Local, Store, walk
+from symdl.ir.program import Call, Kernel, Program
+from symdl.pipeline.compilation import Graph, lowered
 
 GOLDEN = Path(__file__).parent / "golden"
 MODES = ("numpy", "interpreter", "native")

@@ -12,9 +12,9 @@ from symdl.backends.cpu import CpuBackend, CpuExecutable, libraries
 from symdl.backends.interface import Interface
 from symdl.backends.llvm import emit
 from symdl.backends.routines import Routine
-from symdl.compilation import Graph, compiled, lowered
-from symdl.expr import Expr
-from symdl.program import Program
+from symdl.graph.expr import Expr
+from symdl.ir.program import Program
+from symdl.pipeline.compilation import Graph, compiled, lowered
 
 
 class _Backend(CpuBackend):

@@ -16,7 +16,7 @@ import numpy as np
 import symdl
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, topological, variable
 from symdl.ops.declare import is_float
 
 CANDIDATES, POINTS, ROW = 24, 4, 3

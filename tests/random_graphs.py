@@ -13,8 +13,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.evaluate import bind, concrete
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
+from symdl.passes.evaluate import bind, concrete
 from symdl.types import Symbol
 
 LARGEST = 512.0  # of the numbers in an exact graph: products of two, summed over an axis, stay whole in float32

@@ -16,7 +16,7 @@ from random_formulas import CANDIDATES, NUMBERS, POINTS, ROW, Formula, number
 import symdl
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, topological, variable
 
 LARGEST = 10  # operations of a formula
 Rows = Callable[[Any], Any]

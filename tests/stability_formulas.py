@@ -15,7 +15,7 @@ import numpy as np
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 from symdl.semantics import DEVIATIONS
 from symdl.verify import exact
 

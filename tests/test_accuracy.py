@@ -15,7 +15,7 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.vmath.bounds import BOUND, sentence
-from symdl.compilation import compiled
+from symdl.pipeline.compilation import compiled
 
 PUBLIC = [name for name in BOUND if name not in ("floor_div", "mod", "logistic_tail")]
 FLOATS = ("float32", "float64")

@@ -12,11 +12,11 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.across import SHORT, across
-from symdl.compilation import Graph, lowered
-from symdl.loops import For
+from symdl.ir.loops import For
+from symdl.ir.program import Kernel
 from symdl.ops.sorting import places_in_order
-from symdl.program import Kernel
-from symdl.runs import native
+from symdl.pipeline.compilation import Graph, lowered
+from symdl.runtime.runs import native
 
 LENGTHS = (1, 2, 3, 7, 8, 9, 15, 16, 17, SHORT - 1, SHORT, SHORT + 1, 70, 131)
 DTYPES = ("float32", "float64", "int32", "int8", "bool", "uint64")

@@ -15,7 +15,7 @@ from cases import CASES
 
 import symdl.tensor as T
 from symdl.errors import DtypeError
-from symdl.expr import OPS, Expr, Op, variable
+from symdl.graph.expr import OPS, Expr, Op, variable
 from symdl.ops.declare import is_float
 from symdl.types import fresh_symbol
 from symdl.verify import points

@@ -20,8 +20,8 @@ from symdl.backends.llvm.thinning import thinned
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide.primitives import EMIT
 from symdl.backends.wide.ranges import RANGES
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
-from symdl.program import Binding, Buffer, Kernel, Program, verify
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
+from symdl.ir.program import Binding, Buffer, Kernel, Program, verify
 from symdl.types import Symbol, symbol
 
 n, i = symbol("n"), symbol("i")

@@ -26,8 +26,8 @@ from symdl.backends.balls.library import ENTRY, NAMES
 from symdl.backends.balls.numbers import EXACT, words
 from symdl.backends.balls.tapes import tape_of
 from symdl.backends.cpu import balls_code
-from symdl.expr import Expr, variable
-from symdl.loops import Apply, Const, Ref, Value
+from symdl.graph.expr import Expr, variable
+from symdl.ir.loops import Apply, Const, Ref, Value
 
 BITS = 600
 FORM = "float64x2e"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl.evaluate import evaluate
-from symdl.expr import OPS, Expr, constant, make, variable
+from symdl.graph.expr import OPS, Expr, constant, make, variable
 from symdl.meaning.bounds import EVERYTHING, FIXED, RULES, Bounds, between, bounds_of, of_dtype
+from symdl.passes.evaluate import evaluate
 
 SCALE = [1e-300, 1e-20, 1e-3, 0.5, 1.0, 2.0, 30.0, 800.0, 1e20, 1e300, math.inf]
 ARITY = {"where": 3, "clip_between": 3, "arctan2": 2, "xlogy": 2}

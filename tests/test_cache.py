@@ -17,14 +17,14 @@ import pytest
 from cache_folders import files, two_and_one
 
 import symdl
-import symdl.cache
-import symdl.provenance
+import symdl.pipeline.cache
+import symdl.pipeline.provenance
 from symdl import config
-from symdl.cache import SWEPT, Cache, framed
 from symdl.cli import main
 from symdl.config import Config, size_in_bytes, user_cache
 from symdl.doctor import Finding, examine
 from symdl.errors import ConfigError
+from symdl.pipeline.cache import SWEPT, Cache, framed
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes of files")
 
@@ -245,7 +245,7 @@ def test_a_full_disk_in_the_middle_of_a_file_leaves_nothing(cache: Cache, monkey
         Path(path).write_bytes(data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device", path)
 
-    monkeypatch.setattr(symdl.cache, "write", half)
+    monkeypatch.setattr(symdl.pipeline.cache, "write", half)
     cache["a"] = bytes(100)
     assert files(Path(cache.folder)) == []
 
@@ -255,7 +255,7 @@ def test_an_interrupt_in_the_middle_of_a_file_leaves_nothing(cache: Cache, monke
         Path(path).write_bytes(data[: len(data) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(symdl.cache, "write", half)
+    monkeypatch.setattr(symdl.pipeline.cache, "write", half)
     with pytest.raises(KeyboardInterrupt):
         cache["a"] = bytes(100)
     assert files(Path(cache.folder)) == []

@@ -17,20 +17,20 @@ import pytest
 from cache_folders import files, two_and_one
 
 import symdl
-import symdl.cache
-import symdl.provenance
+import symdl.pipeline.cache
+import symdl.pipeline.provenance
 import symdl.tensor as T
 from symdl import config, function, shared
-from symdl.artifact import Artifact, BadArtifact
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Signature
-from symdl.cache import Cache, current
-from symdl.compilation import Graph, found_or_compiled, key_of, lowered
 from symdl.errors import IndexRangeError, ShapeError
-from symdl.expr import constant, topological
-from symdl.program import Binding, Buffer, Failure
-from symdl.runs import native
+from symdl.graph.expr import constant, topological
+from symdl.ir.program import Binding, Buffer, Failure
+from symdl.pipeline.artifact import Artifact, BadArtifact
+from symdl.pipeline.cache import Cache, current
+from symdl.pipeline.compilation import Graph, found_or_compiled, key_of, lowered
+from symdl.runtime.runs import native
 from symdl.types import Symbol
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,7 +162,7 @@ def test_another_version_or_machine_never_meets_the_code(folder: Path, monkeypat
     assert two_and_one(1.0) == 3.0
     here = current()
     assert here is not None
-    monkeypatch.setattr(symdl.cache, "provenance", lambda kept: "an edited source")
+    monkeypatch.setattr(symdl.pipeline.cache, "provenance", lambda kept: "an edited source")
     other = current()
     assert other is not None
     assert len(here) > 0
@@ -174,8 +174,8 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
         os.utime(tmp_path / name, (1, 1))
-    monkeypatch.setattr(symdl.provenance, "__file__", str(tmp_path / "provenance.py"))
-    fresh = symdl.provenance.provenance.__wrapped__
+    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "provenance.py"))
+    fresh = symdl.pipeline.provenance.provenance.__wrapped__
     seen = [fresh()]
     (tmp_path / "ops/notes.txt").write_text("y")
     assert fresh() == seen[0]
@@ -190,7 +190,7 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
     os.utime(tmp_path / "c.py", (time.time() + 9,) * 2)  # edited while this process runs
     assert fresh() == ""
     with config.change(cache_dir=str(tmp_path / "cache")):
-        monkeypatch.setattr(symdl.cache, "provenance", fresh)
+        monkeypatch.setattr(symdl.pipeline.cache, "provenance", fresh)
         untold = current()
         assert untold is not None
         untold["a"] = b"1"
@@ -198,8 +198,8 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_provenance_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symdl.provenance, "__file__", str(tmp_path / "provenance.py"))
-    fresh = symdl.provenance.provenance.__wrapped__
+    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "provenance.py"))
+    fresh = symdl.pipeline.provenance.provenance.__wrapped__
     kept: dict[str, bytes] = {}
     (tmp_path / "a.py").write_text("x = 1\n")
     os.utime(tmp_path / "a.py", (1, 1))
@@ -216,7 +216,7 @@ def test_provenance_is_remembered_until_a_file_changes(tmp_path: Path, monkeypat
 
 
 def test_the_sources_of_the_running_symdl_are_known() -> None:
-    found = [p for p, _ in symdl.provenance.sources(os.path.dirname(symdl.__file__))]
+    found = [p for p, _ in symdl.pipeline.provenance.sources(os.path.dirname(symdl.__file__))]
     names = [os.path.basename(p) for p in found]
     assert {"expr.py", "cpu.py", "exponential.py", "reading.py", "elementwise.py"} <= set(names)
     assert len(names) == len(set(found)) > 100

@@ -25,10 +25,10 @@ from symdl.backends.llvm.measures import COPIED, MOST, MOST_TERMS, ROUND, work
 from symdl.backends.pool import WORTH
 from symdl.errors import IndexRangeError, InputError, SymdlError
 from symdl.functions import OWN_TURNS
-from symdl.loops import Const, For, Stmt, Store, View
-from symdl.program import Binding, Buffer, Call, Kernel, Loop, Program
-from symdl.runs import native
-from symdl.storage import SharedVariable
+from symdl.ir.loops import Const, For, Stmt, Store, View
+from symdl.ir.program import Binding, Buffer, Call, Kernel, Loop, Program
+from symdl.runtime.runs import native
+from symdl.runtime.storage import SharedVariable
 from symdl.types import Symbol, replace_symbols, symbol
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]

@@ -10,7 +10,7 @@ from quick_code import quickly
 
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
-from symdl.compilation import Graph, lowered
+from symdl.pipeline.compilation import Graph, lowered
 
 SIZES = (1, 7, 8, 15, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 200, 257)
 

@@ -10,10 +10,10 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl import column_choices
-from symdl.compilation import Graph, lowered
-from symdl.loops import For
-from symdl.program import Kernel, Program
+from symdl.ir import column_choices
+from symdl.ir.loops import For
+from symdl.ir.program import Kernel, Program
+from symdl.pipeline.compilation import Graph, lowered
 
 SHAPES = [
     (2, 1),

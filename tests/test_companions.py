@@ -14,13 +14,13 @@ from truths import FLOATS, errors
 
 import symdl
 import symdl.tensor as T
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, variable
-from symdl.gradient import grad
+from symdl.derivatives.gradient import grad
+from symdl.graph.expr import Expr, variable
 from symdl.meaning import stabilized
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.normal_form import Forms
 from symdl.meaning.taylor import DEGREES, FUNCTIONS, REACH, series_of, small
+from symdl.passes.evaluate import evaluate
 
 # Exact in float32 too, so that one truth serves both dtypes.
 SMALL = [s * 2.0**-k for k in (40, 30, 21, 12, 6, 3, 1) for s in (1, -1)]

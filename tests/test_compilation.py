@@ -17,11 +17,11 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
-from symdl.collector import collector_paused, grown_up
-from symdl.compilation import Graph, Lowered, lowered
-from symdl.expr import VARIABLE, topological
-from symdl.loops import Store, walk
-from symdl.program import Program, verify
+from symdl.graph.expr import VARIABLE, topological
+from symdl.ir.loops import Store, walk
+from symdl.ir.program import Program, verify
+from symdl.pipeline.collector import collector_paused, grown_up
+from symdl.pipeline.compilation import Graph, Lowered, lowered
 
 
 def form_of(inputs: list[Any], outputs: list[Any], updates: Any = ()) -> Lowered:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import symdl.tensor as T
 from symdl.errors import ShapeError
-from symdl.evaluate import evaluate
-from symdl.expr import as_expr, variable
+from symdl.graph.expr import as_expr, variable
+from symdl.passes.evaluate import evaluate
 
 SIZES = {"i": 2, "j": 3, "k": 4, "l": 1, "m": 0}
 

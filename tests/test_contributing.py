@@ -33,7 +33,7 @@ def test_the_op_compiles_with_its_gradient() -> None:
 
 def test_the_rule_is_one() -> None:
     code = (
-        "from symdl.expr import wildcard\nfrom symdl.rewrite import Rule, match\nimport symdl.tensor as T\n"
+        "from symdl.graph.expr import wildcard\nfrom symdl.passes.rewrite import Rule, match\nimport symdl.tensor as T\n"
         f"x = wildcard('x')\nrule = {BLOCKS[1]}\nv = T.dvector('v')\nprint(match(rule.pattern, -(-v))[x] is v)"
     )
     assert run(code) == "True\n"

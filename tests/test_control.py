@@ -13,9 +13,9 @@ import symdl.tensor as T
 from symdl import foldl, foldr, function, grad, ifelse, reduce, scan, until
 from symdl import map as scan_map
 from symdl.errors import DtypeError, InputError, ShapeError
-from symdl.expr import Expr
-from symdl.program import Call, inner
-from symdl.renaming import all_within
+from symdl.graph.expr import Expr
+from symdl.ir.program import Call, inner
+from symdl.ir.renaming import all_within
 
 MODES = ("numpy", "interpreter", "native")
 

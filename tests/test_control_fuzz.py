@@ -11,7 +11,7 @@ import pytest
 
 import symdl.tensor as T
 from symdl import function, grad, ifelse, scan
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 STEPS, ROWS, WIDTH = 4, 2, 3
 

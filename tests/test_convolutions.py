@@ -16,9 +16,9 @@ import symdl
 import symdl.tensor as T
 from symdl import convolution
 from symdl.backends.cpu import CpuBackend
-from symdl.compilation import Graph, compiled, lowered
 from symdl.errors import ConfigError, ShapeError, SymdlError
-from symdl.expr import OPS, Expr, make, variable
+from symdl.graph.expr import OPS, Expr, make, variable
+from symdl.pipeline.compilation import Graph, compiled, lowered
 
 PRODUCTS = ("convolve", "convolve_filters", "convolve_images")
 
@@ -108,7 +108,7 @@ def test_a_transposed_convolution_is_the_gradient_of_the_convolution() -> None:
         x = variable("x", (2, 3, *shape), "float64")
         forward = T.conv2d(x, b, border_mode=mode, subsample=step, filter_dilation=holes)
         assert forward.type.shape[2:] == (3, 4), mode
-        (expected,) = symdl.gradient.pull([forward], [a], [x])
+        (expected,) = symdl.derivatives.gradient.pull([forward], [a], [x])
         assert expected is not None
         back = T.conv2d_transpose(a, b, shape, border_mode=mode, input_dilation=step, filter_dilation=holes)
         values = {a: y, b: f, x: np.zeros((2, 3, *shape))}

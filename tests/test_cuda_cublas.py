@@ -20,9 +20,9 @@ from symdl.backends.cuda.device import Device
 from symdl.backends.interface import Interface
 from symdl.backends.nvptx import panels
 from symdl.config import config
-from symdl.devices import gpu_backend
 from symdl.errors import CudaError
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
+from symdl.runtime.devices import gpu_backend
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(7)

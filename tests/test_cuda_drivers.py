@@ -18,8 +18,8 @@ from symdl.backends.cuda.driver import Driver, packed
 from symdl.backends.cuda.driver_bindings import BindingsDriver
 from symdl.backends.cuda.driver_pycuda import PycudaDriver
 from symdl.backends.emulator import Emulator
-from symdl.compilation import Graph, lowered
 from symdl.errors import CudaError, CudaMemoryError, CudaUnavailableError, DeviceLostError
+from symdl.pipeline.compilation import Graph, lowered
 
 PYCUDA, BINDINGS = "pycuda.driver", "cuda.bindings.driver"
 

@@ -18,7 +18,6 @@ import symdl
 import symdl.tensor as T
 from symdl import Out, config, function, grad, shared
 from symdl.backends.cuda.device import DeviceArray
-from symdl.devices import backend
 from symdl.errors import (
     ConfigError,
     CudaMemoryError,
@@ -28,7 +27,8 @@ from symdl.errors import (
     NanGuardError,
     ShapeError,
 )
-from symdl.residence import AWAY
+from symdl.runtime.devices import backend
+from symdl.runtime.residence import AWAY
 
 
 def test_values_come_back_as_numpy_arrays(gpu: str) -> None:

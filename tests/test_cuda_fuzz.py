@@ -13,7 +13,7 @@ from two_machines import on_both
 
 import symdl.tensor as T
 from symdl import function, grad
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.ops.declare import is_float
 
 BATCH = 12

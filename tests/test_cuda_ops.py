@@ -12,7 +12,7 @@ from test_agreement import ELEMENTWISE, QUARTERS, SPECIAL, built, fits, operands
 from two_machines import alike
 
 import symdl.tensor as T
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 from symdl.ops.declare import is_float
 from symdl.verify import points
 

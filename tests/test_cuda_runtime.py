@@ -19,8 +19,8 @@ from symdl.backends.interface import Interface
 from symdl.backends.nvptx.launches import Choose, GpuProgram, HostCall, Item, Launch, Number, Pointer, Repeat
 from symdl.backends.routines import RoutineRaised
 from symdl.errors import CudaMemoryError, DeviceLostError, InputError, ProgramError
-from symdl.loops import Apply, Checked, For, Load, Store, View, contiguous
-from symdl.program import (
+from symdl.ir.loops import Apply, Checked, For, Load, Store, View, contiguous
+from symdl.ir.program import (
     FIRST_FAILURE,
     Binding,
     Buffer,

@@ -13,12 +13,13 @@ from cuda_fakes import Memory, bindings, install
 import symdl
 import symdl.tensor as T
 from benchmarks import gpu
-from symdl import debugprint, devices, doctor, function, grad, shared
+from symdl import debugprint, doctor, function, grad, shared
 from symdl.backends.cuda import choosing
 from symdl.backends.cuda.driver_bindings import BindingsDriver
 from symdl.backends.cuda.peaks import bandwidth, operations
 from symdl.errors import InputError, ShapeError
-from symdl.gpu_profile import GpuProfile
+from symdl.profiling.gpu_profile import GpuProfile
+from symdl.runtime import devices
 
 
 def step_and_data(device: str) -> tuple[Any, tuple[Any, ...], Any]:

@@ -17,7 +17,7 @@ from symdl.datasets import bars_and_stripes, digits_split
 from symdl.errors import ConfigError, DataError
 from symdl.functions import function
 from symdl.nn.weights import values
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.belief import variational_bound
 from symdl.zoo.dbn import DBN
 from symdl.zoo.likelihood import states

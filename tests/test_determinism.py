@@ -9,7 +9,7 @@ TESTS = Path(__file__).parent
 SHOW = """
 from agree import pulled
 from random_graphs import Graph
-from symdl.compilation import Graph as Whole, lowered
+from symdl.pipeline.compilation import Graph as Whole, lowered
 from symdl.ops.declare import is_float
 for seed in range({first}, {last}):
     graph = Graph(seed, True)

@@ -15,16 +15,16 @@ from cases import CASES
 from random_graphs import Graph as RandomGraph
 
 import symdl
-import symdl.cache
-import symdl.provenance
+import symdl.pipeline.cache
+import symdl.pipeline.provenance
 import symdl.tensor as T
 from symdl import shared
-from symdl.compilation import Graph, key_of
-from symdl.digest import NoDigest, digest
-from symdl.dims import canonical_sizes, with_sizes
 from symdl.errors import SymdlError
-from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, constant, make, topological, variable
-from symdl.runs import native
+from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, constant, make, topological, variable
+from symdl.passes.dims import canonical_sizes, with_sizes
+from symdl.pipeline.compilation import Graph, key_of
+from symdl.pipeline.digest import NoDigest, digest
+from symdl.runtime.runs import native
 from symdl.types import Dim
 
 ROOT = Path(__file__).resolve().parent.parent

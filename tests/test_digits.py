@@ -20,8 +20,8 @@ from symdl.backends.llvm.narrowing import narrowed
 from symdl.backends.llvm.tiers import LOOSER, ONE, SHORTER
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import PREFIX, SHORT
-from symdl.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk
-from symdl.program import Binding, Buffer, Kernel, Program
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk
+from symdl.ir.program import Binding, Buffer, Kernel, Program
 from symdl.types import Symbol, symbol
 
 n, i = symbol("n"), symbol("i")

@@ -13,16 +13,16 @@ from programs import calls, kernels, program_of, temps
 
 import symdl
 import symdl.tensor as T
-from symdl import compilation
-from symdl.arena import passing, plan
 from symdl.backends.cpu import CpuBackend, threads_pool
 from symdl.backends.interpreter import interpret
-from symdl.compilation import Graph, lowered
-from symdl.epilogues import with_epilogues
 from symdl.errors import ProgramError
-from symdl.loops import Apply, Const, For, Load, Store, contiguous
-from symdl.program import Binding, Buffer, Call, Kernel, Program, is_epilogue, verify
-from symdl.runs import native
+from symdl.ir.arena import passing, plan
+from symdl.ir.epilogues import with_epilogues
+from symdl.ir.loops import Apply, Const, For, Load, Store, contiguous
+from symdl.ir.program import Binding, Buffer, Call, Kernel, Program, is_epilogue, verify
+from symdl.pipeline import compilation
+from symdl.pipeline.compilation import Graph, lowered
+from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
 
 m, n, k, i, j = map(symbol, "mnkij")

@@ -15,11 +15,11 @@ from cases import CASES
 from scipy import special
 
 import symdl.tensor as T
+from symdl.derivatives.gradient import pull
 from symdl.errors import DtypeError, GradientError
-from symdl.evaluate import evaluate
-from symdl.expr import OPS, Expr, Op, levels, variable
-from symdl.gradient import pull
+from symdl.graph.expr import OPS, Expr, Op, levels, variable
 from symdl.ops.declare import is_float
+from symdl.passes.evaluate import evaluate
 from symdl.verify import derivative_error, exact, points
 
 ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None and not op.foreign]

@@ -12,11 +12,11 @@ from agree import number_array, value
 
 import symdl.tensor as T
 from symdl.errors import RewriteError, ShapeError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, make, topological, variable, wildcard
+from symdl.graph.expr import Expr, make, topological, variable, wildcard
 from symdl.ops.declare import is_float, spread
 from symdl.ops.views import DROP, PAD, SLICE, SPREAD
-from symdl.rewrite import Change, Rule, RulePass, instantiated
+from symdl.passes.evaluate import evaluate
+from symdl.passes.rewrite import Change, Rule, RulePass, instantiated
 from symdl.rules.folding import LARGEST, folded
 from symdl.rules.simplify import PATTERNS, SIMPLIFY, embeds, simplification, simplified
 from symdl.types import fresh_symbol

@@ -20,7 +20,7 @@ from work import superlinear
 import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError, SymbolicError
-from symdl.expr import (
+from symdl.graph.expr import (
     OPS,
     Expr,
     as_expr,
@@ -36,7 +36,7 @@ from symdl.expr import (
     unpack_all,
     variable,
 )
-from symdl.methods import FUNCTIONS, UFUNC_NAMES
+from symdl.graph.methods import FUNCTIONS, UFUNC_NAMES
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 0.25, -4.0]])
 
@@ -371,7 +371,7 @@ def test_building_is_linear() -> None:
 
 
 def test_an_op_is_declared_once() -> None:
-    from symdl.expr import register
+    from symdl.graph.expr import register
 
     with pytest.raises(ValueError, match="op 'exp' is declared twice"):
         register(OPS["exp"])

@@ -13,7 +13,7 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, GradientError, InputError, ShapeError
-from symdl.expr import OPS
+from symdl.graph.expr import OPS
 from symdl.verify import derivative_error
 
 MODES = ["native", "interpreter", "numpy"]

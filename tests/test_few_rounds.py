@@ -13,9 +13,9 @@ import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
-from symdl.compilation import Graph, lowered
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
-from symdl.runs import native
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
+from symdl.pipeline.compilation import Graph, lowered
+from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
 
 NUMBERS = [0.0, -0.0, 1.0, -3.5, 1e30, -1e-40, np.inf, np.nan]

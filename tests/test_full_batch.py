@@ -11,7 +11,7 @@ import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
 from symdl.nn import L2, Callback, Dense, Dropout, EarlyStopping, Objective, Sequential, Trainer, minimize, supervised
 from symdl.nn.full_batch import METHODS, packed, place
-from symdl.storage import shared
+from symdl.runtime.storage import shared
 
 N, FEATURES, CLASSES = 60, 5, 3
 _rng = np.random.default_rng(0)

@@ -12,10 +12,10 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import Expr
-from symdl.loops import Local
-from symdl.program import Call, Program, accesses
-from symdl.storage import SharedVariable
+from symdl.graph.expr import Expr
+from symdl.ir.loops import Local
+from symdl.ir.program import Call, Program, accesses
+from symdl.runtime.storage import SharedVariable
 
 Updates = list[tuple[SharedVariable, Expr]]
 

@@ -12,7 +12,7 @@ import pytest
 from agree import pulled, three_ways
 from random_graphs import Graph
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.ops.declare import is_float
 
 BATCH = 25

@@ -12,10 +12,10 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
+from symdl.derivatives.gradient import grad, pull
 from symdl.errors import GradientError, ShapeError
-from symdl.evaluate import evaluate
-from symdl.expr import constant, topological, variable
-from symdl.gradient import grad, pull
+from symdl.graph.expr import constant, topological, variable
+from symdl.passes.evaluate import evaluate
 
 A = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])
 

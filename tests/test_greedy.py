@@ -9,12 +9,12 @@ import pytest
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.callbacks import LambdaCallback
 from symdl.nn.objective import Objective
 from symdl.nn.training import Trainer
 from symdl.random import RandomStream
-from symdl.storage import shared
+from symdl.runtime.storage import shared
 from symdl.zoo.greedy import Stage, greedy
 
 Array = np.ndarray[Any, np.dtype[Any]]

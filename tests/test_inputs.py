@@ -10,7 +10,7 @@ import pytest
 import symdl.tensor as T
 from symdl import In, function, shared
 from symdl.errors import DtypeError, InputError, ShapeError
-from symdl.inputs import EXACT, as_array
+from symdl.runtime.inputs import EXACT, as_array
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from symdl.backends import interpreter
 from symdl.backends.interpreter import Interpreted, interpret
 from symdl.errors import InternalError
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Barrier,
@@ -30,7 +30,7 @@ from symdl.loops import (
     View,
     contiguous,
 )
-from symdl.program import (
+from symdl.ir.program import (
     FIRST_FAILURE,
     Binding,
     Buffer,

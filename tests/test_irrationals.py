@@ -13,8 +13,8 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import variable
-from symdl.irrationals import IRRATIONALS
+from symdl.graph.expr import variable
+from symdl.graph.irrationals import IRRATIONALS
 from symdl.verify import exact
 
 

@@ -9,7 +9,7 @@ from agree import same, value
 import symdl
 import symdl.tensor as T
 from symdl.errors import GradientError
-from symdl.expr import as_expr, variable
+from symdl.graph.expr import as_expr, variable
 
 W = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]])
 AT = np.array([0.3, -0.7, 1.1])

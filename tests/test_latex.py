@@ -12,8 +12,8 @@ from test_every_op import ELEMENTWISE, OWN, RANDOM, operands
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import OPS, Expr, Op, levels
-from symdl.latex import equations, identifier, latex
+from symdl.graph.expr import OPS, Expr, Op, levels
+from symdl.notation.latex import equations, identifier, latex
 
 x, y = T.dvector("x"), T.dvector("y")
 W = T.dmatrix("W")

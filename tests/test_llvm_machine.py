@@ -20,8 +20,8 @@ from symdl.backends.interpreter import interpret
 from symdl.backends.llvm import emit
 from symdl.backends.llvm.chunks import cost, weight
 from symdl.backends.llvm.kernels import signature
-from symdl.loops import Apply, Const, For, Load, Local, Ref, Store, Value, contiguous
-from symdl.program import Kernel, Loop, Program, Step
+from symdl.ir.loops import Apply, Const, For, Load, Local, Ref, Store, Value, contiguous
+from symdl.ir.program import Kernel, Loop, Program, Step
 from symdl.types import Symbol, symbol
 
 

@@ -10,8 +10,8 @@ from symdl.backends.cpu import CpuExecutable
 from symdl.backends.llvm.library import is_block, merged_axes
 from symdl.backends.llvm.steps import stacked_rows
 from symdl.errors import ProgramError
-from symdl.loops import Checked, Const, Store, View
-from symdl.program import FIRST_FAILURE, Call, Check, If, Kernel, Loop, Step
+from symdl.ir.loops import Checked, Const, Store, View
+from symdl.ir.program import FIRST_FAILURE, Call, Check, If, Kernel, Loop, Step
 from symdl.types import Fact, Symbol, floor_divide, symbol
 
 

@@ -11,8 +11,8 @@ from llvm_programs import CPU, I, J, apply, at, bind, buffer, i, j, loop, m, n, 
 from symdl.backends.interpreter import interpret
 from symdl.backends.llvm import emit
 from symdl.backends.llvm.plans import plan_for
-from symdl.loops import Assign, Checked, Const, For, Guard, Local, Position, Ref, Stmt, Store, View
-from symdl.program import FIRST_FAILURE, Kernel
+from symdl.ir.loops import Assign, Checked, Const, For, Guard, Local, Position, Ref, Stmt, Store, View
+from symdl.ir.program import FIRST_FAILURE, Kernel
 from symdl.types import floor_divide
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from symdl.errors import ProgramError
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Barrier,

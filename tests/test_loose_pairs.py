@@ -13,8 +13,8 @@ import pytest
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.exchanges import shortened
 from symdl.backends.wide.short import PREFIX
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
-from symdl.program import Binding, Buffer, Kernel, Program
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
+from symdl.ir.program import Binding, Buffer, Kernel, Program
 from symdl.types import Symbol, symbol
 
 n, i = symbol("n"), symbol("i")

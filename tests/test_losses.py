@@ -19,7 +19,7 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 BITS = 3400  # e^-1000 beside 1, squared
 EPSILON = 2.0**-20

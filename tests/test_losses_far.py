@@ -13,7 +13,7 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 
 SIZES = (1e4, 1e30)
 ROWS = [[1, 0, -1], [-1, 1, 0], [0, -1, 1], [1, 1, -1], [-1, -1, -1], [0.875, 0.5, 1]]  # times a size

@@ -12,9 +12,9 @@ from programs import calls, in_every_mode, kernels, program_of, temps, three_way
 import symdl
 import symdl.tensor as T
 from symdl.errors import IndexRangeError, InternalError
-from symdl.expr import make, variable
-from symdl.loops import Apply, Checked, Const, Guard, Load, Position, contiguous, walk
-from symdl.lower import Formulas, Memory, Read, index, indices, is_window
+from symdl.graph.expr import make, variable
+from symdl.ir.loops import Apply, Checked, Const, Guard, Load, Position, contiguous, walk
+from symdl.lowering.lower import Formulas, Memory, Read, index, indices, is_window
 from symdl.ops.shaping import IOTA
 from symdl.ops.views import RESHAPE
 from symdl.types import fresh_symbol

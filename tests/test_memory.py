@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from memory_programs import END, SLOT, G, I, J, at, buffers, each, i, j, m, n, number, op, program, put, t, vector
 from work import superlinear
 
-from symdl.arena import lifetimes, plan
 from symdl.backends.interpreter import interpret
-from symdl.loops import Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, View, contiguous
-from symdl.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, verify
+from symdl.ir.arena import lifetimes, plan
+from symdl.ir.loops import Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, View, contiguous
+from symdl.ir.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, verify
 from symdl.types import Extent, Symbol, floor_divide, symbol
 
 

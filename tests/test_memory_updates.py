@@ -26,10 +26,10 @@ from memory_programs import (
     vector,
 )
 
-from symdl.arena import plan
 from symdl.backends.interpreter import interpret
 from symdl.errors import ProgramError
-from symdl.loops import (
+from symdl.ir.arena import plan
+from symdl.ir.loops import (
     Assign,
     Checked,
     For,
@@ -45,8 +45,8 @@ from symdl.loops import (
     contiguous,
     walk,
 )
-from symdl.memory import in_place
-from symdl.program import FIRST_FAILURE, Buffer, Call, If, Kernel, Loop, Program, Step, verify
+from symdl.ir.memory import in_place
+from symdl.ir.program import FIRST_FAILURE, Buffer, Call, If, Kernel, Loop, Program, Step, verify
 from symdl.types import Extent, Symbol
 
 

@@ -9,11 +9,11 @@ from quick_code import quickly
 import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
-from symdl.compilation import Graph, compiled, lowered
-from symdl.evaluate import evaluate
-from symdl.expr import Expr
-from symdl.loops import For, Stmt, walk
-from symdl.program import Kernel
+from symdl.graph.expr import Expr
+from symdl.ir.loops import For, Stmt, walk
+from symdl.ir.program import Kernel
+from symdl.passes.evaluate import evaluate
+from symdl.pipeline.compilation import Graph, compiled, lowered
 
 FORMULAS = {"softmax": T.softmax, "logsumexp": T.logsumexp}
 WIDTHS = (1, 2, 3, 31, 32, 33)

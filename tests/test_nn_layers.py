@@ -10,9 +10,9 @@ from scipy import special
 
 import symdl.tensor as T
 from symdl import nn
+from symdl.derivatives.gradient import grad
 from symdl.errors import ConfigError, ShapeError
 from symdl.functions import function
-from symdl.gradient import grad
 from symdl.nn import (
     Dense,
     Dropout,

@@ -13,7 +13,7 @@ from symdl.errors import ConfigError, GradientError
 from symdl.functions import function
 from symdl.nn import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, Optimizer, RMSprop, schedules
 from symdl.nn.optimizers import OPTIMIZERS, optimizer
-from symdl.storage import shared
+from symdl.runtime.storage import shared
 
 Array = Any
 STEPS = 100

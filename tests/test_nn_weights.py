@@ -14,7 +14,7 @@ import symdl.extras
 from symdl.errors import DataError, DtypeError, MissingDependencyError
 from symdl.interop import safetensors
 from symdl.nn.weights import assign, values
-from symdl.storage import shared
+from symdl.runtime.storage import shared
 
 needs_safetensors = pytest.mark.skipif(
     not symdl.extras.installed("safetensors"), reason="weights files need safetensors: pip install symdl[zoo]"

@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 import symdl.tensor as T
-from symdl.expr import Expr, variable
-from symdl.gradient import grad
+from symdl.derivatives.gradient import grad
+from symdl.graph.expr import Expr, variable
 from symdl.meaning import stabilized
 from symdl.meaning.cancellation import combine, near_log, simplify
 from symdl.meaning.factoring import as_factor, multiply, power

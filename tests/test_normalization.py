@@ -14,7 +14,7 @@ from scipy import ndimage, special
 import symdl
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 
 def numbers(*shape: int, dtype: str = "float64") -> Any:

@@ -19,12 +19,12 @@ from symdl.backends.nvptx.cutting import for_gpu
 from symdl.backends.nvptx.hazards import has_dealt
 from symdl.backends.nvptx.launches import Launch, Number, Pointer, Product, launches
 from symdl.backends.nvptx.ptx import ptx
-from symdl.compilation import lowered
 from symdl.errors import CudaError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, variable
-from symdl.loops import For
-from symdl.program import FIRST_FAILURE, Kernel
+from symdl.graph.expr import Expr, variable
+from symdl.ir.loops import For
+from symdl.ir.program import FIRST_FAILURE, Kernel
+from symdl.passes.evaluate import evaluate
+from symdl.pipeline.compilation import lowered
 from symdl.rules.products import FEW_OUTPUTS
 from symdl.types import product as product_of
 from symdl.types import size_at, symbols

@@ -17,8 +17,8 @@ from symdl import extras
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.cuda_c import cuda_c
 from symdl.backends.nvptx.launches import launches
-from symdl.compilation import lowered
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
+from symdl.pipeline.compilation import lowered
 
 # What CUDA's compiler knows by itself, for a compiler of C++.
 KNOWN = """#include <cmath>

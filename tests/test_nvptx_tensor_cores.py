@@ -23,7 +23,7 @@ from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.nvptx.tensor_cores import FOUR, MULTIPLY, ROUND
 from symdl.config import config
 from symdl.errors import ConfigError, InternalError, KernelFaultError
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 Array = np.ndarray[Any, Any]
 needed = pytest.mark.skipif(not assembler(), reason="neither ptxas nor nvJitLink is installed")

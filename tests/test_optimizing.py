@@ -326,7 +326,7 @@ def test_the_way_in_is_replaced_too() -> None:
     script = """
 import gc, numpy as np, symdl, symdl.tensor as T
 from symdl.backends import optimizing
-from symdl.runs import native
+from symdl.runtime.runs import native
 optimizing._start = lambda: None  # no thread is ahead of this script: f.optimized() does all the work, when it is called
 x = T.vector("x")
 oracle = symdl.function([x], x + 1, mode="numpy")
@@ -354,7 +354,7 @@ def test_the_first_result_comes_before_anything_is_written(tmp_path: Path) -> No
 import os, sys, numpy as np, symdl, symdl.tensor as T
 from symdl.backends import optimizing
 from symdl.backends.cpu import threads_pool
-from symdl.runs import native
+from symdl.runtime.runs import native
 optimizing._start = lambda: None  # as if the thread were slow
 x = T.matrix("x")
 f = symdl.function([x], T.dot(x, x) + 1)

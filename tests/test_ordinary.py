@@ -17,7 +17,7 @@ from symdl.backends.assembler import Machine
 from symdl.backends.balls import loading
 from symdl.backends.balls.library import ENTRY
 from symdl.backends.cpu import balls_code
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 
 COUNT = 300
 

@@ -15,7 +15,7 @@ from quick_code import quickly
 from ulps import distance
 
 import symdl
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 DTYPES = ("float64", "float32")  # a case whose points all lie outside a dtype is not one for it
 KNOWN: dict[str, str] = {

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl import parallel as cutting
-from symdl.arena import plan
 from symdl.backends.interpreter import interpret
 from symdl.backends.llvm.vectors import clears
-from symdl.compilation import Graph, compiled, lowered
-from symdl.evaluate import evaluate
-from symdl.expr import Expr
-from symdl.flat import flat
-from symdl.loops import (
+from symdl.graph.expr import Expr
+from symdl.ir import parallel as cutting
+from symdl.ir.arena import plan
+from symdl.ir.flat import flat
+from symdl.ir.loops import (
     Apply,
     Assign,
     Const,
@@ -34,9 +32,11 @@ from symdl.loops import (
     text,
     walk,
 )
-from symdl.parallel import parallel
-from symdl.program import Binding, Buffer, Kernel, Program, verify
-from symdl.runs import native
+from symdl.ir.parallel import parallel
+from symdl.ir.program import Binding, Buffer, Kernel, Program, verify
+from symdl.passes.evaluate import evaluate
+from symdl.pipeline.compilation import Graph, compiled, lowered
+from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
 
 I, J = Symbol("i"), Symbol("j")

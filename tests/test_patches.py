@@ -11,9 +11,9 @@ import pytest
 import symdl.tensor as T
 from symdl import function, grad, shared
 from symdl.errors import IndexRangeError
-from symdl.expr import Expr
-from symdl.loops import For
-from symdl.program import Call, Kernel, Program
+from symdl.graph.expr import Expr
+from symdl.ir.loops import For
+from symdl.ir.program import Call, Kernel, Program
 from symdl.types import size_at, symbols
 
 MODES = ("numpy", "interpreter", "native")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import symdl
 import symdl.tensor as T
+from symdl.display.layout import GAP, layered, layers, spaced
+from symdl.display.pictures import chart
 from symdl.errors import InputError
-from symdl.expr import topological
-from symdl.layout import GAP, layered, layers, spaced
-from symdl.pictures import chart
+from symdl.graph.expr import topological
 
 SVG = "{http://www.w3.org/2000/svg}"
 x = T.dmatrix("x")

@@ -11,7 +11,7 @@ import symdl
 import symdl.tensor as T
 from symdl import plot
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn import Input, Sequential, layers
 from symdl.plot import deconvnet, integrated_gradients, occlusion_map, saliency_map, top_patches
 from symdl.plot.deconvnet import activities

@@ -19,19 +19,20 @@ from random_graphs import Graph
 
 import symdl
 import symdl.tensor as T
-from symdl import config, function, parallel
+from symdl import config, function
 from symdl.backends import pool as pool_module
 from symdl.backends.assembler import Machine, object_code
 from symdl.backends.base import Executable
 from symdl.backends.cpu import Engine, threads_pool
 from symdl.backends.llvm import chunks
 from symdl.backends.pool import Pool, module_text
-from symdl.compilation import Graph as Whole
-from symdl.compilation import compiled, lowered
 from symdl.config import Config, thread_count, usable_processors
 from symdl.errors import ConfigError
-from symdl.evaluate import evaluate
-from symdl.runs import native
+from symdl.ir import parallel
+from symdl.passes.evaluate import evaluate
+from symdl.pipeline.compilation import Graph as Whole
+from symdl.pipeline.compilation import compiled, lowered
+from symdl.runtime.runs import native
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not pool_module.can_sleep(), reason="every job runs on its caller here")

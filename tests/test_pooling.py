@@ -15,7 +15,7 @@ from scipy import ndimage
 import symdl
 import symdl.tensor as T
 from symdl.errors import ShapeError, SymdlError
-from symdl.expr import variable
+from symdl.graph.expr import variable
 
 FOLDS: dict[str, Any] = {"max": np.max, "sum": np.sum, "average_inc_pad": np.mean, "average_exc_pad": np.mean}
 

@@ -16,7 +16,7 @@ from ulps import distance
 import symdl
 import symdl.tensor as T
 from symdl.errors import ConfigError, InputError
-from symdl.expr import variable
+from symdl.graph.expr import variable
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis
 from symdl.number_forms import WIDE

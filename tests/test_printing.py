@@ -12,9 +12,9 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl import debugprint, function, pp, pprint, shared
+from symdl.display.printing import letter, tree
 from symdl.errors import InputError
-from symdl.expr import Expr
-from symdl.printing import letter, tree
+from symdl.graph.expr import Expr
 
 
 def run(code: str) -> dict[str, Any]:

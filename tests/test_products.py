@@ -12,7 +12,7 @@ from programs import calls, program_of, three_ways
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import topological, variable
+from symdl.graph.expr import topological, variable
 from symdl.ops.contractions import CONTRACT, contract, parse
 from symdl.rules.products import matrix_form, matrix_products
 

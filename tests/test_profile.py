@@ -14,18 +14,18 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.arena import arena_bytes, live_bytes
 from symdl.backends.clocks import Clocks
 from symdl.backends.limits import Limits, measured
 from symdl.backends.llvm import Target, emit
-from symdl.compilation import lowered
-from symdl.costs import cost_of
 from symdl.errors import IndexRangeError, InputError, ShapeError
 from symdl.functions import Function
-from symdl.loops import contiguous
-from symdl.profile import size_text, time_text
-from symdl.program import Binding, Buffer, Call, Kernel, Loop, Program
-from symdl.runs import native
+from symdl.ir.arena import arena_bytes, live_bytes
+from symdl.ir.loops import contiguous
+from symdl.ir.program import Binding, Buffer, Call, Kernel, Loop, Program
+from symdl.pipeline.compilation import lowered
+from symdl.profiling.costs import cost_of
+from symdl.profiling.profile import size_text, time_text
+from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
 
 LIMITS = Limits(1, ((1 << 20, 1e10), (1 << 30, 5e9)), {"float32": 1e11, "float64": 5e10})

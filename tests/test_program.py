@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from symdl.errors import ProgramError
-from symdl.loops import Apply, Checked, Const, For, Load, Position, Stmt, Store, View, contiguous
-from symdl.program import (
+from symdl.ir.loops import Apply, Checked, Const, For, Load, Position, Stmt, Store, View, contiguous
+from symdl.ir.program import (
     FIRST_FAILURE,
     Binding,
     Buffer,

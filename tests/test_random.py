@@ -18,13 +18,13 @@ from scipy import stats
 import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
-from symdl.compilation import Graph, lowered
+from symdl.derivatives.gradient import grad
 from symdl.errors import DtypeError, GradientError, IndexRangeError, InputError, ShapeError
 from symdl.functions import function
-from symdl.gradient import grad
+from symdl.ir.program import Kernel
 from symdl.ops.random import draw
 from symdl.philox import normal32, word32, word64
-from symdl.program import Kernel
+from symdl.pipeline.compilation import Graph, lowered
 from symdl.random import MRG_RandomStreams, RandomStream, RandomStreams
 
 VALUES = np.array([10.0, 20.0, 30.0])

@@ -15,11 +15,11 @@ import symdl.extras
 import symdl.tensor as T
 from symdl.datasets import binary_digits
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import function
+from symdl.graph.expr import Expr
 from symdl.nn.weights import values
 from symdl.random import RandomStream
-from symdl.storage import shared
+from symdl.runtime.storage import shared
 from symdl.zoo.boltzmann import GaussianMachine, Machine, pseudo_likelihood, pseudo_likelihood_of
 from symdl.zoo.gaussian_rbm import GaussianRBM
 from symdl.zoo.likelihood import Annealed, LogPartition

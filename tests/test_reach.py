@@ -16,9 +16,9 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 from symdl.meaning import stabilized
+from symdl.passes.evaluate import evaluate
 from symdl.verify import exact
 
 Formula = Callable[[Any], Any]

@@ -13,12 +13,12 @@ from mechanisms import TABLE, Row
 import symdl
 import symdl.tensor as T
 from symdl import debugprint, function, grad
-from symdl.compilation import Graph, rewritten
+from symdl.diagnosis.reasons import Reasons, mechanisms_of, reasons, recorded
 from symdl.errors import InputError
-from symdl.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, topological, variable
 from symdl.meaning import Record, stabilized
-from symdl.reasons import Reasons, mechanisms_of, reasons, recorded
-from symdl.signature import graph_of_expressions
+from symdl.pipeline.compilation import Graph, rewritten
+from symdl.runtime.signature import graph_of_expressions
 
 x, y = T.dvectors("x", "y")
 a, b = T.dscalars("a", "b")

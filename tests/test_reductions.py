@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError
-from symdl.evaluate import evaluate
-from symdl.expr import variable
+from symdl.graph.expr import variable
+from symdl.passes.evaluate import evaluate
 
 SHAPES = st.lists(st.integers(0, 3), max_size=4).map(tuple)
 FOLDS: dict[str, Any] = {"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all}

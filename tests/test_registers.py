@@ -8,8 +8,8 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl.backends.cpu import CpuBackend
-from symdl.compilation import compiled
-from symdl.runs import native
+from symdl.pipeline.compilation import compiled
+from symdl.runtime.runs import native
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -15,7 +15,7 @@ from quick_code import quickly
 import symdl
 import symdl.tensor as T
 from symdl.backends.llvm import rests
-from symdl.runs import native
+from symdl.runtime.runs import native
 
 WIDTHS = (3, 4, 7, 10, 17, 37, None)  # None: not known before the call, then 21
 ROWS: dict[str, Callable[[Any, Any], Any]] = {

@@ -12,8 +12,8 @@ from work import superlinear
 
 import symdl.tensor as T
 from symdl.errors import RewriteError
-from symdl.expr import Expr, constant, topological, variable, wildcard
-from symdl.rewrite import Change, Pass, Rule, RulePass, applied, expanded, instantiated, match
+from symdl.graph.expr import Expr, constant, topological, variable, wildcard
+from symdl.passes.rewrite import Change, Pass, Rule, RulePass, applied, expanded, instantiated, match
 from symdl.rules.simplify import simplified
 
 x, y, z = wildcard("x"), wildcard("y"), wildcard("z")

@@ -13,10 +13,10 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl.errors import ProgramError, ShapeError
-from symdl.expr import OPS, Expr, Op, make, register, results
-from symdl.loops import contiguous
+from symdl.graph.expr import OPS, Expr, Op, make, register, results
+from symdl.ir.loops import contiguous
+from symdl.ir.program import Buffer, Call, Kind, Program, verify
 from symdl.ops.counted import nonzero_of, unique_of
-from symdl.program import Buffer, Call, Kind, Program, verify
 from symdl.types import Results, TensorType
 
 MODES = ["native", "interpreter", "numpy"]

@@ -13,14 +13,14 @@ from test_memory import straight
 
 import symdl
 import symdl.tensor as T
-from symdl import schedule
-from symdl.arena import arena_bytes, live_bytes, plan
 from symdl.backends.interpreter import interpret
-from symdl.compilation import lowered
 from symdl.functions import Function
-from symdl.memory import reused
-from symdl.program import Call, Kernel, Program, accesses, may_fail, verify
-from symdl.schedule import scheduled
+from symdl.ir import schedule
+from symdl.ir.arena import arena_bytes, live_bytes, plan
+from symdl.ir.memory import reused
+from symdl.ir.program import Call, Kernel, Program, accesses, may_fail, verify
+from symdl.ir.schedule import scheduled
+from symdl.pipeline.compilation import lowered
 from symdl.types import Symbol
 
 

@@ -10,13 +10,22 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl.demand import demanded, shapes_of
-from symdl.double_double import DoubleDouble, added, compiled_function, divided, less, multiplied, normal, root
-from symdl.evaluate import bind, evaluate
-from symdl.exact_numbers import ExactNumbers
-from symdl.expr import OPS, topological
-from symdl.rewrite import expanded
-from symdl.shadow import shadow
+from symdl.diagnosis.demand import demanded, shapes_of
+from symdl.diagnosis.double_double import (
+    DoubleDouble,
+    added,
+    compiled_function,
+    divided,
+    less,
+    multiplied,
+    normal,
+    root,
+)
+from symdl.diagnosis.exact_numbers import ExactNumbers
+from symdl.diagnosis.shadow import shadow
+from symdl.graph.expr import OPS, topological
+from symdl.passes.evaluate import bind, evaluate
+from symdl.passes.rewrite import expanded
 
 Array = np.ndarray[Any, Any]
 D, E = DoubleDouble(), ExactNumbers()

@@ -10,10 +10,10 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.compilation import Graph, lowered
-from symdl.expr import Expr
-from symdl.loops import For
-from symdl.program import Kernel, Program
+from symdl.graph.expr import Expr
+from symdl.ir.loops import For
+from symdl.ir.program import Kernel, Program
+from symdl.pipeline.compilation import Graph, lowered
 
 FORMULAS: dict[str, Callable[[Expr], Expr]] = {
     "mean": lambda x: x.mean(axis=0),

@@ -14,9 +14,9 @@ from cases import CASES
 
 import symdl
 from symdl.errors import SymdlError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, variable
+from symdl.graph.expr import Expr, variable
 from symdl.ops.declare import is_float
+from symdl.passes.evaluate import evaluate
 
 # Cases that mean something in their own sizes alone: a parameter of the op, or the NumPy beside it, counts on them.
 OWN_SIZES = {"convolve_filters", "convolve_images", "covering", "interleave", "unshared"}

@@ -15,10 +15,10 @@ from random_formulas import formula
 import symdl
 import symdl.tensor as T
 from symdl import function, grad, shared, stability_report
+from symdl.diagnosis.sampling import grid
 from symdl.errors import InputError, ShapeError
-from symdl.expr import OPS, topological
 from symdl.form_arithmetic import ENDLESS, number
-from symdl.sampling import grid
+from symdl.graph.expr import OPS, topological
 from symdl.verify import decided
 
 x, a, b = T.dscalars("x", "a", "b")

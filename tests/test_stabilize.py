@@ -15,10 +15,10 @@ from truths import DIGITS, errors
 from ulps import distance
 
 import symdl.tensor as T
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, topological, variable
-from symdl.gradient import grad
+from symdl.derivatives.gradient import grad
+from symdl.graph.expr import Expr, topological, variable
 from symdl.meaning import stabilized
+from symdl.passes.evaluate import evaluate
 from symdl.verify import exact
 
 # Exact in float32 too, so that one truth serves both dtypes.

@@ -14,7 +14,7 @@ import sympy
 import symdl
 import symdl.tensor as T
 from symdl.errors import InputError, SymbolicError
-from symdl.expr import OPS, Op, variable
+from symdl.graph.expr import OPS, Op, variable
 from symdl.interop.sympy import FUNCTIONS, from_sympy, to_sympy
 
 x, y, t = sympy.symbols("x y t", real=True)

@@ -13,9 +13,9 @@ from symdl.backends.cpu import CpuBackend
 from symdl.backends.llvm.stretches import Stretch, stretch
 from symdl.backends.llvm.terms import ROWS, TIERS
 from symdl.backends.llvm.thinning import thinned
-from symdl.compilation import Graph, lowered
-from symdl.loops import Apply, For, walk
-from symdl.program import Kernel
+from symdl.ir.loops import Apply, For, walk
+from symdl.ir.program import Kernel
+from symdl.pipeline.compilation import Graph, lowered
 
 # where the logarithm of a row's sum shall lie: the borders of 1, of a vanishing one, and what is far from both
 TARGETS = (1e-6, 1e-3, 0.05, 0.3, 0.6, 0.9, 1.0, 1.1, 2.0, 20.0, 300.0)

@@ -11,7 +11,7 @@ import pytest
 import symdl
 import symdl.tensor
 import symdl.theano as module_under_test
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.theano.variables import take_off
 
 theano: Any = module_under_test  # its names are made when it is loaded

@@ -20,8 +20,8 @@ import pytest
 import symdl.tensor as T
 from symdl import function, shared
 from symdl.errors import InputError
-from symdl.storage import SharedVariable
-from symdl.turns import Claims, Turn, active, queue, wake
+from symdl.runtime.storage import SharedVariable
+from symdl.runtime.turns import Claims, Turn, active, queue, wake
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -372,7 +372,7 @@ def test_who_becomes_free_to_go_while_he_joins_the_queue_does_not_wait(monkeypat
         return found
 
     monkeypatch.setattr(Turn, "_blocked", and_then_leaves)
-    monkeypatch.setattr("symdl.turns.LOOK_AGAIN", 60.0)
+    monkeypatch.setattr("symdl.runtime.turns.LOOK_AGAIN", 60.0)
     turn = Turn(x, x)
     start = time.monotonic()
     turn.take()
@@ -386,7 +386,7 @@ def test_a_forked_child_is_free_of_its_parents_turns() -> None:
         import os
         import numpy as np
         import symdl
-        from symdl.turns import Turn, active
+        from symdl.runtime.turns import Turn, active
         s = symdl.shared(np.zeros(2), "s")
         f = symdl.function([], updates=[(s, s + 1)])
         turn = Turn(s.alone, s.alone)

@@ -16,9 +16,9 @@ from symdl.backends.llvm.stretches import stretch
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials, weights
 from symdl.backends.wide import brief
-from symdl.compilation import Graph, lowered
-from symdl.loops import Apply, For, Load, Store, contiguous, walk
-from symdl.program import Binding, Buffer, Kernel, Program
+from symdl.ir.loops import Apply, For, Load, Store, contiguous, walk
+from symdl.ir.program import Binding, Buffer, Kernel, Program
+from symdl.pipeline.compilation import Graph, lowered
 from symdl.types import Symbol, symbol
 
 SHAPES = [(1, 1), (3, 40), (40, 3), (31, 33), (33, 31), (70, 70), (5, 1000)]

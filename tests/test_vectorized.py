@@ -12,9 +12,9 @@ from cases import CASES
 import symdl
 import symdl.tensor as T
 from symdl.errors import ShapeError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, levels
-from symdl.vectorized import NotBatched, vectorize_graph
+from symdl.graph.expr import Expr, levels
+from symdl.passes.evaluate import evaluate
+from symdl.passes.vectorized import NotBatched, vectorize_graph
 
 WITHOUT = {"least_squares", "searchsorted", "convolve_filters", "ifelse"}  # ops that have no batched form, or not here
 

@@ -8,10 +8,10 @@ import pytest
 from quick_code import quickly
 
 import symdl.tensor as T
-from symdl.compilation import Graph, lowered
-from symdl.expr import Expr
-from symdl.loops import For, Local, walk
-from symdl.program import Kernel
+from symdl.graph.expr import Expr
+from symdl.ir.loops import For, Local, walk
+from symdl.ir.program import Kernel
+from symdl.pipeline.compilation import Graph, lowered
 
 
 def formula(x: Expr) -> Expr:

@@ -8,10 +8,10 @@ import pytest
 
 import symdl.tensor as T
 from symdl.errors import DtypeError
-from symdl.evaluate import evaluate
-from symdl.expr import Expr, building, constant
+from symdl.graph.expr import Expr, building, constant
 from symdl.number_forms import LIMBS
 from symdl.ops.elementwise import cast
+from symdl.passes.evaluate import evaluate
 
 FORMS = sorted(LIMBS)
 

@@ -12,9 +12,9 @@ import pytest
 from symdl.backends.cpu import CpuBackend
 from symdl.backends.interpreter import interpret
 from symdl.errors import ProgramError
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, Value, View, contiguous
+from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, Value, View, contiguous
+from symdl.ir.program import Binding, Buffer, Call, Kernel, Program, Step, verify
 from symdl.number_forms import LIMBS, item_bytes
-from symdl.program import Binding, Buffer, Call, Kernel, Program, Step, verify
 from symdl.types import Symbol, product, symbol
 
 FORMS = sorted(LIMBS)

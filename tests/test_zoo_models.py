@@ -10,9 +10,9 @@ import pytest
 import symdl.extras
 import symdl.tensor as T
 from symdl.datasets import gauss, logic_gates, xor
+from symdl.derivatives.gradient import grad
 from symdl.errors import ConfigError, DataError, GradientError
 from symdl.functions import function
-from symdl.gradient import grad
 from symdl.nn.callbacks import LambdaCallback
 from symdl.zoo import MLP, MODELS, RECIPES, LeNet, LinearRegression, LogisticRegression, Perceptron, recipe
 from symdl.zoo.base import Classifier

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from ulps import distance
 
-from symdl.evaluate import evaluate
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning import stabilized
+from symdl.passes.evaluate import evaluate
 from symdl.verify import exact
 
 DIGITS = 420  # 1 - sigmoid(-800) keeps its 1e-348

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from symdl.compilation import Graph, compiled, lowered
-from symdl.devices import backend
-from symdl.expr import Expr
-from symdl.runs import native
-from symdl.segments import Segment, segmented
+from symdl.graph.expr import Expr
+from symdl.pipeline.compilation import Graph, compiled, lowered
+from symdl.runtime.devices import backend
+from symdl.runtime.runs import native
+from symdl.runtime.segments import Segment, segmented
 
 Array = np.ndarray[Any, Any]
 

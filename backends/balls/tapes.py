@@ -18,7 +18,7 @@ from fractions import Fraction
 from symdl.backends.balls.formula import IRRATIONALS
 from symdl.backends.balls.library import KINDS, NAMES
 from symdl.backends.balls.numbers import words
-from symdl.loops import Apply, Const, Value
+from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import LIMBS
 
 MOST_BALLS = 400  # 25 KiB of a thread's stack

@@ -22,7 +22,7 @@ from symdl.backends.nvptx.ptx import ptx
 from symdl.backends.nvptx.tensor_cores import NEEDS
 from symdl.backends.routines import Routine
 from symdl.events import Stages
-from symdl.program import Program
+from symdl.ir.program import Program
 
 
 class CudaBackend:

@@ -10,8 +10,8 @@ from symdl.backends.interface import extent_of, plain_extent
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.nvptx.launches import Choose, GpuProgram, HostCall, Item, Launch, Number, Pointer, Product, Repeat
 from symdl.errors import ProgramError
-from symdl.loops import View
-from symdl.program import Binding, Buffer, Call, Check, Kernel, Program, accesses, may_fail
+from symdl.ir.loops import View
+from symdl.ir.program import Binding, Buffer, Call, Check, Kernel, Program, accesses, may_fail
 from symdl.types import Extent, Fact, Symbol
 
 

@@ -21,8 +21,8 @@ from symdl.backends.cuda.device import Block, Device
 from symdl.backends.llvm.steps import stacked_rows
 from symdl.errors import CudaError
 from symdl.extras import installed, load
-from symdl.loops import View
-from symdl.program import Call
+from symdl.ir.loops import View
+from symdl.ir.program import Call
 from symdl.types import Symbol, size_at, symbols
 
 LEAST = 256  # rows and columns of a result: a smaller one has few tiles of a library's

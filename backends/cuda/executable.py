@@ -25,7 +25,7 @@ from symdl.backends.interface import Interface
 from symdl.backends.nvptx.launches import launches
 from symdl.backends.routines import Routine
 from symdl.errors import ProgramError
-from symdl.program import Check, Program
+from symdl.ir.program import Check, Program
 from symdl.types import Extent, Symbol, size_at, symbols
 
 REMEMBERED_SHAPES = 256  # of the arrays of a call, whose sizes are kept

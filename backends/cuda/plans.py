@@ -27,9 +27,9 @@ from symdl.backends.cuda.driver import ALIGNMENT, Grid, Packed, packed
 from symdl.backends.cuda.driver import Function as KernelFunction
 from symdl.backends.nvptx.launches import Choose, HostCall, Item, Launch, Number, Pointer, Product, Repeat
 from symdl.backends.routines import Routine, run
-from symdl.loops import View
+from symdl.ir.loops import View
+from symdl.ir.program import Call
 from symdl.number_forms import item_bytes
-from symdl.program import Call
 from symdl.types import Extent, Symbol, size_at, symbols
 
 Array = np.ndarray[Any, Any]

@@ -6,7 +6,7 @@ from symdl.backends.llvm.clocks import clock_table
 from symdl.backends.llvm.entries import enter, place, run
 from symdl.backends.llvm.module import RUNTIME, Module, Target, Told
 from symdl.backends.llvm.steps import Layout, all_steps
-from symdl.program import Kernel, Program
+from symdl.ir.program import Kernel, Program
 
 
 def emit(program: Program, target: Target, timed: bool = False, told: Told | None = None) -> str:

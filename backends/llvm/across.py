@@ -21,8 +21,23 @@ from symdl.backends.llvm.plans import AHEAD, Plan
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED, RestWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, place_of, walk
-from symdl.narrow_rows import CHEAP
+from symdl.ir.loops import (
+    Apply,
+    Assign,
+    Const,
+    For,
+    Guard,
+    Load,
+    Local,
+    Position,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    place_of,
+    walk,
+)
+from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
 

@@ -30,7 +30,7 @@ from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.brief import BRIEF
 from symdl.backends.wide.mixed import MIXED, OF_DOUBLE
 from symdl.backends.wide.short import SHORT
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol, symbols
 

@@ -19,7 +19,7 @@ from symdl.backends.llvm.narrowing import Narrowed, summand
 from symdl.backends.llvm.running import running
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.wide import emit, numbers
-from symdl.loops import Apply, For, Value, walk
+from symdl.ir.loops import Apply, For, Value, walk
 from symdl.number_forms import LIMBS, WIDE
 
 DECLARED = f"declare void @{ENTRY}(ptr, ptr, i64, i64, ptr, i64, i64)"

@@ -20,7 +20,7 @@ from symdl.backends.llvm.statements import Nest, varying_in
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
 from symdl.backends.wide import emit
-from symdl.loops import For
+from symdl.ir.loops import For
 from symdl.types import replace_symbols
 
 COUNTED = (1 << 31) - 64  # rounds that 32 bits count

@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from symdl.backends.llvm.module import ITEM_BYTES
-from symdl.loops import Apply, Assign, For, Load, Stmt, Store, walk
-from symdl.narrow_rows import CHEAP
+from symdl.ir.loops import Apply, Assign, For, Load, Stmt, Store, walk
+from symdl.ir.narrow_rows import CHEAP
 from symdl.types import Extent, Symbol, at_most, replace_symbols, symbols
 
 ALIGNED = 64  # rounds that a chunk of a loop over single elements is a multiple of: whole vectors and cache lines

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdl.backends.llvm.tiers import ONE_LIMB
-from symdl.loops import Apply, Const, Load, Value
+from symdl.ir.loops import Apply, Const, Load, Value
 
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 

@@ -19,7 +19,7 @@ from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
 from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
 
 SINGLES = ("float32", "float32e")

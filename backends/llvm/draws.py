@@ -17,7 +17,7 @@ from symdl.backends.llvm.attempts import AttemptWriter
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.statements import Dependency, changed_in
 from symdl.backends.vmath.philox import DRAWS, filling
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Checked,

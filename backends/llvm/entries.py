@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from symdl.arena import LINE
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.measures import extents_of, work
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
+from symdl.ir.arena import LINE
 
 ARENA_ALIGNMENT = LINE  # bytes: a cache line is as wide as the widest vector
 SLOTS_PER_FUNCTION = 64  # machine code generation is worse than linear in the size of a function

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.module import Module, Writer
-from symdl.loops import For, Stmt, View
-from symdl.rebuilding import rebuilt
+from symdl.ir.loops import For, Stmt, View
+from symdl.ir.rebuilding import rebuilt
 from symdl.types import Symbol, symbol
 
 HEAD = "(ptr %context, ptr %block, i64 %stride, i64 %i, i64 %j, i64 %m, i64 %n)"

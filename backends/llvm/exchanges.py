@@ -9,7 +9,7 @@ from symdl.backends.builder import FLOATS
 from symdl.backends.wide.brief import ERROR
 from symdl.backends.wide.brief import PREFIX as BRIEF_PREFIX
 from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
-from symdl.loops import Apply, Const, Load, Value, walk
+from symdl.ir.loops import Apply, Const, Load, Value, walk
 from symdl.number_forms import limbs_of
 
 FUSED = "fused"  # x y + z, rounded once where the processor does

@@ -16,10 +16,10 @@ from fractions import Fraction
 from typing import Any
 
 from symdl.backends.llvm.exchanges import FUSED
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
-from symdl.narrow_rows import CHEAP
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.ir.narrow_rows import CHEAP
+from symdl.ir.rebuilding import rebuilt
 from symdl.number_forms import WIDE
-from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, symbol, symbols
 
 COUNTS = 2, 3, 4

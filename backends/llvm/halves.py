@@ -13,7 +13,7 @@ import numpy as np
 
 from symdl.backends.builder import BITS, Builder, Reg
 from symdl.backends.vmath.forms import Pair, two_sum
-from symdl.loops import Apply, Const, Value
+from symdl.ir.loops import Apply, Const, Value
 
 
 def halves(w: Any, item: Value) -> Pair | None:

@@ -20,7 +20,7 @@ from symdl.backends.llvm.draws import END, FIRST, in_strips
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
-from symdl.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
+from symdl.ir.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
 from symdl.types import Extent, Symbol, symbols
 
 

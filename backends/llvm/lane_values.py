@@ -10,7 +10,7 @@ from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
 from symdl.backends.llvm.statements import KernelWriter
 from symdl.backends.wide import emit, numbers
-from symdl.loops import Const, Guard, Index, Load, Position, Ref, Value, View, parts, place_of
+from symdl.ir.loops import Const, Guard, Index, Load, Position, Ref, Value, View, parts, place_of
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Extent, Symbol, slope
 

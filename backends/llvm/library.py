@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symdl.convolution import ROLES
-from symdl.loops import Apply, Const, For, Load, Stmt, Store, View
-from symdl.program import Call, by_role
+from symdl.ir.loops import Apply, Const, For, Load, Stmt, Store, View
+from symdl.ir.program import Call, by_role
 from symdl.types import Extent, Symbol, floor_divide, product, symbol
 
 

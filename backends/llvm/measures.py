@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from symdl.backends.llvm.chunks import cost
 from symdl.backends.llvm.library import convolution_loops, convolution_work, matmul_loops
 from symdl.backends.llvm.steps import uses_library
-from symdl.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step
+from symdl.ir.program import CONVOLUTIONS, Call, If, Kernel, Loop, Program, Step
 from symdl.types import Extent, Symbol, product, replace_symbols, terms_of
 
 ROUND = 32  # of a Loop, beside its steps; in units of `chunks`, as all work

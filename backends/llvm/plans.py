@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from symdl.backends.builder import FLOATS
 from symdl.backends.llvm.module import ITEM_BYTES
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Barrier,
@@ -31,7 +31,7 @@ from symdl.loops import (
     place_of,
     walk,
 )
-from symdl.narrow_rows import CHEAP
+from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, at_most, slope, symbols
 

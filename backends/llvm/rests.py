@@ -12,7 +12,7 @@ from symdl.backends.llvm.draws import DrawWriter
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.plans import IDENTITY, Plan, Sum
 from symdl.backends.wide import emit
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, place_of, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, place_of, walk
 from symdl.number_forms import WIDE
 from symdl.types import Extent, slope
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from symdl.backends.llvm.narrowing import NARROW, Narrowing, summand
 from symdl.backends.llvm.stretches import FLAG, Stretch, simple
 from symdl.backends.wide.ranges import DEEPEST, LEAST, Reach, not_zero
-from symdl.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, extents_in, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.types import Extent, symbols
 
 TRIED = "tried row's "

@@ -29,7 +29,7 @@ from symdl.backends.llvm.digits import (
     without_noise,
 )
 from symdl.backends.llvm.tiers import FULL, ONE_LIMB
-from symdl.loops import Apply, For, Value
+from symdl.ir.loops import Apply, For, Value
 
 UNIT = 2.0**-98
 NOISE = 2.0**-102  # of a sum, beside its operands: what is left of 0, as a rule

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from symdl.backends.builder import FLOATS
-from symdl.loops import Apply, Const, Value
+from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import limbs_of
 
 Span = tuple[float, float]

@@ -12,7 +12,7 @@ from symdl.backends.llvm.module import Landing, Module, Scope, Writer
 from symdl.backends.vmath import EMIT
 from symdl.backends.wide import call, emit
 from symdl.errors import ProgramError
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Barrier,

@@ -19,8 +19,8 @@ from symdl.backends.llvm.library import (
 )
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
 from symdl.errors import ProgramError
-from symdl.loops import For, Stmt, View
-from symdl.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
+from symdl.ir.loops import For, Stmt, View
+from symdl.ir.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
 from symdl.types import Extent, Symbol, at_most, floor_divide, product
 
 STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function

@@ -28,7 +28,7 @@ from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
 from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponentials, weights
 from symdl.backends.wide.mixed import SUMS
 from symdl.backends.wide.short import FUNCTIONS
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.types import Extent
 
 ONE = ONE_LIMB[PAIR]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.mixed import MIXED
-from symdl.loops import Apply, Const, Value
+from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import limbs_of
 
 PAIR = "float64x2"

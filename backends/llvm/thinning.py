@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symdl.backends.wide.mixed import MIXED, SUMS
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Store, Value, parts, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Store, Value, parts, walk
 from symdl.number_forms import WIDE, limbs_of
 
 THIN = {"float64x2": "float64", "float64x2e": "float64e"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from symdl.loops import Apply, Assign, Load, Ref, Stmt, Store, walk
-from symdl.narrow_rows import CHEAP
+from symdl.ir.loops import Apply, Assign, Load, Ref, Stmt, Store, walk
+from symdl.ir.narrow_rows import CHEAP
 
 FOLDED = {"add": "sum", "mul": "product", "maximum": "max", "minimum": "min", "bitwise_or": "any", "bitwise_and": "all"}
 SILENT = frozenset("cast where eq ne lt le gt ge bitwise_and bitwise_or invert neg isnan".split())

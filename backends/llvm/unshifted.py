@@ -22,7 +22,22 @@ from dataclasses import dataclass, replace
 from symdl.backends.llvm.terms import PAIR
 from symdl.backends.llvm.thinning import inlined
 from symdl.backends.wide import brief
-from symdl.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, is_value, parts, place_of, walk
+from symdl.ir.loops import (
+    Apply,
+    Assign,
+    Const,
+    For,
+    Load,
+    Local,
+    Ref,
+    Stmt,
+    Store,
+    Value,
+    is_value,
+    parts,
+    place_of,
+    walk,
+)
 from symdl.number_forms import WIDE, limbs_of
 from symdl.types import Extent, Symbol
 

@@ -10,7 +10,7 @@ from symdl.backends.llvm.module import ITEM_BYTES, OpenLoop
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
-from symdl.loops import (
+from symdl.ir.loops import (
     Assign,
     Const,
     For,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from symdl.backends.llvm.narrowing import Narrowed
 from symdl.backends.llvm.plans import Sum
 from symdl.backends.wide.ranges import Attempt
-from symdl.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, walk
 
 EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 

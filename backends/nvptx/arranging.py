@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from symdl.backends.nvptx.hazards import has_dealt
 from symdl.backends.nvptx.independence import apart, is_stored, uses_in
-from symdl.loops import (
+from symdl.ir.loops import (
     Assign,
     Barrier,
     Const,
@@ -28,7 +28,7 @@ from symdl.loops import (
     is_value,
     walk,
 )
-from symdl.rebuilding import rebuilt
+from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, symbol, symbols
 
 

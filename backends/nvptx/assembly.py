@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symdl.arena import passing
 from symdl.backends.llvm.steps import all_steps
 from symdl.backends.nvptx.cutting import for_gpu
 from symdl.backends.nvptx.kernels import launches_of
@@ -12,7 +11,8 @@ from symdl.backends.nvptx.launches import Choose, GpuProgram, HostCall, Item, Re
 from symdl.backends.nvptx.products import product_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
 from symdl.errors import ProgramError
-from symdl.program import Call, If, Kernel, Loop, Program, Step
+from symdl.ir.arena import passing
+from symdl.ir.program import Call, If, Kernel, Loop, Program, Step
 
 
 def gpu_program(program: Program, tensor_cores: bool = False) -> GpuProgram:

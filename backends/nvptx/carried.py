@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symdl.backends.nvptx.independence import apart, is_stored, uses_in
-from symdl.loops import Apply, Assign, For, Load, Position, Ref, Stmt, Store, Value, is_value, walk
+from symdl.ir.loops import Apply, Assign, For, Load, Position, Ref, Stmt, Store, Value, is_value, walk
+from symdl.ir.parallel import FOLDS
 from symdl.number_forms import WIDE
-from symdl.parallel import FOLDS
 from symdl.types import slope
 
 

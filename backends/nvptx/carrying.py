@@ -18,7 +18,7 @@ from symdl.backends.nvptx.carried import Running, Scattered, Selection, Shape, c
 from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter, identity
 from symdl.backends.nvptx.hazards import Touch, folds_of
 from symdl.backends.wide import emit
-from symdl.loops import For, Stmt, Value
+from symdl.ir.loops import For, Stmt, Value
 
 NOWHERE = np.iinfo(np.int64).max
 

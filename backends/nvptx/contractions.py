@@ -24,7 +24,7 @@ from symdl.backends.nvptx.launches import Argument, Launch
 from symdl.backends.nvptx.panels import MOST_BATCHES, PanelWriter, Spot, Tile, choices, counts
 from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
-from symdl.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, is_value, place_of, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, is_value, place_of, walk
 from symdl.types import Extent, Symbol, polynomial, product, replace_symbols, slope, smallest, symbol, symbols, terms_of
 
 LEAST = 4  # rows and columns, where they are known: fewer leave a tile empty

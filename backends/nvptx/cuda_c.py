@@ -21,7 +21,7 @@ from symdl.backends.nvptx.kernels import Part, Way, kernels_of
 from symdl.backends.nvptx.launches import GpuProgram, Launch, Number, Pointer, Product, launches
 from symdl.backends.nvptx.products import TOTAL, epilogue_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Barrier,
@@ -41,9 +41,9 @@ from symdl.loops import (
     parts,
     walk,
 )
+from symdl.ir.program import Call, Kernel
 from symdl.number_forms import WIDE
 from symdl.philox import LANES
-from symdl.program import Call, Kernel
 from symdl.types import Compound, Extent, Symbol, polynomial, product, symbols, terms_of
 
 TYPES = {

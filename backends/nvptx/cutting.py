@@ -1,7 +1,7 @@
 """A Program for a GPU: library calls that are loops here, loops cut into many independent rounds, kernels in pieces that run
 one after the other.
 
-As `symdl.parallel`, with pieces for thousands of threads: the lengths of blocks follow from sizes alone, so that results
+As `symdl.ir.parallel`, with pieces for thousands of threads: the lengths of blocks follow from sizes alone, so that results
 depend on no machine.
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from symdl.arena import plan
 from symdl.backends.llvm.library import copy_loops
 from symdl.backends.nvptx.arranging import arranged
 from symdl.backends.nvptx.contractions import contraction_of
 from symdl.backends.nvptx.library import convolution_nest, in_pieces, matmul_nest
 from symdl.backends.nvptx.panels import is_large
-from symdl.epilogues import with_epilogues
-from symdl.loops import For, Stmt
-from symdl.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
-from symdl.program import CONVOLUTIONS, Buffer, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
-from symdl.renaming import within
+from symdl.ir.arena import plan
+from symdl.ir.epilogues import with_epilogues
+from symdl.ir.loops import For, Stmt
+from symdl.ir.parallel import BLOCK_INDEX, Carried, Cutter, fills, visits
+from symdl.ir.program import CONVOLUTIONS, Buffer, Call, If, Kernel, Loop, Program, Step, accesses, may_fail, verify
+from symdl.ir.renaming import within
 from symdl.types import Extent, at_most, floor_divide, largest, symbols
 
 SMALL = 256  # visits of a loop that is known to be little work: one block of threads does it with its neighbours

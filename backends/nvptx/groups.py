@@ -21,7 +21,7 @@ from symdl.backends.nvptx.hazards import Fold, Hazards, Touch, folds_of, has_dea
 from symdl.backends.nvptx.independence import uses_in
 from symdl.backends.nvptx.writer import SHARED, GpuWriter
 from symdl.backends.wide import emit, numbers
-from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, walk
+from symdl.ir.loops import Assign, Barrier, For, Local, Stmt, Store, walk
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol
 

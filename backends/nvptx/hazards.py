@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from symdl.backends.nvptx.carried import is_shared
 from symdl.backends.nvptx.independence import Use, apart, is_stored, uses_in
-from symdl.loops import Assign, Barrier, For, Local, Stmt, Store, View, walk
-from symdl.parallel import sum_of
+from symdl.ir.loops import Assign, Barrier, For, Local, Stmt, Store, View, walk
+from symdl.ir.parallel import sum_of
 from symdl.types import Extent, Symbol, replace_symbols, symbol, symbols
 
 Who = Literal["all", "first", "dealt"]

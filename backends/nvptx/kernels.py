@@ -24,8 +24,8 @@ from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
 from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer
 from symdl.backends.nvptx.tiles import TileWriter, crossing
 from symdl.backends.nvptx.writer import GpuModule, units
-from symdl.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, walk
-from symdl.parallel import BLOCK_INDEX
+from symdl.ir.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, walk
+from symdl.ir.parallel import BLOCK_INDEX
 from symdl.types import Extent, Symbol, floor_divide, polynomial, product, slope, smallest, symbols
 
 MOST_BLOCKS = 1 << 13  # of a grid: the rest of the rounds come after

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from symdl.loops import View
-from symdl.program import Call, Program
+from symdl.ir.loops import View
+from symdl.ir.program import Call, Program
 from symdl.types import Extent, Symbol
 
 

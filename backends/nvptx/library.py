@@ -7,7 +7,7 @@ is gathered, never scattered.
 from __future__ import annotations
 
 from symdl.backends.llvm.library import indices, nest
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Assign,
     Const,
@@ -22,8 +22,8 @@ from symdl.loops import (
     View,
     contiguous,
 )
-from symdl.program import Call, by_role
-from symdl.rebuilding import rebuilt
+from symdl.ir.program import Call, by_role
+from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, product, smallest, symbol
 
 PIECES, TILE = 192, 1024  # of the sums of a gradient of filters, at most; elements that a block of threads takes

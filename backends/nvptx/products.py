@@ -19,9 +19,9 @@ from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer, Pro
 from symdl.backends.nvptx.panels import MOST_BATCHES, PanelWriter, Spot, Tile, choices, counts
 from symdl.backends.nvptx.tensor_cores import TensorPanelWriter
 from symdl.backends.nvptx.writer import GpuModule
-from symdl.loops import For, Load, Ref, Stmt, Store, View, extents_in, walk
-from symdl.program import Call
-from symdl.rebuilding import rebuilt
+from symdl.ir.loops import For, Load, Ref, Stmt, Store, View, extents_in, walk
+from symdl.ir.program import Call
+from symdl.ir.rebuilding import rebuilt
 from symdl.types import Symbol, polynomial, product, smallest, symbols
 
 TOTAL = "_product"  # an element of a product, in its epilogue

@@ -14,9 +14,9 @@ from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.nvptx.carrying import CarryWriter
 from symdl.backends.nvptx.groups import THREADS, WARP
 from symdl.backends.nvptx.writer import SHARED
-from symdl.loops import Barrier, For, Guard, Load, Stmt, Store, View, contiguous, is_value, parts, place_of, walk
+from symdl.ir.loops import Barrier, For, Guard, Load, Stmt, Store, View, contiguous, is_value, parts, place_of, walk
+from symdl.ir.rebuilding import rebuilt
 from symdl.number_forms import WIDE
-from symdl.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, product, slope, symbol
 
 SIDE = 32  # of a tile

@@ -15,7 +15,7 @@ from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in
 from symdl.backends.llvm.whole_loops import Whole
 from symdl.backends.vmath.philox import DRAWS, block_of, elements
-from symdl.loops import (
+from symdl.ir.loops import (
     Apply,
     Checked,
     For,

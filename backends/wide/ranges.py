@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from symdl.loops import Apply, Const, Value
+from symdl.ir.loops import Apply, Const, Value
 
 LEAST, MOST = -900, 1023  # exponents of results between which nothing is lost
 LEAST32, MOST32, DEEPEST32 = -100, 127, -149  # likewise of float32

@@ -42,7 +42,7 @@ from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
 from symdl.backends.limits import Probe, copying, multiplying
 from symdl.config import config
-from symdl.runs import native
+from symdl.runtime.runs import native
 
 GROUPS = operations.GROUPS | models.GROUPS | {"P": prediction, "C": lambda: iter(())}  # rows of C are made by `fresh`
 SAMPLE = 3e-3  # seconds that a sample should last

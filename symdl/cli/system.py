@@ -8,10 +8,10 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from symdl.cache import Cache
 from symdl.cli.options import DONE, FAILED
 from symdl.config import config
 from symdl.doctor import examine, report
+from symdl.pipeline.cache import Cache
 
 
 def add_verbs(verbs: Any) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.decided import decided
 from symdl.meaning.exactness import Known
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.record import Record, RecordedLowering
 from symdl.meaning.widening import widened
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 
 __all__ = ["Record", "stabilized"]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdl.expr import CONSTANT, Expr
+from symdl.graph.expr import CONSTANT, Expr
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.types import TensorType

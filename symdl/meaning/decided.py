@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from symdl.expr import CONSTANT, Expr, building, rebuilt, topological
+from symdl.graph.expr import CONSTANT, Expr, building, rebuilt, topological
 from symdl.meaning.bounds import Bounds, bounds_of
 from symdl.meaning.exactness import PASSING, Known
 from symdl.ops.declare import is_float
 from symdl.ops.facts import ASSUMED
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 from symdl.types import TensorType
 
 CHOICES = frozenset(["where", "maximum", "minimum", "abs"])  # what may be one of its inputs

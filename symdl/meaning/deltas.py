@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.cancellation import near_log
 from symdl.meaning.companions import known
 from symdl.meaning.factoring import as_factor

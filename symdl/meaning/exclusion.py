@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import Cut, Place, viewed
 from symdl.meaning.normal_form import Atom, Mono, Poly, varies

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.factoring import as_factor, root_of
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
 from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, stripped

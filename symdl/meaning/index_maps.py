@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from symdl.expr import Expr, make, number_of
+from symdl.graph.expr import Expr, make, number_of
 from symdl.meaning.factoring import multiply, power
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, stripped
 from symdl.ops.declare import spread

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import symdl.meaning.readers  # noqa: F401  # which enters the readers
-from symdl.expr import CONSTANT, Expr, building, meant_by, rebuilt
-from symdl.irrationals import IRRATIONALS
+from symdl.graph.expr import CONSTANT, Expr, building, meant_by, rebuilt
+from symdl.graph.irrationals import IRRATIONALS
 from symdl.meaning.exactness import Known
 from symdl.meaning.guards import Guards, Losses
 from symdl.meaning.monotone import PLACES, SEEKING, below_views, in_views, sought
@@ -22,7 +22,7 @@ from symdl.ops.declare import spread
 from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
 from symdl.ops.functions import deg2rad, log_slope, rad2deg, trigamma
 from symdl.ops.normalized import SOFTMAX
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 
 ANGLES = {deg2rad: IRRATIONALS["pi/180"], rad2deg: IRRATIONALS["180/pi"]}
 OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, *ANGLES])  # ops that are lowered though nothing was found

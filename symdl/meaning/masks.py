@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdl.expr import Expr, constant, make
+from symdl.graph.expr import Expr, constant, make
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.exclusion import PICKS
 from symdl.meaning.factoring import multiply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import leaf
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, base_of, joined

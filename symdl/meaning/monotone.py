@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr, rebuilt
+from symdl.graph.expr import Expr, rebuilt
 
 SATURATING = frozenset(["exp", "exp2", "expm1", "sinh", "tanh", "sigmoid", "erf", "arctan"])
 STEADY = frozenset(["softplus", "arcsinh"])  # they increase as well, and numbers that differ stay apart, as good as all

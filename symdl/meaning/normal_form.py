@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.rationals import Rational, rational
 from symdl.types import Shape
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from symdl.expr import CONSTANT, Expr
+from symdl.graph.expr import CONSTANT, Expr
 from symdl.meaning.bounds import FLOATS, INF, Bounds
 from symdl.meaning.exactness import (
     DIGITS,

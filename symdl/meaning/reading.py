@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from symdl.expr import CONSTANT, Expr, meant_by, topological
+from symdl.graph.expr import CONSTANT, Expr, meant_by, topological
 from symdl.meaning.index_maps import leaf, view_of, viewed
 from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, stripped
 from symdl.meaning.rationals import Rational, quotient, rational

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from symdl.expr import VARIABLE, Expr, building
+from symdl.graph.expr import VARIABLE, Expr, building
 from symdl.meaning.bounds import between
 from symdl.meaning.cancellation import grown, near_log
 from symdl.meaning.deltas import delta_of
@@ -30,7 +30,7 @@ from symdl.meaning.reading import Reading
 from symdl.meaning.writing import Whole, Writing
 from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.ops.declare import is_float
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 
 READ_AT = {  # op of a node in which the algebra found something -> what it is
     "add": "terms cancel", "sub": "terms cancel", "mul": "factors meet", "true_div": "factors meet",

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
-from symdl.expr import Expr, building, make, rebuilt, variable
+from symdl.graph.expr import Expr, building, make, rebuilt, variable
 from symdl.meaning.guards import Losses
 from symdl.meaning.reading import is_float_node
 from symdl.ops import elementwise as ew
 from symdl.ops.reductions import SUM
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 
 PLAIN_ONLY = frozenset(["scatter", "contract"])  # of which no backend has number forms
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.factoring import as_factor, multiply, power, tamed
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, exponents

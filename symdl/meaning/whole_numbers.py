@@ -3,7 +3,7 @@ of a negative number and below a step."""
 
 from __future__ import annotations
 
-from symdl.expr import Expr, constant
+from symdl.graph.expr import Expr, constant
 from symdl.ops.elementwise import abs, bitwise_and, cast, lt, mul, sub, true_div, where
 from symdl.ops.functions import round_half_even
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from symdl.expr import CONSTANT, OPS, Expr, building, constant, make, number_of, rebuilt, topological
+from symdl.graph.expr import CONSTANT, OPS, Expr, building, constant, make, number_of, rebuilt, topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
@@ -15,7 +15,7 @@ from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, true_div, where
 from symdl.ops.functions import exp, log1p, logistic_tail
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 from symdl.types import TensorType
 
 NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.cancellation import combine, known_difference, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
 from symdl.meaning.exclusion import Term

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdl.expr import CONSTANT, OPS, Expr, constant, make
+from symdl.graph.expr import CONSTANT, OPS, Expr, constant, make
 from symdl.meaning.bounds import MANY
 from symdl.meaning.exactness import Known
 from symdl.meaning.index_maps import settled, stretched, with_indices

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning import taylor
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from functools import reduce
 
-from symdl.expr import Expr, make
+from symdl.graph.expr import Expr, make
 from symdl.meaning.bounds import MANY
 from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.factoring import as_factor, multiply

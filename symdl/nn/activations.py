@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 Activation = Callable[[Expr], Expr]
 

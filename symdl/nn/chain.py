@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.layer import Array, Layer, Training
 from symdl.plot.network import Diagram, network
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 
 class Group(Layer):

@@ -6,7 +6,7 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.activations import Activation as Function
 from symdl.nn.activations import activation as _activation
 from symdl.nn.initializers import Initializer

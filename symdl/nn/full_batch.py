@@ -14,8 +14,8 @@ import numpy as np
 import symdl.tensor as T
 from symdl import extras
 from symdl.errors import ConfigError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
 from symdl.nn.objective import Objective, means
 from symdl.nn.optimizers import SGD
@@ -23,8 +23,8 @@ from symdl.nn.plans import Plan, Validation
 from symdl.nn.progress import ProgbarLogger
 from symdl.nn.training import Trainer, joined
 from symdl.nn.watching import Callback, Run
-from symdl.replacing import graph_replace
-from symdl.storage import SharedVariable
+from symdl.passes.replacing import graph_replace
+from symdl.runtime.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 METHODS = ("L-BFGS-B", "CG", "BFGS")

@@ -14,7 +14,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.activations import Activation as Function
 from symdl.nn.activations import activation as _activation
 from symdl.nn.dense import penalty_of

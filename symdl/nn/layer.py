@@ -13,11 +13,11 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ConfigError, DataError, Part, ShapeError
-from symdl.expr import Expr, user_line
+from symdl.graph.expr import Expr, user_line
 from symdl.nn.initializers import Initializer, initializer
 from symdl.nn.settings import checked
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable, shared
+from symdl.runtime.storage import SharedVariable, shared
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Extents = tuple[int | None, ...]  # of an example, or of a batch of them; None where it may be anything

@@ -15,8 +15,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.interop import safetensors
 from symdl.nn.chain import Group
 from symdl.nn.choices import Choices
@@ -34,7 +34,7 @@ from symdl.nn.targets import class_weights, examples, finite, measured, targets,
 from symdl.nn.training import Trainer, Transform, fit, slices
 from symdl.nn.watching import Callback
 from symdl.nn.weights import assign, values
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 FORMAT = "symdl model 1"
 OPTIMIZER = "optimizer/"  # before the names of the optimizer's state in a file

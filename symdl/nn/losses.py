@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 Loss = Callable[[Expr, Expr], Expr]  # (prediction, target) -> one number an example, or a scalar
 Metric = Loss  # with a method `finish`, also rows of numbers of which means are taken before it: `symdl.nn.metrics`

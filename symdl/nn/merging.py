@@ -9,7 +9,7 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.layer import Layer, Training, static
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.losses import METRICS, Metric, binary_accuracy, categorical_accuracy, found, top_k_categorical_accuracy
 
 Array = np.ndarray[Any, np.dtype[Any]]

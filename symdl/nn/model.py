@@ -9,7 +9,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, DataError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.layer import Layer, Training, static
 from symdl.nn.learner import Learner
 from symdl.nn.saving import Reading

@@ -7,7 +7,7 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.initializers import Initializer
 from symdl.nn.initializers import initializer as _initializer
 from symdl.nn.layer import Layer, Training, extent

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr
-from symdl.gradient import grad
+from symdl.derivatives.gradient import grad
+from symdl.graph.expr import Expr
 from symdl.nn.layer import Layer, Training
 from symdl.nn.losses import Loss, loss
 from symdl.nn.metrics import metric
 from symdl.nn.optimizers import Updates
+from symdl.passes.replacing import graph_replace
 from symdl.random import RandomStream
-from symdl.replacing import graph_replace
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Finish = Callable[[Array], float]

@@ -16,13 +16,13 @@ from typing import ClassVar
 import numpy as np
 
 import symdl.tensor as T
+from symdl.derivatives.gradient import grad
 from symdl.errors import ConfigError, GradientError
-from symdl.expr import Expr
-from symdl.gradient import grad
+from symdl.graph.expr import Expr
 from symdl.nn.schedules import LearningRateSchedule
 from symdl.nn.settings import checked
 from symdl.ops.facts import assume
-from symdl.storage import SharedVariable, shared, shared_like
+from symdl.runtime.storage import SharedVariable, shared, shared_like
 
 Updates = list[tuple[SharedVariable, Expr]]
 Rate = float | Expr | LearningRateSchedule

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.images import TAKEN, Pair, channels_first, data_format_of, each, given_back
 from symdl.nn.layer import Layer, Training, axes_needed
 from symdl.ops.convolutions import bordered, borders

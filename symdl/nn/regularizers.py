@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.settings import checked
 
 Regularizer = Callable[[Expr], Expr | None]

@@ -18,7 +18,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 
 class LearningRateSchedule(ABC):

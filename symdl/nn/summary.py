@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from symdl.nn.chain import Group
 from symdl.nn.layer import Layer
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #")
 

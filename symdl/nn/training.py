@@ -14,8 +14,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.history import INTERRUPTED, EpochRecord, History
 from symdl.nn.objective import Objective, means
 from symdl.nn.optimizers import Optimizer, Updates, optimizer
@@ -25,8 +25,8 @@ from symdl.nn.settings import checked
 from symdl.nn.sources import Batches
 from symdl.nn.watching import Callback, Run
 from symdl.nn.weights import assign, values
-from symdl.replacing import graph_replace
-from symdl.storage import SharedVariable, shared
+from symdl.passes.replacing import graph_replace
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.sweeps import Sweep
 
 Transform = Callable[[Arrays, np.random.Generator], Arrays]

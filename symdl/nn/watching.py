@@ -11,7 +11,7 @@ from symdl.errors import ConfigError
 from symdl.nn.history import EpochRecord, History
 from symdl.nn.objective import Objective
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Logs = dict[str, float]

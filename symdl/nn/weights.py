@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DataError, Part
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError, SymbolicError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.layer import Extents, Layer, Symbolic, static
 from symdl.nn.merging import Add, Multiply, Subtract
 from symdl.nn.reshaping import Rescaling

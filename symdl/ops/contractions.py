@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ShapeError
-from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
-from symdl.methods import declared
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, described, make, register
+from symdl.graph.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, differentiable, spread, stacked
 from symdl.ops.elementwise import mul
 from symdl.ops.shaping import flatten, transpose

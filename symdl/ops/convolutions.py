@@ -13,7 +13,7 @@ from typing import Any
 
 from symdl import convolution
 from symdl.errors import ConfigError, DtypeError, ShapeError
-from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.contractions import contract
 from symdl.ops.declare import cast_to, common_dtype, differentiable, spread
 from symdl.ops.extents import as_extent, as_shape

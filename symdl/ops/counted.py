@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, as_expr, make, register, results
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, make, register, results
 from symdl.types import Extent, Results, TensorType, fresh_symbol
 
 

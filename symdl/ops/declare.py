@@ -12,7 +12,7 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import DtypeError, GradientError, InternalError, Part, kind_of
-from symdl.expr import (
+from symdl.graph.expr import (
     ANY,
     OPS,
     Expr,
@@ -26,7 +26,7 @@ from symdl.expr import (
     pattern_constant,
     register,
 )
-from symdl.methods import FUNCTIONS
+from symdl.graph.methods import FUNCTIONS
 from symdl.number_forms import WIDE, common_form
 from symdl.types import Extent, TensorType, broadcast
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import ANY, OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, make, number_of, register
-from symdl.methods import declared
+from symdl.graph.expr import ANY, OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, make, number_of, register
+from symdl.graph.methods import declared
 from symdl.number_forms import WIDE
 from symdl.ops.declare import REAL, differentiable, elementwise, is_float, unbroadcast
 from symdl.types import TensorType

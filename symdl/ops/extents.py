@@ -10,8 +10,8 @@ import numpy as np
 
 from symdl.errors import ShapeError, kind_of
 from symdl.errors import axes as counted_axes
-from symdl.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, explained, make, register
-from symdl.methods import declared
+from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Op, as_expr, constant, described, explained, make, register
+from symdl.graph.methods import declared
 from symdl.ops.counted import extent_from_data
 from symdl.types import Dim, Extent, Shape, TensorType, floor_divide, largest, product, smallest, symbol
 

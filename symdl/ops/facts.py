@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DtypeError, InputError
-from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ShapeError
-from symdl.expr import Expr, as_expr, described
-from symdl.methods import declared
+from symdl.graph.expr import Expr, as_expr, described
+from symdl.graph.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, float_of, is_float
 from symdl.ops.elementwise import (
     abs,

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, as_expr, named_constant
-from symdl.methods import declared
+from symdl.graph.expr import Expr, as_expr, named_constant
+from symdl.graph.methods import declared
 from symdl.ops.declare import REAL, elementwise, is_float, undefined
 from symdl.ops.elementwise import POSITIVE, abs, bitwise_and, cast, eq, invert, isnan, lt, maximum, sign, where
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DtypeError, ShapeError
-from symdl.expr import Expr, as_expr, constant, described
-from symdl.methods import declared
+from symdl.graph.expr import Expr, as_expr, constant, described
+from symdl.graph.methods import declared
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread
 from symdl.ops.elementwise import cast, eq, ge, where
 from symdl.ops.extents import as_extent, as_shape, expr_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symdl.errors import GradientError, kind_of
-from symdl.expr import Expr, Inferred, Op, as_expr, described, make, register
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.elementwise import clip
 from symdl.types import TensorType, fresh_serial

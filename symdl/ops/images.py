@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr, as_expr, described
+from symdl.graph.expr import Expr, as_expr, described
 from symdl.ops.convolutions import bordered, numbers
 from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import cast, clip

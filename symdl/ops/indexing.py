@@ -16,8 +16,21 @@ import numpy as np
 
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
 from symdl.errors import axes as counted_axes
-from symdl.expr import OPS, RESULT, Expr, Inferred, Op, as_expr, constant, described, explained, make, register, results
-from symdl.methods import declared
+from symdl.graph.expr import (
+    OPS,
+    RESULT,
+    Expr,
+    Inferred,
+    Op,
+    as_expr,
+    constant,
+    described,
+    explained,
+    make,
+    register,
+    results,
+)
+from symdl.graph.methods import declared
 from symdl.ops.counted import NONZERO, extent_from_data, nonzero_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread
 from symdl.ops.elementwise import where

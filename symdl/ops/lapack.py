@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, make, register, results
+from symdl.graph.expr import Expr, Inferred, Op, make, register, results
 from symdl.ops.contractions import matmul
 from symdl.ops.declare import differentiable
 from symdl.ops.elementwise import eq, where

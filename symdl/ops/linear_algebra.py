@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DtypeError, ShapeError
-from symdl.expr import Expr, as_expr, constant, described, make, results
-from symdl.methods import declared
+from symdl.graph.expr import Expr, as_expr, constant, described, make, results
+from symdl.graph.methods import declared
 from symdl.ops.contractions import matmul
 from symdl.ops.declare import cast_to, common_dtype, float_of, spread
 from symdl.ops.elementwise import abs, ne, sqr

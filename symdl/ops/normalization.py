@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr, as_expr, described
+from symdl.graph.expr import Expr, as_expr, described
 from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import cast, sqr
 from symdl.ops.extents import axes_in, expr_of

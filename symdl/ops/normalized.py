@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, make, register
-from symdl.methods import declared
+from symdl.graph.expr import OPS, Expr, Inferred, Op, as_expr, constant, make, register
+from symdl.graph.methods import declared
 from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import eq, sub, where
 from symdl.ops.extents import axes_in

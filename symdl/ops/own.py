@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from symdl.bodies import dependent
 from symdl.errors import GradientError, InputError, kind_of
-from symdl.expr import Expr, Inferred, Op, described, make, register, results
+from symdl.graph.bodies import dependent
+from symdl.graph.expr import Expr, Inferred, Op, described, make, register, results
 from symdl.ops.declare import differentiable, filled_like
 from symdl.types import Results, TensorType
 

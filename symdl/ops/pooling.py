@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ConfigError, DtypeError, ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
+from symdl.graph.expr import OPS, Expr, Inferred, Op, as_expr, constant, described, make, register
 from symdl.ops.convolutions import numbers
 from symdl.ops.declare import cast_to, float_of, is_float
 from symdl.ops.elementwise import add, cast, eq, maximum, where

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, constant, make, register
+from symdl.graph.expr import Expr, Inferred, Op, constant, make, register
 from symdl.ops.elementwise import cast
 from symdl.ops.extents import expr_of
 from symdl.ops.views import sized

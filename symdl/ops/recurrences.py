@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, as_expr, make, register
-from symdl.methods import declared
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, make, register
+from symdl.graph.methods import declared
 from symdl.ops.declare import differentiable
 from symdl.ops.elementwise import cast
 from symdl.ops.extents import axis_in

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DtypeError
-from symdl.expr import Expr, Inferred, Op, as_expr, constant, make, register, results
-from symdl.methods import declared
+from symdl.graph.expr import Expr, Inferred, Op, as_expr, constant, make, register, results
+from symdl.graph.methods import declared
 from symdl.ops.declare import IDENTITY, filled_like, float_of, is_float, spread, stacked
 from symdl.ops.elementwise import cast, eq, sqr, where
 from symdl.ops.extents import axes_in, expr_of

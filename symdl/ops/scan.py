@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from symdl.bodies import Body
 from symdl.errors import InternalError, ShapeError
-from symdl.expr import Expr, Inferred, Op, make, register
+from symdl.graph.bodies import Body
+from symdl.graph.expr import Expr, Inferred, Op, make, register
 from symdl.ops.views import PAD, SLICE, dropped
 from symdl.types import Extent, Fact, Results, TensorType, equal, require_at_most
 

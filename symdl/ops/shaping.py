@@ -13,8 +13,8 @@ import numpy as np
 from symdl.config import config
 from symdl.errors import DtypeError, ShapeError
 from symdl.errors import axes as counted_axes
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, described, make, register
-from symdl.methods import declared
+from symdl.graph.expr import OPS, Expr, Inferred, Op, as_expr, checked_dtype, constant, described, make, register
+from symdl.graph.methods import declared
 from symdl.ops.counted import repeated_of
 from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, spread, stacked
 from symdl.ops.elementwise import where

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import DtypeError, ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, as_expr, described, make, register
-from symdl.methods import declared
+from symdl.graph.expr import OPS, Expr, Inferred, Op, as_expr, described, make, register
+from symdl.graph.methods import declared
 from symdl.ops.counted import nonzero_of, range_of, unique_of
 from symdl.ops.declare import cast_to, common_dtype, is_float
 from symdl.ops.elementwise import where

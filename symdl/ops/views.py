@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import ShapeError
-from symdl.expr import OPS, Expr, Inferred, Op, constant, described, make, register
+from symdl.graph.expr import OPS, Expr, Inferred, Op, constant, described, make, register
 from symdl.ops.declare import spread
 from symdl.types import (
     Dim,

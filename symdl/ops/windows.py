@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, make, register
+from symdl.graph.expr import Expr, Inferred, Op, make, register
 from symdl.ops.declare import spread
 from symdl.ops.views import Indices, Mapped
 from symdl.types import Extent, Fact, Shape, TensorType, floor_divide, require_at_most

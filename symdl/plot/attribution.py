@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
+from symdl.derivatives.gradient import grad
 from symdl.errors import ConfigError, ShapeError
 from symdl.functions import Function, function
-from symdl.gradient import grad
 from symdl.plot.canvas import Array
 from symdl.plot.parts import applied, examples, like, logits
 

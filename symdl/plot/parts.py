@@ -15,8 +15,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.plot.canvas import Array
 
 Layer = Callable[[Expr], Expr]

@@ -14,7 +14,7 @@ import numpy as np
 
 from symdl.errors import ConfigError, ShapeError
 from symdl.plot.canvas import Array, Axes, canvas
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 Directions = Literal["filters", "path"]
 LEVELS = 24

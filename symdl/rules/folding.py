@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from symdl.bodies import Body
 from symdl.errors import SymdlError
-from symdl.expr import CONSTANT, RESULT, Expr, building, constant, rebuilt, topological
+from symdl.graph.bodies import Body
+from symdl.graph.expr import CONSTANT, RESULT, Expr, building, constant, rebuilt, topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.scan import IF
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 from symdl.rules.simplify import simplified
 from symdl.types import Dim, Results
 

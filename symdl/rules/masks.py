@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr, building, number_of, rebuilt, topological
+from symdl.graph.expr import Expr, building, number_of, rebuilt, topological
 from symdl.ops.elementwise import gt, le, maximum, where
-from symdl.rewrite import Origins
+from symdl.passes.rewrite import Origins
 
 
 def masks_of_results(roots: Sequence[Expr], origins: Origins) -> list[Expr]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from symdl.expr import OPS, Expr, make, topological
+from symdl.graph.expr import OPS, Expr, make, topological
 from symdl.ops.contractions import CONTRACT, Letters, parse, written
 from symdl.ops.convolutions import CONVOLVE, CONVOLVE_IMAGES, bordered
 from symdl.ops.declare import spread
 from symdl.ops.shaping import transpose
 from symdl.ops.views import PAD, SLICE, SPREAD, reshape_to
-from symdl.rewrite import Origins, Pass
+from symdl.passes.rewrite import Origins, Pass
 from symdl.types import at_most, floor_divide, product
 
 

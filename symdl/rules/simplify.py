@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from symdl.expr import CONSTANT, OPS, Expr, constant, number_of, wildcard
+from symdl.graph.expr import CONSTANT, OPS, Expr, constant, number_of, wildcard
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import (
     CAST,
@@ -29,7 +29,7 @@ from symdl.ops.elementwise import (
     where,
 )
 from symdl.ops.functions import ceil, exp, floor, round_half_even, sqrt, trunc
-from symdl.rewrite import Bindings, Change, Origins, Rule, RulePass
+from symdl.passes.rewrite import Bindings, Change, Origins, Rule, RulePass
 from symdl.rules.views import VIEW_RULES
 
 x, y, c = wildcard("x"), wildcard("y"), wildcard("c")

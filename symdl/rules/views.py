@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import CONSTANT, Expr, make
+from symdl.graph.expr import CONSTANT, Expr, make
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float, spread
 from symdl.ops.elementwise import cast, eq, where
@@ -13,7 +13,7 @@ from symdl.ops.extents import expr_of
 from symdl.ops.reductions import SUM
 from symdl.ops.shaping import JOIN
 from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to
-from symdl.rewrite import Change
+from symdl.passes.rewrite import Change
 from symdl.types import Extent, Shape
 
 # ---- elementwise ops on stretched values ----

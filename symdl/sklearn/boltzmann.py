@@ -13,6 +13,7 @@ from symdl.functions import Function, function
 from symdl.nn.optimizers import SGD
 from symdl.nn.training import Trainer, fit_iter
 from symdl.random import RandomStream
+from symdl.runtime.storage import shared
 from symdl.sklearn.conventions import (
     FLAG,
     VERBOSE,
@@ -30,7 +31,6 @@ from symdl.sklearn.conventions import (
 from symdl.sklearn.multilayer import MLPClassifier, Multilayer
 from symdl.sklearn.networks import in_pieces
 from symdl.sklearn.waiting import given_back, taken
-from symdl.storage import shared
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood
 from symdl.zoo.contrastive import contrastive_divergence
 from symdl.zoo.greedy import Stage, greedy

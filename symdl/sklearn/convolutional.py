@@ -11,7 +11,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ShapeError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.sklearn.conventions import Array, Rule, either, many, one_of, whole
 from symdl.sklearn.multilayer import MLPClassifier, Multilayer
 from symdl.sklearn.networks import ACTIVATIONS, Architecture, drawn

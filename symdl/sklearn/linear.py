@@ -14,6 +14,7 @@ from symdl.nn.full_batch import minimize
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import SGD
 from symdl.nn.training import Trainer, fit_iter
+from symdl.runtime.storage import shared
 from symdl.sklearn.conventions import (
     FLAG,
     VERBOSE,
@@ -37,7 +38,6 @@ from symdl.sklearn.conventions import (
 from symdl.sklearn.multilayer import Orders
 from symdl.sklearn.networks import Architecture, forward, in_pieces, made
 from symdl.sklearn.waiting import given_back, taken
-from symdl.storage import shared
 
 CLASS_WEIGHT = either(
     one_of(None, "balanced"), Rule(lambda v: isinstance(v, Mapping), "a dictionary of a weight for each label")

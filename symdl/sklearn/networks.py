@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.objective import Objective
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.sklearn.conventions import Array
-from symdl.storage import SharedVariable, shared
 
 ACTIVATIONS: dict[str, Callable[[Expr], Expr]] = {
     "identity": lambda z: z,

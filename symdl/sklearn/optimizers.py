@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import symdl.tensor as T
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.optimizers import SGD, Adam, Updates, state
 from symdl.ops.facts import assume
-from symdl.storage import SharedVariable, shared
+from symdl.runtime.storage import SharedVariable, shared
 
 
 @dataclass(frozen=True)

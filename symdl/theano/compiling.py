@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 import symdl.functions
-import symdl.inputs
-import symdl.storage
+import symdl.runtime.inputs
+import symdl.runtime.storage
 from symdl.config import config as own
+from symdl.diagnosis.nan_guard import NanGuard, NanGuardMode
 from symdl.errors import ConfigError, InputError
-from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr, described, variable
 from symdl.functions import Function
-from symdl.nan_guard import NanGuard, NanGuardMode
-from symdl.replacing import graph_replace
-from symdl.storage import SharedVariable
+from symdl.graph.expr import CONSTANT, VARIABLE, Expr, as_expr, described, variable
+from symdl.passes.replacing import graph_replace
+from symdl.runtime.storage import SharedVariable
 from symdl.theano.flags import config
 from symdl.theano.mersenne import words_of
 from symdl.theano.nodes import Apply, FunctionGraph
@@ -95,7 +95,7 @@ class Monitored(Function):
         nodes = FunctionGraph(list(self.graph.inputs), list(self.graph.outputs)).toposort()
         known = dict.fromkeys(x for a in nodes for x in [*a.inputs, *a.outputs])
         self.monitor, self.nodes, self.known = mode, nodes, [x for x in known if not isinstance(x.type, Results)]
-        ins = [symdl.inputs.In(v) for v in self.graph.inputs]
+        ins = [symdl.runtime.inputs.In(v) for v in self.graph.inputs]
         self.look = Function(ins, self.known, (), (), "ignore", True, None, "numpy", True)
         return self
 
@@ -139,7 +139,7 @@ def named(mode: Any) -> NanGuard | None:
     return None
 
 
-class In(symdl.inputs.In):
+class In(symdl.runtime.inputs.In):
     """Theano's In: symdl's, with `implicit` and `shared`, which say nothing here."""
 
     def __init__(
@@ -176,8 +176,8 @@ def _pairs(given: Any) -> list[tuple[Any, Any]]:
 
 
 def _output(value: Any) -> Any:
-    if isinstance(value, symdl.inputs.Out):
-        return symdl.inputs.Out(_output(value.variable), value.borrow)
+    if isinstance(value, symdl.runtime.inputs.Out):
+        return symdl.runtime.inputs.Out(_output(value.variable), value.borrow)
     return vector_of(value) if isinstance(value, Sizes) else value
 
 
@@ -213,12 +213,12 @@ def function(
     leaves, inner = [], {}
     ins = [_input(one) for one in inputs] if isinstance(inputs, Sequence) else [inputs]
     for k, one in enumerate(ins):
-        given = one.variable if isinstance(one, symdl.inputs.In) else one
+        given = one.variable if isinstance(one, symdl.runtime.inputs.In) else one
         if (
             isinstance(given, Expr) and given.op is not VARIABLE and given.op is not CONSTANT
         ):  # a value for what is computed
             inner[given] = variable(given.name, given.type.shape, given.type.dtype)
-            ins[k] = replace(one, variable=inner[given]) if isinstance(one, symdl.inputs.In) else inner[given]
+            ins[k] = replace(one, variable=inner[given]) if isinstance(one, symdl.runtime.inputs.In) else inner[given]
     for old, value in _pairs(givens):
         if isinstance(old, Expr) and old.op is not VARIABLE:
             inner[old] = as_expr(value)
@@ -231,7 +231,7 @@ def function(
 
         made, new = _put(made, change), [(s, change(v)) for s, v in new]
     unused = on_unused_input or own.on_unused_input
-    if any(getattr(one.variable if isinstance(one, symdl.inputs.In) else one, "sized", False) for one in ins):
+    if any(getattr(one.variable if isinstance(one, symdl.runtime.inputs.In) else one, "sized", False) for one in ins):
         unused = "ignore"
     if isinstance(mode, MonitorMode):
         return Monitored(
@@ -281,7 +281,7 @@ def shared(
         return GenericShared(value, name, borrow)
     if broadcastable is None:
         broadcastable = (False,) * array.ndim
-    return symdl.storage.shared(array, name, shape=[1 if b else None for b in broadcastable], borrow=borrow)
+    return symdl.runtime.storage.shared(array, name, shape=[1 if b else None for b in broadcastable], borrow=borrow)
 
 
 def function_dump(*_: Any, **__: Any) -> None:

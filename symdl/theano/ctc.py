@@ -6,7 +6,7 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.control import scan
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.theano.values import as_tensor_variable
 
 NEVER = -1e30  # the logarithm of the probability of what cannot be; finite, so that differences of two are no NaN

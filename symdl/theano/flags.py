@@ -9,9 +9,9 @@ from typing import Any
 
 from symdl.config import OPTIONS
 from symdl.config import config as own
-from symdl.devices import backend
 from symdl.errors import CudaUnavailableError
 from symdl.events import logger
+from symdl.runtime.devices import backend
 
 DEFAULTS: dict[str, Any] = {
     "force_device": False, "init_gpu_device": "", "mode": "Mode", "linker": "cvm", "optimizer": "fast_run",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import symdl.tensor as T
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.theano.networks import (
     conv2d,
     conv2d_grad_wrt_inputs,

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-import symdl.gradient
-import symdl.jacobians
+import symdl.derivatives.gradient
+import symdl.derivatives.jacobians
+from symdl.derivatives.gradient import pull, step_between
 from symdl.errors import GradientError, InputError
-from symdl.expr import Expr, as_expr, described
-from symdl.gradient import pull, step_between
 from symdl.gradient_check import WrongGradientError
 from symdl.gradient_check import verify_grad as checked
+from symdl.graph.expr import Expr, as_expr, described
 from symdl.ops.declare import filled_like, is_float
 from symdl.ops.identities import disconnected_grad, grad_clip, grad_scale, zero_grad
 
@@ -105,13 +105,13 @@ def _or_zeros(
     """The gradients. What acts in steps only counts as connected here."""
     known = dict(known or {})
     try:
-        return symdl.gradient.grad(cost, wrt, constants, how, known)
+        return symdl.derivatives.gradient.grad(cost, wrt, constants, how, known)
     except GradientError:
         others = [w for w in wrt if cost is None or step_between(cost, w) is None]
         if len(others) == len(wrt):
             raise
-        symdl.gradient.grad(cost, others, constants, how, known)  # raises for these
-        return symdl.gradient.grad(cost, wrt, constants, "ignore", known)
+        symdl.derivatives.gradient.grad(cost, others, constants, how, known)  # raises for these
+        return symdl.derivatives.gradient.grad(cost, wrt, constants, "ignore", known)
 
 
 def _or_none(
@@ -120,7 +120,7 @@ def _or_none(
     out: list[Any] = []
     for w in wrt:
         try:
-            out.append(symdl.gradient.grad(cost, w, constants, "raise", dict(known or {})))
+            out.append(symdl.derivatives.gradient.grad(cost, w, constants, "raise", dict(known or {})))
         except GradientError:
             if how == "raise":
                 raise
@@ -154,26 +154,26 @@ def Lop(
         found = pull(list(f), [as_expr(v) for v in eval_points], targets)
         out = [filled_like(0, w) if g is None else g for w, g in zip(targets, found, strict=True)]
         return out[0] if isinstance(wrt, Expr) else out
-    return symdl.jacobians.Lop(f, wrt, eval_points)
+    return symdl.derivatives.jacobians.Lop(f, wrt, eval_points)
 
 
 def Rop(f: Any, wrt: Any, eval_points: Any, **_: Any) -> Any:  # Theano's name
     """J v. f may be a list."""
     if isinstance(f, list | tuple):
-        return [symdl.jacobians.Rop(one, wrt, eval_points) for one in f]
-    return symdl.jacobians.Rop(f, wrt, eval_points)
+        return [symdl.derivatives.jacobians.Rop(one, wrt, eval_points) for one in f]
+    return symdl.derivatives.jacobians.Rop(f, wrt, eval_points)
 
 
 def jacobian(expression: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise") -> Any:
     """symdl's jacobian."""
-    return symdl.jacobians.jacobian(expression, wrt, consider_constant or (), disconnected_inputs)
+    return symdl.derivatives.jacobians.jacobian(expression, wrt, consider_constant or (), disconnected_inputs)
 
 
 def hessian(cost: Any, wrt: Any, consider_constant: Any = None, disconnected_inputs: Any = "raise") -> Any:
     """symdl's hessian; a list for a list."""
     if isinstance(wrt, list | tuple):
         return [hessian(cost, w, consider_constant, disconnected_inputs) for w in wrt]
-    return symdl.jacobians.hessian(cost, wrt, consider_constant or (), disconnected_inputs)
+    return symdl.derivatives.jacobians.hessian(cost, wrt, consider_constant or (), disconnected_inputs)
 
 
 def verify_grad(

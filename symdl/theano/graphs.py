@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-import symdl.expr
-import symdl.pictures
-import symdl.printing
+import symdl.display.pictures
+import symdl.display.printing
+import symdl.graph.expr
 import symdl.tensor as T
-from symdl.expr import CONSTANT, VARIABLE, Expr, as_expr
 from symdl.functions import Function
-from symdl.replacing import clone as replaced_clone
+from symdl.graph.expr import CONSTANT, VARIABLE, Expr, as_expr
+from symdl.passes.replacing import clone as replaced_clone
 from symdl.theano.gradients import verify_grad as checked_gradient
 from symdl.theano.nodes import Apply, FunctionGraph, OpOf, ancestors
 from symdl.theano.own_ops import MethodNotDefined, Op
@@ -169,7 +169,7 @@ class _OfName(type):
 class Elementwise:
     """An elementwise function of T, such as T.tanh: an object that programs may give attributes, and compare with owner.op."""
 
-    def __init__(self, op: symdl.expr.Op) -> None:
+    def __init__(self, op: symdl.graph.expr.Op) -> None:
         self.op, self.name, self.scalar_op = op, op.name, op
         self.__name__, self.__doc__ = op.name, op.doc
 
@@ -228,7 +228,7 @@ def debugprint(
         thing = thing.outputs
     levels = 50 if depth < 0 else depth
     more = {"before": False, "steps": False} if isinstance(thing, Function) else {}
-    text = symdl.printing.debugprint(thing, "str", print_type=print_type, depth=levels, **more)
+    text = symdl.display.printing.debugprint(thing, "str", print_type=print_type, depth=levels, **more)
     if file == "str":
         return text
     print(text, file=file or sys.stdout)
@@ -242,7 +242,7 @@ def pp(*obj: Any) -> str:
 
 def _bracketed(x: Any) -> str:
     """The formula; of two operands in brackets, as Theano has it."""
-    text = str(symdl.printing.pprint(x))
+    text = str(symdl.display.printing.pprint(x))
     return f"({text})" if isinstance(x, Expr) and x.op.name in ("add", "sub", "mul", "true_div", "pow") else text
 
 
@@ -255,13 +255,13 @@ def pydotprint(fct: Any, outfile: Any = None, *_: Any, **options: Any) -> None:
     """The graph as a picture, written to outfile: SVG, whatever the name; the file ends in .svg then."""
     where = os.fspath(outfile) if outfile is not None else "theano.pydotprint.svg"
     stem, ending = os.path.splitext(where)
-    symdl.pictures.pydotprint(fct, where if ending in (".svg", ".html", ".dot") else f"{stem}.svg")
+    symdl.display.pictures.pydotprint(fct, where if ending in (".svg", ".html", ".dot") else f"{stem}.svg")
 
 
 def d3viz(fct: Any, outfile: Any, copy_deps: bool = True, *_: Any, **__: Any) -> None:
     """The graph as an HTML page."""
     stem, _ending = os.path.splitext(os.fspath(outfile))
-    symdl.pictures.pydotprint(fct, f"{stem}.html")
+    symdl.display.pictures.pydotprint(fct, f"{stem}.html")
 
 
 # ---- theano.scalar ----

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from symdl.config import config
-from symdl.expr import CONSTANT, SKIPPED, VARIABLE, Expr, Frozen, as_expr, checked_dtype, constant, make, variable
-from symdl.inputs import as_array
+from symdl.graph.expr import CONSTANT, SKIPPED, VARIABLE, Expr, Frozen, as_expr, checked_dtype, constant, make, variable
+from symdl.runtime.inputs import as_array
 from symdl.types import TensorType, fresh_serial, fresh_symbol
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.expr import Expr, Inferred, Op, make, register, results
+from symdl.graph.expr import Expr, Inferred, Op, make, register, results
 from symdl.ops.extents import exprs_of
 from symdl.theano.variables import vector_of
 from symdl.types import Results, Shape, TensorType

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symdl.control import scan
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.ops.elementwise import cast, le, lt, minimum, where
 from symdl.ops.extents import expr_of
 from symdl.ops.indexing import set_subtensor

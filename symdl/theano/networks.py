@@ -12,7 +12,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import InputError
-from symdl.expr import Expr, as_expr, described
+from symdl.graph.expr import Expr, as_expr, described
 from symdl.ops.extents import as_extent
 from symdl.ops.images import bilinear_upsampling, images2neibs, neibs2images
 from symdl.theano.values import NotScalarConstantError, as_tensor_variable, get_scalar_constant_value

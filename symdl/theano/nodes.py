@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from symdl.expr import RESULT, Expr, results
+from symdl.graph.expr import RESULT, Expr, results
 from symdl.types import Results
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import InputError
-from symdl.expr import Expr, as_expr, make, results, variable
+from symdl.graph.expr import Expr, as_expr, make, results, variable
 from symdl.ops.extents import as_shape, exprs_of
 from symdl.ops.own import PYTHON, PYTHON_SIZED, PythonFunction, custom_gradient
 from symdl.theano.gradients import Disconnected

@@ -10,7 +10,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.config import config
-from symdl.expr import CONSTANT, Expr
+from symdl.graph.expr import CONSTANT, Expr
 from symdl.ops.extents import as_shape
 from symdl.ops.views import reshape_to
 from symdl.theano.values import as_tensor_variable, cast, int_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
-from symdl.expr import Expr, as_expr, make, results
+from symdl.graph.expr import Expr, as_expr, make, results
 from symdl.ops.declare import cast_to, is_float
 from symdl.ops.own import PYTHON, PythonFunction
 from symdl.theano.values import as_tensor_variable

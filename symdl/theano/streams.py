@@ -17,7 +17,7 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ConfigError, InputError, ShapeError
-from symdl.expr import Expr, as_expr, variable
+from symdl.graph.expr import Expr, as_expr, variable
 from symdl.ops.declare import cast_to
 from symdl.ops.elementwise import bitwise_and, cast, gt, le, lt, minimum, ne, where
 from symdl.ops.extents import as_extent, as_shape, expr_of
@@ -28,7 +28,7 @@ from symdl.ops.reductions import sum as total
 from symdl.ops.scan import rows_of
 from symdl.ops.shaping import broadcast_to, concatenate, full, iota, zeros
 from symdl.ops.sorting import argsort
-from symdl.storage import SharedVariable, restored
+from symdl.runtime.storage import SharedVariable, restored
 from symdl.theano.mersenne import STATE, Machine, brought, drawn, words_of
 from symdl.theano.mrg import MOST, PRIMES, integers, next_draw, streams_from
 from symdl.theano.shaping import permute_row_elements

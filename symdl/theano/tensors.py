@@ -15,7 +15,7 @@ import numpy as np
 import symdl.tensor as T
 from symdl.config import config
 from symdl.errors import InputError, ShapeError
-from symdl.expr import Expr, number_of
+from symdl.graph.expr import Expr, number_of
 from symdl.ops.declare import is_float
 from symdl.theano.shaping import concatenate, flatten
 from symdl.theano.values import as_tensor_variable, cast, get_scalar_constant_value, int_of

@@ -19,10 +19,10 @@ import numpy as np
 
 import symdl.control
 import symdl.extending
-import symdl.inputs
 import symdl.linalg
 import symdl.ops.normalization as normalization
-import symdl.replacing
+import symdl.passes.replacing
+import symdl.runtime.inputs
 import symdl.scanning
 import symdl.tensor
 import symdl.theano.compiling as compiling
@@ -41,11 +41,11 @@ import symdl.theano.streams as streams
 import symdl.theano.tensors as tensors
 import symdl.theano.values as values
 import symdl.theano.variables as face
+from symdl.diagnosis.nan_guard import NanGuardMode
 from symdl.errors import DtypeError, GradientError, InputError
-from symdl.expr import Expr, Op
 from symdl.functions import Function
-from symdl.nan_guard import NanGuardMode
-from symdl.storage import SharedVariable
+from symdl.graph.expr import Expr, Op
+from symdl.runtime.storage import SharedVariable
 from symdl.theano.flags import config
 from symdl.theano.refusals import REMEDIES, refused
 
@@ -92,7 +92,7 @@ def _clone(
     output: Any, replace: Any = None, strict: bool = True, share_inputs: bool = True, copy_inputs: Any = None
 ) -> Any:
     """symdl.clone; strict and share_inputs have nothing to choose, for expressions never change."""
-    return symdl.replacing.clone(output, replace)
+    return symdl.passes.replacing.clone(output, replace)
 
 
 def _original_types(dtypes: str) -> dict[str, Any]:
@@ -273,7 +273,12 @@ COMPILED = {
     "deep_copy_op": tensors.tensor_copy,
     "view_op": tensors.tensor_copy,
 }
-IO = {"In": compiling.In, "Out": symdl.inputs.Out, "SymbolicInput": compiling.In, "SymbolicOutput": symdl.inputs.Out}
+IO = {
+    "In": compiling.In,
+    "Out": symdl.runtime.inputs.Out,
+    "SymbolicInput": compiling.In,
+    "SymbolicOutput": symdl.runtime.inputs.Out,
+}
 GRAPH = {
     **_of(graphs, "inputs variables io_toposort is_same_graph clone_get_equiv equal_computations"),
     "ancestors": graphs.all_ancestors,
@@ -544,7 +549,7 @@ TOP: dict[str, Any] = {
     **{name: CLASSES[name] for name in ("Variable", "Constant", "Apply", "Op", "Type", "TensorType")},
     **{name: LOOPS[name] for name in ("scan", "map", "reduce", "foldl", "foldr", "scan_checkpoints")},
     **_of(compiling, "function shared In Param Mode function_dump"), **ERRORS,
-    "Out": symdl.inputs.Out, "SharedVariable": SharedVariable, "grad": gradients.grad,
+    "Out": symdl.runtime.inputs.Out, "SharedVariable": SharedVariable, "grad": gradients.grad,
     "subgraph_grad": gradients.subgraph_grad, "clone": _clone,
     "dot": tensors.dot, "add": tensors.add, "OpFromGraph": symdl.extending.OpFromGraph, "as_op": own_ops.as_op,
     "config": config,

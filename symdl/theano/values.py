@@ -10,7 +10,7 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.config import config
-from symdl.expr import CONSTANT, Expr, as_expr, number_of
+from symdl.graph.expr import CONSTANT, Expr, as_expr, number_of
 from symdl.ops.declare import is_float, stacked
 from symdl.theano.kinds import TensorTypeOf
 from symdl.theano.variables import Sizes, vector_of

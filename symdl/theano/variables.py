@@ -15,7 +15,8 @@ import numpy as np
 
 import symdl.tensor
 from symdl.errors import ImmutableError
-from symdl.expr import (
+from symdl.functions import Function, function
+from symdl.graph.expr import (
     CONSTANT,
     RESULT,
     VARIABLE,
@@ -24,16 +25,15 @@ from symdl.expr import (
     constant,
     described,
 )
-from symdl.functions import Function, function
-from symdl.inputs import as_array
-from symdl.methods import Methods
+from symdl.graph.methods import Methods
 from symdl.ops.declare import stacked
 from symdl.ops.extents import expr_of
 from symdl.ops.formulas import norm
 from symdl.ops.identities import copied
 from symdl.ops.reductions import ptp
 from symdl.ops.shaping import full_like, squeeze
-from symdl.storage import SharedVariable
+from symdl.runtime.inputs import as_array
+from symdl.runtime.storage import SharedVariable
 from symdl.theano.kinds import TensorTypeOf, alike, as_variable, broadcastable, equal, filtered, new_variable, shown
 from symdl.theano.nodes import FunctionGraph, ancestors, owner
 from symdl.types import TensorType

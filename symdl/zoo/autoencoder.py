@@ -10,8 +10,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.activations import Activation, activation
 from symdl.nn.history import History
 from symdl.nn.initializers import initializer
@@ -22,7 +22,7 @@ from symdl.nn.optimizers import optimizer
 from symdl.nn.regularizers import L2
 from symdl.nn.training import Trainer, slices
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
 
 SOLVERS = ("batches", "l-bfgs")

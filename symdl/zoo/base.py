@@ -21,7 +21,7 @@ from symdl.nn.plans import Validation
 from symdl.nn.training import Trainer, Transform, fit
 from symdl.nn.weights import assign, values
 from symdl.plot.network import Diagram, network
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FORMAT = "symdl weights 1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import symdl.tensor as T
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.random import RandomStream
 from symdl.zoo.boltzmann import Machine
 from symdl.zoo.likelihood import extents, states

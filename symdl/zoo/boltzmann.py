@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import symdl.tensor as T
 from symdl.control import scan
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.random import RandomStream
 
 

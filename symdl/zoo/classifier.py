@@ -13,7 +13,7 @@ from symdl.nn.objective import supervised
 from symdl.nn.optimizers import SGD, Optimizer, optimizer
 from symdl.nn.sequential import Sequential
 from symdl.nn.training import Trainer
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.base import Array, Classifier, Config
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import symdl.tensor as T
+from symdl.derivatives.gradient import grad
 from symdl.errors import ConfigError
-from symdl.expr import Expr
-from symdl.gradient import grad
+from symdl.graph.expr import Expr
 from symdl.nn.layers import Dense
 from symdl.nn.objective import Objective
 from symdl.zoo.autoencoder import Autoencoder, AutoencoderConfig, reconstruction

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.objective import Objective
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.boltzmann import Machine, bernoulli
 
 

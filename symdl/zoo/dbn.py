@@ -15,7 +15,7 @@ from symdl.nn.history import History
 from symdl.nn.layers import Dense, Layer
 from symdl.nn.training import slices
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.base import Array
 from symdl.zoo.belief import log_likelihood, sampled_bound, variational_bound
 from symdl.zoo.greedy import Stage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.layers import Training
 from symdl.nn.objective import Objective
 from symdl.random import RandomStream

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from symdl.errors import ConfigError
-from symdl.expr import Expr
-from symdl.storage import SharedVariable, shared
+from symdl.graph.expr import Expr
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.zoo.base import Array
 from symdl.zoo.boltzmann import GaussianMachine
 from symdl.zoo.rbm import EXACT_BITS, RBM, RBMConfig

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from symdl.errors import ConfigError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.callbacks import Callback
 from symdl.nn.history import History
 from symdl.nn.training import Trainer, fit, slices

@@ -11,8 +11,8 @@ import numpy as np
 import symdl.tensor as T
 from symdl.control import scan
 from symdl.errors import ConfigError
-from symdl.expr import Expr
 from symdl.functions import function
+from symdl.graph.expr import Expr
 from symdl.random import RandomStream
 from symdl.zoo.boltzmann import GaussianMachine, Machine
 

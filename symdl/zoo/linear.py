@@ -14,7 +14,7 @@ from symdl.nn.layers import Dense
 from symdl.nn.objective import supervised
 from symdl.nn.regularizers import L2
 from symdl.nn.training import Trainer
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model
 
 

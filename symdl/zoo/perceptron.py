@@ -16,7 +16,7 @@ from symdl.nn.history import History
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import SGD
 from symdl.nn.training import Trainer
-from symdl.storage import SharedVariable, shared
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Classifier, Config
 
 

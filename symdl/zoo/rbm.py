@@ -11,12 +11,12 @@ import numpy as np
 import symdl.tensor as T
 from symdl.control import scan
 from symdl.errors import ConfigError, DataError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.optimizers import SGD
 from symdl.nn.training import Trainer, slices
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable, shared
+from symdl.runtime.storage import SharedVariable, shared
 from symdl.zoo.base import Array, Config, Model, check_samples
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood, pseudo_likelihood_of
 from symdl.zoo.contrastive import contrastive_divergence

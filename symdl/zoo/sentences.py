@@ -10,7 +10,7 @@ import numpy as np
 import symdl.tensor as T
 from symdl.datasets.sentences import LENGTH, VOCABULARY
 from symdl.errors import ConfigError, DataError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.dense import Embedding
 from symdl.nn.images import Conv1D
 from symdl.nn.layers import Chain, Dense, Dropout, Layer, Training

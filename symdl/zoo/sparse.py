@@ -8,7 +8,7 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.nn.objective import Objective
 from symdl.zoo.autoencoder import Autoencoder, AutoencoderConfig, reconstruction
 from symdl.zoo.gabor import gabor_r2

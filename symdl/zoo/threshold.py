@@ -7,8 +7,8 @@ from typing import Any
 
 import symdl.tensor as T
 from symdl.errors import ConfigError
-from symdl.expr import Expr
 from symdl.functions import function
+from symdl.graph.expr import Expr
 from symdl.zoo.base import Array
 
 # gate -> (w1, w2, b): 1 where w1 x1 + w2 x2 + b > 0. Xor has none (Minsky and Papert, 1969).

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from symdl.errors import ConfigError, Part
 from symdl.nn.layers import Layer
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.classifier import Network
 
 Found = TypeVar("Found", bound=Network)

@@ -11,15 +11,15 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.expr import Expr
 from symdl.functions import Function, function
+from symdl.graph.expr import Expr
 from symdl.nn.activations import activation
 from symdl.nn.layers import Chain, Dense
 from symdl.nn.objective import Objective
 from symdl.nn.optimizers import optimizer
 from symdl.nn.training import Trainer
 from symdl.random import RandomStream
-from symdl.storage import SharedVariable
+from symdl.runtime.storage import SharedVariable
 from symdl.zoo.base import Array, Config, Model, check_samples
 
 ROWS = 64  # examples that the importance-weighted bound takes at a time, each with all its samples

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import symdl
 import symdl.tensor as T
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 
 
 def slope(f: Callable[[Expr], Expr], x: Expr) -> Expr:

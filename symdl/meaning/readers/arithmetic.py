@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
-from symdl.irrationals import IRRATIONALS
+from symdl.graph.expr import Expr
+from symdl.graph.irrationals import IRRATIONALS
 from symdl.meaning.cancellation import known_difference, simplify
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.factoring import as_factor, flattened, power

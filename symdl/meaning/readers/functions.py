@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.companions import known
 from symdl.meaning.factoring import flattened, power

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import Place, viewed
 from symdl.meaning.logarithms import logarithm

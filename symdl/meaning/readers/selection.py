@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.masks import (
     chosen,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.index_maps import Cut, Gathered, Put, view_of, viewed
 from symdl.meaning.masks import (
     dropped_last,

@@ -1,0 +1,1 @@
+"""Graphs and functions shown: as trees of text and as pictures."""

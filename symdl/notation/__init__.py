@@ -1,0 +1,1 @@
+"""Expressions as mathematics: one line of text, or LaTeX."""

@@ -1,0 +1,1 @@
+"""All stages in order, what they are digested to, and compiled code on disk."""
