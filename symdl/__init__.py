@@ -25,6 +25,7 @@ with collector_paused():  # a hundred searches among modules that stay
     from symdl.gradient_check import verify_grad
     from symdl.graph.expr import Expr
     from symdl.interop.sympy import from_sympy, to_sympy
+    from symdl.notation.latex import latex
     from symdl.ops.facts import assume
     from symdl.ops.own import custom_gradient
     from symdl.passes.replacing import clone, graph_replace
@@ -37,6 +38,6 @@ __version__ = "0.1.0"
 __all__ = [
     "Expr", "Function", "In", "NanGuard", "NanGuardMode", "OpFromGraph", "Out", "RandomStream", "SharedVariable",
     "StabilityReport", "as_op", "assume", "clone", "config", "custom_gradient", "debugprint", "dot", "elementwise",
-    "foldl", "foldr", "from_sympy", "function", "grad", "graph_replace", "ifelse", "map", "picture", "pp", "pprint",
+    "foldl", "foldr", "from_sympy", "function", "grad", "graph_replace", "ifelse", "latex", "map", "picture", "pp", "pprint",
     "pydotprint", "reduce", "scan", "scan_checkpoints", "shared", "stability_report", "to_sympy", "until", "verify_grad",
 ]  # fmt: skip

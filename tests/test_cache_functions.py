@@ -174,7 +174,7 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
         os.utime(tmp_path / name, (1, 1))
-    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "pipeline" / "provenance.py"))
     fresh = symdl.pipeline.provenance.provenance.__wrapped__
     seen = [fresh()]
     (tmp_path / "ops/notes.txt").write_text("y")
@@ -198,7 +198,7 @@ def test_provenance_reads_every_source_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_provenance_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(symdl.pipeline.provenance, "__file__", str(tmp_path / "pipeline" / "provenance.py"))
     fresh = symdl.pipeline.provenance.provenance.__wrapped__
     kept: dict[str, bytes] = {}
     (tmp_path / "a.py").write_text("x = 1\n")
