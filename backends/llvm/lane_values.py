@@ -5,16 +5,77 @@ stored, and parts of vectors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
-from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE
+from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE, Module
+from symdl.backends.llvm.plans import AHEAD
 from symdl.backends.llvm.statements import KernelWriter
 from symdl.backends.wide import emit, numbers
-from symdl.ir.loops import Const, Guard, Index, Load, Position, Ref, Value, View, parts, place_of
+from symdl.ir.loops import (
+    Const,
+    For,
+    Guard,
+    Index,
+    Load,
+    Position,
+    Ref,
+    Store,
+    Value,
+    View,
+    is_value,
+    parts,
+    place_of,
+    walk,
+)
 from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Extent, Symbol, slope
 
 LINE = 64  # bytes of a cache line
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Loads a few places apart along a row, which pick out of the same vectors: those of places `step` apart from `first`
+    on, and of up to `reach` places behind each."""
+
+    first: Load
+    step: int
+    reach: int
+    offsets: dict[int, int]  # of a load's id: how many places it lies behind the first
+    whole: tuple[Load, ...]  # what stands for the vectors, once they are there
+
+
+def bundled(loop: For, most: int) -> dict[int, Bundle]:
+    """The bundles of loads at most so many places apart that a loop's rounds make all of, from what they do not write."""
+    found = walk(*loop.body)
+    if any(isinstance(x, Guard | For) for x in found):
+        return {}
+    written = {x.view.buffer for x in found if isinstance(x, Store)}
+    rows: dict[tuple[str, str, int], list[tuple[Extent, Load]]] = {}
+    for x in found:
+        if (
+            isinstance(x, Load)
+            and x.dtype not in WIDE
+            and x.view.buffer not in written
+            and not any(map(is_value, x.at))
+        ):
+            place = place_of(x.view, x.at)
+            step = slope(place, loop.index)
+            if isinstance(step, int) and 1 < step <= most:
+                rows.setdefault((x.view.buffer, x.dtype, step), []).append((place, x))
+    out: dict[int, Bundle] = {}
+    for (_, _, step), loads in rows.items():
+        while loads:
+            apart = [(place - loads[0][0], x) for place, x in loads]
+            known = sorted(((far, x) for far, x in apart if isinstance(far, int)), key=lambda pair: pair[0])
+            start, first = known[0]
+            own = {id(x): far - start for far, x in known if far - start < step}
+            loads = [pair for pair in loads if id(pair[1]) not in own]
+            tokens = tuple(Load(first.view, first.at) for _ in range(step))
+            bundle = Bundle(first, step, max(own.values()), own, tokens)
+            out |= dict.fromkeys(own, bundle)
+    return out
 
 
 class LaneWriter(KernelWriter):
@@ -29,6 +90,11 @@ class LaneWriter(KernelWriter):
     mask = ""  # which lanes are loaded and stored, where not all are
     own: dict[str, Reg]  # variables declared in the loop
     index: Symbol
+
+    def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
+        super().__init__(module, pointers, indices)
+        self.bundles: dict[int, Bundle] = {}  # of a loop's loads, by their ids
+        self.kept: list[Bundle] = []  # all there were: what is remembered is known by its id, and so must live on
 
     def by_limbs(self, found: Reg, lanes: int, change: Callable[[Reg], Reg], to: int) -> Reg:
         """A number form of so many lanes, each limb being changed to one of `to` lanes."""
@@ -108,7 +174,8 @@ class LaneWriter(KernelWriter):
         """A value whose operands are known."""
         match item:
             case Load(view, at) if self.lanes:
-                return self.load_lanes(view, at)
+                bundle = self.bundles.get(id(item)) or self.alone(item)
+                return self.load_lanes(view, at) if bundle is None else self.picked(bundle, bundle.offsets[id(item)])
             case Position(extent, dtype) if self.lanes:
                 lanes, step = self.lanes, slope(extent, self.index)
                 assert step is not None
@@ -130,49 +197,77 @@ class LaneWriter(KernelWriter):
             start = first if step == 1 else self.element(first, view.dtype, str(1 - lanes))
             found = self.load_vector(start, view.dtype, self.lanes_aligned(view, at))
             if self.asks and step == 1:
-                self.ask(start, lanes * size)
+                self.ask(start, lanes * size, self.asks)
             if step == -1:
                 backwards = ", ".join(f"i32 {k}" for k in reversed(range(lanes)))
                 order = f"<{lanes} x i32> <{backwards}>"
                 found = self.emit(f"shufflevector {vector} {found.text}, {vector} poison, {order}", view.dtype)
-        elif isinstance(step, int) and 1 < step <= min(lanes, self.close):
-            found = self.picked(vector, view, first, step)
         else:
             found = Reg("poison", view.dtype)
             for k in range(lanes):
                 place = self.element(first, view.dtype, self.size(step * k))
                 one = self.emit(f"load {kind}, {self.typed(place)}, align {size}", view.dtype).text
                 found = self.emit(f"insertelement {vector} {found.text}, {kind} {one}, i32 {k}", view.dtype)
-        return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool") if view.dtype == "bool" else found
+        return self.as_bools(found, vector) if view.dtype == "bool" else found
 
-    def ask(self, place: str, bytes_: int) -> None:
-        """Have so many bytes of memory, further on, brought into the caches."""
+    def as_bools(self, found: Reg, vector: str) -> Reg:
+        """Truth values, which are bytes in memory."""
+        return self.emit(f"icmp ne {vector} {found.text}, zeroinitializer", "bool")
+
+    def ask(self, place: str, bytes_: int, distance: str) -> None:
+        """Have so many bytes of memory, a distance further on, brought into the caches."""
         self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        further = self.emit(f"getelementptr i8, ptr {place}, {self.word} {self.asks}", "int64").text
+        further = self.emit(f"getelementptr i8, ptr {place}, {self.word} {distance}", "int64").text
         for byte in range(0, bytes_, LINE):
             line = self.emit(f"getelementptr i8, ptr {further}, i64 {byte}", "int64").text if byte else further
             self.line(f"call void @llvm.prefetch.p0(ptr {line}, i32 0, i32 3, i32 1)")
 
-    def picked(self, vector: str, view: View, first: str, step: int) -> Reg:
-        """Elements a few places apart out of whole vectors, the last of which ends with the last element."""
-        lanes = self.lanes
-        starts = [k * lanes for k in range(step - 1)] + [(lanes - 1) * (step - 1)]
+    def picked(self, bundle: Bundle, offset: int) -> Reg:
+        """Elements a few places apart out of whole vectors, the last of which ends with the last element of the bundle. What
+        follows is asked for: more is read than written, of several rows."""
+        lanes, step, dtype = self.lanes, bundle.step, bundle.first.dtype
+        vector = f"<{lanes} x {MEMORY_TYPE[dtype]}>"
+        starts = [k * lanes for k in range(step - 1)] + [(lanes - 1) * (step - 1) + bundle.reach]
+        if self.found(bundle.whole[0]) is None:
+            first = self.address(bundle.first.view, bundle.first.at)
+            for token, start in zip(bundle.whole, starts, strict=True):
+                place = self.element(first, dtype, str(start)) if start else first
+                self.ask(place, lanes * ITEM_BYTES[dtype], str(AHEAD))
+                self.remember(token, self.load_part(place, dtype, start - bundle.reach, step))
         found = ""
-        for start in starts:
-            place = self.element(first, view.dtype, str(start)) if start else first
-            one = self.load_part(place, view.dtype, start, step).text
-            inside = [start <= k * step < start + lanes for k in range(lanes)]
+        for token, start in zip(bundle.whole, starts, strict=True):
+            one = self.found(token)
+            assert one is not None
+            places = [k * step + offset - start for k in range(lanes)]
+            inside = [0 <= place < lanes for place in places]
             if found:
-                order = ", ".join(f"i32 {lanes + k * step - start if inside[k] else k}" for k in range(lanes))
-                rhs = f"shufflevector {vector} {found}, {vector} {one}"
+                order = ", ".join(
+                    f"i32 {lanes + p if i else k}" for k, (p, i) in enumerate(zip(places, inside, strict=True))
+                )
+                rhs = f"shufflevector {vector} {found}, {vector} {one.text}"
             else:
-                order = ", ".join(f"i32 {k * step if inside[k] else 0}" for k in range(lanes))
-                rhs = f"shufflevector {vector} {one}, {vector} poison"
-            found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", view.dtype).text
-        return Reg(found, view.dtype)
+                order = ", ".join(f"i32 {p if i else 0}" for p, i in zip(places, inside, strict=True))
+                rhs = f"shufflevector {vector} {one.text}, {vector} poison"
+            found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", dtype).text
+        return self.as_bools(Reg(found, dtype), vector) if dtype == "bool" else Reg(found, dtype)
+
+    def alone(self, item: Load) -> Bundle | None:
+        """A load of places that are picked out of vectors, as a bundle; None for others."""
+        step = slope(place_of(item.view, item.at), self.index)
+        if not isinstance(step, int) or not 1 < step <= min(self.lanes, self.close) or item.dtype in WIDE:
+            return None
+        bundle = Bundle(item, step, 0, {id(item): 0}, tuple(Load(item.view, item.at) for _ in range(step)))
+        self.kept.append(bundle)
+        return bundle
+
+    def bundle(self, loop: For, lanes: int) -> None:
+        """What follows is a round of a loop in so many lanes."""
+        self.bundles = bundled(loop, min(lanes, self.close))
+        self.kept += self.bundles.values()
 
     def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
-        """Neighbours in memory, of which those that lie `start` places behind the first element, and `step` apart, are picked."""
+        """Neighbours in memory, up to the last one that is picked of a bundle: `start` is how many places they lie behind its
+        first element, less its reach."""
         return self.load_vector(place, dtype, ITEM_BYTES[dtype])
 
     def store_lanes(self, view: View, at: tuple[Index, ...], value: Reg) -> None:

@@ -324,8 +324,11 @@ class Writer(Builder):
         """Return a status that is not 0."""
         self.stop_unless(self.emit(f"icmp eq i64 {status}, 0", "bool").text, status)
 
-    def open_loop(self, count: str, start: str = "0", step: int | str = 1, certain: bool = False) -> OpenLoop:
-        """Begin a loop from start while below count, in registers as the step may be; certain says that it is entered.
+    def open_loop(
+        self, count: str, start: str = "0", step: int | str = 1, certain: bool = False, once: bool = False
+    ) -> OpenLoop:
+        """Begin a loop from start while below count, in registers as the step may be; certain says that it is entered, once
+        that it has one round at most.
 
         Opens two scopes: what stands before the loop when it is entered at all, and its body.
         """
@@ -339,6 +342,9 @@ class Writer(Builder):
         before.block = ahead
         self.jump(body)
         self.label(body)
+        if once:
+            self.open_scope()
+            return OpenLoop(start, "", count, start, step, before, body, after, 0)
         index, following = f"%{self.fresh('i')}", f"%{self.fresh('n')}"
         at = len(self.lines)
         self.lines.append("")  # the phi, completed when the blocks that jump here are known
@@ -349,6 +355,10 @@ class Writer(Builder):
         """End the loop; goes on behind it."""
         self.close_scope()
         self.close_scope()
+        if not loop.following:
+            self.jump(loop.after)
+            self.label(loop.after)
+            return
         self.line(f"{loop.following} = add nuw nsw {self.word} {loop.index}, {loop.step}")
         more = self.emit(f"icmp slt {self.word} {loop.following}, {loop.count}", "bool").text
         came_from = f"[ {loop.start}, %{loop.before.block} ], [ {loop.following}, %{self.block} ]"
@@ -362,7 +372,7 @@ class OpenLoop:
     """A loop under construction."""
 
     index: str
-    following: str
+    following: str  # of the next round; empty where there is none
     count: str
     start: str
     step: int | str

@@ -25,7 +25,8 @@ SHORTEST = 4  # bytes of an element that is left out
 class RestWriter(DrawWriter):
     """A DrawWriter that takes what is left of loops in vectors where it may."""
 
-    left = ""  # how many rounds there are in a vector with lanes left out
+    row: For | None = None  # of which the rounds that are left are taken
+    left = ""  # how many these are
 
     def may_mask(self, loop: For) -> bool:
         """Whether each round of a row loads and stores what lies side by side, and nothing else."""
@@ -71,13 +72,15 @@ class RestWriter(DrawWriter):
         return True
 
     def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
-        opened = self.open_loop(end, start, plan.lanes)
-        self.take(plan.lanes)
-        mask = self.lanes_before(end, opened.index, plan.lanes)
-        self.take(0)
-        self.left = self.arithmetic("sub", end, opened.index)
+        opened = self.open_loop(end, start, plan.lanes, once=True)
+        with self.known(loop):
+            self.left = self.arithmetic("sub", end, start)
+            self.take(plan.lanes)
+            mask = self.lanes_before(self.left, "0", plan.lanes)
+            self.take(0)
+        self.row = loop
         self.in_lanes(loop, plan, partial, opened, mask)
-        self.left = ""
+        self.row = None
 
     def add_up(self, sum_: Sum, pointer: str, found: Reg) -> None:
         if self.mask:
@@ -96,9 +99,10 @@ class RestWriter(DrawWriter):
 
     def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
         whole = self.mask
-        if whole:  # up to the last element that is picked
-            reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
-            self.mask = self.lanes_before(reach, "0", self.lanes)
+        if self.row is not None:  # up to the last element that is picked
+            with self.known(self.row):
+                reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
+                self.mask = self.lanes_before(reach, "0", self.lanes)
         found = super().load_part(place, dtype, start, step)
         self.mask = whole
         return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.lane_values import LaneWriter
-from symdl.backends.llvm.module import ITEM_BYTES, OpenLoop
+from symdl.backends.llvm.module import ITEM_BYTES, Landing, OpenLoop
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
@@ -91,7 +92,8 @@ class VectorWriter(LaneWriter):
         if fixed is None or fixed >= step:
             opened = self.open_loop(self.arithmetic("sub", end, str(step - 1)), first, step, certain)
             self.in_lanes(loop, plan, partial, opened)
-            left = self.after_whole(first, end, step)
+            with self.known(loop):
+                left = self.after_whole(first, end, step)
         if last and self.masks(loop, plan):
             self.masked_round(loop, plan, partial, left, end)
             self.finish_sums(plan, partial, first, end, True)
@@ -105,10 +107,12 @@ class VectorWriter(LaneWriter):
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.scopes[-1].symbols[loop.index] = opened.index
         self.own, self.index = {}, loop.index
+        self.bundle(loop, plan.lanes)
         self.take(plan.lanes)
         self.asks, self.mask = str(plan.asks or ""), mask
         self.vector_round(loop, plan, partial)
         self.asks = self.mask = ""
+        self.bundles = {}
         self.take(0)
         self.nests.pop()
         self.close_loop(opened)
@@ -124,6 +128,10 @@ class VectorWriter(LaneWriter):
     def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
         """That vector; of the writers whose `masks` may say so."""
         raise NotImplementedError
+
+    def known(self, loop: For) -> AbstractContextManager[None]:
+        """While open, what is written stands where a loop's bounds are known: outside of the loops that do not change them."""
+        return nullcontext() if loop is self.spread else Landing(self, self.scopes[self._depth(loop.extent)])
 
     def after_whole(self, first: str, end: str, step: int) -> str:
         """Where the last whole steps from first on end."""
