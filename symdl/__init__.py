@@ -9,30 +9,66 @@ if importlib.util.find_spec("symdl.backends") is None:
         "`git config core.symlinks true`, then `git checkout -- symdl/backends` brings it back."
     )
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from symdl.pipeline.collector import collector_paused, grown_up
 
 with collector_paused():  # a hundred searches among modules that stay
+    import symdl.pipeline.provenance  # first: it takes files that are edited from here on for others than those that run
+    import symdl.tensor  # noqa: F401  # so that `import symdl` alone gives symdl.tensor
     from symdl.config import config
     from symdl.control import foldl, foldr, ifelse, map, reduce, scan, scan_checkpoints, until
     from symdl.derivatives.gradient import grad
-    from symdl.diagnosis.nan_guard import NanGuard, NanGuardMode
-    from symdl.diagnosis.stability import stability_report
-    from symdl.diagnosis.stability_tables import StabilityReport
-    from symdl.display.pictures import dot, picture, pydotprint
-    from symdl.display.printing import debugprint, pp, pprint
     from symdl.extending import OpFromGraph, as_op, elementwise
-    from symdl.functions import Function, function
-    from symdl.gradient_check import verify_grad
     from symdl.graph.expr import Expr
-    from symdl.interop.sympy import from_sympy, to_sympy
-    from symdl.notation.latex import latex
     from symdl.ops.facts import assume
     from symdl.ops.own import custom_gradient
     from symdl.passes.replacing import clone, graph_replace
     from symdl.random import RandomStream
     from symdl.runtime.inputs import In, Out
     from symdl.runtime.storage import SharedVariable, shared
-grown_up()
+
+    grown_up()  # before the collector looks again
+
+# What compiles and what shows is loaded when its first name is asked for: two thirds of all there is, which a program
+# that only builds expressions never needs.
+if TYPE_CHECKING:
+    from symdl.diagnosis.nan_guard import NanGuard, NanGuardMode
+    from symdl.diagnosis.stability import stability_report
+    from symdl.diagnosis.stability_tables import StabilityReport
+    from symdl.display.pictures import dot, picture, pydotprint
+    from symdl.display.printing import debugprint, pp, pprint
+    from symdl.functions import Function, function
+    from symdl.gradient_check import verify_grad
+    from symdl.interop.sympy import from_sympy, to_sympy
+    from symdl.notation.latex import latex
+else:
+    _LATER = {
+        "symdl.functions": ("Function", "function"),
+        "symdl.gradient_check": ("verify_grad",),
+        "symdl.interop.sympy": ("from_sympy", "to_sympy"),
+        "symdl.notation.latex": ("latex",),
+        "symdl.diagnosis.nan_guard": ("NanGuard", "NanGuardMode"),
+        "symdl.display.pictures": ("dot", "picture", "pydotprint"),
+        "symdl.display.printing": ("debugprint", "pp", "pprint"),
+        "symdl.diagnosis.stability": ("stability_report",),
+        "symdl.diagnosis.stability_tables": ("StabilityReport",),
+    }
+
+    def __getattr__(name: str) -> Any:
+        """A name whose module is loaded now; from here on it is found like any other."""
+        for module, names in _LATER.items():
+            if name in names:
+                with collector_paused():
+                    globals()[name] = value = getattr(import_module(module), name)
+                    grown_up()
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.1.0"
 __all__ = [

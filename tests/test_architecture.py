@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import symdl
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # What each part may import, besides what those parts may import themselves. Two columns know nothing of each other:
@@ -389,10 +391,52 @@ def test_import_is_light(module_name: str) -> None:
         "matplotlib",
         "pycuda",
         "safetensors",
+        "llvmlite",
+        "symdl.backends",  # what compiles ...
+        "symdl.pipeline.compilation",
+        "symdl.functions",
+        "symdl.meaning",
+        "symdl.ir.program",
+        "symdl.passes.rewrite",
+        "symdl.rules",
+        "symdl.display.printing",  # ... and what shows
+        "symdl.notation.formulas",
+        "symdl.notation.latex",
+        "symdl.diagnosis.stability",
     ]
     old = "import sys, numpy; old = set(sys.modules)"  # what NumPy itself loads differs from version to version
     code = f"{old}; import {module_name}; print([m for m in {heavy} if m in sys.modules and m not in old])"
     assert run(code).strip() == "[]"
+
+
+def test_what_is_loaded_later_is_what_type_checkers_read() -> None:
+    (block,) = (b for b in tree(ROOT / "symdl" / "__init__.py").body if isinstance(b, ast.If) and b.orelse)
+    read = {n.module: tuple(a.name for a in n.names) for n in block.body if isinstance(n, ast.ImportFrom)}
+    table = next(n for n in block.orelse if isinstance(n, ast.Assign))
+    assert ast.literal_eval(table.value) == read
+    assert set(symdl.__all__) <= set(dir(symdl))
+    for names in read.values():
+        assert set(names) <= set(symdl.__all__)
+        assert all(callable(getattr(symdl, name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("ask", "answer"),
+    [("x.eval({x: 2})", "2.0"), ("(x + 1)._repr_latex_()", "$\\displaystyle x + 1$"), ("short(x + 1)", "x + 1")],
+)
+def test_what_methods_need_is_loaded_when_they_are_called(ask: str, answer: str) -> None:
+    head = "import symdl.tensor as T; from symdl.graph.expr import short; x = T.dscalar('x')"
+    assert run(f"{head}; print({ask})").strip() == answer
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'symdl' has no attribute 'functoin'"):
+        symdl.functoin  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_provenance_is_there_from_the_start() -> None:
+    """What is edited later is not what runs, and meets no cache: so says the time at which that file is loaded."""
+    assert run("import sys, symdl; print('symdl.pipeline.provenance' in sys.modules)").strip() == "True"
 
 
 def run(code: str) -> str:

@@ -7,6 +7,7 @@ the operators here look it up, so that this file needs no op.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from symdl.errors import SymbolicError
@@ -15,9 +16,20 @@ if TYPE_CHECKING:
     from symdl.graph.expr import Expr
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-FUNCTIONS: dict[
-    str, Callable[..., Any]
-] = {}  # name -> function on expressions; ufuncs and array functions find it here
+LATER = {  # functions whose modules are loaded when they are called
+    "eval": "symdl.functions", "formula": "symdl.notation.formulas", "latex": "symdl.notation.latex",
+}  # fmt: skip
+
+
+class Vocabulary(dict[str, Callable[..., Any]]):
+    """name -> function on expressions."""
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        import_module(LATER[name])
+        return self[name]
+
+
+FUNCTIONS = Vocabulary()  # ufuncs and array functions are found here, too
 UFUNC_NAMES = {  # NumPy's name of a ufunc -> ours, where they differ
     "subtract": "sub", "multiply": "mul", "divide": "true_div", "true_divide": "true_div", "floor_divide": "floor_div",
     "remainder": "mod", "power": "pow", "float_power": "pow", "negative": "neg", "absolute": "abs", "fabs": "abs",
