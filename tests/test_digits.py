@@ -17,6 +17,7 @@ from symdl.backends.llvm.across import AcrossWriter
 from symdl.backends.llvm.digits import fewer_digits
 from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.narrowing import narrowed
+from symdl.backends.llvm.running import running
 from symdl.backends.llvm.tiers import LOOSER, ONE, SHORTER
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import PREFIX, SHORT
@@ -207,6 +208,26 @@ def test_what_is_exact_asks_for_no_condition() -> None:
     fewer = fewer_digits(loop(op("cast", "float32", op("sub", "float64x2", *squares))), ONE)
     assert fewer is not None
     assert fewer.failed is None
+
+
+def test_what_two_limbs_hold_asks_for_no_condition() -> None:
+    """x y and x - y of float64 are two limbs, and functions of them right to 2^-98: nobody looks whether balls are wanted.
+    What is left of one beside another number may be nothing."""
+    x, y = loaded("x", "float64"), loaded("y", "float64")
+    product, difference = op("mul", "float64x2", x, y), op("sub", "float64x2", x, y)
+    falling = op("neg", "float64x2", op("abs", "float64x2", difference))
+    sign = op("gt", "bool", difference, Const((0.0, 0.0), "float64x2"))
+    for value in (
+        op("exp", "float64x2", product),
+        op("expm1", "float64x2", falling),
+        op("where", "float64x2", sign, product, falling),
+    ):
+        found = running(loop(op("cast", "float64", value)))
+        assert found is not None
+        assert found.failed is None
+    found = running(loop(op("cast", "float64", op("sub", "float64x2", op("exp", "float64x2", product), y))))
+    assert found is not None
+    assert found.failed is not None
 
 
 @pytest.mark.parametrize("name", ["floor", "gammaln", "arccos"])

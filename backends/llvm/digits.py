@@ -31,6 +31,7 @@ STEEP = {"expm1": 1.0, "sinh": 1.0, "erfc": 4.0, "erfcx": 4.0}  # x f'(x)/f(x) b
 SMOOTH = frozenset(["sin", "cos"])  # of a bounded derivative, and zeros
 LOGARITHMS = {"log": 1.0, "log2": 1.45, "log10": 0.45}
 Bits = tuple[float, ...]  # for each of a tier's orders
+DIGITS = {"float64": 53, "float64e": 53, "float32e": 53}  # binary ones of a value; of two limbs any number, for sums
 
 
 ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
@@ -330,7 +331,7 @@ class FewerDigits(Conditions):
         if id(x) not in self.errors and id(y) not in self.errors:
             return True
         for one, other in ((x, y), (y, x)):
-            if isinstance(other, Const) and _is_zero(other):
+            if isinstance(other, Const) and is_zero(other):
                 self.settled(one)
                 return True
         a, b = self.done[id(x)], self.done[id(y)]
@@ -392,7 +393,7 @@ class FewerDigits(Conditions):
             return self.widths[id(item.args[0])]
         if isinstance(item, Apply) and item.primitive == "mul":
             return sum(self.widths[id(x)] for x in item.args)
-        return 54
+        return DIGITS.get(item.dtype, 128)
 
 
 def uncast(x: Value) -> Value:
@@ -411,7 +412,7 @@ def without_noise(item: Value) -> Value | None:
             return None
     total = uncast(s)
     if not (
-        isinstance(total, Apply) and total.primitive in ("add", "sub") and uncast(small) is total and _is_zero(zero)
+        isinstance(total, Apply) and total.primitive in ("add", "sub") and uncast(small) is total and is_zero(zero)
     ):
         return None
     for x, least in (factors, factors[::-1]):
@@ -420,7 +421,7 @@ def without_noise(item: Value) -> Value | None:
     return None
 
 
-def _is_zero(x: Value) -> bool:
+def is_zero(x: Value) -> bool:
     inner = uncast(x)
     number = inner.number if isinstance(inner, Const) else None
     return (number[0] if isinstance(number, tuple) else number) == 0

@@ -24,6 +24,7 @@ from symdl.backends.llvm.digits import (
     Fewer,
     FewerDigits,
     fewer_digits,
+    is_zero,
     sum_of,
     uncast,
     without_noise,
@@ -159,9 +160,12 @@ class RunningErrors(FewerDigits):
         noise of two limbs is equal."""
         if id(x) not in self.errors and id(y) not in self.errors:
             return None
+        units = max(self.unit(x), self.unit(y))
+        if (is_zero(x) or is_zero(y)) and self.plain(x, y) and units * UNIT < 1.0:
+            return None
         size = self.on("add", self.size(x), self.size(y))
         gap = self.magnitude(self.op("sub", x, y))
-        far = self.on("gt", self.multiple(size, max(self.unit(x), self.unit(y)) * UNIT), gap, dtype="bool")
+        far = self.on("gt", self.multiple(size, units * UNIT), gap, dtype="bool")
         return self.op("bitwise_and", far, self.is_more_than_noise(self.op("sub", x, y)))
 
     def is_more_than_noise(self, total: Value) -> Value:
@@ -327,6 +331,16 @@ def _exponential(d: RunningErrors, item: Apply) -> Error | None:
     return _of_slope(lambda d, x, y: d.magnitude(y))(d, item)
 
 
+def _steep(d: RunningErrors, item: Apply) -> Error | None:
+    """x f'(x)/f(x) is at most 1 + |x|, and at most 1 below 0 for expm1; f'(x) is at most 1 + |f(x)|"""
+    (x,) = item.args
+    low, high = d.spans[id(x)]
+    far = max(high, -low if item.primitive == "sinh" else 0.0)
+    if d.plain(x) and far < FARTHEST:
+        return d.made(d.unit(x) * (1.0 + far) + d.own(item.primitive))
+    return _of_slope(lambda d, x, y: d.plus(d.magnitude(y), 1.0))(d, item)
+
+
 def _pow(d: RunningErrors, item: Apply) -> Error | None:
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
@@ -403,7 +417,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(EXPONENTIALS, _exponential),
     **dict.fromkeys(SMOOTH, _of_slope(lambda d, x, y: d.constant(1.0, "float64"))),
     **dict.fromkeys(LOGARITHMS, _of_slope(lambda d, x, y: d.multiple(_inverse(d, d.magnitude(x)), 1.45))),
-    **dict.fromkeys(["expm1", "sinh"], _of_slope(lambda d, x, y: d.plus(d.magnitude(y), 1.0))),
+    **dict.fromkeys(["expm1", "sinh"], _steep),
     **dict.fromkeys(
         ["erfc", "erfcx"],
         _of_slope(lambda d, x, y: d.on("mul", d.magnitude(y), d.plus(d.multiple(d.magnitude(x), 2.0), 2.0))),
