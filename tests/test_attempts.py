@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -408,9 +409,8 @@ def test_a_long_body_calls_where_it_is_rarely_run() -> None:
     text = emit(elementwise([op("cast", "float64", value)], "ab"), CPU.machine.target())
     bodies = {part.split("(")[0].split("@")[-1]: part for part in text.split("\ndefine ")[1:]}
     (again,) = (body for name, body in bodies.items() if name.startswith("again"))
-    assert (
-        again.count("call { double, double, double } @symdl_mul_to_float64x2e") == attempts.LEFT - 1
-    )  # the last has one limb
+    called = re.findall(r"call \{[^}]*\} @symdl_mul_to_float64x2e", again)
+    assert len(called) == attempts.LEFT - 1  # the last has one limb
     assert " fmul " not in again
     (kernel,) = (body for name, body in bodies.items() if name.startswith("kernel"))
     assert kernel.count("call { double, double } @symdl_mul_to_float64x2") == attempts.LEFT - 1  # the rest

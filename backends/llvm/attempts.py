@@ -1,6 +1,6 @@
-"""Loops that hold numbers with an exponent or a second limb, tried without: each vector computed in plain numbers, and
-where some of its lanes have left the range, these again in full by a function out of line, one lane at a time; where they
-have lost digits, which many may do at once, by one that computes the whole vector, of which only they are taken.
+"""Loops that hold numbers with an exponent or a second limb, tried without: each vector computed in plain numbers. Where
+some of its lanes have left the range or lost digits, and that matters (`wanted`), a function out of line computes the whole
+vector in full, of the operands alone (`leaves`), and only these lanes are taken of it; what is left of a loop calls it, too.
 
 So no number depends on the lanes beside it. A loop that adds up numbers with an exponent is tried as a whole.
 """
@@ -12,27 +12,28 @@ from dataclasses import dataclass, replace
 from functools import partial as bound
 from typing import Any
 
-from symdl.backends.builder import LLVM_TYPE, Reg
+from symdl.backends.builder import Reg
 from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled
 from symdl.backends.llvm.beyond import call as in_balls
 from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
+from symdl.backends.llvm.leaves import Apart, apart
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
-from symdl.backends.llvm.plans import MOST_LANES, Plan, plan_for
+from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.rows import row
-from symdl.backends.llvm.statements import Nest, changed_in, varying_in
+from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.stretches import FLAG, Stretch, divided, stretch
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
-from symdl.backends.vmath.forms import any_lane
+from symdl.backends.vmath.forms import any_lane, merge
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.brief import BRIEF
 from symdl.backends.wide.mixed import MIXED, OF_DOUBLE
 from symdl.backends.wide.short import SHORT
-from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, extents_in, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, walk
 from symdl.number_forms import LIMBS, WIDE
-from symdl.types import Symbol, symbols
+from symdl.types import Symbol
 
 RARE = "cold noinline nounwind"
 CALLED, LEFT = 12, 48  # operations on number forms that are written out: where lanes have failed, in the rest of a loop
@@ -251,39 +252,44 @@ class AttemptWriter(ChoiceWriter):
         found = {place: self.value(value) for place, value in tried.values.items()}
         if tried.failed is None:
             return found
-        failed = self.value(tried.failed)
-        if self.mask:
-            failed = emit(self, "bitwise_and", failed, Reg(self.mask, "bool"), dtype="bool")
-        lanes = (
-            2 * MOST_LANES if self.target.vector_bytes else 1
-        )  # whatever those of this round: its function is shared
-        room = Room.of([(place, found[place].dtype) for place in tried.wide], lanes)
+        failed = self.in_question(tried.failed)
+        cold = self.in_full(loop, tried, {place: found[place].dtype for place in tried.wide})
         area = f"%{self.fresh('area')}"
-        self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")
+        self.scopes[0].landing.append(f"  {area} = alloca [{cold.room.bytes} x i8], align 64")
         again, join, plain = self.fresh("again"), self.fresh("join"), self.block
-        some = any_lane(self, failed)
-        at_once = self.lanes if tried.digits else 0
-        call = self.again(loop, tried, room, area, at_once)
-        self.branch(some.text, again, join)
+        self.branch(any_lane(self, failed).text, again, join)
         self.label(again)
-        if self.lanes and not at_once:
-            for place in tried.wide:
-                self.spill(found[place], area, room.offsets[place], room.lanes)
-            self.lanes_again(failed, call)
-        else:
-            self.line(call(self.lanes_as_word(self.mask) if self.mask else "0", self.register(loop.index)))
-        redone = {place: self.refill(found[place].dtype, area, room.offsets[place], room.lanes) for place in tried.wide}
-        if at_once:
+        self.open_scope()
+        ends = [plain]
+        if tried.surely is not None:
+            failed, surely = self.in_question(tried.surely), self.fresh("surely")
+            ends.append(self.block)
+            self.branch(any_lane(self, failed).text, surely, join)
+            self.label(surely)
+        for name, leaf in cold.leaves.items():
+            self.spill(self.value(leaf), area, cold.room.offsets[name], cold.room.lanes)
+        which = self.lanes_as_word(failed.text) if self.lanes else "1"
+        passed = [f"ptr {area}", f"{self.word} {which}", *map(self.typed, self.everywhere)]
+        self.line(f"call i64 @{cold.name}({', '.join(passed)})")
+        redone = self.results(cold.room, area, {place: found[place].dtype for place in tried.wide})
+        if self.lanes:
             for place, full in redone.items():
                 redone[place] = emit(self, "where", failed, full, found[place], dtype=full.dtype)
+        self.close_scope()
         behind = self.block
         self.jump(join)
         self.label(join)
         for place in tried.wide:
-            found[place] = self.either(found[place], plain, redone[place], behind)
+            sources = [*((found[place], block) for block in ends), (redone[place], behind)]
+            found[place] = merge(self, found[place].dtype, *sources)
         return found
 
-    def lanes_again(self, failed: Reg, call: Calling) -> None:
+    def in_question(self, condition: Value) -> Reg:
+        """A condition, in the lanes that there are."""
+        found = self.value(condition)
+        return emit(self, "bitwise_and", found, Reg(self.mask, "bool"), dtype="bool") if self.mask else found
+
+    def each_lane(self, failed: Reg, call: Calling) -> None:
         """Call for each lane that has failed."""
         before, word = self.block, self.lanes_as_word(failed.text)
         each, left, rest = self.fresh("each"), f"%{self.fresh('left')}", f"%{self.fresh('rest')}"
@@ -294,7 +300,7 @@ class AttemptWriter(ChoiceWriter):
         name = f"llvm.cttz.{self.word}"
         self.declarations.add(f"declare {self.word} @{name}({self.word}, i1)")
         lane = self.emit(f"call {self.word} @{name}({self.word} {left}, i1 true)", "int64").text
-        self.line(call(lane, self.arithmetic("add", self.register(self.index), lane)))
+        self.line(call(lane))
         self.line(f"{rest} = and {self.word} {left}, {self.arithmetic('sub', left, '1')}")
         more = self.emit(f"icmp ne {self.word} {rest}, 0", "bool").text
         self.branch(more, each, done)
@@ -329,94 +335,53 @@ class AttemptWriter(ChoiceWriter):
             offset += ITEM_BYTES[kept] * lanes
         return numbers.join(self, dtype, *limbs) if dtype in WIDE else limbs[0]
 
+    def results(self, room: Room, area: str, dtypes: dict[int, str]) -> dict[int, Reg]:
+        """What stands in the area by places of statements."""
+        return {place: self.refill(dtype, area, room.offsets[place], room.lanes) for place, dtype in dtypes.items()}
+
     def at_byte(self, area: str, offset: str) -> str:
         return self.emit(f"getelementptr inbounds i8, ptr {area}, {self.word} {offset}", "int64").text
 
-    def either(self, value: Reg, block: str, other: Reg, behind: str) -> Reg:
-        """The one or the other, by the block that control came from."""
-        kind = self.type(value.dtype)
-        return self.emit(f"phi {kind} [ {value.text}, %{block} ], [ {other.text}, %{behind} ]", value.dtype)
+    def in_full(self, loop: For, tried: Narrowed, results: dict[int, str]) -> Cold:
+        """The function that computes rounds in full, as many at once as the loop is taken in: of leaves that stand in its area,
+        where it leaves the results. What it is given beside says which rounds are wanted, by bits of a word."""
+        plan = None if self.lanes else self.plan_of(loop)
+        lanes = self.lanes or (plan.lanes if plan is not None else 0)
+        key = id(loop), lanes
+        if key not in self.cold:
+            self.cold[key] = self.written_in_full(loop, tried, results, lanes)
+        return self.cold[key]
 
-    def again(self, loop: For, tried: Narrowed, room: Room, area: str, at_once: int) -> Calling:
-        """A call of what computes one element in full and stores it in its lane of the area; or so many at once, of which it
-        loads those that are bits of what is given for the lane."""
-        key = id(loop), at_once if not self.mask else -at_once
-        cold = self.cold.get(key) or self.cold.setdefault(key, self.in_full(loop, tried, room, at_once))
-        lanes = self.take(0)
-        passed = [self.typed(p) for p in (*self.everywhere, *(self.pointers[b] for b in cold.buffers))]
-        passed += [f"{self.word} {self.register(s)}" for s in cold.sizes]
-        for variable, dtype in cold.outside.items():
-            found = self.get(variable)
-            passed.append(f"{LLVM_TYPE[dtype]} {found.text}")
-        self.take(lanes)
-        return bound(_call, cold.name, area, self.word, passed)
-
-    def in_full(self, loop: For, tried: Narrowed, room: Room, at_once: int) -> Cold:
-        """The function for `again`: of one element, or of so many."""
-        more = beyond(loop, tried, room.offsets) if self.in_balls else None
-        if more is not None:
-            loop = more.loop
-        buffers: dict[str, None] = {}
-        sizes: dict[Symbol, None] = {}
-        outside: dict[str, str] = {}
-        own = {s.name for s in loop.body if isinstance(s, Local)}
-        roots = [s if isinstance(s, Local) else summand(s) for s in loop.body]
-        for item in walk(*roots):
-            if isinstance(item, Load):
-                buffers[item.view.buffer] = None
-            if isinstance(item, Ref) and item.name not in own:
-                outside[item.name] = item.dtype
-            for extent in extents_in(item):
-                sizes.update(dict.fromkeys(sorted(symbols(extent), key=lambda s: s.order)))
-        sizes.pop(loop.index, None)
-        pointers = {name: f"%b{k}" for k, name in enumerate(buffers)}
-        w = type(self)(self.module, pointers, self.indices)
-        w.calling = not at_once and is_long(loop, CALLED)
-        w.scopes[0].symbols.update({s: f"%s{k}" for k, s in enumerate(sizes)} | {loop.index: "%index"})
-        for k, (name, dtype) in enumerate(outside.items()):
-            w.dtypes[name] = dtype
-            w.line(f"store {LLVM_TYPE[dtype]} %v{k}.given, ptr {w.variable(name)}")
-        if at_once:
-            w.begin_lanes(loop, at_once)
-            if self.mask:
-                w.mask = w.given_lanes("%lane", at_once)
-        for place, statement in enumerate(loop.body):
-            if isinstance(statement, Local) and at_once:
-                w.own[statement.name] = w.value(statement.value)
-                w.dtypes[statement.name] = statement.value.dtype
-                w.forget({("variable", statement.name)})
-            elif isinstance(statement, Local):
-                w.statement(statement)
-            elif place in tried.wide and at_once:
-                w.spill(w.value(summand(statement)), "%area", room.offsets[place], room.lanes)
-            elif place in tried.wide:
-                value, offset = w.value(summand(statement)), room.offsets[place]
-                for limb in w.separate(value):
-                    size = ITEM_BYTES[limb.dtype]
-                    at = w.arithmetic("add", w.arithmetic("mul", "%lane", str(size)), str(offset))
-                    w.store(limb, w.at_byte("%area", at))
-                    offset += size * room.lanes
+    def written_in_full(self, loop: For, tried: Narrowed, results: dict[int, str], lanes: int) -> Cold:
+        found = apart(loop, tried.wide)
+        room = Room.of([*results.items(), *((name, leaf.dtype) for name, leaf in found.leaves.items())], lanes)
+        more = beyond(found.loop, tried, room.offsets) if self.in_balls else None
+        full = more.loop if more is not None else found.loop
+        w = type(self)(self.module, {}, self.indices)
+        w.calling = is_long(loop, LEFT if lanes else CALLED)
+        if lanes:
+            w.begin_lanes(found, lanes)
+        for name, leaf in found.leaves.items():
+            w.dtypes[name] = leaf.dtype
+            value = w.refill(leaf.dtype, "%area", room.offsets[name], room.lanes)
+            if lanes:
+                w.own[name] = value
+            else:
+                w.set(name, value)
+        for place in tried.wide:
+            w.spill(w.value(summand(full.body[place])), "%area", room.offsets[place], room.lanes)
         if more is not None:
             w.beyond(more, room)
-        w.mask = ""
         w.take(0)
         w.line("ret i64 0")
-        kinds = [f"ptr %area, {w.word} %lane, {w.word} %index", *map(w.typed, (*w.everywhere, *pointers.values()))]
-        kinds += [f"{w.word} %s{k}" for k in range(len(sizes))]
-        kinds += [f"{LLVM_TYPE[dtype]} %v{k}.given" for k, dtype in enumerate(outside.values())]
-        name = self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE)
-        return Cold(name, list(buffers), list(sizes), outside)
-
-    def given_lanes(self, word: str, lanes: int) -> str:
-        """The lanes that are bits of a word."""
-        bits = self.emit(f"trunc {self.word} {word} to i{lanes}", "int64").text
-        return self.emit(f"bitcast i{lanes} {bits} to <{lanes} x i1>", "bool").text
+        kinds = ["ptr %area", f"{w.word} %lanes", *map(w.typed, w.everywhere)]
+        return Cold(self.module.share("again", f"({', '.join(kinds)})", w.finished(), w, RARE), found.leaves, room)
 
     def beyond(self, found: Beyond, room: Room) -> None:
         """Compute the lanes again, of the one that the function has or of all, that have lost more digits than two limbs hold."""
         failed = self.value(found.failed)
-        if self.mask:
-            failed = emit(self, "bitwise_and", failed, Reg(self.mask, "bool"), dtype="bool")
+        if self.lanes:
+            failed = emit(self, "bitwise_and", failed, self.given_lanes("%lanes"), dtype="bool")
         again, join, leaves = self.fresh("beyond"), self.fresh("within"), f"%{self.fresh('leaves')}"
         self.scopes[0].landing.append(f"  {leaves} = alloca [{found.bytes(self.lanes)} x i8], align 64")
         self.branch(any_lane(self, failed).text if self.lanes else failed.text, again, join)
@@ -424,13 +389,18 @@ class AttemptWriter(ChoiceWriter):
         spilled(self, found, leaves)
         call = bound(in_balls, named(self, found.tape), leaves, self.lanes, "%area", room.lanes)
         if self.lanes:
-            self.lanes_again(failed, call)
+            self.each_lane(failed, call)
         else:
-            self.line(call("%lane", "%index"))
+            self.line(call("0"))
         self.jump(join)
         self.label(join)
 
-    def begin_lanes(self, loop: For, lanes: int) -> None:
+    def given_lanes(self, word: str) -> Reg:
+        """The lanes that are bits of a word."""
+        bits = self.emit(f"trunc {self.word} {word} to i{self.lanes}", "int64").text
+        return self.emit(f"bitcast i{self.lanes} {bits} to <{self.lanes} x i1>", "bool")
+
+    def begin_lanes(self, found: Apart, lanes: int) -> None:
         """What follows is a round of the loop in so many lanes, in a function of its own."""
         ahead, body = self.fresh("ahead"), self.fresh("lanes")
         self.jump(ahead)
@@ -440,8 +410,8 @@ class AttemptWriter(ChoiceWriter):
         self.jump(body)
         self.label(body)
         self.open_scope()
-        self.nests.append(Nest(before, varying_in(loop)))
-        self.own, self.index = {}, loop.index
+        self.nests.append(Nest(before, {("variable", name) for name in found.leaves}))
+        self.own, self.index = {}, found.loop.index
         self.take(lanes)
 
     # whole loops
@@ -500,11 +470,6 @@ class AttemptWriter(ChoiceWriter):
         self.forget(changed_in(loop.body))
 
 
-def _call(name: str, area: str, word: str, passed: Sequence[str], lane: str, index: str) -> str:
-    arguments = ", ".join([f"ptr {area}", f"{word} {lane}", f"{word} {index}", *passed])
-    return f"call i64 @{name}({arguments})"
-
-
 Calling = bound[str]
 
 
@@ -519,23 +484,22 @@ class Cold:
     """A function that computes in full, and what it is given."""
 
     name: str
-    buffers: list[str]
-    sizes: list[Symbol]
-    outside: dict[str, str]  # variables and their dtypes
+    leaves: dict[str, Value]
+    room: Room
 
 
 @dataclass(frozen=True)
 class Room:
-    """Where the lanes of some values stand in memory while some of them are computed again."""
+    """Where the lanes of leaves and results stand in memory while some of them are computed again."""
 
-    offsets: dict[int, int]
+    offsets: dict[int | str, int]
     bytes: int
     lanes: int
 
     @staticmethod
-    def of(values: Sequence[tuple[int, str]], lanes: int) -> Room:
-        offsets, total = {}, 0
-        for place, dtype in values:
-            offsets[place] = total
+    def of(values: Sequence[tuple[int | str, str]], lanes: int) -> Room:
+        offsets, total, lanes = {}, 0, max(lanes, 1)
+        for name, dtype in values:
+            offsets[name] = total
             total += -(-lanes * ITEM_BYTES[dtype] // 64) * 64
         return Room(offsets, total, lanes)

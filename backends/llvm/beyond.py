@@ -82,8 +82,8 @@ def named(w: VectorWriter, tape: Tape) -> str:
     return name
 
 
-def call(tape: str, leaves: str, lanes: int, area: str, room: int, lane: str, index: str) -> str:
-    """A call for one lane; index is not looked at."""
+def call(tape: str, leaves: str, lanes: int, area: str, room: int, lane: str) -> str:
+    """A call for one lane."""
     given = (
         f"ptr {tape}, ptr {leaves}, i64 {lane if lanes else 0}, i64 {max(lanes, 1)}, ptr {area}, i64 {lane}, i64 {room}"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from symdl.backends.llvm.digits import fewer_digits
@@ -19,6 +20,7 @@ from symdl.backends.llvm.running import running
 from symdl.backends.llvm.spans import Span, sign_of
 from symdl.backends.llvm.thinning import single
 from symdl.backends.llvm.tiers import FULL, LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
+from symdl.backends.llvm.wanted import Wanted
 from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
@@ -30,6 +32,7 @@ EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
 }  # fmt: skip
 NARROW = {"float64e": "float64", "float64x2e": "float64x2", "float32e": "float32"}
 MIXTURES = {"float64e": ("float64x2e",), "float32e": ("float64", "float64e")}  # results of functions of more digits
+NEVER = Const(0, "bool")
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 
@@ -38,21 +41,23 @@ class Narrowed:
     """What a round of a loop stores and adds up, by the statement's place in the body.
 
     values: of the attempt, in the dtypes of the statements. failed: whether those of `wide` are wrong (those are the
-    places whose values depend on an exponent), None if they never are.
+    places whose values depend on an exponent), None if they never are. surely: likewise where it matters to them (`wanted`), None
+    if it always does: this takes longer, and is asked where they have failed.
     """
 
     values: dict[int, Value] = field(default_factory=dict)
     wide: list[int] = field(default_factory=list)
     failed: Value | None = None
+    surely: Value | None = None
     sums: dict[int, Reach] = field(default_factory=dict)  # of sums with an exponent, whose values are without
     single: bool = False  # tried in float32
     digits: bool = False  # tried with fewer digits, which many lanes at once may want in full
 
     def exchange(self, change: Callable[[Sequence[Value], Sequence[Value]], list[Value]]) -> None:
         """Change all values, and the condition with them."""
-        *values, failed = change([*self.values.values()], [self.failed or Const(0, "bool")])
+        *values, failed, surely = change([*self.values.values()], [self.failed or NEVER, self.surely or NEVER])
         self.values = dict(zip(self.values, values, strict=True))
-        self.failed = None if self.failed is None else failed
+        self.failed, self.surely = (None if c is NEVER else c for c in (failed, surely))
 
 
 def narrowed(
@@ -131,6 +136,7 @@ def _attempted(loop: For, fused: bool, lost: Value | None = None, sure: bool = F
         out.values[place] = found
         if wide or id(found) in writer.touched:
             out.wide.append(place)
+    condition: Value | None = None
     if lost is not None:
         troubles = [*writer.attempt.troubles]
         condition = writer.value(lost)
@@ -138,10 +144,13 @@ def _attempted(loop: For, fused: bool, lost: Value | None = None, sure: bool = F
             return None
         if sure:
             writer.attempt.troubles = troubles
-        writer.attempt.troubles.append(condition)
-    *values, failed = once([*out.values.values(), writer.attempt.failed() or Const(0, "bool")])
+    ever = [c for c in (writer.attempt.failed(), condition) if c is not None]
+    failed = reduce(lambda x, y: Apply("bitwise_or", (x, y), "bool"), ever) if ever else None
+    kept = out.values.values() if lost is not None else (out.values[place] for place in out.wide)
+    surely = Wanted(writer.attempt, [*kept]).failed(condition) if failed is not None and not out.sums else None
+    *values, failed, surely = once([*out.values.values(), failed or NEVER, surely or NEVER])
     out.values = dict(zip(out.values, values, strict=True))
-    out.failed = None if isinstance(failed, Const) else failed
+    out.failed, out.surely = (None if c is NEVER else c for c in (failed, surely))
     return out
 
 

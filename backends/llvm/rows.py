@@ -65,10 +65,9 @@ class _Row:
         failed = Apply("ne", (self.flag, Const(0, "int64")), "bool")
         return Stretch(end, tuple(self.out), failed, self.results, self.stores, TRIED)
 
-    def noted(self, troubles: Sequence[Value]) -> tuple[Stmt, ...]:
+    def noted(self, troubles: Sequence[tuple[Value, Value]]) -> tuple[Stmt, ...]:
         """That any of these holds is noted."""
-        self.attempt.troubles = list(troubles)
-        failed = self.attempt.failed()
+        failed = self.attempt.any_of([condition for _, condition in troubles])
         self.attempt.troubles = []
         return () if failed is None else (self.raised(self.flag, failed),)
 
@@ -134,8 +133,8 @@ class _Row:
                 sums.append((own, reach, some))
             else:
                 return False
-        inside = [t for t in self.attempt.troubles if self.varies(t, loop)]
-        ahead = [t for t in self.attempt.troubles if not self.varies(t, loop)]
+        inside = [t for t in self.attempt.troubles if self.varies(t[1], loop)]
+        ahead = [t for t in self.attempt.troubles if not self.varies(t[1], loop)]
         self.out += (*self.noted(ahead), *before)
         self.out.append(replace(loop, body=(*body, *self.noted(inside))))
         for own, reach, some in sums:
@@ -151,8 +150,8 @@ class _Row:
         """A variable has been added to so often. some: whether any term was not 0."""
         total = Reach(own, LEAST if term.under else DEEPEST, self.attempt.most(replace(term, value=own)), term.sign)
         size = Apply("abs", (self.attempt.high_limb(own),), "float64")
-        self.attempt.troubles.append(self.attempt.beyond(size, int(total.high)))
+        self.attempt.troubles.append((own, self.attempt.beyond(size, int(total.high))))
         if term.under:
             nonzero = None if some is None else Apply("ne", (some, Const(0, "int64")), "bool")
-            self.attempt.troubles.append(self.attempt.lost(size, nonzero))
+            self.attempt.troubles.append((own, self.attempt.lost(size, nonzero)))
         self.attempt.noted(replace(total, nonzero=not_zero(self.attempt, own)))

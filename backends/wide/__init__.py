@@ -33,7 +33,8 @@ def emit(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
 def call(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
     """The same, a primitive of number forms that `emit` writes out being a call of an internal function: for texts that
     would be too long."""
-    if name in LONG and (dtype in WIDE or any(x.dtype in WIDE for x in args)):
+    masks = b.lanes and any(kind == "bool" for kind in (dtype, *(x.dtype for x in args)))  # which LLVM cannot hand over
+    if name in LONG and not masks and (dtype in WIDE or any(x.dtype in WIDE for x in args)):
         return _called(name, dtype)(b, *args)
     return emit(b, name, *args, dtype=dtype)
 

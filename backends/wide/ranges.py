@@ -11,7 +11,7 @@ sooner.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from symdl.ir.loops import Apply, Const, Value
@@ -47,7 +47,7 @@ class Attempt:
     def __init__(self, fused: bool = True) -> None:
         self.fused = fused
         self.reaches: dict[int, Reach] = {}  # by the id of the value of the attempt
-        self.troubles: list[Value] = []
+        self.troubles: list[tuple[Value, Value]] = []  # values, and whether they have left the range
         self._sizes: dict[int, Value] = {}
         self._constants: dict[tuple[float, str], Const] = {}
 
@@ -107,18 +107,18 @@ class Attempt:
         argument = exponent_of(x.value)
         if over and self.open(x):
             if argument is None:
-                self.troubles.append(self.beyond(self.size(x), self.most(x)))
+                self.troubles.append((x.value, self.beyond(self.size(x), self.most(x))))
             else:
                 least_too_large = Apply("gt", (self.constant(FARTHEST, "float32"), argument), "bool")
-                self.troubles.append(Apply("invert", (least_too_large,), "bool"))
+                self.troubles.append((x.value, Apply("invert", (least_too_large,), "bool")))
             x = replace(x, high=min(x.high, self.most(x)), hidden=False)
         if under and x.under:
             if argument is None or x.size is not None:
-                self.troubles.append(self.lost(x.size or self.size(x), x.nonzero))
+                self.troubles.append((x.value, self.lost(x.size or self.size(x), x.nonzero)))
             else:
                 small = Apply("lt", (argument, self.constant(-FARTHEST, "float32")), "bool")
                 finite = Apply("gt", (argument, self.constant(float("-inf"), "float32")), "bool")
-                self.troubles.append(Apply("bitwise_and", (small, finite), "bool"))
+                self.troubles.append((x.value, Apply("bitwise_and", (small, finite), "bool")))
             x = replace(x, low=max(x.low, least(x.value)), under=False, size=None)
         return self.noted(x)
 
@@ -132,12 +132,16 @@ class Attempt:
         return self.noted(found)
 
     def failed(self) -> Value | None:
-        """Whether the attempt has failed, in terms of the attempt; None if it never does. A sum of sizes is looked at for
-        all that shall not be too large: one comparison, as good but next to the very largest."""
+        """Whether the attempt has failed, in terms of the attempt; None if it never does."""
+        return self.any_of([condition for _, condition in self.troubles])
+
+    def any_of(self, conditions: Sequence[Value]) -> Value | None:
+        """Whether one of the conditions holds under which the attempt has failed. A sum of sizes is looked at for all that shall
+        not be too large: one comparison, as good but next to the very largest."""
         found: Value | None = None
         troubles: list[Value] = []
         sizes: dict[str, dict[int, tuple[Value, float]]] = {}  # by their dtypes, with what they are at most
-        for condition in self.troubles:
+        for condition in conditions:
             match condition:
                 case Apply("invert", (Apply("le", (size, Const(limit))),)):
                     before = sizes.setdefault(size.dtype, {}).setdefault(id(size), (size, float(limit)))
