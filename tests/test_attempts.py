@@ -411,7 +411,7 @@ def test_a_long_body_calls_where_it_is_rarely_run() -> None:
     (again,) = (body for name, body in bodies.items() if name.startswith("again"))
     called = re.findall(r"call \{[^}]*\} @symdl_mul_to_float64x2e", again)
     assert len(called) == attempts.LEFT - 1  # the last has one limb
-    assert " fmul " not in again
+    assert again.count(" fmul ") < 3 * attempts.LEFT  # of comparisons, since LLVM hands no masks over
     (kernel,) = (body for name, body in bodies.items() if name.startswith("kernel"))
     assert kernel.count("call { double, double } @symdl_mul_to_float64x2") == attempts.LEFT - 1  # the rest
     assert "> } @symdl_mul_to" not in kernel

@@ -44,6 +44,7 @@ class Whole:
         body: list[Stmt] = []
         after: list[Stmt] = []
         check = Attempt(fused)
+        troubles: list[Value] = []
         nothing = Const(0, "int64")
 
         def flag(name: str, value: Value | None) -> Value | None:
@@ -58,7 +59,7 @@ class Whole:
 
         failed = flag("failed", tried.failed)
         if failed is not None:
-            check.troubles.append(failed)
+            troubles.append(failed)
         for place, statement in enumerate(loop.body):
             if isinstance(statement, Store):
                 body.append(Store(statement.view, statement.at, tried.values[place]))
@@ -75,9 +76,9 @@ class Whole:
                 if place in tried.sums:
                     reach = tried.sums[place]
                     size = Apply("abs", (check.high_limb(total),), "float64")
-                    check.troubles.append(check.beyond(size, check.most(reach)))
+                    troubles.append(check.beyond(size, check.most(reach)))
                     if reach.under:
-                        check.troubles.append(check.lost(size, flag(f"{name} is not 0", reach.nonzero)))
-        condition = check.failed()
+                        troubles.append(check.lost(size, flag(f"{name} is not 0", reach.nonzero)))
+        condition = check.any_of(troubles)
         assert condition is not None
         return Whole(tuple(before), For(loop.index, loop.extent, tuple(body), loop.schedule), condition, tuple(after))
