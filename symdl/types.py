@@ -331,9 +331,27 @@ def slope(extent: Extent, index: Symbol) -> Extent | None:
     return polynomial(found)
 
 
+@_remembered
+def repeats(extent: Extent, index: Symbol) -> int | None:
+    """The number of rounds after which the extent grows by 1, if it is index // number and what does not depend on the index;
+    else None."""
+    found = None
+    for atoms, k in terms_of(extent):
+        for atom in atoms:
+            if atom == index:
+                return None
+            if isinstance(atom, Compound) and index in symbols(atom.left) | symbols(atom.right):
+                if found is not None or len(atoms) > 1 or k != 1 or atom.function != "floordiv":
+                    return None
+                if sole_symbol(atom.left) != index or not isinstance(atom.right, int) or atom.right < 1:
+                    return None
+                found = atom.right
+    return found
+
+
 def forget() -> None:
     """Forgets the sums, products and slopes put together so far: their symbols may hold nodes (of sizes that data decide)."""
-    for made in (_sum, _product, slope):
+    for made in (_sum, _product, slope, repeats):
         made.cache_clear()
 
 

@@ -177,6 +177,8 @@ def test_loops_that_must_not_be_taken_in_vectors() -> None:
     assert plan(put).lanes == plan(Store(out, (2 * i,), at(x, i))).lanes == 4
     row = Checked(at(v("r", n, dtype="int64"), 0), n, FIRST_FAILURE)  # the same in all rounds
     assert plan(Store(out, (i,), at(v("y", n, n), row, i))).lanes == 4
+    assert plan(Store(out, (i,), at(x, floor_divide(i, 2)))).lanes == 4  # an element for two rounds
+    assert plan(Store(out, (i,), at(x, floor_divide(i, 4)))) is None  # for a whole vector: of halves, at least
     square = v("o", n, n)
     assert plan(Store(square, (row, i), apply("add", at(square, row, i), at(x, i)))).lanes == 4
     refused: list[tuple[Stmt, ...]] = [
@@ -190,7 +192,10 @@ def test_loops_that_must_not_be_taken_in_vectors() -> None:
         (Store(out, (i,), at(x, Checked(at(v("r", n, dtype="int64"), i), n, FIRST_FAILURE))),),
         (Store(out, (i,), at(x, at(v("r", n, dtype="int64"), i))),),
         (Store(out, (at(v("r", n, dtype="int64"), i),), one),),
-        (Store(out, (i,), at(x, floor_divide(i, 2))),),
+        (Store(out, (i,), at(x, floor_divide(i, 3))),),
+        (Store(out, (i,), at(x, floor_divide(i + 1, 2))),),
+        (Store(out, (i,), at(x, 2 * floor_divide(i, 2))),),
+        (Store(out, (i,), at(out, floor_divide(i, 2))),),
         (Store(out, (i,), at(x, i * i)),),
         (Store(out, (i,), apply("cast", Position(floor_divide(i, 2)))),),
         (Assign("a", apply("sub", total, at(x, i))),),

@@ -14,8 +14,11 @@ from scipy import ndimage
 
 import symdl
 import symdl.tensor as T
+from symdl.backends.llvm.certain import certain_rounds
 from symdl.errors import ShapeError, SymdlError
 from symdl.graph.expr import variable
+from symdl.ir.loops import Const, For, Guard, Load, Store, contiguous, walk
+from symdl.types import Symbol, floor_divide, smallest, symbol
 
 FOLDS: dict[str, Any] = {"max": np.max, "sum": np.sum, "average_inc_pad": np.mean, "average_exc_pad": np.mean}
 
@@ -102,6 +105,39 @@ def test_places_that_tie_share_the_gradient() -> None:
     np.testing.assert_allclose(value(g, {a: x}), np.where(x == 3, 1 / 8, 0), rtol=1e-15)
     (g,) = T.grad(T.sum(T.pool_2d(T.pad(a, ((0, 1), (0, 1))), 5, stride=1)), [a])
     np.testing.assert_allclose(value(g, {a: x}), np.where(x == 3, 1 / 8, 0), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("step", [2, 4])
+def test_gradients_of_rows_in_vectors_and_what_is_left_of_them(dtype: str, step: int) -> None:
+    """Places behind the last window, of rows of every kind: shorter than a vector, of whole ones, and of more."""
+    a, g = T.tensor("a", dtype=dtype, shape=(None, None, None)), T.tensor("g", dtype=dtype, shape=(None, None, None))
+    biased = T.maximum(a + 0.25, 0)
+    y = T.pool_2d(biased, (2, step))
+    found = T.grad(T.sum(y * g), [a])
+    native, oracle = symdl.function([a, g], [y, *found]), symdl.function([a, g], [y, *found], mode="numpy")
+    for wide in (*range(step, step + 9), 12, 16, 17, 24, 31, 32, 33, 40, 66, 67):
+        for high in (4, 5):
+            x = np.round(numbers(3, high, wide, dtype=dtype), 1)  # so that there are ties
+            slopes = numbers(3, high // 2, wide // step, dtype=dtype)
+            for one, other in zip(native(x, slopes), oracle(x, slopes), strict=True):
+                same(one, other)
+
+
+def test_rounds_in_which_all_guards_hold() -> None:
+    i, n, m = symbol("i"), symbol("n"), symbol("m")
+    w, o = contiguous("w", "float32", (m,)), contiguous("o", "float32", (n,))
+    half, row = floor_divide(i, 2), floor_divide(symbol("r"), 2)
+    inner = Guard(((row, m),), Load(w, (half,)), Const(0, "float32"))
+    value = Guard(((half, m),), inner, Const(0, "float32"))
+    found = certain_rounds(For(Symbol("i"), n, (Store(o, (i,), value),)))
+    assert found is not None
+    assert found.around == ((row, m),)
+    assert found.rounds.extent == smallest(n, 2 * m)
+    assert not any(isinstance(x, Guard) for x in walk(*found.rounds.body))
+    odd = Guard(((floor_divide(i + 1, 2), m),), Load(w, (half,)), Const(0, "float32"))  # windows that begin in a border
+    assert certain_rounds(For(Symbol("i"), n, (Store(o, (i,), odd),))) is None
+    assert certain_rounds(For(Symbol("i"), n, (Store(o, (i,), inner),))) is None  # nothing changes along the row
 
 
 def test_nan_and_infinities_come_through() -> None:

@@ -163,7 +163,6 @@ class AcrossWriter(RestWriter):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
-        self.kept: list[For] = []  # loops made here: values are known by their ids
         self.varies: set[Dependency] | None = None  # what differs from lane to lane, while rounds are taken at once
 
     def statement(self, statement: Any) -> None:

@@ -54,7 +54,6 @@ class AttemptWriter(ChoiceWriter):
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
         self.cold: dict[tuple[int, int], Cold] = {}  # by the id of the loop, and lanes
-        self.kept: list[Any] = []  # a writer knows values by their ids
         self.in_parts: dict[int, tuple[tuple[For, ...], For]] = {}  # by the id of the loop, which is kept
         self.stretches: dict[
             tuple[int, bool], tuple[Stretch | None, tuple[Stmt, ...]]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES, MEMORY_TYPE, Module
@@ -29,7 +30,7 @@ from symdl.ir.loops import (
     walk,
 )
 from symdl.number_forms import LIMBS, WIDE
-from symdl.types import Extent, Symbol, slope
+from symdl.types import Extent, Symbol, floor_divide, polynomial, repeats, slope
 
 LINE = 64  # bytes of a cache line
 
@@ -94,7 +95,7 @@ class LaneWriter(KernelWriter):
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
         self.bundles: dict[int, Bundle] = {}  # of a loop's loads, by their ids
-        self.kept: list[Bundle] = []  # all there were: what is remembered is known by its id, and so must live on
+        self.kept: list[Any] = []  # loops and bundles made here: a writer knows values by their ids
 
     def by_limbs(self, found: Reg, lanes: int, change: Callable[[Reg], Reg], to: int) -> Reg:
         """A number form of so many lanes, each limb being changed to one of `to` lanes."""
@@ -174,7 +175,7 @@ class LaneWriter(KernelWriter):
         """A value whose operands are known."""
         match item:
             case Load(view, at) if self.lanes:
-                bundle = self.bundles.get(id(item)) or self.alone(item)
+                bundle = self.bundles.get(id(item)) or self.picked_alone(item)
                 return self.load_lanes(view, at) if bundle is None else self.picked(bundle, bundle.offsets[id(item)])
             case Position(extent, dtype) if self.lanes:
                 lanes, step = self.lanes, slope(extent, self.index)
@@ -189,7 +190,8 @@ class LaneWriter(KernelWriter):
     def load_lanes(self, view: View, at: tuple[Index, ...]) -> Reg:
         """One element per iteration."""
         lanes, step, kind = self.lanes, slope(place_of(view, at), self.index), MEMORY_TYPE[view.dtype]
-        assert step is not None
+        if step is None:
+            return self.repeated(view, at)
         if view.dtype in WIDE:
             return self.load_limbs(view.dtype, self.address(view, at), step)
         vector, size, first = f"<{lanes} x {kind}>", ITEM_BYTES[view.dtype], self.address(view, at)
@@ -251,7 +253,29 @@ class LaneWriter(KernelWriter):
             found = self.emit(f"{rhs}, <{lanes} x i32> <{order}>", dtype).text
         return self.as_bools(Reg(found, dtype), vector) if dtype == "bool" else Reg(found, dtype)
 
-    def alone(self, item: Load) -> Bundle | None:
+    def repeated(self, view: View, at: tuple[Index, ...]) -> Reg:
+        """Neighbours in memory, each for several rounds that follow one another; the first round is a multiple of so many."""
+        place, lanes, dtype = place_of(view, at), self.lanes, view.dtype
+        times = repeats(place, self.index)
+        assert times is not None
+        index = polynomial([((self.index,), 1)])
+        row = self.element(self.pointers[view.buffer], dtype, self.size(place - floor_divide(index, times)))
+        first = self.element(row, dtype, self.arithmetic("udiv", self.register(self.index), str(times)))
+        found = self.load_some(first, dtype, lanes // times, times)
+        short, whole = f"<{lanes // times} x {MEMORY_TYPE[dtype]}>", f"<{lanes} x {MEMORY_TYPE[dtype]}>"
+        order = ", ".join(f"i32 {k // times}" for k in range(lanes))
+        spread = f"shufflevector {short} {found.text}, {short} poison, <{lanes} x i32> <{order}>"
+        found = self.emit(spread, dtype)
+        return self.as_bools(found, whole) if dtype == "bool" else found
+
+    def load_some(self, place: str, dtype: str, lanes: int, times: int) -> Reg:
+        """So many neighbours in memory, as they lie there, each of which is for several rounds."""
+        before = self.take(lanes)
+        found = self.load_vector(place, dtype, ITEM_BYTES[dtype])
+        self.take(before)
+        return found
+
+    def picked_alone(self, item: Load) -> Bundle | None:
         """A load of places that are picked out of vectors, as a bundle; None for others."""
         step = slope(place_of(item.view, item.at), self.index)
         if not isinstance(step, int) or not 1 < step <= min(self.lanes, self.close) or item.dtype in WIDE:

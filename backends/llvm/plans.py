@@ -27,15 +27,17 @@ from symdl.ir.loops import (
     Store,
     Value,
     extents_in,
+    is_value,
     parts,
     place_of,
     walk,
 )
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
-from symdl.types import Extent, Symbol, at_most, slope, symbols
+from symdl.types import Extent, Symbol, at_most, repeats, slope, symbols
 
 MOST_LANES = 16
+REPEATED = (2, 4)  # rounds that read the same element, as parts of a vector
 FEWEST = 4  # rounds of a loop that are taken by a vector with lanes to spare
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
 AHEAD = 4096  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
@@ -92,6 +94,7 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = F
     if any(not isinstance(s, Local | Assign | Store) for s in loop.body):
         return None
     costly = any(isinstance(x, Apply) and x.primitive not in CHEAP for x in walk(*loop.body))
+    repeated = 1
     bytes_, stored = 1, {s.view.buffer for s in loop.body if isinstance(s, Store)}
     places: dict[str, list[tuple[Extent, Extent, list[Value]]]] = {}  # each with its step and its indices from data
     for item in walk(*loop.body):
@@ -104,6 +107,13 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = F
         if isinstance(item, Load | Store):
             place = place_of(item.view, item.at)
             step = slope(place, index)
+            if step is None and isinstance(item, Load) and (times := repeats(place, index)) in REPEATED:
+                if item.view.buffer in stored or loop.schedule == "parallel" or any(map(is_value, item.at)):
+                    return None  # rounds of a parallel loop may begin anywhere
+                if item.view.dtype in WIDE:
+                    return None
+                repeated = max(repeated, times)
+                step = 1
             gathered = [i for i in item.at if not isinstance(i, Extent)]
             if step is None or (isinstance(item, Store) and step != 1 and not _strided(item, step, costly)):
                 return None
@@ -132,8 +142,9 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = F
         plan.lanes *= 2  # two vectors: an addition starts before the one before it has ended
     if some and FEWEST <= few < 2 * plan.lanes and few % plan.lanes and few <= MOST_LANES:
         plan.lanes = 1 << (few - 1).bit_length()  # all rounds at once
-        return plan
-    return None if plan.lanes < 2 or few < plan.lanes else plan
+    elif plan.lanes < 2 or few < plan.lanes:
+        return None
+    return plan if repeated == 1 or plan.lanes >= 2 * repeated else None
 
 
 def _strided(store: Store, step: Extent, costly: bool) -> bool:

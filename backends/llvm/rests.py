@@ -14,7 +14,7 @@ from symdl.backends.llvm.plans import IDENTITY, Plan, Sum
 from symdl.backends.wide import emit
 from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, place_of, walk
 from symdl.number_forms import WIDE
-from symdl.types import Extent, slope
+from symdl.types import Extent, repeats, slope
 
 MASKED = 32  # bytes of vectors, from which on machines load and store some lanes of them
 KINDS = (For, Local, Assign, Store, Load, Const, Position, Ref, Apply, Guard)
@@ -61,8 +61,9 @@ class RestWriter(DrawWriter):
                 continue
             if not all(isinstance(i, Extent) for i in x.at):
                 return False
-            step, dtype = slope(place_of(x.view, x.at), loop.index), x.view.dtype
-            if isinstance(x, Load) and step == 0:
+            place, dtype = place_of(x.view, x.at), x.view.dtype
+            step = slope(place, loop.index)
+            if isinstance(x, Load) and (step == 0 or (step is None and repeats(place, loop.index))):
                 continue
             most = farthest if isinstance(x, Load) and dtype in FLOATS else 1
             if not isinstance(step, int) or not 1 <= step <= most or dtype == "bool":
@@ -104,6 +105,18 @@ class RestWriter(DrawWriter):
                 reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
                 self.mask = self.lanes_before(reach, "0", self.lanes)
         found = super().load_part(place, dtype, start, step)
+        self.mask = whole
+        return found
+
+    def load_some(self, place: str, dtype: str, lanes: int, times: int) -> Reg:
+        whole = self.mask
+        if self.row is not None:
+            with self.known(self.row):
+                count = self.arithmetic("udiv", self.arithmetic("add", self.left, str(times - 1)), str(times))
+                before = self.take(lanes)
+                self.mask = self.lanes_before(count, "0", lanes)
+                self.take(before)
+        found = super().load_some(place, dtype, lanes, times)
         self.mask = whole
         return found
 

@@ -6,6 +6,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 
 from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
+from symdl.backends.llvm.certain import Certain, certain_rounds
 from symdl.backends.llvm.lane_values import LaneWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, OpenLoop
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
@@ -34,7 +35,9 @@ class VectorWriter(LaneWriter):
             self.clear(statement, statement.body[0])
             return
         plan = self.plan_of(statement) if isinstance(statement, For) else None
-        if plan is None:
+        if plan is None and isinstance(statement, For) and (found := certain_rounds(statement)) is not None:
+            self.guarded(statement, found)
+        elif plan is None:
             super().statement(statement)
         else:
             assert isinstance(statement, For)
@@ -50,6 +53,26 @@ class VectorWriter(LaneWriter):
                 return
             if statement is self.spread or not isinstance(statement.extent, int) or statement.extent % plan.lanes:
                 self.rest(statement, first)
+
+    def guarded(self, loop: For, certain: Certain) -> None:
+        """A loop with guards: those of its rounds in which all hold, if they hold around it, and then the others."""
+        self.kept.append(certain)
+        if self.plan_of(certain.rounds) is None:
+            super().statement(loop)
+            return
+        end = self.size(certain.rounds.extent)
+        good = ""
+        for index, extent in certain.around:
+            one = self.emit(f"icmp ult {self.word} {self.size(index)}, {self.size(extent)}", "bool").text
+            good = self.emit(f"and i1 {good}, {one}", "bool").text if good else one
+        if good:
+            end = self.emit(f"select i1 {good}, {self.word} {end}, {self.word} 0", "int64").text
+            opened = self.open_loop(end, once=True)
+            self.statement(certain.rounds)
+            self.close_loop(opened)
+        else:
+            self.statement(certain.rounds)
+        self.rest(loop, end)
 
     def rest(self, loop: For, start: str) -> None:
         """The rounds that are left, less than a vector."""

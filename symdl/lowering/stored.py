@@ -84,16 +84,20 @@ class Storage:
                 for x in n.inputs:
                     if x.type.shape != n.type.shape:
                         self._repeated(x)
+            case "view" if (
+                n.op.name == "covering"
+            ):  # what windows have is read where they lie, never worked out for each place
+                self._repeated(n.inputs[0], 1)
             case "view" if _stretches(n):
                 self._repeated(n.inputs[0])
 
-    def _repeated(self, n: Expr) -> None:
-        """n is computed several times for each of its elements, unless it is stored."""
+    def _repeated(self, n: Expr, least: int = COSTLY) -> None:
+        """n is computed several times for each of its elements, unless it is stored, as it is if it costs so much."""
         views: list[Expr] = []
         while n.op.kind == "view" and n not in self.keep:
             views.append(n)
             n = n.inputs[0]
-        if self._left.get(n, 0) >= COSTLY:
+        if self._left.get(n, 0) >= least:
             self._store(n)
             self._left.update(dict.fromkeys(views, 0))
 

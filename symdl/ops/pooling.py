@@ -28,6 +28,7 @@ from symdl.types import Extent, Fact, Shape, TensorType, floor_divide, largest, 
 
 Numbers = tuple[int, ...]
 COMBINE: dict[str, Callable[..., Any]] = {"max": maximum, "sum": add}
+REPEATED = (2, 4)  # places of windows side by side that a loop in vectors repeats what it has of a window for
 MOST_TURNS = 8  # sets of places, each of which is a loop
 MODES = ("max", "sum", "average_inc_pad", "average_exc_pad", "average")
 
@@ -130,6 +131,9 @@ def spread_back(
             w = covering_of(w, lead + k, -before, step, size, x.type.shape[lead + k])
         return w
 
+    if all(m == 1 for m in many) and steps[-1] == window[-1] in REPEATED and not pads[-1]:
+        wide = [_fixed(covered(w), (0,) * len(window), x.type.ndim) for w in of_windows]
+        return term([*wide, x])
     if unrolled(many) is not None and steps[-1] <= MOST_TURNS:
         return _in_turns(x, of_windows, term, window, steps, pads)
     wide = [covered(w) for w in of_windows]
