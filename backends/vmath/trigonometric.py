@@ -60,6 +60,8 @@ COS = {
 TWO_OVER_PI = 0.6366197723675814
 # pi/2 in parts of 33 bits, exact when multiplied by n < 2^20, and the rest
 HALF_PI = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32)
+# pi/2 as a float64, a part of 33 bits, and the rest: with a fused multiply-add
+HALF_PI_FUSED = (1.5707963267948966, 6.12323399538461e-17, 3.5215598651832e-27)
 # pi/2 in parts of 24 bits: with a fused multiply-add each product counts as exact
 HALF_PI_FLOAT32 = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
 # arguments that the first reduction serves
@@ -92,10 +94,19 @@ Reduced = tuple[Reg, Reg, Reg]  # n as int64 (float32: int32), r, c
 
 
 def _cody_waite(b: Builder, x: Reg) -> Reduced:
-    """Float64, |x| <= 10^6: three exact products; r and c are right to 2^-110 absolutely."""
+    """Float64, |x| <= 10^6: r and c are right to 2^-110 absolutely.
+
+    Fused, the first difference is exact, since it is below 1 and a multiple of 2^-52, or of x's last place. Where it is
+    below the second product, it has so few digits that the second one is exact, too; elsewhere what that loses is a float.
+    """
     shifted = b.fma(x, TWO_OVER_PI, FORMAT["float64"].magic)
     n = b.sub(shifted, FORMAT["float64"].magic)
-    r = b.fma(n, -HALF_PI[0], x)  # exact with and without fusing
+    if b.fused:
+        high, middle, low = HALF_PI_FUSED
+        first = b.fma(n, -high, x)
+        r = b.fma(n, -middle, first)
+        return b.bits(shifted), r, b.fma(n, -low, b.fma(n, -middle, b.sub(first, r)))
+    r = b.fma(n, -HALF_PI[0], x)  # exact without fusing, too
     r, low = two_sum(b, r, b.mul(n, -HALF_PI[1]))
     r, more = two_sum(b, r, b.mul(n, -HALF_PI[2]))
     low = b.fma(n, -HALF_PI[3], b.add(low, more))
@@ -193,11 +204,11 @@ def _reduced(b: Builder, x: Reg) -> Reduced:
     n, r, c = _payne_hanek(b, b.convert("fpext", x, "float64"))
     if wide is None:
         n, r, c = b.convert("trunc", n, "int32"), b.convert("fptrunc", r, "float32"), near[2]
+    r = b.select(b.compare("lt", b.fabs(x), float("inf")), r, float("nan"))
     others = tuple(b.select(far, v, w) for v, w in zip((n, r, c), near, strict=True))
     b.line("br label %join")
     b.label("join")
     n, r, c = (merge(b, v.dtype, (v, near_label), (w, "far")) for v, w in zip(near, others, strict=True))
-    r = b.select(b.compare("lt", b.fabs(x), float("inf")), r, float("nan"))
     return n, r, c
 
 
