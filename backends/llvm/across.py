@@ -48,6 +48,7 @@ REGISTERS = 8  # that one number of each of these takes, at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
+SHORTEST = frozenset("exp expm1 exp2 log tanh logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
@@ -264,7 +265,7 @@ class AcrossWriter(RestWriter):
     def wider(self, loop: For, plan: Plan) -> Plan | None:
         """Several vectors at once for a long loop. Four where it is cheap and only adds up: an addition waits for the one
         before it, not for memory. Two where it computes a few functions: their numbers are loaded once for both, and the
-        chains of one fill the gaps of the other's."""
+        chains of one fill the gaps of the other's; with AVX-512 four where it is one short function."""
         items = list(walk(*loop.body))
         applied = [x for x in items if isinstance(x, Apply)]
         if (
@@ -280,7 +281,9 @@ class AcrossWriter(RestWriter):
         costly = [x for x in applied if x.primitive not in CHEAP]
         functions = [x for x in costly if x.primitive not in DIVISIONS]
         if 0 < len(functions) <= FEW and all(x.primitive in INLINED for x in functions):
-            lanes = 2 * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
+            alone = len(functions) == 1 and functions[0].primitive in SHORTEST
+            vectors = 4 if self.permutes and alone else 2
+            lanes = vectors * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
             return replace(plan, lanes=lanes) if lanes > plan.lanes else None
         if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
             return replace(plan, lanes=4 * plan.lanes, asks=AHEAD)

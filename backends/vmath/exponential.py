@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.vmath.forms import (
     FORMAT,
     Pair,
     biased_power,
+    chosen,
     clamp,
     fast_two_sum,
+    horner,
     nearest,
     outlined,
     polynomial,
@@ -16,6 +20,7 @@ from symdl.backends.vmath.forms import (
     steady_polynomial,
     with_sign,
 )
+from symdl.backends.vmath.registers import in_parts
 
 # (e^r - 1 - r)/r^2 on |r| <= 0.3476, minimax, error relative to e^r: 3.5e-9 (float32), 3.8e-18 (float64)
 EXP = {
@@ -137,24 +142,47 @@ def tanh(b: Builder, x: Reg) -> Reg:
     edge, limit = (0.625, 9.2) if single else (0.58, 19.5)
     size, square = b.fabs(x), b.mul(x, x)
     held = b.select(b.compare("gt", size, limit), limit, size)
+    near = b.compare("lt", size, edge)
+    value = (_tanh_float32 if single else _tanh_float64)(b, near, size, square, held)
+    return with_sign(b, value, x, size)
+
+
+def _tanh_float32(b: Builder, near: Reg, size: Reg, square: Reg, held: Reg) -> Reg:
+    """Series and exponential end alike, in t + v t p(v) with v = x^2, t = |x| or v = t = 2|x| - n ln 2."""
+    doubled = b.add(held, held)
+    n, word = nearest(b, held, 2 * LOG2_E, FORMAT["float32"].bias - 1)
+    if b.fused:  # what ln 2 has beyond a float32 is 2^-29, and e^2|x| counts for less the larger n is
+        r = b.fma(n, -0.6931471805599453, doubled)
+    else:
+        high_ln2, low_ln2 = LN2["float32"]
+        r = b.fma(n, -low_ln2, b.fma(n, -high_ln2, doubled))
+    half = biased_power(b, word)  # 2^(n - 1)
+
+    def ended(v: Reg, t: Reg, coefficients: Sequence[float | Reg]) -> Reg:
+        return b.fma(b.mul(v, t), horner(b, v, coefficients), t)
+
+    if in_parts(b, "float32"):
+        coefficients = chosen(b, near, TANH_FLOAT32, EXP["float32"], "float32")
+        series = grown = ended(b.select(near, square, r), b.select(near, size, r), coefficients)
+    else:
+        series, grown = ended(square, size, TANH_FLOAT32), ended(r, r, EXP["float32"])
+    below = b.fma(half, grown, b.add(half, 0.5))  # rounded once: the inner sum is exact
+    return b.select(near, series, b.sub(1.0, b.div(b.const(1.0, "float32"), below)))
+
+
+def _tanh_float64(b: Builder, near: Reg, size: Reg, square: Reg, held: Reg) -> Reg:
+    """One division for both."""
     # the reduction of 2|x| by ln 2, halved: r = |x| - n ln(2)/2, and the series is for (e^2r - 1)/2
-    high_ln2, low_ln2 = LN2[x.dtype]
-    n, word = nearest(b, held, 2 * LOG2_E, FORMAT[x.dtype].bias)
+    high_ln2, low_ln2 = LN2["float64"]
+    n, word = nearest(b, held, 2 * LOG2_E, FORMAT["float64"].bias)
     r = b.fma(n, -0.5 * low_ln2, b.fma(n, -0.5 * high_ln2, held))
-    doubled = [c * 2.0 ** (k + 1) for k, c in enumerate(EXP[x.dtype])]
+    doubled = [c * 2.0 ** (k + 1) for k, c in enumerate(EXP["float64"])]
     u = b.fma(b.mul(r, r), polynomial(b, r, doubled), r)
     power = biased_power(b, word)
     below = b.fma(power, u, b.fma(power, 0.5, 0.5))  # rounded once: the inner sum is exact
-    near = b.compare("lt", size, edge)
-    cube = b.mul(square, size)
-    if single:
-        series = b.fma(cube, polynomial(b, square, TANH_FLOAT32), size)
-        value = b.select(near, series, b.sub(1.0, b.div(b.const(1.0, x.dtype), below)))
-    else:  # one division for both
-        top, bottom = (steady_polynomial(b, square, c) for c in TANH_FLOAT64)
-        top = b.select(near, b.mul(cube, top), -1.0)
-        value = b.add(b.select(near, size, 1.0), b.div(top, b.select(near, bottom, below)))
-    return with_sign(b, value, x, size)
+    top, bottom = (steady_polynomial(b, square, c) for c in TANH_FLOAT64)
+    top = b.select(near, b.mul(b.mul(square, size), top), -1.0)
+    return b.add(b.select(near, size, 1.0), b.div(top, b.select(near, bottom, below)))
 
 
 def logistic_tail(b: Builder, x: Reg) -> Reg:

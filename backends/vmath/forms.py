@@ -53,7 +53,7 @@ def polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
     return terms[0]
 
 
-def steady_polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
+def steady_polynomial(b: Builder, x: Reg, coefficients: Sequence[float | Reg]) -> Reg:
     """The same by Horner's rule in x^2 on pairs of terms: slower for long sums, but rounded about once also where x is
     near 1 and the terms shrink slowly, since no high power of x is ever rounded."""
     terms = list(coefficients)
@@ -63,6 +63,20 @@ def steady_polynomial(b: Builder, x: Reg, coefficients: Sequence[float]) -> Reg:
         total = b.fma(square, total, pair)
     assert isinstance(total, Reg)
     return total
+
+
+def horner(b: Builder, x: Reg, coefficients: Sequence[float | Reg]) -> Reg:
+    """The same term by term: the fewest operations, each waiting for the one before."""
+    total = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        total = b.fma(x, total, c)
+    assert isinstance(total, Reg)
+    return total
+
+
+def chosen(b: Builder, first: Reg, these: Sequence[float], those: Sequence[float], dtype: str) -> list[float | Reg]:
+    """Coefficients of two polynomials, per lane. With AVX-512 that is any pipe's work, where products have two."""
+    return [b.select(first, b.const(p, dtype), b.const(q, dtype)) for p, q in zip(these, those, strict=True)]
 
 
 def with_sign(b: Builder, size: Reg, x: Reg, magnitude: Reg) -> Reg:

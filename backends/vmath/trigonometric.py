@@ -14,16 +14,18 @@ from symdl.backends.vmath.forms import (
     FORMAT,
     Pair,
     any_lane,
+    chosen,
     divide_pairs,
     fast_two_sum,
     lookup,
     merge,
     outlined,
-    polynomial,
+    steady_polynomial,
     through_double,
     two_product,
     two_sum,
 )
+from symdl.backends.vmath.registers import in_parts
 
 # (sin(r) - r)/r^3 and (cos(r) - 1 + r^2/2)/r^4 in z = r^2 on |r| <= pi/4, minimax, relative errors:
 # sin 4.4e-9 (float32), 4.4e-18 (float64); cos 1.4e-10 and 7e-20
@@ -102,10 +104,10 @@ def _cody_waite(b: Builder, x: Reg) -> Reduced:
     shifted = b.fma(x, TWO_OVER_PI, FORMAT["float64"].magic)
     n = b.sub(shifted, FORMAT["float64"].magic)
     if b.fused:
-        high, middle, low = HALF_PI_FUSED
-        first = b.fma(n, -high, x)
-        r = b.fma(n, -middle, first)
-        return b.bits(shifted), r, b.fma(n, -low, b.fma(n, -middle, b.sub(first, r)))
+        first = b.fma(n, -HALF_PI_FUSED[0], x)
+        r = b.fma(n, -HALF_PI_FUSED[1], first)
+        lost = b.fma(n, -HALF_PI_FUSED[1], b.sub(first, r))
+        return b.bits(shifted), r, b.fma(n, -HALF_PI_FUSED[2], lost)
     r = b.fma(n, -HALF_PI[0], x)  # exact without fusing, too
     r, low = two_sum(b, r, b.mul(n, -HALF_PI[1]))
     r, more = two_sum(b, r, b.mul(n, -HALF_PI[2]))
@@ -215,31 +217,45 @@ def _reduced(b: Builder, x: Reg) -> Reduced:
 def sin_parts(b: Builder, r: Reg, c: Reg) -> Pair:
     """sin(r + c), |r| <= pi/4, as r and the rest."""
     z = b.mul(r, r)
-    cube = b.mul(z, r)
-    return r, b.fma(cube, polynomial(b, z, SIN[r.dtype]), b.fma(b.mul(z, c), -0.5, c))
+    return r, b.fma(b.mul(z, r), steady_polynomial(b, z, SIN[r.dtype]), b.mul(c, b.fma(z, -0.5, 1.0)))
 
 
 def cos_parts(b: Builder, r: Reg, c: Reg) -> Pair:
     """cos(r + c), |r| <= pi/4, as 1 - z/2 rounded and the rest, to which the error of that is added again."""
     z = b.mul(r, r)
-    half = b.mul(z, 0.5)
-    w = b.sub(1.0, half)
-    lost = b.sub(b.sub(1.0, w), half)
-    quartic = b.fma(b.mul(z, z), polynomial(b, z, COS[r.dtype]), lost)
-    return w, quartic if r.dtype == "float32" else b.sub(quartic, b.mul(r, c))
+    w, lost = _parabola(b, z)
+    lost = lost if r.dtype == "float32" else b.fma(b.fneg(r), c, lost)
+    return w, b.fma(b.mul(z, z), steady_polynomial(b, z, COS[r.dtype]), lost)
+
+
+def _parabola(b: Builder, z: Reg) -> Pair:
+    """1 - z/2 for 0 <= z < 1, as its nearest float and what that has lost."""
+    w = b.fma(z, -0.5, 1.0)
+    return w, b.fma(z, -0.5, b.sub(1.0, w))
 
 
 def sin_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
     """sin(r + c), |r| <= pi/4."""
     if r.dtype == "float32":  # there c is 0
         z = b.mul(r, r)
-        return b.fma(b.mul(z, r), polynomial(b, z, SIN["float32"]), r)
+        return b.fma(b.mul(z, r), steady_polynomial(b, z, SIN["float32"]), r)
     return b.add(*sin_parts(b, r, c))
 
 
 def cos_reduced(b: Builder, r: Reg, c: Reg) -> Reg:
     """cos(r + c), |r| <= pi/4."""
     return b.add(*cos_parts(b, r, c))
+
+
+def _either(b: Builder, odd: Reg, r: Reg, c: Reg) -> Reg:
+    """cos(r + c) where odd, else sin(r + c), |r| <= pi/4."""
+    if r.dtype == "float32" or not in_parts(b):
+        return b.select(odd, cos_reduced(b, r, c), sin_reduced(b, r, c))
+    z = b.mul(r, r)  # to the same bits with one polynomial
+    w, lost = _parabola(b, z)
+    rest = b.select(odd, b.fma(b.fneg(r), c, lost), b.mul(c, w))
+    coefficients = chosen(b, odd, COS[r.dtype], SIN[r.dtype], r.dtype)
+    return b.add(b.select(odd, w, r), b.fma(b.mul(z, b.select(odd, z, r)), steady_polynomial(b, z, coefficients), rest))
 
 
 def _bit(b: Builder, n: Reg, mask: int) -> Reg:
@@ -252,7 +268,7 @@ def _turned(quarter: int) -> Callable[[Builder, Reg], Reg]:
     def emit(b: Builder, x: Reg) -> Reg:
         n, r, c = _reduced(b, x)
         n = b.add(n, quarter) if quarter else n
-        value = b.select(_bit(b, n, 1), cos_reduced(b, r, c), sin_reduced(b, r, c))
+        value = _either(b, _bit(b, n, 1), r, c)
         value = b.select(_bit(b, n, 2), b.fneg(value), value)
         return value if quarter else b.select(b.compare("eq", x, 0.0), x, value)
 

@@ -11,7 +11,6 @@ DEARER = 1.25  # times as long as plain, from which on it is the digits that cos
 CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E2 chain*", "peers whose tanh is right are counted only; without, their formula is shorter"),
     (BY_PEER, "E2 sum of two*", "memory: whose output happens to lie in pages that are there already"),
-    (BY_PEER, "E3 tanh float32", "a series near 0 and an exponential with a division elsewhere, both computed for all"),
     (BY_PEER, "E4 sum *", "float32 is added up as float64: twice the additions, where memory is not the bound"),
     (BY_PEER, "E4 mean 10000000 *", "float32 is added up as float64: twice the additions, where memory is not the bound"),
     (BY_PEER, "E4 mean *", "float32 is added up as float64: twice the additions, where memory is not the bound"),
