@@ -113,10 +113,11 @@ def across(loop: For, vector_bytes: int) -> Across | None:
         at_once = 4 * lanes, 2 * lanes  # less than that goes by vectors with lanes left out
     extent = loop.extent if isinstance(loop.extent, int) else at_once[0]
     both = tuple(n for n in at_once if n <= extent)
+    if loop.schedule != "parallel" and not apart(loop, items):
+        return None
     if side_by_side and (both or (leaves_out and extent > 1)):
-        free = loop.schedule == "parallel" or apart(loop, items)
-        return Across(both, None, lanes if leaves_out else 0) if free else None
-    if not both or loop.schedule != "parallel":
+        return Across(both, None, lanes if leaves_out else 0)
+    if not both:
         return None
     longest: Extent = 0
     for f in inner:

@@ -160,7 +160,7 @@ class AttemptWriter(ChoiceWriter):
         doubled = single and any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(*loop.body))
         doubled = doubled or (tried is not None and tried.digits)
         bytes_ = self.target.vector_bytes * (2 if doubled else 1)
-        return plan_for(loop, bytes_, running=tried is None, some=self.may_mask(loop))
+        return plan_for(loop, bytes_, running=tried is None, some=self.takes_few(loop))
 
     def rest(self, loop: For, start: str) -> None:
         """The rounds that are left, less than a vector: calls in a long body."""

@@ -32,6 +32,11 @@ class RestWriter(DrawWriter):
         """Whether each round of a row loads and stores what lies side by side, and nothing else."""
         return self.permutes and bool(self.nests) and self.side_by_side(loop)
 
+    def takes_few(self, loop: For) -> bool:
+        return self.may_mask(loop) or (
+            not any(isinstance(s, Assign) for s in loop.body) and self.attempt(loop) is None and self.stores_close(loop)
+        )
+
     def masks(self, loop: For, plan: Plan) -> bool:
         """Whether what is left of a loop is taken by one more vector."""
         if plan.running or plan.choice is not None or any(s.ordered for s in plan.sums.values()):
@@ -45,7 +50,11 @@ class RestWriter(DrawWriter):
             return False
         if plan.sums:
             return self.side_by_side(loop)
-        return self.leaves_some(loop, plan) and self.side_by_side(loop, self.close)
+        return self.leaves_some(loop, plan) and self.stores_close(loop)
+
+    def stores_close(self, loop: For) -> bool:
+        """Whether a machine of long vectors leaves out lanes of what a loop stores side by side, and loads not far apart."""
+        return self.target.vector_bytes >= LONG and self.side_by_side(loop, self.close)
 
     def leaves_some(self, loop: For, plan: Plan) -> bool:
         """Whether whole vectors may not be all of a loop."""

@@ -84,7 +84,7 @@ class VectorWriter(LaneWriter):
 
     def plan_of(self, loop: For) -> Plan | None:
         """How the loop is taken in vectors, if it is."""
-        return plan_for(loop, self.target.vector_bytes, running=True, some=self.may_mask(loop))
+        return plan_for(loop, self.target.vector_bytes, running=True, some=self.takes_few(loop))
 
     def clear(self, loop: For, store: Stmt) -> None:
         """A loop that writes zeros, as one call."""
@@ -143,6 +143,10 @@ class VectorWriter(LaneWriter):
     def may_mask(self, loop: For) -> bool:
         """Whether a vector of rounds of a loop may have lanes that are left out."""
         return False
+
+    def takes_few(self, loop: For) -> bool:
+        """Whether all rounds of a loop may be one such vector, where there are fewer than it has lanes."""
+        return self.may_mask(loop)
 
     def masks(self, loop: For, plan: Plan) -> bool:
         """Whether what is left of a loop is taken by one more vector, some of whose lanes are not loaded."""
