@@ -41,7 +41,7 @@ SECONDS = 2e-3  # of a round of one of the three
 
 
 class Sized(Symdl):
-    """symdl with so many leading axes open: of the first input, or of those that have as many rows."""
+    """symdl with no extents known, all, or all but the first of inputs that have as many rows as the first input."""
 
     def __init__(self, threads: int, known: str, precision: str) -> None:
         super().__init__(threads)
@@ -86,7 +86,12 @@ def measured(cell: Cell, threads: int, rounds: int, precision: str) -> dict[str,
         for run, found in zip(runs, times, strict=True):
             seconds(run, max(1, calls // 4), clock)  # its own data and code into the caches
             found.append(seconds(run, calls, clock) / calls)
-    row = {"cell": cell.label, "threads": threads, "precision": precision, "ns": round(statistics.median(times[0]) * 1e9)}
+    row = {
+        "cell": cell.label,
+        "threads": threads,
+        "precision": precision,
+        "ns": round(statistics.median(times[0]) * 1e9),
+    }
     for known, found in zip(KNOWN[1:], times[1:], strict=True):
         row[known] = round(statistics.median(a / b for a, b in zip(found, times[0], strict=True)), 3)
     return row | {"same bits": bool(alike)}

@@ -237,7 +237,26 @@ def floor_divide(left: Extent, right: Extent) -> Extent:
             return polynomial(exact)
     elif left is right:
         return 1
+    if isinstance(right, int) and right > 0:
+        return _whole_parts(terms_of(left), right)
     return polynomial([((Compound("floordiv", left, right),), 1)])
+
+
+def _whole_parts(terms: Terms, divisor: int) -> Extent:
+    """A quotient by a number, without the multiples of it: (n + 2)//2 is n//2 + 1, and so is equal to it."""
+    whole: list[tuple[tuple[Atom, ...], int]] = []
+    rest: list[tuple[tuple[Atom, ...], int]] = []
+    for atoms_, k in terms:
+        quotient, left = divmod(k, divisor)
+        if atoms_ and left:
+            rest.append((atoms_, k))
+        else:
+            whole.append((atoms_, quotient))
+            rest.append((atoms_, left))
+    below = polynomial(rest)
+    if isinstance(below, int):
+        return polynomial(whole)  # less than the divisor
+    return polynomial([*whole, ((Compound("floordiv", below, divisor),), 1)])
 
 
 def largest(left: Extent, right: Extent) -> Extent:
@@ -313,6 +332,8 @@ def replace_symbols(extent: Extent, values: Mapping[Symbol, Extent]) -> Extent:
     return out
 
 
+MOST_QUOTIENTS = 4  # that a proof of an order goes through
+TRIED = (1,), (2,), (1, 50), (50, 1), (9, 50), (50, 9)  # sizes of symbols, in turn, that may show what has no proof
 _COMBINE: dict[CompoundName, Callable[[int, int], int]] = {"floordiv": operator.floordiv, "max": max, "min": min}
 
 
@@ -351,7 +372,7 @@ def repeats(extent: Extent, index: Symbol) -> int | None:
 
 def forget() -> None:
     """Forgets the sums, products and slopes put together so far: their symbols may hold nodes (of sizes that data decide)."""
-    for made in (_sum, _product, slope, repeats):
+    for made in (_sum, _product, slope, repeats, _not_below_zero):
         made.cache_clear()
 
 
@@ -387,7 +408,60 @@ def at_most(left: Extent, right: Extent) -> bool:
     """Whether left <= right is proved."""
     if isinstance(left, int) and isinstance(right, int):
         return left <= right
-    return left is right or nonnegative(right - left)
+    return left is right or nonnegative(right - left) or _not_below_zero(right - left)
+
+
+@_remembered
+def _not_below_zero(extent: Extent) -> bool:
+    """Whether extent >= 0 is proved by what quotients by numbers are at least and at most: n//k is above n/k - 1 and not above
+    n/k. So n//2 <= (n + 1)//2, and 2 (n//2) <= n."""
+    if not any(any(map(_divided, atoms_)) for atoms_, _ in terms_of(extent)) or _refuted(extent):
+        return False
+    scale, bound = _least(extent, lambda k: k < 0)
+    if nonnegative(bound + (scale - 1)):  # scale times a whole number that is above -1 is above -scale
+        return True
+    scale, bound = _least(extent, lambda k: True)
+    return nonnegative(bound + (scale - 1))
+
+
+def _refuted(extent: Extent) -> bool:
+    """Whether an extent is found to be below 0 at one of a few sizes, which is seen much sooner than that there is no proof."""
+    names = sorted(symbols(extent), key=lambda s: s.order)
+    try:
+        return any(size_at(extent, dict(zip(names, itertools.cycle(sizes), strict=False))) < 0 for sizes in TRIED)
+    except ZeroDivisionError:
+        return False
+
+
+def _divided(atom: Atom) -> bool:
+    return isinstance(atom, Compound) and atom.function == "floordiv" and isinstance(atom.right, int) and atom.right > 0
+
+
+def _least(extent: Extent, which: Callable[[int], bool]) -> tuple[int, Extent]:
+    """(scale, a bound): the extent is at least bound / scale, in which quotients are gone from those terms whose sign is such
+    as `which` says, and that have no other factor that may be negative."""
+    scale, bound = 1, extent
+    for _ in range(MOST_QUOTIENTS):
+        found = next(
+            (
+                (atoms_, k, place)
+                for atoms_, k in terms_of(bound)
+                for place, a in enumerate(atoms_)
+                if which(k) and _divided(a) and all(map(_atom_nonnegative, (*atoms_[:place], *atoms_[place + 1 :])))
+            ),
+            None,
+        )
+        if found is None:
+            break
+        atoms_, k, place = found
+        atom = atoms_[place]
+        assert isinstance(atom, Compound)  # _divided says so
+        assert isinstance(atom.right, int)
+        others = polynomial([((*atoms_[:place], *atoms_[place + 1 :]), k)])
+        quotient = atom.left - (atom.right - 1 if k > 0 else 0)
+        bound = (bound - polynomial([(atoms_, k)])) * atom.right + others * quotient
+        scale *= atom.right
+    return scale, bound
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symdl
 import symdl.tensor as T
 from symdl.backends.interpreter import interpret
 from symdl.backends.llvm.vectors import clears
@@ -82,7 +83,9 @@ INDEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "scan of each row": lambda: ([X], X.cumsum(axis=1)),
     "within a border of half a filter": lambda: ([IMAGES, FILTERS], bordered(border_mode="half", filter_dilation=2)),
     "within a full border": lambda: ([IMAGES, FILTERS], bordered(border_mode="full")),
-    "pooled": lambda: ([IMAGES], T.pool_2d(IMAGES, 2)),  # extents that no proof says are not negative
+    "pooled": lambda: ([IMAGES], T.pool_2d(IMAGES, 2)),
+    "pooled, gradient": lambda: ([IMAGES], symdl.grad((T.pool_2d(IMAGES, 2) ** 2).sum(), IMAGES)),
+    "pooled by three, gradient": lambda: ([IMAGES], symdl.grad((T.pool_2d(IMAGES, 3) ** 2).sum(), IMAGES)),
 }
 DEPENDENT: dict[str, Callable[[], tuple[list[Expr], Expr]]] = {
     "scan": lambda: ([V], V.cumsum()),

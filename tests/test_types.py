@@ -48,6 +48,8 @@ COMBINE: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {  # on exte
     "mul": (lambda a, b: a * b, lambda a, b: a * b),
     "neg": (lambda a, _: -a, lambda a, _: -a),
     "floordiv": (lambda a, b: floor_divide(a, nonzero(b)), lambda a, b: a // nonzero(b)),
+    "half": (lambda a, _: floor_divide(a, 2), lambda a, _: a // 2),
+    "third": (lambda a, _: floor_divide(a, 3), lambda a, _: a // 3),
     "max": (largest, max),
     "min": (smallest, min),
 }
@@ -113,6 +115,20 @@ def test_at_most_proves_what_planning_needs() -> None:
     assert not at_most(0, smallest(n, signed))
 
 
+def test_at_most_knows_what_quotients_are_at_least_and_at_most() -> None:
+    half, more = floor_divide(n, 2), floor_divide(n + 1, 2)
+    assert at_most(half, more)
+    assert not at_most(more, half)
+    assert at_most(2 * half, n)
+    assert at_most(n, 2 * more)
+    assert not at_most(n + 1, 2 * more)
+    assert at_most(2 * m * half, m * n)
+    assert not at_most(2 * signed * half, signed * n)
+    assert at_most(6 * floor_divide(half, 3), n)
+    assert at_most(floor_divide(n - 1, 2) + 1, more)
+    assert largest(half, more) is more
+
+
 @given(trees, trees, trees)
 def test_equal_polynomials_are_one_object(a: Tree, b: Tree, c: Tree) -> None:
     x, y, z = build(a), build(b), build(c)
@@ -153,6 +169,10 @@ def test_symbols_of_one_name_are_ordered_by_more_than_their_name() -> None:
         (0, n, 0),
         (n, 1, n),
         (6 * n * m, 3 * m, 2 * n),
+        (2 * n + 1, 2, n),
+        (6 * n * m - 4 * n + 5, 2, 3 * n * m - 2 * n + 2),
+        (n - 2, 2, floor_divide(n, 2) - 1),
+        (4 * n + m - 1, 4, n - 1 + floor_divide(m + 3, 4)),
     ],
 )
 def test_floor_division_that_is_exact(left: Extent, right: Extent, expected: Extent) -> None:
@@ -160,10 +180,10 @@ def test_floor_division_that_is_exact(left: Extent, right: Extent, expected: Ext
 
 
 def test_floor_division_that_is_not() -> None:
-    odd = floor_divide(2 * n + 1, 2)
+    odd = floor_divide(3 * n + 1, 2)
     assert isinstance(odd, Dim)
-    assert size_at(odd, {Symbol("n"): 3}) == 3
-    assert str(odd) == "(2*n+1)//(2)"
+    assert size_at(odd, {Symbol("n"): 3}) == 5
+    assert str(odd) == "(3*n+1)//(2)"
     with pytest.raises(ZeroDivisionError):
         floor_divide(n, 0)
 
