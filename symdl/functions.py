@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,17 +19,10 @@ from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_dir
 from symdl.backends.optimizing import finish_all
 from symdl.config import config
 from symdl.diagnosis.nan_guard import NanGuard, guard_of
-from symdl.diagnosis.nan_origin import look
-from symdl.diagnosis.stability import reported
-from symdl.diagnosis.stability_tables import StabilityReport
 from symdl.errors import DeviceLostError, InputError
 from symdl.graph.expr import Expr, described, pack, short, unpack_all
 from symdl.graph.methods import declared
-from symdl.notation.latex import page
 from symdl.pipeline.compilation import Lowered
-from symdl.profiling.gpu_profile import gpu_profiled
-from symdl.profiling.profile import Profile, profiled
-from symdl.profiling.sources import assembly_text, cuda_text, kernels_text, llvm_text, program_text, ptx_text
 from symdl.runtime.devices import DEVICES, backend, gpu_backend
 from symdl.runtime.inputs import Array, In, Out, as_array
 from symdl.runtime.runs import Run, Way, native
@@ -37,6 +30,10 @@ from symdl.runtime.segments import Segment, segmented
 from symdl.runtime.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
 from symdl.runtime.storage import SharedVariable, shared, swap
 from symdl.runtime.turns import Turn, queue, wake
+
+if TYPE_CHECKING:
+    from symdl.diagnosis.stability_tables import StabilityReport
+    from symdl.profiling.profile import Profile
 
 MODES: dict[str | None, Way] = {
     None: "native", "native": "native", "FAST_RUN": "native", "FAST_COMPILE": "native",  # Theano's names; one compiler
@@ -342,6 +339,8 @@ class Function(Callable):
         arrays = self._counted(arrays, values)
         found = self._main(arrays, values)
         if self.guard is not None:
+            from symdl.diagnosis.nan_origin import look  # loaded on use
+
             given, held, made = ([np.asarray(a) for a in group] for group in (arrays, values, found))
             look(self.guard, self._title(), self.graph, self._result_names(), given, held, made)
         return found
@@ -388,6 +387,8 @@ class Function(Callable):
         )
 
     def _repr_html_(self) -> str:
+        from symdl.notation.latex import page  # loaded on use
+
         labels = {None: [], "one": ["output"], "list": [f"output {k}" for k in range(self._count)]}
         outputs = labels[self.kind] if self.kind in (None, "one", "list") else [repr(k) for k in self.kind]
         rows = [
@@ -405,18 +406,22 @@ class Function(Callable):
         """The compiled code as text: "program" (steps and loops), "llvm" (LLVM IR), "asm" (assembly) of a function for the
         CPU, "ptx" or "cuda" (its kernels as CUDA C, to be read) of one for a GPU, with comments that say what each kernel
         computes and from which lines."""
+        from symdl.profiling import sources  # loaded on use
+
         forms = ("program", "llvm", "asm") if self._gpu is None else ("program", "llvm", "ptx", "cuda")
         if form not in forms:
             raise InputError(f"source: there is no form {form!r}", (), f"forms: {', '.join(forms)}")
         if self._gpu is not None:
             machine = gpu_backend(self.device)
             if form == "program":
-                return program_text(replace(self.lowered, program=machine.as_run(self.lowered.program)), away=True)
-            texts = {"llvm": kernels_text, "ptx": ptx_text, "cuda": cuda_text}
+                return sources.program_text(
+                    replace(self.lowered, program=machine.as_run(self.lowered.program)), away=True
+                )
+            texts = {"llvm": sources.kernels_text, "ptx": sources.ptx_text, "cuda": sources.cuda_text}
             return texts[form](self.lowered, machine)
         if form == "program":
-            return program_text(self.lowered)
-        return (llvm_text if form == "llvm" else assembly_text)(self.lowered, native())
+            return sources.program_text(self.lowered)
+        return (sources.llvm_text if form == "llvm" else sources.assembly_text)(self.lowered, native())
 
     def profile(self, *args: Any, calls: int = 10, **kwargs: Any) -> Profile:
         """Time, bytes, operations and share of the machine's limits of each step of a call with these inputs, and the
@@ -425,6 +430,9 @@ class Function(Callable):
         Runs a build of its own with clocks in it, compiled at each use, on copies of the shared values, which stay as
         they are. The quickest of so many calls counts. Whatever the function's mode, native code is measured.
         """
+        from symdl.profiling.gpu_profile import gpu_profiled  # loaded on use
+        from symdl.profiling.profile import profiled  # loaded on use
+
         if calls < 1:
             raise InputError(f"profile: {calls} calls cannot be measured", (), "calls must be at least 1.")
         given, states = self._ordered(args, kwargs)
@@ -449,6 +457,8 @@ class Function(Callable):
 
         Outputs and new values of shared ones are reported; nothing is updated. See symdl.stability_report.
         """
+        from symdl.diagnosis.stability import reported  # loaded on use
+
         given, states = self._ordered(args, kwargs)
         arrays = [
             as_array(value, leaf, strict, downcast)
