@@ -35,6 +35,7 @@ from symdl.graph.expr import (
     topological,
     unpack_all,
     variable,
+    walks_remembered,
 )
 from symdl.graph.methods import FUNCTIONS, UFUNC_NAMES
 
@@ -306,6 +307,29 @@ def test_substitution_does_not_enter_what_it_replaces() -> None:
     (z,) = substitute([T.exp(x + y) * (x + y)], {x + y: x - y, x: y})
     assert z is T.exp(x - y) * (x - y)
     assert rebuilt(z, z.inputs) is z
+
+
+def test_walks_are_remembered_inside_only() -> None:
+    """What is given out may be changed; the last large graph is remembered, and let go of at the end."""
+    x = T.dvector("x")
+    y = x
+    for k in range(100):
+        y = T.tanh(y) + k
+    with walks_remembered():
+        first = topological(y)
+        small = topological(x + 1)
+        again = topological(y)
+        assert again == first
+        assert again is not first
+        first.clear()
+        assert topological(y) == again
+        assert topological(y, x) == again
+        assert topological(x + 1) == small
+    assert topological(y) == again
+    gone = weakref.ref(y)
+    del y, again
+    gc.collect()
+    assert gone() is None
 
 
 def test_topological_order() -> None:

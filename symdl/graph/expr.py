@@ -13,7 +13,8 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -442,8 +443,31 @@ def number_of(expr: Expr) -> Any:
 # ---- graphs ----
 
 
+class Walked(threading.local):
+    """The graph that this thread has walked through last, by its roots: (roots, nodes), or None outside of `walks_remembered`."""
+
+    last: tuple[tuple[Expr, ...], list[Expr]] | None = None
+
+
+_walked = Walked()
+WORTH_KEEPING = 64  # nodes: small graphs, as of one rule, do not push out the large one
+
+
+@contextmanager
+def walks_remembered() -> Iterator[None]:
+    """Inside, who asks for the order of the graph that was asked for last finds it: two of three passes of a compilation."""
+    before, _walked.last = _walked.last, ((), [])
+    try:
+        yield
+    finally:
+        _walked.last = before
+
+
 def topological(*roots: Expr) -> list[Expr]:
     """Every node once, inputs before users. Iterative: deep graphs must not exhaust the stack."""
+    last = _walked.last
+    if last is not None and last[0] == roots:
+        return last[1].copy()
     found: dict[Expr, None] = {}  # no generator: a dozen passes over a graph begin with this
     stack = list(reversed(roots))
     while stack:
@@ -458,7 +482,10 @@ def topological(*roots: Expr) -> list[Expr]:
                     continue
             found[node] = None
         stack.pop()
-    return list(found)
+    nodes = list(found)
+    if last is not None and len(nodes) >= WORTH_KEEPING:
+        _walked.last = roots, nodes.copy()
+    return nodes
 
 
 def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:

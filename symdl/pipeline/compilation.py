@@ -16,7 +16,7 @@ from symdl.config import config
 from symdl.convolution import PRODUCTS
 from symdl.events import Stages, logger
 from symdl.graph.bodies import every_node
-from symdl.graph.expr import CONSTANT, OPS, Expr, Op, place_of
+from symdl.graph.expr import CONSTANT, OPS, Expr, Op, place_of, walks_remembered
 from symdl.ir.arena import plan
 from symdl.ir.epilogues import with_epilogues
 from symdl.ir.loops import View
@@ -143,6 +143,7 @@ def simple_everywhere(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
 
 
 @collector_paused()
+@walks_remembered()
 def lowered(graph: Graph, stable: bool = True, blocks: bool = True) -> Lowered:
     """The stages from the user's graph to a verified Program. stable=False leaves stage 3 out: the formulas as written;
     blocks=False leaves the loops as fusion makes them, none of them parallel."""
