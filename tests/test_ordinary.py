@@ -126,3 +126,12 @@ def test_what_is_lost_is_counted(in_balls: Counter) -> None:
     found = quickly([x], [T.sqrt(x + 1) - 2 * T.sqrt(x) + T.sqrt(x - 1)])([np.full(COUNT, 1e14)])
     assert in_balls.count == COUNT
     np.testing.assert_allclose(found[0], -0.25e-21, rtol=1e-15)
+
+
+def test_what_is_far_below_the_least_number_asks_for_no_digits(in_balls: Counter) -> None:
+    """Saha 1920, of a cold gas: e^-100000, of which nobody sees a digit."""
+    t, n = variable("t", (None,), "float64"), variable("n", (None,), "float64")
+    data = [np.random.default_rng(0).uniform(0.3, 1.7, COUNT) for _ in "tn"]
+    found = quickly([t, n], [2.4e21 * t**1.5 * T.exp(-157821.0 / t) / n])(data)
+    assert in_balls.count == 0
+    np.testing.assert_array_equal(found[0], 0)

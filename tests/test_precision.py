@@ -495,3 +495,12 @@ def test_running_sums_have_the_digits_that_are_asked_of_them(name: str, dtype: s
     out = RUNNING[name](m)
     (got,), (true,) = quickly([m], [out])(list(values.values())), exact([out], values, 200)
     np.testing.assert_array_less(distance(got, true), 4)
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float64", 1.7e308), ("float32", 3e38)])
+def test_a_constant_next_to_the_largest_number_takes_back_what_has_left_the_range(dtype: str, largest: float) -> None:
+    x = variable("x", (None,), dtype)
+    values = {x: np.array([1.9, 1.0, 1.05, 0.25, -0.04], dtype)}
+    out = largest * x - largest
+    (got,), (true,) = quickly([x], [out])(list(values.values())), exact([out], values, DIGITS)
+    np.testing.assert_array_less(distance(got, true), 4)

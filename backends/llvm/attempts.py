@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial as bound
-from typing import Any
 
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled

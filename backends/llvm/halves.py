@@ -59,6 +59,8 @@ def _of_two(w: Any, name: str, x: Value, y: Value) -> Pair | None:
     if name == "mul" or (first is None) == (second is None):
         return None
     product, one = (x, second) if first is None else (y, first)
+    if _takes_back(x) or _takes_back(y):
+        return None
     if not isinstance(product, Apply) or product.primitive != "mul" or one is None:
         return None
     factors = [_single(w, v) for v in product.args]
@@ -70,6 +72,11 @@ def _of_two(w: Any, name: str, x: Value, y: Value) -> Pair | None:
         else:
             pair = w.fneg(pair[0]), w.fneg(pair[1])
     return _beside(w, pair, one)
+
+
+def _takes_back(x: Value) -> bool:
+    """Whether a constant is so near the largest float32 that with it a product comes back into the range."""
+    return isinstance(x, Const) and abs(x.number) > 2.0**120
 
 
 def _exact(b: Builder, name: str, x: Reg, y: Reg) -> Pair | None:

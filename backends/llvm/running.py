@@ -69,7 +69,7 @@ class RunningErrors(FewerDigits):
     def good(self, x: Value, result: Value, units: float, size: Value, dtype: str) -> Value:
         """Whether what a value is wrong by does not matter to it in a dtype."""
         size, far = self.alike_in_dtype(size, self.magnitude(x))
-        if far.dtype == "float64" and result.dtype in LEAST:
+        if result.dtype in LEAST:
             far = self.op("maximum", far, self.constant(LEAST[result.dtype], far.dtype))
         return self.op(
             "le", size, self.op("mul", far, self.constant(self.most(dtype) / units, far.dtype)), dtype="bool"

@@ -332,6 +332,8 @@ class Analysis(Exactness):
         low, high = self.under.get(n, least), self.over.get(n, most)
         if name in ("mul", "true_div") and not wide:
             self._ask_of_multiple(n, name, high)
+        if name in ("add", "sub") and not wide:
+            self._ask_beside_largest(n, high)
         if name in ("mul", "xlogy"):
             self._ask_factors(n, name, data, low, high, wide)
         elif name in ("true_div", "arctan2"):
@@ -399,6 +401,12 @@ class Analysis(Exactness):
         by = math.log2(abs(factor)) * (1 if name == "mul" else -1)
         if by <= -1 and x.op.name in ("add", "sub", "sum"):
             self.extend(n, x, "a multiple that is smaller", high - by)
+
+    def _ask_beside_largest(self, n: Expr, high: float) -> None:
+        """A constant next to the largest float takes what has just left the range back into it."""
+        for x, constant in (n.inputs, n.inputs[::-1]):
+            if self.bounds[constant].number is not None and self.bounds[constant].most > high - FAR:
+                self.extend(n, x, "a number next to the largest", high + 1)
 
     def _soft(self, n: Expr) -> bool:
         """Whether all who use a node add it to something larger."""
