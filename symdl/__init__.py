@@ -60,9 +60,7 @@ else:
         """A name whose module is loaded now; from here on it is found like any other."""
         for module, names in _LATER.items():
             if name in names:
-                with collector_paused():
-                    globals()[name] = value = getattr(import_module(module), name)
-                    grown_up()
+                globals()[name] = value = getattr(import_module(module), name)
                 return value
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
