@@ -9,7 +9,7 @@ from symdl.ir.program import INTERRUPTED
 
 HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-KEPT_ARENA = 256 << 20  # bytes of scratch memory that an Executable keeps from call to call
+KEPT_ARENA = 1 << 30  # bytes of scratch memory that an Executable keeps from call to call
 LARGE_PAGE = 2 << 20  # bytes of a page that the system gives when asked: one fault, not one for each 4 KB
 IN_LARGE_PAGES = 14  # Linux' MADV_HUGEPAGE
 LONG = 300_000  # units of work, 3 us: a longer run lets go of the interpreter's lock; only longer ones use threads

@@ -62,10 +62,11 @@ def tiles(
     far it is from one tile's rows to the next ones', the strides. c: C, its row stride. extents: rows, rows of a tile, height."""
     exponent, columns, width = panel
     rows, tall, height = extents
-    patched = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
+    cut = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
     with w.upto(w.ceiling(rows, tall)) as t:
         i = w.times(t, tall)
         count = w.least(tall, w.minus(rows, i))
+        patched = w.both(cut, w.negated(written_over(w, panel, c[1], add, w.minus(rows, w.plus(i, count)))))
         given, there = w.shift(a[0], w.times(t, a[1])), w.shift(c[0], w.times(i, c[1]))
         to, beside = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, c[1])
         function = w.kernel_of(tile, "micro", a[2], a[3], exponent, count)
@@ -73,6 +74,14 @@ def tiles(
         w.run(function, f"ptr {given}", a[2], a[3], f"ptr {b[0]}", b[1], f"ptr {to}", beside, height, more)
         with w.when(patched):
             w.run("@patch", f"ptr {spare}", width, f"ptr {there}", c[1], count, columns, add)
+
+
+def written_over(w: Words, panel: tuple[str, str, str], rc: str, add: str, rows: str) -> str:
+    """Whether all that a tile writes behind its columns is the begin of rows of C that are written after it, of which there are so
+    many: then it needs no patch."""
+    _, columns, width = panel
+    within = w.holds("sge", w.times(w.plus(rows, "1"), columns), width)
+    return w.both(w.holds("eq", rc, columns), w.holds("eq", add, "0"), within)
 
 
 def slim(
@@ -90,9 +99,10 @@ def slim(
     exponent, columns, width = panel
     tall = str(tile.tallest)
     done = w.variable("0")
-    patched = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
+    cut = w.both(w.holds("ne", columns, width), w.holds("eq", "%room", "0"))
     slim = w.both(w.holds("eq", exponent, "0"), w.holds("eq", "%ca", "1"))
     with w.whilst(done, w.choose(slim, w.minus("%M", str(tile.tallest - 1)), "0")) as i:
+        patched = w.both(cut, w.negated(written_over(w, panel, "%rc", add, w.minus("%M", w.plus(i, tall)))))
         there = w.shift(c, w.times(i, "%rc"))
         to, beside = w.choose(patched, spare, there, "ptr"), w.choose(patched, width, "%rc")
         given, more = w.shift(a, w.times(i, "%ra")), w.choose(patched, "0", add)

@@ -195,6 +195,8 @@ def cast(b: Builder, x: Reg, dtype: str) -> Reg:
     source, target = x.dtype in FLOATS, dtype in FLOATS
     if source and target:
         return b.convert("fpext" if dtype == "float64" else "fptrunc", x, dtype)
+    if target and x.dtype == "bool" and b.lanes:  # of vectors with masks LLVM would convert an integer
+        return b.select(x, b.const(1.0, dtype), b.const(0.0, dtype))
     if target:
         return b.convert("uitofp" if x.dtype in UNSIGNED else "sitofp", x, dtype)
     if source:
