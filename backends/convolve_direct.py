@@ -398,15 +398,21 @@ class Direct(Pieces):
         across = w.times(outputs, down)
         matrix = self.scratch(w, w.times(across, t["many"]))
         x_step, y_step = w.times(t["C"], t["I"]), w.times(t["O"], t["J"])
+        # Results that fill vectors lie as they are packed; but vectors across two cache lines take twice as long.
+        start_of = w.emit(f"ptrtoint ptr {t['B']} to i64", "int64").text
+        across_lines = w.arithmetic("and", start_of, str(self.tile.lanes * self.item - 1))
+        full = w.both(w.holds("eq", t["J"], w.times(t["V"], lanes)), w.holds("eq", across_lines, "0"))
+        apart = w.choose(full, t["J"], down), w.choose(full, w.times(y_step, t["G"]), across)
         with w.upto(t["N"], t["many"]) as n, w.upto(t["V"], t["width"]) as first:
             images = w.least(t["many"], w.minus(t["N"], n))
             count = w.least(t["width"], w.minus(t["V"], first))
             spots = self.entry_of(w, t["spots"], self.spot_of(w, first))
-            with w.upto(images) as k:
-                both = w.plus(w.times(w.plus(n, k), t["G"]), g)
-                y = w.shift(t["B"], w.plus(w.times(both, y_step), w.times(o0, t["J"])))
+            lying = w.shift(t["B"], w.plus(w.times(w.plus(w.times(n, t["G"]), g), y_step), w.times(o0, t["J"])))
+            with w.upto(w.choose(full, "0", images)) as k:
+                y = w.shift(lying, w.times(w.times(k, t["G"]), y_step))
                 to = w.shift(matrix, w.times(k, across))
                 w.run("@packed", f"ptr {y}", t["J"], outputs, f"ptr {spots}", count, f"ptr {to}", down, lanes)
+            results = w.choose(full, w.shift(lying, w.times(first, lanes)), matrix, "ptr")
             x = w.shift(t["A"], w.times(w.plus(w.times(n, t["G"]), g), x_step))
             with w.upto(w.minus(tiles[1], tiles[0])) as k:
                 tile = w.plus(tiles[0], k)
@@ -424,7 +430,7 @@ class Direct(Pieces):
                     table = self.entry_of(w, t["table"], p)
                     to = w.shift(target, w.plus(w.times(o, t["K"]), p))
                     w.run(
-                        function, f"ptr {w.shift(matrix, w.times(o, down))}", down, across, f"ptr {x}",
+                        function, f"ptr {w.shift(results, w.times(o, apart[0]))}", *apart, f"ptr {x}",
                         w.times(x_step, t["G"]), f"ptr {table}", f"ptr {spots}", images, count, f"ptr {to}", t["K"],
                         columns,
                     )  # fmt: skip
