@@ -103,8 +103,8 @@ def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
     forms = yes.forms
     condition = settled(condition)
     yes, no = assume(yes, condition, True), assume(no, condition, False)
-    if not yes.terms and not no.terms:
-        return forms.zero
+    if yes is no:
+        return yes
     k: Rational = 1
     if not (yes.terms and no.terms):  # a mask has no number of its own, so equal masks meet
         only = (yes.single or no.single) or (forms.unit, k)
@@ -275,7 +275,11 @@ def _into(w: Atom, factor: Poly) -> Poly:
     k = factor.number
     if k is not None:
         return w.forms.of_atom(w).scale(k)
-    inside = [product(u, assume(factor, w.param, holds)) if u.terms else u for u, holds in ((yes, True), (no, False))]
+    inside = []
+    for u, holds in ((yes, True), (no, False)):
+        before = set(w.forms.risk)
+        inside.append(product(u, assume(factor, w.param, holds)) if u.terms else u)
+        w.forms.risk -= w.forms.nonzero.get((w.param, holds), frozenset()) - before
     return chosen(w.param, *inside)
 
 

@@ -380,6 +380,7 @@ class Forms:
         self.bases: dict[Expr, frozenset[Expr]] = {}  # of leaves that are functions: on what they depend
         self.strict = False  # whether a mask leaves what stands beside it alone, and 0 log 0 is NaN
         self.risk: set[Atom] = set()  # what was cancelled though it may be 0
+        self.nonzero: dict[tuple[Expr, bool], frozenset[Atom]] = {}  # (condition, its value) -> what is not 0 there
         self.roots: set[Atom] = set()  # roots of what may be negative that met themselves
         self.slopes: set[Atom] = set()  # what the derivative of a logarithm divides by
         self.divided: set[Atom] = set()  # what the formula itself divides by

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.graph.expr import Expr
+from symdl.meaning.defined import is_defined, is_defined_factor
 from symdl.meaning.factoring import as_factor
 from symdl.meaning.index_maps import Place, viewed
 from symdl.meaning.logarithms import logarithm
@@ -73,9 +74,11 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     if w is not None and not any(varies(w.param.type.shape, (k,)) for k in axes):  # the mask of whole rows
         return chosen(w.param, *(reduce_sum(reading, u.scale(c), x, axes) for u in w.args))
     if w is not None and w.args[0].single and not w.args[1].terms:
-        held = w.args[0].single[0]  # what is the same all along the axis leaves the mask
-        along = forms.poly({t: k for t, k in held.expo.terms.items() if varies(t.shape, axes)})
-        still = {a: p for a, p in held.factors.items() if not varies(a.shape, axes)}
+        held = w.args[0].single[0]  # what is the same all along the axis leaves the mask, unless it may be NaN where nothing is taken
+        along = forms.poly(
+            {t: k for t, k in held.expo.terms.items() if varies(t.shape, axes) or not is_defined(forms.term(t))}
+        )
+        still = {a: p for a, p in held.factors.items() if not varies(a.shape, axes) and is_defined_factor(a, p)}
         constant = forms.mono(held.expo - along, still)
         if not constant.bare:
             mask = chosen(w.param, forms.term(held * constant**-1), forms.zero)

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.graph.expr import Expr
-from symdl.meaning.masks import (
-    chosen,
-)
-from symdl.meaning.normal_form import Poly
+from symdl.graph.expr import Expr, number_of
+from symdl.meaning.index_maps import settled
+from symdl.meaning.masks import chosen
+from symdl.meaning.normal_form import Poly, base_of
 from symdl.meaning.reading import Reading, is_float_node, reads
 from symdl.meaning.terms import magnitude_of
 from symdl.ops.elementwise import gt, lt
+
+BESIDE_ZERO = {"eq": False, "ne": True, "lt": True, "gt": True, "le": False, "ge": False}  # what it is where x is not 0
 
 
 @reads("where")
 def _where(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     if args[1] is args[2]:
-        return reading.as_leaf(node)
+        return args[1] if node.inputs[1] is node.inputs[2] else reading.as_leaf(node)
+    _note_nonzero(reading, node.inputs[0])
     return chosen(node.inputs[0], args[1], args[2])
+
+
+def _note_nonzero(reading: Reading, condition: Expr) -> None:
+    """What a comparison with 0 says about the factors of what is compared."""
+    if condition.op.name not in BESIDE_ZERO:
+        return
+    for x, zero in (condition.inputs, condition.inputs[::-1]):
+        if number_of(base_of(zero)) == 0 and x in reading.polys and (single := reading.polys[x].single):
+            factors = frozenset(a for a, p in single[0].factors.items() if p > 0)
+            reading.forms.nonzero[settled(condition), BESIDE_ZERO[condition.op.name]] = factors
 
 
 @reads("abs")
@@ -34,6 +46,8 @@ def _sign(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("maximum")
 def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     a, b = node.inputs
+    if a is b:
+        return args[0]
     return (
         _bounded(reading, args[0], args[1], None)
         or _bounded(reading, args[1], args[0], None)
@@ -46,6 +60,8 @@ def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("minimum")
 def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     a, b = node.inputs
+    if a is b:
+        return args[0]
     return (
         _bounded(reading, args[0], None, args[1])
         or _bounded(reading, args[1], None, args[0])

@@ -1,0 +1,69 @@
+"""What random formulas were wrong in, in short form: each as the graph of its mechanism, and what it should give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from quick_code import quickly
+from ulps import distance
+
+import symdl
+import symdl.tensor as T
+from symdl.verify import decided
+
+
+def right(leaves: list[Any], outputs: list[Any], arrays: list[Any], true: list[Any] | None = None) -> None:
+    """The outputs are within 4 ulp of their exact values, which are known everywhere or given."""
+    arrays = [np.array(a, x.type.dtype) for a, x in zip(arrays, leaves, strict=True)]
+    with np.errstate(all="ignore"):
+        got = quickly(leaves, outputs)(arrays)
+        truth = true or decided(outputs, dict(zip(leaves, arrays, strict=True)))
+        for g, t in zip(got, truth, strict=True):
+            assert np.all(distance(g, t) <= 4), (g, t)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_choice_between_a_number_and_itself_is_that_number(dtype: str) -> None:
+    """x - x^2/where(c, x, x) was 1e-34, and 2 x/min(x, x) - 2 likewise."""
+    x = T.vector("x", dtype)
+    same = T.where(x <= 2, x, x)
+    outputs = [x - x * x / same, x / T.minimum(x, x) - 1, T.log(T.maximum(x, x) * T.reciprocal(x))]
+    right([x], [*outputs, symdl.grad(outputs[0].sum(), x)], [[2.370001255098268e-09, 11.931087349891285, 0.3]])
+
+
+def test_two_choices_that_meet_again_are_none() -> None:
+    """where(c, u, 0) + where(c, 0, u) is u, and cancels with what does."""
+    x, y = T.vector("x", "float64"), T.vector("y", "float64")
+    c, u = x > y, y / x
+    out = T.where(c, u, 0.0) + T.where(c, 0.0, u) - y * y / (x * y)
+    right([x, y], [out], [[0.3, 1.7, -4.1], [1.1, 0.9, 3.3]])
+
+
+def test_what_a_mask_hides_stays_hidden_where_nothing_is_taken() -> None:
+    """sum(where(c, f(z), 0)) with log(z) of a negative z: the factor left the mask and the sum, and NaN times none is NaN."""
+    z, m = T.vector("z", "float64"), T.matrix("m", "float64")
+    y = T.sum(T.where(m > 0, T.expand_dims(T.log(z), 1) * m, 0.0), axis=1)
+    w = T.sum(T.where(m > 0, T.expand_dims(1 / T.sqrt(z), 1), 0.0), axis=1)
+    true = [np.array([0.0, 2.3 * np.log(2.0)]), np.array([0.0, np.sqrt(2.0)])]
+    right([z, m], [y, w], [[-2.0, 2.0], [[-1.0, -0.3, -4.0], [0.3, -1.0, 2.0]]], true)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_product_with_a_factor_of_0_has_gradients(dtype: str) -> None:
+    """Of the product of arctan(log x) tanh(m) along rows at x = 1, and at a row with one 0: what cancels with the divisor was
+    guarded against being 0, in the branch in which it is not."""
+    x, m = T.vector("x", dtype), T.matrix("m", dtype)
+    y = T.prod(T.expand_dims(T.arctan(T.log(x)), 1) * T.tanh(m), axis=1)
+    at = [[1.0, 2.0, 0.5], [[1.3, 1.0, 0.5], [0.3, 0.0, -2.0], [0.7, -0.2, 0.1]]]
+    right([x, m], [y, symdl.grad(y.sum(), m), symdl.grad(y.sum(), x)], at)
+
+
+@pytest.mark.parametrize("compare", [T.ne, T.gt, T.lt])
+def test_what_is_compared_with_0_may_be_divided_by(compare: Any) -> None:
+    """where(x != 0, sin(x) / x, 1) * x: no guard, which would be NaN at 0."""
+    x = T.vector("x", "float64")
+    taken = compare(T.constant(np.array([0.0, 1.5, -1e-9])), 0.0)
+    true = np.where(taken.eval(), np.sin([0.0, 1.5, -1e-9]), [0.0, 1.5, -1e-9])
+    right([x], [T.where(compare(x, 0.0), T.sin(x) / x, 1.0) * x], [[0.0, 1.5, -1e-9]], [true])
