@@ -35,7 +35,7 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus".split()
+    "add sub expm1 log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus".split()
 )
 # Ops whose outcome hangs on a difference or a divisor, however small that is.
 HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_div reciprocal log log2 log10".split())
@@ -250,6 +250,8 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isint(a)
             case "round_half_even", [a]:
                 odd = mpmath.isint(2 * a)
+            case "expm1", [a]:  # which may be as little as -1e-435, and no root is known of that
+                odd = a != 0 and result[at] == 0
             case "log1mexp", [a]:  # exp(a) and 1 were one number
                 odd = a != 0 and mpmath.isinf(result[at])
             case (("arctanh" | "erfinv"), _):

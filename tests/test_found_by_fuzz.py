@@ -67,3 +67,23 @@ def test_what_is_compared_with_0_may_be_divided_by(compare: Any) -> None:
     taken = compare(T.constant(np.array([0.0, 1.5, -1e-9])), 0.0)
     true = np.where(taken.eval(), np.sin([0.0, 1.5, -1e-9]), [0.0, 1.5, -1e-9])
     right([x], [T.where(compare(x, 0.0), T.sin(x) / x, 1.0) * x], [[0.0, 1.5, -1e-9]], [true])
+
+
+def test_whole_powers_are_whole() -> None:
+    """trunc(x^x - x) was 23 at 3: in two limbs 3^3 was 27 less 2^-98."""
+    x = T.vector("x", "float64")
+    at = [[3.0, 5.0, 7.0, 2.0, 12.0, 1.5]]
+    right([x], [T.trunc(x**x - x), T.floor(x ** (x + x) / 3.0) * 3.0 + x], at)
+
+
+def test_a_users_node_times_a_number_of_many_digits_is_not_exact() -> None:
+    """x^x - 1 at 1, beside log2(x)', which is 1/(x log 2): 1/x was log(2) times that, and its logarithm 1e-32."""
+    x = T.vector("x", "float64")
+    outputs = [x**x - 1, T.clip(T.log2(x), x**x - 1, 2.0), symdl.grad(T.log2(x).sum(), x)]
+    right([x], outputs, [[1.0, 1.25]])
+
+
+def test_roots_of_what_a_precision_cannot_tell_from_0_are_undecided() -> None:
+    """sqrt(-expm1(e^-1000)) is no number; at 160 and at 320 bits it was 0."""
+    x = T.vector("x", "float64")
+    assert np.isnan(float(decided([T.sqrt(-T.expm1(T.exp(x)))], {x: np.array([-1000.0])})[0][0]))

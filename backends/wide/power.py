@@ -12,7 +12,7 @@ from symdl.number_forms import INFINITE, LARGEST, ZERO
 
 
 def power(b: Builder, x: Number, y: Number) -> Number:
-    """x^y with the special cases of C99; error 2^-102 max(1, |y log2 m|), m being the fraction of x in [0.7, 1.42)."""
+    """x^y with the special cases of C99, a whole number where it is one of whole numbers; error 2^-102 max(1, |y log2 m|), m being the fraction of x in [0.7, 1.42)."""
     x, y = numbers.normal(b, x), numbers.normal(b, y)
     size = a.absolute(b, x)
     zero, one, infinity = (b.const(v, "float64") for v in (0.0, 1.0, float("inf")))
@@ -55,6 +55,10 @@ def power(b: Builder, x: Number, y: Number) -> Number:
     half = pairs.scaled(b, exponent, 0.5)
     odd = b.and_(b.and_(is_whole, b.not_(a.pair_compare(b, "eq", a.pair_floor(b, half), half))), held)
     negative = b.compare("lt", b.bits(x.high), 0)
+    base = numbers.ordinary(b, size)
+    both_whole = b.and_(is_whole, a.pair_compare(b, "eq", a.pair_floor(b, base), base))
+    growing = b.and_(both_whole, b.compare("ge", y.high, 0.0))
+    result = a.choose(b, growing, a.by_pairs(a.pair_round)(b, result), result)  # 3^3 is no 27 less 2^-98
     result = a.choose(b, b.and_(odd, negative), a.negative(b, result), result)
     below = b.and_(b.compare("lt", x.high, 0.0), b.compare("gt", x.high, -float("inf")))
     lost = b.or_(b.and_(below, b.not_(b.or_(is_whole, endless))), b.compare("uno", x.high, y.high))

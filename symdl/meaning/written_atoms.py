@@ -87,7 +87,10 @@ class AtomWriting(Writer):
             return None
         if found[0].op is ew.true_div and poly.single is not None and literal(poly.single[1]):
             return None
-        return self.scaled(self.lowered(found[0]), quotient(k, found[1]))
+        factor = quotient(k, found[1])
+        if self.right and poly.single is not None and literal(factor):
+            return None  # log(2) times 1/(x log(2)) is not 1 at 1
+        return self.scaled(self.lowered(found[0]), factor)
 
     def scaled(self, x: Expr, c: Rational) -> Expr:
         """c * x."""
