@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdl.expr import Expr
+from symdl.graph.expr import Expr
 from symdl.meaning.decided import TOTAL
 from symdl.meaning.normal_form import Atom, Poly, base_of
 from symdl.meaning.rationals import Rational
