@@ -19,6 +19,7 @@ from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, joined
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.taylor import REACH, small
 from symdl.meaning.terms import element_of, even_root, maximum_of
+from symdl.meaning.written_atoms import literal
 from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.meaning.written_terms import TermWriting
 from symdl.ops import elementwise as ew
@@ -71,6 +72,14 @@ class Writing(TermWriting):
         for known in WHOLES:
             whole, rest = self.whole(known, poly)
             if whole is not None:
+                return self.total([whole, self(rest)]) if rest.terms else whole
+        first = next(filter(literal, poly.terms.values()), None) if self.right else None
+        if first is not None:  # c x - (c/3) y as c (x - y/3), where the quotient of the numbers is exact
+            short = {m: k for m, c in poly.terms.items() if not literal(k := quotient(c, first))}
+            if len({k > 0 for k in short.values()}) == 2:
+                shared = poly.forms.poly(short)
+                rest = poly - shared.scale(first)
+                whole = self.scaled(self(shared), first)
                 return self.total([whole, self(rest)]) if rest.terms else whole
         return self.differences(list(poly.terms.items()))
 
