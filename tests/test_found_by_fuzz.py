@@ -87,3 +87,19 @@ def test_roots_of_what_a_precision_cannot_tell_from_0_are_undecided() -> None:
     """sqrt(-expm1(e^-1000)) is no number; at 160 and at 320 bits it was 0."""
     x = T.vector("x", "float64")
     assert np.isnan(float(decided([T.sqrt(-T.expm1(T.exp(x)))], {x: np.array([-1000.0])})[0][0]))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_place_of_an_extreme_is_that_of_the_exact_one(dtype: str) -> None:
+    """cos(m) + 1 and sin(m)/m of small numbers that differ round to one; they share no gradient."""
+    m = T.matrix("m", dtype)
+    at = [[3.374e-4, 4.576e-4, -3.37e-4], [6e-4, -0.39, -1.97], [0.5, 0.5, 0.7]]
+    for largest in (T.max(T.cos(m) + 1, axis=1), 1 / T.min(T.sin(m) / m, axis=1)):
+        right([m], [largest, symdl.grad(largest.sum(), m)], [at])
+
+
+def test_equal_elements_share_the_gradient_of_an_extreme() -> None:
+    """Also where they are equal but for errors: m/(m/y) is y for all m."""
+    m, y = T.matrix("m", "float64"), T.vector("y", "float64")
+    largest = T.max(T.exp(T.log(m) - T.log(m / T.expand_dims(y, 1))) + 0 * m, axis=1)
+    right([m, y], [symdl.grad(largest.sum(), y)], [[[0.3, 1.9, 7.3], [1.1, 2.2, 0.7]], [0.77, 3.1]], [np.ones(2)])

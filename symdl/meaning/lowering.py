@@ -13,7 +13,7 @@ from symdl.graph.expr import CONSTANT, Expr, building, meant_by, rebuilt
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.meaning.exactness import Known
 from symdl.meaning.guards import Guards, Losses
-from symdl.meaning.monotone import PLACES, SEEKING, below_views, in_views, sought
+from symdl.meaning.monotone import PLACES, SEEKING, below_views, in_views, is_extreme_of, sought
 from symdl.meaning.normal_form import Atom, Poly, divisors_of, leaves_of
 from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.strict import AsWritten
@@ -159,8 +159,8 @@ class Lowering:
             (x,) = extreme.inputs
             return x, x if self.strict else sought(x, (extreme.params["axis"],), partial=False), extreme
         for x, top in (node.inputs, node.inputs[::-1]) if node.op.name in ("eq", "ne") else ():
-            extreme = below_views(top)
-            if extreme.op.name in ("max", "min") and extreme.inputs[0] is x:
+            if is_extreme_of(top, x):
+                extreme = below_views(top)
                 return x, x if self.strict else sought(x, extreme.params["axes"], partial=True), extreme
         return None
 

@@ -36,6 +36,12 @@ def below_views(node: Expr) -> Expr:
     return node
 
 
+def is_extreme_of(node: Expr, x: Expr) -> bool:
+    """Whether a node is the largest or the smallest element of rows of x."""
+    extreme = below_views(node)
+    return extreme.op.name in ("max", "min") and extreme.inputs[0] is x
+
+
 def in_views(node: Expr, other: Expr) -> Expr:
     """Another node as what a node is a view of lies in it."""
     return rebuilt(node, (in_views(node.inputs[0], other),)) if node.op.name in VIEWS else other

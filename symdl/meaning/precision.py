@@ -26,6 +26,7 @@ from symdl.meaning.exactness import (
     is_contraction,
     sums_rows,
 )
+from symdl.meaning.monotone import is_extreme_of
 from symdl.meaning.normal_form import base_of
 from symdl.ops.declare import is_float
 
@@ -119,6 +120,8 @@ class Analysis(Exactness):
                     self.bits[n] = max(TWICE, self.bits.get(n, PLAIN))
                     self.why.setdefault(n, "many roundings")
                 self._backward(n)
+            elif n.op.name in ("eq", "ne"):
+                self._ask_places(n)
         for n in self.order:
             self._needs[n] = self._need(n)
 
@@ -208,6 +211,13 @@ class Analysis(Exactness):
                 self.ask(n, data[0], TWICE, "a high power")
             if max(abs(p.low), abs(p.high)) * max(-x.least, x.most) > 2 * NEAR:  # exp(p log x)
                 self.ask(n, data[1], TWICE, "a power that is far from 1")
+
+    def _ask_places(self, n: Expr) -> None:
+        """Of a row and its largest element, so that numbers which round to the same one are told apart: cos(x) near 0."""
+        x, y = n.inputs
+        if (is_extreme_of(x, y) or is_extreme_of(y, x)) and x not in self.measured and y not in self.measured:
+            for i in (x, y):
+                self.ask(n, i, BOTH, "the place of an extreme")
 
     def _cancels(self, n: Expr, x: Expr, y: Expr) -> bool:
         """Whether a sum or difference may lose digits that its operands' errors reach."""

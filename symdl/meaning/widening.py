@@ -13,7 +13,23 @@ from symdl.meaning.precision import WIDENED, Analysis, form_of
 from symdl.meaning.whole_numbers import ROUNDED, below_step, beside_step, whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
-from symdl.ops.elementwise import abs, add, bitwise_and, cast, gt, lt, maximum, mul, neg, sub, true_div, where
+from symdl.ops.elementwise import (
+    abs,
+    add,
+    bitwise_and,
+    bitwise_or,
+    cast,
+    eq,
+    gt,
+    invert,
+    lt,
+    maximum,
+    mul,
+    neg,
+    sub,
+    true_div,
+    where,
+)
 from symdl.ops.functions import exp, log1p, logistic_tail
 from symdl.passes.rewrite import Origins
 from symdl.types import TensorType
@@ -79,6 +95,8 @@ def _in_form(
         for i in n.inputs
     )
     if n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs):
+        if all(has_more_digits(i.type.dtype, n.inputs[0].type.dtype) for i in inputs):
+            return compared(n, *inputs)
         inputs = tuple(
             plain(d, i) for d, i in zip(inputs, n.inputs, strict=True)
         )  # one is among the other's, as rounded
@@ -159,6 +177,21 @@ def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
     least, dtype = NOISE[wide]
     lost = lt(abs(cast(s, dtype)), mul(abs(cast(operand, dtype)), _number(least, dtype)))
     return where(lost, _number(0, s.type.dtype), s)
+
+
+def has_more_digits(form: str, dtype: str) -> bool:
+    """Whether a form holds more digits than a dtype, not range alone."""
+    return form.startswith("float64x2") or (form.startswith("float64") and dtype == "float32")
+
+
+def compared(n: Expr, x: Expr, y: Expr) -> Expr:
+    """Whether numbers with more digits are equal but for their errors, or not."""
+    form = widest([x.type.dtype, y.type.dtype])
+    least, dtype = NOISE.get(form, (NOISE["float64"][0], form))
+    off, size = (abs(cast(v, dtype)) for v in (sub(cast(x, form), cast(y, form)), x))
+    near = lt(off, mul(size, _number(least, dtype)))
+    same = bitwise_or(near, eq(cast(x, form), cast(y, form)))  # of infinities, and of 0
+    return invert(same) if n.op.name == "ne" else same
 
 
 @cache
