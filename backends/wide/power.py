@@ -57,7 +57,7 @@ def power(b: Builder, x: Number, y: Number) -> Number:
     negative = b.compare("lt", b.bits(x.high), 0)
     base = numbers.ordinary(b, size)
     both_whole = b.and_(is_whole, a.pair_compare(b, "eq", a.pair_floor(b, base), base))
-    growing = b.and_(both_whole, b.compare("ge", y.high, 0.0))
+    growing = b.and_(both_whole, b.and_(b.compare("ge", y.high, 0.0), b.compare("ge", base[0], 1.0)))
     result = a.choose(b, growing, a.by_pairs(a.pair_round)(b, result), result)  # 3^3 is no 27 less 2^-98
     result = a.choose(b, b.and_(odd, negative), a.negative(b, result), result)
     below = b.and_(b.compare("lt", x.high, 0.0), b.compare("gt", x.high, -float("inf")))
