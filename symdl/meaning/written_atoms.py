@@ -88,7 +88,7 @@ class AtomWriting(Writer):
         if found[0].op is ew.true_div and poly.single is not None and literal(poly.single[1]):
             return None
         factor = quotient(k, found[1])
-        if self.right and poly.single is not None and literal(factor):
+        if self.right and poly.single is not None and literal(factor) and not literal(poly.single[1]):
             return None  # log(2) times 1/(x log(2)) is not 1 at 1
         return self.scaled(self.lowered(found[0]), factor)
 
