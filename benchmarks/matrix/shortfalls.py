@@ -44,7 +44,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_LIMIT, "E6 lenet 1", "25 products a result: a tile of 5 x 4 vectors is written, and begun, after 250 cycles of sums"),
     (BY_LIMIT, "E6 lenet 1, both gradients", "45 % of the time are the images', whose one channel shares no load (a quarter of the peak); borders, scaling and cost are passes over memory"),
     (BY_LIMIT, "E6 depthwise", "two fifths of the time are borders, which are written and read again; nine products a result, with three loads that cross cache lines"),
-    (BY_LIMIT, "E6 max pooling", "for each vector written four are picked out of eight, and compared so that a NaN wins; rows of 12 fill three quarters of one"),
+    (BY_LIMIT, "E6 max pooling", "rows of 12 fill three quarters of a vector, whose loads and stores cross cache lines; compared so that a NaN wins"),
     (BY_LIMIT, "E6 resnet stride 2", "setting even and odd places apart takes 8 %, borders 6 %; tiles reach 92 % of what is made all along an image"),
     (BY_LIMIT, "E6 resnet stride 2, both gradients", "gradients of a stride copy all windows, or add them back: 58 to 65 %"),
     (BY_LIMIT, "E6 resnet 1x1", "a product of 256x64x784 an image: an inner axis of 64 is short, and each result is written to memory"),
