@@ -17,7 +17,7 @@ from typing import Any
 from symdl.backends.builder import Reg
 from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.plans import AHEAD, Plan
+from symdl.backends.llvm.plans import Plan, ahead
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED, RestWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
@@ -287,7 +287,7 @@ class AcrossWriter(RestWriter):
             lanes = vectors * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
             return replace(plan, lanes=lanes) if lanes > plan.lanes else None
         if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
-            return replace(plan, lanes=4 * plan.lanes, asks=AHEAD)
+            return replace(plan, lanes=4 * plan.lanes, asks=ahead(loop))
         return None
 
     def rounds(self, loop: For, plan: Across, rows: Extent) -> None:

@@ -41,6 +41,7 @@ REPEATED = (2, 4)  # rounds that read the same element, as parts of a vector
 FEWEST = 4  # rounds of a loop that are taken by a vector with lanes to spare
 SUMS = 8  # partial sums of floats that are enough; with more, short rows would have no whole vector
 AHEAD = 4096  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
+ALONE = 4 * AHEAD  # the same where one array is read; several have no room for so much in a first-level cache
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
 FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
 IDEMPOTENT = ("maximum", "minimum", "bitwise_and", "bitwise_or")
@@ -85,6 +86,13 @@ class Plan:
     def undeclared(self, loop: For) -> set[str]:
         """Variables that the body declares, but has not yet."""
         return {s.name for s in loop.body if isinstance(s, Local)} - self.own
+
+
+def ahead(loop: For) -> int:
+    """How far ahead a loop asks for what it will read, in bytes."""
+    loads = [item for item in walk(*loop.body) if isinstance(item, Load)]
+    places = {(x.view.buffer, place_of(x.view, x.at)) for x in loads}
+    return ALONE if sum(slope(place, loop.index) == 1 for _, place in places) == 1 else AHEAD
 
 
 def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = False) -> Plan | None:
