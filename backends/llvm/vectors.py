@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 
-from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
+from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.certain import Certain, certain_rounds
 from symdl.backends.llvm.lane_values import LaneWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, OpenLoop
@@ -224,7 +224,9 @@ class VectorWriter(LaneWriter):
         """A running sum after each lane. The round before is added last: nothing else waits for it."""
         lanes, kind = self.lanes, self.type(sum_.dtype)
         identity = IDENTITY.get(sum_.primitive)
-        # what lane 0 has may be met twice where that changes nothing
+        # what lane 0 has may be met twice where that changes nothing; -0.0 adds nothing either, and LLVM has no vexpandpd for
+        # it, which on Zen 5 waits for what its register held before, the end of the last round's chain
+        identity = -0.0 if sum_.primitive == "add" and sum_.dtype in FLOATS else identity
         filler = found if identity is None else self.const(identity, sum_.dtype)
         back = 1
         while back < lanes:  # a lane's sum of so many, and the one of as many before them
