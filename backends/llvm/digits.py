@@ -422,6 +422,7 @@ def without_noise(item: Value) -> Value | None:
 
 
 def is_zero(x: Value) -> bool:
+    """Whether a value is the constant 0, in any dtype."""
     inner = uncast(x)
     number = inner.number if isinstance(inner, Const) else None
     return (number[0] if isinstance(number, tuple) else number) == 0

@@ -13,12 +13,14 @@ from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan
 from symdl.backends.llvm.statements import Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
 from symdl.ir.loops import (
+    Apply,
     Assign,
     Const,
     For,
     Local,
     Stmt,
     Store,
+    Value,
     is_value,
     place_of,
 )
@@ -173,7 +175,10 @@ class VectorWriter(LaneWriter):
                     self.own[name] = self.totals(plan.sums[name], partial[name], self.value(plan.sums[name].value))
                     self.forget({("variable", name)})
                 case Assign(name, _) if name in plan.sums:
-                    self.add_up(plan.sums[name], partial.get(name, ""), self.value(plan.sums[name].value))
+                    if (truth := truth_of(plan.sums[name])) is not None:
+                        self.note(partial[name], self.value(truth), plan.sums[name].dtype)
+                    else:
+                        self.add_up(plan.sums[name], partial.get(name, ""), self.value(plan.sums[name].value))
                 case Local(name, value) | Assign(name, value):
                     self.own[name] = self.value(value)
                     self.dtypes[name] = value.dtype
@@ -219,6 +224,14 @@ class VectorWriter(LaneWriter):
             before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
             total = self.as_one_sum(sum_, before, found)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
+
+    def note(self, pointer: str, truth: Reg, dtype: str) -> None:
+        """Set a bit of the words in memory where something holds: one operation with a mask, where there are such."""
+        if self.mask:
+            truth = emit(self, "bitwise_and", truth, Reg(self.mask, "bool"), dtype="bool")
+        before = self.emit(f"load {self.type(dtype)}, ptr {pointer}", dtype)
+        words = self.select(truth, self.or_(before, 1), before)
+        self.line(f"store {self.type(dtype)} {words.text}, ptr {pointer}")
 
     def totals(self, sum_: Sum, pointer: str, found: Reg) -> Reg:
         """A running sum after each lane. The round before is added last: nothing else waits for it."""
@@ -281,6 +294,14 @@ class VectorWriter(LaneWriter):
         """A choice among all rounds, if they fill a vector; returns the register with the place from where on none was looked
         at. Of the writers that know how."""
         raise NotImplementedError
+
+
+def truth_of(sum_: Sum) -> Value | None:
+    """What a word asks whether it ever holds, w = w | x; None of other sums."""
+    match sum_.value:
+        case Apply("cast", (x,)) if x.dtype == "bool" and sum_.primitive == "bitwise_or" and not sum_.ordered:
+            return x
+    return None
 
 
 def clears(statement: Stmt, index: Symbol) -> bool:
