@@ -53,6 +53,18 @@ def test_functions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.max() < 2
 
 
+def test_a_product_that_meets_a_number() -> None:
+    """What is left of x y beside a number near it has all its digits, down to the last bit of the product."""
+    rng = np.random.default_rng(2)
+    x, y = (rng.uniform(0.5, 2, 4000).astype(np.float32) for _ in "xy")
+    z = (x.astype(np.float64) * y * (1 + 2.0 ** -rng.uniform(1, 40, x.size))).astype(np.float32)
+    a, b, c = (T.tensor(v, dtype="float32", shape=(None,)) for v in "xyz")
+    (found,) = quickly([a, b, c], [T.expm1(a * b - c)])([x, y, z])
+    true = np.expm1(x.astype(np.longdouble) * y - z)
+    rounded = true.astype(np.float32)
+    assert (np.abs(found - true) / np.spacing(np.abs(rounded))).max() < 2
+
+
 @pytest.mark.parametrize("n", [1, 40])
 def test_a_product_below_the_range_is_not_0(n: int) -> None:
     """x^2 of 1e-30 is 0 as a float32, in both halves, and is a number whose logarithm is asked for."""

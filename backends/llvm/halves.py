@@ -61,17 +61,17 @@ def _of_two(w: Any, name: str, x: Value, y: Value) -> Pair | None:
     product, one = (x, second) if first is None else (y, first)
     if _takes_back(x) or _takes_back(y):
         return None
-    if not isinstance(product, Apply) or product.primitive != "mul" or one is None:
+    if not isinstance(product, Apply) or product.primitive != "mul" or one is None or not w.fused:
         return None
-    factors = [_single(w, v) for v in product.args]
-    if factors[0] is None or factors[1] is None or (pair := _exact(w, "mul", factors[0], factors[1])) is None:
+    a, b = (_single(w, v) for v in product.args)
+    if a is None or b is None:
         return None
     if name == "sub":
         if first is None:
             one = w.fneg(one)
         else:
-            pair = w.fneg(pair[0]), w.fneg(pair[1])
-    return _beside(w, pair, one)
+            a = w.fneg(a)
+    return _beside(w, a, b, one)
 
 
 def _takes_back(x: Value) -> bool:
@@ -86,13 +86,12 @@ def _exact(b: Builder, name: str, x: Reg, y: Reg) -> Pair | None:
     return two_sum(b, x, b.fneg(y) if name == "sub" else y)
 
 
-def _beside(b: Builder, product: Pair, x: Reg) -> Pair:
-    """The sum of an exact product and a float32. Where the sum of the high parts cancels it is exact, so what is rounded is
-    beside the sum itself; where it is infinite it has no low part."""
-    total, low = two_sum(b, product[0], x)
-    low = b.add(low, product[1])
-    high = b.select(b.compare("lt", b.fabs(total), float("inf")), b.add(total, low), total)
-    return high, b.sub(low, b.sub(high, total))
+def _beside(b: Builder, x: Reg, y: Reg, z: Reg) -> Pair:
+    """x y + z, rounded once, and what that leaves: x y - (high - z), the difference being known exactly as d + e. What is
+    left of x y - d has 24 bits where high is small beside z, and is rounded at 2^-24 of the last bits of high and z elsewhere."""
+    high = b.fma(x, y, z)
+    d, e = two_sum(b, high, b.fneg(z))
+    return high, b.sub(b.fma(x, y, b.fneg(d)), e)
 
 
 def _absolute(b: Builder, x: Pair) -> Pair:
