@@ -16,7 +16,8 @@ from ulps import distance
 import symdl
 import symdl.tensor as T
 from symdl.errors import ConfigError, InputError
-from symdl.graph.expr import variable
+from symdl.graph.expr import topological, variable
+from symdl.meaning import stabilized
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis
 from symdl.number_forms import WIDE
@@ -28,6 +29,8 @@ DIGITS = 700
 NEAR = [1.5, 3.0, 1.25, 7.0, 0.75, 2.0**-20]
 CLOSE = [v * (1 + 2.0**-k) for v, k in zip(NEAR, (3, 9, 15, 18, 20, 12), strict=True)]
 HUGE = [2.0**100, 2.0**126, 3 * 2.0**90, 2.0**-100, 2.0**-125, 1.0]
+FAR = [95.0, -95.0, 100.0, -0.5, 700.0, -150.0]
+BACK = [2.0**100, 2.0**-100, 1.0, 3.0, 1.5, 2.0**-126]
 OTHER = [2.0**110, 2.0**125, 2.0**91, 2.0**-90, 2.0**-124, 2.0**-60]
 
 # name -> (formula, x, y)
@@ -44,6 +47,9 @@ FORMULAS: dict[str, tuple[Callable[[Any, Any], Any], list[float], list[float]]] 
     "exp of a log": (lambda x, y: T.exp(7 * T.log(x) + T.log(y)), NEAR, CLOSE),
     "exp of a product": (lambda x, y: T.exp(x * x * 9), NEAR, CLOSE),
     "log near 1": (lambda x, y: T.log(x * y / (y * y)), NEAR, CLOSE),
+    "quotient by an exponential": (lambda x, y: y / T.exp(x), FAR, BACK),
+    "square of one, and its logarithm": (lambda x, y: -0.5 * (y / T.exp(x)) ** 2 - x, FAR, BACK),
+    "quotients by one and more": (lambda x, y: y / T.exp(x) + T.exp(x) / y, FAR, BACK),
     "product of sums": (lambda x, y: (x + y) * (x - y) / (x * x + y * y), HUGE, OTHER),
 }  # fmt: skip
 
@@ -358,6 +364,16 @@ def test_a_power_of_a_negative_base_has_the_whole_exponent_that_is_meant(precisi
         np.testing.assert_allclose(got, truth, rtol=1e-4 if dtype == "float32" else 1e-12)
     (between,) = quickly([x, y], outputs[:1], precision)([base, whole + 0.25])
     assert np.isnan(between).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_quotient_by_an_exponential_is_a_product(dtype: str) -> None:
+    """With an exponent beside the number e^-x is as good as e^x; where e^x is wanted besides, there is one exponential."""
+    x, y = variable("x", (None,), dtype), variable("y", (None,), dtype)
+    z = (y / T.exp(x)) ** 2 - x
+    alone, both = ([n.op.name for n in topological(*stabilized(r, {}, True))] for r in ([z], [z, T.exp(x)]))
+    assert "true_div" not in alone
+    assert both.count("exp") == 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

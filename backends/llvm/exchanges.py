@@ -43,12 +43,19 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
 def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
     """Values, and conditions on them, with the functions of `wide.brief` in the place of those of float64."""
     uses = used([*roots, *conditions])
+    casts = {(id(x.args[0]), x.dtype): x for x in walk(*roots) if isinstance(x, Apply) and x.primitive == "cast"}
 
     def brief(made: Apply, item: Apply) -> Value:
         if _of_sigmoid(item, uses):
             tail = made.args[1]
             assert isinstance(tail, Apply)
             return Apply(f"{BRIEF_PREFIX}sigmoid", tail.args, made.dtype)
+        match made:
+            case Apply("exp", (Apply("neg", (x,)),), "float64"):
+                return Apply(f"{BRIEF_PREFIX}decay", (x,), made.dtype)
+            case Apply("exp", (Apply("cast", (Apply("neg", (x,)),), "float64"),), "float64"):
+                same = casts.get((id(x), "float64")) or Apply("cast", (x,), "float64")
+                return Apply(f"{BRIEF_PREFIX}decay", (same,), made.dtype)
         known = made.dtype == made.args[0].dtype == "float64" and made.primitive in ERROR
         return Apply(BRIEF_PREFIX + made.primitive, made.args, made.dtype) if known else made
 

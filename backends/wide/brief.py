@@ -69,6 +69,12 @@ def exp(b: Builder, x: Reg) -> Reg:
     return _times_power(b, b.fma(t, g, t), n, word)
 
 
+def decay(b: Builder, x: Reg) -> Reg:
+    """e^-x likewise."""
+    n, word, t, g = _parts(b, clamp(b, x, -710.0, 746.0), -1.0)
+    return _times_power(b, b.fma(b.fneg(t), g, t), n, word)
+
+
 def logistic_tail(b: Builder, x: Reg) -> Reg:
     """1/(1 + e^|x|) = q/(1 + q) with q = e^-|x|."""
     size = b.fabs(x)
@@ -95,5 +101,5 @@ def tanh(b: Builder, x: Reg) -> Reg:
 
 
 BRIEF: dict[str, Callable[..., Reg]] = {
-    f"{PREFIX}{emit.__name__}": emit for emit in (exp, log, tanh, logistic_tail, sigmoid)
+    f"{PREFIX}{emit.__name__}": emit for emit in (exp, decay, log, tanh, logistic_tail, sigmoid)
 }

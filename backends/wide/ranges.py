@@ -224,6 +224,7 @@ def _mul(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
         x = a.within(x, over=False)
     if y.under and x.high > 0:
         y = a.within(y, over=False)
+    x, y = (a.within(one, under=False) if exponent_of(one.value) is not None else one for one in (x, y))
     low, high = x.low + y.low, x.high + y.high + 1
     sign = 1 if x.value is y.value else x.sign * y.sign
     hidden = a.open(x) or a.open(y)

@@ -125,7 +125,10 @@ def _in_form(
         operands = (below_step(operands[0]),)
     if n.op.name == "true_div" and wide == "float64" and form == "float32" and _shares_divisor(n, analysis):
         return cast(mul(operands[0], true_div(_number(1, wide), operands[1])), form)
-    out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
+    if n.op.name == "true_div" and (inverse := _inverse_exponential(n.inputs[1], inputs[1], analysis)) is not None:
+        out = mul(operands[0], cast(inverse, wide))
+    else:
+        out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
     if n.op.name in ("floor_div", "mod") and base_of(n.inputs[0]).op.name in ROUNDED:
         out = beside_step(n.op.name, out, *operands)
     if n in analysis.noise and form:
@@ -155,6 +158,24 @@ def product(n: Expr, operands: tuple[Expr, ...], wide: str) -> Expr:
             multiple = operands[of] if number_of(fraction.inputs[0]) == 1 else mul(operands[of], above)
             return true_div(multiple, below)
     return make(n.op, operands)
+
+
+def _inverse_exponential(n: Expr, divisor: Expr, analysis: Analysis) -> Expr | None:
+    """e^-x, of a divisor e^x that is nothing else: with an exponent beside the number neither leaves the range."""
+    if n.op.name != "exp" or divisor.op is not n.op or n in analysis.stored:
+        return None
+    if not divisor.type.dtype.endswith("e"):  # type: ignore[union-attr]  # an exponential is a tensor
+        return None
+    if any(u.op.name != "true_div" or u.inputs[1] is not n or u.inputs[0] is n for u in analysis.users.get(n, ())):
+        return None
+    return exp(_negative(divisor.inputs[0]))
+
+
+def _negative(x: Expr) -> Expr:
+    """-x, in the least form that holds it."""
+    if x.op.name == "cast" and is_float(x.inputs[0].type.dtype):  # type: ignore[union-attr]  # a tensor's operand is one
+        return cast(_negative(x.inputs[0]), x.type.dtype)  # type: ignore[union-attr]  # likewise
+    return neg(x)
 
 
 def _shares_divisor(n: Expr, analysis: Analysis) -> bool:
