@@ -31,6 +31,7 @@ EXACT = {"exp": mpmath.exp, "tanh": mpmath.tanh, "logistic_tail": lambda x: 1 / 
 PLAIN: dict[str, Any] = {"exp": np.exp, "tanh": np.tanh, "logistic_tail": lambda v: 1 / (1 + np.exp(abs(v)))}
 BRIEF = {name: (EXACT[name], PLAIN[name], brief.ERROR[name]) for name in EXACT}
 BRIEF["sigmoid"] = (lambda x: 1 / (1 + mpmath.exp(-x)), lambda v: 1 / (1 + np.exp(-v)), brief.ERROR["logistic_tail"])
+BRIEF["decay"] = (lambda x: mpmath.exp(-x), lambda v: np.exp(-v), brief.ERROR["exp"])
 FORMULAS: dict[str, tuple[Any, Any, Any]] = {  # of x and y = g(x) (1 + d), where it is 0 for d = 0; g; the truth
     "squared error": (
         lambda x, y: (T.sigmoid(x) - y) ** 2, lambda x: 1 / (1 + mpmath.exp(-x)),
