@@ -164,7 +164,7 @@ def _inverse_exponential(n: Expr, divisor: Expr, analysis: Analysis) -> Expr | N
     """e^-x, of a divisor e^x that is nothing else: with an exponent beside the number neither leaves the range."""
     if n.op.name != "exp" or divisor.op is not n.op or n in analysis.stored:
         return None
-    if not divisor.type.dtype.endswith("e"):  # type: ignore[union-attr]  # an exponential is a tensor
+    if not divisor.type.dtype.endswith("e"):
         return None
     if any(u.op.name != "true_div" or u.inputs[1] is not n or u.inputs[0] is n for u in analysis.users.get(n, ())):
         return None
@@ -173,8 +173,8 @@ def _inverse_exponential(n: Expr, divisor: Expr, analysis: Analysis) -> Expr | N
 
 def _negative(x: Expr) -> Expr:
     """-x, in the least form that holds it."""
-    if x.op.name == "cast" and is_float(x.inputs[0].type.dtype):  # type: ignore[union-attr]  # a tensor's operand is one
-        return cast(_negative(x.inputs[0]), x.type.dtype)  # type: ignore[union-attr]  # likewise
+    if x.op.name == "cast" and is_float(x.inputs[0].type.dtype):
+        return cast(_negative(x.inputs[0]), x.type.dtype)
     return neg(x)
 
 
