@@ -8,6 +8,7 @@ iteration of Newton's may lose all digits of f(x) near a root, and x - f(x)/f'(x
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
@@ -70,7 +71,10 @@ class RunningErrors(FewerDigits):
         """Whether what a value is wrong by does not matter to it in a dtype."""
         size, far = self.alike_in_dtype(size, self.magnitude(x))
         if result.dtype in LEAST:
-            far = self.op("maximum", far, self.constant(LEAST[result.dtype], far.dtype))
+            root = self.constant(
+                math.sqrt(LEAST[result.dtype]), far.dtype
+            )  # attempts hold no constant as small as that
+            far = self.op("maximum", far, self.op("mul", root, root))
         return self.op(
             "le", size, self.op("mul", far, self.constant(self.most(dtype) / units, far.dtype)), dtype="bool"
         )
