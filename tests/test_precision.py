@@ -520,3 +520,20 @@ def test_a_constant_next_to_the_largest_number_takes_back_what_has_left_the_rang
     out = largest * x - largest
     (got,), (true,) = quickly([x], [out])(list(values.values())), exact([out], values, DIGITS)
     np.testing.assert_array_less(distance(got, true), 4)
+
+
+@pytest.mark.parametrize("exponent", [0.3, 1 / 3, 0.7, -0.4, 2.2, 1e-3])
+def test_slopes_of_powers_whose_exponent_is_no_float(exponent: float) -> None:
+    """0.3 - 1 takes two limbs; the power is one of a float64 and a little more."""
+    x = variable("x", (None,), "float64")
+    chance = np.random.default_rng(0)
+    values = {x: np.concatenate([chance.uniform(0.3, 1.7, 20), 10.0 ** chance.uniform(-200, 90, 20)])}
+    slope = symdl.grad((x**exponent).sum(), x)
+    outs = [slope, symdl.grad((slope * x).sum(), x)]
+    f = quickly([x], outs)
+    for got, true in zip(f(list(values.values())), exact(outs, values, DIGITS), strict=True):
+        np.testing.assert_array_less(distance(got, true), 4)
+    ends = np.array([0.0, np.inf, -2.0, np.nan])
+    plain = quickly([x], outs, "plain")
+    for got, true in zip(f([ends]), plain([ends]), strict=True):
+        np.testing.assert_array_equal(got, true)

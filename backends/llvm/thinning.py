@@ -21,6 +21,7 @@ STEADY = frozenset(
 )
 SINGLE = {"float64": "float32e", "float64e": "float32e"}
 MIXED32 = frozenset(["exp", "exp2", "expm1", "erfc", "logistic_tail"])  # right, too, of what is infinite as a float32
+FAR = 1e15  # beyond all logarithms
 MANY_ROUNDINGS = 7  # half ulps from which on a result may be 4 ulp off
 SIGNS: dict[str, int] = {"exp": 1, "exp2": 1, "abs": 1, "sqrt": 1, "erfc": 1, "erfcx": 1, "logistic_tail": 1, "cosh": 1}
 
@@ -260,9 +261,35 @@ class _Thinning:
                 return self.done[id(item.args[0])]  # type: ignore[no-any-return]  # a value
             if item.primitive == "cast" and dtype == "float32e" and item.args[0].dtype == "float32":
                 return Apply("cast", (self.done[id(item.args[0])],), dtype)
+            if self.is_power(item):
+                return self.power(item, dtype)
             if item.primitive in self.mixed and id(item) in self.free:
                 return Apply(item.primitive, tuple(self.done[id(x)] for x in item.args), dtype)
         return Apply("cast", (self.done[id(item)],), dtype)
+
+    def is_power(self, item: Value) -> bool:
+        """Whether a value is a power of a number of one limb, of which no more than that is wanted."""
+        if (
+            self.forms is not THIN
+            or not isinstance(item, Apply)
+            or item.primitive != "pow"
+            or id(item) not in self.free
+        ):
+            return False
+        base = item.args[0]
+        return isinstance(base, Apply) and base.primitive == "cast" and base.args[0].dtype in SINGLE | {"float32": ""}
+
+    def power(self, item: Apply, dtype: str) -> Value:
+        """x^(h + l) = x^h (1 + l log(x)), an ulp and a half: l is less than 2^-53 of h. As x^h where x has no logarithm."""
+        base, exponent = (self.done[id(x)] for x in item.args)
+        x = Apply("cast", (base,), dtype)
+        high = Apply("cast", (exponent,), dtype)
+        rest = Apply("sub", (exponent, Apply("cast", (high,), exponent.dtype)), exponent.dtype)
+        log = Apply("log", (x,), dtype)
+        known = Apply("lt", (Apply("abs", (log,), dtype), Const(FAR, dtype)), "bool")
+        more = Apply("mul", (Apply("cast", (rest,), dtype), log), dtype)
+        factor = Apply("add", (Const(1.0, dtype), Apply("where", (known, more, Const(0.0, dtype)), dtype)), dtype)
+        return Apply("mul", (Apply("pow", (x, high), dtype), factor), dtype)
 
     def plain_sums(self, body: tuple[Any, ...]) -> dict[int, list[tuple[Value, bool]]]:
         """Sums of three or more numbers of one limb that are rounded to a float64, by their ids: the terms, and whether they
@@ -337,7 +364,7 @@ class _Thinning:
                     case _:
                         halves[id(item)] = max(inside, default=0) + 1
             elif getattr(item, "dtype", "") in self.forms:
-                halves[id(item)] = 0 if self.exact(item) or isinstance(item, Const) else 1
+                halves[id(item)] = 0 if self.exact(item) or isinstance(item, Const) else 3 if self.is_power(item) else 1
             elif self.leaves(item) and halves[id(item.args[0])] >= MANY_ROUNDINGS:
                 found.add(id(item))
         return found
