@@ -29,3 +29,21 @@ def test_bits_are_those_of_processors_with_shorter_vectors(name: str, dtype: str
     assert status == 0
     word = f"uint{info.bits}"
     np.testing.assert_array_equal(f(array).view(word), found.view(word))
+
+
+def test_running_sums_wait_for_no_register_that_they_only_write() -> None:
+    """vexpandpd waits on Zen 5 for what its register held before: the end of the round before."""
+    x = T.tensor("x", dtype="float32", shape=(None,))
+    text = symdl.function([x], T.cumsum(x, 0)).source("asm")
+    assert "vaddpd" in text or native().machine.vector_bytes < 32
+    assert "vexpand" not in text
+
+
+def test_truth_values_are_words_where_no_register_holds_them() -> None:
+    """A vector of bits that is kept from round to round is packed and unpacked in each with AVX2."""
+    if not native().machine.triple.startswith("x86_64"):
+        pytest.skip("for processors of the x86 family")
+    x = T.tensor("x", dtype="float32", shape=(None,))
+    text = CpuBackend("haswell", "+avx2,+fma,+avx").text(symdl.function([x], T.argmax(x, 0)).lowered.program)
+    assert "alloca <8 x i32>" in text
+    assert "alloca <8 x i1>" not in text

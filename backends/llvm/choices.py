@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
+from symdl.backends.builder import BITS, FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES
 from symdl.backends.llvm.plans import Choice, Plan, ahead
 from symdl.backends.llvm.statements import Nest, varying_in
@@ -71,9 +71,10 @@ class ChoiceWriter(VectorWriter):
         what was looked at ends, which is the first one, nothing being changed, also if there was a NaN."""
         step = CHOICES * lanes
         before, (best, came) = self.get(choice.best), self.begin_choice(choice, lanes)
-        nan = Reg(f"%{self.fresh('nan')}", "bool")
-        self.scopes[0].landing.append(f"  {nan.text} = alloca <{lanes} x i1>")
-        self.line(f"store <{lanes} x i1> zeroinitializer, ptr {nan.text}")
+        # without registers for truth values a vector of them is packed in each round: words are what comparisons give there
+        nan = Reg(f"%{self.fresh('nan')}", "bool" if self.permutes else f"int{BITS[choice.dtype]}")
+        self.scopes[0].landing.append(f"  {nan.text} = alloca {vector_type(nan.dtype, lanes)}")
+        self.line(f"store {vector_type(nan.dtype, lanes)} zeroinitializer, ptr {nan.text}")
         self.groups(loop, choice, (best, came, nan), first, self.arithmetic("sub", end, str(step - 1)), lanes)
         start = self.after_whole(first, end, step)
         last = self.arithmetic("sub", end, str(step))
@@ -81,7 +82,8 @@ class ChoiceWriter(VectorWriter):
         self.groups(loop, choice, (best, came, nan), last, self.arithmetic("add", last, left), lanes)
         self.take(lanes)
         top, groups, met = (self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, came, nan))
-        good = self.emit(f"xor i1 {any_lane(self, met).text}, true", "bool").text
+        some = met if met.dtype == "bool" else self.compare("ne", met, 0)
+        good = self.emit(f"xor i1 {any_lane(self, some).text}, true", "bool").text
         most = self.of_lanes("fmax" if choice.greatest else "fmin", top)
         first_of = emit(self, "where", self.compare("eq", top, self.every_lane(most, lanes)), groups,
                         self.const(-1, groups.dtype), dtype=groups.dtype)  # fmt: skip
@@ -112,7 +114,7 @@ class ChoiceWriter(VectorWriter):
             self.emit(f"load {self.type(x.dtype)}, ptr {x.text}", x.dtype) for x in (best, came, rounds, nan)
         )
         for x, y in zip(values[::2], values[1::2], strict=True):
-            met = self.or_(met, self.compare("uno", x, y))
+            met = self.or_(met, self.convert("sext", self.compare("uno", x, y), met.dtype))
         while len(values) > 1:
             pairs = zip(values[::2], values[1::2], strict=True)
             values = [self.select(self.compare(beats, x, y), x, y) for x, y in pairs]
