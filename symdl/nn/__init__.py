@@ -114,6 +114,9 @@ from symdl.nn.schedules import (
 from symdl.nn.sequential import Sequential
 from symdl.nn.targets import to_categorical
 from symdl.nn.training import Trainer, fit, fit_iter
+from symdl.pipeline.collector import grown_up
+
+grown_up()  # or the collector would look through all this in the middle of the first step
 
 __all__ = [
     "ACTIVATIONS",

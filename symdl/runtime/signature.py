@@ -156,20 +156,24 @@ def new_value(target: SharedVariable, new: Any) -> Expr:
         value = new if isinstance(new, Expr) else as_expr(new)
     except DtypeError:
         raise InputError(f"function: the update of {target!r} is {kind_of(new)}, which is no expression") from None
-    parts = [described(target), described(value)]
+    given = value
+
+    def parts() -> list[Part]:  # for errors: formulas take longer to write than all else here
+        return [described(target), described(given)]
+
     title = f"function: the update of {target!r}"
     dtype = target.type.dtype
     if value.type.dtype != dtype:
         if not np.can_cast(value.type.dtype, dtype, "safe"):
             raise DtypeError(
-                f"{title} is {value.type.dtype}, not {dtype}", parts, f"T.cast(..., {dtype!r}) makes it {dtype}."
+                f"{title} is {value.type.dtype}, not {dtype}", parts(), f"T.cast(..., {dtype!r}) makes it {dtype}."
             )
         value = cast_to(value, dtype)
     if value.type.ndim != target.type.ndim:
-        raise ShapeError(f"{title} has {axes(value.type.ndim)}, not {axes(target.type.ndim)}", parts)
+        raise ShapeError(f"{title} has {axes(value.type.ndim)}, not {axes(target.type.ndim)}", parts())
     for axis, (old, n) in enumerate(zip(target.type.shape, value.type.shape, strict=True)):
         if isinstance(old, int) and isinstance(n, int) and old != n:
-            raise ShapeError(f"{title} is {n} long along axis {axis}, not {old}", parts)
+            raise ShapeError(f"{title} is {n} long along axis {axis}, not {old}", parts())
     wanted = tuple(n if isinstance(n, int) else m for n, m in zip(target.type.shape, value.type.shape, strict=True))
     return spread(value, wanted, tuple(range(len(wanted))))
 
