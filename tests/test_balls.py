@@ -256,3 +256,14 @@ def test_a_gpu_keeps_what_two_limbs_hold() -> None:
         np.testing.assert_allclose(f(at)[0], [-0.25e-21, math.sqrt(3) - 2 * math.sqrt(2) + 1], rtol=1e-3)
         worst[device] = f.stability_report(at).results[0].ulps
     assert worst["cpu"] < 4 < worst["cuda-emulated"]
+
+
+def test_a_condition_that_one_side_decides_is_known() -> None:
+    """An exponent is rounded to a whole number where the base is negative and it nearly is one: above 2^50 nobody knows
+    whether it is, and (1 + x)^(1/x) was 1.01 at x of 1e-20."""
+    x = T.dvector("x")
+    points = np.array([1e-3, 1e-17, 1e-20, 1e-30, 1e-45])
+    (got,) = symdl.function([x], [(1 + x) ** (1 / x)])(points)
+    with mpmath.workprec(BITS):
+        exact = [mpmath.exp(mpmath.log1p(mpmath.mpf(v)) / mpmath.mpf(v)) for v in points.tolist()]
+    np.testing.assert_array_max_ulp(got, np.array([float(v) for v in exact]), 1)

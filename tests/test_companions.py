@@ -3,14 +3,17 @@ exact values, where the formula as written loses digits or leaves the range."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from truths import FLOATS, errors
+from ulps import distance
 
 import symdl
 import symdl.tensor as T
@@ -19,7 +22,8 @@ from symdl.graph.expr import Expr, variable
 from symdl.meaning import stabilized
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.normal_form import Forms
-from symdl.meaning.taylor import DEGREES, FUNCTIONS, REACH, series_of, small
+from symdl.meaning.series import REACHES, reach, series_of
+from symdl.meaning.taylor import DEGREES, small
 from symdl.passes.evaluate import evaluate
 
 # Exact in float32 too, so that one truth serves both dtypes.
@@ -211,21 +215,66 @@ def test_the_erfc_of_nothing() -> None:
 # ---- remainders ----
 
 
+SERIES: dict[Hashable, Callable[[Any], Any]] = {
+    "exp": mpmath.exp, "sin": mpmath.sin, "cos": mpmath.cos, "erf": mpmath.erf, "arctan": mpmath.atan, "arcsin": mpmath.asin,
+    "arctanh": mpmath.atanh, "arcsinh": mpmath.asinh, "log1p": mpmath.log1p,
+    Fraction(1, 2): lambda u: mpmath.sqrt(1 + u), Fraction(-7, 3): lambda u: (1 + u) ** (mpmath.mpf(-7) / 3),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("bits", [53, 106])
 @pytest.mark.parametrize("degree", [0, *DEGREES])
-@pytest.mark.parametrize("op", sorted(FUNCTIONS | {"exp"}))
-def test_a_series_is_long_enough(op: str, degree: int, bits: int) -> None:
+@pytest.mark.parametrize("kind", SERIES, ids=str)
+def test_a_series_is_long_enough(kind: Hashable, degree: int, bits: int) -> None:
     forms = Forms()
     u = forms.function("leaf", param=variable("u", (), "float64"))
-    a = forms.atom("rem", (u,), (op, degree))
-    first, step, coefficients = series_of(a, bits)
-    value = sum(c * REACH ** (first + step * k) for k, c in enumerate(coefficients))
-    exact = sum(
-        Fraction(1 if op == "exp" or j % 4 < 2 else -1, math.factorial(j))
-        for j in range(degree + 1, 60)
-        if op == "exp" or j % 2 == (op == "sin")
-    )
-    assert abs(value - exact) < abs(exact) / 2**bits
+    first, step, coefficients = series_of(forms.atom("rem", (u,), (kind, degree)), bits)
+    with mpmath.workprec(800):
+        far = mpmath.mpf(reach(kind).numerator) / reach(kind).denominator
+        whole = mpmath.taylor(SERIES[kind], 0, degree)
+        exact = SERIES[kind](far) - mpmath.polyval(whole[::-1], far)
+        value = sum(
+            mpmath.mpf(c.numerator) / c.denominator * far ** (first + step * k) for k, c in enumerate(coefficients)
+        )
+        assert abs(value - exact) < abs(exact) / 2**bits
+    ratios = [abs(Fraction(b) / a) for a, b in itertools.pairwise(coefficients)]
+    assert max(ratios) * math.prod([Fraction(reach(kind))] * step) <= Fraction(
+        1, 2
+    )  # as is said of what is added to each
+
+
+def test_every_series_is_looked_at() -> None:
+    assert set(REACHES) == {kind for kind in SERIES if isinstance(kind, str)} - {"log1p"}
+
+
+# name -> (a formula that cancels near 0, likewise in mpmath)
+CANCELLING: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "log of 1 + x over x": (lambda x: T.log(1 + x) / x - 1, lambda x: mpmath.log1p(x) / x - 1),
+    "reciprocal of log": (lambda x: 1 / T.log(1 + x) - 1 / x, lambda x: 1 / mpmath.log1p(x) - 1 / x),
+    "two logs": (lambda x: T.log(1 + x) - T.log(1 - x) - 2 * x, lambda x: 2 * mpmath.atanh(x) - 2 * x),
+    "arctan": (lambda x: T.arctan(x) / x - 1, lambda x: mpmath.atan(x) / x - 1),
+    "arcsin": (lambda x: T.arcsin(x) / x - 1, lambda x: mpmath.asin(x) / x - 1),
+    "arctanh": (lambda x: 1 / T.arctanh(x) - 1 / x, lambda x: 1 / mpmath.atanh(x) - 1 / x),
+    "arcsinh": (lambda x: T.arcsinh(x) / x - 1, lambda x: mpmath.asinh(x) / x - 1),
+    "erf": (lambda x: T.erf(x) / x, lambda x: mpmath.erf(x) / x),
+    "a root and an exponential": (lambda x: (T.exp(x) - T.sqrt(1 + 2 * x)) / x, lambda x: (mpmath.exp(x) - mpmath.sqrt(1 + 2 * x)) / x),
+    "of a square": (lambda x: T.exp(-x * x) - T.cos(x), lambda x: mpmath.exp(-x * x) - mpmath.cos(x)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", CANCELLING)
+def test_what_cancels_to_any_depth(name: str, dtype: str) -> None:
+    """Values and derivatives, from where the series begin down to where no number of digits would do."""
+    formula, truth = CANCELLING[name]
+    x = T.vector("x", dtype=dtype)
+    y = formula(x)
+    points = np.array([s * 2.0**-k for k in (2, 3, 4, 5, 9, 30, 61) for s in (1, -1)], dtype)
+    got = symdl.function([x], [y, grad(y.sum(), x)])(points)
+    with mpmath.workprec(1000):
+        for order, values in enumerate(got):
+            exact = [mpmath.diff(truth, mpmath.mpf(v), order, h=mpmath.ldexp(1, -300)) for v in points.tolist()]
+            assert np.max(distance(values, np.array(exact, object))) <= 4
 
 
 def test_longer_sums_are_left_alone() -> None:

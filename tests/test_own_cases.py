@@ -38,7 +38,6 @@ KNOWN: dict[str, str] = {
     "info.chi_square_expanded float32": "likewise",
     "dist.voigt_tail float32": "likewise",
     "dist.hazard_minus_x float32": "the derivative is of third order in 1/x at 1e4",
-    "spelt.erf_x float32": "the derivative of erf(x)/x cancels twice at 1e-12: erf has no Taylor remainders, and float64 no digits left",
     "spelt.dist_line float64": "the derivative of |a x + b y|/sqrt(a^2 + b^2) cancels to 100 digits where a is that small beside b",
     "spelt.lp_norm float64": "the derivative by the power: of two terms 100 digits apart the larger one's own logarithm cancels",
     "spelt.mills float32": "184 ulp: the derivative of erfcx cancels twice beside a root of 2 as a float32 has it",
@@ -46,8 +45,6 @@ KNOWN: dict[str, str] = {
     "dist.fisher_log_norm float64": "log(x / sinh x) at 1e-9, below what two limbs hold of it",
     "classes.generalised_logistic float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40",
     "along.one_less_softmax float64": "4.2 ulp: the derivative at e^-8 of a row",
-    "along.log_of_sigmoids float64": "the derivative of a product of a row that is below the range",
-    "along.log_of_sigmoids float32": "likewise",
 }
 
 

@@ -407,13 +407,45 @@ end:
   ret void
 }}
 
+; What is false and unknown is false ...
 define internal void @ball.bitwise_and{HEAD}
-  call void @ball.mul({"ptr %out, ptr %x, ptr %y, ptr %z"})
+{_read("x", "b")}
+{_read("y", "b")}
+  %x.none = icmp eq i256 %x.m, 0
+  %y.none = icmp eq i256 %y.m, 0
+  %x.known = icmp slt i64 %x.b, {LOST}
+  %y.known = icmp slt i64 %y.b, {LOST}
+  %x.decides = and i1 %x.known, %x.none
+  %y.decides = and i1 %y.known, %y.none
+  %decided = or i1 %x.decides, %y.decides
+  %by = select i1 %x.decides, ptr %x, ptr %y
+  br i1 %decided, label %one, label %both
+one:
+  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
+  ret void
+both:
+  call void @ball.mul(ptr %out, ptr %x, ptr %y, ptr %z)
   ret void
 }}
 
+; ... and what is true or unknown is true.
 define internal void @ball.bitwise_or{HEAD}
-  call void @ball.maximum({"ptr %out, ptr %x, ptr %y, ptr %z"})
+{_read("x", "b")}
+{_read("y", "b")}
+  %x.some = icmp ne i256 %x.m, 0
+  %y.some = icmp ne i256 %y.m, 0
+  %x.known = icmp slt i64 %x.b, {LOST}
+  %y.known = icmp slt i64 %y.b, {LOST}
+  %x.decides = and i1 %x.known, %x.some
+  %y.decides = and i1 %y.known, %y.some
+  %decided = or i1 %x.decides, %y.decides
+  %by = select i1 %x.decides, ptr %x, ptr %y
+  br i1 %decided, label %one, label %both
+one:
+  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
+  ret void
+both:
+  call void @ball.maximum(ptr %out, ptr %x, ptr %y, ptr %z)
   ret void
 }}
 

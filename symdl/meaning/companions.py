@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from symdl.meaning.factoring import multiply, power
-from symdl.meaning.normal_form import Atom, Mono, Poly
+from symdl.meaning.normal_form import ODD, Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational
 
-ODD, EVEN = frozenset(["sin", "erf", "arctan"]), frozenset(["cos"])
+EVEN = frozenset(["cos"])
 
 
 def known(op: str, u: Poly) -> Poly:

@@ -20,7 +20,8 @@ from symdl.meaning.reading import Reading
 Atoms = frozenset[Atom]
 NOTHING: Atoms = frozenset()
 SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "min", "gather", "join"])
-PARTIAL = frozenset(["log", "pow"])  # functions that are NaN for some numbers
+SIGNED = frozenset(["log", "pow"])  # functions that are NaN for some numbers below 0
+PARTIAL = SIGNED | {"arcsin", "arctanh"}  # ... for some numbers
 
 
 class Reached(NamedTuple):
@@ -123,7 +124,9 @@ def parts_of(poly: Poly) -> Parts:
         for m in poly.terms:
             inner = [(parts_of(m.expo), "exp")] if m.expo.terms else []
             for a, p in m.factors.items():
-                own = {a} if a.op == "leaf" or (a.op in PARTIAL and not a.args[0].nonneg) else set()
+                own = (
+                    {a} if a.op == "leaf" or (a.op in PARTIAL and not (a.op in SIGNED and a.args[0].nonneg)) else set()
+                )
                 sets[0 if a.op == "leaf" else 1] |= own
                 if p.denominator != 1 and not a.nonneg:
                     sets[1].add(root := root_of(a, p))
@@ -145,7 +148,7 @@ def parts_of(poly: Poly) -> Parts:
 
 def domain(a: Atom) -> Hashable:
     """What must hold for a partial function not to be NaN: equal for all that ask the same."""
-    if a.op == "pow":
+    if a.op not in ("log", "sum_of"):
         return a
     m, c = as_factor(a.args[0]) if a.args[0].terms else (a.forms.unit, 0)
     if a.op == "sum_of":

@@ -17,7 +17,9 @@ from symdl.graph.expr import Expr
 from symdl.meaning.rationals import Rational, rational
 from symdl.types import Shape
 
-FUNCTIONS = frozenset(["sin", "cos", "erf", "erfc", "erfcx", "arctan"])  # atoms that the algebra knows by name
+# atoms that the algebra knows by name
+ODD = frozenset(["sin", "erf", "arctan", "arcsin", "arctanh", "arcsinh"])
+FUNCTIONS = ODD | {"cos", "erfc", "erfcx"}
 SIZES = frozenset(["abs", "sign"])
 SPECIAL = FUNCTIONS | {"pow", "log", "softplus", "others"}
 Value = TypeVar("Value")

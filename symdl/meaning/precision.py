@@ -58,6 +58,7 @@ RANGING |= LIKE_X
 SATURATING = frozenset(
     ["exp", "exp2", "sigmoid", "tanh", "softplus", "erfc", "cosh", "sinh", "logistic_tail", "softmax"]
 )
+FADING = frozenset(["exp", "exp2", "sigmoid", "softplus", "erfc", "logistic_tail", "softmax"])  # which are nowhere 0
 WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "tanh", "erf", "sign", "xlogy"}
 WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arctan2", "erfinv"}
 STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them
@@ -122,6 +123,7 @@ class Analysis(Exactness):
                 self._backward(n)
             elif n.op.name in ("eq", "ne"):
                 self._ask_places(n)
+                self._ask_not_0(n)
         for n in self.order:
             self._needs[n] = self._need(n)
 
@@ -449,6 +451,12 @@ class Analysis(Exactness):
         """Whether a power may be one below 1, which brings back what left the range."""
         p = self.bounds[n.inputs[1]]
         return p.low < 1 and p.high > -1
+
+    def _ask_not_0(self, n: Expr) -> None:
+        """Of an exponential that is compared with 0: it is none where it has only left the range."""
+        for x, y in (n.inputs, n.inputs[::-1]):
+            if base_of(x).op.name in FADING and y in self.bounds and self.bounds[y].number == 0:
+                self.extend(n, x, "compared with 0", under=-INF)
 
     # ---- forms ----
 

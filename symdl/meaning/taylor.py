@@ -1,23 +1,24 @@
-"""Taylor: sums whose terms cancel to some order at 0, such as x - sin x, exp(x) - 1 - x, 1/x - cot x, x - tanh x.
+"""Taylor: sums whose terms cancel to some order at 0, such as x - sin x, exp(x) - 1 - x, 1/x - cot x, log(1 + x)/x - 1.
 
-Every exp, sin and cos of a multiple of one t becomes its polynomial up to a degree and a remainder, a series of its own.
-Where the polynomials cancel exactly, and what is left is led by terms that do not cancel, the sum is known for small t.
+Every function of a multiple of one t becomes its polynomial up to a degree and a remainder, a series of its own. Where
+the polynomials cancel exactly, and what is left is led by terms that do not cancel, the sum is known for small t.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from symdl.meaning.cancellation import denominator, expand_atoms, product_of
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
+from symdl.meaning.series import Function, coefficient, first_left, function_of, reach
 
 DEGREES = (1, 2, 3, 4, 5)  # of the polynomials that are tried
-REACH = 1  # the series are used for arguments below: from here on little cancels
+REACH = (
+    1  # a size, of arguments in what their functions' series reach, below which these are used: beyond little cancels
+)
 SUMMANDS = 8  # longer sums are left alone
 TERMS = 64  # ... and so is what grows longer than this
-FUNCTIONS = frozenset(["sin", "cos"])
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ def _small(poly: Poly) -> Small | None:
     if not 2 <= len(poly.terms) <= SUMMANDS or (len(poly.terms) == 2 and all(not m.factors for m in poly.terms)):
         return None  # exp(E) - 1 is a function of its own, exp(E) - exp(F) a multiple of one
     steps = _steps(poly)
-    if len(steps) != 1:
+    if _common(steps) is None:
         return next(
             (found for step in sorted(steps, key=lambda t: t.order) if (found := _in_one(poly, step)) is not None), None
         )
     flat = _multiplied_out(poly, forms.unit)  # sums may hold quotients of their own
-    if flat is None:
-        return None
+    if flat is None or (len(flat.terms) == 2 and all(map(_of_roots, flat.terms))):
+        return None  # a root beside a number or a root is known by the other root, or by its logarithm
     below = forms.mono(forms.zero, denominator(flat.terms))
     numerator = _multiplied_out(flat, below)
     if numerator is None:
@@ -70,6 +71,11 @@ def _small(poly: Poly) -> Small | None:
         if out.terms and _sound(before, _leads(out, step)):
             return Small(out.times(below.inverse), forms.term(step, largest))
     return None
+
+
+def _of_roots(m: Mono) -> bool:
+    """Whether a term holds no function but roots."""
+    return not m.expo.terms and all(a.op in ("leaf", "sum_of") for a in m.factors)
 
 
 def _in_one(poly: Poly, step: Mono) -> Small | None:
@@ -105,10 +111,29 @@ def _steps(poly: Poly) -> set[Mono]:
     found: set[Mono] = set()
     for m in poly.terms:
         found.update(m.expo.terms, m.inner_exponents)
-        for a in m.factors:
-            if a.op in FUNCTIONS:
-                found.update(a.args[0].terms)
+        for a, p in m.factors.items():
+            if (known := function_of(a, p)) is not None:
+                found.update(known.argument.terms)
+            elif a.op == "sum_of":
+                found |= _steps(a.args[0])
     return found
+
+
+def _common(steps: set[Mono]) -> Mono | None:
+    """Of which all of these are whole powers."""
+    least = min(steps, key=lambda t: sum(t.factors.values()), default=None)
+    return least if least is not None and all(_exponent(t, least) for t in steps) else None
+
+
+def _exponent(mono: Mono, step: Mono) -> int:
+    """k where mono is step^k; 0 where that is none."""
+    if mono is step:
+        return 1
+    if not step.factors or step.expo.terms:
+        return 0
+    mark, weight = next(iter(step.factors.items()))
+    k = quotient(mono.factors.get(mark, 0), weight)
+    return int(k) if k > 0 and k.denominator == 1 and step**k is mono else 0
 
 
 def near_log(m: Mono, c: Rational) -> Poly | None:
@@ -126,20 +151,21 @@ def near_log(m: Mono, c: Rational) -> Poly | None:
 
 def _argument(poly: Poly) -> Mono | None:
     """t, if every function's argument in the terms is a multiple of the one t and there is a term beside them."""
-    step: Mono | None = None
-    plain = False
+    plain, found = False, set()
     for m in poly.terms:
         arguments = [m.expo] if m.expo.terms else []
         for a, p in m.factors.items():
-            if a.op in FUNCTIONS and p > 0 and p.denominator == 1:
-                arguments.append(a.args[0])
+            known = function_of(a, p)
+            if known is not None and known.count > 0:
+                arguments.append(known.argument)
             elif a.op != "leaf":
                 return None
         plain = plain or not arguments
         for u in arguments:
-            if u.single is None or (step is not None and u.single[0] is not step):
+            if u.single is None:
                 return None
-            step = u.single[0]
+            found.add(u.single[0])
+    step = _common(found)
     if step is None or not step.factors or step.expo.terms or any(a.op != "leaf" for a in step.factors):
         return None
     return step if plain or len(poly.terms) > 1 else None
@@ -151,18 +177,22 @@ def _expanded(m: Mono, step: Mono, degree: int) -> tuple[Poly, Rational]:
     out = forms.one
     largest: Rational = 0
     rest: dict[Atom, Rational] = {}
-    parts = [("exp", m.expo)] if m.expo.terms else []
+    parts = [Function("exp", m.expo)] if m.expo.terms else []
     for a, p in m.factors.items():
-        if a.op in FUNCTIONS:
-            parts += [(a.op, a.args[0])] * int(p)
+        if (known := function_of(a, p)) is not None:
+            parts += [known] * known.count
         else:
             rest[a] = p
-    for op, u in parts:
+    for part in parts:
+        kind, u = part.kind, part.argument
         assert u.single is not None
-        q = u.single[1]
-        largest = max(largest, magnitude(q))
-        series = {step_power(step, j): _coefficient(op, j) * q**j for j in range(degree + 1) if _coefficient(op, j)}
-        remainder = forms.function("rem", u, param=(op, degree))
+        mono, q = u.single
+        k = _exponent(mono, step)
+        far = quotient(magnitude(q), reach(kind))
+        largest = max(largest, far if k == 1 else max(far, 1))
+        terms = range(degree // k + 1)
+        series = {step_power(step, j * k): c * q**j for j in terms if (c := coefficient(kind, j))}
+        remainder = forms.function("rem", u, param=(kind, degree // k))
         out = out.multiplied_out(forms.poly(series) + remainder)
     return out.times(forms.mono(forms.zero, rest)), largest
 
@@ -172,19 +202,6 @@ def step_power(step: Mono, j: int) -> Mono:
     return step**j if j else step.forms.unit
 
 
-def _coefficient(op: str, j: int) -> Rational:
-    """Of t^j in the function's series."""
-    if (op == "sin" and j % 2 == 0) or (op == "cos" and j % 2):
-        return 0
-    sign = 1 if op == "exp" or j % 4 < 2 else -1
-    return quotient(sign, math.factorial(j))
-
-
-def first_left(op: str, degree: int) -> int:
-    """The degree that a remainder begins with."""
-    return next(j for j in range(degree + 1, degree + 4) if _coefficient(op, j))
-
-
 def _level(m: Mono, step: Mono) -> tuple[Rational, Rational, Mono] | None:
     """(degree in t, coefficient, what is beside t) of what a term with functions or remainders begins with near 0."""
     mark, weight = next(iter(step.factors.items()))
@@ -192,12 +209,13 @@ def _level(m: Mono, step: Mono) -> tuple[Rational, Rational, Mono] | None:
     lead: Rational = 1
     rest = m.forms.mono(m.forms.zero, m.factors)  # an exponential begins with 1
     for a, p in m.factors.items():
-        if a.op == "rem" or a.op in FUNCTIONS:
-            op, degree = a.param if a.op == "rem" else (a.op, -1)
-            first = first_left(op, degree)
-            assert a.args[0].single is not None
-            lead = lead * (_coefficient(op, first) * a.args[0].single[1] ** first) ** int(p)
-            level = level + first * p
+        known = Function(a.param[0], a.args[0], int(p)) if a.op == "rem" else function_of(a, p)
+        if known is not None:
+            first = first_left(known.kind, a.param[1] if a.op == "rem" else -1)
+            assert known.argument.single is not None
+            mono, q = known.argument.single
+            lead = lead * (coefficient(known.kind, first) * q**first) ** known.count
+            level = level + first * _exponent(mono, step) * known.count
             rest = rest.without(a, p)
     own = quotient(rest.factors.get(mark, 0), weight)
     if own.denominator != 1:
@@ -227,15 +245,3 @@ def _sound(before: Leads, after: Leads | None) -> bool:
         return False
     first = after[min(after)]
     return 2 * magnitude(sum(first)) >= sum(map(magnitude, first))
-
-
-def series_of(a: Atom, bits: int) -> tuple[int, int, list[Rational]]:
-    """(first degree, step, coefficients) of a remainder in its argument, as many as |argument| < REACH needs for so many
-    bits."""
-    op, degree = a.param
-    first = first_left(op, degree)
-    step = 1 if op == "exp" else 2
-    found = [_coefficient(op, first)]
-    while magnitude(found[-1]) * 2 ** (bits + 3) > magnitude(found[0]):
-        found.append(_coefficient(op, first + step * len(found)))
-    return first, step, found

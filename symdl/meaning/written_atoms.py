@@ -14,7 +14,7 @@ from symdl.meaning.masks import pick_of
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.meaning.reading import primitive
-from symdl.meaning.taylor import series_of
+from symdl.meaning.series import series_of
 from symdl.meaning.terms import exponent_of, largest_of, softmax_argument, weight_of
 from symdl.meaning.whole_numbers import whole_exponent
 from symdl.meaning.written_logs import Writer, log_of_number, written_log
@@ -184,7 +184,7 @@ class AtomWriting(Writer):
         raise AssertionError(a.op)
 
     def remainder(self, a: Atom) -> Expr:
-        """What a function's polynomial leaves, by its series, used where |u| < REACH: there each coefficient is more than twice
+        """What a function's polynomial leaves, by its series, used where it reaches: there each coefficient is more than twice
         what is added to it."""
         first, step, coefficients = series_of(a, 106 if self.right and self.dtype == "float64" else 53)
         u = self(a.args[0])

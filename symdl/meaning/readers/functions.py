@@ -13,7 +13,7 @@ from symdl.meaning.masks import (
     chosen,
     product,
 )
-from symdl.meaning.normal_form import Atom, Forms, Poly
+from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly
 from symdl.meaning.rationals import HALF
 from symdl.meaning.readers.arithmetic import multiply_number_log
 from symdl.meaning.reading import Reading, reads
@@ -74,7 +74,7 @@ def _xlogy(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return chosen(zero, reading.forms.zero, product(args[0], logarithm(args[1])))
 
 
-@reads("sin", "cos", "erf", "erfc", "erfcx", "arctan")
+@reads(*sorted(FUNCTIONS))
 def _known(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return known(node.op.name, args[0])
 
