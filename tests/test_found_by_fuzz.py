@@ -30,6 +30,7 @@ def test_a_choice_between_a_number_and_itself_is_that_number(dtype: str) -> None
     x = T.vector("x", dtype)
     same = T.where(x <= 2, x, x)
     outputs = [x - x * x / same, x / T.minimum(x, x) - 1, T.log(T.maximum(x, x) * T.reciprocal(x))]
+    outputs.append(T.log(T.where(T.minimum(x, x) * T.reciprocal(x) <= x * x, T.minimum(x, x) * T.reciprocal(x), x * x)))
     right([x], [*outputs, symdl.grad(outputs[0].sum(), x)], [[2.370001255098268e-09, 11.931087349891285, 0.3]])
 
 

@@ -174,6 +174,11 @@ def outside(poly: Poly) -> tuple[set[Atom], set[Atom]]:
     return above, below
 
 
+def is_no_choice(node: Expr) -> bool:
+    """Whether a node chooses between a number and itself."""
+    return node.op.name in ("where", "maximum", "minimum") and node.inputs[-1] is node.inputs[-2]
+
+
 def bases_of(atoms: Atoms) -> frozenset[Expr]:
     """On what atoms depend."""
     return frozenset().union(*(a.bases for a in atoms))
@@ -211,7 +216,7 @@ class Losses:
             return None
         domains = {domain(a) for a in partials}
         lost = frozenset(a for a in reached.partials if domain(a) not in domains)
-        selections = [n for n in self.whole_region(node) if n.op.name in SELECTIONS]
+        selections = [n for n in self.whole_region(node) if n.op.name in SELECTIONS and not is_no_choice(n)]
         if not all(self._shows_its_leaves(branch) for n in selections for branch in self.region(n)):
             return None
         if selections:  # an atom may be left out since its branch is
