@@ -13,7 +13,6 @@ from quick_code import quickly
 import symdl.tensor as T
 from symdl.backends.llvm import attempts
 from symdl.backends.llvm.leaves import Apart, apart
-from symdl.backends.llvm.narrowing import summand
 from symdl.graph.expr import variable
 from symdl.ir.loops import Apply, Const, For, Store
 
@@ -28,9 +27,9 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
         found = apart(loop, places)
         body = list(found.loop.body)
         for place in places:
-            dtype = summand(body[place]).dtype
-            body[place] = replace(body[place], value=Apply("cast", (Const(MARK, "float64"),), dtype))
-        assert all(isinstance(body[place], Store) for place in places)
+            store = body[place]
+            assert isinstance(store, Store)
+            body[place] = replace(store, value=Apply("cast", (Const(MARK, "float64"),), store.value.dtype))
         return Apart(replace(found.loop, body=tuple(body)), found.leaves)
 
     monkeypatch.setattr(attempts, "apart", marks)

@@ -353,7 +353,8 @@ class AttemptWriter(ChoiceWriter):
     def written_in_full(self, loop: For, tried: Narrowed, results: dict[int, str], lanes: int) -> Cold:
         found = apart(loop, tried.wide)
         room = Room.of([*results.items(), *((name, leaf.dtype) for name, leaf in found.leaves.items())], lanes)
-        more = beyond(found.loop, tried, room.offsets) if self.in_balls else None
+        offsets = {place: room.offsets[place] for place in results}
+        more = beyond(found.loop, tried, offsets) if self.in_balls else None
         full = more.loop if more is not None else found.loop
         w = type(self)(self.module, {}, self.indices)
         w.calling = is_long(loop, LEFT if lanes else CALLED)
