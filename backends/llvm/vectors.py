@@ -236,7 +236,7 @@ class VectorWriter(LaneWriter):
     def totals(self, sum_: Sum, pointer: str, found: Reg) -> Reg:
         """A running sum after each lane. The round before is added last: nothing else waits for it."""
         lanes, kind = self.lanes, self.type(sum_.dtype)
-        identity = IDENTITY.get(sum_.primitive)
+        identity: float | None = IDENTITY.get(sum_.primitive)
         # what lane 0 has may be met twice where that changes nothing; -0.0 adds nothing either, and LLVM has no vexpandpd for
         # it, which on Zen 5 waits for what its register held before, the end of the last round's chain
         identity = -0.0 if sum_.primitive == "add" and sum_.dtype in FLOATS else identity
