@@ -258,6 +258,56 @@ def test_a_triangle_stays_a_triangle() -> None:
     assert flat(loop) is loop
 
 
+def test_neighbouring_loops_are_one_also_around_others() -> None:
+    """A batch of one sequence was run by one thread."""
+    r, c = symbol("r"), symbol("c")
+    add = Assign("t", Apply("add", (Ref("t", "float64"), at("x", (n, m, c), i, j, r)), "float64"))
+    rows = (
+        Local("t", Const(0, "float64")),
+        For(Symbol("r"), c, (add,)),
+        Store(view("o", n, m), (i, j), Ref("t", "float64")),
+    )
+    found = text(flat(For(I, n, (For(J, m, rows),))))
+    assert found == ("for j in 0:m*n\n  var t: float64 = 0\n  for r in 0:c\n    t = add(t, x[j, r])\n  o[j] = t\n")
+    triangle = For(I, n, (For(J, m, (rows[0], For(Symbol("r"), i, (add,)), rows[2])),))
+    assert flat(triangle) is triangle
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 9, 5), (3, 1, 1, 40), (2, 3, 4, 7), (0, 3, 4, 4), (2, 3, 0, 4)])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: T.softmax(x, axis=-1),
+        lambda x: x.sum(axis=-1) + x[..., 0],
+        lambda x: (x - x.mean(axis=-1, keepdims=True)) * T.arange(x.shape[-1]),
+        lambda x: x.cumsum(axis=-1)[:, ::-1],
+        lambda x: x.transpose((0, 2, 1, 3)).prod(axis=3),
+        lambda x: (x * x).sum(axis=(-2, -1)),
+    ],
+)
+def test_rows_of_many_axes(rng: np.random.Generator, build: Callable[[Expr], Expr], shape: tuple[int, ...]) -> None:
+    """Right in machine code and by the interpreter, and shared out one by one where they lie side by side."""
+    x = T.tensor("x", dtype="float64", shape=(None,) * 4)
+    y = build(x)
+    array = rng.normal(size=shape)
+    (expected,) = evaluate([y], {x: array})
+    made = program([x], y)
+    result = interpret(made, {"i0": array})
+    for found in (result.outputs[made.of_kind("output")[0].name], symdl.function([x], y)(array)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_rows_of_one_sequence_are_shared_out() -> None:
+    x = T.tensor("x", dtype="float32", shape=(None,) * 4)
+    for y in (T.softmax(x, axis=-1), T.pool_2d(x, 2)):
+        (step,) = program([x], y).steps
+        assert isinstance(step, Kernel)
+        (loop,) = step.body
+        assert isinstance(loop, For)
+        assert loop.schedule == "parallel"
+        assert str(loop.extent) in ("d0*d1*d2", "d0*d1")
+
+
 # ---- the interpreter ----
 
 

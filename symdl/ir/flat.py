@@ -3,7 +3,7 @@
     for i in 0:n: for j in 0:m: o[i, j] = x[i, j] + 1      for j in 0:n*m: o[j] = x[j] + 1
 
 Two loops are one if a round of the outer moves every place that is touched, and every position, as far as all rounds of
-the inner do.
+the inner do. Loops may stand inside: the rows of one sequence of a batch are then shared out as those of many are.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ def flat(statement: Stmt) -> Stmt:
 
 def joined(outer: For, inner: For) -> For:
     """Both loops as one, or the outer as it is."""
+    both = {outer.index, inner.index}
     if outer.index in symbols(inner.extent):
         return outer
     values: dict[int, Value] = {}
-    stores: dict[int, View] = {}
+    stores: dict[int, tuple[View, tuple[Extent, ...]]] = {}
     for item in walk(*inner.body):
+        if isinstance(item, For) and both.isdisjoint(symbols(item.extent)):
+            continue
         if isinstance(item, Guard | Checked) or (not isinstance(item, Local | Assign | Store) and not is_value(item)):
             return outer
         if isinstance(item, Position):
@@ -56,21 +59,50 @@ def joined(outer: For, inner: For) -> For:
                 return outer
             values[id(item)] = Position(replace_symbols(item.extent, {outer.index: 0}), item.dtype)
         if isinstance(item, Load | Store):
-            place = place_of(item.view, item.at)
-            step = moves(place, outer.index, inner)
+            step = moves(place_of(item.view, item.at), outer.index, inner)
             if step is None or any(map(is_value, item.at)):
                 return outer
-            start = replace_symbols(place, {outer.index: 0, inner.index: 0})
-            view = View(item.view.buffer, item.view.dtype, (outer.extent * inner.extent,), (step,), start)
             if isinstance(item, Load):
-                values[id(item)] = Load(view, (symbol(inner.index.name),))
+                values[id(item)] = Load(*along(item, step, outer, inner))
             else:
-                stores[id(item)] = view
-    body = [
-        Store(stores[id(old)], (symbol(inner.index.name),), new.value) if isinstance(new, Store) else new
-        for old, new in zip(inner.body, rebuilt(inner.body, values), strict=True)
-    ]
-    return For(inner.index, outer.extent * inner.extent, tuple(body), inner.schedule)
+                stores[id(item)] = along(item, step, outer, inner)
+    body = rebuilt(inner.body, values)
+    if stores:
+        body = with_places(inner.body, body, stores)
+    return For(inner.index, outer.extent * inner.extent, body, inner.schedule)
+
+
+def along(item: Load | Store, step: Extent, outer: For, inner: For) -> tuple[View, tuple[Extent, ...]]:
+    """The place of an item in a round of both loops as one: (a view, the indices in it). Axes that other loops count stay."""
+    view, at = item.view, tuple(i for i in item.at if isinstance(i, Extent))  # none comes from data
+    both = {outer.index, inner.index}
+    axes = [k for k, i in enumerate(at) if not both.isdisjoint(symbols(i))]
+    if not axes and both.isdisjoint(symbols(view.offset)):
+        return view, at
+    here = symbol(inner.index.name)
+    counted = [k for k in axes if at[k] == symbol(outer.index.name) or at[k] == here]
+    if axes != counted or not both.isdisjoint(symbols(view.offset)):
+        start = replace_symbols(place_of(view, at), dict.fromkeys(both, 0))
+        return View(view.buffer, view.dtype, (outer.extent * inner.extent,), (step,), start), (here,)
+    kept = [k for k in range(len(at)) if k not in axes]
+    shape = (outer.extent * inner.extent, *(view.shape[k] for k in kept))
+    strides = (step, *(view.strides[k] for k in kept))
+    return View(view.buffer, view.dtype, shape, strides, view.offset), (here, *(at[k] for k in kept))
+
+
+def with_places(
+    old: tuple[Stmt, ...], new: tuple[Stmt, ...], stores: dict[int, tuple[View, tuple[Extent, ...]]]
+) -> tuple[Stmt, ...]:
+    """The new statements with the places of stores; the old ones are those that they were made of."""
+    out: list[Stmt] = []
+    for before, after in zip(old, new, strict=True):
+        match before, after:
+            case Store(), Store(_, _, value):
+                after = Store(*stores[id(before)], value)
+            case For(_, _, inside), For(_, _, made):
+                after = replace(after, body=with_places(inside, made, stores))
+        out.append(after)
+    return tuple(out)
 
 
 def moves(place: Extent, outer: Symbol, inner: For) -> Extent | None:
