@@ -52,7 +52,7 @@ case("along.second_logit", lambda m, x: x[:, 1] - m.log(m.sum(m.exp(x), axis=-1)
 case("along.one_less_softmax", lambda m, x: 1 - m.exp(x[:, 0]) / m.sum(m.exp(x), axis=-1), x=rows(SHIFTS, 20))
 case("along.log_of_rest", lambda m, x: m.log(1 - m.exp(x[:, 2]) / m.sum(m.exp(x), axis=-1)), x=rows(SHIFTS, 9))
 case("along.bernoulli_sum", lambda m, x: m.sum(m.log(1 + m.exp(x)), axis=-1) - x[:, 0], x=rows(SHIFTS, 30))
-case("along.softmax_temperature", lambda m, x, t: m.sum(x * m.exp(x / t), axis=-1) / m.sum(m.exp(x / t), axis=-1), wrt="x",
+case("along.softmax_temperature", lambda m, x, t: m.sum(x * m.exp(x / t[:, None]), axis=-1) / m.sum(m.exp(x / t[:, None]), axis=-1), wrt="x",
      x=rows([-300.0, -60, 5, 60, 300], 1), t=cyc(5, 0.5, 0.03125, 20))  # fmt: skip
 case("along.expected_loss", lambda m, x, c: m.sum(c * m.exp(x), axis=-1) / m.sum(m.exp(x), axis=-1),
      x=rows(SHIFTS, 3), c=rows([2.0] * 12, 1))  # fmt: skip
