@@ -443,7 +443,7 @@ def test_what_methods_need_is_loaded_when_they_are_called(ask: str, answer: str)
 
 def test_a_name_that_there_is_not_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'symdl' has no attribute 'functoin'"):
-        symdl.functoin  # type: ignore[attr-defined]  # noqa: B018
+        symdl.functoin  # type: ignore[attr-defined]  # noqa: B018  # that there is no such name is what is tested
 
 
 def test_provenance_is_there_from_the_start() -> None:
