@@ -30,6 +30,29 @@ def _write(m: str, e: str, b: str, s: str, at: str = "w") -> str:
   store i64 {s}, ptr %{at}.s"""
 
 
+def _connective(name: str, deciding: str, comparison: str, otherwise: str) -> str:
+    """Of two truth values, either of which decides alone where it is known and as the comparison with 0 says."""
+    return f"""define internal void @ball.{name}{HEAD}
+{_read("x", "b")}
+{_read("y", "b")}
+  %x.{deciding} = icmp {comparison} i256 %x.m, 0
+  %y.{deciding} = icmp {comparison} i256 %y.m, 0
+  %x.known = icmp slt i64 %x.b, {LOST}
+  %y.known = icmp slt i64 %y.b, {LOST}
+  %x.decides = and i1 %x.known, %x.{deciding}
+  %y.decides = and i1 %y.known, %y.{deciding}
+  %decided = or i1 %x.decides, %y.decides
+  %by = select i1 %x.decides, ptr %x, ptr %y
+  br i1 %decided, label %one, label %both
+one:
+  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
+  ret void
+both:
+  call void @ball.{otherwise}(ptr %out, ptr %x, ptr %y, ptr %z)
+  ret void
+}}"""
+
+
 # From the last of n + 1 constants at %c on, one for each round until %end; %one is where it stands.
 HORNER = """  %start.at = mul i64 %n, 64
   %start = getelementptr i8, ptr %c, i64 %start.at
@@ -408,46 +431,10 @@ end:
 }}
 
 ; What is false and unknown is false ...
-define internal void @ball.bitwise_and{HEAD}
-{_read("x", "b")}
-{_read("y", "b")}
-  %x.none = icmp eq i256 %x.m, 0
-  %y.none = icmp eq i256 %y.m, 0
-  %x.known = icmp slt i64 %x.b, {LOST}
-  %y.known = icmp slt i64 %y.b, {LOST}
-  %x.decides = and i1 %x.known, %x.none
-  %y.decides = and i1 %y.known, %y.none
-  %decided = or i1 %x.decides, %y.decides
-  %by = select i1 %x.decides, ptr %x, ptr %y
-  br i1 %decided, label %one, label %both
-one:
-  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
-  ret void
-both:
-  call void @ball.mul(ptr %out, ptr %x, ptr %y, ptr %z)
-  ret void
-}}
+{_connective("bitwise_and", "none", "eq", "mul")}
 
 ; ... and what is true or unknown is true.
-define internal void @ball.bitwise_or{HEAD}
-{_read("x", "b")}
-{_read("y", "b")}
-  %x.some = icmp ne i256 %x.m, 0
-  %y.some = icmp ne i256 %y.m, 0
-  %x.known = icmp slt i64 %x.b, {LOST}
-  %y.known = icmp slt i64 %y.b, {LOST}
-  %x.decides = and i1 %x.known, %x.some
-  %y.decides = and i1 %y.known, %y.some
-  %decided = or i1 %x.decides, %y.decides
-  %by = select i1 %x.decides, ptr %x, ptr %y
-  br i1 %decided, label %one, label %both
-one:
-  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
-  ret void
-both:
-  call void @ball.maximum(ptr %out, ptr %x, ptr %y, ptr %z)
-  ret void
-}}
+{_connective("bitwise_or", "some", "ne", "maximum")}
 
 define internal void @ball.invert{HEAD}
 {_read("x")}
