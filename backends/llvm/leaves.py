@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from symdl.backends.llvm.narrowing import summand
 from symdl.backends.llvm.thinning import inlined
@@ -24,7 +23,7 @@ class Apart:
 def apart(loop: For, places: Sequence[int]) -> Apart:
     """Of some statements of a body, by their places; the others declare a trifle."""
     leaves: dict[str, Value] = {}
-    known: dict[Any, Ref] = {}  # by what a load reads
+    known: dict[Hashable, Ref] = {}  # by what a load reads
     done: dict[int, Value] = {}
 
     def changed(root: Value) -> Value:
@@ -40,13 +39,7 @@ def apart(loop: For, places: Sequence[int]) -> Apart:
             elif isinstance(item, Const):
                 done[id(item)] = item
             else:
-                key = (
-                    (item.view, item.at)
-                    if isinstance(item, Load)
-                    else (item.name,)
-                    if isinstance(item, Ref)
-                    else id(item)
-                )
+                key = _told_by(item)
                 if key not in known:
                     known[key] = Ref(f"leaf{len(leaves)}", item.dtype)
                     leaves[known[key].name] = item
@@ -67,6 +60,16 @@ def apart(loop: For, places: Sequence[int]) -> Apart:
             assert isinstance(statement, Store)
             body[place] = replace(statement, value=value)
     return Apart(For(loop.index, loop.extent, tuple(body), loop.schedule), leaves)
+
+
+def _told_by(leaf: Value) -> Hashable:
+    """What two leaves are the same by."""
+    match leaf:
+        case Load(view, at):
+            return view, at
+        case Ref(name):
+            return name
+    return id(leaf)
 
 
 def replace_operand(item: Apply, old: Value, new: Value) -> Apply:
