@@ -3,8 +3,7 @@
     python -m benchmarks.first_call [--repeats 5] [--store]
 
 Each measurement is a process of its own: it imports the engine, makes the data, and then takes the time from nothing to
-the loss of the first step (model, gradients, optimizer, compilation, the step itself); total is both, since symdl loads what
-compiles when the first function is made. symdl runs with an empty cache
+the loss of the first step (model, gradients, optimizer, compilation, the step itself); total is both. symdl runs with an empty cache
 ("cold"), with a cache that holds its libraries but not this function ("new function"), and with a cache that holds all
 ("warm"). Engines take turns; reported are the best and the median, in seconds by the clock and of processor time. Peers
 that are not installed are left out; torch.compile, jax and pytensor run without a cache on disk, pytensor with the linker

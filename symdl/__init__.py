@@ -21,6 +21,7 @@ with collector_paused():  # a hundred searches among modules that stay
     from symdl.control import foldl, foldr, ifelse, map, reduce, scan, scan_checkpoints, until
     from symdl.derivatives.gradient import grad
     from symdl.extending import OpFromGraph, as_op, elementwise
+    from symdl.functions import Function, function
     from symdl.graph.expr import Expr
     from symdl.ops.facts import assume
     from symdl.ops.own import custom_gradient
@@ -31,21 +32,19 @@ with collector_paused():  # a hundred searches among modules that stay
 
     grown_up()  # before the collector looks again
 
-# What compiles and what shows is loaded when its first name is asked for: two thirds of all there is, which a program
-# that only builds expressions never needs.
+# What shows and checks is loaded when its first name is asked for: few programs do. What compiles is needed by all of
+# them, whose first function would wait for it.
 if TYPE_CHECKING:
     from symdl.diagnosis.nan_guard import NanGuard, NanGuardMode
     from symdl.diagnosis.stability import stability_report
     from symdl.diagnosis.stability_tables import StabilityReport
     from symdl.display.pictures import dot, picture, pydotprint
     from symdl.display.printing import debugprint, pp, pprint
-    from symdl.functions import Function, function
     from symdl.gradient_check import verify_grad
     from symdl.interop.sympy import from_sympy, to_sympy
     from symdl.notation.latex import latex
 else:
     _LATER = {
-        "symdl.functions": ("Function", "function"),
         "symdl.gradient_check": ("verify_grad",),
         "symdl.interop.sympy": ("from_sympy", "to_sympy"),
         "symdl.notation.latex": ("latex",),

@@ -14,27 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdl.pipeline.collector import collector_paused, grown_up
-
-with collector_paused():  # two hundred modules that stay: all that compiles
-    from symdl.backends.base import Place
-    from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
-    from symdl.backends.optimizing import finish_all
-    from symdl.config import config
-    from symdl.diagnosis.nan_guard import NanGuard, guard_of
-    from symdl.errors import DeviceLostError, InputError
-    from symdl.graph.expr import Expr, described, pack, short, unpack_all
-    from symdl.graph.methods import declared
-    from symdl.pipeline.compilation import Lowered
-    from symdl.runtime.devices import DEVICES, backend, gpu_backend
-    from symdl.runtime.inputs import Array, In, Out, as_array
-    from symdl.runtime.runs import Run, Way, native
-    from symdl.runtime.segments import Segment, segmented
-    from symdl.runtime.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
-    from symdl.runtime.storage import SharedVariable, shared, swap
-    from symdl.runtime.turns import Turn, queue, wake
-
-    grown_up()
+from symdl.backends.base import Place
+from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
+from symdl.backends.optimizing import finish_all
+from symdl.config import config
+from symdl.diagnosis.nan_guard import NanGuard, guard_of
+from symdl.errors import DeviceLostError, InputError
+from symdl.graph.expr import Expr, described, pack, short, unpack_all
+from symdl.graph.methods import declared
+from symdl.pipeline.compilation import Lowered
+from symdl.runtime.devices import DEVICES, backend, gpu_backend
+from symdl.runtime.inputs import Array, In, Out, as_array
+from symdl.runtime.runs import Run, Way, native
+from symdl.runtime.segments import Segment, segmented
+from symdl.runtime.signature import NoDefaults, Pairs, Unused, graph_of, inputs_of, outputs_of, pairs_of, staying
+from symdl.runtime.storage import SharedVariable, shared, swap
+from symdl.runtime.turns import Turn, queue, wake
 
 if TYPE_CHECKING:
     from symdl.diagnosis.stability_tables import StabilityReport
