@@ -20,6 +20,8 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E4 var 3x1000000 axis 0", "sums are float64: conversions and additions share two of four pipes, for twice as many vectors as a peer's float32"),
     (BY_PEER, "E4 logsumexp 3x*", "three exponentials and a logarithm a result, in float64: a few terms in float32 would be 4 ulp off where they cancel"),
     (BY_PEER, "E4 gather*", "rows are copied by vectors of one loop, the peers' by memmove"),
+    (BY_PEER, "C1 import", "what compiles, and llvmlite, is loaded at once, for every program makes a function: the peer loads its compiler then"),
+    (BY_PEER, "C1 installed", "sympy, 86 MiB with mpmath, by which formulas are proved and read"),
     (BY_PEER, "E5 *x*x*", "too few rows or columns for whole tiles: the peers' kernels are for other shapes"),
     (BY_PEER, "E5 *", "both near the peak of sums of products: which is ahead changes from run to run"),
     (BY_PEER, "E4 var *", "sums are float64, in two passes over a row or column that lies in a cache"),
