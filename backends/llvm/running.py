@@ -71,9 +71,8 @@ class RunningErrors(FewerDigits):
         """Whether what a value is wrong by does not matter to it in a dtype."""
         size, far = self.alike_in_dtype(size, self.magnitude(x))
         if result.dtype in LEAST:
-            root = self.constant(
-                math.sqrt(LEAST[result.dtype]), far.dtype
-            )  # attempts hold no constant as small as that
+            # as a product: attempts hold no constant as small as that
+            root = self.constant(math.sqrt(LEAST[result.dtype]), far.dtype)
             far = self.op("maximum", far, self.op("mul", root, root))
         return self.op(
             "le", size, self.op("mul", far, self.constant(self.most(dtype) / units, far.dtype)), dtype="bool"

@@ -269,15 +269,12 @@ class _Thinning:
 
     def is_power(self, item: Value) -> bool:
         """Whether a value is a power of a number of one limb, of which no more than that is wanted."""
-        if (
-            self.forms is not THIN
-            or not isinstance(item, Apply)
-            or item.primitive != "pow"
-            or id(item) not in self.free
-        ):
+        if self.forms is not THIN or id(item) not in self.free:
             return False
-        base = item.args[0]
-        return isinstance(base, Apply) and base.primitive == "cast" and base.args[0].dtype in SINGLE | {"float32": ""}
+        match item:
+            case Apply("pow", (Apply("cast", (x,)), _)):
+                return x.dtype == "float32" or x.dtype in SINGLE
+        return False
 
     def power(self, item: Apply, dtype: str) -> Value:
         """x^(h + l) = x^h (1 + l log(x)), an ulp and a half: l is less than 2^-53 of h. As x^h where x has no logarithm."""

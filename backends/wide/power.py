@@ -12,7 +12,10 @@ from symdl.number_forms import INFINITE, LARGEST, ZERO
 
 
 def power(b: Builder, x: Number, y: Number) -> Number:
-    """x^y with the special cases of C99, a whole number where it is one of whole numbers; error 2^-102 max(1, |y log2 m|), m being the fraction of x in [0.7, 1.42)."""
+    """x^y with the special cases of C99, a whole number where it is one of whole numbers.
+
+    Error 2^-102 max(1, |y log2 m|), m being the fraction of x in [0.7, 1.42).
+    """
     x, y = numbers.normal(b, x), numbers.normal(b, y)
     size = a.absolute(b, x)
     zero, one, infinity = (b.const(v, "float64") for v in (0.0, 1.0, float("inf")))

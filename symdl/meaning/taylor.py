@@ -14,9 +14,8 @@ from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.series import Function, coefficient, first_left, function_of, reach
 
 DEGREES = (1, 2, 3, 4, 5)  # of the polynomials that are tried
-REACH = (
-    1  # a size, of arguments in what their functions' series reach, below which these are used: beyond little cancels
-)
+# A size, of arguments in what their functions' series reach, below which these are used: beyond little cancels.
+REACH = 1
 SUMMANDS = 8  # longer sums are left alone
 TERMS = 64  # ... and so is what grows longer than this
 

@@ -74,9 +74,8 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     if w is not None and not any(varies(w.param.type.shape, (k,)) for k in axes):  # the mask of whole rows
         return chosen(w.param, *(reduce_sum(reading, u.scale(c), x, axes) for u in w.args))
     if w is not None and w.args[0].single and not w.args[1].terms:
-        held = w.args[0].single[
-            0
-        ]  # what is the same all along the axis leaves the mask, unless it may be NaN where nothing is taken
+        # what is the same all along the axis leaves the mask, unless it may be NaN where nothing is taken
+        held = w.args[0].single[0]
         along = forms.poly(
             {t: k for t, k in held.expo.terms.items() if varies(t.shape, axes) or not is_defined(forms.term(t))}
         )
