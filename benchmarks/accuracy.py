@@ -23,7 +23,7 @@ import symdl
 import symdl.tensor as T
 from benchmarks.elementwise import ENGINES, nanoseconds, one_thread
 from benchmarks.machine import RECORDS, store
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.vmath.bounds import BOUND
 from symdl.pipeline.compilation import compiled
 from tests.float_errors import BINARY, WIDE, Worst, error_in_ulp, exact, floor_for, measured, wide

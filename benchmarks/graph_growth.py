@@ -25,7 +25,7 @@ import numpy as np
 import symdl
 import symdl.tensor as T
 from benchmarks.machine import store
-from symdl.backends.optimizing import finish_all
+from symdl.backends.cpu.optimizing import finish_all
 from symdl.config import config
 
 

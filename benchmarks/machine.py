@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 import symdl
-from symdl.backends.limits import measured
+from symdl.backends.cpu.limits import measured
 from symdl.profiling.profile import size_text
 from symdl.runtime.runs import native
 

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import store
-from symdl.backends.assembler import Machine, object_code
 from symdl.backends.builder import Builder
-from symdl.backends.cpu import Engine
+from symdl.backends.cpu.assembler import Machine, object_code
+from symdl.backends.cpu.backend import Engine
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.primitives import EMIT

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdl.backends.base import Place
-from symdl.backends.entry import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
-from symdl.backends.optimizing import finish_all
+from symdl.backends.cpu.optimizing import finish_all
+from symdl.backends.entry.objects import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.config import config
 from symdl.diagnosis.nan_guard import NanGuard, guard_of
 from symdl.errors import DeviceLostError, InputError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import symdl.tensor as T
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.derivatives.gradient import pull
 from symdl.graph.expr import Expr, constant, variable
 from symdl.passes.evaluate import evaluate

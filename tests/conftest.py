@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from symdl.backends.cpu import CpuBackend
+    from symdl.backends.cpu.backend import CpuBackend
 
 CACHE = tempfile.TemporaryDirectory(prefix="cache-of-tests-")  # removed at the end of the process
 os.environ["SYMDL_CACHE_DIR"] = CACHE.name  # before symdl is imported; for the processes that tests start, too
@@ -80,7 +80,7 @@ def gpu(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=[("x86-64", ""), ("x86-64-v3", "+avx2,+fma,+avx")], ids=["sse2", "avx2"])
 def lesser(request: pytest.FixtureRequest) -> CpuBackend:
     """Machine code for processors that this one can stand in for: those of before 2013, and those without AVX-512."""
-    from symdl.backends.cpu import CpuBackend
+    from symdl.backends.cpu.backend import CpuBackend
     from symdl.runtime.runs import native
 
     cpu, features = request.param

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from functools import cache
 from typing import Any
 
-from symdl.backends.assembler import HEADER, together, translated
-from symdl.backends.cpu import CpuBackend, CpuExecutable, libraries
+from symdl.backends.cpu.assembler import HEADER, together, translated
+from symdl.backends.cpu.backend import CpuBackend, CpuExecutable, libraries
 from symdl.backends.interface import Interface
 from symdl.backends.llvm import emit
 from symdl.backends.routines import Routine

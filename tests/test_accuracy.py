@@ -13,7 +13,7 @@ from float_errors import BINARY, WIDE, every_float32, for_float32, measured
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.vmath.bounds import BOUND, sentence
 from symdl.pipeline.compilation import compiled
 

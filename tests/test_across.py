@@ -10,7 +10,7 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm.across import SHORT, across
 from symdl.ir.loops import For
 from symdl.ir.program import Kernel

@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
-from symdl.backends import assembler
-from symdl.backends.assembler import (
+from symdl.backends.cpu import assembler
+from symdl.backends.cpu.assembler import (
     FUNCTIONS,
     PAIR_LINES,
     Machine,
@@ -22,9 +22,9 @@ from symdl.backends.assembler import (
     objects_in,
     parts_of,
 )
-from symdl.backends.cpu import Engine
-from symdl.backends.optimizing import held
-from symdl.backends.streamed import LINES, Streamed
+from symdl.backends.cpu.backend import Engine
+from symdl.backends.cpu.optimizing import held
+from symdl.backends.cpu.streamed import LINES, Streamed
 from symdl.config import config
 
 MACHINE = Machine()

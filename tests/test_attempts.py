@@ -14,7 +14,7 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import attempts, emit, vectors
 from symdl.backends.llvm.narrowing import narrowed
 from symdl.backends.llvm.thinning import thinned

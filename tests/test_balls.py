@@ -20,12 +20,12 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.assembler import Machine
 from symdl.backends.balls import loading
 from symdl.backends.balls.library import ENTRY, NAMES
 from symdl.backends.balls.numbers import EXACT, words
 from symdl.backends.balls.tapes import tape_of
-from symdl.backends.cpu import balls_code
+from symdl.backends.cpu.assembler import Machine
+from symdl.backends.cpu.backend import balls_code
 from symdl.graph.expr import Expr, variable
 from symdl.ir.loops import Apply, Const, Ref, Value
 

@@ -17,9 +17,10 @@ import pytest
 
 import symdl.tensor as T
 from symdl import Function, In, function, shared
-from symdl.backends import entry_tables, entry_text
-from symdl.backends.assembler import Machine
-from symdl.backends.entry import layouts_hold
+from symdl.backends.cpu.assembler import Machine
+from symdl.backends.entry import tables as words
+from symdl.backends.entry import text as entry
+from symdl.backends.entry.objects import layouts_hold
 from symdl.backends.llvm.chunks import cost
 from symdl.backends.llvm.measures import COPIED, MOST, MOST_TERMS, ROUND, work
 from symdl.backends.pool import WORTH
@@ -181,7 +182,7 @@ def test_many_inputs_outputs_and_constants() -> None:
 
 
 def test_tables_too_large_for_the_stack_go_through_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry_tables, "MOST_SCRATCH", 0)
+    monkeypatch.setattr(words, "MOST_SCRATCH", 0)
     x = T.dvector("x")
     f = function([x], x + 1)
     assert f._entry is None
@@ -405,7 +406,7 @@ def test_calls_that_no_function_takes(plus_one: Function) -> None:
 def test_the_memory_of_a_large_output_is_used_again_when_nobody_holds_it() -> None:
     x = T.fvector("x")
     f = function([x], x + 1)
-    size = entry_tables.LARGE_OUTPUT // 4 + 5
+    size = words.LARGE_OUTPUT // 4 + 5
     array = np.arange(size, dtype=np.float32)
     held = [f(array) for _ in range(3)]
     assert len({one.ctypes.data for one in held}) == 3
@@ -423,7 +424,7 @@ def test_the_memory_of_a_large_output_is_used_again_when_nobody_holds_it() -> No
     assert f(array[:10]).base is None  # a small one is its own
 
 
-@pytest.mark.skipif(entry_tables.FREE_THREADED, reason="no output is used again there")
+@pytest.mark.skipif(words.FREE_THREADED, reason="no output is used again there")
 def test_a_small_output_is_used_again_when_nobody_has_it() -> None:
     x = T.dmatrix("x")
     f = function([x], [x + 1, x.sum()])
@@ -498,14 +499,14 @@ def test_an_output_outlives_its_function() -> None:
 @pytest.mark.parametrize("small", [False, True])
 def test_the_text_is_the_same_everywhere_and_holds_no_address(small: bool) -> None:
     machine = Machine()
-    text = entry_text.module_text(machine.triple, machine.layout, small)
-    assert text == entry_text.module_text(machine.triple, machine.layout, small)
-    known = (1 << 63) - 1, entry_tables.KEPT_ARENA, entry_tables.LARGE_OUTPUT, entry_tables.MOST_OUTPUT
+    text = entry.module_text(machine.triple, machine.layout, small)
+    assert text == entry.module_text(machine.triple, machine.layout, small)
+    known = (1 << 63) - 1, words.KEPT_ARENA, words.LARGE_OUTPUT, words.MOST_OUTPUT
     assert {int(number) for number in re.findall(r"\b\d{8,}\b", text)} <= set(known)
     assert "inttoptr (" not in text
     left = re.findall(r"\b[A-Z][A-Z_0-9]{2,}\b", re.sub(r"(;|target ).*", "", text))
     assert left == []
-    tables = (entry_tables.API, entry_tables.TABLE, entry_tables.TURN)
+    tables = (words.API, words.TABLE, words.TURN)
     names = [n for table in tables for n in table]
     assert len(set(names)) == len(names)  # a name means one place
 
@@ -545,4 +546,4 @@ def test_the_work_of_a_run() -> None:
 def test_only_runs_without_the_lock_use_threads() -> None:
     """A short run goes on under the interpreter's lock without having taken its turn: no Python code may come between,
     and the pool starts threads in Python."""
-    assert entry_tables.LONG < WORTH
+    assert words.LONG < WORTH

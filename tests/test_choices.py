@@ -9,7 +9,7 @@ import pytest
 from quick_code import quickly
 
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.pipeline.compilation import Graph, lowered
 
 SIZES = (1, 7, 8, 15, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 200, 257)

@@ -15,7 +15,7 @@ from scipy import signal
 import symdl
 import symdl.tensor as T
 from symdl import convolution
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.errors import ConfigError, ShapeError, SymdlError
 from symdl.graph.expr import OPS, Expr, make, variable
 from symdl.pipeline.compilation import Graph, compiled, lowered

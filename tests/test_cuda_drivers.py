@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl.backends.cuda import choosing
+from symdl.backends import drivers
 from symdl.backends.cuda.backend import CudaBackend
 from symdl.backends.cuda.device import Device
 from symdl.backends.cuda.driver import Driver, packed
@@ -215,19 +215,19 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "installed", lambda _: False)
+    monkeypatch.setattr(drivers, "installed", lambda _: False)
     with pytest.raises(CudaUnavailableError, match="no package for NVIDIA GPUs is installed"):
-        choosing.installed_driver()
+        drivers.installed_driver()
 
 
 def test_pycuda_goes_first_and_the_other_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = cuda_fakes.Memory()
     cuda_fakes.install(monkeypatch, BINDINGS, cuda_fakes.bindings(memory))
     cuda_fakes.install(monkeypatch, PYCUDA, cuda_fakes.pycuda(memory))
-    assert choosing.installed_driver().name == "pycuda"
+    assert drivers.installed_driver().name == "pycuda"
     cuda_fakes.install(monkeypatch, PYCUDA, None)
-    monkeypatch.setattr(choosing, "installed", lambda name: name == "cuda.bindings")
-    assert choosing.installed_driver().name == "cuda.bindings"
+    monkeypatch.setattr(drivers, "installed", lambda name: name == "cuda.bindings")
+    assert drivers.installed_driver().name == "cuda.bindings"
 
 
 def test_a_machine_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_a_machine_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda_fakes.install(monkeypatch, BINDINGS, cuda_fakes.bindings(memory))
     cuda_fakes.install(monkeypatch, PYCUDA, cuda_fakes.pycuda(memory))
     with pytest.raises(CudaUnavailableError) as caught:
-        choosing.installed_driver()
+        drivers.installed_driver()
     assert str(caught.value) == (
         'device="cuda": no GPU can be used\n'
         "  pycuda         the driver knows no device\n"
@@ -245,7 +245,7 @@ def test_a_machine_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     memory.fails = {"init": 100, "cuInit": 100}
     with pytest.raises(CudaUnavailableError, match="NO_DEVICE"):
-        choosing.installed_driver()
+        drivers.installed_driver()
 
 
 def test_a_package_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +260,8 @@ def test_a_package_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda_fakes.install(monkeypatch, PYCUDA, cuda_fakes.pycuda(memory))
     monkeypatch.delitem(sys.modules, PYCUDA)  # the package is there, and its part does not import
     with pytest.raises(CudaUnavailableError, match=r"libcuda\.so\.1"):
-        choosing.installed_driver()
+        drivers.installed_driver()
 
 
 def test_the_emulated_driver_is_one() -> None:
-    assert isinstance(choosing.emulated_driver(), Emulator)
+    assert isinstance(drivers.emulated_driver(), Emulator)

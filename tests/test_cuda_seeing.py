@@ -14,7 +14,7 @@ import symdl
 import symdl.tensor as T
 from benchmarks import gpu
 from symdl import debugprint, doctor, function, grad, shared
-from symdl.backends.cuda import choosing
+from symdl.backends import drivers
 from symdl.backends.cuda.driver_bindings import BindingsDriver
 from symdl.backends.cuda.peaks import bandwidth, operations
 from symdl.errors import InputError, ShapeError
@@ -150,7 +150,7 @@ def test_what_a_device_can_do_at_most() -> None:
 def test_the_benchmark_says_that_there_is_no_gpu(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(choosing, "installed", lambda _: False)
+    monkeypatch.setattr(drivers, "installed", lambda _: False)
     monkeypatch.setattr("sys.argv", ["gpu"])
     devices._backend.cache_clear()
     assert gpu.main() == 1
@@ -161,7 +161,7 @@ def test_the_benchmark_says_that_there_is_no_gpu(
 
 
 def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "installed", lambda _: False)
+    monkeypatch.setattr(drivers, "installed", lambda _: False)
     devices._backend.cache_clear()
     found = doctor._gpu()
     assert (found.value, found.fine) == ("no package for NVIDIA GPUs is installed", True)
@@ -176,7 +176,7 @@ def test_the_doctor_says_what_a_driver_answered(monkeypatch: pytest.MonkeyPatch)
     memory = Memory()
     memory.devices = 0
     install(monkeypatch, "cuda.bindings.driver", bindings(memory))
-    monkeypatch.setattr(choosing, "DRIVERS", {"cuda.bindings": BindingsDriver})
+    monkeypatch.setattr(drivers, "DRIVERS", {"cuda.bindings": BindingsDriver})
     devices._backend.cache_clear()
     found = doctor._gpu()
     assert found.value == "no GPU can be used; cuda.bindings: the driver knows no device"

@@ -11,7 +11,7 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import digits, narrowing
 from symdl.backends.llvm.across import AcrossWriter
 from symdl.backends.llvm.digits import fewer_digits

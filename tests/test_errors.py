@@ -52,7 +52,7 @@ MISTAKES: dict[str, str] = {
     # ---- devices ----
     "a device that is none": 'x = T.dvector("x")\nf = function([x], x * 2, device="gpu")',
     "a device as an option that is none": 'symdl.config.device = "gpu0"',
-    "a GPU where no package for it is": 'from unittest.mock import patch\nimport symdl.backends.cuda.choosing as choosing\nwith patch.object(choosing, "installed", return_value=False): choosing.installed_driver()',
+    "a GPU where no package for it is": 'from unittest.mock import patch\nimport symdl.backends.drivers as drivers\nwith patch.object(drivers, "installed", return_value=False): drivers.installed_driver()',
     "an index past the end on a GPU": 'x, i = T.dvector("x"), T.lvector("i")\nf = function([x, i], x[i], device="cuda-emulated")\nf([1.0, 2.0], [0, 5])',
     # ---- sizes at the call ----
     "a sum of unequal lengths": 'x, y = T.dvectors("x", "y")\nf = function([x, y], x + y)\nf([1, 2, 3], [1, 2])',

@@ -10,7 +10,7 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk

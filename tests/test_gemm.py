@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from symdl.backends import gemm
-from symdl.backends.assembler import Machine, object_code, quick_code
-from symdl.backends.cpu import Engine, threads_pool
-from symdl.backends.gemm import module_text
-from symdl.backends.gemm_tiles import AT_ONCE, WAYS, WIDEST, Tile, tile_for, ways_of
+from symdl.backends.cpu.assembler import Machine, object_code, quick_code
+from symdl.backends.cpu.backend import Engine, threads_pool
+from symdl.backends.gemm import library as gemm
+from symdl.backends.gemm.library import module_text
+from symdl.backends.gemm.tiles import AT_ONCE, WAYS, WIDEST, Tile, tile_for, ways_of
 from symdl.backends.llvm import RUNTIME
 
 Array = NDArray[Any]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symdl.backends import interpreter
-from symdl.backends.interpreter import Interpreted, interpret
+from symdl.backends.interpreter import backend as interpreter
+from symdl.backends.interpreter.backend import Interpreted, interpret
 from symdl.errors import InternalError
 from symdl.ir.loops import (
     Apply,

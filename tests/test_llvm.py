@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from llvm_programs import CPU, DTYPES, apply, at, bind, buffer, i, j, loop, m, n, program, run, v
 
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.ir.loops import Assign, Barrier, Checked, Const, Guard, Local, Position, Ref, Store, Value, View
 from symdl.ir.program import FIRST_FAILURE, Binding, Kernel
 from symdl.types import Symbol, floor_divide, largest, smallest, symbol

@@ -14,9 +14,9 @@ import pytest
 from llvm_programs import CPU, T, apply, at, bind, buffer, copies, i, j, k, loop, m, n, program, v
 from work import superlinear
 
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.interface import Interface
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.backends.llvm import emit
 from symdl.backends.llvm.chunks import cost, weight
 from symdl.backends.llvm.kernels import signature

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from llvm_programs import CPU, I, J, apply, at, bind, buffer, i, j, loop, m, n, p, program, run, v
 
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.backends.llvm import emit
 from symdl.backends.llvm.plans import plan_for
 from symdl.ir.loops import Assign, Checked, Const, For, Guard, Local, Position, Ref, Stmt, Store, View

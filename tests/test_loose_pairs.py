@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm.exchanges import shortened
 from symdl.backends.wide.short import PREFIX
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory_programs import END, SLOT, G, I, J, at, buffers, each, i, j, m, n, number, op, program, put, t, vector
 from work import superlinear
 
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.ir.arena import lifetimes, plan
 from symdl.ir.loops import Assign, Const, For, Guard, Load, Local, Position, Ref, Stmt, Store, Value, View, contiguous
 from symdl.ir.program import Buffer, Call, If, Kernel, Loop, Program, Step, accesses, verify

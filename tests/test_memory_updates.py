@@ -26,7 +26,7 @@ from memory_programs import (
     vector,
 )
 
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.errors import ProgramError
 from symdl.ir.arena import plan
 from symdl.ir.loops import (

@@ -8,7 +8,7 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.graph.expr import Expr
 from symdl.ir.loops import For, Stmt, walk
 from symdl.ir.program import Kernel

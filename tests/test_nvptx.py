@@ -12,7 +12,7 @@ from gpu_programs import Run, emulator, on_gpu, program_for
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.backends.nvptx import gpu_program
 from symdl.backends.nvptx.assemble import assemble, assembler
 from symdl.backends.nvptx.cutting import for_gpu

@@ -19,12 +19,12 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends import optimizing
-from symdl.backends.assembler import FUNCTIONS, HOT, Machine, object_code, objects_in, quick_code
-from symdl.backends.convolve import module_text as convolutions_text
-from symdl.backends.cpu import CpuBackend, CpuExecutable, Engine, gemm_address, threads_pool
-from symdl.backends.gemm import module_text as products_text
-from symdl.backends.gemm_tiles import Tile
+from symdl.backends.convolve.library import module_text as convolutions_text
+from symdl.backends.cpu import optimizing
+from symdl.backends.cpu.assembler import FUNCTIONS, HOT, Machine, object_code, objects_in, quick_code
+from symdl.backends.cpu.backend import CpuBackend, CpuExecutable, Engine, gemm_address, threads_pool
+from symdl.backends.gemm.library import module_text as products_text
+from symdl.backends.gemm.tiles import Tile
 from symdl.backends.llvm import RUNTIME
 from symdl.config import config
 from symdl.functions import Function
@@ -203,7 +203,7 @@ define i64 @chosen(i64 %k, i64 %x) nounwind {
 
 
 def test_a_long_run_waits_for_optimized_code(held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("symdl.backends.cpu.WORTH_WAITING", 1000)
+    monkeypatch.setattr("symdl.backends.cpu.backend.WORTH_WAITING", 1000)
     x = T.vector("x")
     f = symdl.function([x], T.exp(x).sum())
     quick = executable_of(f).code
@@ -244,7 +244,7 @@ def test_dropped_functions_are_not_optimized(held: threading.Event, monkeypatch:
         made.append(text)
         return b""
 
-    monkeypatch.setattr("symdl.backends.cpu.object_code", noted)
+    monkeypatch.setattr("symdl.backends.cpu.backend.object_code", noted)
     del f
     held.set()
     optimizing.finish_all()
@@ -261,7 +261,7 @@ def test_a_failure_is_told_and_the_first_code_stays(
     x = T.vector("x")
     f = symdl.function([x], T.tanh(x) * 5)
     with caplog.at_level(logging.ERROR, "symdl"), monkeypatch.context() as patch:
-        patch.setattr("symdl.backends.cpu.object_code", fails)
+        patch.setattr("symdl.backends.cpu.backend.object_code", fails)
         f.optimized()
     assert "could not be optimized" in caplog.text
     assert "no room" in caplog.text
@@ -325,7 +325,7 @@ def test_a_call_that_has_begun_keeps_its_code(held: threading.Event, monkeypatch
 def test_the_way_in_is_replaced_too() -> None:
     script = """
 import gc, numpy as np, symdl, symdl.tensor as T
-from symdl.backends import optimizing
+from symdl.backends.cpu import optimizing
 from symdl.runtime.runs import native
 optimizing._start = lambda: None  # no thread is ahead of this script: f.optimized() does all the work, when it is called
 x = T.vector("x")
@@ -352,8 +352,8 @@ assert g._entry.kept[0] is native().entry_code
 def test_the_first_result_comes_before_anything_is_written(tmp_path: Path) -> None:
     script = """
 import os, sys, numpy as np, symdl, symdl.tensor as T
-from symdl.backends import optimizing
-from symdl.backends.cpu import threads_pool
+from symdl.backends.cpu import optimizing
+from symdl.backends.cpu.backend import threads_pool
 from symdl.runtime.runs import native
 optimizing._start = lambda: None  # as if the thread were slow
 x = T.matrix("x")

@@ -13,10 +13,10 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.assembler import Machine
 from symdl.backends.balls import loading
 from symdl.backends.balls.library import ENTRY
-from symdl.backends.cpu import balls_code
+from symdl.backends.cpu.assembler import Machine
+from symdl.backends.cpu.backend import balls_code
 from symdl.graph.expr import Expr, variable
 
 COUNT = 300

@@ -10,7 +10,7 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.backends.llvm.vectors import clears
 from symdl.graph.expr import Expr
 from symdl.ir import parallel as cutting

@@ -21,9 +21,9 @@ import symdl
 import symdl.tensor as T
 from symdl import config, function
 from symdl.backends import pool as pool_module
-from symdl.backends.assembler import Machine, object_code
 from symdl.backends.base import Executable
-from symdl.backends.cpu import Engine, threads_pool
+from symdl.backends.cpu.assembler import Machine, object_code
+from symdl.backends.cpu.backend import Engine, threads_pool
 from symdl.backends.llvm import chunks
 from symdl.backends.pool import Pool, module_text
 from symdl.config import Config, thread_count, usable_processors
@@ -195,8 +195,8 @@ SCRIPT = """
 import os, sys, threading
 import numpy as np
 import symdl, symdl.tensor as T
-from symdl.backends.assembler import Machine
-from symdl.backends.cpu import threads_pool
+from symdl.backends.cpu.assembler import Machine
+from symdl.backends.cpu.backend import threads_pool
 x = T.dvector("x")
 f = symdl.function([x], [T.tanh(x), (x * x).sum()])
 data = np.linspace(-3, 3, 400_000)

@@ -14,8 +14,8 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.clocks import Clocks
-from symdl.backends.limits import Limits, measured
+from symdl.backends.cpu.clocks import Clocks
+from symdl.backends.cpu.limits import Limits, measured
 from symdl.backends.llvm import Target, emit
 from symdl.errors import IndexRangeError, InputError, ShapeError
 from symdl.functions import Function

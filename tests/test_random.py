@@ -17,7 +17,7 @@ from scipy import stats
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.derivatives.gradient import grad
 from symdl.errors import DtypeError, GradientError, IndexRangeError, InputError, ShapeError
 from symdl.functions import function

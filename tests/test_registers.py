@@ -7,7 +7,7 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.pipeline.compilation import compiled
 from symdl.runtime.runs import native
 

@@ -13,7 +13,7 @@ from test_memory import straight
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.interpreter import interpret
+from symdl.backends.interpreter.backend import interpret
 from symdl.functions import Function
 from symdl.ir import schedule
 from symdl.ir.arena import arena_bytes, live_bytes, plan

@@ -27,7 +27,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from test_readme import EXAMPLE, printed
 
 import symdl.sklearn as own
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.errors import ConfigError, DataError, ShapeError
 from symdl.sklearn import waiting
 

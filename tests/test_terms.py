@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm.stretches import Stretch, stretch
 from symdl.backends.llvm.terms import ROWS, TIERS
 from symdl.backends.llvm.thinning import thinned

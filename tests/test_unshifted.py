@@ -11,7 +11,7 @@ from quick_code import quickly
 from scipy.special import logsumexp
 
 import symdl.tensor as T
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm.stretches import stretch
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials, weights

@@ -9,8 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from symdl.backends.cpu import CpuBackend
-from symdl.backends.interpreter import interpret
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.interpreter.backend import interpret
 from symdl.errors import ProgramError
 from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Position, Ref, Store, Value, View, contiguous
 from symdl.ir.program import Binding, Buffer, Call, Kernel, Program, Step, verify

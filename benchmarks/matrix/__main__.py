@@ -40,7 +40,7 @@ from benchmarks.matrix.predicting import PREDICTORS, prediction
 from benchmarks.matrix.shortfalls import BY_LIMIT, reason
 from benchmarks.matrix.truth import ALLOWED, FUNCTIONS, truth_of, worst_ulp
 from benchmarks.processes import Rows, keep_to, report, rows_from
-from symdl.backends.limits import Probe, copying, multiplying
+from symdl.backends.cpu.limits import Probe, copying, multiplying
 from symdl.config import config
 from symdl.runtime.runs import native
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from symdl.backends.base import GpuBackend
-from symdl.backends.limits import Limits
+from symdl.backends.cpu.limits import Limits
 from symdl.backends.llvm.steps import all_steps
 from symdl.graph.expr import short
 from symdl.ir.arena import arena_bytes, live_bytes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from symdl.backends.base import GpuBackend
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import functions_of
 from symdl.backends.llvm.steps import all_steps
 from symdl.ir.program import Call, Kernel

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 from symdl.backends.base import Backend, GpuBackend
-from symdl.backends.cpu import CpuBackend
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.config import config
 from symdl.errors import InputError
 from symdl.pipeline.cache import current
@@ -23,13 +23,13 @@ _places: dict[str, Any] = {}  # one Device a name for the process: shared values
 
 
 def _gpu(name: str, driver: str, store: Store | None) -> Backend:
-    """A GPU by the function of `choosing` that makes its driver. Raises CudaUnavailableError."""
-    choosing, backend, device = (
-        importlib.import_module(f"symdl.backends.cuda.{part}") for part in ("choosing", "backend", "device")
+    """A GPU by the function of `backends/drivers` that makes its driver. Raises CudaUnavailableError."""
+    drivers, backend, device = (
+        importlib.import_module(f"symdl.backends.{part}") for part in ("drivers", "cuda.backend", "cuda.device")
     )
     with _lock:
         if name not in _places:
-            _places[name] = device.Device(getattr(choosing, driver)(store))
+            _places[name] = device.Device(getattr(drivers, driver)(store))
         found: Backend = backend.CudaBackend(name, _places[name], store, config.gpu_products)
         return found
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from symdl.backends.base import Executable
-from symdl.backends.cpu import CpuBackend
-from symdl.backends.interpreter import interpret
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.interpreter.backend import interpret
 from symdl.backends.routines import RoutineRaised
 from symdl.graph.bodies import every_node
 from symdl.passes.evaluate import evaluate

@@ -1,6 +1,6 @@
 """Parts of the native way into functions: which arrays outputs are, and the form in which they are given.
 
-In the language of `entry_text`. A small output is the array that was given last, when nobody has that any more: whoever
+In the language of `entry/text`. A small output is the array that was given last, when nobody has that any more: whoever
 holds it, or a view or weak reference, keeps it as it is, and a new one is made.
 """
 

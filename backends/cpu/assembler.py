@@ -16,7 +16,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from symdl.backends.forks import inside
-from symdl.backends.gemm_tiles import Tile, tile_for
+from symdl.backends.gemm.tiles import Tile, tile_for
 from symdl.backends.llvm import Target
 from symdl.config import config
 

@@ -14,8 +14,8 @@ and serves all panels of the group (Goto and van de Geijn 2008).
 
 from __future__ import annotations
 
-from symdl.backends.gemm_tiles import LINE, WIDEST, Tile
-from symdl.backends.gemm_words import Words
+from symdl.backends.gemm.tiles import LINE, WIDEST, Tile
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
 PACK_ROWS = 24  # from so many rows on, packing a panel costs less than reading it with large strides again and again

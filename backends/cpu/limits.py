@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.assembler import Machine, object_code
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.cpu import Engine, address_of
+from symdl.backends.cpu.assembler import Machine, object_code
+from symdl.backends.cpu.backend import Engine, address_of
 
 SIZES = (32 << 10, 512 << 10, 4 << 20, 16 << 20, 64 << 20)  # bytes read and written by a copy
 AT_ONCE = 2e-3  # seconds of one measurement, about

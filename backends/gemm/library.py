@@ -11,14 +11,14 @@ or written. (The scheme: Goto and van de Geijn 2008; Van Zee and van de Geijn 20
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.gemm_blocks import PACK_ROWS, evenly, ways
-from symdl.backends.gemm_panels import packing, patch
-from symdl.backends.gemm_tiles import Tile, dots, micro, table, ways_of
-from symdl.backends.gemm_words import Words
+from symdl.backends.gemm.blocks import PACK_ROWS, evenly, ways
+from symdl.backends.gemm.panels import packing, patch
+from symdl.backends.gemm.rooms import add_rooms
+from symdl.backends.gemm.tiles import Tile, dots, micro, table, ways_of
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Target
 from symdl.backends.pool import THREADS
-from symdl.backends.rooms import add_rooms
 from symdl.ir.loops import Load, Stmt, Store, View
 from symdl.types import Symbol, symbol
 

@@ -1,6 +1,6 @@
 """Call after call of one compiled function, each on other rows of the same arrays, as LLVM IR: an epoch of batches.
 
-A part of `entry_text`, in its notation. The rows of a batch are copied into arrays that every call is given; each call is
+A part of `entry/text`, in its notation. The rows of a batch are copied into arrays that every call is given; each call is
 made as Python would make it, with all its checks, and its outputs, numbers without axes, are copied out. So a sweep
 computes what the calls one by one would.
 """

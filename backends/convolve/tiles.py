@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
-from symdl.backends.gemm_tiles import LINE, Tile, at_once, in_rounds, steps_of, table, ways_of
+from symdl.backends.gemm.tiles import LINE, Tile, at_once, in_rounds, steps_of, table, ways_of
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 
 AHEAD = 9  # terms from now, what is asked for: those of a channel and a filter of 3 x 3
@@ -130,7 +130,7 @@ def direct(module: Module, tile: Tile, vectors: int, rows: int, way: str = "", n
     head = "ptr noalias readonly %A, i64 %ra, i64 %ca, ptr noalias readonly %B, ptr noalias readonly %table"
     rest = "ptr noalias readonly %spots, ptr noalias %C, i64 %rc, i64 %count, i64 %add"
     body = "\n".join(w.lines)
-    hot = ' "hot"' if (rows, vectors) == (tile.rows, tile.vectors) else ""  # as in gemm_tiles
+    hot = ' "hot"' if (rows, vectors) == (tile.rows, tile.vectors) else ""  # as in gemm/tiles
     name = name or f"direct{vectors}x{rows}{way}"
     module.add(f"define internal void @{name}({head}, {rest}) noinline nounwind{hot} {{\n{body}\n}}", w)
 

@@ -3,7 +3,7 @@
     lax(self, args, count, names)      the vectorcall of what users call: what it cannot do goes to Python's method
     strict(self, args, count, names)   the same for Python: what it cannot do is NotImplemented
     work(cell, run, runtime, buffers, sizes, needed, long)     a run, for a caller who has bound the arrays
-    sweep(self, args, plan, order, batches, size)                  call after call, on rows of arrays (`entry_sweep`)
+    sweep(self, args, plan, order, batches, size)                  call after call, on rows of arrays (`entry/sweep`)
     poll()                             looks for signals, from inside a run
 
 A call checks the arguments, binds the sizes (`enter`), makes the outputs, runs, and gives back the outputs. Whatever is
@@ -15,7 +15,7 @@ the Turns that were made with the function, and lets go of the lock.
 
 The text holds no address of Python or NumPy: functions are named, objects stand in the tables. Three lines of it are
 not LLVM's:  %v = at T, %p + N  loads from N bytes behind %p;  set T %v, %p + N  stores there;  %v = item T, %p[%k]
-loads element %k. TAKE and GIVE exchange what a cell holds. Other names in capitals are numbers of `entry_tables`.
+loads element %k. TAKE and GIVE exchange what a cell holds. Other names in capitals are numbers of `entry/tables`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-from symdl.backends.entry_arguments import ARGUMENT_TEXT, TURN_TEXT
-from symdl.backends.entry_outputs import OUTPUT_TEXT
-from symdl.backends.entry_sweep import SWEEP_TEXT
-from symdl.backends.entry_tables import ALL, FREE_THREADED
+from symdl.backends.entry.arguments import ARGUMENT_TEXT, TURN_TEXT
+from symdl.backends.entry.outputs import OUTPUT_TEXT
+from symdl.backends.entry.sweep import SWEEP_TEXT
+from symdl.backends.entry.tables import ALL, FREE_THREADED
 
 DECLARED = """
 declare ptr @PyEval_SaveThread()

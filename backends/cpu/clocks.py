@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from symdl.backends.cpu import CpuExecutable
+from symdl.backends.cpu.backend import CpuExecutable
 
 
 class Clocks:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.convolve_tiles import runs_of
-from symdl.backends.gemm_tiles import Tile
-from symdl.backends.gemm_words import Words
+from symdl.backends.convolve.tiles import runs_of
+from symdl.backends.gemm.rooms import add_rooms
+from symdl.backends.gemm.tiles import Tile
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
-from symdl.backends.rooms import add_rooms
 
 SIZES = ("N", "G", "C", "O", "I0", "I1", "I2", "U0", "U1", "U2", "Y0", "Y1", "Y2", "k0", "k1", "k2", "d0", "d1", "d2")
 ADDRESSES = ("A", "B", "C_", "sizes", "product", "table", "spots")

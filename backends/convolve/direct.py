@@ -1,7 +1,7 @@
 """Convolutions without a copy of the windows, for results of whole runs along the last axis and neighbours side by side.
 
 Tables, made once a call, say how far from the start of an image each number of a filter stands (`table`), and where each
-run of results begins in the image and in the results (`spots`); vectors are one run or two (`convolve_tiles`). The last run of
+run of results begins in the image and in the results (`spots`); vectors are one run or two (`convolve/tiles`). The last run of
 a row may overlap the one before it: where results are summed, the numbers that it has in common with that one are taken as 0.
 The last run of all may stand there twice. Where results ask for every second place of a row, they are made of a copy in
 which even and odd places stand apart, of even and odd rows where every second row is asked for, too (`apart`). Where fewer runs are
@@ -11,10 +11,10 @@ needed, results are made all along an image: also between one row and the next, 
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.convolve_tiles import AHEAD, SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
-from symdl.backends.gemm_tiles import WIDEST
-from symdl.backends.gemm_words import Words
+from symdl.backends.convolve.pieces import Pieces
+from symdl.backends.convolve.tiles import AHEAD, SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
+from symdl.backends.gemm.tiles import WIDEST
+from symdl.backends.gemm.words import Words
 
 
 class Direct(Pieces):

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.gemm_tiles import Tile
+from symdl.backends.gemm.rooms import ALIGNMENT as ROOM_ALIGNMENT
+from symdl.backends.gemm.tiles import Tile
 from symdl.backends.llvm.kernels import kernel
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Writer
-from symdl.backends.rooms import ALIGNMENT as ROOM_ALIGNMENT
 from symdl.ir.loops import Stmt
 
 
@@ -220,7 +220,7 @@ class Words(Writer):
         self.line(f"call void {function}({passed})")
 
     def kernel_of(self, tile: Tile, kernel: str, ra: str, ca: str, exponent: str, rows: str) -> str:
-        """The address of the kernel of that name (see `gemm_tiles.table`) for rows of A that lie so, and 2^exponent vectors."""
+        """The address of the kernel of that name (see `gemm/tiles.table`) for rows of A that lie so, and 2^exponent vectors."""
         counts = tile.widest(1).bit_length()
         packed = self.both(self.holds("eq", ra, "1"), self.holds("eq", ca, str(tile.rows)))
         beside = self.choose(self.holds("eq", ca, "1"), str(counts), "0")

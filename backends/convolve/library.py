@@ -2,22 +2,22 @@
 
 Each of the three products of images, filters and results (`symdl.convolution`) is cut into pieces, which threads take;
 pieces depend on the sizes alone and each number is summed in one order, so no result depends on threads. Where results
-lie side by side in whole vectors, images are read where they lie (`convolve_direct`: register tiles of outputs by vectors
-of places; filters of one channel slide along columns, `convolve_slide`). Else a product is, for one image and one group, one with the matrix whose row (channel, place in the filter)
+lie side by side in whole vectors, images are read where they lie (`convolve/direct`: register tiles of outputs by vectors
+of places; filters of one channel slide along columns, `convolve/slide`). Else a product is, for one image and one group, one with the matrix whose row (channel, place in the filter)
 holds what that number of the filter meets at each place of the result: a piece of it, small enough for a cache, is copied
-out of the image and multiplied by the library of products, or a product is added back to the image (`convolve_columns`;
+out of the image and multiplied by the library of products, or a product is added back to the image (`convolve/columns`;
 the scheme: Chellapilla, Puri and Simard, 2006). Filters of one place need neither: they are a product of matrices.
 """
 
 from __future__ import annotations
 
-from symdl.backends.convolve_columns import Columns
-from symdl.backends.convolve_direct import Direct
-from symdl.backends.convolve_pieces import ADDRESSES, PIECE_BYTES, TASK
-from symdl.backends.convolve_slide import Sliding
-from symdl.backends.convolve_tiles import AHEAD, outer_shape
-from symdl.backends.gemm_tiles import Tile
-from symdl.backends.gemm_words import Words
+from symdl.backends.convolve.columns import Columns
+from symdl.backends.convolve.direct import Direct
+from symdl.backends.convolve.pieces import ADDRESSES, PIECE_BYTES, TASK
+from symdl.backends.convolve.slide import Sliding
+from symdl.backends.convolve.tiles import AHEAD, outer_shape
+from symdl.backends.gemm.tiles import Tile
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import RUNTIME
 
 FILTER_BYTES = 256 << 10  # filters that stay in a second-level cache: then a piece is one panel of the product

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from symdl.backends import entry_tables
-from symdl.backends.entry_tables import API, FIXED, HEAD, HELD, MADE, SPEC, TABLE, TURN
+from symdl.backends.entry import tables
+from symdl.backends.entry.tables import API, FIXED, HEAD, HELD, MADE, SPEC, TABLE, TURN
 from symdl.backends.lifetime import when_freed
 
 Array = np.ndarray[Any, Any]
@@ -34,8 +34,8 @@ TP_FLAGS = HEAD + 152  # where a type keeps its flags
 GENERAL = sys.intern("_general")  # the method that does what machine code cannot
 THREAD = sys.intern("thread")
 MEASURED = 2  # words of what `enter` measures that stand before the extents of outputs
-KINDS = {None: entry_tables.NONE, "one": entry_tables.ONE, "list": entry_tables.LIST}
-NUMBERS = {"float64": entry_tables.FLOAT64, "float32": entry_tables.FLOAT32}
+KINDS = {None: tables.NONE, "one": tables.ONE, "list": tables.LIST}
+NUMBERS = {"float64": tables.FLOAT64, "float32": tables.FLOAT32}
 
 
 class _Slot(ctypes.Structure):
@@ -208,14 +208,14 @@ class Entry(Native):
         a call may pass by place."""
         rows = _rows(executable, inputs, shareds)
         self.last: list[Any] = [None] * len(rows["OUTPUT"])  # the arrays given last; its memory stays where it is
-        if not entry_tables.FREE_THREADED:  # there counts of references say less
+        if not tables.FREE_THREADED:  # there counts of references say less
             for k, row in enumerate(rows["OUTPUT"]):
-                row["LAST"] = word_at(id(self.last) + entry_tables.BYTES["LISTED"]).value + 8 * k
+                row["LAST"] = word_at(id(self.last) + tables.BYTES["LISTED"]).value + 8 * k
         keys = kind if isinstance(kind, tuple) else ()
         header = {
             "API": code.api, "ENTER": executable.address("enter"), "RUN": executable.address("run"),
             "RUNTIME": executable.runtime_address, "ARENA": executable.arena.address,
-            "LIMIT": limit, "KIND": KINDS.get(kind, entry_tables.DICTIONARY),
+            "LIMIT": limit, "KIND": KINDS.get(kind, tables.DICTIONARY),
             "SETS": len(turns.sets), "TURNS": len(turns.turns), "QUEUE": id(turns.queue), "WAKE": id(turns.wake),
             **_scratch(executable),
         }  # fmt: skip
@@ -301,7 +301,7 @@ def _numbers(buffer: Any, one: Input) -> dict[str, int]:
     row["SCALAR"] = id(dtype.type)
     if one.strict:
         return row
-    row["NUMBER"] = NUMBERS.get(buffer.dtype, entry_tables.INTEGER)
+    row["NUMBER"] = NUMBERS.get(buffer.dtype, tables.INTEGER)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         row |= {"LOW": int(limits.min), "HIGH": min(int(limits.max), (1 << 63) - 1)}
@@ -325,7 +325,7 @@ class _Probe:
 def layouts_hold() -> bool:
     """Whether objects lie in memory as machine code takes it: arrays, numbers, sets, dictionaries, slots."""
     array = np.zeros((3, 5), np.float32)
-    fields = entry_tables.BYTES
+    fields = tables.BYTES
     probe = _Probe()
     probe.a, probe.b = array, fields
     number = 1.5
@@ -336,7 +336,7 @@ def layouts_hold() -> bool:
     reference = weakref.ref(referenced)
     return (
         word_at(id(array) + fields["TYPE"]).value == id(np.ndarray)
-        and (entry_tables.FREE_THREADED or ctypes.c_int32.from_address(id(array) + fields["COUNT"]).value == 2)
+        and (tables.FREE_THREADED or ctypes.c_int32.from_address(id(array) + fields["COUNT"]).value == 2)
         and word_at(id(array) + fields["DATA"]).value == array.ctypes.data
         and ctypes.c_int32.from_address(id(array) + fields["NDIM"]).value == 2
         and (word_at(dims).value, word_at(dims + 8).value) == (3, 5)

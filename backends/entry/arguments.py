@@ -1,6 +1,6 @@
 """Parts of the native way into functions: one argument, looked at and converted; and a turn, taken and given back.
 
-In the language of `entry_text`.
+In the language of `entry/text`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which driver a machine has: pycuda if it is installed, else cuda.bindings, else one message that says what to install."""
+"""Which driver of GPUs a machine has: pycuda if it is installed, else cuda.bindings, else one message that says what to install."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.evaluator import MISSING, Evaluator, Failure, Memory, typed
+from symdl.backends.interpreter.evaluator import MISSING, Evaluator, Failure, Memory, typed
 from symdl.errors import InternalError
 from symdl.ir.loops import Assign, Barrier, For, Guard, Load, Local, Stmt, Store, Value, View, walk
 from symdl.number_forms import array_dtype

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
-from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.gemm_words import Words
+from symdl.backends.convolve.pieces import Pieces
+from symdl.backends.gemm.words import Words
 
 
 class Columns(Pieces):

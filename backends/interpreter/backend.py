@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.evaluator import Evaluator, Failure, Memory
-from symdl.backends.lanes import Nest, NotIndependent, run_nest
+from symdl.backends.interpreter.evaluator import Evaluator, Failure, Memory
+from symdl.backends.interpreter.lanes import Nest, NotIndependent, run_nest
 from symdl.backends.routines import Routine, run
 from symdl.convolution import PRODUCTS
 from symdl.errors import InternalError

@@ -14,7 +14,7 @@ from collections.abc import Set
 from queue import Empty, SimpleQueue
 from types import TracebackType
 
-from symdl.backends.assembler import FUNCTIONS, HEADER, NAME, Machine, together, translated
+from symdl.backends.cpu.assembler import FUNCTIONS, HEADER, NAME, Machine, together, translated
 
 LINES = 300  # of a part, as a rule: some 5 ms of work, of which 1 is the price of a part
 LEAST = 100

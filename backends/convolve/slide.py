@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.backends.builder import Reg
-from symdl.backends.convolve_pieces import Pieces
-from symdl.backends.convolve_tiles import Inner
-from symdl.backends.gemm_tiles import Tile
-from symdl.backends.gemm_words import Words
+from symdl.backends.convolve.pieces import Pieces
+from symdl.backends.convolve.tiles import Inner
+from symdl.backends.gemm.tiles import Tile
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import Module
 
 SIDE = 3  # places of a filter along each axis

@@ -14,23 +14,26 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from symdl.backends import convolve, entry_tables, entry_text, gemm
-from symdl.backends.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of, quick_code
 from symdl.backends.balls import library as balls
 from symdl.backends.balls.loading import link
 from symdl.backends.base import Bound
-from symdl.backends.entry import Arena, Entry, EntryCode, Held, Input, Turns
+from symdl.backends.convolve import library as convolve
+from symdl.backends.cpu.assembler import Machine, assembly, at_once, object_code, objects_in, parts_of, quick_code
+from symdl.backends.cpu.optimizing import Action, Job, ending, finish_all, held, later
+from symdl.backends.cpu.streamed import Streamed
+from symdl.backends.entry import tables
+from symdl.backends.entry import text as entry
+from symdl.backends.entry.objects import Arena, Entry, EntryCode, Held, Input, Turns
 from symdl.backends.forks import gate, inside
+from symdl.backends.gemm import library as gemm
 from symdl.backends.interface import Interface
 from symdl.backends.lifetime import when_freed
 from symdl.backends.llvm import RUNTIME, emit
 from symdl.backends.llvm.steps import all_steps, uses_library
-from symdl.backends.optimizing import Action, Job, ending, finish_all, held, later
 from symdl.backends.pool import DIGEST as POOL_DIGEST
 from symdl.backends.pool import Pool
 from symdl.backends.pool import module_text as pool_text
 from symdl.backends.routines import RAISED, Routine, Table
-from symdl.backends.streamed import Streamed
 from symdl.config import config
 from symdl.errors import ProgramError
 from symdl.events import Stages
@@ -120,8 +123,8 @@ def _replaced(
 
 def entry_code(machine: Machine, store: MutableMapping[str, bytes] | None = None) -> EntryCode:
     """The native way into functions, and what its tables need of Python and NumPy."""
-    text, quick = (partial(entry_text.module_text, machine.triple, machine.layout, small) for small in (False, True))
-    engine = library(f"entry {entry_text.DIGEST}", text, machine, store, "entry", quick)
+    text, quick = (partial(entry.module_text, machine.triple, machine.layout, small) for small in (False, True))
+    engine = library(f"entry {entry.DIGEST}", text, machine, store, "entry", quick)
     with _lock:
         found: EntryCode | None = _loaded.get("entry")
         if found is None or found.engine is not engine:
@@ -326,7 +329,7 @@ class CpuExecutable:
         first, self._first = self._first, False
         with held() if first else nullcontext():
             status = way_in.work(self.arena.address, native[2], self.runtime_address, table, sizes, arena_bytes, 1)
-        if status == entry_tables.NO_MEMORY:
+        if status == tables.NO_MEMORY:
             raise MemoryError(f"the run needs {arena_bytes} bytes beside its outputs")
         if status == RAISED:
             raise self._routines.raised()
@@ -352,10 +355,10 @@ class CpuExecutable:
     ) -> Entry | None:
         """The native way in, described as Entry says; None where calls must take the way of bind and execute."""
         code = self._entry_code
-        if not code.usable or (shareds and entry_tables.FREE_THREADED) or self.interface.routines:
+        if not code.usable or (shareds and tables.FREE_THREADED) or self.interface.routines:
             return None
         entry = Entry(code, self, inputs, shareds, turns, kind, limit)
-        return entry if entry.scratch <= entry_tables.MOST_SCRATCH else None
+        return entry if entry.scratch <= tables.MOST_SCRATCH else None
 
 
 def fitting(name: str, dtype: np.dtype[Any], ndim: int, array: Array, written: bool) -> Array:

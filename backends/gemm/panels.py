@@ -9,8 +9,8 @@ of S is read.
 
 from __future__ import annotations
 
-from symdl.backends.gemm_tiles import LINE, Tile
-from symdl.backends.gemm_words import Words
+from symdl.backends.gemm.tiles import LINE, Tile
+from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.library import nest
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.ir.loops import Load, Stmt, Store, View

@@ -1,0 +1,1 @@
+"""Convolutions for the CPU: one library of kernels for each dtype, written in LLVM IR."""

@@ -1,0 +1,1 @@
+"""The CPU: text to machine code, code in memory, and what this machine can do at most."""

@@ -1,0 +1,1 @@
+"""The NumPy interpreter of Programs: what every machine is compared with."""
