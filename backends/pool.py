@@ -362,10 +362,10 @@ cut: ; so there are rounds
 """
 
 
-DIGEST = hashlib.sha256((TEXT + repr(RUNTIME)).encode()).hexdigest()[:16]
+POOL_DIGEST = hashlib.sha256((TEXT + repr(RUNTIME)).encode()).hexdigest()[:16]
 
 
-def module_text(triple: str = "", data_layout: str = "") -> str:
+def pool_text(triple: str = "", data_layout: str = "") -> str:
     """The module of `parallel` and `worker`. It holds no address."""
     arm = triple.startswith(("aarch64", "arm64"))
     kind = "arm" if arm else "x86" if triple.startswith(("x86_64", "i686", "i386")) else ""

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.machine import store
 from symdl.backends.builder import Builder
 from symdl.backends.cpu.assembler import Machine, object_code
-from symdl.backends.cpu.backend import Engine
+from symdl.backends.cpu.engine import Engine
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.primitives import EMIT

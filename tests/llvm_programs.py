@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symdl.backends.base import Bound
-from symdl.backends.cpu.backend import CpuBackend, CpuExecutable
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.cpu.executable import CpuExecutable
 from symdl.backends.interpreter.backend import interpret
 from symdl.ir.loops import Apply, For, Load, Stmt, Value, View, contiguous
 from symdl.ir.program import Binding, Buffer, Call, Check, Failure, Kind, Program, Step, verify

@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 from symdl.backends.cpu.assembler import HEADER, together, translated
-from symdl.backends.cpu.backend import CpuBackend, CpuExecutable, libraries
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.cpu.executable import CpuExecutable
+from symdl.backends.cpu.libraries import libraries_of
 from symdl.backends.interface import Interface
 from symdl.backends.llvm import emit
 from symdl.backends.routines import Routine
@@ -42,7 +44,7 @@ class _Backend(CpuBackend):
                 others = [declared for other, declared in words.items() if other != word]
                 self.known[word] = self.code(word.replace("define internal ", "define "), lines, others)
             code += self.known[word]
-        return self.load(Interface.of(program, libraries(program)), code, constants, routines)
+        return self.load(Interface.of(program, libraries_of(program)), code, constants, routines)
 
     def code(self, functions: str, lines: Iterable[str], declared: Iterable[str]) -> bytes:
         """Of functions, with the declarations and constants that they may need, and declarations of other functions."""

@@ -22,7 +22,7 @@ from symdl.backends.cpu.assembler import (
     objects_in,
     parts_of,
 )
-from symdl.backends.cpu.backend import Engine
+from symdl.backends.cpu.engine import Engine
 from symdl.backends.cpu.optimizing import held
 from symdl.backends.cpu.streamed import LINES, Streamed
 from symdl.config import config

@@ -25,7 +25,7 @@ from symdl.backends.balls.library import ENTRY, NAMES
 from symdl.backends.balls.numbers import EXACT, words
 from symdl.backends.balls.tapes import tape_of
 from symdl.backends.cpu.assembler import Machine
-from symdl.backends.cpu.backend import balls_code
+from symdl.backends.cpu.libraries import balls_code
 from symdl.graph.expr import Expr, variable
 from symdl.ir.loops import Apply, Const, Ref, Value
 

@@ -19,8 +19,8 @@ import symdl.tensor as T
 from symdl import Function, In, function, shared
 from symdl.backends.cpu.assembler import Machine
 from symdl.backends.entry import tables as words
-from symdl.backends.entry import text as entry
 from symdl.backends.entry.objects import layouts_hold
+from symdl.backends.entry.text import entry_text
 from symdl.backends.llvm.chunks import cost
 from symdl.backends.llvm.measures import COPIED, MOST, MOST_TERMS, ROUND, work
 from symdl.backends.pool import WORTH
@@ -499,8 +499,8 @@ def test_an_output_outlives_its_function() -> None:
 @pytest.mark.parametrize("small", [False, True])
 def test_the_text_is_the_same_everywhere_and_holds_no_address(small: bool) -> None:
     machine = Machine()
-    text = entry.module_text(machine.triple, machine.layout, small)
-    assert text == entry.module_text(machine.triple, machine.layout, small)
+    text = entry_text(machine.triple, machine.layout, small)
+    assert text == entry_text(machine.triple, machine.layout, small)
     known = (1 << 63) - 1, words.KEPT_ARENA, words.LARGE_OUTPUT, words.MOST_OUTPUT
     assert {int(number) for number in re.findall(r"\b\d{8,}\b", text)} <= set(known)
     assert "inttoptr (" not in text

@@ -13,7 +13,8 @@ from programs import calls, kernels, program_of, temps
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.cpu.backend import CpuBackend, threads_pool
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.cpu.libraries import threads_pool
 from symdl.backends.interpreter.backend import interpret
 from symdl.errors import ProgramError
 from symdl.ir.arena import passing, plan

@@ -21,9 +21,9 @@ import pytest
 from numpy.typing import NDArray
 
 from symdl.backends.cpu.assembler import Machine, object_code, quick_code
-from symdl.backends.cpu.backend import Engine, threads_pool
-from symdl.backends.gemm import library as gemm
-from symdl.backends.gemm.library import module_text
+from symdl.backends.cpu.engine import Engine
+from symdl.backends.cpu.libraries import threads_pool
+from symdl.backends.gemm.library import products_entry, products_text
 from symdl.backends.gemm.tiles import AT_ONCE, WAYS, WIDEST, Tile, tile_for, ways_of
 from symdl.backends.llvm import RUNTIME
 
@@ -43,9 +43,9 @@ def product(dtype: str, width: str = "", small: bool = False) -> Product:
     """C = A B by the library for a width, by default this machine's. small: by the code that runs until it is optimized."""
     vector_bytes, registers, fma = WIDTHS.get(width, (MACHINE.vector_bytes, MACHINE.registers, MACHINE.fma))
     tile = tile_for(dtype, vector_bytes, registers, fma and MACHINE.fma)
-    text = module_text(tile.small if small else tile, MACHINE.triple, MACHINE.layout)
+    text = products_text(tile.small if small else tile, MACHINE.triple, MACHINE.layout)
     engine = Engine(quick_code(text, MACHINE) if small else object_code([text], MACHINE), MACHINE)
-    native = KIND(engine.address(gemm.entry_name(dtype)))
+    native = KIND(engine.address(products_entry(dtype)))
 
     def call(a: Array, b: Array, c: Array | None, epilogue: Any = None, runtime: Any = None) -> None:
         given = [x for q in (a, b) for x in (q.ctypes.data, *(s // q.itemsize for s in q.strides))]
@@ -294,7 +294,7 @@ def test_the_largest_tile_stays_in_the_registers_of_every_instruction_set(width:
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu, features, opt=3)
     tile = tile_for("float32", *WIDTHS[width])
-    module = llvm.parse_assembly(module_text(tile, triple, str(machine.target_data)), llvm.create_context())
+    module = llvm.parse_assembly(products_text(tile, triple, str(machine.target_data)), llvm.create_context())
     module.verify()
     text = machine.emit_assembly(module)
     assert not re.search(unwanted, text)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from llvm_programs import CPU, T, apply, at, bind, buffer, copies, i, j, loop, m, n, p, program, run, t, v
 
-from symdl.backends.cpu.backend import CpuExecutable
+from symdl.backends.cpu.executable import CpuExecutable
 from symdl.backends.llvm.library import is_block, merged_axes
 from symdl.backends.llvm.steps import stacked_rows
 from symdl.errors import ProgramError

@@ -19,11 +19,14 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.convolve.library import module_text as convolutions_text
+from symdl.backends.convolve.library import convolutions_text
 from symdl.backends.cpu import optimizing
 from symdl.backends.cpu.assembler import FUNCTIONS, HOT, Machine, object_code, objects_in, quick_code
-from symdl.backends.cpu.backend import CpuBackend, CpuExecutable, Engine, gemm_address, threads_pool
-from symdl.backends.gemm.library import module_text as products_text
+from symdl.backends.cpu.backend import CpuBackend
+from symdl.backends.cpu.engine import Engine
+from symdl.backends.cpu.executable import CpuExecutable
+from symdl.backends.cpu.libraries import gemm_address, threads_pool
+from symdl.backends.gemm.library import products_text
 from symdl.backends.gemm.tiles import Tile
 from symdl.backends.llvm import RUNTIME
 from symdl.config import config
@@ -203,7 +206,7 @@ define i64 @chosen(i64 %k, i64 %x) nounwind {
 
 
 def test_a_long_run_waits_for_optimized_code(held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("symdl.backends.cpu.backend.WORTH_WAITING", 1000)
+    monkeypatch.setattr("symdl.backends.cpu.executable.WORTH_WAITING", 1000)
     x = T.vector("x")
     f = symdl.function([x], T.exp(x).sum())
     quick = executable_of(f).code
@@ -353,7 +356,7 @@ def test_the_first_result_comes_before_anything_is_written(tmp_path: Path) -> No
     script = """
 import os, sys, numpy as np, symdl, symdl.tensor as T
 from symdl.backends.cpu import optimizing
-from symdl.backends.cpu.backend import threads_pool
+from symdl.backends.cpu.libraries import threads_pool
 from symdl.runtime.runs import native
 optimizing._start = lambda: None  # as if the thread were slow
 x = T.matrix("x")

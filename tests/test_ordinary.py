@@ -16,7 +16,7 @@ import symdl.tensor as T
 from symdl.backends.balls import loading
 from symdl.backends.balls.library import ENTRY
 from symdl.backends.cpu.assembler import Machine
-from symdl.backends.cpu.backend import balls_code
+from symdl.backends.cpu.libraries import balls_code
 from symdl.graph.expr import Expr, variable
 
 COUNT = 300

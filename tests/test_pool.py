@@ -23,9 +23,10 @@ from symdl import config, function
 from symdl.backends import pool as pool_module
 from symdl.backends.base import Executable
 from symdl.backends.cpu.assembler import Machine, object_code
-from symdl.backends.cpu.backend import Engine, threads_pool
+from symdl.backends.cpu.engine import Engine
+from symdl.backends.cpu.libraries import threads_pool
 from symdl.backends.llvm import chunks
-from symdl.backends.pool import Pool, module_text
+from symdl.backends.pool import Pool, pool_text
 from symdl.config import Config, thread_count, usable_processors
 from symdl.errors import ConfigError
 from symdl.ir import parallel
@@ -90,7 +91,7 @@ def pool() -> Iterator[Pool]:
 def another_pool(threads: int = 4) -> Pool:
     """A pool beside that of the process."""
     machine = Machine()
-    code = Engine(object_code([module_text(machine.triple, machine.layout)], machine), machine)
+    code = Engine(object_code([pool_text(machine.triple, machine.layout)], machine), machine)
     return Pool(code, code.address, threads)
 
 
@@ -186,7 +187,7 @@ def test_elsewhere_than_on_linux_every_job_is_the_callers(bodies: Engine, monkey
 
 @pytest.mark.parametrize("triple", ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", ""])
 def test_the_text_is_sound_for_each_processor(triple: str) -> None:
-    llvm.parse_assembly(module_text(triple), llvm.create_context()).verify()
+    llvm.parse_assembly(pool_text(triple), llvm.create_context()).verify()
 
 
 # ---- functions ----
@@ -196,7 +197,7 @@ import os, sys, threading
 import numpy as np
 import symdl, symdl.tensor as T
 from symdl.backends.cpu.assembler import Machine
-from symdl.backends.cpu.backend import threads_pool
+from symdl.backends.cpu.libraries import threads_pool
 x = T.dvector("x")
 f = symdl.function([x], [T.tanh(x), (x * x).sum()])
 data = np.linspace(-3, 3, 400_000)

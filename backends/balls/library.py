@@ -25,7 +25,7 @@ SIGNATURE = "(ptr %tape, ptr %leaves, i64 %leaf.lane, i64 %leaf.lanes, ptr %area
 
 
 @cache
-def module_text(triple: str = "", layout: str = "") -> str:
+def balls_text(triple: str = "", layout: str = "") -> str:
     """The module. A leaf is three vectors of `leaf.lanes` float64 (two limbs and an exponent), of which one lane is looked at;
     results stand in a lane of the area, limb after limb in vectors of `lanes`, and are replaced where their digits are known."""
     head = [f'target {name} = "{value}"' for name, value in (("triple", triple), ("datalayout", layout)) if value]

@@ -33,12 +33,12 @@ IMAGES = 8  # for which filters are turned once
 PARTS = 8  # into which tiles of outputs are cut, at most
 
 
-def entry_name(dtype: str) -> str:
+def convolutions_entry(dtype: str) -> str:
     """The exported function."""
     return f"convolve_{dtype}"
 
 
-def module_text(tile: Tile, triple: str = "", data_layout: str = "", small: bool = False) -> str:
+def convolutions_text(tile: Tile, triple: str = "", data_layout: str = "", small: bool = False) -> str:
     """The module. It offers
 
     void convolve_<dtype>(product, A, B, C, sizes, runtime)
@@ -87,7 +87,7 @@ class Writing(Columns, Direct, Sliding):
             w.leave()
         self.by_columns(w, s)
         head = "(i64 %product, ptr %A, ptr %B, ptr %C, ptr %sizes, ptr %runtime)"
-        w.define(entry_name(self.tile.dtype), head, "nounwind", "")
+        w.define(convolutions_entry(self.tile.dtype), head, "nounwind", "")
 
     def directly(self, w: Words, s: dict[str, str], along: str, all_vectors: str) -> None:
         """Pieces that read images where they lie. along: as of `places`; all_vectors: of the results of an image."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from symdl.backends.cpu.backend import CpuExecutable
+from symdl.backends.cpu.executable import CpuExecutable
 
 
 class Clocks:

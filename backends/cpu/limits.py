@@ -21,7 +21,8 @@ import numpy as np
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.cpu.assembler import Machine, object_code
-from symdl.backends.cpu.backend import Engine, address_of
+from symdl.backends.cpu.engine import Engine
+from symdl.backends.cpu.executable import address_of
 
 SIZES = (32 << 10, 512 << 10, 4 << 20, 16 << 20, 64 << 20)  # bytes read and written by a copy
 AT_ONCE = 2e-3  # seconds of one measurement, about

@@ -13,7 +13,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 from symdl.backends.cpu.assembler import LENGTH, Machine, object_code, objects_in
-from symdl.backends.cpu.backend import Engine
+from symdl.backends.cpu.engine import Engine
 from symdl.backends.emulator import intrinsics, layout, runtime, translation
 from symdl.backends.emulator.translation import KernelShape, Site, Translation, translate
 from symdl.backends.nvptx.whitelist import verify_ptx_safe

@@ -478,10 +478,12 @@ define i64 @sweep(ptr %owner, ptr %args, ptr %plan, ptr %order, i64 %batches, i6
 
 TEXT = DECLARED + RUN_TEXT + ARGUMENT_TEXT + TURN_TEXT + OUTPUT_TEXT + CALL_TEXT + WAY_TEXT + SWEEP_TEXT
 SMALL_TEXT = DECLARED + RUN_TEXT + NOTHING_TEXT + WAY_TEXT
-DIGEST = hashlib.blake2b(repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8).hexdigest()  # of all it depends on
+ENTRY_DIGEST = hashlib.blake2b(
+    repr((TEXT, ALL, FREE_THREADED)).encode(), digest_size=8
+).hexdigest()  # of all it depends on
 
 
-def module_text(triple: str = "", layout: str = "", small: bool = False) -> str:
+def entry_text(triple: str = "", layout: str = "", small: bool = False) -> str:
     """The module. The same Python and machine give the same text in every process. small: every call goes the slow way."""
     out = [f'target triple = "{triple}"'] * bool(triple) + [f'target datalayout = "{layout}"'] * bool(layout)
     for line in (SMALL_TEXT if small else TEXT).splitlines():

@@ -44,12 +44,12 @@ PARAMETERS = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %
 TAIL = "ptr %epilogue, ptr %context, ptr %runtime)"
 
 
-def entry_name(dtype: str) -> str:
+def products_entry(dtype: str) -> str:
     """The exported function."""
     return f"gemm_{dtype}"
 
 
-def module_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
+def products_text(tile: Tile, triple: str = "", data_layout: str = "") -> str:
     """The module. It offers
 
     void gemm_<dtype>(A, ra, ca, B, rb, cb, C, rc, cc, M, N, K, epilogue, context, runtime):
@@ -243,4 +243,4 @@ def entry(module: Module, tile: Tile) -> None:
     w.run(
         "@product", "ptr %A", "%ra", "%ca", "ptr %B", "%rb", "%cb", "ptr %C", "%rc", "%cc", "%M", "%N", "%K", *rest
     )  # fmt: skip
-    w.define(entry_name(tile.dtype), PARAMETERS + TAIL, "nounwind", "")
+    w.define(products_entry(tile.dtype), PARAMETERS + TAIL, "nounwind", "")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.cpu.backend import CpuExecutable
+from symdl.backends.cpu.executable import CpuExecutable
 from symdl.backends.wide.primitives import EMIT
 from symdl.graph.expr import OPS, Op, building, make, variable
 from symdl.ops.contractions import parse

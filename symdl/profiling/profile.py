@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from symdl.backends.cpu.backend import CpuBackend, threads_pool
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.cpu.clocks import Clocks
+from symdl.backends.cpu.libraries import threads_pool
 from symdl.backends.cpu.limits import Limits, measured
 from symdl.backends.llvm.steps import all_steps
 from symdl.columns import aligned
