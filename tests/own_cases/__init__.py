@@ -10,6 +10,8 @@ from own_cases.batch8 import families, spellings, wanting
 from own_cases.batch9 import analysis, applied, far
 from own_cases.batch10 import families as families_again
 from own_cases.batch10 import sciences as sciences_again
+from own_cases.batch11 import families as families_composed
+from own_cases.batch11 import sciences as sciences_engineered
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -23,6 +25,7 @@ __all__ = [
     "branches",
     "families",
     "families_again",
+    "families_composed",
     "far",
     "fpbench",
     "fpbench_steps",
@@ -36,6 +39,7 @@ __all__ = [
     "programs",
     "sciences",
     "sciences_again",
+    "sciences_engineered",
     "spellings",
     "statistics",
     "tables",

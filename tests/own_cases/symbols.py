@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import symdl
@@ -16,4 +16,11 @@ def slope(f: Callable[[Expr], Expr], x: Expr) -> Expr:
     return found
 
 
-SYMBOLS = SimpleNamespace(**{name: getattr(T, name) for name in dir(T)}, slope=slope)
+def rounds(step: Callable[[Expr, Expr], Expr], state: Expr, given: Sequence[Expr]) -> Expr:
+    """The state after one step for each of the arrays given, by a loop."""
+    states: Expr
+    states, _ = symdl.scan(lambda row, before: step(before, row), T.stack(list(given)), state)
+    return states[-1]
+
+
+SYMBOLS = SimpleNamespace(**{name: getattr(T, name) for name in dir(T)}, slope=slope, rounds=rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import reduce
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,7 @@ REALS = SimpleNamespace(
     minimum=_elementwise(lambda a, b: min(mpmath.mpf(_typed(a)), _typed(b)), 2),
     clip=_elementwise(lambda x, a, b: min(max(x, _typed(a)), mpmath.mpf(_typed(b))), 3),
     slope=lambda f, x: _slope(f, x),
+    rounds=lambda step, state, given: reduce(step, given, state),
     max=_over_rows(max),
     sum=_over_rows(mpmath.fsum),
     mean=_over_rows(lambda row: mpmath.fsum(row) / len(row)),
