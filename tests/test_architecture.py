@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "provenance": [],
     "cache": ["config", "provenance"],
     # mathematics: what is computed
-    "expr": ["types", "methods", "number_forms", "irrationals"],
+    "origins": [],
+    "expr": ["types", "methods", "number_forms", "irrationals", "origins"],
     "bodies": ["expr"],
     "clock": ["expr"],
     "ops": ["bodies", "config", "convolution", "philox"],

@@ -24,7 +24,6 @@ from symdl.graph.expr import (
     OPS,
     Expr,
     as_expr,
-    building,
     constant,
     make,
     number_of,
@@ -38,6 +37,7 @@ from symdl.graph.expr import (
     walks_remembered,
 )
 from symdl.graph.methods import FUNCTIONS, UFUNC_NAMES
+from symdl.graph.origins import building, user_line
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 0.25, -4.0]])
 
@@ -377,6 +377,12 @@ def test_errors_name_operands_as_the_user_wrote_them() -> None:
     assert all(p[2].startswith("test_expr.py:") for p in caught.value.parts)
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
+
+
+def test_frames_of_decorators_are_not_the_users() -> None:
+    found = walks_remembered()(user_line)()
+    assert found is not None
+    assert found[0] == __file__
 
 
 def test_building_is_linear() -> None:

@@ -326,6 +326,14 @@ def test_second_derivatives() -> None:
     assert only(stability_report(slope, {x: (-30, 30)}, points=8)).ulps <= 4
 
 
+def test_a_formula_that_begins_with_a_number_has_its_line() -> None:
+    """Its first node is the number, which is everywhere the same one and has no line."""
+    report = stability_report(T.log(1 - T.exp(x)), {x: (-30, -1e-9)}, points=4)
+    assert {n.formula for n in report.nodes} >= {"exp(x)", "log1p(-exp(x))"}
+    for node in report.nodes:
+        assert node.place.startswith("test_stability_report.py:"), node.formula
+
+
 # ---- functions ----
 
 

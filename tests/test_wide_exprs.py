@@ -8,7 +8,8 @@ import pytest
 
 import symdl.tensor as T
 from symdl.errors import DtypeError
-from symdl.graph.expr import Expr, building, constant
+from symdl.graph.expr import Expr, constant
+from symdl.graph.origins import building
 from symdl.number_forms import LIMBS
 from symdl.ops.elementwise import cast
 from symdl.passes.evaluate import evaluate

@@ -16,7 +16,8 @@ import numpy as np
 
 from symdl.backends.cpu.executable import CpuExecutable
 from symdl.backends.wide.primitives import EMIT
-from symdl.graph.expr import OPS, Op, building, make, variable
+from symdl.graph.expr import OPS, Op, make, variable
+from symdl.graph.origins import building
 from symdl.ops.contractions import parse
 from symdl.ops.elementwise import add, cast, sub
 from symdl.pipeline.compilation import Graph, compiled, lowered

@@ -168,8 +168,8 @@ class _Search:
             return self.source[node]
         if node in self.leaf_of:
             return self.leaf_of[node]
-        known = [k for k in self.form.origins.get(node, ()) if k < len(self.form.nodes)]
-        return self.form.nodes[min(known)] if known else node
+        own = self.form.user(node)
+        return node if own is None else own
 
     def _inside(self, run: Shadow, loop: Expr) -> tuple[Shadow, _Spot, str] | None:
         """The run of the first step of a loop, or of the branch, whose results are bad, the element that was made bad

@@ -92,8 +92,8 @@ def fact_text(fact: Fact) -> str:
 
 def _user(node: Expr, form: Rewritten) -> Expr:
     """The user's node that a node comes from."""
-    known = [k for k in form.origins.get(node, ()) if k < len(form.nodes)]
-    return form.nodes[min(known)] if known else node
+    own = form.user(node)
+    return node if own is None else own
 
 
 def _place(node: Expr, form: Rewritten) -> str:

@@ -8,11 +8,8 @@ An op with several results makes one Expr whose type is a Results; `results(x)` 
 
 from __future__ import annotations
 
-import functools
 import os
-import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +22,7 @@ import numpy as np
 from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.graph.methods import FUNCTIONS, Methods
+from symdl.graph.origins import Origin, building, tracing, user_line
 from symdl.number_forms import WIDE, records
 from symdl.types import (
     Dim,
@@ -60,15 +58,10 @@ Kind = Literal[
     "result",  # one of several results
 ]
 LeafType = TypeVar("LeafType", bound="Expr")
-Origin = tuple[str, int]  # file, line of the user's code
 Type = TensorType | Results
 Inferred = tuple[Type, tuple[Fact, ...]]
 ANY = TensorType("any")  # the type of a wildcard in a rewrite pattern
 OPS: dict[str, Op] = {}  # every declared op by name; tests and docs are generated from it
-PACKAGE = os.path.dirname(os.path.dirname(__file__))
-SKIPPED = tuple(  # frames in these folders are not the user's
-    os.path.realpath(p) + os.sep for p in (PACKAGE, os.path.join(PACKAGE, "backends"), os.path.dirname(np.__file__))
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,53 +214,6 @@ def _fill(
     _NAME(new, None)
 
 
-class Tracing(threading.local):
-    """Whose nodes are being made: None says the user's own line; else these origins, in this table.
-
-    table None: they go to the nodes themselves (a gradient belongs to the lines it differentiates). A rewrite keeps
-    them in a table of its own, so that two functions that share a node do not mix their lines.
-    """
-
-    origins: frozenset[Any] | None = None
-    table: dict[Expr, frozenset[Any]] | None = None
-
-
-_tracing = Tracing()
-
-
-class building:  # noqa: N801  # a context manager; a class, because a generator is slow and every pass enters it per node
-    """Nodes made inside come from these, not from the line being run."""
-
-    __slots__ = ("before", "now")
-
-    def __init__(self, origins: Iterable[Any], table: dict[Expr, frozenset[Any]] | None = None) -> None:
-        self.now = frozenset(origins), table
-
-    def __enter__(self) -> None:
-        self.before = _tracing.origins, _tracing.table
-        _tracing.origins, _tracing.table = self.now
-
-    def __exit__(self, *_: object) -> None:
-        _tracing.origins, _tracing.table = self.before
-
-
-def user_line() -> Origin | None:
-    """The innermost line being run that is neither symdl's nor NumPy's, nor that of a cached property of symdl's."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(SKIPPED) and not file.startswith("<frozen") and file != functools.__file__:
-            return file, frame.f_lineno
-        frame = frame.f_back
-    return None
-
-
-def warn(message: str) -> None:
-    """A UserWarning that points at the user's line."""
-    file, line = user_line() or ("<unknown>", 1)
-    warnings.warn_explicit(message, UserWarning, file, line)
-
-
 def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
     """A new leaf of a subclass of Expr; its params (an id among them) must be new."""
     new = object.__new__(kind)
@@ -311,13 +257,13 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
                 s.__dict__.setdefault("node", new)
         with _lock:  # another thread may have been first
             expr = _interned.setdefault(key, new)
-    origins = _tracing.origins
+    origins = tracing.origins
     if origins is None:
         line = user_line()
         if line is not None and line not in expr.origins:
             come_from(expr, [line])
     elif op.kind != "leaf":
-        table = _tracing.table
+        table = tracing.table
         if table is None:
             come_from(expr, origins)
         else:
@@ -378,7 +324,7 @@ SUPPORTED = frozenset(
 
 def checked_dtype(dtype: Any) -> str:
     """The name of a dtype that symdl has; raises DtypeError for others. Number forms are for passes, not for users."""
-    if type(dtype) is str and (dtype in SUPPORTED or (dtype in WIDE and _tracing.origins is not None)):
+    if type(dtype) is str and (dtype in SUPPORTED or (dtype in WIDE and tracing.origins is not None)):
         return dtype
     try:
         name = str(np.dtype(dtype).name)

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from symdl.errors import InternalError
-from symdl.graph.expr import Expr, building, constant, results, topological
+from symdl.graph.expr import Expr, constant, results, topological
+from symdl.graph.origins import building
 from symdl.ir.loops import View
 from symdl.ir.program import Step
 from symdl.lowering.apart import convolution, matmul, permutation, routine, scatter

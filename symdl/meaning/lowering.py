@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import symdl.meaning.readers  # noqa: F401  # which enters the readers
-from symdl.graph.expr import CONSTANT, Expr, building, meant_by, rebuilt
+from symdl.graph.expr import CONSTANT, Expr, meant_by, rebuilt
 from symdl.graph.irrationals import IRRATIONALS
+from symdl.graph.origins import building
 from symdl.meaning.exactness import Known
 from symdl.meaning.guards import Guards, Losses
 from symdl.meaning.monotone import PLACES, SEEKING, below_views, in_views, is_extreme_of, sought

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from symdl.graph.expr import VARIABLE, Expr, building
+from symdl.graph.expr import VARIABLE, Expr
+from symdl.graph.origins import building
 from symdl.meaning.bounds import between
 from symdl.meaning.cancellation import grown, near_log
 from symdl.meaning.deltas import delta_of

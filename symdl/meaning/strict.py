@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
-from symdl.graph.expr import Expr, building, make, rebuilt, variable
+from symdl.graph.expr import Expr, make, rebuilt, variable
+from symdl.graph.origins import building
 from symdl.meaning.guards import Losses
 from symdl.meaning.reading import is_float_node
 from symdl.ops import elementwise as ew

@@ -13,7 +13,8 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import ConfigError, DataError, Part, ShapeError
-from symdl.graph.expr import Expr, user_line
+from symdl.graph.expr import Expr
+from symdl.graph.origins import user_line
 from symdl.nn.initializers import Initializer, initializer
 from symdl.nn.settings import checked
 from symdl.random import RandomStream

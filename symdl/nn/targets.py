@@ -11,7 +11,8 @@ import numpy as np
 
 import symdl.tensor as T
 from symdl.errors import ConfigError, DataError, Part, ShapeError, kind_of
-from symdl.graph.expr import Expr, user_line
+from symdl.graph.expr import Expr
+from symdl.graph.origins import user_line
 from symdl.nn.layer import Layer
 from symdl.nn.losses import (
     LOSSES,

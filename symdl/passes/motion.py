@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symdl.graph.bodies import argument, dependent, result
-from symdl.graph.expr import CONSTANT, RESULT, Expr, building, make, rebuilt, topological
+from symdl.graph.expr import CONSTANT, RESULT, Expr, make, rebuilt, topological
+from symdl.graph.origins import building
 from symdl.ops.contractions import CONTRACT, parse, written
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import cast

@@ -7,7 +7,8 @@ from typing import Any, overload
 
 from symdl.errors import InputError, ShapeError
 from symdl.graph.bodies import Body, every_node
-from symdl.graph.expr import VARIABLE, Expr, as_expr, building, described, make
+from symdl.graph.expr import VARIABLE, Expr, as_expr, described, make
+from symdl.graph.origins import building
 from symdl.ops.declare import cast_to
 from symdl.types import Dim, Extent, Symbol, TensorType, replace_symbols, sole_symbol
 

@@ -13,7 +13,8 @@ from typing import Any, overload
 from symdl.convolution import ROLES
 from symdl.errors import GradientError, ShapeError
 from symdl.graph.bodies import Body, argument, moved, parameter
-from symdl.graph.expr import RESULT, Expr, as_expr, building, described, make, rebuilt, variable
+from symdl.graph.expr import RESULT, Expr, as_expr, described, make, rebuilt, variable
+from symdl.graph.origins import building
 from symdl.ops.contractions import parse, written
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.scan import SCAN, layout_of

@@ -83,11 +83,16 @@ class Rewritten:
     places: tuple[Expr, ...]  # inputs and shared values as they stand in the graph
     origins: Origins
 
+    def user(self, node: Expr) -> Expr | None:
+        """The user's node that a node comes from: the first that is no leaf, since a number is everywhere the same one."""
+        own = [k for k in self.origins.get(node, ()) if k < len(self.nodes)]  # larger numbers are a Record's
+        found = min(own, key=lambda k: (not self.nodes[k].inputs, k), default=None)
+        return None if found is None else self.nodes[found]
+
     @property
     def source(self) -> dict[Expr, Expr]:
-        """A node as it is run -> the user's node that it comes from, the first of several."""
-        found = ((n, min(self.origins.get(n) or (len(self.nodes),))) for n in every_node(*self.roots))
-        return {n: self.nodes[k] for n, k in found if k < len(self.nodes)}  # larger numbers are a Record's
+        """A node as it is run -> the user's node that it comes from."""
+        return {n: own for n in every_node(*self.roots) if (own := self.user(n)) is not None}
 
 
 def rewritten(

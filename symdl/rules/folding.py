@@ -13,7 +13,8 @@ import numpy as np
 
 from symdl.errors import SymdlError
 from symdl.graph.bodies import Body
-from symdl.graph.expr import CONSTANT, RESULT, Expr, building, constant, rebuilt, topological
+from symdl.graph.expr import CONSTANT, RESULT, Expr, constant, rebuilt, topological
+from symdl.graph.origins import building
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.scan import IF

@@ -11,7 +11,8 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
-from symdl.graph.expr import VARIABLE, Expr, as_expr, described, levels, topological, warn
+from symdl.graph.expr import VARIABLE, Expr, as_expr, described, levels, topological
+from symdl.graph.origins import warn
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.extents import value_symbol
 from symdl.passes.dims import substituted, used_symbols

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from symdl.config import config
-from symdl.graph.expr import CONSTANT, SKIPPED, VARIABLE, Expr, Frozen, as_expr, checked_dtype, constant, make, variable
+from symdl.graph.expr import CONSTANT, VARIABLE, Expr, Frozen, as_expr, checked_dtype, constant, make, variable
+from symdl.graph.origins import SKIPPED
 from symdl.runtime.inputs import as_array
 from symdl.types import TensorType, fresh_serial, fresh_symbol
 
