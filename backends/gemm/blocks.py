@@ -7,9 +7,9 @@ at an edge have exactly the rows that are left; what is narrower than a panel go
 once, begins further to the left.
 
 `near` packs one panel of B at a time, where many rows reuse it or where its columns are not contiguous or do not fill a
-vector. `far` takes a group of columns, parts of the inner axis and groups of rows: a part of B as wide as the group is packed
-in panels, reading its rows from end to end, and serves all rows; a group of rows of A is packed to fit a second-level cache,
-and serves all panels of the group (Goto and van de Geijn 2008).
+vector. `far` takes parts of the inner axis and groups of rows: a part of B is packed in panels, reading its rows from end to
+end, and serves all rows; a group of rows of A is packed to fit a second-level cache, and serves all panels (Goto and van de
+Geijn 2008).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from symdl.backends.llvm.module import ITEM_BYTES, Module
 PACK_ROWS = 24  # from so many rows on, packing a panel costs less than reading it with large strides again and again
 NEAR_INNER = 512  # most of the inner axis at once: a panel of 16 floats' width is then 32 KiB
 FAR_INNER = 256  # the same where A is packed, too, which shares the first-level cache
+PANEL_BYTES = 32 << 10  # of a panel that has its share of such a cache; a larger one may as well be twice as high
 ROW_BYTES = 96 << 10  # of A at once
-GROUP_BYTES = 1 << 20  # of B at once
 ROW_NUMBERS = (
     1 << 14
 )  # of B, from which on they are beyond the first-level cache: then one row of C is summed by whole rows
@@ -219,32 +219,31 @@ def far(module: Module, tile: Tile) -> None:
     """Both operands are copied."""
     w = Words(module, tile.dtype)
     size, wide = ITEM_BYTES[tile.dtype], tile.lanes * tile.vectors
-    parts = w.ceiling("%K", str(FAR_INNER))
+    most_deep = FAR_INNER if wide * size * FAR_INNER <= PANEL_BYTES else 2 * FAR_INNER  # C is then added to half as often
+    parts = w.ceiling("%K", str(most_deep))
     deep = w.ceiling("%K", parts)
     line = str(
         LINE // size
     )  # pieces are a cache line further apart than they need: apart in the first-level cache, too
     between = w.plus(w.times(deep, str(tile.rows)), line)
     apart = w.plus(w.times(deep, str(wide)), line)
-    group = evenly(w, "%N", w.most(w.quotient(str(GROUP_BYTES // size), deep), str(wide)), wide)
     tall = str(tile.rows)
     rows = evenly(w, "%M", w.most(w.quotient(str(ROW_BYTES // size), deep), tall), tile.rows)
-    pieces = [w.times(w.quotient(rows, tall), between), w.times(w.quotient(group, str(wide)), apart)]
+    pieces = [w.times(w.quotient(rows, tall), between), w.times(w.ceiling("%N", str(wide)), apart)]
     packed_a, packed_b, spare = scratch(w, [*pieces, w.times(tall, str(wide))])
     always, most = "true", str(tile.vectors.bit_length() - 1)
-    with w.upto("%N", group) as j0, w.upto(parts) as q:
+    with w.upto(parts) as q:
         start = w.times(q, deep)
         height = w.least(w.minus("%K", start), deep)
-        many = w.least(group, w.minus("%N", j0))
-        b = w.shift("%B", w.plus(w.times(start, "%rb"), w.times(j0, "%cb")))
-        w.run("@panels", f"ptr {b}", "%rb", "%cb", f"ptr {packed_b}", apart, many, height)
+        b = w.shift("%B", w.times(start, "%rb"))
+        w.run("@panels", f"ptr {b}", "%rb", "%cb", f"ptr {packed_b}", apart, "%N", height)
         with w.upto("%M", rows) as i0:
             here = w.least(rows, w.minus("%M", i0))
             a = w.shift("%A", w.plus(w.times(i0, "%ra"), w.times(start, "%ca")))
             w.run("@slivers", f"ptr {a}", "%ra", "%ca", f"ptr {packed_a}", between, here, tall, height)
-            with w.upto(many, str(wide)) as j:
-                found = panel(w, tile, w.minus(many, j), most, always)
-                c = w.shift("%C", w.plus(w.times(i0, "%rc"), w.plus(j0, j)))
+            with w.upto("%N", str(wide)) as j:
+                found = panel(w, tile, w.minus("%N", j), most, always)
+                c = w.shift("%C", w.plus(w.times(i0, "%rc"), j))
                 given = w.shift(packed_b, w.times(w.quotient(j, str(wide)), apart)), found[2]
                 there = packed_a, between, "1", str(tile.rows)
                 tiles(w, tile, found, given, there, (c, "%rc"), (here, tall, height), q, spare)
