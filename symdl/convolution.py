@@ -11,6 +11,7 @@ each part of the outputs sees its own part of the channels.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,3 +87,17 @@ PRODUCTS: dict[str, Callable[..., Any]] = {
     "convolve_filters": convolve_filters,
     "convolve_images": convolve_images,
 }
+
+
+def met(
+    name: str, operand: int, at: int, shapes: Sequence[Sequence[int]], steps: Any, spacing: Any, groups: int
+) -> Array:
+    """The numbers of the elements of an operand that an element of a product is made of: what the adjoint makes of ones
+    there. shapes: those of the operands and of the product."""
+    roles = ROLES[name]
+    arrays = {role: np.ones(shape) for role, shape in zip(roles, shapes, strict=True)}
+    arrays[roles[-1]] = (np.arange(math.prod(shapes[-1])) == at).astype(float).reshape(shapes[-1])
+    wanted = roles[operand]
+    adjoint = next(n for n, r in ROLES.items() if r[-1] == wanted)
+    shape = [] if wanted == "y" else [arrays[wanted].shape[2:]]
+    return np.flatnonzero(PRODUCTS[adjoint](*(arrays[r] for r in ROLES[adjoint][:-1]), steps, spacing, groups, *shape))

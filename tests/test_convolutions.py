@@ -200,6 +200,31 @@ def cases() -> Any:
         yield axes, groups, steps, spacing, (*FLOATS, "int32")[k // 3 % 3]
 
 
+@pytest.mark.parametrize("name", convolution.ROLES)
+@pytest.mark.parametrize(("steps", "spacing", "groups"), [((1, 1), (-1, -1), 1), ((2, 1), (1, -2), 2)])
+def test_what_an_element_is_made_of(name: str, steps: Any, spacing: Any, groups: int) -> None:
+    """`met` says which numbers of an operand change an element of the product."""
+    images, filters = (2, 2 * groups, 5, 6), (2 * groups, 2, 2, 3)
+    results = (2, 2 * groups, *convolution.result_extents(images[2:], filters[2:], steps, spacing))
+    shapes = [dict(zip("xfy", (images, filters, results), strict=True))[role] for role in convolution.ROLES[name]]
+    shape = () if name == "convolve" else (shapes[-1][2:],)
+
+    def product(*operands: Any) -> Any:
+        return np.asarray(convolution.PRODUCTS[name](*operands, steps, spacing, groups, *shape))
+
+    ones = [np.ones(s) for s in shapes[:-1]]
+    before = product(*ones)
+    for k, operand in enumerate(ones):
+        changes = []
+        for j in range(operand.size):
+            operand.flat[j] = 2
+            changes.append((product(*ones) != before).reshape(-1))
+            operand.flat[j] = 1
+        for at in range(before.size):
+            expected = np.flatnonzero([c[at] for c in changes])
+            np.testing.assert_array_equal(convolution.met(name, k, at, shapes, steps, spacing, groups), expected)
+
+
 @pytest.mark.parametrize(("axes", "groups", "steps", "spacing", "dtype"), list(cases()))
 def test_products_of_any_sizes_on_every_machine(axes: int, groups: int, steps: Any, spacing: Any, dtype: str) -> None:
     """One function for all sizes, which are numbers at run time."""

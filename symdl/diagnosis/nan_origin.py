@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from symdl.convolution import ROLES, met
 from symdl.diagnosis.demand import Array, moved_places, places_below
 from symdl.diagnosis.double_double import DoubleDouble
 from symdl.diagnosis.exact_numbers import ExactNumbers
@@ -19,14 +20,15 @@ from symdl.diagnosis.nan_guard import NanGuard
 from symdl.diagnosis.reasons import as_user_wrote, recorded
 from symdl.diagnosis.shadow import Shadow, is_real, shadow, work
 from symdl.errors import NanGuardError, Part
-from symdl.graph.bodies import Body, argument
+from symdl.graph.bodies import Body, argument, moved
 from symdl.graph.expr import CONSTANT, Expr, described, place_of, topological
 from symdl.notation.formulas import pprint
+from symdl.number_forms import WIDE
 from symdl.ops.contractions import parse
 from symdl.passes.evaluate import Evaluation, bind, concrete
 from symdl.passes.rewrite import expanded
 from symdl.pipeline.compilation import Graph, Rewritten
-from symdl.runtime.loop_names import names_of, outer_of
+from symdl.runtime.loop_names import named, names_of, outer_of
 from symdl.runtime.storage import SharedVariable
 from symdl.types import TensorType
 
@@ -109,7 +111,10 @@ class _Search:
                     raise self._error(run, _Spot(n, at), f"a node is {_number(value)}{_index(index)}", last, "")
 
     def _shown(self, node: Expr) -> str:
-        return pprint(as_user_wrote(node, self.source), 30)
+        """A node as a formula, without the casts into number forms, which no user wrote."""
+        while node.op.name == "cast" and node.type.dtype in WIDE:
+            node = node.inputs[0]
+        return pprint(as_user_wrote(node, {node: self._user(node)}), 30)
 
     def _is_bad(self, run: Shadow, spot: _Spot) -> bool:
         return bool(self.guard.bad(np.asarray(run.run[spot.node]).reshape(-1)[spot.at]))
@@ -163,9 +168,9 @@ class _Search:
         )
 
     def _user(self, node: Expr) -> Expr:
-        """The user's node that a node comes from, one of a loop's body too."""
+        """The user's node that a node comes from, one of a loop's body too, with leaves that bear names."""
         if node in self.source:
-            return self.source[node]
+            return named(self.source[node], self.form.nodes)
         if node in self.leaf_of:
             return self.leaf_of[node]
         own = self.form.user(node)
@@ -184,7 +189,10 @@ class _Search:
         body, arrays, count = watch.first
         names = names_of(loop, outer_of(loop, body is params.get("then")), self._shown)
         leaves = [argument(t, name) for t, name in zip(body.parameters, names, strict=True)]
-        outputs = expanded(body(*leaves))
+        inner = topological(*body.outputs)
+        made = dict(zip(inner, moved(inner, dict(zip(body.leaves, leaves, strict=True))), strict=True))
+        self.source.update((made[n], own) for n in inner if n.inputs and (own := self.form.user(n)) is not None)
+        outputs = expanded([made[o] for o in body.outputs])
         values = dict(zip(leaves, arrays, strict=True))
         found = shadow(dict.fromkeys(outputs), values, self.sizes, DoubleDouble(), exact=False)
         for o in outputs:
@@ -267,6 +275,9 @@ class _Search:
             numbers = np.arange(math.prod(run.shapes[i])).reshape(run.shapes[i])
             kept = [a for a in range(numbers.ndim) if a not in axes]
             whole = np.transpose(numbers, [*kept, *axes]).reshape(math.prod(shape), -1)[at]
+        elif n.op.kind == "contraction" and n.op.name in ROLES and shape is not None:
+            how = (n.params[name] for name in ("steps", "spacing", "groups"))
+            whole = met(n.op.name, k, at, [*(run.shapes[j] for j in n.inputs), shape], *how)
         elif n.op.kind == "contraction" and shape is not None:
             letters, result = parse(n.params["notation"])
             index = dict(zip(result, np.unravel_index(at, shape), strict=True))

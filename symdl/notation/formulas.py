@@ -40,7 +40,7 @@ def pprint(x: Expr, limit: int = 200) -> str:
         parts = [text[i] if len(text[i][0]) <= limit else ("...", ATOM) for i in node.inputs]
         written = written_index(node)
         own = _text(node, parts) if written is None else _subscript(*written, known)
-        text[node] = (node.name, ATOM) if node.name and (node.op is VARIABLE or node is not x) else own
+        text[node] = (node.name, ATOM) if node.name and (node.op.kind == "leaf" or node is not x) else own
     return text[x][0]
 
 
