@@ -29,9 +29,8 @@ from symdl.ops.reductions import FOLDS
 from symdl.types import Extent, at_most, product
 
 LARGEST = 150  # cheap ops in one kernel: machine code generation is worse than linear in the size of a function
-LARGEST_IN_DIGITS = (
-    1000  # of a kernel that keeps numbers of two limbs: what they lose is known as long as they are not stored
-)
+# Likewise of a kernel that keeps numbers of two limbs: what they lose is known as long as they are not stored.
+LARGEST_IN_DIGITS = 1000
 SMALL = 1024  # elements of an update that may wait for others to share a kernel with; larger ones wait for nobody
 TRIED = 8  # so many groups are asked whether a unit may join them: wide graphs stay linear
 
