@@ -126,12 +126,17 @@ def axes(count: int) -> str:
     return "no axis" if count == 0 else "1 axis" if count == 1 else f"{count} axes"
 
 
+LONGEST = 64  # bits of an integer that is written out: of thousands of digits Python makes no text
+
+
 def kind_of(value: Any) -> str:
     """What a value is, in a few words that do not depend on the run."""
     if value is None:
         return "None"
     if isinstance(value, str | bytes):
         return f"the text {value!r}" if len(value) < 40 else "a text"
+    if type(value) is int and value.bit_length() > LONGEST:
+        return f"an integer of {value.bit_length()} bits"
     if isinstance(value, bool | int | float | complex) and not hasattr(value, "dtype"):
         return f"the number {value!r}" if type(value) is not bool else f"the bool {value}"
     dtype = getattr(value, "dtype", None)
@@ -139,6 +144,7 @@ def kind_of(value: Any) -> str:
     if isinstance(value, list | tuple) and value:
         odd = [v for v in value[:1000] if not isinstance(v, bool | int | float)]
         return f"a {name} that holds {kind_of((odd or value)[0])}"
+    name = "array" if name == "ndarray" else name
     article = "an" if name[:1].lower() in "aeiou" else "a"
     shape = getattr(value, "shape", None)
     if dtype is not None and shape is not None:

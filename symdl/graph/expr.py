@@ -332,6 +332,8 @@ def checked_dtype(dtype: Any) -> str:
         raise DtypeError(f"{dtype!r} is not a dtype", (), f"dtypes: {', '.join(sorted(SUPPORTED))}") from None
     if name not in SUPPORTED:
         remedy = "Cast it to float32 or float64 first." if name in ("float16", "longdouble", "float128") else ""
+        if name.startswith("complex"):
+            remedy = "Real and imaginary parts are expressions of their own."
         raise DtypeError(f"dtype {name} is not supported; dtypes: {', '.join(sorted(SUPPORTED))}", (), remedy)
     return name
 
@@ -344,6 +346,8 @@ def constant(value: Any, dtype: Any = None) -> Expr:
         own = records(value, dtype)
         return make(CONSTANT, (), value=Frozen(own), type=TensorType(dtype, own.shape))
     array = np.asarray(value)
+    if array.dtype == object and type(value) is int:
+        raise DtypeError(f"a constant holds numbers of at most 64 bits, not {kind_of(value)}")
     if array.dtype == object or array.dtype.kind in "USVMm":
         raise DtypeError(f"a constant holds numbers, not {kind_of(value)}")
     name = checked_dtype(dtype if dtype is not None else array.dtype)

@@ -50,7 +50,8 @@ def assume(
     e = as_expr(x)
     dtype = e.type.dtype
     if dtype == "bool":
-        raise DtypeError("assume: takes numbers, not bool", [described(e)])
+        remedy = "The facts stand beside the numbers that they are about: symdl.assume(x, lower=0)."
+        raise DtypeError("assume: takes numbers, not bool", [described(e)], remedy)
     facts: dict[str, Any] = {"lower": lower, "upper": upper, "integer": integer, "finite": finite, "positive": positive}
     low, high = _number(lower, "lower", -math.inf), _number(upper, "upper", math.inf)
     if low == -math.inf and high == math.inf and not (integer or finite or positive):

@@ -138,11 +138,25 @@ def plain(value: Any, what: str, parts: list[Part], wanted: Any) -> Array:
         why = " ".join(str(error).split())
         raise InputError(f"{what} cannot read the value, {kind_of(value)}: {why}", parts) from None
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        remedy = "value.toarray() is the array." if hasattr(value, "toarray") and hasattr(value, "nnz") else ""
         if array.dtype == object and isinstance(value, int):
-            raise DtypeError(f"{what} takes {wanted}, which does not hold {value}", parts)
-        raise DtypeError(f"{what} takes {wanted}, not {kind_of(value)}", parts, remedy)
+            raise DtypeError(f"{what} takes {wanted}, which does not hold {kind_of(value)}", parts)
+        raise DtypeError(f"{what} takes {wanted}, not {kind_of(value)}", parts, _as_numbers(value, array, wanted))
     return array
+
+
+def _as_numbers(value: Any, array: Array, wanted: Any) -> str:
+    """How a value that is not taken becomes an array that is, if it can."""
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        return "value.toarray() is the array."
+    if array.dtype.kind == "c":
+        return "value.real and value.imag are real."
+    if getattr(wanted, "kind", "") != "f" or array.dtype.kind in "mM":
+        return ""
+    try:
+        found = array.astype(wanted)
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    return "" if np.isnan(found).any() else f"np.asarray(value, {str(wanted)!r}) makes floats of it."
 
 
 def part_of(array: Array) -> Part:
