@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from symdl.backends.builder import Reg
-from symdl.backends.llvm import few_rounds
+from symdl.backends.llvm import few_rounds, straight
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan, ahead
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED, RestWriter
@@ -182,7 +182,7 @@ class AcrossWriter(RestWriter):
             if plan is not None and any(self.tried(s) for s in walk(*statement.body) if isinstance(s, For)):
                 plan = None
         if plan is None:
-            super().statement(statement)
+            self.straightened(statement)
             return
         assert isinstance(statement, For)
         rounds = few_rounds.rounds_of(statement)
@@ -192,6 +192,39 @@ class AcrossWriter(RestWriter):
             self.of_any_length(statement, plan)
         else:
             self.by_number(statement, plan, rounds)
+
+    def straightened(self, statement: Stmt) -> None:
+        """A statement; a loop over rows of few numbers, of two limbs or with an exponent, as one without loops inside."""
+        ways = straight.ways(statement) if isinstance(statement, For) else None
+        if ways is None or not isinstance(statement, For):
+            super().statement(statement)
+            return
+        size, loops = ways
+        join = self.fresh("join")
+        for count, loop in loops.items():
+            few, other = self.fresh("few"), self.fresh("other")
+            if size is not None:
+                is_so = self.emit(f"icmp eq {self.word} {self.register(size)}, {count}", "bool").text
+                self.branch(is_so, few, other)
+                self.label(few)
+            self.open_scope()
+            self.kept.append(loop)
+            spread = self.spread
+            if statement is spread:
+                self.spread = loop
+            super().statement(loop)
+            self.spread = spread
+            self.close_scope()
+            self.jump(join)
+            if size is not None:
+                self.label(other)
+        if size is not None:
+            self.open_scope()
+            super().statement(statement)
+            self.close_scope()
+            self.jump(join)
+        self.label(join)
+        self.forget(changed_in(statement.body))
 
     def by_number(self, loop: For, plan: Across, size: Symbol) -> None:
         """A loop in whose rounds are as many rounds as a size says of those inside, written out for a few numbers."""
