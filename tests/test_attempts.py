@@ -400,8 +400,8 @@ def test_what_fits_is_computed_once() -> None:
 
 
 def test_a_long_body_calls_where_it_is_rarely_run() -> None:
-    """In full it is one function, for whole vectors and for the rest, in which nothing is written out; the vectors call
-    nothing that is short."""
+    """In full it is one function, for whole vectors and for the rest, in which nothing is written out; the attempt, whose
+    arithmetic leaves limbs as they fall, calls nothing."""
     value: Value = loaded("a", "float64x2e")
     other: Value = loaded("b", "float64x2e")
     for _ in range(attempts.LEFT):
@@ -413,8 +413,7 @@ def test_a_long_body_calls_where_it_is_rarely_run() -> None:
     assert len(called) == attempts.LEFT - 1  # the last has one limb
     assert again.count(" fmul ") < 3 * attempts.LEFT  # of comparisons, since LLVM hands no masks over
     (kernel,) = (body for name, body in bodies.items() if name.startswith("kernel"))
-    assert kernel.count("call { double, double } @symdl_mul_to_float64x2") == attempts.LEFT - 1  # the rest
-    assert "> } @symdl_mul_to" not in kernel
+    assert "@symdl_mul_to" not in kernel
 
 
 def test_float32_tried_as_such(in_full: Any) -> None:

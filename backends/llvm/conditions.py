@@ -12,6 +12,7 @@ from typing import Any
 from symdl.backends.llvm.tiers import ONE_LIMB
 from symdl.ir.loops import Apply, Const, Load, Value
 
+OPPOSITE = {"ge": "lt", "le": "gt"}
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 
 
@@ -98,25 +99,26 @@ class Conditions:
         self.note(Condition(test, value, bound, scaled))
 
     def lost(self, scale: Value, conditions: Iterable[Condition]) -> Value | None:
-        """Whether any of the conditions does not hold. scale: 2^-k, a float64."""
+        """Whether any of the conditions does not hold. scale: 2^-k, a float64. Of what is no number all do: it has no digits, and
+        what is none for lack of range is asked for that."""
         found: Value | None = None
         for c in conditions:
             if c.total is not None and c.single is not None and isinstance(scale, Const):
-                one = self.as_single(c.total, c.single, float(scale.number))
+                one = self.is_small(c.total, c.single, float(scale.number))
             else:
                 bound = c.bound
                 if c.scaled:
                     bound = self.op("mul", bound, self.in_dtype(self.times(scale, c.scaled), bound.dtype))
-                one = self.op(c.test, c.value, bound, dtype="bool")
-            found = one if found is None else self.op("bitwise_and", found, one)
-        return None if found is None else self.op("invert", found)
+                one = self.op(OPPOSITE[c.test], c.value, bound, dtype="bool")
+            found = one if found is None else self.op("bitwise_or", found, one)
+        return found
 
-    def as_single(self, total: Value, x: Value, scale: float) -> Value:
-        """Whether |total| >= BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is
+    def is_small(self, total: Value, x: Value, scale: float) -> Value:
+        """Whether |total| < BESIDE_ONE scale |x|, asked in float32: of all lanes at once. A total below the normal numbers is
         rounded to at most twice itself, one beyond them is large enough."""
         size = self.op("abs", self.op("cast", total, dtype="float32"))
         far = self.op("mul", size, self.constant(0.5 / (BESIDE_ONE * scale), "float32"))
-        return self.op("ge", far, self.op("abs", x), dtype="bool")
+        return self.op("lt", far, self.op("abs", x), dtype="bool")
 
     def times(self, scale: Value, factor: float) -> Value:
         """So many times a power of two."""

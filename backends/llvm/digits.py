@@ -16,7 +16,7 @@ from typing import Any
 from symdl.backends.llvm.conditions import Conditions
 from symdl.backends.llvm.spans import Span, number_of, span
 from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
-from symdl.backends.llvm.tiers import ONE_LIMB, SHORTER, Tier
+from symdl.backends.llvm.tiers import LOOSE, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
@@ -436,7 +436,10 @@ def sum_of(d: FewerDigits, item: Apply, found: Value) -> Error | None:
     """The error of a sum or difference."""
     x, y = item.args
     if id(x) not in d.errors and id(y) not in d.errors:
-        return d.rounded("add")
+        if d.tier is not LOOSE:
+            return d.rounded("add")
+        if max(d.widths[id(x)], d.widths[id(y)]) <= 53:
+            return None
     (a, b), (p, q) = d.spans[id(x)], d.spans[id(y)]
     if item.primitive == "sub":
         p, q = -q, -p

@@ -12,6 +12,10 @@ from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
 from symdl.ir.loops import Apply, Const, Load, Value, walk
 from symdl.number_forms import limbs_of
 
+BY_LIMBS = frozenset([
+    "eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum", "floor", "ceil", "trunc", "round_half_even", "mod", "floor_div",
+])  # fmt: skip
+ARITHMETIC = frozenset(["add", "sub", "mul", "true_div"])
 FUSED = "fused"  # x y + z, rounded once where the processor does
 
 
@@ -38,6 +42,29 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
         return found
 
     return changed([*roots, *conditions], short)
+
+
+def loosened(roots: Sequence[Value], conditions: Sequence[Value] = (), exact: bool = False) -> list[Value]:
+    """Values, and conditions on them, with all arithmetic of two limbs that of `wide.short`. exact: but for sums of numbers that
+    are known exactly, which have all digits even where they cancel."""
+    kept = {id(x) for x in walk(*roots)}
+
+    def settled(x: Value) -> Value:
+        return Apply(f"{PREFIX}settled", (x,), x.dtype) if _loose(x) else x
+
+    def loose(made: Apply, item: Apply) -> Value:
+        name = made.primitive
+        if name == "cast" and made.dtype == "float64" and _loose(made.args[0]):
+            return Apply(PREFIX + name, made.args, made.dtype) if id(item) in kept else made
+        if name in BY_LIMBS and any(map(_loose, made.args)):
+            return Apply(name, tuple(map(settled, made.args)), made.dtype)
+        if name not in ARITHMETIC or any(x.dtype != "float64x2" for x in (made, *made.args)):
+            return made
+        if exact and name in SUMS and all(map(_is_exact, made.args)) and not all(map(_is_plain, made.args)):
+            return made
+        return Apply(PREFIX + name, made.args, made.dtype)
+
+    return changed([*roots, *conditions], loose)
 
 
 def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
@@ -118,6 +145,16 @@ def _is_complement(x: Apply) -> bool:
 def _is_plain(x: Value) -> bool:
     """Whether a number of two limbs has one."""
     return isinstance(x, Apply) and x.primitive == "cast" and x.args[0].dtype in FLOATS
+
+
+def _is_exact(x: Value) -> bool:
+    """Whether a number of two limbs is known exactly: what is given, and products of plain numbers."""
+    match x:
+        case Apply("neg" | "abs", (y,)):
+            return _is_exact(y)
+        case Apply("mul" | "short_mul", (y, z)):
+            return _is_plain(y) and _is_plain(z)
+    return not isinstance(x, Apply) or _is_plain(x)
 
 
 def _loose(x: Value) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from symdl.backends.llvm.digits import fewer_digits
-from symdl.backends.llvm.exchanges import abbreviated, once, shortened
+from symdl.backends.llvm.exchanges import abbreviated, loosened, once, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
-from symdl.backends.llvm.running import running
+from symdl.backends.llvm.running import running, running_in_one_limb
 from symdl.backends.llvm.spans import Span, sign_of
 from symdl.backends.llvm.thinning import single
-from symdl.backends.llvm.tiers import FULL, LOOSER, ONE, ONE_LIMB, SHORTER, Tier, briefly
+from symdl.backends.llvm.tiers import FULL, LOOSE, LOOSER, ONE, ONE_LIMB, RARELY, RUNNING, SHORTER, Tier, briefly
 from symdl.backends.llvm.wanted import Wanted
 from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
@@ -32,6 +32,7 @@ EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
 }  # fmt: skip
 NARROW = {"float64e": "float64", "float64x2e": "float64x2", "float32e": "float32"}
 MIXTURES = {"float64e": ("float64x2e",), "float32e": ("float64", "float64e")}  # results of functions of more digits
+FOLLOWED = {id(FULL): running, id(RUNNING): running_in_one_limb}
 NEVER = Const(0, "bool")
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
@@ -78,12 +79,14 @@ def narrowed(
     if paired:
         in_one = LOOSER if ranged else ONE
         of_one = (briefly(in_one), in_one) if permutes else (in_one,)
-        last = (SHORTER, FULL) if beyond else (SHORTER,)
-        tiers = [(one, tier) for one in (in_single, loop) for tier in of_one] + [(loop, tier) for tier in last]
-        for one, tier in tiers:
-            fewer = None if one is None else running(one) if tier is FULL else fewer_digits(one, tier)
-            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed, tier is FULL)
+        ones = [(one, tier) for one in (in_single, loop) if one is not None for tier in of_one]
+        rarely = [(one, replace(tier, orders=RARELY)) for one, tier in ones]
+        last = (SHORTER, LOOSE, FULL) if beyond else (SHORTER, LOOSE)
+        for one, tier in [*rarely, (loop, RUNNING), *ones, *((loop, tier) for tier in last)]:
+            fewer = followed(one) if (followed := FOLLOWED.get(id(tier))) else fewer_digits(one, tier)
+            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed, id(tier) in FOLLOWED)
             if found is not None and tier is FULL:
+                found.exchange(partial(loosened, exact=True))
                 found.wide = sorted(found.values)
                 return found
             if fewer is not None and found is not None:
@@ -98,8 +101,8 @@ def narrowed(
 
 def _in_digits(found: Narrowed, tier: Tier, fuses: bool) -> Narrowed:
     """The attempt as one of fewer digits."""
-    if tier is SHORTER:
-        found.exchange(shortened)
+    if tier in (SHORTER, LOOSE):
+        found.exchange(shortened if tier is SHORTER else loosened)
     else:
         if tier.brief:
             found.exchange(abbreviated)

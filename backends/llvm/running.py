@@ -30,11 +30,9 @@ from symdl.backends.llvm.digits import (
     uncast,
     without_noise,
 )
-from symdl.backends.llvm.tiers import FULL, ONE_LIMB
-from symdl.ir.loops import Apply, For, Value
+from symdl.backends.llvm.tiers import FULL, ONE_LIMB, RUNNING
+from symdl.ir.loops import Apply, For, Local, Store, Value
 
-UNIT = 2.0**-98
-NOISE = 2.0**-102  # of a sum, beside its operands: what is left of 0, as a rule
 LEAST = {"float32": 2.0**-126, "float64": 2.0**-1022}  # sizes below which digits end
 STEPS = {"floor": 0.0, "ceil": 0.0, "trunc": 0.0, "round_half_even": 0.5}  # where they jump, from a whole number on
 LOGICAL = frozenset(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"])
@@ -45,9 +43,17 @@ def running(loop: For) -> Fewer | None:
     return fewer_digits(loop, FULL, RunningErrors)
 
 
+def running_in_one_limb(loop: For) -> Fewer | None:
+    """Likewise in one limb, of results that are float32."""
+    stores = [s for s in loop.body if not isinstance(s, Local)]
+    if not all(isinstance(s, Store) and s.value.dtype in ("bool", *SINGLES) for s in stores):
+        return None
+    return fewer_digits(loop, RUNNING, OneLimb)
+
+
 @dataclass
 class RunningErrors(FewerDigits):
-    """Counterparts are the values themselves."""
+    """Counterparts are the values themselves, or their likes of one limb."""
 
     doubts: dict[int, Value] = field(default_factory=dict)  # by the ids of truth values: whether they may be others
     lost_at: list[Value] = field(default_factory=list)  # whether a result is lost
@@ -60,8 +66,9 @@ class RunningErrors(FewerDigits):
             self.lost_at.append(doubt)
         error = self.errors.get(id(x))
         if error is not None and error.size is not None:
-            good = self.good(x, x, error.units[0], error.size, dtype)
-            self.lost_at.append(self.op("invert", self.op("bitwise_or", good, self.op("isnan", x, dtype="bool"))))
+            found = self.done[id(x)]
+            good = self.good(found, found, error.units[0], error.size, dtype)
+            self.lost_at.append(self.op("invert", self.op("bitwise_or", good, self.op("isnan", found, dtype="bool"))))
         return error is None or error.size is not None or error.units[0] <= self.most(dtype)
 
     def most(self, dtype: str) -> float:
@@ -84,9 +91,13 @@ class RunningErrors(FewerDigits):
     # ---- values ----
 
     def applied(self, item: Apply) -> Value | None:
+        return self.followed(item, item.dtype in ONE_LIMB or any(x.dtype in ONE_LIMB for x in item.args))
+
+    def followed(self, item: Apply, of_forms: bool) -> Value | None:
+        """An application of counterparts, its error noted. of_forms: that of an original is one of two limbs."""
         name, given = item.primitive, item.args
         inexact = any(id(x) in self.errors or id(x) in self.doubts for x in given)
-        if not inexact and item.dtype not in ONE_LIMB and not any(x.dtype in ONE_LIMB for x in given):
+        if not inexact and not of_forms:
             return item
         if name in COMPARISONS:
             if item.dtype == "bool" and (doubt := self.doubt(*given)) is not None:
@@ -105,11 +116,14 @@ class RunningErrors(FewerDigits):
         if rule is None and (inexact or self.tier.own(name) is None):
             return None
         error = rule(self, item) if rule is not None else self.made(self.own(name))
-        if error is not None and item.dtype not in ONE_LIMB:
+        if error is not None and self.is_rounded(item):
             error = self.rounded_off(item, error, item)
         if error is not None:
             self.errors[id(item)] = error
         return item
+
+    def is_rounded(self, item: Apply) -> bool:
+        return item.dtype not in ONE_LIMB
 
     def rounded_off(self, item: Value, error: Error, source: Value) -> Error | None:
         """What a value is wrong by that is kept in fewer digits: it counts as exact, if it has these."""
@@ -164,22 +178,68 @@ class RunningErrors(FewerDigits):
         if id(x) not in self.errors and id(y) not in self.errors:
             return None
         units = max(self.unit(x), self.unit(y))
-        if (is_zero(x) or is_zero(y)) and self.plain(x, y) and units * UNIT < 1.0:
+        if (is_zero(x) or is_zero(y)) and self.plain(x, y) and units * self.tier.unit < 1.0:
             return None
         size = self.on("add", self.size(x), self.size(y))
         gap = self.magnitude(self.op("sub", x, y))
-        far = self.on("gt", self.multiple(size, units * UNIT), gap, dtype="bool")
-        return self.op("bitwise_and", far, self.is_more_than_noise(self.op("sub", x, y)))
+        far = self.on("gt", self.multiple(size, units * self.tier.unit), gap, dtype="bool")
+        return self.but_for_noise(far, gap, self.on("add", self.magnitude(x), self.magnitude(y)))
 
-    def is_more_than_noise(self, total: Value) -> Value:
-        """Whether more is left of a sum or difference than the noise of two limbs, beside what went into it."""
+    def but_for_noise(self, lost: Value, left: Value, size: Value) -> Value:
+        """Whether something is lost and more is left, beside what went into it, than the noise of two limbs."""
+        if not self.tier.noise:
+            return lost
+        return self.op("bitwise_and", lost, self.on("gt", left, self.multiple(size, self.tier.noise), dtype="bool"))
+
+    def unless_noise(self, total: Value, size: Value) -> Value:
+        """What a sum or difference is wrong by: nothing to speak of where noise is left."""
         assert isinstance(total, Apply)
-        x, y = total.args
-        noise = self.multiple(self.on("add", self.magnitude(x), self.magnitude(y)), NOISE)
-        return self.on("gt", self.magnitude(total), noise, dtype="bool")
+        if not self.tier.noise:
+            return size
+        far = self.multiple(self.on("add", *map(self.magnitude, total.args)), self.tier.noise)
+        more = self.on("gt", self.magnitude(total), far, dtype="bool")
+        return self.either(more, size, self.magnitude(total))
 
     def either(self, condition: Value, x: Value, y: Value) -> Value:
         return self.op("where", condition, *(pair := self.alike_in_dtype(x, y)), dtype=pair[0].dtype)
+
+
+class OneLimb(RunningErrors):
+    """Errors are noted of the counterparts, too."""
+
+    def leaf(self, item: Value) -> Value | None:
+        found = super().leaf(item)
+        return found if found is None else self.known_by(self.one(found), item)
+
+    def without_noise(self, item: Value) -> Value | None:
+        return FewerDigits.without_noise(self, item)
+
+    def applied(self, item: Apply) -> Value | None:
+        """The counterpart, of counterparts."""
+        args, dtype = tuple(self.done[id(x)] for x in item.args), ONE_LIMB.get(item.dtype, item.dtype)
+        if item.primitive == "cast" and args[0].dtype == dtype:
+            return self.known_by(args[0], item)
+        found = self.one(Apply(item.primitive, args, dtype))
+        assert isinstance(found, Apply)
+        of_forms = item.dtype in ONE_LIMB or any(x.dtype in ONE_LIMB for x in item.args)
+        if self.followed(found, of_forms) is None:
+            return None
+        return self.known_by(found, item)
+
+    def known_by(self, found: Value, item: Value) -> Value:
+        """The counterpart of a value, what is known of either being known of both."""
+        if (error := self.errors.get(id(found))) is not None:
+            self.errors[id(item)] = error
+        elif (error := self.errors.get(id(item))) is not None:
+            self.errors[id(found)] = error
+        if (doubt := self.doubts.get(id(found))) is not None:
+            self.doubts[id(item)] = doubt
+        self.done[id(found)] = found
+        self.spans[id(found)], self.widths[id(found)] = self.span(item), self.width(item)
+        return found
+
+    def is_rounded(self, item: Apply) -> bool:
+        return item.dtype in SINGLES
 
 
 Rule = Callable[[RunningErrors, Apply], Error | None]
@@ -190,11 +250,11 @@ def _add(d: RunningErrors, item: Apply) -> Error | None:
     if uncast(y) is uncast(x):
         return None  # what one limb leaves of two: balls know no limbs
     if id(x) not in d.errors and id(y) not in d.errors:
-        return d.made(d.own("add")) if max(d.widths[id(x)], d.widths[id(y)]) > 53 else None
+        return d.made(d.own("add")) if max(d.widths[id(x)], d.widths[id(y)]) > d.tier.width // 2 else None
     found = sum_of(d, item, item)
     if found is None or found.size is None:
         return found
-    return Error(found.units, d.either(d.is_more_than_noise(item), found.size, d.magnitude(item)))
+    return Error(found.units, d.unless_noise(item, found.size))
 
 
 def _mul(d: RunningErrors, item: Apply) -> Error | None:
@@ -226,14 +286,14 @@ def _where(d: RunningErrors, item: Apply) -> Error | None:
     if (total := without_noise(item)) is not None and (error := d.errors.get(id(total))) is not None:
         if error.size is None:
             return error
-        return Error(error.units, d.either(d.is_more_than_noise(uncast(total)), error.size, d.magnitude(item)))
+        return Error(error.units, d.unless_noise(uncast(total), error.size))
     doubt = d.doubts.get(id(condition))
     units = max(d.unit(x), d.unit(y), d.own("add"))
     if doubt is None and d.plain(x, y):
         return None if id(x) not in d.errors and id(y) not in d.errors else d.made(units)
     size = d.either(condition, d.size(x), d.size(y))
     if doubt is not None:
-        apart = d.multiple(d.magnitude(d.op("sub", x, y)), 1 / UNIT)
+        apart = d.multiple(d.magnitude(d.op("sub", x, y)), 1 / d.tier.unit)
         size = d.either(doubt, d.on("add", apart, d.on("add", d.size(x), d.size(y))), size)
     return d.made(units, size)
 
@@ -258,7 +318,7 @@ def _of_condition(factor: float) -> Rule:
         units = d.unit(x) * factor + d.own(item.primitive)
         if d.plain(x):
             return d.made(units)
-        ratio = d.on("true_div", d.magnitude(item), d.on("maximum", d.magnitude(x), d.multiple(d.size(x), UNIT)))
+        ratio = d.on("true_div", d.magnitude(item), d.on("maximum", d.magnitude(x), d.multiple(d.size(x), d.tier.unit)))
         return d.made(units, d.on("mul", ratio, d.size(x)))
 
     return rule
@@ -375,10 +435,9 @@ def _step(d: RunningErrors, item: Apply) -> Error | None:
         jump = d.op("sub", d.constant(STEPS[item.primitive], apart.dtype), apart)
     else:
         jump = d.op("minimum", apart, d.op("sub", d.constant(1.0, apart.dtype), apart))
-    noise = d.on("gt", jump, d.multiple(d.magnitude(x), NOISE), dtype="bool")
-    near = d.on("gt", d.multiple(d.size(x), d.unit(x) * UNIT), d.op("abs", jump), dtype="bool")
-    lost = d.op("bitwise_and", noise, near)
-    return d.made(d.own("add"), d.either(lost, d.constant(1 / UNIT, "float64"), d.magnitude(item)))
+    near = d.on("gt", d.multiple(d.size(x), d.unit(x) * d.tier.unit), d.op("abs", jump), dtype="bool")
+    lost = d.but_for_noise(near, jump, d.magnitude(x))
+    return d.made(d.own("add"), d.either(lost, d.constant(1 / d.tier.unit, "float64"), d.magnitude(item)))
 
 
 def _quotient(d: RunningErrors, item: Apply) -> Value:
@@ -390,10 +449,9 @@ def _quotient(d: RunningErrors, item: Apply) -> Value:
     whole = d.op("floor", ratio)
     apart = d.magnitude(d.op("sub", ratio, whole))
     jump = d.op("minimum", apart, d.op("sub", d.constant(1.0, apart.dtype), apart))
-    noise = d.on("gt", jump, d.multiple(d.magnitude(ratio), NOISE), dtype="bool")
-    near = d.on("gt", d.multiple(error.size or d.magnitude(ratio), error.units[0] * UNIT), jump, dtype="bool")
-    zero, one = d.constant(0.0, "float64"), d.constant(1 / UNIT, "float64")
-    return d.either(d.op("bitwise_and", noise, near), one, zero)
+    near = d.on("gt", d.multiple(error.size or d.magnitude(ratio), error.units[0] * d.tier.unit), jump, dtype="bool")
+    zero, one = d.constant(0.0, "float64"), d.constant(1 / d.tier.unit, "float64")
+    return d.either(d.but_for_noise(near, jump, d.magnitude(ratio)), one, zero)
 
 
 def _floor_div(d: RunningErrors, item: Apply) -> Error | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from symdl.backends.builder import FLOATS
 from symdl.ir.loops import Apply, Const, Value
-from symdl.number_forms import limbs_of
+from symdl.number_forms import LIMBS, limbs_of
 
 Span = tuple[float, float]
 SPANS: dict[str, tuple[float, float]] = {
@@ -85,5 +85,10 @@ def number_of(x: Const) -> float | None:
     """A constant, if one float64 holds it."""
     if not isinstance(x.number, tuple):
         return float(x.number) if math.isfinite(x.number) else None
-    high, *rest = limbs_of(x.number, x.dtype)
-    return high if math.isfinite(high) and not any(rest) else None
+    limbs = dict(zip(LIMBS[x.dtype], limbs_of(x.number, x.dtype), strict=True))
+    high, exponent = limbs["high"], limbs.get("exponent", 0.0)
+    if limbs.get("low") or not math.isfinite(high):
+        return None
+    if high == 0 or exponent == 0:
+        return high
+    return math.ldexp(high, int(exponent)) if -1000 < exponent < 1000 else None

@@ -14,6 +14,7 @@ from symdl.backends.wide.short import FUNCTIONS
 
 ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
 ORDERS = (24, 21, *range(18, 5, -1))  # the k that are tried
+RARELY = ORDERS[:7]  # those of which few numbers fall short
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Tier:
     forms: what becomes of dtypes. own: of a primitive, how many units its result is wrong by; None: not known. single,
     double, summed: how many a value may be wrong by that is kept as a float32, as a float64, or added up. orders: the k that
     are tried. rough: terms of sums are wrong by so much more than all that is made of the sums. brief: functions are those of
-    `wide.brief`.
+    `wide.brief`. unit: of errors that are followed as the program runs. noise: what is left of 0, as a rule, beside what went
+    into a sum.
     """
 
     forms: Mapping[str, str]
@@ -36,6 +38,8 @@ class Tier:
     within: float = 2.0**10
     rough: bool = False
     brief: bool = False
+    unit: float = 0.0
+    noise: float = 0.0
 
 
 def _of_one_limb(name: str) -> float | None:
@@ -54,7 +58,12 @@ def _of_short(name: str) -> float | None:
 ONE = Tier(ONE_LIMB, _of_one_limb, 2.0**26, 4.0, 4.0)
 LOOSER = replace(ONE, summed=2.0**16)  # of float32 numbers: 13 bits more than these have, which an exponential may want
 SHORTER = Tier({}, _of_short, 2.0**40, 2.0**12, 2.0**12, width=0)
-FULL = Tier({}, lambda name: 0.25, 2.0**71, 2.0**43, 2.0**43, orders=(0,), width=106)  # see `running`: units of 2^-98
+# arithmetic alone, which is wrong by less than 2^-104 of the larger; behind more sums that cancel than these orders allow
+# stand iterations, as a rule, which have met
+LOOSE = replace(SHORTER, own=lambda name: 2.0**-20, width=106, orders=RARELY[:5])
+# errors followed as the program runs, see `running`: of two limbs, in units of 2^-98, and of one
+FULL = Tier({}, lambda name: 0.25, 2.0**71, 2.0**43, 2.0**43, orders=(0,), width=106, unit=2.0**-98, noise=2.0**-102)
+RUNNING = replace(ONE, orders=(0,), unit=2.0**-53)
 
 
 def briefly(tier: Tier) -> Tier:

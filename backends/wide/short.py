@@ -180,6 +180,13 @@ def true_div(b: Builder, x: Pair, y: Pair) -> Pair:
     return quotient, b.div(rest, y[0])
 
 
+def settled(b: Builder, x: Pair) -> Pair:
+    """x with a low limb of half an ulp of the high one at most; zeros and what is no number as they are."""
+    high = b.add(x[0], x[1])
+    usual = b.compare("one", high, 0.0)
+    return b.select(usual, high, x[0]), b.select(usual, b.sub(x[1], b.sub(high, x[0])), 0.0)
+
+
 def _rounded(b: Builder, x: Reg) -> Reg:
     """high + low of what `mul` and `true_div` leave; high alone where that is 0, infinite or no number."""
     high, low = numbers.pair(b, x)
@@ -204,7 +211,7 @@ SUMS = frozenset(["add", "sub"])
 SHORT: dict[str, Callable[..., Reg]] = {
     **{
         f"{PREFIX}{emit.__name__}": _on_pairs(f"{PREFIX}{emit.__name__}", emit, emit.__name__ in FUNCTIONS)
-        for emit in (exp, tanh, logistic_tail, add, sub, complement, mul, true_div)
+        for emit in (exp, tanh, logistic_tail, add, sub, complement, mul, true_div, settled)
     },
     f"{PREFIX}cast": _rounded,
 }
