@@ -15,7 +15,7 @@ from symdl.meaning.factoring import as_factor, multiply, power
 from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
-from symdl.meaning.roots import of_root
+from symdl.meaning.roots import of_root, over_own_sum
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
@@ -148,7 +148,9 @@ def _step(poly: Poly) -> Poly | None:
         return None
     forms = poly.forms
     items = list(poly.terms.items())
-    odd = _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly) or of_root(poly)
+    odd = (
+        _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly) or of_root(poly) or over_own_sum(poly)
+    )
     if odd is not None:
         return odd
     for i, s in enumerate(items):
@@ -302,6 +304,23 @@ def known_difference(m: Mono, c: Rational, n: Mono, d: Rational) -> bool:
     return ratio.nearable and near_log(ratio, quotient(-c, d), only_near=True) is not None
 
 
+def by_roots(items: list[Term]) -> list[Term]:
+    """The terms of a sum, those over one root or over none as one term where what that leaves beside another is known
+    where the two nearly cancel: (2 x + 1) / (2 sqrt(x^2 + x)) - 1, x + y - sqrt((x + y)^2 - 4 z)."""
+    groups: dict[Mono, list[Term]] = {}
+    for m, c in items:
+        found = {a: p for a, p in m.factors.items() if a.op == "sum_of" and p.denominator != 1}
+        groups.setdefault(m.forms.mono(m.forms.zero, found), []).append((m, c))
+    if len(groups) != 2 or len(items) == 2 or any(m.expo.terms for m, _ in items):
+        return items
+    joined = []
+    for roots, group in groups.items():
+        m, c = as_factor(roots.forms.poly({n * roots.inverse: d for n, d in group}))
+        joined.append((m * roots, c))
+    (m, c), (n, d) = joined
+    return joined if known_difference(m, c, n, d) else items
+
+
 def _near_log(m: Mono, c: Rational, times: Callable[[Poly, Poly], Poly]) -> Poly | None:
     forms = m.forms
     if not m.factors:
@@ -328,7 +347,7 @@ def _near_log(m: Mono, c: Rational, times: Callable[[Poly, Poly], Poly]) -> Poly
         if outside.terms and c == 1 and all(logistic(a) is not None for a in m.factors):
             return _log_of_sigmoids(m)  # else what is outside would cancel the logarithm
         found = combine([(forms.mono(expo, powers), c), (forms.unit, -1)])
-        if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _vanishes(found[0]))):
+        if found and found[0].terms and (found[2] or (found[3] and not outside.terms and _known_near_0(found[0]))):
             u = times(found[0], forms.term(found[1].inverse))
             return outside + forms.function("log1p", u).scale(p0)
         if not m.expo.terms:
@@ -391,13 +410,16 @@ def _near_size(m: Mono, c: Rational) -> Poly | None:
     return forms.function("log1p", over(found[0], found[1])).scale(p0 * HALF)
 
 
-def _vanishes(poly: Poly) -> bool:
-    """Whether poly is c (exp(E) - 1)."""
+def _known_near_0(poly: Poly) -> bool:
+    """Whether poly is c (exp(E) - 1), or a root beside what it nears: (x + sqrt(1 + x^2)) / (2 x) - 1."""
     items = list(poly.terms.items())
     if len(items) != 2:
         return False
     (m, c), (n, d) = items
-    return c == -d and not m.factors and not n.factors
+    if not m.factors and not n.factors:
+        return c == -d
+    roots = any(a.op == "sum_of" and p.denominator != 1 for a, p in (m * n.inverse).factors.items())
+    return roots and c * d < 0 and known_difference(m, c, n, d)
 
 
 def logistic(atom: Atom) -> Poly | None:

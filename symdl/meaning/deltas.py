@@ -1,6 +1,6 @@
 """Deltas: c R (f(A) - f(B)), of one function at two arguments, where that cancels and the difference is known.
 
-    log A - log B       = log(A / B)                            where A/B nears 1 and A, B are positive
+    log A - log B       = log(A / B)                            where A/B nears 1, also as a series does, and A, B are positive
     sin A - sin B       = 2 cos((A + B)/2) sin((A - B)/2)
     cos A - cos B       = -2 sin((A + B)/2) sin((A - B)/2)
     tan A - tan B       = sin(A - B) / (cos A cos B)
@@ -18,16 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symdl.graph.expr import Expr
+from symdl.meaning import taylor
 from symdl.meaning.cancellation import near_log
 from symdl.meaning.companions import known
-from symdl.meaning.factoring import as_factor
+from symdl.meaning.factoring import as_factor, power
 from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.terms import even_root
 from symdl.meaning.written_logs import Writer
 from symdl.ops import elementwise as ew
 
-FUNCTIONS = frozenset(["log", "sin", "cos", "arctan", "erf", "erfc"])
+FUNCTIONS = frozenset(["log", "arcsinh", "sin", "cos", "arctan", "erf", "erfc"])
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,23 @@ def delta_of(m: Mono, c: Rational, n: Mono, d: Rational) -> Delta | None:
             continue
         rest = m.without(a)
         b = _mate(n, rest)
-        if b is None or b.op != a.op:
+        if b is not None and {a.op, b.op} == {"log", "arcsinh"}:
+            found = Delta("log", _inside_log(a), _inside_log(b), rest, c, m, n)
+        elif b is None or b.op != a.op or a.op == "arcsinh":
             if a.op == "sin" and (angles := _of_angles(m, n, a, c)) is not None:
                 return angles
             continue
-        found = Delta(a.op, a.args[0], b.args[0], rest, c, m, n)
-        if a.op != "log" or _near(found) is not None:
+        else:
+            found = Delta(a.op, a.args[0], b.args[0], rest, c, m, n)
+        if found.function != "log" or _near(found) is not None:
             return found
     return None
+
+
+def _inside_log(a: Atom) -> Poly:
+    """A of log A, and of arcsinh u, which is log(u + sqrt(u^2 + 1))."""
+    u = a.args[0]
+    return u if a.op == "log" else u + power(power(u, 2) + a.forms.one, HALF)
 
 
 def _of_angles(m: Mono, n: Mono, a: Atom, c: Rational) -> Delta | None:
@@ -99,7 +109,8 @@ def _near(delta: Delta) -> Poly | None:
         return None
     (m, c), (n, d) = as_factor(delta.a), as_factor(delta.b)
     ratio = m * n.inverse
-    return near_log(ratio, quotient(c, d), only_near=True) if ratio.nearable else None
+    known = near_log(ratio, quotient(c, d), only_near=True) if ratio.nearable else None
+    return known or taylor.near_log(ratio, quotient(c, d))
 
 
 def written_delta(write: Writer, delta: Delta) -> Expr:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from symdl.meaning import taylor
 from symdl.meaning.cancellation import grown, logistic, near_log, taken
-from symdl.meaning.factoring import as_factor, multiply, power
+from symdl.meaning.companions import known
+from symdl.meaning.factoring import as_factor, multiply, power, root
 from symdl.meaning.masks import chosen
 from symdl.meaning.normal_form import Atom, Mono, Poly, exponents
-from symdl.meaning.rationals import Rational, quotient
+from symdl.meaning.rationals import HALF, Rational, quotient
 
 
 def exponential(poly: Poly) -> Poly:
@@ -103,10 +104,16 @@ def logarithm(poly: Poly) -> Poly:
         if m.expo.terms:
             forms.found += 1
         return m.expo + (forms.function("log", forms.constant(c)) if c != 1 else forms.zero)
+    if (inverse := _inverse_sinh(m, c)) is not None:
+        forms.found += 1
+        return inverse
     logistics = {a: e for a in m.factors if (e := logistic(a)) is not None}
     near = near_log(m, c) or taylor.near_log(m, c)
     if near is not None and not _one_softplus(m, c, logistics):
         forms.found += 1
+        a, p = next(iter(m.factors.items()))
+        if len(m.factors) == 1 and not m.expo.terms and (p == -1 or (c == 1 and p.numerator % 2 and p != 1)):
+            return forms.function("log", forms.of_atom(a).scale(1 if p != -1 else quotient(1, c))).scale(p)
         return forms.function("log", forms.term(m, c))
     out, expo, left = forms.zero, m.expo, dict(m.factors)
     for a, e in logistics.items():
@@ -136,6 +143,24 @@ def logarithm(poly: Poly) -> Poly:
     if left or c != 1:
         out = out + forms.function("log", forms.term(forms.mono(forms.zero, left), c))
     return out + expo
+
+
+def _inverse_sinh(m: Mono, c: Rational) -> Poly | None:
+    """log(c m) as arcsinh(k u), where c m is k u + sqrt(k^2 u^2 + 1) or one over that."""
+    if len(m.factors) != 1 or m.expo.terms:
+        return None
+    ((a, p),) = m.factors.items()
+    for part, d in a.args[0].terms.items() if abs(p) == 1 and a.op == "sum_of" and len(a.args[0].terms) == 2 else ():
+        w = next(iter(part.factors), None)
+        if w is None or w.op != "sum_of" or part.factors != {w: HALF} or part.expo.terms:
+            continue
+        ((n, k),) = (t for t in a.args[0].terms.items() if t[0] is not part)
+        share = quotient(k, d)
+        beside = (w.args[0] - m.forms.term(n**2, share * share)).number
+        size = root(beside, HALF) if beside else None
+        if size is not None and (d * size * c if p == 1 else quotient(d * size, c)) == 1:
+            return known("arcsinh", m.forms.term(n, quotient(share, size))).scale(p)
+    return None
 
 
 def _one_softplus(m: Mono, c: Rational, logistics: dict[Atom, Poly]) -> bool:

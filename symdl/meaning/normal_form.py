@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from symdl.graph.expr import Expr
-from symdl.meaning.rationals import Rational, rational
+from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.types import Shape
 
 # atoms that the algebra knows by name
@@ -101,7 +101,7 @@ class Atom:
         if self.op == "leaf":
             return lower_of(self.param) >= 0
         if self.op in ("sum_of", "sum", "max", "others", "view", "pick"):
-            return self.args[0].nonneg
+            return self.args[0].nonneg or ((v := self.beside_root) is not None and v.nonneg)
         if self.op == "pow":
             return self.args[0].nonneg
         if self.op == "maximum":
@@ -114,12 +114,25 @@ class Atom:
     def positive(self) -> bool:
         """Whether it is finite and above 0 wherever its leaves are finite, as real numbers go."""
         if self.op == "sum_of":
-            return self.nonneg and any(m.positive for m in self.args[0].terms)
+            above = self.args[0] if self.args[0].nonneg else self.beside_root
+            return above is not None and above.nonneg and any(m.positive for m in above.terms)
         if self.op in ("sum", "view", "pick", "where", "join"):
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
         return self.op in ("softplus", "erfc", "erfcx") or (
             self.op == "leaf" and (base_of(self.param).op.kind == "position" or lower_of(self.param) > 0)
         )
+
+    @once
+    def beside_root(self) -> Poly | None:
+        """v, where it is u + sqrt(u^2 + v), which has v's sign or is above 0."""
+        terms = self.args[0].terms if self.op == "sum_of" else {}
+        if len(terms) != 2:
+            return None
+        for (m, c), (n, d) in itertools.permutations(terms.items()):
+            a = next(iter(m.factors), None)
+            if a is not None and a.op == "sum_of" and m.factors == {a: HALF} and not m.expo.terms and c > 0:
+                return a.args[0] - self.forms.term(n**2, quotient(d * d, c * c))
+        return None
 
     @once
     def special(self) -> bool:

@@ -79,6 +79,21 @@ def _readings(s: Atom) -> list[Radicand]:
     return out
 
 
+def over_own_sum(poly: Poly) -> Poly | None:
+    """c R (u + w) / (u + w), where w is a root and R one of w's powers, as c R: 1 / (x + w) + x / (w (x + w)) = 1 / w."""
+    forms = poly.forms
+    for a in {a: None for m in poly.terms for a, p in m.factors.items() if p == -1 and a.beside_root is not None}:
+        above = {m.without(a, -1): c for m, c in poly.terms.items() if m.factors.get(a) == -1}
+        (first, k), *_ = a.args[0].terms.items()
+        for m, c in above.items():
+            rest, by = m * first.inverse, quotient(c, k)
+            whole = {rest * n: by * d for n, d in a.args[0].terms.items()}
+            if all(above.get(n) == d for n, d in whole.items()):
+                left = poly - forms.poly(whole).times(forms.mono(forms.zero, {a: -1})) + forms.term(rest, by)
+                return left if a.positive or (a.beside_root is not None and a.beside_root.number) else None
+    return None
+
+
 def lone_sum(m: Mono) -> Atom | None:
     """The one factor of a monomial, where that is a sum."""
     if len(m.factors) != 1 or m.expo.terms:

@@ -74,7 +74,7 @@ def _small(poly: Poly) -> Small | None:
 
 def _of_roots(m: Mono) -> bool:
     """Whether a term holds no function but roots."""
-    return not m.expo.terms and all(a.op in ("leaf", "sum_of") for a in m.factors)
+    return not m.special and all(a.op in ("leaf", "sum_of") for a in m.factors)
 
 
 def _in_one(poly: Poly, step: Mono) -> Small | None:

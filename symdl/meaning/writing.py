@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from symdl.graph.expr import Expr
-from symdl.meaning.cancellation import combine, known_difference, logistic, near_log, over, simplify
+from symdl.meaning.cancellation import by_roots, combine, logistic, near_log, over, simplify
 from symdl.meaning.deltas import delta_of, written_delta
 from symdl.meaning.exclusion import Term
 from symdl.meaning.factoring import as_factor
@@ -232,20 +232,3 @@ class Writing(TermWriting):
 
 Whole = Callable[[Writing, Poly], tuple[Expr | None, Poly]]
 WHOLES: tuple[Whole, ...] = (log_cosh, entropy, log_add, Writing.gap, log_sum_exp)
-
-
-def by_roots(items: list[Term]) -> list[Term]:
-    """The terms of a sum, those over one root or over none as one term where what that leaves beside another is known
-    where the two nearly cancel: (2 x + 1) / (2 sqrt(x^2 + x)) - 1, x + y - sqrt((x + y)^2 - 4 z)."""
-    groups: dict[Mono, list[Term]] = {}
-    for m, c in items:
-        found = {a: p for a, p in m.factors.items() if a.op == "sum_of" and p.denominator != 1}
-        groups.setdefault(m.forms.mono(m.forms.zero, found), []).append((m, c))
-    if len(groups) != 2 or len(items) == 2 or any(m.expo.terms for m, _ in items):
-        return items
-    joined = []
-    for roots, group in groups.items():
-        m, c = as_factor(roots.forms.poly({n * roots.inverse: d for n, d in group}))
-        joined.append((m * roots, c))
-    (m, c), (n, d) = joined
-    return joined if known_difference(m, c, n, d) else items

@@ -12,6 +12,7 @@ from own_cases.batch10 import families as families_again
 from own_cases.batch10 import sciences as sciences_again
 from own_cases.batch11 import families as families_composed
 from own_cases.batch11 import sciences as sciences_engineered
+from own_cases.batch11 import wanting as wanting_again
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -48,4 +49,5 @@ __all__ = [
     "thin_families",
     "truth",
     "wanting",
+    "wanting_again",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from symdl.graph.expr import Expr
 from symdl.graph.irrationals import IRRATIONALS
-from symdl.meaning.cancellation import known_difference, simplify
+from symdl.meaning.cancellation import by_roots, known_difference, simplify
 from symdl.meaning.deltas import delta_of
 from symdl.meaning.factoring import as_factor, flattened, power
 from symdl.meaning.logarithms import exponential
@@ -23,6 +23,7 @@ from symdl.meaning.normal_form import Poly, exponents
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
+from symdl.meaning.signs import beside_signs
 from symdl.meaning.taylor import small
 from symdl.meaning.terms import lone, scaled_erfc, unsigned, vanishing_log
 
@@ -30,7 +31,7 @@ from symdl.meaning.terms import lone, scaled_erfc, unsigned, vanishing_log
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
     poly = _columns(reading, poly)
-    out = _logarithms_met(_number_inside(simplify(merged(flattened(poly)))))
+    out = beside_signs(_logarithms_met(_number_inside(simplify(merged(flattened(poly))))))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
@@ -97,7 +98,7 @@ def _gains_under_mask(poly: Poly) -> bool:
 
 
 def _near_pair(poly: Poly) -> bool:
-    """Whether two terms differ by little somewhere, and the difference is known."""
+    """Whether two terms, or all those over one root and the others, differ by little somewhere, and the difference is known."""
     items = list(poly.terms.items())
     if len(items) > 12:
         return False
@@ -107,7 +108,7 @@ def _near_pair(poly: Poly) -> bool:
                 known_difference(m, c, n, d) or delta_of(m, c, n, d) is not None
             ):
                 return True
-    return False
+    return by_roots(items) is not items
 
 
 @reads("add")
