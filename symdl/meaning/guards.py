@@ -14,6 +14,7 @@ from typing import NamedTuple
 from symdl.graph.expr import Expr
 from symdl.meaning.factoring import as_factor, root_of
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
+from symdl.meaning.masks import is_no_choice
 from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
 from symdl.meaning.reading import Reading
 
@@ -172,11 +173,6 @@ def outside(poly: Poly) -> tuple[set[Atom], set[Atom]]:
             if p.denominator != 1 and not a.nonneg:
                 (above if p > 0 else below).add(root_of(a, p))
     return above, below
-
-
-def is_no_choice(node: Expr) -> bool:
-    """Whether a node chooses between a number and itself."""
-    return node.op.name in ("where", "maximum", "minimum") and node.inputs[-1] is node.inputs[-2]
 
 
 def bases_of(atoms: Atoms) -> frozenset[Expr]:

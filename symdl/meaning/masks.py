@@ -98,6 +98,11 @@ def masked(m: Mono) -> Atom | None:
     return None
 
 
+def is_no_choice(node: Expr) -> bool:
+    """Whether a node chooses between a number and itself."""
+    return node.op.name in ("where", "maximum", "minimum") and node.inputs[-1] is node.inputs[-2]
+
+
 def chosen(condition: Expr, yes: Poly, no: Poly) -> Poly:
     """where(condition, yes, no)."""
     forms = yes.forms

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from symdl.graph.expr import Expr, number_of
 from symdl.meaning.index_maps import settled
-from symdl.meaning.masks import chosen
+from symdl.meaning.masks import chosen, is_no_choice
 from symdl.meaning.normal_form import Poly, base_of
 from symdl.meaning.reading import Reading, is_float_node, reads
 from symdl.meaning.terms import magnitude_of
@@ -17,8 +17,10 @@ BESIDE_ZERO = {"eq": False, "ne": True, "lt": True, "gt": True, "le": False, "ge
 
 @reads("where")
 def _where(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if is_no_choice(node):
+        return args[1]
     if args[1] is args[2]:
-        return args[1] if node.inputs[1] is node.inputs[2] else reading.as_leaf(node)
+        return reading.as_leaf(node)
     _note_nonzero(reading, node.inputs[0])
     return chosen(node.inputs[0], args[1], args[2])
 
@@ -46,7 +48,7 @@ def _sign(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("maximum")
 def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     a, b = node.inputs
-    if a is b:
+    if is_no_choice(node):
         return args[0]
     return (
         _bounded(reading, args[0], args[1], None)
@@ -60,7 +62,7 @@ def _maximum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 @reads("minimum")
 def _minimum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     a, b = node.inputs
-    if a is b:
+    if is_no_choice(node):
         return args[0]
     return (
         _bounded(reading, args[0], None, args[1])
