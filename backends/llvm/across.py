@@ -18,7 +18,8 @@ from symdl.backends.builder import Reg
 from symdl.backends.llvm import few_rounds, straight
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan, ahead
-from symdl.backends.llvm.rests import KINDS, LONG, MASKED, RestWriter
+from symdl.backends.llvm.rests import KINDS, LONG, MASKED
+from symdl.backends.llvm.single_sums import SingleSumWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
 from symdl.ir.loops import (
@@ -157,8 +158,8 @@ def apart(loop: For, items: list[Any]) -> bool:
     return True
 
 
-class AcrossWriter(RestWriter):
-    """A RestWriter that takes loops around reductions several rounds at a time where it may."""
+class AcrossWriter(SingleSumWriter):
+    """A SingleSumWriter that takes loops around reductions several rounds at a time where it may."""
 
     in_stretches = True
     in_balls = True

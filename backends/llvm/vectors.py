@@ -222,8 +222,12 @@ class VectorWriter(LaneWriter):
             self.set(sum_.variable, total)
         else:
             before = self.emit(f"load {kind}, ptr {pointer}", sum_.dtype)
-            total = self.as_one_sum(sum_, before, found)
+            total = self.more(sum_, before, found)
             self.line(f"store {kind} {total.text}, ptr {pointer}")
+
+    def more(self, sum_: Sum, total: Reg, found: Reg) -> Reg:
+        """Partial sums and what a round adds to them."""
+        return self.as_one_sum(sum_, total, found)
 
     def note(self, pointer: str, truth: Reg, dtype: str) -> None:
         """Set a bit of the words in memory where something holds: one operation with a mask, where there are such."""
