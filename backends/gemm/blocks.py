@@ -219,7 +219,9 @@ def far(module: Module, tile: Tile) -> None:
     """Both operands are copied."""
     w = Words(module, tile.dtype)
     size, wide = ITEM_BYTES[tile.dtype], tile.lanes * tile.vectors
-    most_deep = FAR_INNER if wide * size * FAR_INNER <= PANEL_BYTES else 2 * FAR_INNER  # C is then added to half as often
+    most_deep = (
+        FAR_INNER if wide * size * FAR_INNER <= PANEL_BYTES else 2 * FAR_INNER
+    )  # C is then added to half as often
     parts = w.ceiling("%K", str(most_deep))
     deep = w.ceiling("%K", parts)
     line = str(

@@ -4,7 +4,7 @@ from symdl.sklearn.autoencoder import Autoencoder
 from symdl.sklearn.boltzmann import BernoulliRBM, DBNClassifier
 from symdl.sklearn.convolutional import CNNClassifier
 from symdl.sklearn.linear import LogisticRegression, Perceptron
-from symdl.sklearn.multilayer import MLPClassifier, MLPRegressor
+from symdl.sklearn.perceptrons import MLPClassifier, MLPRegressor
 
 __all__ = [
     "Autoencoder",

@@ -28,8 +28,9 @@ from symdl.sklearn.conventions import (
     seed_of,
     whole,
 )
-from symdl.sklearn.multilayer import MLPClassifier, Multilayer
+from symdl.sklearn.multilayer import Multilayer
 from symdl.sklearn.networks import in_pieces
+from symdl.sklearn.perceptrons import MLPClassifier
 from symdl.sklearn.waiting import given_back, taken
 from symdl.zoo.boltzmann import Machine, pseudo_likelihood
 from symdl.zoo.contrastive import contrastive_divergence

@@ -13,8 +13,9 @@ import symdl.tensor as T
 from symdl.errors import ShapeError
 from symdl.graph.expr import Expr
 from symdl.sklearn.conventions import Array, Rule, either, many, one_of, whole
-from symdl.sklearn.multilayer import MLPClassifier, Multilayer
+from symdl.sklearn.multilayer import Multilayer
 from symdl.sklearn.networks import ACTIVATIONS, Architecture, drawn
+from symdl.sklearn.perceptrons import MLPClassifier
 
 IMAGE = Rule(
     lambda v: isinstance(v, Sequence) and len(v) in (2, 3) and all(whole(1).holds(n) for n in v),
