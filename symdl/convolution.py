@@ -49,6 +49,19 @@ def result_extents(images: Sequence[int], filters: Sequence[int], steps: Any, sp
     return tuple((i - (u - 1) * abs(d) - 1) // k + 1 for i, u, k, d in rows)
 
 
+def bordered(
+    x: Array, before: Sequence[int], filters: Sequence[int], results: Sequence[int], steps: Any, spacing: Any
+) -> Array:
+    """x with so many zeros before each spatial axis, and as many behind it as the results ask for, if any; or cut off there."""
+    rows = zip(filters, results, steps, spacing, strict=True)
+    seen = [max(y - 1, 0) * k + (u - 1) * abs(d) + 1 for u, y, k, d in rows]
+    out = np.zeros((*x.shape[:2], *seen), x.dtype)
+    inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape[2:], strict=True))
+    target = out[(..., *inside)]
+    target[...] = x[tuple(slice(n) for n in target.shape)]
+    return out
+
+
 def convolve(x: Array, f: Array, steps: Any, spacing: Any, groups: int) -> Array:
     """y of x and f."""
     results = result_extents(x.shape[2:], f.shape[2:], steps, spacing)

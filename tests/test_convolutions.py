@@ -18,6 +18,7 @@ from symdl import convolution
 from symdl.backends.cpu.backend import CpuBackend
 from symdl.errors import ConfigError, ShapeError, SymdlError
 from symdl.graph.expr import OPS, Expr, make, variable
+from symdl.ir.program import Call
 from symdl.pipeline.compilation import Graph, compiled, lowered
 
 PRODUCTS = ("convolve", "convolve_filters", "convolve_images")
@@ -379,6 +380,68 @@ def test_a_filter_that_slides_gives_the_same_bits(dtype: str, flipped: bool) -> 
         wanted = run(images, np.repeat(filters, 2, axis=0))[:, ::2]
         np.testing.assert_array_equal(found, wanted)
         assert np.isfinite(found).sum() >= found.size - 9
+
+
+def around(x: Any, border: int) -> Any:
+    return np.pad(x, ((0, 0), (0, 0), (border, border), (border, border)))
+
+
+@pytest.mark.parametrize("flipped", [True, False])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_borders_made_by_the_way_are_those_that_stand_in_memory(dtype: str, flipped: bool) -> None:
+    """To the bit, of filters that slide and of all others; nothing around the images is read. A filter that is not finite meets
+    zeros, too."""
+    x, f = T.tensor4("x", dtype), T.tensor4("f", dtype)
+    for border, step, count, groups, channels, outputs, rows, columns, side in (
+        (1, 1, 3, 5, 1, 1, 3, 5, 3), (2, 1, 2, 7, 1, 1, 4, 19, 3), (1, 1, 2, 3, 1, 1, 9, 40, 3), (1, 1, 1, 2, 1, 1, 8, 50, 3),
+        (2, 1, 1, 2, 1, 1, 8, 50, 3), (1, 1, 1, 1, 1, 1, 40, 83, 3), (3, 1, 1, 2, 1, 1, 6, 20, 3), (1, 1, 1, 1, 1, 1, 1, 1, 3),
+        (1, 1, 1, 1, 1, 1, 700, 258, 3), (1, 1, 140, 5, 1, 1, 16, 28, 3), (1, 2, 2, 3, 1, 1, 9, 33, 3), (2, 1, 2, 1, 3, 4, 9, 17, 5),
+        (1, 1, 2, 2, 3, 8, 24, 32, 3), (1, 2, 2, 1, 4, 9, 30, 28, 3), (1, 1, 2, 1, 8, 30, 7, 7, 3), (1, 1, 2, 1, 3, 5, 4, 3, 1),
+        (2, 2, 1, 2, 3, 5, 13, 41, 4), (1, 1, 1, 1, 64, 70, 40, 20, 3),
+    ):  # fmt: skip
+        how: dict[str, Any] = {"subsample": step, "num_groups": groups, "filter_flip": flipped}
+        run = symdl.function([x, f], T.conv2d(x, f, border_mode=border, **how))
+        plain = symdl.function([x, f], T.conv2d(x, f, **how))
+        shape = count, groups * channels, rows, columns
+        room = np.full(int(np.prod(shape)) + 128, np.nan, dtype)
+        images = room[64:-64].reshape(shape)
+        images[...] = numbers(*shape, dtype=dtype)
+        filters = numbers(groups * outputs, channels, side, side, dtype=dtype)
+        np.testing.assert_array_equal(run(images, filters), plain(around(images, border), filters))
+        filters[-1, 0, 0, side - 1] = np.inf
+        np.testing.assert_array_equal(run(images, filters), plain(around(images, border), filters))
+
+
+def test_borders_made_by_the_way_on_processors_with_shorter_vectors(lesser: CpuBackend) -> None:
+    x, f = T.ftensor4("x"), T.ftensor4("f")
+    for border, step, groups, channels, outputs, rows, columns, side in (
+        (1, 1, 5, 1, 1, 9, 19, 3), (2, 2, 2, 3, 5, 13, 21, 4), (1, 1, 1, 3, 5, 4, 3, 1), (1, 1, 1, 8, 30, 7, 7, 3),
+    ):  # fmt: skip
+        how: dict[str, Any] = {"subsample": step, "num_groups": groups}
+        images = numbers(2, groups * channels, rows, columns, dtype="float32")
+        filters = numbers(groups * outputs, channels, side, side, dtype="float32")
+        found = []
+        for given, mode in ((images, border), (around(images, border), 0)):
+            run = compiled(lowered(Graph((x, f), (), (T.conv2d(x, f, border_mode=mode, **how),), ())), lesser)
+            status, (y,) = run.execute(run.bind([given, filters]))
+            assert status == 0
+            found.append(y)
+        np.testing.assert_array_equal(*found)
+
+
+def test_a_border_is_made_by_the_way_where_only_convolutions_see_it() -> None:
+    """And what it is around lies in memory anyway."""
+    x, f, g = T.ftensor4("x"), T.ftensor4("f"), T.ftensor4("g")
+    y = T.conv2d(x, f, border_mode=1)
+    for outputs, expected in (
+        ([y], [True]),
+        ([y, T.conv2d(x, g, border_mode=1, subsample=2)], [True, True]),
+        ([y, *T.grad(T.sum(T.sqr(y)), [f])], [False, False]),
+        ([T.conv2d(T.sin(x), f, border_mode=1)], [False]),
+        ([T.conv2d(y, g, border_mode="half")], [True, True]),
+    ):
+        program = program_of([x, f, g], outputs)
+        assert [bool(s.borders) for s in program.steps if isinstance(s, Call) and s.window] == expected
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

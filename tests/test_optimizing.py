@@ -141,6 +141,8 @@ LAYERS = {  # images, groups, channels and outputs of a group, filters, steps, s
     "in steps": (2, 1, 6, 13, 3, 2, 1, 17),
     "of narrow images": (4, 1, 17, 30, 3, 1, 1, 6),
     "of one place": (3, 1, 17, 6, 1, 1, 1, 9),
+    "of a channel each": (3, 4, 1, 1, 3, 1, 1, 20),
+    "of a channel each, wide": (2, 3, 1, 1, 3, 1, 1, 70),
 }
 
 
@@ -154,19 +156,25 @@ def test_quick_convolutions_have_fewer_kernels_and_the_same_bits(layer: str, dty
     table[RUNTIME.index("parallel")], table[RUNTIME.index("pool")] = pool.parallel, pool.address
     table[RUNTIME.index(f"gemm_{dtype}")] = gemm_address(dtype, MACHINE)
     result = (size - 1 - (side - 1) * apart) // step + 1
-    sizes = np.array([images, groups, channels, outputs, 1, size, size, 1, side, side, 1, result, result,
-                      1, step, step, 1, apart, apart])  # fmt: skip
+    words = [
+        images, groups, channels, outputs, 1, size, size, 1, side, side, 1, result, result, 1, step, step, 1, apart, apart,
+    ]  # fmt: skip
+    sizes = np.array([*words, size, size, 0, 0])
+    bordered = np.array([*words, size - 2, size - 1, 1, 1])  # images lie without a border of 1 at three of their sides
     rng = np.random.default_rng(len(layer))
     x = rng.standard_normal((images, groups * channels, size, size)).astype(dtype)
     f = rng.standard_normal((groups * outputs, channels, side, side)).astype(dtype)
     y = rng.standard_normal((images, groups * outputs, result, result)).astype(dtype)
-    for product, (a, b, like) in enumerate(((x, f, y), (x, y, f), (f, y, x))):
+    within = np.ascontiguousarray(x[:, :, 1:-1, 1:])
+    for product, a, b, like, given in (
+        (0, x, f, y, sizes), (0, within, f, y, bordered), (1, x, y, f, sizes), (2, f, y, x, sizes),
+    ):  # fmt: skip
         found = []
         for engine in convolutions(tile):
             c = np.full_like(like, np.nan)
             kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 5)
             kind(engine.address(f"convolve_{dtype}"))(
-                product, a.ctypes.data, b.ctypes.data, c.ctypes.data, sizes.ctypes.data, ctypes.addressof(table)
+                product, a.ctypes.data, b.ctypes.data, c.ctypes.data, given.ctypes.data, ctypes.addressof(table)
             )
             found.append(c)
         assert not np.isnan(found[0]).any()

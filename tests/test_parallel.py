@@ -61,8 +61,9 @@ K, IMAGES, FILTERS = T.lvector("k"), T.ftensor4("images"), T.ftensor4("filters")
 
 
 def bordered(**how: Any) -> Expr:
-    """Borders are stored in pieces, whose lengths are not negative since a check says that a filter is not empty."""
-    return T.conv2d(IMAGES, FILTERS, **how)
+    """Borders of what is computed are stored in pieces, whose lengths are not negative since a check says that a filter is not
+    empty."""
+    return T.conv2d(T.exp(IMAGES), FILTERS, **how)
 
 
 COLUMN_SUMS: list[Callable[[Expr], Expr]] = [

@@ -11,6 +11,7 @@ class Columns(Pieces):
     """Pieces that copy."""
 
     def write_columns(self) -> None:
+        self.framed()
         self.columns("columns", False)
         self.columns("added", True)
         self.increase()
@@ -110,7 +111,12 @@ class Columns(Pieces):
         _, g, part, both = self.of_image(w, t)
         j0 = w.times(part, t["size"])
         end = w.least(w.plus(j0, t["size"]), t["J"])
-        x = w.shift(t["A"], w.times(both, w.times(t["C"], t["I"])))
+        x = w.shift(t["A"], w.times(both, w.times(t["C"], t["X"])))
+        bordered = self.bordered(w, t)
+        around = self.scratch(w, w.choose(bordered, w.times(t["C"], t["I"]), "0"))
+        with w.when(bordered):
+            w.run("@framed", f"ptr {x}", f"ptr {t['pointer']}", f"ptr {around}", t["I"], "0", t["I1"])
+        x = w.choose(bordered, around, x, "ptr")
         f = w.shift(t["B"], w.times(g, w.times(t["O"], t["K"])))
         y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
         with w.when(self.is_plain(w, t)):

@@ -185,36 +185,61 @@ class Direct(Pieces):
         return w.times(w.ceiling(rows, s["a"]), s["a"])
 
     def apart(self) -> None:
-        """void apart(X, sizes, to, plane, above, below): the rows from above to below of each channel of an image, its even
-        rows and then the odd ones if they stand apart, of each its even places, and so many numbers further the odd ones."""
+        """void apart(X, sizes, to, plane, above, below): the rows from above to below of each channel of an image with its borders,
+        even rows and then the odd ones if they stand apart, of each its even places, and so many numbers further the odd ones."""
         w = self.words()
         s = self.sizes(w, "%sizes")
         lanes, half = self.tile.lanes, self.tile.lanes // 2
         scalar, vector, run = LLVM_TYPE[w.dtype], w.vector(self.tile), f"<{half} x {LLVM_TYPE[w.dtype]}>"
+        masks = f"<{lanes} x i1>"
         last = w.minus(w.arithmetic("and", s["I2"], "-2"), str(lanes))
         fits = w.holds("sge", last, "0")
         done = w.choose(fits, w.plus(last, str(lanes)), "0")
-        with w.upto(s["C"]) as c, w.upto(w.minus("%below", "%above")) as r:
-            image = w.shift("%X", w.plus(w.times(c, s["I"]), w.times(w.plus("%above", r), s["I2"])))
-            following = w.shift(image, w.times(s["I"], "2"))  # far away, and not foreseen by the processor
-            line = w.quotient(r, s["a"])
-            kind = w.plus(w.times(c, s["a"]), self.odd(w, r, line, s["a"]))
-            even = w.shift("%to", w.plus(w.times(w.times(kind, "2"), "%plane"), w.times(line, s["half"])))
-            odd = w.shift(even, "%plane")
+        self.module.declarations.add(f"@nothing = internal constant {scalar} 0.0")
+        height = w.minus("%below", "%above")
+        top = w.times(w.minus("%above", s["b1"]), s["X2"])
+        rows = w.times(s["I0"], s["X1"])  # there are borders of one plane only
+        before, behind = w.minus(s["b1"], "%above"), w.minus(w.plus(s["b1"], rows), "%above")
+
+        def is_there(r: str) -> str:
+            return w.both(w.holds("sge", r, before), w.holds("slt", r, behind))
+
+        with w.upto(s["C"]) as c:
+            image = w.shift("%X", w.plus(w.times(c, s["X"]), top))
+            planes = w.shift("%to", w.times(w.times(c, w.times(s["a"], "2")), "%plane"))
+
+            def places(r: str, planes: str = planes) -> tuple[str, str]:
+                """Where the even and the odd places of a row go."""
+                line = w.quotient(r, s["a"])
+                kind = w.times(w.times(self.odd(w, r, line, s["a"]), "2"), "%plane")
+                even = w.shift(planes, w.plus(kind, w.times(line, s["half"])))
+                return even, w.shift(even, "%plane")
+
             with w.upto(done, str(lanes)) as wanted:
                 at = w.least(wanted, last)
-                w.prefetch(w.shift(following, at))
-                both = w.emit(f"load {vector}, ptr {w.shift(image, at)}, align {self.item}", w.dtype).text
-                for parity, place in enumerate((even, odd)):
-                    order = ", ".join(f"i32 {2 * lane + parity}" for lane in range(half))
-                    chosen = f"shufflevector {vector} {both}, {vector} poison, <{half} x i32> <{order}>"
-                    found, to = w.emit(chosen, w.dtype).text, w.shift(place, w.quotient(at, "2"))
-                    w.line(f"store {run} {found}, ptr {to}, align {self.item}")
-            with w.upto(w.minus(s["I2"], done)) as rest:
+                column = w.minus(at, s["b2"])
+                mask = w.between(self.tile, w.minus("0", column), w.minus(s["X2"], column))
+                source = w.shift(image, column)
+                following = w.shift(source, w.times(s["X"], "2"))  # far away, and not foreseen by the processor
+                with w.upto(height) as r:
+                    line = w.times(r, s["X2"])
+                    w.prefetch(w.shift(following, line))
+                    known = w.choose(is_there(r), mask, "zeroinitializer", masks)
+                    both = w.masked_load(self.tile, w.shift(source, line), known, "0.0")
+                    for parity, place in enumerate(places(r)):
+                        order = ", ".join(f"i32 {2 * lane + parity}" for lane in range(half))
+                        chosen = f"shufflevector {vector} {both}, {vector} poison, <{half} x i32> <{order}>"
+                        found, to = w.emit(chosen, w.dtype).text, w.shift(place, w.quotient(at, "2"))
+                        w.line(f"store {run} {found}, ptr {to}, align {self.item}")
+            with w.upto(w.minus(s["I2"], done)) as rest, w.upto(height) as r:
                 at = w.plus(done, rest)
-                place = w.choose(w.holds("eq", w.arithmetic("and", at, "1"), "0"), even, odd, "ptr")
-                found = w.emit(f"load {scalar}, ptr {w.shift(image, at)}, align {self.item}", w.dtype).text
-                w.line(f"store {scalar} {found}, ptr {w.shift(place, w.quotient(at, '2'))}, align {self.item}")
+                column = w.minus(at, s["b2"])
+                inside = w.both(is_there(r), w.holds("sge", column, "0"), w.holds("slt", column, s["X2"]))
+                place = w.shift(image, w.plus(w.times(r, s["X2"]), column))
+                place = w.choose(inside, place, "@nothing", "ptr")
+                found = w.emit(f"load {scalar}, ptr {place}, align {self.item}", w.dtype).text
+                target = w.choose(w.holds("eq", w.arithmetic("and", at, "1"), "0"), *places(r), "ptr")
+                w.line(f"store {scalar} {found}, ptr {w.shift(target, w.quotient(at, '2'))}, align {self.item}")
         head = "(ptr noalias readonly %X, ptr noalias readonly %sizes, ptr noalias %to, i64 %plane, i64 %above, i64 %below)"
         w.define("apart", head)
 
@@ -283,18 +308,21 @@ class Direct(Pieces):
         _, g, part, both = self.of_image(w, t)
         first = w.times(part, t["size"])
         end = w.least(w.plus(first, t["size"]), t["width"])
-        x = w.shift(t["A"], w.times(both, w.times(t["C"], t["I"])))
+        x = w.shift(t["A"], w.times(both, w.times(t["C"], t["X"])))
         f = w.shift(t["B"], w.times(g, w.times(t["O"], t["K"])))
         y = w.shift(t["C_"], w.times(both, w.times(t["O"], t["J"])))
         strided = w.holds("ne", t["k2"], "1")
+        copied = w.either(strided, self.bordered(w, t))
         planes = w.times(w.times(t["C"], t["a"]), w.times(t["k2"], t["deep"]))
-        apart = self.scratch(w, w.choose(strided, planes, "0"))
-        before = w.variable("0")
+        copy = self.scratch(w, w.choose(copied, planes, "0"))
+        above, below = self.rows_seen(w, t, first, end)
+        before = w.times(w.quotient(above, t["a"]), t["half"])
+        call = f"ptr {x}", f"ptr {t['pointer']}", f"ptr {copy}", t["deep"], above, below
         with w.when(strided):
-            above, below = self.rows_seen(w, t, first, end)
-            w.run("@apart", f"ptr {x}", f"ptr {t['pointer']}", f"ptr {apart}", t["deep"], above, below)
-            w.set(before, w.times(w.quotient(above, t["a"]), t["half"]))
-        x = w.choose(strided, w.shift(apart, w.minus("0", w.get(before))), x, "ptr")
+            w.run("@apart", *call)
+        with w.when(w.both(copied, w.negated(strided))):
+            w.run("@framed", *call)
+        x = w.choose(copied, w.shift(copy, w.minus("0", before)), x, "ptr")
         tall, most = self.tall(w, t["O"])
         lanes, along = str(self.tile.lanes), w.holds("ne", t["many"], "0")
         wide = w.times(w.plus(t["size"], "2"), lanes)  # the last run may begin before the first vector

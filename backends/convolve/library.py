@@ -82,6 +82,10 @@ class Writing(Columns, Direct, Sliding):
             w.times(s["O"], s["U"]), str(self.tile.rows * self.item)
         )  # bytes, at least, for a tile of channels
         fits = w.either(w.holds("ne", "%product", "2"), w.holds("sle", turned, str(2 * PIECE_BYTES)))
+        if self.may_slide:
+            with w.when(w.both(w.holds("eq", "%product", "0"), self.slides(w, s), *known)):
+                self.plan(w, "0", "slid", *self.slide_plan(w, s))
+                w.leave()
         with w.when(w.both(beside, short, fits, w.negated(self.is_plain(w, s)))):
             self.directly(w, s, w.choose(along, numbers, "0"), vectors)
             w.leave()
@@ -91,20 +95,16 @@ class Writing(Columns, Direct, Sliding):
 
     def directly(self, w: Words, s: dict[str, str], along: str, all_vectors: str) -> None:
         """Pieces that read images where they lie. along: as of `places`; all_vectors: of the results of an image."""
-        if self.may_slide:
-            with w.when(w.both(w.holds("eq", "%product", "0"), self.slides(w, s))):
-                self.plan(w, "0", "slid", *self.slide_plan(w, s))
-                w.leave()
         lanes = self.tile.lanes
         w.line(f"%table = alloca i64, i64 {w.plus(s['K'], str(AHEAD))}")
         w.line(f"%spots = alloca i64, i64 {self.spot_of(w, all_vectors)}")
         vector = w.times(w.times(s["O"], s["K"]), str(lanes))
-        strided = w.holds("ne", s["k2"], "1")  # neighbouring pieces copy some rows twice
+        copied = w.either(w.holds("ne", s["k2"], "1"), self.bordered(w, s))  # neighbouring pieces copy some rows twice
         vectors = w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1))
-        vectors = w.least(w.choose(strided, w.times(vectors, "2"), vectors), all_vectors)
+        vectors = w.least(w.choose(copied, w.times(vectors, "2"), vectors), all_vectors)
         seen = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))
         plane = w.times(w.quotient(seen, s["a"]), s["half"])
-        channel = w.choose(strided, w.times(w.times(s["k2"], s["a"]), plane), s["I"])
+        channel = w.choose(copied, w.times(w.times(s["k2"], s["a"]), plane), s["I"])
         w.run("@reach", "ptr %sizes", channel, plane, "ptr %table")
         w.run("@places", "ptr %sizes", along, all_vectors, "ptr %spots")
         for name in ("table", "spots"):

@@ -9,7 +9,31 @@ from symdl.backends.gemm.tiles import Tile
 from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
 
-SIZES = ("N", "G", "C", "O", "I0", "I1", "I2", "U0", "U1", "U2", "Y0", "Y1", "Y2", "k0", "k1", "k2", "d0", "d1", "d2")
+SIZES = (
+    "N",
+    "G",
+    "C",
+    "O",
+    "I0",
+    "I1",
+    "I2",
+    "U0",
+    "U1",
+    "U2",
+    "Y0",
+    "Y1",
+    "Y2",
+    "k0",
+    "k1",
+    "k2",
+    "d0",
+    "d1",
+    "d2",
+    "X1",
+    "X2",
+    "b1",
+    "b2",
+)
 ADDRESSES = ("A", "B", "C_", "sizes", "product", "table", "spots")
 TASK = (*ADDRESSES, "parts", "size", "width", "deep", "many")  # what a piece is told
 PIECE_BYTES = 192 << 10  # of memory that a piece fills at once: it stays in a second-level cache beside the filters
@@ -34,6 +58,7 @@ class Pieces:
         s = {name: w.get(w.word_at(pointer, k)) for k, name in enumerate(SIZES)}
         s["plane"] = w.times(s["I1"], s["I2"])
         s["I"] = w.times(s["I0"], s["plane"])
+        s["X"] = w.times(s["I0"], w.times(s["X1"], s["X2"]))  # of a channel as it lies
         s["half"] = w.ceiling(s["I2"], s["k2"])  # of a row, where every second number is read; else all of it
         doubly = w.both(*(w.holds("eq", a, b) for a, b in (("2", s["k1"]), ("2", s["k2"]), ("1", s["I0"]))))
         s["a"] = w.choose(doubly, "2", "1")  # rows of two kinds, where every second one is read
@@ -49,6 +74,43 @@ class Pieces:
     def whole(self, w: Words, s: dict[str, str]) -> str:
         """Whether the runs of a vector lie side by side: filters of one output do little else than load."""
         return w.both(w.holds("eq", s["O"], "1"), w.holds("sge", s["Y2"], str(self.tile.lanes)))
+
+    def bordered(self, w: Words, s: dict[str, str]) -> str:
+        """Whether images lie without the borders that are seen around them."""
+        return w.negated(w.both(*(w.holds("eq", s[f"I{k}"], s[f"X{k}"]) for k in "12")))
+
+    def framed(self) -> None:
+        """void framed(X, sizes, to, channel, above, below): the rows from above to below of each channel of an image, with
+        their borders; channel: from one to the next."""
+        w = self.words()
+        s = self.sizes(w, "%sizes")
+        lanes = str(self.tile.lanes)
+        self.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        first, end = (w.least(w.most(place, "%above"), "%below") for place in (s["b1"], w.plus(s["b1"], s["X1"])))
+        height = w.minus(end, first)
+        begin = w.times(w.minus(first, "%above"), s["I2"])
+        last = w.most(w.minus(s["I2"], lanes), "0")
+        behind = w.plus(begin, w.times(height, s["I2"])), w.times(w.minus("%below", end), s["I2"])
+        top = w.times(w.minus(first, s["b1"]), s["X2"])
+        with w.upto(s["C"]) as c:
+            image, target = w.shift("%X", w.plus(w.times(c, s["X"]), top)), w.shift("%to", w.times(c, "%channel"))
+            for place, numbers in (("0", begin), behind):
+                room = f"ptr {w.shift(target, place)}, i8 0, i64 {w.times(numbers, str(self.item))}, i1 false"
+                w.line(f"call void @llvm.memset.p0.i64({room})")
+            with w.upto(s["I2"], lanes) as wanted:  # each mask is for all rows
+                at = w.least(wanted, last)
+                column = w.minus(at, s["b2"])
+                mask = w.between(self.tile, w.minus("0", column), w.minus(s["X2"], column))
+                source, to = w.shift(image, column), w.shift(target, w.plus(begin, at))
+                following = w.shift(source, w.times(s["X"], "2"))  # far away, and not foreseen by the processor
+                with w.upto(height) as r:
+                    line = w.times(r, s["X2"])
+                    w.prefetch(w.shift(following, line))
+                    found = w.masked_load(self.tile, w.shift(source, line), mask, "0.0")
+                    place = w.shift(to, w.times(r, s["I2"]))
+                    w.line(f"store {w.vector(self.tile)} {found}, ptr {place}, align {self.item}")
+        head = "(ptr noalias readonly %X, ptr noalias readonly %sizes, ptr noalias %to, i64 %channel, i64 %above, i64 %below)"
+        w.define("framed", head)
 
     def first(self, w: Words, s: dict[str, str], axis: str) -> str:
         """Where the first number of a filter stands in its window."""

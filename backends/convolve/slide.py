@@ -2,12 +2,13 @@
 
 A vector that is read serves all rows of the filter: the sums of three rows of results go on at once. So three loads make a
 vector of results, instead of nine, of which half would cross the border of a cache line. Each result is summed in the order
-of the filter's numbers, as `direct` has it: where they are turned, the filter slides upwards.
+of the filter's numbers, as `direct` has it: where they are turned, the filter slides upwards. Borders are not there: masks
+leave out the lanes beside an image, and rows above and below it are zeros.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from symdl.backends.builder import Reg
 from symdl.backends.convolve.pieces import Pieces
@@ -17,24 +18,61 @@ from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import Module
 
 SIDE = 3  # places of a filter along each axis
-CHAINS = 4  # vectors at once, none of whose sums waits for another's
+CHAIN = 4  # words that say where a chain begins and ends
 REGISTERS = 24  # sums of a tile, from which on there are registers for a filter, too
 SLIDE_WORK = 1 << 19  # multiplications that are worth a piece of their own, some 5 us
 
 
-def slide(module: Module, tile: Tile, name: str, columns: Sequence[int]) -> None:
-    """void slide(F, down, along, count, X0.., Y0..): for each k, and i < count,
+@dataclass(frozen=True)
+class Slide:
+    """Vectors that go down together. kinds: of each, by which of the masks it is cut; columns: of the filter, which are cut."""
 
-    Yk[i*along ..] = sum over u < 3, v < 3 of F[3*u + v] * Xk[(i + u)*down + columns[v] ..]
+    name: str
+    kinds: tuple[int, ...]
+    columns: tuple[int, ...]
+    partial: bool  # whether results are, too
+
+    @property
+    def chains(self) -> range:
+        return range(len(self.kinds))
+
+
+# rows of one or two vectors, one of them in two strips
+NARROW = Slide("slide", (0, 1), (0, 1, 2), True)
+# longer ones, within a border of 1: memory is read in its order
+WIDE = Slide("slide_wide", (0, 1, 1, 2), (0, 2), False)
+
+
+def slide(module: Module, tile: Tile, how: Slide) -> None:
+    """void slide(F, across, down, along, count, chains, X, Y, masks, wanted): for the k-th of the chains, words (x, y, first, end),
+    and i < count,
+
+    Y[y + i*along ..] = sum over u < 3, v < 3 of F[3*u + v] * the vector at X[x + (i + u)*down + v*across ..],
+
+    which is 0 where first <= i + u < end does not hold, and in the lanes that the mask (kind of k, v) leaves out; of the sums
+    those lanes are stored that are wanted.
     """
     w = Inner(tile, 1)
     w.label("entry")
     filters = [w.every_lane(w.load(w.at("%F", str(p)), w.scalar)) for p in range(SIDE * SIDE)]
     zero = Reg("zeroinitializer", tile.dtype)
+    masked = f"@llvm.masked.load.{w.suffix(tile.dtype)}.p0"
+    stores = f"@llvm.masked.store.{w.suffix(tile.dtype)}.p0"
+    mask = f"<{tile.lanes} x i1>"
+    w.declarations.add(f"declare {w.vector} {masked}(ptr, i32, {mask}, {w.vector})")
+    w.declarations.add(f"declare void {stores}({w.vector}, ptr, i32, {mask})")
+    w.declarations.add(f"@zeros = internal constant [{tile.lanes + SIDE} x {w.scalar}] zeroinitializer")
+    edge = w.emit(f"select i1 {w.emit('icmp slt i64 %across, 0', 'bool').text}, i64 {SIDE - 1}, i64 0", "int64").text
+    nothing = w.at("@zeros", edge)
 
-    def row(place: str) -> list[Reg]:
+    def row(k: int, place: str) -> list[Reg]:
         """What a row of the filter meets in a row of the image."""
-        return [w.load(w.at(place, str(column))) for column in columns]
+        found = []
+        for v, p in enumerate([place, w.outside(place, "%across"), w.outside(place, twice)]):
+            passed = f"ptr {p}, i32 {w.item}, {mask} %m{how.kinds[k]}.{v}, {w.vector} zeroinitializer"
+            cut = v in how.columns
+            found.append(w.emit(f"call {w.vector} {masked}({passed})", tile.dtype) if cut else w.load(p))
+        return found
 
     def added(u: int, found: list[Reg], total: Reg) -> Reg:
         """The sum after row u of the filter."""
@@ -42,38 +80,61 @@ def slide(module: Module, tile: Tile, name: str, columns: Sequence[int]) -> None
             total = w.fma(filters[SIDE * u + v], found[v], total)
         return total
 
-    chains = range(CHAINS)
-    begun = [added(0, row(f"%X{k}"), zero) for k in chains]  # sums of the filter's first row
-    seconds = [w.at(f"%X{k}", "%down") for k in chains]
-    found = [row(place) for place in seconds]
+    def there(k: int, number: int, place: str) -> str:
+        """The place, or zeros where there is no such row."""
+        begun = w.emit(f"icmp sle i64 {firsts[k]}, {number}", "bool").text
+        ends = w.emit(f"icmp sgt i64 {ends_at[k]}, {number}", "bool").text
+        inside = w.emit(f"and i1 {begun}, {ends}", "bool").text
+        return w.emit(f"select i1 {inside}, ptr {place}, ptr {nothing}", "int64").text
+
+    twice = w.emit("shl i64 %across, 1", "int64").text
+    chains = how.chains
+    starts, targets, firsts, ends_at = ([w.word("%chains", CHAIN * k + n) for k in chains] for n in range(CHAIN))
+    heads = [w.outside("%X", start) for start in starts]
+    begun = [added(0, row(k, there(k, 0, heads[k])), zero) for k in chains]  # sums of the filter's first row
+    seconds = [w.outside(head, "%down") for head in heads]
+    found = [row(k, there(k, 1, seconds[k])) for k in chains]
     ready = [added(1, found[k], begun[k]) for k in chains]  # sums of its first two
     begun = [added(0, found[k], zero) for k in chains]
-    thirds = [w.at(place, "%down") for place in seconds]
+    thirds = [there(k, 2, w.outside(seconds[k], "%down")) for k in chains]
+    results = [w.at("%Y", target) for target in targets]
     w.line("br label %next")
     w.label("next")
-    w.line("%left = phi i64 [ %count, %entry ], [ %fewer, %next ]")
+    w.line("%row = phi i64 [ 2, %entry ], [ %following, %next ]")
     for k in chains:
         w.line(f"%x{k} = phi ptr [ {thirds[k]}, %entry ], [ %x{k}.next, %next ]")
-        w.line(f"%y{k} = phi ptr [ %Y{k}, %entry ], [ %y{k}.next, %next ]")
+        w.line(f"%y{k} = phi ptr [ {results[k]}, %entry ], [ %y{k}.next, %next ]")
         w.line(f"%ready{k} = phi {w.vector} [ {ready[k].text}, %entry ], [ %ready{k}.next, %next ]")
         w.line(f"%begun{k} = phi {w.vector} [ {begun[k].text}, %entry ], [ %begun{k}.next, %next ]")
+    w.line("%following = add nsw i64 %row, 1")
     for k in chains:
-        here = row(f"%x{k}")
+        here = row(k, f"%x{k}")
         whole = added(2, here, Reg(f"%ready{k}", tile.dtype))
-        w.line(f"store {w.vector} {whole.text}, ptr %y{k}, align {w.item}")
+        if how.partial:
+            w.line(f"call void {stores}({w.vector} {whole.text}, ptr %y{k}, i32 {w.item}, {mask} %wanted)")
+        else:
+            w.line(f"store {w.vector} {whole.text}, ptr %y{k}, align {w.item}")
         w.named(f"%ready{k}.next", added(1, here, Reg(f"%begun{k}", tile.dtype)))
         w.named(f"%begun{k}.next", added(0, here, zero))
-        w.line(f"%x{k}.next = getelementptr inbounds {w.scalar}, ptr %x{k}, i64 %down")
+        below = w.outside(f"%x{k}", "%down")
+        inside = w.emit(f"icmp slt i64 %following, {ends_at[k]}", "bool").text
+        w.line(f"%x{k}.next = select i1 {inside}, ptr {below}, ptr {nothing}")
         w.line(f"%y{k}.next = getelementptr inbounds {w.scalar}, ptr %y{k}, i64 %along")
-    w.line("%fewer = add nsw i64 %left, -1")
-    w.line("%done = icmp eq i64 %fewer, 0")
+    w.line("%all = add nsw i64 %count, 2")
+    w.line("%done = icmp sge i64 %following, %all")
     w.line("br i1 %done, label %end, label %next")
     w.label("end")
     w.line("ret void")
-    arrays = ", ".join([f"ptr readonly %X{k}" for k in chains] + [f"ptr %Y{k}" for k in chains])
+    masks = [f"{mask} %m{kind}.{v}" for kind in sorted({*how.kinds}) for v in how.columns] + [
+        f"{mask} %wanted"
+    ] * how.partial
     body = "\n".join(w.lines)
-    head = f"ptr noalias readonly %F, i64 %down, i64 %along, i64 %count, {arrays}"
-    module.add(f'define internal void @{name}({head}) noinline nounwind "hot" {{\n{body}\n}}', w)
+    head = "ptr noalias readonly %F, i64 %across, i64 %down, i64 %along, i64 %count, ptr noalias readonly %chains"
+    arrays = "ptr noalias readonly %X, ptr noalias %Y"
+    module.add(
+        f'define internal void @{how.name}({head}, {arrays}, {", ".join(masks)}) noinline nounwind "hot" {{\n{body}\n}}',
+        w,
+    )
 
 
 class Sliding(Pieces):
@@ -86,8 +147,8 @@ class Sliding(Pieces):
 
     def write_slide(self) -> None:
         if self.may_slide:
-            slide(self.module, self.tile, "slide", range(SIDE))
-            slide(self.module, self.tile, "slide_turned", range(SIDE)[::-1])
+            for how in (NARROW, WIDE):
+                slide(self.module, self.tile, how)
             self.slid()
 
     def slides(self, w: Words, s: dict[str, str]) -> str:
@@ -97,7 +158,9 @@ class Sliding(Pieces):
             w.holds("eq", s[name], str(SIDE)) for name in ("U1", "U2")
         ]
         near = [w.holds("eq", w.times(s[d], s[d]), "1") for d in ("d1", "d2")]
-        return w.both(*known, *near, w.holds("sge", s["Y2"], str(self.tile.lanes)))
+        behind = w.minus(s["I1"], w.plus(s["b1"], s["X1"]))
+        near += [w.holds("slt", border, str(SIDE)) for border in (s["b1"], behind)]
+        return w.both(*known, *near)
 
     def slide_plan(self, w: Words, s: dict[str, str]) -> tuple[dict[str, str], str]:
         """(the fields of tasks, how many blocks of images there are): pieces are several images, or some rows of one."""
@@ -105,46 +168,74 @@ class Sliding(Pieces):
         size = w.least(w.ceiling(str(SLIDE_WORK), row), w.most(s["Y1"], "1"))
         parts = w.ceiling(s["Y1"], size)
         each = w.most(w.times(row, s["Y1"]), "1")
-        many = w.choose(w.holds("eq", parts, "1"), w.ceiling(str(SLIDE_WORK), each), "1")
+        alone = w.both(w.holds("eq", parts, "1"), w.holds("sle", s["Y2"], str(len(WIDE.kinds) * self.tile.lanes)))
+        many = w.choose(alone, w.ceiling(str(SLIDE_WORK), each), "1")
         fields = {"parts": parts, "size": size, "width": "1", "deep": "1", "many": many}
         return fields, w.ceiling(w.times(s["N"], s["G"]), many)
 
     def slid(self) -> None:
         """void slid(task, number): size rows of the results of `many` images and groups. The vectors that are made at once
-        stand side by side, or, where a row has fewer, in strips of neighbouring rows, of which the last may overlap another."""
+        stand side by side by twos, or, where a row has fewer, alone, in strips of neighbouring rows, of which the last may
+        overlap another. Borders are neither read nor written: a mask says which lanes stand in the image."""
         w = self.words()
         t = self.task(w)
-        lanes = str(self.tile.lanes)
+        w.scopes[0].landing.append(f"  %chains = alloca [{CHAIN * len(WIDE.kinds)} x i64]")
+        two = str(2 * self.tile.lanes)
+        near = [w.holds("sle", border, "1") for border in (t["b2"], w.minus(t["I2"], w.plus(t["b2"], t["X2"])))]
+        with w.when(w.both(w.holds("sgt", t["Y2"], two), *near)):
+            self.sliding(w, t, WIDE, str(len(WIDE.kinds)))
+            w.leave()
+        self.sliding(w, t, NARROW, w.choose(w.holds("sgt", t["Y2"], str(self.tile.lanes)), "2", "1"))
+        w.define("slid", "(ptr %task, i64 %number)")
+
+    def sliding(self, w: Words, t: dict[str, str], how: Slide, across: str) -> None:
+        """The rows of a piece, by so many vectors across."""
+        lanes, kind = str(self.tile.lanes), f"<{self.tile.lanes} x i1> "
         block = w.quotient("%number", t["parts"])
         y0 = w.times(w.minus("%number", w.times(block, t["parts"])), t["size"])
         height = w.least(t["size"], w.minus(t["Y1"], y0))
-        across = w.ceiling(t["Y2"], lanes)
-        across = w.choose(w.holds("sgt", across, "2"), str(CHAINS), across)  # side by side: 1, 2 or all
-        strips = w.quotient(str(CHAINS), across)
+        strips = w.quotient(str(len(how.chains)), across)
         rows = w.ceiling(height, strips)
-        turned = w.holds("slt", t["d1"], "0")
-        far = (
-            w.choose(turned, w.plus(rows, "1"), "0"),
-            w.choose(turned, w.minus(rows, "1"), "0"),
-        )  # where a strip begins
-        steps = [w.choose(turned, w.minus("0", length), length) for length in (t["I2"], t["Y2"])]
-        slide = w.choose(w.holds("slt", t["d2"], "0"), "@slide_turned", "@slide", "ptr")
-        strip = [w.quotient(str(k), across) for k in range(CHAINS)]
-        beside = [w.times(w.minus(str(k), w.times(s, across)), lanes) for k, s in enumerate(strip)]
-        tops = [w.plus(y0, w.least(w.times(s, rows), w.minus(height, rows))) for s in strip]
-        sources = [w.times(w.plus(top, far[0]), t["I2"]) for top in tops]
-        targets = [w.times(w.plus(top, far[1]), t["Y2"]) for top in tops]
-        last = w.minus(t["Y2"], lanes)
+        seen = w.plus(rows, str(SIDE - 1))
+        up, back = (w.holds("slt", t[d], "0") for d in ("d1", "d2"))
+        steps = [w.choose(up, w.minus("0", length), length) for length in (t["X2"], t["Y2"])]
+        first = w.choose(back, str(SIDE - 1), "0")  # where the first number of a filter stands in a window
         start = w.times(block, t["many"])
         count = w.least(t["many"], w.minus(w.times(t["N"], t["G"]), start))
-        with w.upto(count) as more:
-            both = w.plus(start, more)
-            g = w.minus(both, w.times(w.quotient(both, t["G"]), t["G"]))
-            f = w.shift(t["B"], w.times(g, str(SIDE * SIDE)))
-            x, y = w.shift(t["A"], w.times(both, t["I"])), w.shift(t["C_"], w.times(both, t["J"]))
-            with w.upto(t["Y2"], w.times(across, lanes)) as column:
-                at = [w.least(w.plus(column, b), last) for b in beside]
-                images = [f"ptr {w.shift(x, w.plus(s, a))}" for s, a in zip(sources, at, strict=True)]
-                results = [f"ptr {w.shift(y, w.plus(s, a))}" for s, a in zip(targets, at, strict=True)]
-                w.run(slide, f"ptr {f}", *steps, rows, *images, *results)
-        w.define("slid", "(ptr %task, i64 %number)")
+        last = w.most(w.minus(t["Y2"], lanes), "0")
+        with w.upto(t["Y2"], w.times(across, lanes)) as column:
+            at: list[str] = []
+            for k in how.chains:
+                beside = w.minus(str(k), w.times(w.quotient(str(k), across), across))
+                place = w.plus(column, w.times(beside, lanes))
+                shared = (
+                    k > 0 and how.kinds[k] == how.kinds[k - 1]
+                )  # masks that fit both, since neither or both end a row
+                at.append(w.choose(w.holds("slt", place, last), place, at[-1] if shared else last))
+                strip = w.quotient(str(k), across)
+                top = w.plus(y0, w.least(w.times(strip, rows), w.minus(height, rows)))
+                sees = w.minus(top, t["b1"])  # the first row of the image
+                end = w.plus(sees, seen)
+                line = w.choose(up, w.minus(end, "1"), sees)
+                image = w.plus(w.minus(w.plus(w.times(line, t["X2"]), at[k]), t["b2"]), first)
+                made = w.choose(up, w.plus(top, w.minus(rows, "1")), top)
+                words = (
+                    image,
+                    w.plus(w.times(made, t["Y2"]), at[k]),
+                    w.choose(up, w.minus(end, t["X1"]), w.minus("0", sees)),  # rows before its first
+                    w.choose(up, end, w.minus(t["X1"], sees)),
+                )
+                for n, word in enumerate(words):
+                    w.line(f"store i64 {word}, ptr {w.word_at('%chains', CHAIN * k + n)}")
+            masks = []
+            for one in (at[how.kinds.index(k)] for k in sorted({*how.kinds})):
+                for v in how.columns:
+                    place = w.minus(w.plus(one, w.plus(first, w.times(str(v), t["d2"]))), t["b2"])
+                    masks.append(kind + w.between(self.tile, w.minus("0", place), w.minus(t["X2"], place)))
+            masks += [kind + w.below(self.tile, t["Y2"])] * how.partial
+            with w.upto(count) as more:
+                both = w.plus(start, more)
+                g = w.minus(both, w.times(w.quotient(both, t["G"]), t["G"]))
+                f = w.shift(t["B"], w.times(g, str(SIDE * SIDE)))
+                x, y = w.shift(t["A"], w.times(both, t["X"])), w.shift(t["C_"], w.times(both, t["J"]))
+                w.run(f"@{how.name}", f"ptr {f}", t["d2"], *steps, rows, "ptr %chains", f"ptr {x}", f"ptr {y}", *masks)

@@ -36,6 +36,10 @@ class Inner(Builder):
         """The address so many elements further."""
         return self.emit(f"getelementptr inbounds {kind or self.scalar}, ptr {pointer}, i64 {index}", "int64").text
 
+    def outside(self, pointer: str, index: str) -> str:
+        """The same, where no array need be."""
+        return self.emit(f"getelementptr {self.scalar}, ptr {pointer}, i64 {index}", "int64").text
+
     def word(self, table: str, index: int | str) -> str:
         place = table if index == 0 else self.at(table, str(index), "i64")
         return self.emit(f"load i64, ptr {place}", "int64").text

@@ -134,6 +134,12 @@ class Words(Writer):
         numbers = ", ".join(f"i32 {k}" for k in range(lanes))
         return self.emit(f"icmp slt <{lanes} x i32> <{numbers}>, {self.emit(every, 'int64').text}", "bool").text
 
+    def between(self, tile: Tile, first: str, end: str) -> str:
+        """A mask of the lanes whose number is at least a word, and below another."""
+        kind = f"<{tile.lanes} x i1>"
+        before = self.emit(f"xor {kind} {self.below(tile, first)}, splat (i1 true)", "bool").text
+        return self.emit(f"and {kind} {before}, {self.below(tile, end)}", "bool").text
+
     def every_lane(self, tile: Tile, place: str) -> str:
         """A vector of one number from memory."""
         scalar, kind, lanes = LLVM_TYPE[tile.dtype], self.vector(tile), tile.lanes
@@ -152,12 +158,12 @@ class Words(Writer):
         self.declarations.add(f"declare {kind} {name}({kind}, {kind}, {kind})")
         return self.emit(f"call {kind} {name}({kind} {left}, {kind} {right}, {kind} {more})", tile.dtype).text
 
-    def masked_load(self, tile: Tile, place: str, mask: str) -> str:
-        """A vector, -0.0 in the lanes that are not asked for."""
+    def masked_load(self, tile: Tile, place: str, mask: str, other: str = "-0.0") -> str:
+        """A vector, another number in the lanes that are not asked for."""
         kind, mask_kind, size = self.vector(tile), f"<{tile.lanes} x i1>", ITEM_BYTES[tile.dtype]
         name = f"@llvm.masked.load.v{tile.lanes}f{8 * size}.p0"
         self.declarations.add(f"declare {kind} {name}(ptr, i32, {mask_kind}, {kind})")
-        passed = f"ptr {place}, i32 {size}, {mask_kind} {mask}, {kind} splat ({LLVM_TYPE[tile.dtype]} -0.0)"
+        passed = f"ptr {place}, i32 {size}, {mask_kind} {mask}, {kind} splat ({LLVM_TYPE[tile.dtype]} {other})"
         return self.emit(f"call {kind} {name}({passed})", tile.dtype).text
 
     def masked_store(self, tile: Tile, value: str, place: str, mask: str) -> None:
@@ -216,7 +222,7 @@ class Words(Writer):
 
     def run(self, function: str, *arguments: str) -> None:
         """Call a function of this module; arguments that name their kind are passed as such, others as words."""
-        passed = ", ".join(a if a.startswith("ptr ") else f"i64 {a}" for a in arguments)
+        passed = ", ".join(a if " " in a else f"i64 {a}" for a in arguments)
         self.line(f"call void {function}({passed})")
 
     def kernel_of(self, tile: Tile, kernel: str, ra: str, ca: str, exponent: str, rows: str) -> str:

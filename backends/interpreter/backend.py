@@ -16,7 +16,7 @@ import numpy as np
 from symdl.backends.interpreter.evaluator import Evaluator, Failure, Memory
 from symdl.backends.interpreter.lanes import Nest, NotIndependent, run_nest
 from symdl.backends.routines import Routine, run
-from symdl.convolution import PRODUCTS
+from symdl.convolution import PRODUCTS, bordered
 from symdl.errors import InternalError
 from symdl.ir.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
 from symdl.ir.program import Buffer, Call, If, Kernel, Loop, Program, Step
@@ -154,7 +154,7 @@ class Machine(Evaluator):
                     made = [self.window(v) for v in views[len(s.operands) :]]
                     run(self.routines[s.routine], list(map(self.window, s.operands)), made, min(s.sources, default=-1))
                 case Call(name, views):
-                    call(name, [self.window(v) for v in views], s.window)
+                    call(name, [self.window(v) for v in views], s.window, shape_at(s.borders, self.sizes))
                     self.names = {}
                     self.statements(s.epilogue)
                 case Loop(counter, extent, body):
@@ -219,9 +219,9 @@ class Machine(Evaluator):
         return np.lib.stride_tricks.as_strided(whole[offset:], shape, [n * whole.itemsize for n in strides])
 
 
-def call(name: str, windows: list[np.ndarray], sliding: tuple[int, ...] = ()) -> None:
-    """A library call; the last window is written. Operands are read before anything is. sliding: the window of a
-    convolution."""
+def call(name: str, windows: list[np.ndarray], sliding: tuple[int, ...] = (), borders: tuple[int, ...] = ()) -> None:
+    """A library call; the last window is written. Operands are read before anything is. sliding, borders: the window of a
+    convolution, and what stands before its images."""
     *operands, target = windows
     if name == "copy":
         found = operands[0].copy()
@@ -231,6 +231,9 @@ def call(name: str, windows: list[np.ndarray], sliding: tuple[int, ...] = ()) ->
         groups, *rest = sliding
         axes = len(rest) // 2
         shape = () if name == "convolve" else (target.shape[2:],)
+        if borders:
+            x, f = operands
+            operands[0] = bordered(x, borders, f.shape[2:], target.shape[2:], rest[:axes], rest[axes:])
         found = PRODUCTS[name](*operands, rest[:axes], rest[axes:], groups, *shape)
     else:
         raise InternalError(f"no library call {name}")

@@ -20,7 +20,20 @@ from symdl.backends.llvm.library import (
 from symdl.backends.llvm.module import ITEM_BYTES, RUNTIME, Module, Writer
 from symdl.errors import ProgramError
 from symdl.ir.loops import For, Stmt, View
-from symdl.ir.program import CONVOLUTIONS, INTERRUPTED, Call, If, Kernel, Loop, Program, Step, accesses, by_role, inner
+from symdl.ir.program import (
+    CONVOLUTIONS,
+    INTERRUPTED,
+    Call,
+    If,
+    Kernel,
+    Loop,
+    Program,
+    Step,
+    accesses,
+    by_role,
+    inner,
+    seen_extents,
+)
 from symdl.types import Extent, Symbol, at_most, floor_divide, product
 
 STEPS_PER_FUNCTION = 32  # machine code generation is worse than linear in the size of a function
@@ -306,8 +319,10 @@ class PartWriter(SizeWriter):
         axes = len(rest) // 2
         ones = (1,) * (3 - axes)
         extents = (x.shape[0], groups, f.shape[1], floor_divide(f.shape[0], groups))
-        spatial = [n for v in (x, f, y) for n in (*ones, *v.shape[2:])]
-        words = [*extents, *spatial, *ones, *rest[:axes], *ones, *rest[axes:]]
+        spatial = [n for sides in (seen_extents(step), f.shape[2:], y.shape[2:]) for n in (*ones, *sides)]
+        lies = (*ones, *x.shape[2:])[1:]
+        before = (0, 0, *step.borders)[-2:]
+        words = [*extents, *spatial, *ones, *rest[:axes], *ones, *rest[axes:], *lies, *before]
         context = self.context(len(words))
         for k, n in enumerate(words):
             self.line(f"store i64 {self.signed(self.size(n))}, ptr {self.entry(context, k)}")

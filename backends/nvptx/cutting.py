@@ -13,7 +13,7 @@ from dataclasses import replace
 from symdl.backends.llvm.library import copy_loops
 from symdl.backends.nvptx.arranging import arranged
 from symdl.backends.nvptx.contractions import contraction_of
-from symdl.backends.nvptx.library import convolution_nest, in_pieces, matmul_nest
+from symdl.backends.nvptx.library import convolution_nest, framed, in_pieces, matmul_nest
 from symdl.backends.nvptx.panels import is_large
 from symdl.ir.arena import plan
 from symdl.ir.epilogues import with_epilogues
@@ -64,6 +64,10 @@ def served(steps: tuple[Step, ...], made: dict[str, Buffer]) -> tuple[Step, ...]
                 view, making, adding = pieces
                 made[view.buffer] = Buffer(view.buffer, view.dtype, view.shape, "temp")
                 out += [Kernel(making, step.sources), Kernel(adding, step.sources)]
+            case Call("convolve", borders=(_, *_)):
+                view, making, rest = framed(step, f"_framed{len(made)}")
+                made[view.buffer] = Buffer(view.buffer, view.dtype, view.shape, "temp")
+                out += [Kernel(making, step.sources), Kernel(convolution_nest(rest), step.sources)]
             case Call(name) if name in CONVOLUTIONS:
                 out.append(Kernel(convolution_nest(step), step.sources))
             case Call("matmul", (*_, c), epilogue=body) if body and is_large(*c.shape[-2:]):

@@ -6,6 +6,8 @@ is gathered, never scattered.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symdl.backends.llvm.library import indices, nest
 from symdl.ir.loops import (
     Apply,
@@ -22,7 +24,7 @@ from symdl.ir.loops import (
     View,
     contiguous,
 )
-from symdl.ir.program import Call, by_role
+from symdl.ir.program import Call, by_role, seen_extents
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, product, smallest, symbol
 
@@ -101,6 +103,19 @@ def convolution_parts(call: Call) -> tuple[Loops, Loops, Store, Value]:
     rounds = [*grouped, (output, outputs), (channel, channels), *filters]
     term = times(image, Load(y, (n, g, o, *p)))
     return rounds, [(number, x.shape[0]), *result], Store(f, (g, o, c, *u), zero), term
+
+
+def framed(call: Call, buffer: str) -> tuple[View, tuple[Stmt, ...], Call]:
+    """(where the images of a convolution stand with their borders, loops that put them there, the convolution of these)."""
+    x, *others = call.views
+    shape = (*x.shape[:2], *seen_extents(call))
+    made = contiguous(buffer, x.dtype, shape)
+    names, at = indices("_q", len(shape))
+    inside = [p - before for p, before in zip(at[2:], call.borders, strict=True)]
+    bounds = tuple(zip(inside, x.shape[2:], strict=True))
+    value = Guard(bounds, Load(x, (*at[:2], *inside)), Const(0, x.dtype))
+    making = nest(list(zip(names, shape, strict=True)), (Store(made, tuple(at), value),))
+    return made, making, replace(call, views=(made, *others), borders=())
 
 
 def apart(view: View, axis: int, groups: int, each: Extent) -> View:

@@ -20,7 +20,7 @@ from symdl.errors import ProgramError
 from symdl.ir import loops
 from symdl.ir.loops import Barrier, Checked, For, Guard, Load, Stmt, Store, View, walk
 from symdl.number_forms import WIDE
-from symdl.types import Extent, Fact, Symbol, polynomial, symbols
+from symdl.types import Extent, Fact, Symbol, largest, polynomial, symbols
 
 Kind = Literal["input", "shared", "constant", "output", "temp"]
 CONVOLUTIONS = tuple(PRODUCTS)
@@ -64,7 +64,8 @@ class Call:
     routine(a, ..., c, ...): the function that is number `routine` of those given beside the constants, of arrays of any
     shapes, which stand in the views, to `results` of them. It may fail;
     convolve(x, f, y), convolve_filters(x, y, f), convolve_images(f, y, x): as symdl.convolution says, of views in C order of
-    one to three spatial axes, window being (groups, a step an axis, a spacing an axis).
+    one to three spatial axes, window being (groups, a step an axis, a spacing an axis). With borders, of one or two spatial
+    axes of floats, convolve sees so many zeros before x along each of them, and as many behind it as the results ask for.
 
     epilogue is a loop nest over the rows and columns of c, which runs when c is there, or on each part of c that is; see
     is_epilogue. A temp c that nothing else touches then needs no place in the arena.
@@ -77,6 +78,7 @@ class Call:
     routine: int = -1
     results: int = 1
     window: tuple[int, ...] = ()
+    borders: tuple[Extent, ...] = ()
 
     @property
     def operands(self) -> tuple[View, ...]:
@@ -211,6 +213,19 @@ def by_role(call: Call) -> tuple[View, View, View]:
     return views["x"], views["f"], views["y"]
 
 
+def seen_extents(call: Call) -> tuple[Extent, ...]:
+    """The extents of the images that a convolution sees: with borders as many places as its results ask for, at least one."""
+    x, f, y = by_role(call)
+    if not call.borders:
+        return x.shape[2:]
+    axes = len(call.borders)
+    steps, spacing = call.window[1 : 1 + axes], call.window[1 + axes :]
+    return tuple(
+        largest(p - 1, 0) * k + (u - 1) * abs(d) + 1
+        for p, k, u, d in zip(y.shape[2:], steps, f.shape[2:], spacing, strict=True)
+    )
+
+
 def is_epilogue(call: Call) -> bool:
     """Whether the epilogue may run on parts of the product, in any order or at once.
 
@@ -326,6 +341,8 @@ def verify(program: Program) -> None:
                 raise ProgramError(f"{step.name} of {len(result.shape)} axes with the window {step.window}")
             if any(v != loops.contiguous(v.buffer, v.dtype, v.shape, v.offset) for v in step.views):
                 raise ProgramError(f"{step.name} of views that are not in C order")
+        if step.borders and (step.name != "convolve" or len(step.borders) != len(result.shape) - 2 > 2):
+            raise ProgramError(f"{step.name} of {len(result.shape)} axes with the borders {step.borders}")
         if len({v.dtype for v in step.views}) > 1:
             raise ProgramError(f"{step.name} of views of {[v.dtype for v in step.views]}")
         if step.name != "copy" and any(v.buffer == result.buffer for v in operands):

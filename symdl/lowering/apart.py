@@ -11,6 +11,7 @@ from symdl.ir.program import Call, Kernel
 from symdl.lowering.lower import Formulas, Memory, Read, indices
 from symdl.lowering.nests import nest
 from symdl.ops.contractions import parse
+from symdl.types import Extent
 
 
 def scatter(n: Expr, out: View, reads: list[Read], formulas: Formulas) -> Kernel:
@@ -62,10 +63,11 @@ def matmul(n: Expr, views: tuple[View, ...], formulas: Formulas) -> Call:
     return Call("matmul", tuple(turned), formulas.memory.sources(n))
 
 
-def convolution(n: Expr, views: tuple[View, ...], formulas: Formulas) -> Call:
-    """One of the three products of images, filters and results."""
+def convolution(n: Expr, views: tuple[View, ...], formulas: Formulas, borders: tuple[Extent, ...] = ()) -> Call:
+    """One of the three products of images, filters and results. borders: of images that lie without theirs."""
     p = n.params
-    return Call(n.op.name, views, formulas.memory.sources(n), window=(p["groups"], *p["steps"], *p["spacing"]))
+    window = (p["groups"], *p["steps"], *p["spacing"])
+    return Call(n.op.name, views, formulas.memory.sources(n), window=window, borders=borders)
 
 
 def routine(n: Expr, views: tuple[View, ...], memory: Memory) -> Call:

@@ -114,13 +114,17 @@ class Fusion:
         """Compute a stored node, all that it depends on having been added."""
         match n.op.kind:
             case "contraction" | "routine":
-                for x in n.inputs:
+                inside = [x.inputs[0] if x in self.storage.bordering else x for x in n.inputs]
+                for x in inside:
                     self.readers.setdefault(self.formulas.base(x), set()).add(-1)
-                views = *map(self.formulas.window, n.inputs), *self.target_views(n)
+                views = *map(self.formulas.window, inside), *self.target_views(n)
                 if n.op.kind == "routine":
                     step = routine(n, views, self.memory)
+                elif n.op is CONTRACT:
+                    step = matmul(n, views, self.formulas)
                 else:
-                    step = (matmul if n.op is CONTRACT else convolution)(n, views, self.formulas)
+                    borders = n.inputs[0].params["starts"][2:] if inside[0] is not n.inputs[0] else ()
+                    step = convolution(n, views, self.formulas, borders)
                 self.close(n, step, [])
             case "scatter":
                 reads: list[Read] = []

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 from symdl.graph.expr import Expr
 from symdl.ir.program import CONVOLUTIONS
 from symdl.lowering.lower import is_lendable, is_window
+from symdl.ops.convolutions import CONVOLVE
 from symdl.types import product
 
 CHEAP = frozenset(
@@ -45,13 +46,17 @@ class Storage:
         self.framed: set[Expr] = (
             set()
         )  # borders around what is read many times: written in pieces, none of which asks where it is
+        self.bordering: set[Expr] = set()  # borders that only convolutions see, which make them as they go
         self.weight: dict[Expr, int] = {}  # node -> cheap ops in its formula, down to what is stored
         self._depth: dict[Expr, int] = {}
         self._left: dict[Expr, int] = {}  # as weight, but 0 for what is stored
         uses: dict[Expr, int] = {}
+        self._others: set[Expr] = set()  # what is read otherwise than as the images of a convolution
         for n in order:
-            for i in n.inputs:
+            for k, i in enumerate(n.inputs):
                 uses[i] = uses.get(i, 0) + 1
+                if k or n.op is not CONVOLVE:
+                    self._others.add(i)
         for n in windows:
             self._window(n, strided=False)
         for n in order:
@@ -64,8 +69,12 @@ class Storage:
         match n.op.kind:
             case "contraction" | "routine":
                 sliding = n.op.name in CONVOLUTIONS
-                self.framed.update(x for x in n.inputs if sliding and is_border(x))
                 for x in n.inputs:
+                    if sliding and self._goes_along(x):
+                        self.bordering.add(x)
+                        x = x.inputs[0]
+                    elif sliding and is_border(x):
+                        self.framed.add(x)
                     self._window(x, strided=not sliding)
             case "control":
                 for k, x in enumerate(n.inputs):
@@ -90,6 +99,18 @@ class Storage:
                 self._repeated(n.inputs[0], 1)
             case "view" if _stretches(n):
                 self._repeated(n.inputs[0])
+
+    def _goes_along(self, n: Expr) -> bool:
+        """Whether a border is zeros around two axes, at most, of images that lie in memory anyway, and only convolutions see it."""
+        if not is_border(n) or n in self.keep or n in self._others or n.type.dtype not in ("float32", "float64"):
+            return False
+        (x,), starts = n.inputs, n.params["starts"]
+        return (
+            (x in self.given or x in self.keep)
+            and n.params["fill"] == 0
+            and n.type.shape[:2] == x.type.shape[:2]
+            and len(starts) <= 4
+        )
 
     def _repeated(self, n: Expr, least: int = COSTLY) -> None:
         """n is computed several times for each of its elements, unless it is stored, as it is if it costs so much."""
