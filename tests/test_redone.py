@@ -62,6 +62,8 @@ def distance(x: Any, y: Any, z: Any) -> Any:
 FORMULAS: dict[str, tuple[Callable[..., Any], int]] = {
     "heron": (heron, 3), "kinetic": (kinetic, 2), "chain": (chain, 2), "distance": (distance, 3),
     "Newton": (newton(lambda x, a: x + x * (1 - a * x), lambda a: 0.5 + 0 * a), 1),
+    "entropy": (lambda p: 1.0986122886681098 * p - p * T.log(p) - (1 - p) * T.log(1 - p), 1),
+    "between": (lambda x, y: T.erf(x) - T.erf(y), 2),
     "arcsecant": (lambda x: T.arccos(1 / x), 1),
 }  # fmt: skip
 

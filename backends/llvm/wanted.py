@@ -34,11 +34,12 @@ class Wanted:
         self.known: dict[tuple[str, tuple[int, ...]], Value] = {}
         self.masks: dict[int, Value | None] = {}
         order = _users_first(roots)
-        self.sources = _sources(order)
+        beside = _users_first([*roots, *(value for value, _ in attempt.troubles)])  # sizes of errors, too
+        self.sources = _sources(beside)
         shared = reduce(lambda x, y: x & y, (self.sources[id(root)] for root in roots))
         leaves = [x for x in order if id(x) in shared and not isinstance(x, Apply)]
         self.not_a_number = self.any_of([self.op("isnan", x) for x in leaves])
-        self.undefined = {id(x): c for x in order if (c := self.outside(x)) is not None}
+        self.undefined = {id(x): c for x in beside if (c := self.outside(x)) is not None}
         for root in roots:
             self.want(root, None)
         for item in order:
