@@ -15,7 +15,7 @@ import symdl.tensor as T
 from symdl.backends.llvm import straight
 from symdl.backends.llvm.straight import COUNTS
 from symdl.graph.expr import variable
-from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, contiguous
 from symdl.types import Symbol, symbol
 
 n, i, j = symbol("n"), symbol("i"), symbol("j")
@@ -86,7 +86,7 @@ def row_loop(stored: tuple[Store, ...] = (), extent: Any = 3) -> For:
     number = Apply("cast", (Load(x, (i, j)),), "float64x2")
     total = Ref("s", "float64x2")
     scaled = Apply("cast", (Apply("mul", (number, total), "float64x2"),), "float64")
-    body = (
+    body: tuple[Stmt, ...] = (
         Local("s", Const((0.0, 0.0), "float64x2")),
         For(J, extent, (Assign("s", Apply("add", (total, number), "float64x2")),), "vector"),
         For(J, extent, (Store(contiguous("o", "float64", (n, extent)), (i, j), scaled),)),
