@@ -33,9 +33,8 @@ UNSIGNED = frozenset({"bool", "uint8", "uint16", "uint32", "uint64"})
 _FCMP = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
 
-@dataclass(
-    slots=True, unsafe_hash=True
-)  # nobody changes one; frozen ones take three times as long to make, half a million a second
+# Nobody changes one; frozen ones take three times as long to make, half a million a second.
+@dataclass(slots=True, unsafe_hash=True)
 class Reg:
     """A value of the function under construction: its IR text (a name or a constant) and its symdl dtype."""
 

@@ -238,9 +238,8 @@ def test_a_series_is_long_enough(kind: Hashable, degree: int, bits: int) -> None
         )
         assert abs(value - exact) < abs(exact) / 2**bits
     ratios = [abs(Fraction(b) / a) for a, b in itertools.pairwise(coefficients)]
-    assert max(ratios) * math.prod([Fraction(reach(kind))] * step) <= Fraction(
-        1, 2
-    )  # as is said of what is added to each
+    # As is said of what is added to each.
+    assert max(ratios) * math.prod([Fraction(reach(kind))] * step) <= Fraction(1, 2)
 
 
 def test_every_series_is_looked_at() -> None:

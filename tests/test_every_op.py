@@ -71,12 +71,13 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e
 
 def test_no_op_is_left_out() -> None:
     """Elementwise ops are tested from their declarations, the others from the table of cases."""
+    # See tests/test_random.py, tests/test_extending.py.
     reached = (
         {op.name for op in ELEMENTWISE}
         | {CASTS, "variable", "constant", "wildcard", "parameter", "argument"}
         | RANDOM
         | OWN
-    )  # tests/test_random.py, tests/test_extending.py
+    )
     for case in CASES:
         outputs, _, _, _ = run(case, "float64" if case.floats else "int64", known=False)
         reached.update(node.op.name for node in levels(*outputs))

@@ -201,9 +201,8 @@ def test_constants_fold_exactly_and_round_once() -> None:
     for _ in range(9):
         total = total + tenth
     (y,) = folded([x * total])
-    assert (
-        y is x * 1.0 or y is x
-    )  # ten doubles next to 0.1 add up to 1 exactly rounded; one by one to 0.9999999999999999
+    # Ten doubles next to 0.1 add up to 1 exactly rounded; one by one to 0.9999999999999999.
+    assert y is x * 1.0 or y is x
     (z,) = folded([T.constant(1.0, "float32") / T.constant(3.0, "float32") * 3.0])
     assert value(z, {}) == np.float32(1)
 

@@ -167,9 +167,8 @@ def test_gradients_of_ones_own(tmp_path: Path) -> None:
             T.grad(wrong(x).sum(), x)
     with pytest.raises(InputError, match="1 overrides for 2 inputs"):
         symdl.OpFromGraph([a, b], [a], lop_overrides=[None])
-    (y,) = symdl.custom_gradient(
-        [T.sign(x)], [x], lambda inputs, outputs, gradients: list(gradients)
-    )  # straight through
+    # Straight through.
+    (y,) = symdl.custom_gradient([T.sign(x)], [x], lambda inputs, outputs, gradients: list(gradients))
     np.testing.assert_array_equal(symdl.function([x], T.grad((y * 3).sum(), x))(v), [3.0, 3.0])
     with pytest.raises(
         InputError, match=r"(?s)no output depends on an input.*custom_gradient\(outputs, inputs, rule\)"

@@ -252,10 +252,11 @@ def test_convolutions_fetch_windows_where_they_lie(outputs: int) -> None:
     assert sum("contract" in one.kernel for one in launches(gpu.items)) == 3
     temps = [b for b in gpu.program.buffers.values() if b.kind == "temp"]
     sizes = {int(size_at(product_of(b.shape), {})) for b in temps}
+    # Of the results; of the filters, one for each image.
     gradient, pieces = (
         3 * outputs * 7 * 6,
         3 * outputs * 5 * 3 * 3,
-    )  # of the results; of the filters, one for each image
+    )
     bordered, turned = 3 * outputs * 11 * 10, outputs * 5 * 3 * 3
     assert sizes == {gradient, pieces} | ({bordered, turned} if outputs <= FEW_OUTPUTS else set())
     assert len(temps) == len(sizes)

@@ -252,9 +252,8 @@ def test_pickles_carry_the_state() -> None:
     expected = f()
     np.testing.assert_array_equal(g(), expected)
     assert s.get_state() == r.get_state() == (1, 2)
-    np.testing.assert_array_equal(
-        function([], s.words((3,)))(), function([], r.words((3,)))()
-    )  # the next serial number
+    # The next serial number.
+    np.testing.assert_array_equal(function([], s.words((3,)))(), function([], r.words((3,)))())
     h = copy.deepcopy(f)
     np.testing.assert_array_equal(h(), f())
 

@@ -78,9 +78,8 @@ class Writing(Columns, Direct, Sliding):
         beside = w.both(w.holds("sle", s["k2"], step), runs, *known)
         vectors = w.choose(along, vectors, s["V"])
         short = w.both(w.holds("sle", s["K"], str(LONGEST)), w.holds("sle", vectors, str(LONGEST)))
-        turned = w.times(
-            w.times(s["O"], s["U"]), str(self.tile.rows * self.item)
-        )  # bytes, at least, for a tile of channels
+        # Bytes, at least, for a tile of channels.
+        turned = w.times(w.times(s["O"], s["U"]), str(self.tile.rows * self.item))
         fits = w.either(w.holds("ne", "%product", "2"), w.holds("sle", turned, str(2 * PIECE_BYTES)))
         if self.may_slide:
             with w.when(w.both(w.holds("eq", "%product", "0"), self.slides(w, s), *known)):

@@ -208,9 +208,8 @@ class Sliding(Pieces):
             for k in how.chains:
                 beside = w.minus(str(k), w.times(w.quotient(str(k), across), across))
                 place = w.plus(column, w.times(beside, lanes))
-                shared = (
-                    k > 0 and how.kinds[k] == how.kinds[k - 1]
-                )  # masks that fit both, since neither or both end a row
+                # Masks that fit both, since neither or both end a row.
+                shared = k > 0 and how.kinds[k] == how.kinds[k - 1]
                 at.append(w.choose(w.holds("slt", place, last), place, at[-1] if shared else last))
                 strip = w.quotient(str(k), across)
                 top = w.plus(y0, w.least(w.times(strip, rows), w.minus(height, rows)))

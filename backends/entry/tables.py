@@ -14,9 +14,8 @@ LARGE_PAGE = 2 << 20  # bytes of a page that the system gives when asked: one fa
 IN_LARGE_PAGES = 14  # Linux' MADV_HUGEPAGE
 LONG = 300_000  # units of work, 3 us: a longer run lets go of the interpreter's lock; only longer ones use threads
 MOST_SCRATCH = 1 << 17  # bytes of stack that a call may use for its tables
-LARGE_OUTPUT = (
-    32 << 20
-)  # bytes from which on the C library's memory is fresh each time: a page fault per page, as much as a copy
+# Bytes from which on the C library's memory is fresh each time: a page fault per page, as much as a copy.
+LARGE_OUTPUT = 32 << 20
 MOST_OUTPUT = 256 << 20  # bytes of an output whose memory is used again
 SMALL_OUTPUT = (
     4096  # bytes of an output that is itself used again: a new array costs as much as the rest of a short call

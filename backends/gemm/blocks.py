@@ -23,9 +23,8 @@ NEAR_INNER = 512  # most of the inner axis at once: a panel of 16 floats' width 
 FAR_INNER = 256  # the same where A is packed, too, which shares the first-level cache
 PANEL_BYTES = 32 << 10  # of a panel that has its share of such a cache; a larger one may as well be twice as high
 ROW_BYTES = 96 << 10  # of A at once
-ROW_NUMBERS = (
-    1 << 14
-)  # of B, from which on they are beyond the first-level cache: then one row of C is summed by whole rows
+# Of B, from which on they are beyond the first-level cache: then one row of C is summed by whole rows.
+ROW_NUMBERS = 1 << 14
 ROWS = 4  # of B at once in such a sum
 TOGETHER = 8  # panels that are packed at once: rows of S are read some lines at a time, and few pages are written
 HEAD = "(ptr %A, i64 %ra, i64 %ca, ptr %B, i64 %rb, i64 %cb, ptr %C, i64 %rc, i64 %M, i64 %N, i64 %K, i64 %room)"
@@ -174,9 +173,8 @@ def near(module: Module, tile: Tile) -> None:
         with w.whilst(first, "%N") as j:
             exponent, columns, width = panel(w, tile, w.minus("%N", j), most, many)
             partial = w.holds("ne", columns, width)
-            back = w.both(
-                partial, once, w.holds("sge", "%N", width)
-            )  # over columns that the panel before has: as it did
+            # Over columns that the panel before has: as it did.
+            back = w.both(partial, once, w.holds("sge", "%N", width))
             j, columns = w.choose(back, w.minus("%N", width), j), w.choose(back, width, columns)
             partial = w.holds("ne", columns, width)
             found = exponent, columns, width
@@ -219,14 +217,12 @@ def far(module: Module, tile: Tile) -> None:
     """Both operands are copied."""
     w = Words(module, tile.dtype)
     size, wide = ITEM_BYTES[tile.dtype], tile.lanes * tile.vectors
-    most_deep = (
-        FAR_INNER if wide * size * FAR_INNER <= PANEL_BYTES else 2 * FAR_INNER
-    )  # C is then added to half as often
+    # Twice as many terms: C is then added to half as often.
+    most_deep = FAR_INNER if wide * size * FAR_INNER <= PANEL_BYTES else 2 * FAR_INNER
     parts = w.ceiling("%K", str(most_deep))
     deep = w.ceiling("%K", parts)
-    line = str(
-        LINE // size
-    )  # pieces are a cache line further apart than they need: apart in the first-level cache, too
+    # Pieces are a cache line further apart than they need: apart in the first-level cache, too.
+    line = str(LINE // size)
     between = w.plus(w.times(deep, str(tile.rows)), line)
     apart = w.plus(w.times(deep, str(wide)), line)
     tall = str(tile.rows)

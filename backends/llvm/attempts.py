@@ -72,9 +72,8 @@ class AttemptWriter(ChoiceWriter):
 
     def stretch(self, body: tuple[Stmt, ...], place: int) -> Stretch | None:
         """The attempt at what begins with a statement of a body."""
-        several = (
-            self.lanes > 0 or self.in_order
-        )  # of several rows at once those that have not failed are not stored again
+        # Of several rows at once those that have not failed are not stored again.
+        several = self.lanes > 0 or self.in_order
         key = id(body[place]), several
         found = self.stretches.get(key) if self.in_stretches else (None, body)
         if found is None:

@@ -12,6 +12,7 @@ from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
 ITEM_BYTES = {dtype: max(bits // 8, 1) for dtype, bits in BITS.items()}
 ALIGNED = {dtype: min(size, 8) for dtype, size in ITEM_BYTES.items()}  # where an element may begin
+# The order of addresses in the run-time table.
 RUNTIME = (
     "poll",
     "gemm_float32",
@@ -22,7 +23,7 @@ RUNTIME = (
     "routine",
     "convolve_float32",
     "convolve_float64",
-)  # the order of addresses in the run-time table
+)
 
 EXTREME = {"max": "gt", "min": "lt"}  # the comparison that the left number wins by
 Told = Callable[[str, Set[str]], None]  # is given a finished function, and what it needs beside it

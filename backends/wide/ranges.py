@@ -197,9 +197,8 @@ def _add(a: Attempt, value: Value, x: Reach, y: Reach) -> Reach:
         under = under and not (one.nonzero is None and one.low >= least(value) and not one.under)
     size = None
     if under and not (x.sign * y.sign > 0):
-        size = Apply(
-            "add", (a.size(x), a.size(y)), a.size(x).dtype
-        )  # the sum may cancel: the error is one of its terms'
+        # The sum may cancel: the error is one of its terms'.
+        size = Apply("add", (a.size(x), a.size(y)), a.size(x).dtype)
     low = max(min(x.low, y.low) - 53, DEEPEST32 if value.dtype == "float32" else DEEPEST)
     sign = x.sign if x.sign == y.sign else 0
     hidden = a.open(x) or a.open(y)

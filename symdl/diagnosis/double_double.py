@@ -345,9 +345,8 @@ def _slices(x: Array, axis: int, bits: int, slices: int) -> list[Array]:
     largest = np.max(np.abs(x), axis=axis, keepdims=True)
     place = np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1]
     for k in range(1, slices + 1):
-        grid = np.ldexp(
-            0.75, np.minimum(place - k * bits + 53, 1023)
-        )  # adding it rounds to multiples of 2^(place - k bits)
+        # Adding it rounds to multiples of 2^(place - k bits).
+        grid = np.ldexp(0.75, np.minimum(place - k * bits + 53, 1023))
         part = (x + grid) - grid
         out.append(part)
         x = x - part

@@ -28,10 +28,11 @@ from symdl.ir.loops import (
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, largest, slope, smallest, symbol
 
+# Primitives of an instruction or two.
 CHEAP = frozenset(
     "add sub mul neg abs maximum minimum eq ne lt le gt ge bitwise_and bitwise_or bitwise_xor invert left_shift right_shift"
     " where cast floor ceil trunc round_half_even isnan".split()
-)  # primitives of an instruction or two
+)
 
 
 def by_columns(rows: For) -> tuple[Stmt, ...]:

@@ -21,6 +21,7 @@ DEEPEST = 40  # a formula nested deeper is stored, so that no later stage recurs
 RECOMPUTED = 6  # a cheap formula of more ops than this is stored rather than computed again by a second user
 READ_OFTEN = 4  # views of a border, from which on it is stored
 COSTLY = 12  # a transcendental function in cheap ops
+# Kinds that are no formulas.
 OWN_LOOPS = (
     "reduction",
     "accumulation",
@@ -30,7 +31,7 @@ OWN_LOOPS = (
     "permutation",
     "routine",
     "control",
-)  # kinds that are no formulas
+)
 
 
 class Storage:
@@ -43,9 +44,8 @@ class Storage:
         as they lie in memory, in C order."""
         self.given = given
         self.keep: set[Expr] = set(results)
-        self.framed: set[Expr] = (
-            set()
-        )  # borders around what is read many times: written in pieces, none of which asks where it is
+        # Borders around what is read many times: written in pieces, none of which asks where it is.
+        self.framed: set[Expr] = set()
         self.bordering: set[Expr] = set()  # borders that only convolutions see, which make them as they go
         self.weight: dict[Expr, int] = {}  # node -> cheap ops in its formula, down to what is stored
         self._depth: dict[Expr, int] = {}

@@ -92,9 +92,8 @@ class Exactness:
         self.measured: set[Expr] = set()  # what contractions are behind
         self.gathered: set[Expr] = set()  # what arrays are behind
         self.of_sums: set[Expr] = set()  # made by arithmetic of sums of rows
-        self.deviations: set[Expr] = (
-            set()
-        )  # multiples of sums and differences, of both signs, of what is made of such sums
+        # Multiples of sums and differences, of both signs, of what is made of such sums.
+        self.deviations: set[Expr] = set()
         self.users: dict[Expr, list[Expr]] = {}
         self.bounds: dict[Expr, Bounds] = {}
         self.exact: dict[Expr, bool] = {}

@@ -98,9 +98,8 @@ def _in_form(
     if n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs):
         if all(has_more_digits(i.type.dtype, n.inputs[0].type.dtype) for i in inputs):
             return compared(n, *inputs)
-        inputs = tuple(
-            plain(d, i) for d, i in zip(inputs, n.inputs, strict=True)
-        )  # one is among the other's, as rounded
+        # One is among the other's, as rounded.
+        inputs = tuple(plain(d, i) for d, i in zip(inputs, n.inputs, strict=True))
     floating = [i for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
     floats = [i.type.dtype for i in floating]
     wide = widest([form, *floats] if form else floats) if floats else ""

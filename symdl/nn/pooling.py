@@ -47,9 +47,8 @@ class _Pooling(Layer):
         if self.largest:
             return given_back(pool(bordered(x, room, -math.inf), mode="max", **how), self.data_format)
         total = pool(bordered(x, room), mode="sum", **how)
-        counts = pool(
-            bordered(T.ones((1, 1, *x.shape[2:]), dtype=x.dtype), room), mode="sum", **how
-        )  # places that are not border
+        # Places that are not border.
+        counts = pool(bordered(T.ones((1, 1, *x.shape[2:]), dtype=x.dtype), room), mode="sum", **how)
         return given_back(total / counts, self.data_format)
 
     def __repr__(self) -> str:

@@ -163,9 +163,8 @@ def wrapped(index: Expr, n: Extent) -> Expr:
 # ---- reading an index ----
 
 _BOOL = "A mask is an array; T.where(condition, x, other) chooses elementwise."
-_indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = (
-    WeakKeyDictionary()
-)  # x[i] -> (x, i), for set_subtensor
+# x[i] -> (x, i), for set_subtensor
+_indexed: WeakKeyDictionary[Expr, tuple[Expr, tuple[Any, ...]]] = WeakKeyDictionary()
 
 
 def written_index(place: Expr) -> tuple[Expr, tuple[Any, ...]] | None:

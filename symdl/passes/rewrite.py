@@ -247,9 +247,8 @@ def applied(rule: Rule | Change, node: Expr) -> Expr | None:
     return new
 
 
-GUIDES = frozenset(
-    ["copy", "custom_gradient", "disconnected_grad", "grad_clip", "grad_scale", "zero_grad"]
-)  # ops that only say what gradients do
+# Ops that only say what gradients do.
+GUIDES = frozenset(["copy", "custom_gradient", "disconnected_grad", "grad_clip", "grad_scale", "zero_grad"])
 
 
 class Expansion(Rewriting):

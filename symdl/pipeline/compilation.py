@@ -278,9 +278,8 @@ def _found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str
     if store is not None and key is not None:
         number = {n: k for k, n in enumerate(nodes)}
         constants = tuple(number.get(c, c.params["value"].array) for c in form.constants)
-        routines = tuple(
-            (n.op.name, {k: v for k, v in n.params.items() if k != "shape"}) for n in form.routines
-        )  # shapes are those of the views
+        # Shapes are those of the views.
+        routines = tuple((n.op.name, {k: v for k, v in n.params.items() if k != "shape"}) for n in form.routines)
         interface = executable.interface
 
         def keep(code: bytes | None) -> None:
@@ -294,6 +293,7 @@ def _found_or_compiled(graph: Graph, backend: Backend, store: MutableMapping[str
 
 def key_of(graph: Graph, nodes: Sequence[Expr], backend: Backend) -> str | None:
     """All that the code of a graph depends on, as a text; None where a part of the graph has no text of its own."""
+    # A composite's body may ask for floatX.
     layout = (
         len(graph.inputs),
         graph.outputs,
@@ -301,7 +301,7 @@ def key_of(graph: Graph, nodes: Sequence[Expr], backend: Backend) -> str | None:
         graph.precision,
         graph.float_semantics,
         config.floatX,
-    )  # a composite's body may ask for floatX
+    )
     try:
         return f"function {digest((*graph.inputs, *graph.shareds), nodes, layout)} {backend.fingerprint()}"
     except NoDigest as reason:

@@ -153,9 +153,8 @@ def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     if not args[0].terms or any(not varies(args[0].shape, (k,)) for k in axes):
         return reading.as_leaf(node)
     if x in reading.dirty:
-        return reading.as_leaf(
-            node
-        )  # over x as it is written: what the pullback compares with it is one of its elements
+        # Over x as it is written: what the pullback compares with it is one of its elements.
+        return reading.as_leaf(node)
     return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
 
 
