@@ -104,3 +104,74 @@ def test_equal_elements_share_the_gradient_of_an_extreme() -> None:
     m, y = T.matrix("m", "float64"), T.vector("y", "float64")
     largest = T.max(T.exp(T.log(m) - T.log(m / T.expand_dims(y, 1))) + 0 * m, axis=1)
     right([m, y], [symdl.grad(largest.sum(), y)], [[[0.3, 1.9, 7.3], [1.1, 2.2, 0.7]], [0.77, 3.1]], [np.ones(2)])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_0_beside_an_exact_number_is_0(dtype: str) -> None:
+    """x (y/x) - y through a choice was 1e-33: products and quotients are rounded, whatever stands beside them."""
+    x, y = T.vector("x", dtype), T.vector("y", dtype)
+    least = T.where(y < x, y, x)
+    outputs = [least * (y / x) - y, least * (1 / x) - 1, symdl.grad((least * (y / x) - y).sum(), y)]
+    at = [[0.44080090522766113, 1e-8, 2.3], [0.44080090522766113, 0.8806360363960266, 7.1]]
+    right([x, y], outputs, at)
+
+
+def test_terms_that_cancel_one_after_another_leave_0() -> None:
+    """a - b - a + b was 1e-33, the errors of a: the sum of the last two was compared with b."""
+    x, y = T.vector("x", "float64"), T.vector("y", "float64")
+    out = 3 / T.sinh(T.sqrt(T.minimum(y, 0.1) - (y - x)) - 10)
+    at = [[0.07584321478775435, 1e-08, 0.7641731007351358], [0.09859617922408066, -8.642923861399831e-07, -1.006]]
+    right([x, y], [symdl.grad(out.sum(), y)], at)
+
+
+def test_deviations_of_alike_numbers_add_up_to_0() -> None:
+    """What is left of u - mean(u) is the errors of u, were the deviations ever so small."""
+    m = T.matrix("m", "float64")
+    u = T.clip((1 - (T.sigmoid(m) - T.sort(m, axis=-1))) + m, -2, 3)
+    at = [
+        [0.7095904129844244, 0.7095833170802945, 0.7095904129844315],
+        [0.9659288331375359, 0.9659288331375359, 0.9659191],
+    ]
+    right([m], [T.sum(u - u.mean(axis=-1, keepdims=True), axis=-1)], [at], [np.zeros(2)])
+
+
+def test_a_factor_of_a_logarithm_of_sums_may_vanish_beside_its_root() -> None:
+    """log(sum(exp(sqrt(m)))) f(x): whether the largest root times f is a term was asked by a product that may lose a root."""
+    m, x = T.matrix("m", "float32"), T.vector("x", "float32")
+    z = T.where(x < 1, T.softplus(x), 1 - x) + x
+    y = T.log(T.sum(T.exp(m**0.5), axis=1)) * (T.sigmoid(z) - x)
+    right([m, x], [y, symdl.grad(y.sum(), x)], [[[0.3, 2.0, 1.0], [5.0, 0.1, 0.2]], [0.3, 2.5]])
+
+
+def test_a_multiple_of_logaddexp_of_an_infinity() -> None:
+    """log(x) logaddexp(a, b) was log(x) (a + softplus(b - a)): NaN where a is -inf."""
+    x, b = T.vector("x", "float64"), T.vector("b", "float64")
+    out = T.xlogy(T.logaddexp(T.xlogy(T.tanh(1 - x), T.round(x) * 10), b), x) / x
+    right([x, b], [out, T.log(x) * T.logaddexp(T.log(b - 0.3), x) / x], [[0.28, 0.5, 1.7], [0.3, 2.0, 0.3]])
+
+
+def test_xlogy_of_0_is_0_beside_infinities() -> None:
+    """Its second operand was lost, and asked to be finite."""
+    x, y = T.vector("x", "float64"), T.vector("y", "float64")
+    out = T.arctanh(T.xlogy(T.log1p(x - x), T.erfinv(y)))
+    right([x, y], [out], [[0.3, -1.2, 5.0], [1.0, -1.0, 0.0]], [np.zeros(3)])
+    assert np.isnan(quickly([x, y], [out])([np.array([0.3, np.nan]), np.array([2.0, 0.5])])[0]).all()
+
+
+def test_the_logarithm_of_a_negated_exponential_may_be_that_of_0() -> None:
+    """log(-exp(x)) is -inf where exp(x) is 0, and NaN elsewhere: it was x + log(-1)."""
+    x = T.vector("x", "float64")
+    out = T.reciprocal(T.log(-T.exp(x)))
+    got = quickly([x], [out])([np.array([-np.inf, 0.0, 3.0])])[0]
+    assert got[0] == 0
+    assert np.isnan(got[1:]).all()
+
+
+@pytest.mark.parametrize("precision", ["right", "plain"])
+def test_exponentials_in_sums_of_exponentials_overflow_alone(precision: str) -> None:
+    """x/(a^2 (1 + exp s)^2 + x^2 exp(2 s)): the first term overflowed before it was less the largest."""
+    x, s = T.vector("x", "float64"), T.vector("s", "float64")
+    a = T.sin(x) / T.sigmoid(T.sinh(s) + 0.5)
+    arrays = [np.array([35.7, 1.3, 0.7]), np.array([35.75472000815451, 7.5, 400.0])]
+    (got,) = quickly([x, s], [x / (a * a + x * x)], precision)(arrays)
+    assert np.allclose(got, arrays[0] / (np.sin(arrays[0]) ** 2 + arrays[0] ** 2), rtol=1e-15)

@@ -20,6 +20,7 @@ EXACT = INDEX | {"neg", "abs", "sign", "where", "max", "min", "maximum", "minimu
 EXACT |= {"round_half_even", "clip_between", "assumed"}
 PASSING = INDEX | {"where", "max", "min", "maximum", "minimum", "neg", "abs", "clip_between", "assumed"}
 ARITHMETIC = PASSING | {"add", "sub", "mul", "sqr", "true_div", "reciprocal", "cast"}
+COARSE = PASSING | {"mul", "sqr", "true_div", "reciprocal", "sqrt", "cast"}
 CONTRACTIONS = frozenset(["contract", "scatter", "cumprod", "max_and_argmax", "min_and_argmin", "result"])
 RESTING = frozenset(["sort", "scatter", "cumprod", "max_and_argmax", "min_and_argmin"])  # stored, and no product's sum
 SIMPLE = frozenset(
@@ -99,6 +100,8 @@ class Exactness:
         self.exact: dict[Expr, bool] = {}
         self.digits: dict[Expr, int] = {}  # how many binary digits the exact value takes
         self.noisy: dict[Expr, bool] = {}
+        # products, quotients and roots of exact numbers: no sum has left them digits below those that their size allows
+        self.coarse: dict[Expr, bool] = {}
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
         self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
         self.roundings: dict[Expr, float] = {}  # half ulps that products, roots and powers add up; -inf: not known
@@ -142,6 +145,7 @@ class Exactness:
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
+        self.coarse[n] = self.exact[n] or (name in COARSE and all(map(self.coarse.__getitem__, data)))
         scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(map(self.affine.__getitem__, data))

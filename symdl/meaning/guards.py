@@ -268,6 +268,8 @@ class Losses:
         out = NOWHERE
         for child in dict.fromkeys(inner):
             part = self.own(child) if child in self.reading.uncut else self.reach[child]
+            if node.op.name == "xlogy" and child is not node.inputs[0]:  # 0 beside all that is a number
+                part = part._replace(above=NOTHING, below=NOTHING)
             move = carried(node, child)
             out |= part if move is None else part.through(move)
         poly = self.reading.polys[node]

@@ -101,6 +101,8 @@ def logarithm(poly: Poly) -> Poly:
                 return forms.function("join", *parts, param=a.param, shape=a.shape)
             return chosen(a.param, *parts)
     if not m.factors:
+        if c < 0:  # of -exp(E), which may be -0
+            return forms.function("log", poly)
         if m.expo.terms:
             forms.found += 1
         return m.expo + (forms.function("log", forms.constant(c)) if c != 1 else forms.zero)

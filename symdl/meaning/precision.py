@@ -174,9 +174,7 @@ class Analysis(Exactness):
             if self._cancels(n, *data):
                 short = n.type.dtype == "float32" and (self._centred(*data) or self._stepped(*data))
                 bits = TWICE if short else BOTH
-                if bits == BOTH and not any(
-                    self.digits[i] <= 2 * DIGITS[n.type.dtype] for i in data
-                ):  # 1 - p may be exact
+                if bits == BOTH and self._leaves_noise(n, data):
                     self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")
@@ -213,6 +211,12 @@ class Analysis(Exactness):
                 self.ask(n, data[0], TWICE, "a high power")
             if max(abs(p.low), abs(p.high)) * max(-x.least, x.most) > 2 * NEAR:  # exp(p log x)
                 self.ask(n, data[1], TWICE, "a power that is far from 1")
+
+    def _leaves_noise(self, n: Expr, data: Sequence[Expr]) -> bool:
+        """Whether what is far below the terms of a sum is nothing but their errors. Beside an exact 1 a p may hold more than
+        two limbs' digits, 1 - 1e-40, unless products and quotients alone have made it."""
+        inexact = [i for i in data if self.digits[i] > 2 * DIGITS[n.type.dtype]]
+        return len(inexact) == len(data) or any(map(self.coarse.__getitem__, inexact))
 
     def _ask_places(self, n: Expr) -> None:
         """Of a row and its largest element, so that numbers which round to the same one are told apart: cos(x) near 0."""

@@ -60,6 +60,7 @@ def widened(
         return list(roots)
     done: dict[Expr, Expr] = {}
     numbers: dict[tuple[Expr, str], Expr] = {}
+    sizes: dict[Expr, Expr] = {}
     for n in topological(*roots):
         form, inputs = forms.get(n, ""), tuple(map(done.__getitem__, n.inputs))
         ordinary = not form or form == n.type.dtype
@@ -70,7 +71,7 @@ def widened(
             if ordinary and all(d is i or d.type == i.type for d, i in zip(inputs, n.inputs, strict=True)):
                 done[n] = rebuilt(n, inputs)
             else:
-                done[n] = _in_form(n, form, done, analysis, numbers)
+                done[n] = _in_form(n, form, done, analysis, numbers, sizes)
     out = []
     for r in roots:
         with building(origins.get(r, frozenset()), origins):
@@ -84,10 +85,15 @@ def plain(node: Expr, like: Expr) -> Expr:
 
 
 def _in_form(
-    n: Expr, form: str, done: Mapping[Expr, Expr], analysis: Analysis, numbers: dict[tuple[Expr, str], Expr]
+    n: Expr,
+    form: str,
+    done: Mapping[Expr, Expr],
+    analysis: Analysis,
+    numbers: dict[tuple[Expr, str], Expr],
+    sizes: dict[Expr, Expr],
 ) -> Expr:
     """n in its form, computed in the widest of its own and those of the inputs of which it asks more than their dtype.
-    numbers: constants in the forms that they were wanted in."""
+    numbers: constants in the forms that they were wanted in. sizes: the largest of the terms of sums that are such terms."""
     if not n.inputs:
         return n
     asked = analysis.asking.get(n, ())
@@ -133,9 +139,17 @@ def _in_form(
         out = beside_step(n.op.name, out, *operands)
     if n in analysis.noise and form:
         if n.op.name == "sum":  # of terms that have cancelled themselves
-            largest = make(OPS["max"], (abs(cast(operands[0], NOISE.get(form, (0.0, form))[1])),), **n.params)
-            return without_noise(cast(out, form), mul(largest, _number(DEVIATING, largest.type.dtype)), form)
-        return without_noise(cast(out, form), operands[0], wide)
+            dtype = NOISE.get(form, (0.0, form))[1]
+            size = abs(cast(operands[0], dtype))
+            if n.inputs[0] in sizes:
+                size = maximum(size, cast(sizes[n.inputs[0]], dtype))
+            largest = make(OPS["max"], (size,), **n.params)
+            return without_noise(cast(out, form), mul(largest, _number(DEVIATING, dtype)), form)[0]
+        size, dtype = operands[0], NOISE.get(wide, (0.0, wide))[1]
+        for more in [sizes[i] for i in n.inputs if i in sizes]:
+            size = maximum(abs(cast(size, dtype)), cast(more, dtype))
+        out, sizes[n] = without_noise(cast(out, form), size, wide)
+        return out
     return cast(out, form) if form else out
 
 
@@ -191,13 +205,15 @@ def _shares_divisor(n: Expr, analysis: Analysis) -> bool:
     return any(d == 1 != e for d, e in zip(whole, own.shape, strict=True))
 
 
-def without_noise(s: Expr, operand: Expr, wide: str) -> Expr:
-    """A sum s, computed in the form wide; 0 where it is so small beside an operand that only its errors are left."""
+def without_noise(s: Expr, term: Expr, wide: str) -> tuple[Expr, Expr]:
+    """(a sum s, computed in the form wide; 0 where it is so small beside a term that only its errors are left, how large
+    the term is where they are not)."""
     if wide not in NOISE:
-        return s
+        return s, abs(term)
     least, dtype = NOISE[wide]
-    lost = lt(abs(cast(s, dtype)), mul(abs(cast(operand, dtype)), _number(least, dtype)))
-    return where(lost, _number(0, s.type.dtype), s)
+    size, zero = abs(cast(term, dtype)), _number(0, dtype)
+    lost = lt(abs(cast(s, dtype)), mul(size, _number(least, dtype)))
+    return where(lost, _number(0, s.type.dtype), s), where(lost, zero, size)
 
 
 def has_more_digits(form: str, dtype: str) -> bool:

@@ -14,7 +14,7 @@ from symdl.meaning.exactness import Known
 from symdl.meaning.factoring import as_factor, multiply
 from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total
-from symdl.meaning.normal_form import Atom, Mono, Poly
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, magnitude
 from symdl.meaning.terms import even_root, is_mixed, largest_of, lone, may_overflow, softmax_argument, squared
 from symdl.ops import elementwise as ew
@@ -105,7 +105,10 @@ def log_sum_exp(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
         if a is None or total is None or not is_shifted_sum(total) or (top := largest_of(total)) is None:
             continue
         rest = m.without(a)
-        (largest, k), *others = multiply(forms.term(rest, c), top).terms.items()
+        try:
+            (largest, k), *others = multiply(forms.term(rest, c), top).terms.items()
+        except Unsafe:  # no term of a sum is what the product would have lost a zero or a root in
+            continue
         left = poly - forms.poly({m: c, largest: k})
         if others or poly.terms.get(largest) != k or not left.bases.isdisjoint(top.bases):
             continue  # beside another maximum the two largest may cancel
@@ -239,16 +242,17 @@ def log_cosh_of(write: Writer, x: Expr) -> Expr:
 
 
 def log_add(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
-    """(k log(exp(A) + exp(B)), the rest of poly), of k (A + softplus(B - A)), which may cancel."""
+    """(k R log(exp(A) + exp(B)), the rest of poly), of k R (A + softplus(B - A)), which may cancel, or be infinities."""
     for m, k in poly.terms.items():
-        a = lone(m)
-        if a is None or a.op != "softplus":
+        a = next((a for a, p in m.factors.items() if a.op == "softplus" and p == 1), None)
+        if a is None:
             continue
-        rest = poly - poly.forms.term(m, k)
-        first = poly.forms.poly({t: -c for t, c in a.args[0].terms.items() if rest.terms.get(t) == -c * k})
+        beside, rest = m.without(a), poly - poly.forms.term(m, k)
+        first = poly.forms.poly({t: -c for t, c in a.args[0].terms.items() if rest.terms.get(t * beside) == -c * k})
         if first.terms:
             both = fn.logaddexp(write(first), write(a.args[0] + first))
-            return write.scaled(both, k), rest - first.scale(k)
+            both = write.scaled(both, k) if beside.bare else ew.mul(write.term(beside, k), both)
+            return both, rest - first.times(beside, k)
     return None, poly
 
 

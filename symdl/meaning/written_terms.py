@@ -34,6 +34,8 @@ from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX, finite_row, shifted
 from symdl.ops.reductions import SUM, along
 
+SMALL_POWERS = (1, 2, 3)
+
 
 class TermWriting(AtomWriting):
     """Nodes for terms: `units`, `grown`, `softmaxes` and `shifted` each take factors that belong together."""
@@ -279,6 +281,7 @@ class TermWriting(AtomWriting):
 
     def unshifted(self, poly: Poly) -> tuple[Expr, Expr]:
         """(M, body) with poly = exp(M) body, M the largest exponent, so body holds an exact 1 for it."""
+        poly = grown_apart(poly)
         alone = {m: m.expo if wild(m) else m.forms.zero for m in poly.terms}
         expos = sorted(set(alone.values()), key=lambda e: e.order)
         most = self(expos[0])
@@ -290,3 +293,12 @@ class TermWriting(AtomWriting):
             rest = m.forms.mono(m.expo - alone[m], m.factors)
             parts.append(self.scaled(part, c) if rest.bare else ew.mul(self.term(rest, c), part))
         return most, self.total(parts)
+
+
+def grown_apart(poly: Poly) -> Poly:
+    """A sum whose small powers of 1 + exp(E) are multiplied out, so that each exponential overflows alone."""
+    for m, c in poly.terms.items():
+        a = next((a for a, p in m.factors.items() if p in SMALL_POWERS and logistic(a) is not None), None)
+        if a is not None:
+            return grown_apart(poly - poly.forms.term(m, c) + a.args[0].times(m.without(a), c))
+    return poly
