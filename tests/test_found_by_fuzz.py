@@ -175,3 +175,41 @@ def test_exponentials_in_sums_of_exponentials_overflow_alone(precision: str) -> 
     arrays = [np.array([35.7, 1.3, 0.7]), np.array([35.75472000815451, 7.5, 400.0])]
     (got,) = quickly([x, s], [x / (a * a + x * x)], precision)(arrays)
     assert np.allclose(got, arrays[0] / (np.sin(arrays[0]) ** 2 + arrays[0] ** 2), rtol=1e-15)
+
+
+def test_numbers_of_float32_have_the_digits_of_two_limbs() -> None:
+    """2 u erfcx(u) - 2/sqrt(pi) of a large u, and angles of 2^40 degrees: 48 bits are too few."""
+    u, x = T.vector("u", "float32"), T.vector("x", "float32")
+    outputs = [symdl.grad(T.erfcx(u).sum(), u), T.sin(x * x * T.rad2deg(x))]
+    right([u, x], outputs, [[1.1e11, 3e4, 0.3], [8968.51171875, 12345.678, 0.1]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_powers_by_infinite_exponents_of_two_limbs(dtype: str) -> None:
+    """y^log(0) is 0 above 1: what the second limb of -inf adds was NaN."""
+    y, z = T.vector("y", dtype), T.vector("z", dtype)
+    arrays = [np.array([5.9, 0.5, 1.0, 0.0, 5.9, 2.0], dtype), np.array([0.0, 0.0, 0.0, 2.0, np.inf, 8.0], dtype)]
+    (got,) = quickly([y, z], [y ** T.log(z)])(arrays)
+    np.testing.assert_allclose(
+        got, [0, np.inf, 1, 0, np.inf, 2 ** np.log(8.0)], rtol=1e-15 if dtype == "float64" else 1e-7
+    )
+
+
+def test_quotients_of_products_that_are_whole_are_whole() -> None:
+    """y // p and y % p, of a product p that is 1 but for its errors; none of quotients of floats, which are never so near."""
+    x, y = T.matrix("x", "float64"), T.vector("y", "float64")
+    kept = T.where(x >= -1, x, T.expand_dims(y, 1))
+    p = T.prod(x / kept, axis=1)
+    outputs = [y // p, y % p, T.floor(y * p), T.floor(y / (1 / kept[:, 0])), T.floor(y / 0.1)]
+    at = [[[999.989990234375, 1000.0, 0.023192565888166428], [3.0, 7.0, 49.0]], [2.0, 0.3]]
+    right([x, y], outputs, at)
+
+
+def test_infinities_inside_bounded_functions_are_no_infinities() -> None:
+    """d erf(log(f(z)) - cosh(z/z))/dz is 0 where the logarithm is -inf: it was asked to be finite."""
+    z = T.vector("z", "float32")
+    u = T.log(T.floor(z - z)) - T.cosh(z / z)
+    x = T.vector("x", "float32")
+    outputs = [symdl.grad(T.sqr(T.erf(u)).sum(), z), T.tanh(x * z) - T.tanh(z * x)]
+    right([z, x], outputs, [[-1.4, 3.0, 1e-8], [np.inf, -np.inf, 0.3]], [np.zeros(3), np.zeros(3)])
+    assert np.isnan(quickly([x], [T.tanh(x) - T.tanh(x)])([np.array([np.nan], "float32")])[0]).all()

@@ -21,7 +21,6 @@ STEADY = frozenset(
 )
 SINGLE = {"float64": "float32e", "float64e": "float32e"}
 MIXED32 = frozenset(["exp", "exp2", "expm1", "erfc", "logistic_tail"])  # right, too, of what is infinite as a float32
-FAR = 1e15  # beyond all logarithms
 MANY_ROUNDINGS = 7  # half ulps from which on a result may be 4 ulp off
 SIGNS: dict[str, int] = {"exp": 1, "exp2": 1, "abs": 1, "sqrt": 1, "erfc": 1, "erfcx": 1, "logistic_tail": 1, "cosh": 1}
 
@@ -277,14 +276,15 @@ class _Thinning:
         return False
 
     def power(self, item: Apply, dtype: str) -> Value:
-        """x^(h + l) = x^h (1 + l log(x)), an ulp and a half: l is less than 2^-53 of h. As x^h where x has no logarithm."""
+        """x^(h + l) = x^h (1 + l log(x)), an ulp and a half: l is less than 2^-53 of h. As x^h where x has no logarithm, and where h is
+        infinite."""
         base, exponent = (self.done[id(x)] for x in item.args)
         x = Apply("cast", (base,), dtype)
         high = Apply("cast", (exponent,), dtype)
         rest = Apply("sub", (exponent, Apply("cast", (high,), exponent.dtype)), exponent.dtype)
         log = Apply("log", (x,), dtype)
-        known = Apply("lt", (Apply("abs", (log,), dtype), Const(FAR, dtype)), "bool")
         more = Apply("mul", (Apply("cast", (rest,), dtype), log), dtype)
+        known = Apply("lt", (Apply("abs", (more,), dtype), Const(1.0, dtype)), "bool")  # not of infinities
         factor = Apply("add", (Const(1.0, dtype), Apply("where", (known, more, Const(0.0, dtype)), dtype)), dtype)
         return Apply("mul", (Apply("pow", (x, high), dtype), factor), dtype)
 

@@ -22,6 +22,7 @@ Atoms = frozenset[Atom]
 NOTHING: Atoms = frozenset()
 SELECTIONS = frozenset(["where", "maximum", "minimum", "clip_between", "max", "min", "gather", "join"])
 SIGNED = frozenset(["log", "pow"])  # functions that are NaN for some numbers below 0
+BOUNDED = frozenset(["sigmoid", "tanh", "erf", "erfc", "arctan", "logistic_tail"])
 PARTIAL = SIGNED | {"arcsin", "arctanh"}  # ... for some numbers
 
 
@@ -268,7 +269,7 @@ class Losses:
         out = NOWHERE
         for child in dict.fromkeys(inner):
             part = self.own(child) if child in self.reading.uncut else self.reach[child]
-            if node.op.name == "xlogy" and child is not node.inputs[0]:  # 0 beside all that is a number
+            if self._tames(node, child):
                 part = part._replace(above=NOTHING, below=NOTHING)
             move = carried(node, child)
             out |= part if move is None else part.through(move)
@@ -289,6 +290,13 @@ class Losses:
             adrift_partials=parts.adrift_partials,
             adrift_divisors=risk - placed,
         )
+
+    def _tames(self, node: Expr, child: Expr) -> bool:
+        """Whether an infinity in an operand makes no infinity of a node: xlogy is 0 beside all that is a number."""
+        name = node.op.name
+        if name == "xlogy":
+            return child is not node.inputs[0]
+        return name in BOUNDED or (name in ("exp", "exp2") and self.reading.polys[child].nonpos)
 
     def own(self, node: Expr) -> Reached:
         """What a node is made of whose own form is all that is asked."""

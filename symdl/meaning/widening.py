@@ -38,6 +38,7 @@ from symdl.types import TensorType
 NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at
     "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
 }  # fmt: skip
+TWO_LIMBS = 106  # binary digits that two limbs hold
 DEVIATING = 32.0  # how many times the largest of a row's terms what they were the difference of may be
 NEAREST_ZERO = -1000.0  # binary logarithm of the least magnitude of a number whose reciprocal is looked at
 MOST = 80.0  # the exponential of this is a float32
@@ -127,7 +128,7 @@ def _in_form(
     operands = tuple([_as(i, wide, numbers) if i in floating else i for i in inputs])
     if n.op.name == "pow" and analysis.bounds[n.inputs[0]].low < 0 and not analysis.exact[n.inputs[1]]:
         operands = (operands[0], whole_exponent(operands[1], operands[0]))
-    if n.op.name in ("floor", "ceil", "trunc") and base_of(n.inputs[0]).op.name in ROUNDED:
+    if n.op.name in ("floor", "ceil", "trunc") and _is_rounded(n.inputs[0], wide, analysis):
         operands = (below_step(operands[0]),)
     if n.op.name == "true_div" and wide == "float64" and form == "float32" and _shares_divisor(n, analysis):
         return cast(mul(operands[0], true_div(_number(1, wide), operands[1])), form)
@@ -135,7 +136,7 @@ def _in_form(
         out = mul(operands[0], cast(inverse, wide))
     else:
         out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
-    if n.op.name in ("floor_div", "mod") and base_of(n.inputs[0]).op.name in ROUNDED:
+    if n.op.name in ("floor_div", "mod") and any(_is_rounded(i, wide, analysis) for i in n.inputs):
         out = beside_step(n.op.name, out, *operands)
     if n in analysis.noise and form:
         if n.op.name == "sum":  # of terms that have cancelled themselves
@@ -151,6 +152,13 @@ def _in_form(
         out, sizes[n] = without_noise(cast(out, form), size, wide)
         return out
     return cast(out, form) if form else out
+
+
+def _is_rounded(x: Expr, form: str, analysis: Analysis) -> bool:
+    """Whether the errors of a form decide where a number lies that would be whole without them."""
+    if base_of(x).op.name in ROUNDED:
+        return True
+    return "x2" in form and analysis.coarse[x] and not analysis.exact[x] and analysis.digits[x] > TWO_LIMBS
 
 
 def _as(x: Expr, form: str, numbers: dict[tuple[Expr, str], Expr]) -> Expr:

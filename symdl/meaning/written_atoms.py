@@ -26,6 +26,7 @@ from symdl.ops.shaping import JOIN
 
 WHOLE = 1 << 24  # integers below are exact in both dtypes
 SHORT = 1 << 12  # a quotient of two longer integers is one of literals, as 1 / sqrt(2) is
+LIMBS = {"float64": 2, "float32": 4}  # as many numbers as two limbs of float64 hold
 
 
 def literal(c: Rational) -> bool:
@@ -57,7 +58,7 @@ class AtomWriting(Writer):
         self.known = known
 
     def number(self, c: float | Rational) -> Expr:
-        """A number: with precision="right" one that takes more digits as a sum of two, for whoever asks for them."""
+        """A number: with precision="right" one that takes more digits as a sum of numbers, for whoever asks for them."""
         if type(c) is float:  # of which -0.0 == 0.0
             return self._number(c)
         found = self.numbers.get(c)
@@ -71,9 +72,13 @@ class AtomWriting(Writer):
         high = constant(float(c), self.dtype)
         if not self.right or (isinstance(c, int) and abs(c) < WHOLE) or not math.isfinite(c):
             return high
-        rest = rational(c) - rational(float(high.params["value"].array))
-        low = constant(float(rest), self.dtype)
-        return ew.add(high, low) if rest and low.params["value"].array else high
+        out, rest = high, rational(c) - rational(float(high.params["value"].array))
+        for _ in range(LIMBS[self.dtype] - 1):
+            low = constant(float(rest), self.dtype)
+            if not low.params["value"].array:
+                break
+            out, rest = ew.add(out, low), rest - rational(float(low.params["value"].array))
+        return out
 
     def log_of_number(self, k: Rational) -> Expr:
         """log k: a number, or where digits may be asked for a logarithm that has them."""
