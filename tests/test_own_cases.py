@@ -22,7 +22,6 @@ KNOWN: dict[str, str] = {
     "herbie.hamming_6_1 float64": "the derivative by e cancels three times at 1e-12: more than two limbs hold",
     "estimators.jacobi2 float64": "1 - q, q being a quotient of three sums: where these meet to 150 digits they are not multiplied out",
     "estimators.jacobi4 float64": "the derivatives cancel to 100 digits in a quotient of products of sums: likewise",
-    "optics.hair_sample float32": "the derivative is 0 at u of 1, where log(u + (1 - u) e) is an exponent less its own logarithm",
     "ode.logistic_growth float32": "the gradient of a large exponential in a sum is computed without its second limb",
     "learning.temperature float64": "sum p x is not taken relative to its largest x",
     "learning.parts_joined float64": "the parts are joined, so two logsumexp are subtracted, to 1e-18 of them: all that two limbs hold",
