@@ -38,7 +38,6 @@ KNOWN: dict[str, str] = {
     "spelt.dist_line float64": "the derivative of |a x + b y|/sqrt(a^2 + b^2) cancels to 100 digits where a is that small beside b",
     "spelt.lp_norm float64": "the derivative by the power: of two terms 100 digits apart the larger one's own logarithm cancels",
     "dist.fisher_log_norm float64": "log(x / sinh x) at 1e-9, below what two limbs hold of it",
-    "classes.generalised_logistic float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40",
     "along.one_less_softmax float64": "4.2 ulp: the derivative at e^-8 of a row",
     "many.added_in_turn float64": "states of a loop count as exact, and slopes of an exponential of them do not",
     "many.added_in_turn float32": "likewise",

@@ -37,6 +37,7 @@ HERE = {
     "salsa.newton_raphson folded float64": MASKED,
     "maps.destination folded float64": MASKED,
     "norms.one_over_two folded float64": "19 ulp: sums of products along rows ask nothing of their terms",
+    "classes.generalised_logistic folded float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40, in the terms of a loop",
     "learning.chain_score branch float64": "p - 1 of 1e-18 times an unknown gradient is not seen as the other probabilities",
     "logcdf.cloglog branch float32": "the gradient's factor of e^148 leaves float32 on its way to e^-148",
 }

@@ -52,13 +52,16 @@ RANGING |= {
     "logistic_tail",
     "softmax",
 }
+RANGING |= {"log1mexp"}  # about -exp(x) far below 0
 RANGING |= {"digamma"}  # about -1/x near 0
 LIKE_X = frozenset(["tanh", "erf", "arctan", "arcsin", "arctanh", "arcsinh", "erfinv"])  # about x near 0
 RANGING |= LIKE_X
 SATURATING = frozenset(
     ["exp", "exp2", "sigmoid", "tanh", "softplus", "erfc", "cosh", "sinh", "logistic_tail", "softmax"]
 )
-FADING = frozenset(["exp", "exp2", "sigmoid", "softplus", "erfc", "logistic_tail", "softmax"])  # which are nowhere 0
+FADING = frozenset(
+    ["exp", "exp2", "sigmoid", "softplus", "log1mexp", "erfc", "logistic_tail", "softmax"]
+)  # which are nowhere 0
 WIDENED = RANGING | PASSING | EXPONENTIALS | LOGARITHMS | {"cast", "arctan", "tanh", "erf", "sign", "xlogy"}
 WIDENED |= {"erfcx", "arcsin", "arccos", "arctanh", "arccosh", "arcsinh", "arctan2", "erfinv"}
 STEPS = frozenset(["floor", "ceil", "trunc", "round_half_even", "floor_div", "mod"])  # an error may decide them

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symdl.meaning.cancellation import denominator, expand_atoms, product_of
+from symdl.meaning.fading import LETTER, in_exponential, in_letter, letters_of
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.series import Function, coefficient, first_left, function_of, reach
@@ -17,6 +18,7 @@ DEGREES = (1, 2, 3, 4, 5)  # of the polynomials that are tried
 # A size, of arguments in what their functions' series reach, below which these are used: beyond little cancels.
 REACH = 1
 SUMMANDS = 8  # longer sums are left alone
+LETTERS = ("leaf", LETTER)
 TERMS = 64  # ... and so is what grows longer than this
 
 
@@ -33,10 +35,24 @@ def small(poly: Poly) -> Small | None:
     memo, key = poly.forms.memo, ("small", poly)
     if key not in memo:
         try:
-            memo[key] = _small(poly)
+            memo[key] = _small(poly) or _faded(poly)
         except Unsafe:
             memo[key] = None
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
+
+
+def _faded(poly: Poly) -> Small | None:
+    """What a sum is where an exponential within its functions is near 0."""
+    if not 2 <= len(poly.terms) <= SUMMANDS:
+        return None
+    for t in letters_of(poly):
+        try:
+            found = _small(in_letter(poly, t))
+            if found is not None:
+                return Small(in_exponential(found.form, t), in_exponential(found.size, t))
+        except Unsafe:
+            continue
+    return None
 
 
 def _small(poly: Poly) -> Small | None:
@@ -157,7 +173,7 @@ def _argument(poly: Poly) -> Mono | None:
             known = function_of(a, p)
             if known is not None and known.count > 0:
                 arguments.append(known.argument)
-            elif a.op != "leaf":
+            elif a.op not in LETTERS:
                 return None
         plain = plain or not arguments
         for u in arguments:
@@ -165,7 +181,7 @@ def _argument(poly: Poly) -> Mono | None:
                 return None
             found.add(u.single[0])
     step = _common(found)
-    if step is None or not step.factors or step.expo.terms or any(a.op != "leaf" for a in step.factors):
+    if step is None or not step.factors or step.expo.terms or any(a.op not in LETTERS for a in step.factors):
         return None
     return step if plain or len(poly.terms) > 1 else None
 

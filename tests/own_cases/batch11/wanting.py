@@ -38,3 +38,17 @@ case("wanting.log_expm1_less_log", lambda m, x: m.log(1 - m.exp(-x)) - m.log(x),
 case("wanting.log_sine_less_log", lambda m, x: m.log(m.sin(x)) - m.log(x), x=DOWN)
 case("wanting.log_sinh_less_log", lambda m, x: m.log(m.sinh(x)) - m.log(x), x=[*DOWN, 300])
 case("wanting.log_of_log_less_log", lambda m, x: m.log(m.log(1 + x)) - m.log(x), x=DOWN[:-1])
+# exponentials near 0 within functions
+FADING = [-400.0, -150, -80, -40, -3, 0.5, 2, 40, 150]
+case("wanting.softplus_over_share", lambda m, x: (1 + m.exp(-x)) * m.log(1 + m.exp(x)), x=FADING)
+case("wanting.softplus_over_share_less_1", lambda m, x: (1 + m.exp(-x)) * m.log(1 + m.exp(x)) - 1, x=FADING)
+case("wanting.softplus_less_exp", lambda m, x: m.log(1 + m.exp(x)) - m.exp(x), x=[v for v in FADING if v < 150])
+case("wanting.share_over_softplus", lambda m, x: m.sigmoid(x) / m.log(1 + m.exp(x)), x=FADING)
+case("wanting.log_share_over_rest", lambda m, x: m.log(m.sigmoid(x)) / (1 - m.sigmoid(x)), x=FADING)
+case("wanting.cloglog_rest", lambda m, x: 1 - m.exp(-m.exp(x)) - m.exp(x), x=[-300.0, -150, -80, -40, -3, 0.5, 2])
+case("wanting.log1mexp_rest", lambda m, x: m.log(1 - m.exp(-x)) + m.exp(-x), x=[1.0, 3, 20, 60, 120, 300])
+case("wanting.log1mexp_regained", lambda m, x: m.exp(x) * m.log(1 - m.exp(-x)), x=[0.01, 1, 10, 60, 95, 146, 300, 700])
+case("wanting.log_of_log1mexp", lambda m, x: m.log(-m.log(1 - m.exp(-x))), x=[0.01, 1, 10, 60, 95, 146, 300, 700])
+case(
+    "wanting.root_of_log1mexp", lambda m, x: m.sqrt(-m.log(1 - m.exp(-x))), x=[0.01, 1, 10, 60, 95, 146, 300, 700, 1400]
+)
