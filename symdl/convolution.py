@@ -56,8 +56,8 @@ def bordered(
     rows = zip(filters, results, steps, spacing, strict=True)
     seen = [max(y - 1, 0) * k + (u - 1) * abs(d) + 1 for u, y, k, d in rows]
     out = np.zeros((*x.shape[:2], *seen), x.dtype)
-    inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape[2:], strict=True))
-    target = out[(..., *inside)]
+    inside: Any = (..., *(slice(b, b + n) for b, n in zip(before, x.shape[2:], strict=True)))
+    target = out[inside]
     target[...] = x[tuple(slice(n) for n in target.shape)]
     return out
 

@@ -333,8 +333,9 @@ class Direct(Pieces):
             rows = w.least(tall, w.minus(t["O"], i))
             a, c = w.shift(f, w.times(i, t["K"])), w.shift(y, w.times(i, t["J"]))
             to, step = w.choose(along, aside, c, "ptr"), w.choose(along, wide, t["J"])
-            call = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {to}", step, t["K"], "0"]
-            self.over_vectors(w, self.over_wide(w, t, first, end, call), end, most, rows, call, t["spots"])
+            operands = [f"ptr {a}", t["K"], "1", f"ptr {x}", f"ptr {t['table']}", f"ptr {to}", step, t["K"], "0"]
+            begin = self.over_wide(w, t, first, end, operands)
+            self.over_vectors(w, begin, end, most, rows, operands, t["spots"])
             with w.when(along):
                 w.run("@landed", f"ptr {aside}", wide, rows, f"ptr {c}", f"ptr {t['pointer']}", start, stop)
         w.define("direct_results", "(ptr %task, i64 %number)")
