@@ -71,11 +71,15 @@ def growth(b: Builder, r: Reg) -> Reg:
     return b.fma(b.mul(r, r), polynomial(b, r, EXP[r.dtype]), r)
 
 
-def split_exp(b: Builder, x: Reg, offset: int) -> tuple[Pair, Reg]:
-    """((n, word), u) with e^x = 2^n (1 + u), |u| <= 0.42, the word ending in n + offset: without the correction of r."""
+def split_exp(b: Builder, x: Reg, offset: int, low: Reg | None = None) -> tuple[Pair, Reg]:
+    """((n, word), u) with e^(x + low) = 2^n (1 + u), |u| <= 0.42, the word ending in n + offset: without the correction of r.
+    A low that is no small number stands beside an x beyond all exponentials: it is left out."""
     high_ln2, low_ln2 = LN2[x.dtype]
     n, word = nearest(b, x, LOG2_E, offset)
-    return (n, word), growth(b, b.fma(n, -low_ln2, b.fma(n, -high_ln2, x)))
+    r = b.fma(n, -low_ln2, b.fma(n, -high_ln2, x))
+    if low is not None:
+        r = b.select(b.compare("lt", b.fabs(low), 1.0), b.add(r, low), r)
+    return (n, word), growth(b, r)
 
 
 def split_exp2(b: Builder, x: Reg, offset: int) -> tuple[Pair, Reg]:
@@ -89,9 +93,9 @@ def tail(b: Builder, r: Reg, c: Reg) -> Reg:
     return b.fma(b.mul(r, r), polynomial(b, r, EXP[r.dtype]), b.fma(r, c, c))
 
 
-def exp(b: Builder, x: Reg) -> Reg:
-    """e^x; gradual underflow."""
-    power, u = split_exp(b, clamp(b, x, *EXP_RANGE[x.dtype]), 2 * FORMAT[x.dtype].bias)
+def exp(b: Builder, x: Reg, low: Reg | None = None) -> Reg:
+    """e^(x + low) of a low that is little beside an ulp of x, or 0; gradual underflow."""
+    power, u = split_exp(b, clamp(b, x, *EXP_RANGE[x.dtype]), 2 * FORMAT[x.dtype].bias, low)
     return scale(b, b.add(u, 1.0), *power)
 
 

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from symdl.backends import vmath
 from symdl.backends.builder import BITS, Builder, Reg
 from symdl.backends.vmath.error_function import single_erfc
-from symdl.backends.vmath.forms import Pair
+from symdl.backends.vmath.exponential import exp as exp_of_sum
+from symdl.backends.vmath.forms import Pair, inlined
 from symdl.backends.wide import numbers
 
 Mixed = Callable[[Builder, Pair], Reg]
+_exp = inlined(exp_of_sum)
 
 
 def _plain(b: Builder, name: str, x: Reg) -> Reg:
@@ -34,9 +36,8 @@ def _turned(b: Builder, value: Reg, slope: Reg, low: Reg) -> Reg:
 
 
 def exp(b: Builder, x: Pair) -> Reg:
-    """e^x."""
-    value = _plain(b, "exp", x[0])
-    return _corrected(b, value, value, x[1])
+    """e^x: the low part joins what is left of the high one beside a multiple of ln 2."""
+    return _exp(b, *x)
 
 
 def exp2(b: Builder, x: Pair) -> Reg:
