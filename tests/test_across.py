@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -130,6 +131,43 @@ def plans(root: Any, x: Any = None) -> list[Any]:
 
 
 X = T.fmatrix("x")
+
+
+def standardized(column: Any) -> Any:
+    """(x - mean) / deviation of each number."""
+    with mpmath.workprec(1000):
+        exact = [mpmath.mpf(float(x)) for x in column]
+        mean = mpmath.fsum(exact) / len(exact)
+        deviation = mpmath.sqrt(mpmath.fsum((x - mean) ** 2 for x in exact) / len(exact))
+        return [float((x - mean) / deviation) for x in exact]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_columns_whose_sums_keep_two_limbs(lesser: CpuBackend, here: bool) -> None:
+    x = T.dmatrix("x")
+    far = x - x.mean(axis=0)
+    root = far / T.sqrt((far * far).mean(axis=0))
+    executable = (native() if here else lesser).compile(lowered(Graph((x,), (), (root,), (), "right")).program)
+
+    def run(array: Any) -> Any:
+        status, (found,) = executable.execute(executable.bind([np.ascontiguousarray(array)]))
+        assert status == 0
+        return found
+
+    rng = np.random.default_rng(5)
+    for rows in (2, 5, 70):
+        array = 1e6 + rng.standard_normal((rows, 131))
+        array[:, 7] *= 1e180  # squares beyond the range, and below it
+        array[:, 40] = rng.standard_normal(rows) * 1e-220
+        array[:, 77] = 1e9 + np.arange(rows) % 2
+        array[0, 90], array[0, 91] = np.nan, np.inf
+        found = run(array)
+        for k in (0, 7, 8, 31, 32, 40, 77, 95, 96, 127, 128, 130):
+            np.testing.assert_allclose(found[:, k], standardized(array[:, k]), rtol=4 * 2.0**-53)
+        assert np.isnan(found[:, 90:92]).all()
+        assert np.isfinite(np.delete(found, (90, 91), axis=1)).all()
+        for columns in (2, 3, 8, 9, 16, 17, 33, 41):  # the same beside others, and in a vector with lanes left out
+            np.testing.assert_array_equal(run(array[:, :columns]), found[:, :columns])
 
 
 def test_which_loops_are_taken_by_lanes() -> None:

@@ -19,6 +19,7 @@ from symdl.backends.llvm import few_rounds, straight
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan, ahead
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED
+from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.single_sums import SingleSumWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
 from symdl.backends.llvm.stretches import stretch
@@ -58,11 +59,12 @@ TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 @dataclass(frozen=True)
 class Across:
     """How many rounds are taken at once, largest first, and for which longest row: None where always. rest: of how many
-    lanes the vector is that takes what is left; 0 where it goes one by one."""
+    lanes the vector is that takes what is left; 0 where it goes one by one. columns: whether sums of columns are tried (`rows`)."""
 
     lanes: tuple[int, ...]
     longest: Extent | None
     rest: int = 0
+    columns: bool = False
 
 
 def across(loop: For, vector_bytes: int) -> Across | None:
@@ -72,8 +74,7 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     items = list(walk(*loop.body))
     inner = [item for item in items if isinstance(item, For)]
     wide = any(isinstance(item, Apply) and item.dtype in WIDE for item in items)
-    if wide and not in_stretches(loop.body):
-        return None
+    columns = wide and not in_stretches(loop.body)
     if not inner or not all(isinstance(item, KINDS) for item in items) or not vector_bytes:
         return None
     indices = {f.index for f in inner}
@@ -91,7 +92,9 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                     return None
                 place = place_of(view, at)
                 step = slope(place, loop.index)
-                if step is None or (isinstance(item, Store) and step == 0) or view.dtype in WIDE:
+                if step is None or (isinstance(item, Store) and step == 0):
+                    return None
+                if view.dtype in WIDE and not (columns and step == 1):
                     return None
                 leaves_out = leaves_out and (step == 0 or (step == 1 and ITEM_BYTES[view.dtype] >= 4))
                 if isinstance(item, Load):
@@ -106,19 +109,21 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                     return None
             case Apply(primitive, _, dtype):
                 heavy = heavy or primitive not in {*CHEAP, *DIVISIONS} or dtype == "bool"
+    if columns and not (side_by_side and in_columns(loop.body)):
+        return None
     lanes = max(vector_bytes // bytes_, 2)
     widest = max((ITEM_BYTES[item.dtype] for item in items if isinstance(item, Apply)), default=1)
     many = side_by_side and len(items) <= SEVERAL and 4 * lanes * widest <= REGISTERS * vector_bytes
     at_once = (lanes,) if heavy else (2 * lanes, lanes)
-    if many and leaves_out and not heavy and vector_bytes >= LONG:
+    if (many or columns) and leaves_out and not heavy and vector_bytes >= LONG:
         at_once = 4 * lanes, 2 * lanes  # less than that goes by vectors with lanes left out
     extent = loop.extent if isinstance(loop.extent, int) else at_once[0]
     both = tuple(n for n in at_once if n <= extent)
     if loop.schedule != "parallel" and not apart(loop, items):
         return None
     if side_by_side and (both or (leaves_out and extent > 1)):
-        return Across(both, None, lanes if leaves_out else 0)
-    if not both:
+        return Across(both, None, lanes if leaves_out else 0, columns)
+    if columns or not both:
         return None
     longest: Extent = 0
     for f in inner:
@@ -137,6 +142,20 @@ def in_stretches(body: tuple[Stmt, ...]) -> bool:
         if found is not None and not found.stores:
             place = found.end
         elif any(isinstance(item, Apply) and item.dtype in WIDE for item in walk(body[place])):
+            return False
+        else:
+            place += 1
+    return True
+
+
+def in_columns(body: tuple[Stmt, ...]) -> bool:
+    """Whether all loops with number forms belong to sums that are tried column by column, and the rest is stored once each."""
+    place = 0
+    while place < len(body):
+        found = row(body, place, True, column=True)
+        if found is not None:
+            place = found.end
+        elif isinstance(body[place], For):
             return False
         else:
             place += 1
@@ -180,7 +199,11 @@ class AcrossWriter(SingleSumWriter):
         plan = None
         if isinstance(statement, For):
             plan = across(statement, self.target.vector_bytes)
-            if plan is not None and any(self.tried(s) for s in walk(*statement.body) if isinstance(s, For)):
+            if (
+                plan is not None
+                and not plan.columns
+                and any(self.tried(s) for s in walk(*statement.body) if isinstance(s, For))
+            ):
                 plan = None
         if plan is None:
             self.straightened(statement)

@@ -80,6 +80,8 @@ class AttemptWriter(ChoiceWriter):
             tried = stretch(body, place, self.permutes)
             if tried is None and not several:
                 tried = divided(body, place) or row(body, place, self.target.fma)
+            elif tried is None:
+                tried = row(body, place, self.target.fma, column=True)
             found = self.stretches[key] = tried, body
         return found[0]
 

@@ -4,7 +4,8 @@ layer norm, say. Where a number has left the range, or a sum has, the statements
     var s = 0;  for r in 0:m: s = s + x[r]^2;  var y = sqrt(s / m);  for r in 0:m: o[r] = x[r] / y
 
 The conditions are those of `narrowing`; what a loop's rounds ask for is one flag, what they ask of numbers of the row is asked
-before them. Loop IR to Loop IR.
+before them. Of columns, of which several are taken at once, only the sums are tried: what stores is run once, for all. Each is one
+long sum, so what its additions lose is added up beside. Loop IR to Loop IR.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from dataclasses import replace
 
 from symdl.backends.llvm.narrowing import NARROW, Narrowing, summand
 from symdl.backends.llvm.stretches import FLAG, Stretch, simple
+from symdl.backends.llvm.thinning import plain
 from symdl.backends.wide.ranges import DEEPEST, LEAST, Reach, not_zero
 from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.types import Extent, symbols
 
 TRIED = "tried row's "
+NARROWED = f"{TRIED}narrow "
 
 
-def row(body: Sequence[Stmt], start: int, fused: bool) -> Stretch | None:
-    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind."""
+def row(body: Sequence[Stmt], start: int, fused: bool, column: bool = False) -> Stretch | None:
+    """The attempt at what begins with this statement; None where there is nothing to gain or it is of another kind. column: one
+    of several at once."""
     first = body[start]
     if not isinstance(first, Local) or first.value.dtype not in NARROW:
         return None
@@ -34,18 +38,24 @@ def row(body: Sequence[Stmt], start: int, fused: bool) -> Stretch | None:
             names.add(statement.name)
         elif not any(isinstance(item, Ref) and item.name in names for item in walk(statement)):
             continue
+        elif column and isinstance(statement, Store):
+            break
         end = place + 1
     found = tuple(body[start:end])
     if not simple(found):
         return None
-    made = _Row(fused)
-    return made.finished(end) if all(map(made.statement, found)) else None
+    made = _Row(fused, column)
+    if not all(map(made.statement, found)) or (column and made.stores):
+        return None
+    kept = {item.name for item in walk(*body[end:]) if isinstance(item, Ref)} & names
+    return made.finished(end, {s.name: s.value.dtype for s in found if isinstance(s, Local) and s.name in kept})
 
 
 class _Row:
     """Statements being tried without exponents."""
 
-    def __init__(self, fused: bool) -> None:
+    def __init__(self, fused: bool, column: bool) -> None:
+        self.column = column
         self.narrowing = Narrowing(fused)
         self.attempt = self.narrowing.attempt
         self.flag = Ref(TRIED + FLAG, "int64")
@@ -61,7 +71,13 @@ class _Row:
             return self.local(statement)
         return isinstance(statement, For) and self.loop(statement)
 
-    def finished(self, end: int) -> Stretch:
+    def finished(self, end: int, kept: dict[str, str]) -> Stretch:
+        """kept: variables with an exponent, of these dtypes, that what follows reads."""
+        for name, dtype in kept.items():
+            own = self.variables[name]
+            self.attempt.within(self.attempt.reaches[id(own)])
+            self.out += (*self.noted(self.attempt.troubles), Local(TRIED + name, Apply("cast", (own,), dtype)))
+            self.results[name] = dtype
         failed = Apply("ne", (self.flag, Const(0, "int64")), "bool")
         return Stretch(end, tuple(self.out), failed, self.results, self.stores, TRIED)
 
@@ -84,8 +100,9 @@ class _Row:
         found = self.value(statement.value)
         if found is None:
             return False
-        own = self.variables[statement.name] = Ref(TRIED + statement.name, found.dtype)
-        if statement.value.dtype in NARROW:
+        wide = statement.value.dtype in NARROW
+        own = self.variables[statement.name] = Ref((NARROWED if wide else TRIED) + statement.name, found.dtype)
+        if wide:
             self.attempt.noted(replace(self.attempt.reaches[id(found)], value=own))
         else:
             self.results[statement.name] = found.dtype
@@ -97,6 +114,7 @@ class _Row:
         """A loop without loops inside."""
         body: list[Stmt] = []
         before: list[Stmt] = []
+        after: list[Stmt] = []
         sums: list[tuple[Ref, Reach, Ref | None]] = []
         for statement in loop.body:
             if isinstance(statement, Local):
@@ -120,11 +138,20 @@ class _Row:
                 found = self.value(summand(statement))
                 if found is None:
                     return False
-                body.append(Assign(own.name, Apply(statement.value.primitive, (own, found), own.dtype)))
+                primitive = statement.value.primitive
                 if statement.value.dtype not in NARROW:
+                    body.append(Assign(own.name, Apply(primitive, (own, found), own.dtype)))
                     continue
-                if statement.value.primitive != "add":
+                if primitive != "add":
                     return False
+                if self.column and (term := _plain_term(found)) is not None:
+                    total, lost = (Ref(f"{part} {own.name}", term.dtype) for part in ("sum of", "lost of"))
+                    before += [Local(v.name, Const(0, v.dtype)) for v in (total, lost)]
+                    body += _adding(total, lost, term)
+                    both = plain("add", total, lost) if own.dtype == "float64" else _pair(total, lost)
+                    after.append(Assign(own.name, Apply("add", (own, both), own.dtype)))
+                else:
+                    body.append(Assign(own.name, Apply("add", (own, found), own.dtype)))
                 reach = self.attempt.reaches[id(found)]
                 some = Ref(f"{own.name} is not 0", "int64") if reach.under and reach.nonzero is not None else None
                 if some is not None and reach.nonzero is not None:
@@ -136,7 +163,7 @@ class _Row:
         inside = [t for t in self.attempt.troubles if self.varies(t[1], loop)]
         ahead = [t for t in self.attempt.troubles if not self.varies(t[1], loop)]
         self.out += (*self.noted(ahead), *before)
-        self.out.append(replace(loop, body=(*body, *self.noted(inside))))
+        self.out += (replace(loop, body=(*body, *self.noted(inside))), *after)
         for own, reach, some in sums:
             self.summed(own, reach, some)
         self.out += self.noted(self.attempt.troubles)
@@ -155,3 +182,24 @@ class _Row:
             nonzero = None if some is None else Apply("ne", (some, Const(0, "int64")), "bool")
             self.attempt.troubles.append((own, self.attempt.lost(size, nonzero)))
         self.attempt.noted(replace(total, nonzero=not_zero(self.attempt, own)))
+
+
+def _plain_term(x: Value) -> Value | None:
+    """The float64 that a number is."""
+    if isinstance(x, Apply) and x.primitive == "cast" and x.dtype == "float64x2":
+        x = x.args[0]
+        return x if x.dtype == "float64" else None
+    return x if x.dtype == "float64" else None
+
+
+def _pair(high: Value, low: Value) -> Value:
+    """The sum of two float64, in two limbs."""
+    return Apply("add", tuple(Apply("cast", (x,), "float64x2") for x in (high, low)), "float64x2")
+
+
+def _adding(total: Ref, lost: Ref, term: Value) -> tuple[Stmt, Stmt]:
+    """A number joins a sum, and what that addition loses another (Knuth, TAOCP 2, 4.2.2)."""
+    more = plain("add", total, term)
+    part = plain("sub", more, total)
+    error = plain("add", plain("sub", total, plain("sub", more, part)), plain("sub", term, part))
+    return Assign(lost.name, plain("add", lost, error)), Assign(total.name, more)

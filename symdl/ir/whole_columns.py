@@ -1,4 +1,4 @@
-"""Columns that are added up in number forms, each taken at once with what is made of its sums, so that the sums stand in
+"""Columns that are added up in two limbs, each taken at once with what is made of its sums, so that the sums stand in
 variables: then a machine may try them with fewer digits (`llvm/stretches`), and redo a column alone.
 
     for j in 0:m: s[j] = 0                              for j in 0:m: { a = 0
@@ -17,8 +17,9 @@ from symdl.ir.column_sums import COLUMN, ROW, found_in
 from symdl.ir.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, walk
 from symdl.ir.program import Buffer, Kernel, Step
 from symdl.ir.rebuilding import rebuilt
-from symdl.number_forms import WIDE
 from symdl.types import Symbol, symbol, symbols
+
+PAIR = "float64x2"
 
 
 @dataclass
@@ -52,7 +53,7 @@ def whole_columns(steps: tuple[Step, ...], buffers: Mapping[str, Buffer], users:
 
 
 def folds_of(kernel: Kernel) -> Folds | None:
-    """The sums that are all of a kernel, if some are of number forms."""
+    """The sums that are all of a kernel, if some are of two limbs."""
     starts: dict[View, Const] = {}
     body = list(kernel.body)
     while body:
@@ -67,7 +68,7 @@ def folds_of(kernel: Kernel) -> Folds | None:
             pass
         case _:
             return None
-    if not starts or not any(view.dtype in WIDE for view in starts) or rows.index in symbols(width):
+    if not starts or not any(view.dtype == PAIR for view in starts) or rows.index in symbols(width):
         return None
     summed = [s.view for s in columns.body if isinstance(s, Store) and _adds(s, starts, j)]
     if len(summed) != len(columns.body) or len({*summed}) < len(summed):
