@@ -25,9 +25,8 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E5 *x*x*", "too few rows or columns for whole tiles: the peers' kernels are for other shapes"),
     (BY_PEER, "E5 *", "both near the peak of sums of products: which is ahead changes from run to run"),
     (BY_PEER, "E4 var *", "sums are float64, in two passes over a row or column that lies in a cache"),
-    (BY_PEER, "E6 depthwise", "borders are written before: two fifths of the time"),
     (BY_PEER, "E6 *, both gradients", "borders, the image's scaling and the cost are passes over memory, up to a fifth of the time"),
-    (BY_PEER, "E6 *", "borders are written before: 4 to 12 % of the time"),
+    (BY_PEER, "E6 *", "what a piece sees is copied with its border: 3 to 5 % of the time"),
     (BY_PEER, "I MLP*", "products that read all weights for few rows: memory"),
     (BY_LIMIT, "E2 sum of two*", "three streams, of which one is written: a copy has two"),
     (BY_LIMIT, "E4 argmax * axis 0", "two comparisons and a choice, of which each waits for the row before: 14 cycles a vector"),
@@ -44,14 +43,14 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_LIMIT, "E5 *", "copying both operands takes 3 to 5 %, tiles alone reach 93 to 98 % on what is copied: parts of C, which they add to, come from memory"),
     (BY_LIMIT, "E6 lenet 1", "25 products a result: a tile of 5 x 4 vectors is written, and begun, after 250 cycles of sums"),
     (BY_LIMIT, "E6 lenet 1, both gradients", "45 % of the time are the images', whose one channel shares no load (a quarter of the peak); borders, scaling and cost are passes over memory"),
-    (BY_LIMIT, "E6 depthwise", "two fifths of the time are borders, which are written and read again; nine products a result, with three loads that cross cache lines"),
+    (BY_LIMIT, "E6 depthwise", "nine products a result take 1.1 of a copy's time, in rows of 28 that fill 32 lanes; loads and stores cross cache lines, and wait for the third-level cache beside them"),
     (BY_LIMIT, "E6 max pooling", "rows of 12 fill three quarters of a vector, whose loads and stores cross cache lines; compared so that a NaN wins"),
-    (BY_LIMIT, "E6 resnet stride 2", "setting even and odd places apart takes 8 %, borders 6 %; tiles reach 92 % of what is made all along an image"),
+    (BY_LIMIT, "E6 resnet stride 2", "setting even and odd places apart takes 8 %; tiles reach 92 % of what is made all along an image"),
     (BY_LIMIT, "E6 resnet stride 2, both gradients", "gradients of a stride copy all windows, or add them back: 58 to 65 %"),
     (BY_LIMIT, "E6 resnet 1x1", "a product of 256x64x784 an image: an inner axis of 64 is short, and each result is written to memory"),
     (BY_LIMIT, "E6 resnet 1x1, both gradients", "the images' product copies 256 x 784 results for 64 rows (75 %); scaling and cost are passes over memory"),
     (BY_LIMIT, "E6 *, both gradients", "borders, the image's scaling and the cost are passes over memory, up to a fifth of the time, besides tiles at 70 to 95 %"),
-    (BY_LIMIT, "E6 *", "4 to 12 % of the time are borders, which are written before; tiles themselves reach 80 to 97 %, less where places do not fill their runs"),
+    (BY_LIMIT, "E6 *", "3 to 5 % of the time are copies of what a piece sees, with its border; tiles themselves reach 80 to 97 %, less where places do not fill their runs"),
 )  # fmt: skip
 
 
