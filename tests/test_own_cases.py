@@ -44,14 +44,14 @@ KNOWN: dict[str, str] = {
     "many.forgetting float64": "likewise: a slope of 1e-13 is the rest of two states' products",
     "many.transition float64": "exponentials that leave the range before a product of matrices are not brought back",
     "many.transition float32": "likewise",
-    "length.von_neumann float64": "13 ulp",
-    "length.joined_variance float32": "joined",
+    "length.von_neumann float64": "13 ulp: the derivative of a quotient of sums along a row cancels in two elements",
+    "length.joined_variance float32": "a mean of squares less a squared mean is not seen as a variance through joined columns",
     "length.rayleigh float64": "results of products count as exact, and the derivative of a quotient of them cancels",
     "length.rayleigh float32": "likewise",
     "method.growth_rounds float64": "states of a loop count as exact, and the derivative by the step cancels between rounds",
     "method.growth_rounds float32": "likewise",
-    "lab.colour_ratio float64": "inf",
-    "lab.colour_ratio float32": "inf",
+    "lab.colour_ratio float64": "the derivative is beyond the range: NaN, an infinity less another, in its place",
+    "lab.colour_ratio float32": "likewise",
 }
 
 
