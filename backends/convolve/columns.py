@@ -107,7 +107,7 @@ class Columns(Pieces):
     def results(self) -> None:
         """void results(task, number): size places of the results of one image and group, in panels of `width` places."""
         w = self.words()
-        t = self.task(w)
+        t = self.task(w, lying=True)
         _, g, part, both = self.of_image(w, t)
         j0 = w.times(part, t["size"])
         end = w.least(w.plus(j0, t["size"]), t["J"])

@@ -188,7 +188,7 @@ class Direct(Pieces):
         """void apart(X, sizes, to, plane, above, below): the rows from above to below of each channel of an image with its borders,
         even rows and then the odd ones if they stand apart, of each its even places, and so many numbers further the odd ones."""
         w = self.words()
-        s = self.sizes(w, "%sizes")
+        s = self.sizes(w, "%sizes", lying=True)
         lanes, half = self.tile.lanes, self.tile.lanes // 2
         scalar, vector, run = LLVM_TYPE[w.dtype], w.vector(self.tile), f"<{half} x {LLVM_TYPE[w.dtype]}>"
         masks = f"<{lanes} x i1>"
@@ -304,7 +304,7 @@ class Direct(Pieces):
         """void direct_results(task, number): size vectors, of `width`, of the results of one image and group; many: as `along` of
         `places`; deep: as `plane` of `apart`."""
         w = self.words()
-        t = self.task(w)
+        t = self.task(w, lying=True)
         _, g, part, both = self.of_image(w, t)
         first = w.times(part, t["size"])
         end = w.least(w.plus(first, t["size"]), t["width"])

@@ -65,7 +65,7 @@ class Writing(Columns, Direct, Sliding):
     def entry(self) -> None:
         """How pieces are cut: by the sizes alone."""
         w = self.words()
-        s = self.sizes(w, "%sizes")
+        s = self.sizes(w, "%sizes", lying=True)
         w.line(f"%task = alloca [{len(TASK)} x i64]")
         product = w.pointer_at("%runtime", RUNTIME.index(f"gemm_{self.tile.dtype}"))
         for name, given in {"A": "%A", "B": "%B", "C_": "%C", "sizes": "%sizes", "product": product}.items():

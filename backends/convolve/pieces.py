@@ -9,31 +9,10 @@ from symdl.backends.gemm.tiles import Tile
 from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import ITEM_BYTES, Module, Target
 
+LYING = "X1", "X2", "b1", "b2"  # how images lie, and how much of a border is before them
 SIZES = (
-    "N",
-    "G",
-    "C",
-    "O",
-    "I0",
-    "I1",
-    "I2",
-    "U0",
-    "U1",
-    "U2",
-    "Y0",
-    "Y1",
-    "Y2",
-    "k0",
-    "k1",
-    "k2",
-    "d0",
-    "d1",
-    "d2",
-    "X1",
-    "X2",
-    "b1",
-    "b2",
-)
+    "N", "G", "C", "O", "I0", "I1", "I2", "U0", "U1", "U2", "Y0", "Y1", "Y2", "k0", "k1", "k2", "d0", "d1", "d2", *LYING,
+)  # fmt: skip
 ADDRESSES = ("A", "B", "C_", "sizes", "product", "table", "spots")
 TASK = (*ADDRESSES, "parts", "size", "width", "deep", "many")  # what a piece is told
 PIECE_BYTES = 192 << 10  # of memory that a piece fills at once: it stays in a second-level cache beside the filters
@@ -53,12 +32,13 @@ class Pieces:
     def words(self) -> Words:
         return Words(self.module, self.tile.dtype)
 
-    def sizes(self, w: Words, pointer: str) -> dict[str, str]:
-        """Every size by its name, and what follows from them."""
-        s = {name: w.get(w.word_at(pointer, k)) for k, name in enumerate(SIZES)}
+    def sizes(self, w: Words, pointer: str, lying: bool = False) -> dict[str, str]:
+        """Sizes by their names, and what follows from them. lying: those of images without their borders, too."""
+        s = {name: w.get(w.word_at(pointer, k)) for k, name in enumerate(SIZES) if lying or name not in LYING}
         s["plane"] = w.times(s["I1"], s["I2"])
         s["I"] = w.times(s["I0"], s["plane"])
-        s["X"] = w.times(s["I0"], w.times(s["X1"], s["X2"]))  # of a channel as it lies
+        if lying:
+            s["X"] = w.times(s["I0"], w.times(s["X1"], s["X2"]))  # of a channel as it lies
         s["half"] = w.ceiling(s["I2"], s["k2"])  # of a row, where every second number is read; else all of it
         doubly = w.both(*(w.holds("eq", a, b) for a, b in (("2", s["k1"]), ("2", s["k2"]), ("1", s["I0"]))))
         s["a"] = w.choose(doubly, "2", "1")  # rows of two kinds, where every second one is read
@@ -83,7 +63,7 @@ class Pieces:
         """void framed(X, sizes, to, channel, above, below): the rows from above to below of each channel of an image, with
         their borders; channel: from one to the next."""
         w = self.words()
-        s = self.sizes(w, "%sizes")
+        s = self.sizes(w, "%sizes", lying=True)
         lanes = str(self.tile.lanes)
         self.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         first, end = (w.least(w.most(place, "%above"), "%below") for place in (s["b1"], w.plus(s["b1"], s["X1"])))
@@ -180,13 +160,13 @@ class Pieces:
         total = w.emit(f"fadd {kind} {old}, {new}", dtype).text
         w.line(f"store {kind} {total}, ptr {target}, align {self.item}")
 
-    def task(self, w: Words) -> dict[str, str]:
+    def task(self, w: Words, lying: bool = False) -> dict[str, str]:
         """The fields of a task, and the sizes."""
         t = {}
         for k, name in enumerate(TASK):
             t[name] = w.pointer_at("%task", k) if name in ADDRESSES else w.get(w.word_at("%task", k))
         t["pointer"] = t["sizes"]
-        return t | self.sizes(w, t["sizes"])
+        return t | self.sizes(w, t["sizes"], lying)
 
     def scratch(self, w: Words, numbers: str) -> str:
         """Memory for so many numbers and two vectors of garbage."""

@@ -178,7 +178,7 @@ class Sliding(Pieces):
         stand side by side by twos, or, where a row has fewer, alone, in strips of neighbouring rows, of which the last may
         overlap another. Borders are neither read nor written: a mask says which lanes stand in the image."""
         w = self.words()
-        t = self.task(w)
+        t = self.task(w, lying=True)
         w.scopes[0].landing.append(f"  %chains = alloca [{CHAIN * len(WIDE.kinds)} x i64]")
         two = str(2 * self.tile.lanes)
         near = [w.holds("sle", border, "1") for border in (t["b2"], w.minus(t["I2"], w.plus(t["b2"], t["X2"])))]
