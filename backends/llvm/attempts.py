@@ -18,7 +18,7 @@ from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
 from symdl.backends.llvm.leaves import Apart, apart
-from symdl.backends.llvm.module import ITEM_BYTES, Module
+from symdl.backends.llvm.module import ALIGNED, ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import Plan, plan_for
 from symdl.backends.llvm.rows import row
@@ -311,28 +311,30 @@ class AttemptWriter(ChoiceWriter):
         narrow = self.lanes < int(self.word[1:])
         return self.emit(f"zext i{self.lanes} {bits} to {self.word}", "int64").text if narrow else bits
 
-    def separate(self, value: Reg) -> tuple[Reg, ...]:
-        return numbers.split(self, value) if value.dtype in WIDE else (value,)
-
     def spill(self, value: Reg, area: str, offset: int, lanes: int) -> None:
-        """Store every lane of a value in the area, limb after limb."""
-        for limb in self.separate(value):
-            if limb.dtype == "bool":
-                limb = self.convert("zext", limb, "int8")
+        """Store what there is of a value's so many lanes in the area, limb after limb."""
+        for part in (value,) if max(self.lanes, 1) == lanes or value.dtype not in WIDE else numbers.split(self, value):
+            if part.dtype == "bool":
+                part = self.convert("zext", part, "int8")
             place = self.at_byte(area, str(offset))
-            self.line(f"store {self.type(limb.dtype)} {limb.text}, ptr {place}, align {ITEM_BYTES[limb.dtype]}")
-            offset += ITEM_BYTES[limb.dtype] * lanes
+            self.line(f"store {self.type(part.dtype)} {part.text}, ptr {place}, align {ALIGNED[part.dtype]}")
+            offset += ITEM_BYTES[part.dtype] * lanes
 
     def refill(self, dtype: str, area: str, offset: int, lanes: int) -> Reg:
         """The value that stands there."""
-        limbs = []
-        for one in ("float64",) * len(LIMBS.get(dtype, ())) or (dtype,):
+        found = []
+        whole = max(self.lanes, 1) == lanes or dtype not in WIDE
+        for one in (dtype,) if whole else ("float64",) * len(LIMBS[dtype]):
             kept = "int8" if one == "bool" else one
             place = self.at_byte(area, str(offset))
-            found = self.emit(f"load {self.type(kept)}, ptr {place}, align {ITEM_BYTES[kept]}", kept)
-            limbs.append(self.compare("ne", found, 0) if one == "bool" else found)
+            part = self.emit(f"load {self.type(kept)}, ptr {place}, align {ALIGNED[kept]}", kept)
+            found.append(self.compare("ne", part, 0) if one == "bool" else part)
             offset += ITEM_BYTES[kept] * lanes
-        return numbers.join(self, dtype, *limbs) if dtype in WIDE else limbs[0]
+        if not whole:
+            return numbers.join(self, dtype, *found)
+        if dtype in WIDE and not self.calling:  # else the calls take it as it is
+            self.limbs[found[0].text] = numbers.split(self, found[0])
+        return found[0]
 
     def results(self, room: Room, area: str, dtypes: dict[int, str]) -> dict[int, Reg]:
         """What stands in the area by places of statements."""

@@ -347,8 +347,6 @@ class Narrowing:
         """Into the attempt, within it, or out of it, where a number beyond its dtype is what it would be anyway."""
         source = item.args[0]
         if item.dtype in NARROW and source.dtype not in NARROW:
-            if source.dtype == "float64x2" and item.dtype == "float64e":
-                return None
             return self.entering(source, value, NARROW[item.dtype])
         if source.dtype not in NARROW:
             found = self.converted(value, item.dtype)

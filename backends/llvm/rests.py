@@ -1,10 +1,12 @@
 """Rounds of a loop that are left after whole vectors, as one more vector, some of whose lanes are neither loaded nor stored:
 where numbers of two limbs are added up, since one by one each addition would wait for thirteen, and, with AVX-512, in loops
 inside others, the rows of a matrix, which have what is left again and again or are less than a vector, and in all that
-store floats side by side.
+store floats side by side. All vectors of long bodies are such ones, so that these are written once.
 """
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
 
 from symdl.backends.builder import FLOATS, Reg
 from symdl.backends.llvm.attempts import LEFT, is_long
@@ -27,6 +29,7 @@ class RestWriter(DrawWriter):
 
     row: For | None = None  # of which the rounds that are left are taken
     left = ""  # how many these are
+    once = False  # whether that is known before the loop, since they are one vector
 
     def may_mask(self, loop: For) -> bool:
         """Whether each round of a row loads and stores what lies side by side, and nothing else."""
@@ -41,8 +44,8 @@ class RestWriter(DrawWriter):
         """Whether what is left of a loop is taken by one more vector."""
         if plan.running or plan.choice is not None or any(s.ordered for s in plan.sums.values()):
             return False
-        if is_long(loop, LEFT):  # it would be written out once more, a third of a function's text: calls do
-            return False
+        if is_long(loop, LEFT):
+            return self.permutes and self.leaves_some(loop, plan) and self.side_by_side(loop)
         if self.may_mask(loop):
             return self.leaves_some(loop, plan)
         wide = any(s.dtype in WIDE for s in plan.sums.values())
@@ -51,6 +54,11 @@ class RestWriter(DrawWriter):
         if plan.sums:
             return self.side_by_side(loop)
         return self.leaves_some(loop, plan) and self.stores_close(loop)
+
+    def masks_all(self, loop: For, plan: Plan) -> bool:
+        """Whether a long body in number forms is written once, for whole vectors and for what is left: leaving out lanes costs a
+        hundredth of it, and a second text half of a function's."""
+        return is_long(loop, LEFT) and self.masks(loop, plan)
 
     def stores_close(self, loop: For) -> bool:
         """Whether a machine of long vectors leaves out lanes of what a loop stores side by side, and loads not far apart."""
@@ -81,16 +89,21 @@ class RestWriter(DrawWriter):
                 return False
         return True
 
-    def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
-        opened = self.open_loop(end, start, plan.lanes, once=True)
-        with self.known(loop):
-            self.left = self.arithmetic("sub", end, start)
+    def masked_rounds(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str, once: bool) -> None:
+        opened = self.open_loop(end, start, plan.lanes, once=once)
+        self.row, self.once = loop, once
+        with self.known_of_row():
+            self.left = self.arithmetic("sub", end, opened.index)
             self.take(plan.lanes)
             mask = self.lanes_before(self.left, "0", plan.lanes)
             self.take(0)
-        self.row = loop
         self.in_lanes(loop, plan, partial, opened, mask)
         self.row = None
+
+    def known_of_row(self) -> AbstractContextManager[None]:
+        """While open, what is written stands where it is known how many rounds are left."""
+        assert self.row is not None
+        return self.known(self.row) if self.once else nullcontext()
 
     def add_up(self, sum_: Sum, pointer: str, found: Reg) -> None:
         if self.mask:
@@ -110,7 +123,7 @@ class RestWriter(DrawWriter):
     def load_part(self, place: str, dtype: str, start: int, step: int) -> Reg:
         whole = self.mask
         if self.row is not None:  # up to the last element that is picked
-            with self.known(self.row):
+            with self.known_of_row():
                 reach = self.arithmetic("sub", self.arithmetic("mul", self.left, str(step)), str(start + step - 1))
                 self.mask = self.lanes_before(reach, "0", self.lanes)
         found = super().load_part(place, dtype, start, step)
@@ -120,7 +133,7 @@ class RestWriter(DrawWriter):
     def load_some(self, place: str, dtype: str, lanes: int, times: int) -> Reg:
         whole = self.mask
         if self.row is not None:
-            with self.known(self.row):
+            with self.known_of_row():
                 count = self.arithmetic("udiv", self.arithmetic("add", self.left, str(times - 1)), str(times))
                 before = self.take(lanes)
                 self.mask = self.lanes_before(count, "0", lanes)

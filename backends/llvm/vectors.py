@@ -110,6 +110,10 @@ class VectorWriter(LaneWriter):
             for s in plan.sums.values()
             if not s.ordered
         }
+        if last and self.masks_all(loop, plan):
+            self.masked_rounds(loop, plan, partial, first, end, once=False)
+            self.finish_sums(plan, partial, first, end, True)
+            return end
         step = plan.lanes
         fixed = loop.extent if isinstance(loop.extent, int) and loop is not self.spread else None
         certain = first == "0" and fixed is not None and fixed >= step
@@ -120,7 +124,7 @@ class VectorWriter(LaneWriter):
             with self.known(loop):
                 left = self.after_whole(first, end, step)
         if last and self.masks(loop, plan):
-            self.masked_round(loop, plan, partial, left, end)
+            self.masked_rounds(loop, plan, partial, left, end, once=True)
             self.finish_sums(plan, partial, first, end, True)
         elif partial:
             self.finish_sums(plan, partial, first, end, certain)
@@ -154,8 +158,12 @@ class VectorWriter(LaneWriter):
         """Whether what is left of a loop is taken by one more vector, some of whose lanes are not loaded."""
         return False
 
-    def masked_round(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str) -> None:
-        """That vector; of the writers whose `masks` may say so."""
+    def masks_all(self, loop: For, plan: Plan) -> bool:
+        """Whether all of a loop is taken by vectors some of whose lanes may be left out."""
+        return False
+
+    def masked_rounds(self, loop: For, plan: Plan, partial: dict[str, str], start: str, end: str, once: bool) -> None:
+        """Such vectors, once: one at most; of the writers who say that there are some."""
         raise NotImplementedError
 
     def known(self, loop: For) -> AbstractContextManager[None]:

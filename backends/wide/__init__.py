@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 from symdl.backends import vmath
 from symdl.backends.builder import Builder, Reg
@@ -32,13 +32,22 @@ def emit(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
 
 def call(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
     """The same, a primitive of number forms that `emit` writes out being a call of an internal function: for texts that
-    would be too long."""
-    masks = b.lanes and any(kind == "bool" for kind in (dtype, *(x.dtype for x in args)))  # which LLVM cannot hand over
-    if name in LONG and not masks and (dtype in WIDE or any(x.dtype in WIDE for x in args)):
-        return _called(name, dtype)(b, *args)
-    return emit(b, name, *args, dtype=dtype)
+    would be too long. Truth values of lanes, which LLVM cannot hand over, go as words."""
+    forms = dtype in WIDE or any(x.dtype in WIDE for x in args)
+    if name not in LONG or not forms or (name == "cast" and args[0].dtype == "bool"):
+        return emit(b, name, *args, dtype=dtype)
+    if b.lanes and name == "where":
+        args = b.convert("sext", args[0], "int64"), *args[1:]
+    found = _called(name, dtype)(b, *args)
+    return b.compare("ne", found, 0) if b.lanes and dtype == "bool" else found
 
 
 @cache
 def _called(name: str, dtype: str) -> Callable[..., Reg]:
-    return outlined(f"{name}_to_{dtype}", partial(_table()[name], dtype=dtype))
+    def written(b: Builder, *args: Reg) -> Reg:
+        if b.lanes and name == "where":
+            args = b.compare("ne", args[0], 0), *args[1:]
+        found = _table()[name](b, *args, dtype=dtype)
+        return b.convert("sext", found, "int64") if b.lanes and dtype == "bool" else found
+
+    return outlined(f"{name}_to_{dtype}", written)
