@@ -65,6 +65,8 @@ def fewer_digits(loop: For, tier: Tier, errors: type[FewerDigits] | None = None)
         return None
     if tier is SHORTER and not any(_has_short(item) for item in items):
         return None
+    if tier is LOOSE and any(_is_mixed(item) for item in items):
+        return None  # these want limbs that are apart
     if tier.brief and not only_brief(items):
         return None
     pass_ = (errors or FewerDigits)(tier)
@@ -113,6 +115,13 @@ def _leaves(item: Any) -> bool:
     if not isinstance(item, Apply) or not item.args or item.args[0].dtype not in ONE_LIMB:
         return False
     return item.dtype.startswith("float") and "x2" not in item.dtype
+
+
+def _is_mixed(item: Any) -> bool:
+    """Whether a function has operands of two limbs and a result of one."""
+    if not isinstance(item, Apply) or item.primitive == "cast" or item.dtype in ONE_LIMB:
+        return False
+    return item.dtype.startswith("float") and any(x.dtype in ONE_LIMB for x in item.args)
 
 
 def _has_short(item: Any) -> bool:
