@@ -413,8 +413,7 @@ def uncast(x: Value) -> Value:
 
 
 def without_noise(item: Value) -> Value | None:
-    """s, of where(|s| < tiny |x|, 0, s) with s = x + y: where the digits of s are enough it is larger. Beside |x| there may be
-    sizes of what x and y are sums of."""
+    """s, of where(|s| < tiny |x|, 0, s) with s = x + y: where the digits of s are enough it is larger."""
     match item:
         case Apply("where", (Apply("lt", (Apply("abs", (small,)), Apply("mul", factors))), zero, s)):
             pass
@@ -426,18 +425,9 @@ def without_noise(item: Value) -> Value | None:
     ):
         return None
     for x, least in (factors, factors[::-1]):
-        if _counts(x, uncast(total.args[0])):
+        if isinstance(x, Apply) and x.primitive == "abs" and uncast(x.args[0]) is uncast(total.args[0]):
             return s if isinstance(least, Const) and 0 < (number_of(least) or 0) < 2.0**-40 else None
     return None
-
-
-def _counts(size: Value, x: Value) -> bool:
-    """Whether a size is at least |x|, of this very x."""
-    if not isinstance(size, Apply):
-        return False
-    if size.primitive in ("maximum", "abs", "cast"):
-        return any(uncast(a) is x if size.primitive == "abs" else _counts(a, x) for a in size.args)
-    return False
 
 
 def is_zero(x: Value) -> bool:

@@ -94,7 +94,7 @@ def _in_form(
     sizes: dict[Expr, Expr],
 ) -> Expr:
     """n in its form, computed in the widest of its own and those of the inputs of which it asks more than their dtype.
-    numbers: constants in the forms that they were wanted in. sizes: the largest of the terms of sums that are such terms."""
+    numbers: constants in the forms that they were wanted in. sizes: of sums of two, how large their terms are where no more than errors is left."""
     if not n.inputs:
         return n
     asked = analysis.asking.get(n, ())
@@ -146,10 +146,7 @@ def _in_form(
                 size = maximum(size, cast(sizes[n.inputs[0]], dtype))
             largest = make(OPS["max"], (size,), **n.params)
             return without_noise(cast(out, form), mul(largest, _number(DEVIATING, dtype)), form)[0]
-        size, dtype = operands[0], NOISE.get(wide, (0.0, wide))[1]
-        for more in [sizes[i] for i in n.inputs if i in sizes]:
-            size = maximum(abs(cast(size, dtype)), cast(more, dtype))
-        out, sizes[n] = without_noise(cast(out, form), size, wide)
+        out, sizes[n] = without_noise(cast(out, form), operands[0], wide)
         return out
     return cast(out, form) if form else out
 
