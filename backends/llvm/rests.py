@@ -56,8 +56,8 @@ class RestWriter(DrawWriter):
         return self.leaves_some(loop, plan) and self.stores_close(loop)
 
     def masks_all(self, loop: For, plan: Plan) -> bool:
-        """Whether a long body in number forms is written once, for whole vectors and for what is left: leaving out lanes costs a
-        hundredth of it, and a second text half of a function's."""
+        """Whether a long body in number forms is written once, for whole vectors and for what is left: to leave out lanes costs
+        such a body next to nothing, and its second text is half of a function's."""
         return is_long(loop, LEFT) and self.masks(loop, plan)
 
     def stores_close(self, loop: For) -> bool:
