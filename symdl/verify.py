@@ -252,8 +252,8 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isint(2 * a)
             case "expm1", [a]:  # which may be as little as -1e-435, and no root is known of that
                 odd = a != 0 and result[at] == 0
-            case "log1mexp", [a]:  # exp(a) and 1 were one number
-                odd = a != 0 and mpmath.isinf(result[at])
+            case "log1mexp", [a]:  # exp(a) and 1 were one number, or 1 - exp(a) and 1
+                odd = result[at] == 0 or (a != 0 and mpmath.isinf(result[at]))
             case (("arctanh" | "erfinv"), _):
                 odd = mpmath.isinf(result[at])
             case "softplus", _:

@@ -87,6 +87,20 @@ def test_short_functions(name: str) -> None:
     np.testing.assert_allclose(highs, plain, rtol=1e-15, atol=0)
 
 
+def test_short_sums_of_short_products_cancel() -> None:
+    """(0 + p) - p of a product whose high limb may be an ulp off: that was all that was left."""
+    x = Load(contiguous("x", "float64", (n,)), (i,))
+    pair = op("add", "float64x2", loaded("x", "float64"), loaded("y", "float64"))
+    product = op(f"{PREFIX}mul", "float64x2", pair, pair)
+    zero = op("cast", "float64x2", op("mul", "float64", x, Const(0.0, "float64")))
+    rest = op(f"{PREFIX}sub", "float64x2", op(f"{PREFIX}add", "float64x2", zero, product), product)
+    made = made_of({"h": op("cast", "float64", rest)})
+    given = np.random.default_rng(0).uniform(1, 2, (2, 1000))
+    status, (found,) = made.execute(made.bind([given[0], (given[1] - 1.5) * 2.0**-52]))
+    assert status == 0
+    assert np.abs(found).max() < 1e-30
+
+
 def brief_values(name: str, backend: CpuBackend, x: Any) -> Any:
     value = op(brief.PREFIX + name, "float64", Load(contiguous("x", "float64", (n,)), (i,)))
     made = made_of({"o": value}, backend)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from quick_code import quickly
@@ -212,3 +213,17 @@ def test_infinities_inside_bounded_functions_are_no_infinities() -> None:
     outputs = [symdl.grad(T.sqr(T.erf(u)).sum(), z), T.tanh(x * z) - T.tanh(z * x)]
     right([z, x], outputs, [[-1.4, 3.0, 1e-8], [np.inf, -np.inf, 0.3]], [np.zeros(3), np.zeros(3)])
     assert np.isnan(quickly([x], [T.tanh(x) - T.tanh(x)])([np.array([np.nan], "float32")])[0]).all()
+
+
+def test_a_difference_with_a_number_stored_in_two_limbs_is_0_below_its_errors() -> None:
+    """sin(|x|/x) sign(x)/x - sin(1)/x in balls, of which sin(1) is computed once, in two limbs: 1e-36 was left."""
+    x = T.vector("x", "float64")
+    out = T.cos(T.where(x > 3, -abs(x), x) / x)
+    right([x], [symdl.grad(out.sum(), x)], [[-7452.420433852968, -0.3, 0.7]], [np.zeros(3)])
+
+
+def test_a_logarithm_of_what_mpmath_rounds_to_0_has_no_truth() -> None:
+    """1/log(log(1 - exp(x))) is of a negative number, however little that is: 1 - exp(-6874) was 1."""
+    x = T.vector("x", "float64")
+    (found,) = decided([1 / T.log(T.log1mexp(x))], {x: np.array([-6874.8, -3000.0, -1.0])})
+    assert not any(map(mpmath.isfinite, found))

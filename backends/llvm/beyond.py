@@ -19,7 +19,7 @@ from symdl.backends.llvm.narrowing import Narrowed, summand
 from symdl.backends.llvm.running import running
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.wide import emit, numbers
-from symdl.ir.loops import Apply, For, Value, walk
+from symdl.ir.loops import Apply, For, Load, Ref, Value, walk
 from symdl.number_forms import LIMBS, WIDE
 
 DECLARED = f"declare void @{ENTRY}(ptr, ptr, i64, i64, ptr, i64, i64)"
@@ -47,8 +47,17 @@ def beyond(loop: For, tried: Narrowed, offsets: Mapping[int, int]) -> Beyond | N
     if full is None or full.failed is None:
         return None
     results = [(value := summand(full.loop.body[place]), value.dtype, offsets[place]) for place in tried.wide]
-    tape = tape_of(results, without_noise)
+    tape = tape_of(results, _meant)
     return None if tape is None else Beyond(full.loop, full.failed, tape)
+
+
+def _meant(item: Value) -> Value | None:
+    """The sum that a value is, but for a precaution against errors; not where it is of numbers that have been stored in two
+    limbs, whose own errors balls do not know."""
+    kept = without_noise(item)
+    if kept is None or any(isinstance(x, Load | Ref) and x.dtype in WIDE for x in walk(kept)):
+        return None
+    return kept
 
 
 def spilled(w: VectorWriter, found: Beyond, area: str) -> None:

@@ -145,7 +145,8 @@ def add(b: Builder, x: Pair, y: Pair) -> Pair:
     for limb in limbs:
         low = b.add(low, limb)
     high = b.add(total, low)
-    usual = b.compare("one", high, 0.0)  # else the sign of 0, and infinities, are the plain sum's
+    # Else the sign of 0, and infinities, are the plain sum's. Limbs that `mul` leaves may cancel to 0 together alone.
+    usual = b.or_(b.compare("one", high, 0.0), b.compare("one", total, high))
     return b.select(usual, high, total), b.select(usual, b.sub(low, b.sub(high, total)), 0.0)
 
 
