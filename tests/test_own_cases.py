@@ -48,7 +48,6 @@ KNOWN: dict[str, str] = {
     "length.rayleigh float32": "likewise",
     "method.growth_rounds float64": "states of a loop count as exact, and the derivative by the step cancels between rounds",
     "method.growth_rounds float32": "likewise",
-    "sample.variance_of_three float64": "a derivative that is 0 at one of 24 samples is 6e-33, the errors of three terms",
     "lab.colour_ratio float64": "the derivative is beyond the range: NaN, an infinity less another, in its place",
     "lab.colour_ratio float32": "likewise",
 }
