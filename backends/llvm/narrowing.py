@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import Any
 
-from symdl.backends.llvm.digits import fewer_digits
+from symdl.backends.llvm.digits import Fewer, fewer_digits
 from symdl.backends.llvm.exchanges import abbreviated, loosened, once, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
@@ -32,7 +32,6 @@ EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
 }  # fmt: skip
 NARROW = {"float64e": "float64", "float64x2e": "float64x2", "float32e": "float32"}
 MIXTURES = {"float64e": ("float64x2e",), "float32e": ("float64", "float64e")}  # results of functions of more digits
-FOLLOWED = {id(FULL): running, id(RUNNING): running_in_one_limb}
 NEVER = Const(0, "bool")
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
@@ -83,8 +82,8 @@ def narrowed(
         rarely = [(one, replace(tier, orders=RARELY)) for one, tier in ones]
         last = (SHORTER, LOOSE, FULL) if beyond else (SHORTER, LOOSE)
         for one, tier in [*rarely, (loop, RUNNING), *ones, *((loop, tier) for tier in last)]:
-            fewer = followed(one) if (followed := FOLLOWED.get(id(tier))) else fewer_digits(one, tier)
-            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed, id(tier) in FOLLOWED)
+            fewer = _fewer(one, tier)
+            found = None if fewer is None else _attempted(fewer.loop, fused, fewer.failed, tier.unit > 0)
             if found is not None and tier is FULL:
                 found.exchange(partial(loosened, exact=True))
                 found.wide = sorted(found.values)
@@ -97,6 +96,13 @@ def narrowed(
     elif forms:
         found = _attempted(loop, fused)
     return found
+
+
+def _fewer(loop: For, tier: Tier) -> Fewer | None:
+    """The loop in a tier, by the analysis that it is for."""
+    if tier is FULL:
+        return running(loop)
+    return running_in_one_limb(loop) if tier is RUNNING else fewer_digits(loop, tier)
 
 
 def _in_digits(found: Narrowed, tier: Tier, fuses: bool) -> Narrowed:
