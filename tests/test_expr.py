@@ -260,6 +260,12 @@ def test_attributes_and_methods() -> None:
         )
 
 
+def test_whole_numbers_are_rounded_to_tens() -> None:
+    k, numbers = T.lvector("k"), np.arange(-40, 41)
+    for decimals in (1, 0, -1, -2):
+        np.testing.assert_array_equal(T.round(k, decimals).eval({k: numbers}), np.round(numbers, decimals))
+
+
 @pytest.mark.parametrize(
     ("use", "text"),
     [
@@ -272,6 +278,7 @@ def test_attributes_and_methods() -> None:
         (lambda x: operator.setitem(x, 0, 1), r"(?s)cannot be assigned to.*T\.set_subtensor\(x\[index\], value\)"),
         (lambda x: 0 < x < 1, "has no truth value"),
         (lambda x: x in [1, 2] or x in np.ones(2), "."),
+        (lambda x: 1 in x, r"(?s)cannot be searched.*T\.any\(T\.eq\(x, value\)\)"),
         (range, "has no value"),
         (lambda x: [1, 2, 3][x], "has no value"),
         (lambda x: len(x.sum()), "has no length"),

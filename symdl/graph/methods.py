@@ -195,6 +195,11 @@ class Methods:
             )
         return (self[k] for k in range(n))
 
+    def __contains__(self, value: object) -> NoReturn:
+        raise self._no_value(
+            "cannot be searched: its entries are not known yet", "T.any(T.eq(x, value)) is whether one is value."
+        )
+
     def __len__(self) -> int:
         n = self.shape[0] if self.ndim else None
         if not isinstance(n, int):

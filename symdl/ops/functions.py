@@ -340,10 +340,17 @@ def trigamma(x: Expr) -> Expr:
     return where(left, (named_constant("pi", x) / sin(named_constant("pi", x) * x)) ** 2 - total, total)
 
 
+def _whole_round(k: Expr, step: int) -> Expr:
+    """The multiple of a step nearest to an integer, the even one of two."""
+    quotient, rest = divmod(k, step)
+    up = (rest > step // 2) | (eq(rest * 2, step) & eq(quotient % 2, 1))
+    return (quotient + cast(up, dtype=k.type.dtype)) * step
+
+
 @declared("round")
 def round(x: Any, decimals: int = 0) -> Expr:
     """The nearest number of so many decimals, halves to even."""
     e = as_expr(x)
     if not is_float(e.type.dtype):
-        return e
+        return e if decimals >= 0 else _whole_round(e, 10**-decimals)
     return round_half_even(e) if decimals == 0 else round_half_even(e * 10.0**decimals) / 10.0**decimals
