@@ -72,7 +72,8 @@ MAY_IMPORT: dict[str, list[str]] = {
     "whole_columns": ["column_sums"],
     "short_columns": ["column_sums"],
     "narrow_rows": ["column_sums"],
-    "parallel": ["column_choices", "whole_columns", "short_columns", "narrow_rows"],
+    "rounds": ["loops"],
+    "parallel": ["rounds", "column_choices", "whole_columns", "short_columns", "narrow_rows"],
     "backends": ["arena", "parallel", "epilogues", "config", "philox", "events", "extras", "form_arithmetic"],
     # the bridge
     "lower": ["ops", "program"],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from symdl.ir.loops import For, Load, Stmt, Store, View, is_value, walk
-from symdl.ir.parallel import independent, loops_in
+from symdl.ir.rounds import independent, loops_in
 from symdl.types import Extent, Symbol, at_most, replace_symbols, slope, symbol, symbols
 
 Use = Load | Store
