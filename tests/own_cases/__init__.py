@@ -13,6 +13,8 @@ from own_cases.batch10 import sciences as sciences_again
 from own_cases.batch11 import families as families_composed
 from own_cases.batch11 import sciences as sciences_engineered
 from own_cases.batch11 import wanting as wanting_again
+from own_cases.batch12 import composed, kernels, objectives
+from own_cases.batch12 import sciences as sciences_far
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -24,6 +26,7 @@ __all__ = [
     "analysis",
     "applied",
     "branches",
+    "composed",
     "families",
     "families_again",
     "families_composed",
@@ -34,13 +37,16 @@ __all__ = [
     "herbie",
     "identities",
     "increments",
+    "kernels",
     "learning",
     "losses",
+    "objectives",
     "physics",
     "programs",
     "sciences",
     "sciences_again",
     "sciences_engineered",
+    "sciences_far",
     "spellings",
     "statistics",
     "tables",

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import symdl
 import symdl.tensor as T
-from symdl.graph.expr import Expr
+from symdl.graph.expr import Expr, variable
 
 
 def slope(f: Callable[[Expr], Expr], x: Expr) -> Expr:
@@ -23,4 +23,10 @@ def rounds(step: Callable[[Expr, Expr], Expr], state: Expr, given: Sequence[Expr
     return states[-1]
 
 
-SYMBOLS = SimpleNamespace(**{name: getattr(T, name) for name in dir(T)}, slope=slope, rounds=rounds)
+def given(f: Callable[[Expr], Expr], like: Expr, value: Expr) -> Expr:
+    """f of a leaf like this one, which is then replaced by the value."""
+    leaf = variable("given", like.type.shape, like.type.dtype)
+    return symdl.clone(f(leaf), {leaf: value})
+
+
+SYMBOLS = SimpleNamespace(**{name: getattr(T, name) for name in dir(T)}, slope=slope, rounds=rounds, given=given)

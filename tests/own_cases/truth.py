@@ -48,12 +48,16 @@ def _elementwise(function: Callable[..., Any], operands: int = 1) -> Callable[..
 
 def _over_rows(function: Callable[[Any], Any]) -> Callable[..., Any]:
     def reduced(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-        out = np.empty(len(x), object).view(_Reals)
-        for k, row in enumerate(x):
-            out[k] = function(row)
-        return out[:, None] if keepdims else out
+        out = np.empty(x.shape[:-1], object).view(_Reals)
+        for at in np.ndindex(out.shape):
+            out[at] = function(x[at])
+        return out[..., None] if keepdims else out
 
     return reduced
+
+
+def _along_rows(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, axis=-1: function(np.asarray(x), axis=axis).view(_Reals)
 
 
 def _slope(f: Callable[[Any], Any], x: Any) -> Any:
@@ -71,14 +75,20 @@ REALS = SimpleNamespace(
     sigmoid=_elementwise(lambda x: 1 / (1 + mpmath.exp(-x))),
     where=lambda condition, *branches: np.where(condition, *(_typed(b) for b in branches)),
     concatenate=np.concatenate,
+    stack=np.stack,
+    reshape=np.reshape,
+    cumsum=_along_rows(np.cumsum),
+    sort=_along_rows(np.sort),
     abs=_elementwise(abs),
     sign=_elementwise(mpmath.sign),
     maximum=_elementwise(lambda a, b: max(mpmath.mpf(_typed(a)), _typed(b)), 2),
     minimum=_elementwise(lambda a, b: min(mpmath.mpf(_typed(a)), _typed(b)), 2),
-    clip=_elementwise(lambda x, a, b: min(max(x, _typed(a)), mpmath.mpf(_typed(b))), 3),
+    clip=_elementwise(lambda x, a, b: min(max(x, mpmath.mpf(_typed(a))), mpmath.mpf(_typed(b))), 3),
     slope=lambda f, x: _slope(f, x),
     rounds=lambda step, state, given: reduce(step, given, state),
+    given=lambda f, like, value: f(value),
     max=_over_rows(max),
+    min=_over_rows(min),
     sum=_over_rows(mpmath.fsum),
     mean=_over_rows(lambda row: mpmath.fsum(row) / len(row)),
     prod=_over_rows(mpmath.fprod),
