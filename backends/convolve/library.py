@@ -28,7 +28,7 @@ FILTER_ROWS = 128  # of the matrix in one piece of the gradient of filters
 BLOCK_WORK = 1 << 19  # multiplications that are worth a piece of their own, some 10 us
 PLACES = 512  # of a result, at least, that one product of the gradient of filters sums over
 LONGEST = 1 << 15  # entries of a table: they stand on the stack
-VECTORS = 128  # of results, that the filters' sums run over before they are added up
+SUMMED_BYTES = 24 << 10  # of results that a tile of the filters' sums reads again and again, from a first-level cache
 IMAGES = 8  # for which filters are turned once
 PARTS = 8  # into which tiles of outputs are cut, at most
 
@@ -120,8 +120,9 @@ class Writing(Columns, Direct, Sliding):
         parts = w.least(tiles, str(PARTS))
         size = w.times(w.ceiling(tiles, parts), str(rows))
         fits = w.most(w.quotient(numbers, w.times(w.least(size, s["O"]), str(lanes))), "1")
-        width = w.least(w.least(s["V"], str(2 * VECTORS)), fits)
-        many = w.most(w.quotient(w.least(fits, w.plus(s["V"], str(VECTORS))), s["V"]), "1")
+        fits = w.least(fits, str(SUMMED_BYTES // (rows * lanes * self.item)))  # vectors
+        width = w.ceiling(s["V"], w.ceiling(s["V"], fits))
+        many = w.most(w.quotient(fits, s["V"]), "1")
         filters = {"parts": parts, "size": size, "width": width, "deep": tiles, "many": many}
         self.plan(w, "1", "direct_filters", filters, s["G"])
 

@@ -74,6 +74,43 @@ class Inner(Builder):
         mask = f"<{self.tile.lanes} x i32> zeroinitializer"
         return self.emit(f"shufflevector {self.vector} {seed}, {self.vector} poison, {mask}", self.dtype)
 
+    def totals(self, values: Sequence[Reg]) -> Reg:
+        """The sum of each vector's lanes, side by side in their order: lane k + half of them, half of these, and so on. Two
+        vectors go on as one, so that many sums take little more than one takes."""
+        lanes, width = self.tile.lanes, self.tile.lanes  # of each sum
+        found = [v.text for v in values]
+        while width > 1:
+            width //= 2
+            # Of two vectors the numbers of each sum's first half, and those of its second.
+            first = [k for k in range(2 * lanes) if k // width % 2 == 0]
+            halves = [", ".join(f"i32 {k + more}" for k in first) for more in (0, width)]
+            pairs = [(found[k], found[k + 1] if k + 1 < len(found) else "poison") for k in range(0, len(found), 2)]
+            found = []
+            for a, b in pairs:
+                both = f"shufflevector {self.vector} {a}, {self.vector} {b}, <{lanes} x i32> "
+                low, high = (self.emit(f"{both}<{half}>", self.dtype).text for half in halves)
+                found.append(self.emit(f"fadd {self.vector} {low}, {high}", self.dtype).text)
+        return Reg(found[0], self.dtype)
+
+    def below(self, count: str, first: int) -> str:
+        """A mask of the lanes whose number, from the first on, is below a word of 32 bits."""
+        kind = f"<{self.tile.lanes} x i32>"
+        seed = self.emit(f"insertelement {kind} poison, i32 {count}, i32 0", "int64").text
+        every = self.emit(f"shufflevector {kind} {seed}, {kind} poison, {kind} zeroinitializer", "int64").text
+        numbers = ", ".join(f"i32 {first + k}" for k in range(self.tile.lanes))
+        return self.emit(f"icmp slt {kind} <{numbers}>, {every}", "bool").text
+
+    def increase(self, place: str, mask: str, more: Reg) -> None:
+        """Add the lanes of a mask to what stands there."""
+        kind, masks = self.vector, f"<{self.tile.lanes} x i1>"
+        load, store = (f"@llvm.masked.{way}.{self.suffix(self.dtype)}.p0" for way in ("load", "store"))
+        self.declarations.add(f"declare {kind} {load}(ptr, i32, {masks}, {kind})")
+        self.declarations.add(f"declare void {store}({kind}, ptr, i32, {masks})")
+        given = f"ptr {place}, i32 {self.item}, {masks} {mask}, {kind} zeroinitializer"
+        old = self.emit(f"call {kind} {load}({given})", self.dtype).text
+        new = self.emit(f"fadd {kind} {old}, {more.text}", self.dtype).text
+        self.line(f"call void {store}({kind} {new}, ptr {place}, i32 {self.item}, {masks} {mask})")
+
     def named(self, name: str, value: Reg) -> None:
         """The register that was just written, under another name."""
         self.lines[-1] = self.lines[-1].replace(f"{value.text} =", f"{name} =", 1)
@@ -203,21 +240,13 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
     w.line("%last = icmp eq i64 %n.next, %images")
     w.line("br i1 %last, label %end, label %image")
     w.label("end")
-    reduce = f"llvm.vector.reduce.fadd.{w.suffix(tile.dtype)}"
-    w.declarations.add(f"declare {w.scalar} @{reduce}({w.scalar}, {w.vector})")
     ends = [w.at("%C", w.emit(f"mul i64 %rc, {i}", "int64").text) if i else "%C" for i in range(rows)]
-    for j, i in ((j, i) for j in range(columns) for i in range(rows)):
-        if j and not i:
-            w.line(f"%some{j} = icmp sgt i64 %wanted, {j}")
-            w.line(f"br i1 %some{j}, label %column{j}, label %done")
-            w.label(f"column{j}")
-        spot = w.at(ends[i], str(j)) if j else ends[i]
-        total = w.emit(f"call reassoc {w.scalar} @{reduce}({w.scalar} -0.0, {w.vector} %d{i}.{j})", tile.dtype).text
-        old = w.load(spot, w.scalar).text
-        new = w.emit(f"fadd {w.scalar} {old}, {total}", tile.dtype).text
-        w.line(f"store {w.scalar} {new}, ptr {spot}, align {w.item}")
-    w.line("br label %done")
-    w.label("done")
+    w.line("%short = trunc i64 %wanted to i32")
+    for first in range(0, columns, tile.lanes):
+        mask = w.below("%short", first)
+        for i, end in enumerate(ends):
+            own = [Reg(f"%d{i}.{j}", tile.dtype) for j in range(first, min(first + tile.lanes, columns))]
+            w.increase(w.at(end, str(first)) if first else end, mask, w.totals(own))
     w.line("ret void")
     head = "ptr noalias readonly %D, i64 %dr, i64 %dn, ptr noalias readonly %X, i64 %xn, ptr noalias readonly %table"
     rest = "ptr noalias readonly %spots, i64 %images, i64 %count, ptr noalias %C, i64 %rc, i64 %wanted"
