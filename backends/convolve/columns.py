@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve.pieces import Pieces
+from symdl.backends.gemm.tiles import LINE
 from symdl.backends.gemm.words import Words
 
 
@@ -57,6 +58,9 @@ class Columns(Pieces):
                 own = w.plus(w.times(w.get(y0), steps[0]), w.times(w.get(y1), steps[1]))
                 image = w.shift(base, w.plus(own, w.times(w.get(y2), s["k2"])))
                 matrix = w.shift(there, at)
+                if not adds:  # the same of the next channel is far away, and not foreseen by the processor
+                    with w.upto(w.times(run, s["k2"]), str(LINE // self.item)) as line:
+                        w.prefetch(w.shift(image, w.plus(s["I"], line)))
                 self.run(w, image, matrix, run, s["k2"], beside, adds)
                 w.set(done, w.plus(at, run))
                 w.set(y2, "0")

@@ -110,47 +110,61 @@ class Pieces:
                 w.set(variable, more)
 
     def run(self, w: Words, image: str, matrix: str, count: str, step: str, beside: str, adds: bool) -> None:
-        """A run of numbers from an image to the matrix, or added back."""
+        """A run of numbers from an image to the matrix, or added back: by vectors where it meets each place or every second.
+        count > 0."""
         lanes, dtype = self.tile.lanes, self.tile.dtype
-        scalar, vector = LLVM_TYPE[dtype], w.vector(self.tile)
-        whole = w.arithmetic("and", count, str(-lanes))
-        rest = w.minus(count, whole)
+        second = w.both(w.holds("eq", step, "2"), w.negated(beside))
+        known = w.times(
+            w.quotient(w.minus(count, "1"), str(lanes)), str(lanes)
+        )  # what is left behind is a vector or less
+        left = w.minus(count, known)
         with w.when(beside):
-            with w.upto(whole, str(lanes)) as v:
+            with w.upto(known, str(lanes)) as v:
                 if adds:
-                    self.add(w, vector, w.shift(matrix, v), w.shift(image, v))
+                    self.add(w, w.vector(self.tile), w.shift(matrix, v), w.shift(image, v))
                 else:
                     w.copy(self.tile, w.shift(image, v), w.shift(matrix, v))
-            if not adds:
-                with w.when(w.holds("sgt", rest, "0")):
-                    found = w.masked_load(self.tile, w.shift(image, whole), w.below(self.tile, rest))
-                    w.line(f"store {vector} {found}, ptr {w.shift(matrix, whole)}, align {self.item}")
-        singly, start = count, "0"
-        if (
-            not adds
-        ):  # every second number: those of two vectors, of which the second begins at the first one's last number
-            second = w.both(w.holds("eq", step, "2"), w.negated(beside))
-            chosen = ", ".join(f"i32 {k if k < lanes else k + 1}" for k in range(0, 2 * lanes, 2))
-            with w.when(second), w.upto(whole, str(lanes)) as v:
-                near = w.shift(image, w.times(v, "2"))
-                left, right = (
-                    w.emit(f"load {vector}, ptr {place}, align {self.item}", dtype).text
-                    for place in (near, w.shift(near, str(lanes - 1)))
-                )
-                order = f"<{lanes} x i32> <{chosen}>"
-                found = w.emit(f"shufflevector {vector} {left}, {vector} {right}, {order}", dtype).text
-                w.line(f"store {vector} {found}, ptr {w.shift(matrix, v)}, align {self.item}")
-            singly, start = w.choose(second, rest, singly), w.choose(second, whole, start)
-        singly = w.choose(beside, rest if adds else "0", singly)
-        start = w.choose(beside, whole, start)
-        with w.upto(singly) as v:
-            at = w.plus(start, v)
+            mask, here, there = w.below(self.tile, left), w.shift(image, known), w.shift(matrix, known)
+            if adds:
+                self.add_some(w, w.vector_at(self.tile, there), here, mask)
+            else:
+                w.vector_to(self.tile, w.masked_load(self.tile, here, mask), there)
+        with w.when(second):
+            with w.upto(known, str(lanes)) as v:
+                self.every_second(w, w.shift(image, w.times(v, "2")), w.shift(matrix, v), "", adds)
+            near = w.shift(image, w.times(known, "2"))
+            self.every_second(w, near, w.shift(matrix, known), w.minus(w.times(left, "2"), "1"), adds)
+        with w.upto(w.choose(w.either(beside, second), "0", count)) as at:
             source, target = w.shift(image, w.times(at, step)), w.shift(matrix, at)
+            scalar = LLVM_TYPE[dtype]
             if adds:
                 self.add(w, scalar, target, source)
             else:
                 found = w.emit(f"load {scalar}, ptr {source}, align {self.item}", dtype).text
                 w.line(f"store {scalar} {found}, ptr {target}, align {self.item}")
+
+    def every_second(self, w: Words, image: str, matrix: str, count: str, adds: bool) -> None:
+        """A vector of the matrix and every second place of two of an image. count: of how many places it has, or all."""
+        lanes, vector = self.tile.lanes, w.vector(self.tile)
+        halves = [
+            (w.shift(image, str(k)), w.below(self.tile, w.minus(count, str(k))) if count else "") for k in (0, lanes)
+        ]
+        if not adds:
+            found = [w.masked_load(self.tile, at, mask) if mask else w.vector_at(self.tile, at) for at, mask in halves]
+            order = ", ".join(f"i32 {k}" for k in range(0, 2 * lanes, 2))
+            chosen = f"shufflevector {vector} {found[0]}, {vector} {found[1]}, <{lanes} x i32> <{order}>"
+            w.vector_to(self.tile, w.emit(chosen, w.dtype).text, matrix)
+            return
+        added = w.vector_at(self.tile, matrix)
+        for half, (at, mask) in enumerate(halves):
+            order = ", ".join(f"i32 {lanes if k % 2 else (half * lanes + k) // 2}" for k in range(lanes))
+            apart = f"shufflevector {vector} {added}, {vector} zeroinitializer, <{lanes} x i32> <{order}>"
+            more = w.emit(apart, w.dtype).text
+            if mask:
+                self.add_some(w, more, at, mask)
+            else:
+                total = w.emit(f"fadd {vector} {w.vector_at(self.tile, at)}, {more}", w.dtype).text
+                w.vector_to(self.tile, total, at)
 
     def add(self, w: Words, kind: str, source: str, target: str) -> None:
         """target = target + source."""
@@ -159,6 +173,12 @@ class Pieces:
         old = w.emit(f"load {kind}, ptr {target}, align {self.item}", dtype).text
         total = w.emit(f"fadd {kind} {old}, {new}", dtype).text
         w.line(f"store {kind} {total}, ptr {target}, align {self.item}")
+
+    def add_some(self, w: Words, more: str, target: str, mask: str) -> None:
+        """target = target + a vector, in the lanes of a mask."""
+        old = w.masked_load(self.tile, target, mask)
+        total = w.emit(f"fadd {w.vector(self.tile)} {old}, {more}", w.dtype).text
+        w.masked_store(self.tile, total, target, mask)
 
     def task(self, w: Words, lying: bool = False) -> dict[str, str]:
         """The fields of a task, and the sizes."""

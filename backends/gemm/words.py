@@ -116,9 +116,15 @@ class Words(Writer):
 
     def copy(self, tile: Tile, source: str, to: str) -> None:
         """One vector from one place to another."""
-        kind, size = self.vector(tile), ITEM_BYTES[tile.dtype]
-        found = self.emit(f"load {kind}, ptr {source}, align {size}", tile.dtype).text
-        self.line(f"store {kind} {found}, ptr {to}, align {size}")
+        self.vector_to(tile, self.vector_at(tile, source), to)
+
+    def vector_at(self, tile: Tile, place: str) -> str:
+        """The vector that stands there."""
+        return self.emit(f"load {self.vector(tile)}, ptr {place}, align {ITEM_BYTES[tile.dtype]}", tile.dtype).text
+
+    def vector_to(self, tile: Tile, value: str, place: str) -> None:
+        """Write a vector there."""
+        self.line(f"store {self.vector(tile)} {value}, ptr {place}, align {ITEM_BYTES[tile.dtype]}")
 
     def prefetch(self, place: str) -> None:
         """Ask for a cache line that will be read; any address will do."""
