@@ -29,6 +29,7 @@ BLOCK_WORK = 1 << 19  # multiplications that are worth a piece of their own, som
 PLACES = 512  # of a result, at least, that one product of the gradient of filters sums over
 LONGEST = 1 << 15  # entries of a table: they stand on the stack
 SUMMED_BYTES = 24 << 10  # of results that a tile of the filters' sums reads again and again, from a first-level cache
+PIECES = 32  # of results that are enough for all threads
 IMAGES = 8  # for which filters are turned once
 PARTS = 8  # into which tiles of outputs are cut, at most
 
@@ -100,7 +101,11 @@ class Writing(Columns, Direct, Sliding):
         vector = w.times(w.times(s["O"], s["K"]), str(lanes))
         copied = w.either(w.holds("ne", s["k2"], "1"), self.bordered(w, s))  # neighbouring pieces copy some rows twice
         vectors = w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1))
-        vectors = w.least(w.choose(copied, w.times(vectors, "2"), vectors), all_vectors)
+        whole = w.times(w.times(s["C"], s["I"]), str(self.item))  # bytes of an image
+        enough = w.ceiling(all_vectors, w.ceiling(str(PIECES), w.times(s["N"], s["G"])))
+        enough = w.choose(w.holds("sle", whole, str(PIECE_BYTES)), enough, "0")
+        vectors = w.choose(copied, w.most(w.times(vectors, "2"), enough), vectors)
+        vectors = w.least(vectors, all_vectors)
         seen = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))
         plane = w.times(w.quotient(seen, s["a"]), s["half"])
         channel = w.choose(copied, w.times(w.times(s["k2"], s["a"]), plane), s["I"])
