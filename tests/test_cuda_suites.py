@@ -33,7 +33,7 @@ TRAINED = {
 }
 WHOLE = (
     *QUICK, "test_random.py", "test_indexing.py", "test_reductions.py", "test_shaping.py", "test_contractions.py",
-    "test_convolutions.py", "test_pooling.py", "test_losses.py",
+    "test_convolutions.py", "test_convolution_products.py", "test_convolution_steps.py", "test_pooling.py", "test_losses.py",
 )  # fmt: skip
 
 
