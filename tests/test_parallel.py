@@ -167,6 +167,21 @@ def test_columns_are_summed_at_once_or_in_blocks(build: Callable[[Expr], Expr]) 
     assert sum(isinstance(s, Kernel) for s in program([known], build(known)).steps) < kernels
 
 
+def test_columns_of_several_axes_are_summed_as_those_of_one() -> None:
+    """The gradient of what scales all images: sums over a batch of any size."""
+    x, y = T.tensor("x", "float32", (None, 20, 30, 7)), T.tensor("y", "float32", (None, 20, 30, 7))
+    z = (x * y).sum(axis=0)
+    assert set(schedules(program([x, y], z))) == {"parallel"}
+    f = compiled(lowered(Graph((x, y), (), (z,), ())), native())
+    rng = np.random.default_rng(5)
+    for batch in (1, 3, 64, 65, 130):
+        given = tuple(rng.standard_normal((batch, 20, 30, 7)).astype("float32") for _ in range(2))
+        (true,) = evaluate([z], dict(zip((x, y), given, strict=True)))
+        status, (found,) = f.execute(f.bind(given))
+        assert status == 0
+        np.testing.assert_allclose(found, true, rtol=1e-5, atol=1e-4)
+
+
 def test_a_short_row_of_each_block() -> None:
     made = program([X], (T.softmax(X) ** 2).sum(axis=1))
     (temp,) = made.of_kind("temp")

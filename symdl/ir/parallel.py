@@ -164,7 +164,10 @@ class Cutter:
 
     def fold(self, kernel: Kernel) -> Fold | None:
         """The sums of columns that a kernel is, if it is to be cut by `column_sums`."""
-        found = found_in(kernel, lambda view: self.users[view.buffer] == 1) if self.by_columns else None
+        if not self.by_columns:
+            return None
+        joined = replace(kernel, body=tuple(map(flat, kernel.body)))  # columns of several axes are those of one
+        found = found_in(joined, lambda view: self.users[view.buffer] == 1)
         known = found is not None and symbols(found.rows.extent) | symbols(found.columns.extent) <= self.sizes
         return found if known else None
 
