@@ -130,10 +130,6 @@ class Direct(Pieces):
         for k, word in enumerate(words):
             w.line(f"store i64 {word}, ptr {self.entry_of(w, '%spots', w.plus(index, str(k)))}")
 
-    def entry_of(self, w: Words, table: str, index: str) -> str:
-        """The address of a word of a table."""
-        return w.emit(f"getelementptr inbounds i64, ptr {table}, i64 {index}", "int64").text
-
     def packed(self) -> None:
         """void packed(Y, J, outputs, spots, count, to, so, st): to[o*so + t*st ..] = the t-th vector of output o, with 0
         for the numbers that an earlier vector has."""

@@ -111,9 +111,8 @@ class Pieces:
 
     def run(self, w: Words, image: str, matrix: str, count: str, step: str, beside: str, adds: bool) -> None:
         """A run of numbers from an image to the matrix, or added back: by vectors where it meets each place or every second.
-        count > 0."""
+        count > 0; beside: whether it meets each, "true" where that is known."""
         lanes, dtype = self.tile.lanes, self.tile.dtype
-        second = w.both(w.holds("eq", step, "2"), w.negated(beside))
         known = w.times(
             w.quotient(w.minus(count, "1"), str(lanes)), str(lanes)
         )  # what is left behind is a vector or less
@@ -129,6 +128,9 @@ class Pieces:
                 self.add_some(w, w.vector_at(self.tile, there), here, mask)
             else:
                 w.vector_to(self.tile, w.masked_load(self.tile, here, mask), there)
+        if beside == "true":
+            return
+        second = w.both(w.holds("eq", step, "2"), w.negated(beside))
         with w.when(second):
             with w.upto(known, str(lanes)) as v:
                 self.every_second(w, w.shift(image, w.times(v, "2")), w.shift(matrix, v), "", adds)
@@ -187,6 +189,10 @@ class Pieces:
             t[name] = w.pointer_at("%task", k) if name in ADDRESSES else w.get(w.word_at("%task", k))
         t["pointer"] = t["sizes"]
         return t | self.sizes(w, t["sizes"], lying)
+
+    def entry_of(self, w: Words, table: str, index: str) -> str:
+        """The address of a word of a table."""
+        return w.emit(f"getelementptr inbounds i64, ptr {table}, i64 {index}", "int64").text
 
     def scratch(self, w: Words, numbers: str) -> str:
         """Memory for so many numbers and two vectors of garbage."""

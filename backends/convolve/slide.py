@@ -21,6 +21,13 @@ SIDE = 3  # places of a filter along each axis
 CHAIN = 4  # words that say where a chain begins and ends
 REGISTERS = 24  # sums of a tile, from which on there are registers for a filter, too
 SLIDE_WORK = 1 << 19  # multiplications that are worth a piece of their own, some 5 us
+KINDS = 3  # of vectors, by where they stand in a row
+WANTED = SIDE * KINDS  # the mask of results, behind those of kinds and columns
+
+
+def mask_type(tile: Tile) -> str:
+    """Of a truth value for each lane."""
+    return f"<{tile.lanes} x i1>"
 
 
 @dataclass(frozen=True)
@@ -44,13 +51,13 @@ WIDE = Slide("slide_wide", (0, 1, 1, 2), (0, 2), False)
 
 
 def slide(module: Module, tile: Tile, how: Slide) -> None:
-    """void slide(F, across, down, along, count, chains, X, Y, masks, wanted): for the k-th of the chains, words (x, y, first, end),
+    """void slide(F, across, down, along, count, chains, X, Y, masks): for the k-th of the chains, words (x, y, first, end),
     and i < count,
 
     Y[y + i*along ..] = sum over u < 3, v < 3 of F[3*u + v] * the vector at X[x + (i + u)*down + v*across ..],
 
     which is 0 where first <= i + u < end does not hold, and in the lanes that the mask (kind of k, v) leaves out; of the sums
-    those lanes are stored that are wanted.
+    those lanes are stored that the last mask has.
     """
     w = Inner(tile, 1)
     w.label("entry")
@@ -58,7 +65,13 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
     zero = Reg("zeroinitializer", tile.dtype)
     masked = f"@llvm.masked.load.{w.suffix(tile.dtype)}.p0"
     stores = f"@llvm.masked.store.{w.suffix(tile.dtype)}.p0"
-    mask = f"<{tile.lanes} x i1>"
+    mask = mask_type(tile)
+
+    def mask_at(number: int) -> str:
+        return w.emit(f"load {mask}, ptr {w.at('%masks', str(number), mask)}", "bool").text
+
+    masks = {(kind, v): mask_at(SIDE * kind + v) for kind in sorted({*how.kinds}) for v in how.columns}
+    wanted = mask_at(WANTED) if how.partial else ""
     w.declarations.add(f"declare {w.vector} {masked}(ptr, i32, {mask}, {w.vector})")
     w.declarations.add(f"declare void {stores}({w.vector}, ptr, i32, {mask})")
     w.declarations.add(f"@zeros = internal constant [{tile.lanes + SIDE} x {w.scalar}] zeroinitializer")
@@ -69,8 +82,8 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
         """What a row of the filter meets in a row of the image."""
         found = []
         for v, p in enumerate([place, w.outside(place, "%across"), w.outside(place, twice)]):
-            passed = f"ptr {p}, i32 {w.item}, {mask} %m{how.kinds[k]}.{v}, {w.vector} zeroinitializer"
-            cut = v in how.columns
+            cut = masks.get((how.kinds[k], v))
+            passed = f"ptr {p}, i32 {w.item}, {mask} {cut}, {w.vector} zeroinitializer"
             found.append(w.emit(f"call {w.vector} {masked}({passed})", tile.dtype) if cut else w.load(p))
         return found
 
@@ -111,7 +124,7 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
         here = row(k, f"%x{k}")
         whole = added(2, here, Reg(f"%ready{k}", tile.dtype))
         if how.partial:
-            w.line(f"call void {stores}({w.vector} {whole.text}, ptr %y{k}, i32 {w.item}, {mask} %wanted)")
+            w.line(f"call void {stores}({w.vector} {whole.text}, ptr %y{k}, i32 {w.item}, {mask} {wanted})")
         else:
             w.line(f"store {w.vector} {whole.text}, ptr %y{k}, align {w.item}")
         w.named(f"%ready{k}.next", added(1, here, Reg(f"%begun{k}", tile.dtype)))
@@ -125,16 +138,10 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
     w.line("br i1 %done, label %end, label %next")
     w.label("end")
     w.line("ret void")
-    masks = [f"{mask} %m{kind}.{v}" for kind in sorted({*how.kinds}) for v in how.columns] + [
-        f"{mask} %wanted"
-    ] * how.partial
     body = "\n".join(w.lines)
     head = "ptr noalias readonly %F, i64 %across, i64 %down, i64 %along, i64 %count, ptr noalias readonly %chains"
-    arrays = "ptr noalias readonly %X, ptr noalias %Y"
-    module.add(
-        f'define internal void @{how.name}({head}, {arrays}, {", ".join(masks)}) noinline nounwind "hot" {{\n{body}\n}}',
-        w,
-    )
+    arrays = "ptr noalias readonly %X, ptr noalias %Y, ptr noalias readonly %masks"
+    module.add(f'define internal void @{how.name}({head}, {arrays}) noinline nounwind "hot" {{\n{body}\n}}', w)
 
 
 class Sliding(Pieces):
@@ -179,23 +186,19 @@ class Sliding(Pieces):
         overlap another. Borders are neither read nor written: a mask says which lanes stand in the image."""
         w = self.words()
         t = self.task(w, lying=True)
-        w.scopes[0].landing.append(f"  %chains = alloca [{CHAIN * len(WIDE.kinds)} x i64]")
-        two = str(2 * self.tile.lanes)
+        most, kind = len(WIDE.kinds), mask_type(self.tile)
+        w.scopes[0].landing.append(f"  %chains = alloca [{CHAIN * most} x i64]")
+        w.scopes[0].landing.append(f"  %masks = alloca [{WANTED + 1} x {kind}]")
+        lanes = str(self.tile.lanes)
         near = [w.holds("sle", border, "1") for border in (t["b2"], w.minus(t["I2"], w.plus(t["b2"], t["X2"])))]
-        with w.when(w.both(w.holds("sgt", t["Y2"], two), *near)):
-            self.sliding(w, t, WIDE, str(len(WIDE.kinds)))
-            w.leave()
-        self.sliding(w, t, NARROW, w.choose(w.holds("sgt", t["Y2"], str(self.tile.lanes)), "2", "1"))
-        w.define("slid", "(ptr %task, i64 %number)")
-
-    def sliding(self, w: Words, t: dict[str, str], how: Slide, across: str) -> None:
-        """The rows of a piece, by so many vectors across."""
-        lanes, kind = str(self.tile.lanes), f"<{self.tile.lanes} x i1> "
+        wide = w.both(w.holds("sgt", t["Y2"], str(2 * self.tile.lanes)), *near)
+        chains = w.choose(wide, str(most), str(len(NARROW.kinds)))
+        across = w.choose(wide, str(most), w.choose(w.holds("sgt", t["Y2"], lanes), "2", "1"))
+        function = w.choose(wide, f"@{WIDE.name}", f"@{NARROW.name}", "ptr")
         block = w.quotient("%number", t["parts"])
         y0 = w.times(w.minus("%number", w.times(block, t["parts"])), t["size"])
         height = w.least(t["size"], w.minus(t["Y1"], y0))
-        strips = w.quotient(str(len(how.chains)), across)
-        rows = w.ceiling(height, strips)
+        rows = w.ceiling(height, w.quotient(chains, across))
         seen = w.plus(rows, str(SIDE - 1))
         up, back = (w.holds("slt", t[d], "0") for d in ("d1", "d2"))
         steps = [w.choose(up, w.minus("0", length), length) for length in (t["X2"], t["Y2"])]
@@ -203,38 +206,46 @@ class Sliding(Pieces):
         start = w.times(block, t["many"])
         count = w.least(t["many"], w.minus(w.times(t["N"], t["G"]), start))
         last = w.most(w.minus(t["Y2"], lanes), "0")
+
+        def tell(number: str, mask: str) -> None:
+            place = w.emit(f"getelementptr inbounds {kind}, ptr %masks, i64 {number}", "int64").text
+            w.line(f"store {kind} {mask}, ptr {place}")
+
+        tell(str(WANTED), w.below(self.tile, t["Y2"]))
+        before = w.variable("0")  # where the chain before stands in its row
         with w.upto(t["Y2"], w.times(across, lanes)) as column:
-            at: list[str] = []
-            for k in how.chains:
-                beside = w.minus(str(k), w.times(w.quotient(str(k), across), across))
-                place = w.plus(column, w.times(beside, lanes))
-                # Masks that fit both, since neither or both end a row.
-                shared = k > 0 and how.kinds[k] == how.kinds[k - 1]
-                at.append(w.choose(w.holds("slt", place, last), place, at[-1] if shared else last))
-                strip = w.quotient(str(k), across)
+            with w.upto(chains) as k:
+                strip = w.quotient(k, across)
+                place = w.plus(column, w.times(w.minus(k, w.times(strip, across)), lanes))
+                # The two in the middle of a row have masks that fit both, since neither or both end it.
+                inside = w.both(wide, w.holds("eq", k, "2"))
+                ending = w.choose(inside, w.get(before), last)
+                at = w.choose(w.holds("slt", place, last), place, ending)
+                w.set(before, at)
                 top = w.plus(y0, w.least(w.times(strip, rows), w.minus(height, rows)))
                 sees = w.minus(top, t["b1"])  # the first row of the image
                 end = w.plus(sees, seen)
                 line = w.choose(up, w.minus(end, "1"), sees)
-                image = w.plus(w.minus(w.plus(w.times(line, t["X2"]), at[k]), t["b2"]), first)
                 made = w.choose(up, w.plus(top, w.minus(rows, "1")), top)
                 words = (
-                    image,
-                    w.plus(w.times(made, t["Y2"]), at[k]),
+                    w.plus(w.minus(w.plus(w.times(line, t["X2"]), at), t["b2"]), first),
+                    w.plus(w.times(made, t["Y2"]), at),
                     w.choose(up, w.minus(end, t["X1"]), w.minus("0", sees)),  # rows before its first
                     w.choose(up, end, w.minus(t["X1"], sees)),
                 )
                 for n, word in enumerate(words):
-                    w.line(f"store i64 {word}, ptr {w.word_at('%chains', CHAIN * k + n)}")
-            masks = []
-            for one in (at[how.kinds.index(k)] for k in sorted({*how.kinds})):
-                for v in how.columns:
-                    place = w.minus(w.plus(one, w.plus(first, w.times(str(v), t["d2"]))), t["b2"])
-                    masks.append(kind + w.between(self.tile, w.minus("0", place), w.minus(t["X2"], place)))
-            masks += [kind + w.below(self.tile, t["Y2"])] * how.partial
+                    w.line(
+                        f"store i64 {word}, ptr {self.entry_of(w, '%chains', w.plus(w.times(k, str(CHAIN)), str(n)))}"
+                    )
+                own = w.times(w.minus(k, w.choose(w.both(wide, w.holds("sge", k, "2")), "1", "0")), str(SIDE))
+                for v in range(SIDE):
+                    place = w.minus(w.plus(at, w.plus(first, w.times(str(v), t["d2"]))), t["b2"])
+                    tell(w.plus(own, str(v)), w.between(self.tile, w.minus("0", place), w.minus(t["X2"], place)))
             with w.upto(count) as more:
                 both = w.plus(start, more)
                 g = w.minus(both, w.times(w.quotient(both, t["G"]), t["G"]))
                 f = w.shift(t["B"], w.times(g, str(SIDE * SIDE)))
                 x, y = w.shift(t["A"], w.times(both, t["X"])), w.shift(t["C_"], w.times(both, t["J"]))
-                w.run(f"@{how.name}", f"ptr {f}", t["d2"], *steps, rows, "ptr %chains", f"ptr {x}", f"ptr {y}", *masks)
+                given = f"ptr {x}", f"ptr {y}", "ptr %masks"
+                w.run(function, f"ptr {f}", t["d2"], *steps, rows, "ptr %chains", *given)
+        w.define("slid", "(ptr %task, i64 %number)")
