@@ -16,6 +16,14 @@ from symdl.errors import DtypeError, InputError, ShapeError
 from symdl.graph.expr import Expr
 from symdl.ir.program import Call, inner
 from symdl.ir.renaming import all_within
+from symdl.passes import unrolled as unrolling
+
+
+@pytest.fixture(autouse=True)
+def _short_loops_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops of a few rounds of arithmetic are run as loops here; written out they are tested in test_unrolled."""
+    monkeypatch.setattr(unrolling, "ROUNDS", 0)
+
 
 MODES = ("numpy", "interpreter", "native")
 

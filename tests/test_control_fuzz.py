@@ -12,6 +12,7 @@ import pytest
 import symdl.tensor as T
 from symdl import function, grad, ifelse, scan
 from symdl.graph.expr import Expr
+from symdl.passes import unrolled as unrolling
 
 STEPS, ROWS, WIDTH = 4, 2, 3
 
@@ -85,8 +86,11 @@ def cost_of(net: Net, outputs: Sequence[Expr]) -> Expr:
     return total  # type: ignore[no-any-return]  # a sum of expressions
 
 
+@pytest.mark.parametrize("rounds", [0, unrolling.ROUNDS])
 @pytest.mark.parametrize("seed", range(10))
-def test_a_random_loop_is_its_steps_written_out(seed: int) -> None:
+def test_a_random_loop_is_its_steps_written_out(seed: int, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a loop, and where it is short arithmetic written out by the compiler, too."""
+    monkeypatch.setattr(unrolling, "ROUNDS", rounds)
     net = Net(seed)
     rng = np.random.default_rng(seed)
     leaves = [T.tensor(n, "float64", (STEPS, ROWS, WIDTH)) for n in "xy"]

@@ -18,7 +18,6 @@ import symdl
 from symdl.graph.expr import variable
 
 DTYPES = ("float64", "float32")  # a case whose points all lie outside a dtype is not one for it
-STATES = "states of a loop are rounded between rounds and count as exact"
 KNOWN: dict[str, str] = {
     "herbie.hamming_6_1 float64": "the derivative by e cancels three times at 1e-12: more than two limbs hold",
     "estimators.jacobi2 float64": "1 - q, q being a quotient of three sums: where these meet to 150 digits they are not multiplied out",
@@ -38,17 +37,12 @@ KNOWN: dict[str, str] = {
     "spelt.dist_line float64": "the derivative of |a x + b y|/sqrt(a^2 + b^2) cancels to 100 digits where a is that small beside b",
     "spelt.lp_norm float64": "the derivative by the power: of two terms 100 digits apart the larger one's own logarithm cancels",
     "along.one_less_softmax float64": "4.2 ulp: the derivative at e^-8 of a row",
-    "many.added_in_turn float64": "states of a loop count as exact, and slopes of an exponential of them do not",
-    "many.added_in_turn float32": "likewise",
-    "many.forgetting float64": "likewise: a slope of 1e-13 is the rest of two states' products",
     "many.transition float64": "exponentials that leave the range before a product of matrices are not brought back",
     "many.transition float32": "likewise",
     "length.von_neumann float64": "13 ulp: the derivative of a quotient of sums along a row cancels in two elements",
     "length.joined_variance float32": "a mean of squares less a squared mean is not seen as a variance through joined columns",
     "length.rayleigh float64": "results of products count as exact, and the derivative of a quotient of them cancels",
     "length.rayleigh float32": "likewise",
-    "method.growth_rounds float64": "states of a loop count as exact, and the derivative by the step cancels between rounds",
-    "method.growth_rounds float32": "likewise",
     "lab.colour_ratio float64": "the derivative is beyond the range: NaN, an infinity less another, in its place",
     "lab.colour_ratio float32": "likewise",
     "kernel.arctan_of_product float64": "a difference of two arctan beyond 1e150",
@@ -61,20 +55,7 @@ KNOWN: dict[str, str] = {
     "shape.padded_norm float64": "norms of a row and of one with a further column are not subtracted as one root",
     "shape.joined_share float64": "one less than the share of joined columns, in the derivative",
     "shape.joined_share float32": "likewise",
-    "loop.log_sum float64": STATES,
-    "loop.log_sum float32": STATES,
-    "loop.discounted float64": STATES,
-    "loop.discounted float32": STATES,
-    "loop.survivors float64": STATES,
-    "loop.survivors float32": STATES,
-    "loop.averaged float64": STATES,
-    "loop.averaged float32": STATES,
-    "loop.roots float64": STATES,
-    "loop.roots float32": STATES,
-    "loop.forward_two float64": STATES,
-    "loop.forward_two float32": STATES,
-    "loop.largest_so_far float64": STATES,
-    "loop.largest_so_far float32": STATES,
+    "loop.survivors float64": "one less a product of factors that near 1 by 1e-300",
 }
 
 

@@ -198,3 +198,21 @@ def test_only_temps_are_of_a_form() -> None:
     fill = For(I, n, (Store(view("w", n, dtype="float64x2"), (i,), Const(1, "float64x2")),))
     with pytest.raises(ProgramError, match="output w is float64x2, which only temps may be"):
         program([], Kernel((fill,)), inputs=[Buffer("x", "float64", (n,), "input")], outputs=[w])
+
+
+@pytest.mark.parametrize("dtype", FORMS)
+def test_a_number_is_kept_that_is_written_over(dtype: str) -> None:
+    """What has been loaded of a temp stays as it was, in NumPy, too, whose records are views."""
+    x, y, w = view("x", n), view("y"), view("w", dtype=dtype)
+    kept = Ref("kept", dtype)
+    kernel = Kernel((
+        Store(w, (), to(dtype, at(x, 0))),
+        Local("kept", at(w)),
+        Store(w, (), to(dtype, at(x, 1))),
+        Store(y, (), to("float64", op("sub", dtype, kept, at(w)))),
+    ))  # fmt: skip
+    made = program(
+        [Buffer("w", dtype, (), "temp")], kernel,
+        inputs=[Buffer("x", "float64", (n,), "input")], outputs=[Buffer("y", "float64", (), "output")],
+    )  # fmt: skip
+    np.testing.assert_array_equal(three_ways(made, x=np.array([3.0, 1.0]))["y"], 2)

@@ -76,8 +76,9 @@ class Evaluator(ABC):
         raise InternalError(f"access out of bounds: {view.buffer}[{', '.join(map(str, at))}] {why}")
 
     def loaded(self, view: View, address: Any) -> Any:
-        """The elements at an address."""
-        return self.memory.flat[view.buffer][address]
+        """The elements at an address, which keep what they are when others are stored there."""
+        found = self.memory.flat[view.buffer][address]
+        return found.copy() if isinstance(found, np.void) else found  # a record is NumPy's view of memory
 
     def name(self, name: str) -> Any:
         """A scalar variable."""

@@ -265,7 +265,11 @@ class FewerDigits(Conditions):
             return self.variables[item.name][0]
         if isinstance(item, Load | Ref):
             return item if item.dtype not in self.tier.forms else None
-        return None if any(getattr(x, "dtype", "") in self.tier.forms for x in walk(item)) else item
+        return None if any(self.differs(x) for x in walk(item)) else item
+
+    def differs(self, item: Any) -> bool:
+        """Whether an item stands for another one here: a number of two limbs, or a variable, which goes by another name."""
+        return getattr(item, "dtype", "") in self.tier.forms or (isinstance(item, Ref) and item.name in self.variables)
 
     def applied(self, item: Apply) -> Value | None:
         args, name = tuple(self.done[id(x)] for x in item.args), item.primitive

@@ -32,6 +32,7 @@ from symdl.passes.dims import Sizes, canonical_sizes, with_sizes
 from symdl.passes.loop_parts import has_bodies, in_bodies, in_bodies_of, in_every_body, stored_leaves
 from symdl.passes.motion import improved
 from symdl.passes.rewrite import Origins, RulePass, expanded
+from symdl.passes.unrolled import unrolled
 from symdl.pipeline.artifact import Artifact, BadArtifact
 from symdl.pipeline.collector import collector_paused
 from symdl.pipeline.digest import NoDigest, digest
@@ -110,6 +111,8 @@ def rewritten(
     roots = written
     stages.done("sizes", lambda: f"{len(nodes)} nodes")
     if stable:
+        if graph.precision == "right" and has_bodies(roots):
+            roots = in_every_body(roots, origins, lambda r: unrolled(r, origins))
         strict = graph.float_semantics == "strict"
         roots = stable_everywhere(roots, origins, graph.precision == "right", record, strict)
         stages.done("stabilize", lambda: _counted(roots))
