@@ -110,6 +110,16 @@ def test_every_function_is_tried_here() -> None:
     assert set(NAMES) == set(TWO) | set(ONE) | TRUTHS
 
 
+@pytest.mark.parametrize("other", [1.0, 0.7, 5.0])
+def test_a_quotient_is_no_more_exact_than_its_digits(other: float) -> None:
+    """y (x/y) may be x for all that is known. Where y's mantissa is the larger, the quotient counted as exact."""
+    x, y = leaf(0), leaf(1)
+    back = Apply("mul", (y, Apply("true_div", (x, y), FORM)), FORM)
+    differs = Apply("where", (Apply("ne", (back, x), "bool"), Const((1.0, 0.0, 0.0), FORM), x), FORM)
+    for divisor in (2.3, 7.1, 0.44080090522766113, 1e-8, 3.0, 1 / 3):
+        assert evaluated(differs, [(other, 0.0, 0.0), (divisor, 0.0, 0.0)]) is None
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in TRUTHS])
 def test_more_digits_than_two_limbs_hold(name: str) -> None:
     """f(x) less its first two limbs is right wherever it is known, which it is but for what a formula loses."""

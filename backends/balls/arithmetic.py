@@ -267,7 +267,7 @@ known:
   ret void
 }}
 
-; Twice floor(x 2^255 / y) of mantissas, y's first bit being set, and 1 more where there is a rest: by r = 2^511 / y, from float64's digits
+; Twice floor(x 2^256 / y) of mantissas, y's first bit being set, and 1 more where there is a rest: by r = 2^511 / y, from float64's digits
 ; on by Newton's iteration (LLVM's own division of 512 bits goes bit by bit), which ends a few units beside it.
 define internal i512 @quotient(i256 %x.m, i256 %y.m) noinline nounwind {{
 entry:
@@ -295,8 +295,8 @@ newton:
   br i1 %done, label %guess, label %newton
 guess:
   %q.0 = mul i512 %x, %r1
-  %guessed = lshr i512 %q.0, 256
-  %x.h = shl i512 %x, 255
+  %guessed = lshr i512 %q.0, 255
+  %x.h = shl i512 %x, 256
   %back = mul i512 %guessed, %y
   %left = sub i512 %x.h, %back
   br label %settle
@@ -348,7 +348,7 @@ known:
   %b = call i64 @both(i64 %first, i64 %second)
   %s = xor i64 %x.s, %y.s
   %w = call i512 @quotient(i256 %x.m, i256 %y.m)
-  %top = add i64 %quotient, {BITS - 1}
+  %top = add i64 %quotient, {BITS - 2}
   call void @finish(ptr %out, i512 %w, i64 %top, i64 %b, i64 %s)
   ret void
 }}
