@@ -227,3 +227,11 @@ def test_a_logarithm_of_what_mpmath_rounds_to_0_has_no_truth() -> None:
     x = T.vector("x", "float64")
     (found,) = decided([1 / T.log(T.log1mexp(x))], {x: np.array([-6874.8, -3000.0, -1.0])})
     assert not any(map(mpmath.isfinite, found))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_balls_find_to_hold_0_where_two_limbs_do_not_is_0(dtype: str) -> None:
+    """The derivative of |exp(log1p x)| - x was 1e-32, the noise of two limbs: balls of 1e-77 hold 0."""
+    x = T.vector("x", dtype)
+    y = abs(T.exp(T.log1p(x))) - x
+    right([x], [symdl.grad(y.sum(), x)], [[2.0, 3.0, 0.3, 1e-9]], [np.zeros(4)])

@@ -76,13 +76,74 @@ entry:
   %tiny = and i1 %tiny.0, %plain
   %known.0 = or i1 %exact, %enough
   %known = or i1 %known.0, %tiny
-  br i1 %known, label %store, label %end
+  br i1 %known, label %store, label %compare
+compare:
+  %kept = alloca [{BYTES} x i8], align 16
+  call void @kept(ptr %kept, i64 %kind, ptr %place, i64 %apart)
+  %order = call i64 @order(ptr %kept, ptr %x)
+  %outside = icmp ne i64 %order, 2
+  br i1 %outside, label %replace, label %end
+replace:
+  %clear = icmp slt i64 %b, %e
+  br i1 %clear, label %store, label %nothing
+nothing:
+  call void @ball.of_double(ptr %kept, double 0.0)
+  br label %store
 store:
+  %found = phi ptr [ %x, %entry ], [ %x, %replace ], [ %kept, %nothing ]
   %as.at = getelementptr ptr, ptr @kinds, i64 %kind
   %as = load ptr, ptr %as.at
-  call void %as(ptr %x, ptr %place, i64 %apart)
+  call void %as(ptr %found, ptr %place, i64 %apart)
   br label %end
 end:
+  ret void
+}}
+
+; What stands where a result is kept.
+define internal void @kept(ptr %out, i64 %kind, ptr %place, i64 %apart) noinline nounwind {{
+entry:
+  %limbs = alloca [{LIMB_COUNT} x double], align 8
+  store [{LIMB_COUNT} x double] zeroinitializer, ptr %limbs
+  %single = icmp eq i64 %kind, 1
+  br i1 %single, label %float32, label %float64
+float32:
+  %s = load float, ptr %place, align 4
+  %d = fpext float %s to double
+  store double %d, ptr %limbs
+  br label %end
+float64:
+  %high = load double, ptr %place, align 8
+  store double %high, ptr %limbs
+  %low.at = getelementptr double, ptr %limbs, i64 1
+  %exponent.at = getelementptr double, ptr %limbs, i64 2
+  switch i64 %kind, label %end [ i64 2, label %pair  i64 3, label %wide  i64 4, label %both ]
+pair:
+  call void @copied(ptr %low.at, ptr %place, i64 %apart)
+  br label %end
+wide:
+  call void @copied(ptr %exponent.at, ptr %place, i64 %apart)
+  br label %end
+both:
+  %twice = shl i64 %apart, 1
+  call void @copied(ptr %low.at, ptr %place, i64 %apart)
+  call void @copied(ptr %exponent.at, ptr %place, i64 %twice)
+  br label %end
+end:
+  %first = load double, ptr %limbs
+  %number = fcmp ord double %first, 0.0
+  br i1 %number, label %known, label %none
+known:
+  call void @of_limbs(ptr %out, ptr %limbs, i64 8)
+  ret void
+none:
+  call void @ball.of_double(ptr %out, double %first)
+  ret void
+}}
+
+define internal void @copied(ptr %to, ptr %place, i64 %apart) noinline nounwind {{
+  %from = getelementptr i8, ptr %place, i64 %apart
+  %limb = load double, ptr %from, align 8
+  store double %limb, ptr %to
   ret void
 }}
 

@@ -251,10 +251,7 @@ def _add(d: RunningErrors, item: Apply) -> Error | None:
         return None  # what one limb leaves of two: balls know no limbs
     if id(x) not in d.errors and id(y) not in d.errors:
         return d.made(d.own("add")) if max(d.widths[id(x)], d.widths[id(y)]) > d.tier.width // 2 else None
-    found = sum_of(d, item, item)
-    if found is None or found.size is None:
-        return found
-    return Error(found.units, d.unless_noise(item, found.size))
+    return sum_of(d, item, item)
 
 
 def _mul(d: RunningErrors, item: Apply) -> Error | None:
