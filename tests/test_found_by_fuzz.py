@@ -12,6 +12,7 @@ from ulps import distance
 
 import symdl
 import symdl.tensor as T
+from symdl.graph.expr import variable
 from symdl.verify import decided
 
 
@@ -235,3 +236,15 @@ def test_what_balls_find_to_hold_0_where_two_limbs_do_not_is_0(dtype: str) -> No
     x = T.vector("x", dtype)
     y = abs(T.exp(T.log1p(x))) - x
     right([x], [symdl.grad(y.sum(), x)], [[2.0, 3.0, 0.3, 1e-9]], [np.zeros(4)])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_logsumexp_of_what_no_guard_speaks_of_has_its_digits(dtype: str) -> None:
+    """Of a softmax in another order, and of clipped logarithms of shares, it is 0; its largest and the rest cancelled plainly."""
+    m = variable("m", (4, 3), dtype)
+    share = T.softmax(m)
+    other = T.log(T.stack([share[:, 1], share[:, 0], share[:, 2]], axis=1))
+    x = T.exp(share)
+    clipped = T.clip(x - T.logsumexp(x, axis=-1, keepdims=True), -2, 3)
+    at = [[1.56, 1.56246, -0.5], [0.3, 0.2, 0.1], [-2.0, 4.0, 5.0], [-34.343, -27.139, 2.0]]
+    right([m], [T.logsumexp(other, axis=-1), T.logsumexp(clipped, axis=-1)], [at])

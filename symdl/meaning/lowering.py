@@ -22,11 +22,11 @@ from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
 from symdl.ops.functions import deg2rad, log_slope, rad2deg, trigamma
-from symdl.ops.normalized import SOFTMAX
+from symdl.ops.normalized import LOGSUMEXP, SOFTMAX
 from symdl.passes.rewrite import Origins
 
 ANGLES = {deg2rad: IRRATIONALS["pi/180"], rad2deg: IRRATIONALS["180/pi"]}
-OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, *ANGLES])  # ops that are lowered though nothing was found
+OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, LOGSUMEXP, *ANGLES])  # ops that are lowered though nothing was found
 
 
 def body_of(node: Expr) -> Expr:
@@ -136,6 +136,8 @@ class Lowering:
                     new = self.writer(node.type.dtype, frozenset()).scaled(new.inputs[0], ANGLES[node.op])
                 elif new.op is SOFTMAX and self.right:
                     new = self.writer(new.type.dtype, frozenset()).softmax(new.inputs[0], new.params["axes"])
+                elif new.op is LOGSUMEXP and self.right:
+                    new = self.writer(new.type.dtype, frozenset()).logsumexp(new.inputs[0], new.params["axes"])
                 if self.is_nothing(node):  # and NaN where what it is made of is
                     new = mul(new, 0)
             if new is not node and node.name and not new.name:

@@ -255,10 +255,13 @@ class AtomWriting(Writer):
         """A sum of exponentials less their largest, less 1: without the 1 that the largest gives."""
         key = ("rest", total)
         if key not in self.done:
-            gap = self(exponent_of(total))
-            zero, one = self.number(0), self.number(1)
-            largest = ew.eq(gap, zero)
-            small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), total.param)
-            ties = self.known.within(self.reduced(SUM, ew.where(largest, one, zero), total.param), 1, MANY)
-            self.done[key] = ew.add(small, ew.maximum(ew.sub(ties, one), zero))  # said so that loops know its sign
+            self.done[key] = self.rest_of_gaps(self(exponent_of(total)), total.param)
         return self.done[key]
+
+    def rest_of_gaps(self, gap: Expr, axes: tuple[int, ...]) -> Expr:
+        """The same of exponents less their largest, over axes counted from the end."""
+        zero, one = self.number(0), self.number(1)
+        largest = ew.eq(gap, zero)
+        small = self.reduced(SUM, ew.where(largest, zero, fn.exp(gap)), axes)
+        ties = self.known.within(self.reduced(SUM, ew.where(largest, one, zero), axes), 1, MANY)
+        return ew.add(small, ew.maximum(ew.sub(ties, one), zero))  # said so that loops know its sign

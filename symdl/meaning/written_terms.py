@@ -33,6 +33,7 @@ from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import SOFTMAX, finite_row, shifted
 from symdl.ops.reductions import SUM, along
+from symdl.ops.views import dropped
 
 SMALL_POWERS = (1, 2, 3)
 
@@ -260,6 +261,13 @@ class TermWriting(AtomWriting):
         part = known.within(fn.exp(known.within(gap, -math.inf, 0)), 0, 1)
         total = known.within(make(SUM, (part,), axes=axes), 1, MANY)
         return known.within(ew.true_div(part, along(finite_row(total, top), x, axes)), 0, 1)
+
+    def logsumexp(self, x: Expr, axes: tuple[int, ...]) -> Expr:
+        """log sum exp(x): the largest, and log1p of what the others are beside it, which are asked for digits where these cancel."""
+        top, gap = shifted(x, axes)
+        gap = self.known.within(gap, -math.inf, 0)
+        rest = self.rest_of_gaps(gap, tuple(k - x.type.ndim for k in axes))
+        return ew.add(top, fn.log1p(dropped(rest, axes)))
 
     def shifted(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr]) -> Expr | None:
         """Takes powers of sums of exponentials less their largest exponent: gives the exponential of what that leaves
