@@ -14,10 +14,13 @@ from scipy import ndimage
 
 import symdl
 import symdl.tensor as T
+from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm.certain import certain_rounds
+from symdl.backends.llvm.plans import plan_for
 from symdl.errors import ShapeError, SymdlError
 from symdl.graph.expr import variable
 from symdl.ir.loops import Const, For, Guard, Load, Store, contiguous, walk
+from symdl.pipeline.compilation import Graph, compiled, lowered
 from symdl.types import Symbol, floor_divide, smallest, symbol
 
 FOLDS: dict[str, Any] = {"max": np.max, "sum": np.sum, "average_inc_pad": np.mean, "average_exc_pad": np.mean}
@@ -122,6 +125,30 @@ def test_gradients_of_rows_in_vectors_and_what_is_left_of_them(dtype: str, step:
             slopes = numbers(3, high // 2, wide // step, dtype=dtype)
             for one, other in zip(native(x, slopes), oracle(x, slopes), strict=True):
                 same(one, other)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_gradients_of_windows_on_lesser_processors(lesser: CpuBackend, dtype: str) -> None:
+    """Windows as wide as a vector, too, of which one element is for all lanes."""
+    a = T.tensor("a", dtype=dtype, shape=(None, None, None))
+    for step in (2, 4):
+        (found,) = T.grad(T.sum(T.sqr(T.pool_2d(a, (2, step)))), [a])
+        graph = Graph((a,), (), (found,), ())
+        run = compiled(lowered(graph), lesser)
+        oracle = symdl.function([a], found, mode="numpy")
+        for wide in (step, 7, 8, 16, 17, 33, 66):
+            x = np.round(numbers(3, 5, wide, dtype=dtype), 1)
+            status, (got,) = run.execute(run.bind([x]))
+            assert status == 0
+            same(got, oracle(x))
+
+
+def test_an_element_that_all_lanes_read_leaves_a_loop_in_vectors() -> None:
+    i, n = symbol("i"), symbol("n")
+    w, o = contiguous("w", "float64", (n,)), contiguous("o", "float64", (n,))
+    loop = For(Symbol("i"), n, (Store(o, (i,), Load(w, (floor_divide(i, 4),))),))
+    found = [plan_for(loop, bytes_) for bytes_ in (64, 32, 16)]
+    assert [p and p.lanes for p in found] == [8, 4, None]
 
 
 def test_rounds_in_which_all_guards_hold() -> None:

@@ -152,7 +152,7 @@ def plan_for(loop: For, vector_bytes: int, running: bool = False, some: bool = F
         plan.lanes = 1 << (few - 1).bit_length()  # all rounds at once
     elif plan.lanes < 2 or few < plan.lanes:
         return None
-    return plan if repeated == 1 or plan.lanes >= 2 * repeated else None
+    return plan if plan.lanes >= repeated else None
 
 
 def _strided(store: Store, step: Extent, costly: bool) -> bool:
