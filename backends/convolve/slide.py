@@ -38,6 +38,7 @@ class Slide:
     kinds: tuple[int, ...]
     columns: tuple[int, ...]
     partial: bool  # whether results are, too
+    asks: bool  # whether it asks for what lies some images further: processors foresee too few of so many short rows
 
     @property
     def chains(self) -> range:
@@ -45,19 +46,20 @@ class Slide:
 
 
 # rows of one or two vectors, one of them in two strips
-NARROW = Slide("slide", (0, 1), (0, 1, 2), True)
+NARROW = Slide("slide", (0, 1), (0, 1, 2), True, True)
 # longer ones, within a border of 1: memory is read in its order
-WIDE = Slide("slide_wide", (0, 1, 1, 2), (0, 2), False)
+WIDE = Slide("slide_wide", (0, 1, 1, 2), (0, 2), False, False)
 
 
 def slide(module: Module, tile: Tile, how: Slide) -> None:
-    """void slide(F, across, down, along, count, chains, X, Y, masks): for the k-th of the chains, words (x, y, first, end),
-    and i < count,
+    """void slide(F, across, down, along, count, chains, X, Y, masks, seen, made): for the k-th of the chains, words (x, y, first,
+    end), and i < count,
 
     Y[y + i*along ..] = sum over u < 3, v < 3 of F[3*u + v] * the vector at X[x + (i + u)*down + v*across ..],
 
     which is 0 where first <= i + u < end does not hold, and in the lanes that the mask (kind of k, v) leaves out; of the sums
-    those lanes are stored that the last mask has.
+    those lanes are stored that the last mask has. How asks: for what lies so far behind, seen of X and
+    made of Y.
     """
     w = Inner(tile, 1)
     w.label("entry")
@@ -73,6 +75,7 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
     masks = {(kind, v): mask_at(SIDE * kind + v) for kind in sorted({*how.kinds}) for v in how.columns}
     wanted = mask_at(WANTED) if how.partial else ""
     w.declarations.add(f"declare {w.vector} {masked}(ptr, i32, {mask}, {w.vector})")
+    w.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     w.declarations.add(f"declare void {stores}({w.vector}, ptr, i32, {mask})")
     w.declarations.add(f"@zeros = internal constant [{tile.lanes + SIDE} x {w.scalar}] zeroinitializer")
     edge = w.emit(f"select i1 {w.emit('icmp slt i64 %across, 0', 'bool').text}, i64 {SIDE - 1}, i64 0", "int64").text
@@ -121,6 +124,8 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
         w.line(f"%begun{k} = phi {w.vector} [ {begun[k].text}, %entry ], [ %begun{k}.next, %next ]")
     w.line("%following = add nsw i64 %row, 1")
     for k in chains:
+        for place, far, writes in ((f"%x{k}", "%seen", 0), (f"%y{k}", "%made", 1)) if how.asks else ():
+            w.line(f"call void @llvm.prefetch.p0(ptr {w.outside(place, far)}, i32 {writes}, i32 3, i32 1)")
         here = row(k, f"%x{k}")
         whole = added(2, here, Reg(f"%ready{k}", tile.dtype))
         if how.partial:
@@ -140,8 +145,8 @@ def slide(module: Module, tile: Tile, how: Slide) -> None:
     w.line("ret void")
     body = "\n".join(w.lines)
     head = "ptr noalias readonly %F, i64 %across, i64 %down, i64 %along, i64 %count, ptr noalias readonly %chains"
-    arrays = "ptr noalias readonly %X, ptr noalias %Y, ptr noalias readonly %masks"
-    module.add(f'define internal void @{how.name}({head}, {arrays}) noinline nounwind "hot" {{\n{body}\n}}', w)
+    rest = "ptr noalias readonly %X, ptr noalias %Y, ptr noalias readonly %masks, i64 %seen, i64 %made"
+    module.add(f'define internal void @{how.name}({head}, {rest}) noinline nounwind "hot" {{\n{body}\n}}', w)
 
 
 class Sliding(Pieces):
@@ -206,6 +211,7 @@ class Sliding(Pieces):
         start = w.times(block, t["many"])
         count = w.least(t["many"], w.minus(w.times(t["N"], t["G"]), start))
         last = w.most(w.minus(t["Y2"], lanes), "0")
+        far = w.times(t["X"], "2"), w.times(t["J"], "2")  # two images
 
         def tell(number: str, mask: str) -> None:
             place = w.emit(f"getelementptr inbounds {kind}, ptr %masks, i64 {number}", "int64").text
@@ -246,6 +252,6 @@ class Sliding(Pieces):
                 g = w.minus(both, w.times(w.quotient(both, t["G"]), t["G"]))
                 f = w.shift(t["B"], w.times(g, str(SIDE * SIDE)))
                 x, y = w.shift(t["A"], w.times(both, t["X"])), w.shift(t["C_"], w.times(both, t["J"]))
-                given = f"ptr {x}", f"ptr {y}", "ptr %masks"
+                given = f"ptr {x}", f"ptr {y}", "ptr %masks", *far
                 w.run(function, f"ptr {f}", t["d2"], *steps, rows, "ptr %chains", *given)
         w.define("slid", "(ptr %task, i64 %number)")
