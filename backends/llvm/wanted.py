@@ -79,9 +79,8 @@ class Wanted:
     def mask(self, value: Value) -> Value | None:
         """Where a value matters, and is not NaN for sure."""
         wanted = self.masks.get(id(value))
-        undefined = self.any_of(
-            [self.undefined[k] for k in sorted(self.sources.get(id(value), ())) if k in self.undefined]
-        )
+        sources = self.sources.get(id(value), frozenset())
+        undefined = self.any_of([c for k, c in self.undefined.items() if k in sources])  # in one order in every process
         return wanted if undefined is None else self.all_of(wanted, self.op("invert", undefined))
 
     def outside(self, item: Value) -> Value | None:
