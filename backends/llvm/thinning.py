@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from symdl.backends.wide.mixed import MIXED, SUMS
@@ -55,12 +56,14 @@ def single(loop: For) -> For | None:
     return found if any(gained) else None
 
 
+@lru_cache(maxsize=4)  # the attempts at a loop ask one after another for the same
 def inlined(body: tuple[Any, ...]) -> tuple[Any, ...]:
     """Statements without loops, their variables replaced by values; what declared them declares a trifle."""
     values: dict[str, Any] = {}
     out: list[Any] = []
     done: dict[int, Any] = {}
-    reading: dict[str, list[int]] = {}  # ids of values that read a variable
+    replaced: list[int] = []  # ids of what did not stay itself, in order: it may have read any variable that was known
+    since: dict[str, int] = {}  # from where on a variable was known
     for statement in body:
         stack = [statement]
         while stack:
@@ -75,12 +78,12 @@ def inlined(body: tuple[Any, ...]) -> tuple[Any, ...]:
             stack.pop()
             done[id(item)] = values.get(item.name, item) if isinstance(item, Ref) else _replaced(item, done)
             if done[id(item)] is not item:
-                for name in values:
-                    reading.setdefault(name, []).append(id(item))
+                replaced.append(id(item))
         made = done[id(statement)]
         if isinstance(made, Local):
-            for stale in reading.pop(made.name, ()):
+            for stale in replaced[since[made.name] :] if made.name in since else ():
                 done.pop(stale, None)
+            since[made.name] = len(replaced)
             values[made.name] = made.value
             made = Local(made.name, Const(0, "bool"))
         out.append(made)

@@ -47,7 +47,8 @@ def contiguous(buffer: str, dtype: str, shape: tuple[Extent, ...], offset: Exten
     return View(buffer, dtype, shape, tuple(product(shape[k + 1 :]) for k in range(len(shape))), offset)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+# Nobody changes a statement or value once it is made; frozen ones take three times as long to make, and passes make most anew.
+@dataclass(eq=False, slots=True)
 class Load:
     view: View
     at: tuple[Index, ...]
@@ -57,32 +58,32 @@ class Load:
         return self.view.dtype
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Const:
     number: Any
     dtype: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Position:
     extent: Extent
     dtype: str = "int64"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Ref:
     name: str
     dtype: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Apply:
     primitive: str
     args: tuple[Value, ...]
     dtype: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Guard:
     bounds: tuple[tuple[Extent, Extent], ...]  # (index, extent) each
     value: Value
@@ -93,7 +94,7 @@ class Guard:
         return self.value.dtype
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Checked:
     value: Value
     extent: Extent
@@ -105,7 +106,7 @@ Value = Load | Const | Position | Ref | Apply | Guard | Checked
 Index = Extent | Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class For:
     index: Symbol
     extent: Extent
@@ -113,7 +114,7 @@ class For:
     schedule: Schedule = "serial"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Local:
     """Declare a scalar variable of the value's dtype and set it."""
 
@@ -121,20 +122,20 @@ class Local:
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Assign:
     name: str
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Store:
     view: View
     at: tuple[Index, ...]
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Barrier:
     """All threads of a block meet here; nothing on a machine that runs one thread."""
 
