@@ -13,6 +13,7 @@ from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
 
 LETTER = "letter"  # an atom's op: the exponential of its argument
+LETTERED = frozenset(["softplus", "log", "sum_of"])  # atoms whose arguments may hold a letter's exponential
 BOTH = (1, -1)
 
 
@@ -46,6 +47,9 @@ def in_letter(poly: Poly, t: Atom) -> Poly:
     forms = poly.forms
     out = forms.zero
     for m, c in poly.terms.items():
+        if not m.expo.terms and not any(a.op in LETTERED for a in m.factors):
+            out = out + forms.term(m, c)
+            continue
         k = _share(m.expo, t.args[0])
         rest = in_letter(m.expo - t.args[0].scale(k), t)
         part = forms.term(forms.mono(rest, {t: k}), c)
@@ -61,7 +65,7 @@ def _atom_in_letter(a: Atom, p: Rational, t: Atom) -> Poly:
         k = _share(a.args[0], t.args[0])
         if k > 0 and a.args[0] is t.args[0].scale(k):
             return forms.of_atom(forms.atom("log", (forms.one + forms.of_atom(t, k),)), p)
-    if a.op not in ("softplus", "log", "sum_of"):
+    if a.op not in LETTERED:
         return forms.of_atom(a, p)
     inner = in_letter(a.args[0], t)
     if inner is a.args[0]:

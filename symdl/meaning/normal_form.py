@@ -79,6 +79,11 @@ class Atom:
         self.forms, self.order, self.op, self.args, self.param, self.shape = forms, order, op, args, param, shape
 
     @once
+    def alone(self) -> Poly:
+        """The sum that is it."""
+        return self.forms.mono(self.forms.zero, {self: 1}).alone
+
+    @once
     def depth(self) -> int:
         return 1 + max((a.depth for a in self.args), default=0)
 
@@ -156,6 +161,11 @@ class Mono:
 
     def __init__(self, forms: Forms, order: int, expo: Poly, factors: dict[Atom, Rational]) -> None:
         self.forms, self.order, self.expo, self.factors = forms, order, expo, factors
+
+    @once
+    def alone(self) -> Poly:
+        """The sum of which it is the one term."""
+        return self.forms.poly({self: 1})
 
     @once
     def nonneg(self) -> bool:
@@ -402,7 +412,7 @@ class Forms:
         self.found = 0  # how often the algebra did more than write down what it read
         self.zero = self.poly({})
         self.unit = self.mono(self.zero, {})
-        self.one = self.constant(1)
+        self.one = self.unit.alone
 
     def forget(self) -> None:
         """Let go of every form when the lowering is over: by way of these tables, and of what they remember, they hold one
@@ -437,16 +447,16 @@ class Forms:
         return made
 
     def constant(self, number: Rational) -> Poly:
-        return self.poly({self.unit: rational(number)})
+        return self.term(self.unit, number)
 
     def of_atom(self, atom: Atom, p: Rational = 1) -> Poly:
-        return self.poly({self.mono(self.zero, {atom: rational(p)}): 1})
+        return atom.alone if p == 1 else self.mono(self.zero, {atom: rational(p)}).alone
 
     def function(self, op: str, *args: Poly, param: Hashable = None, shape: Shape | None = None) -> Poly:
         return self.of_atom(self.atom(op, args, param, shape))
 
     def term(self, mono: Mono, c: Rational = 1) -> Poly:
-        return self.poly({mono: rational(c)})
+        return mono.alone if c == 1 else self.poly({mono: rational(c)})
 
     def raw_exp(self, expo: Poly) -> Poly:
         """exp(expo) as it stands."""
