@@ -283,11 +283,10 @@ def _commutative(function: CompoundName, left: Extent, right: Extent) -> Extent:
     return polynomial([((Compound(function, left, right),), 1)])
 
 
-def symbols(extent: Extent) -> set[Symbol]:
+@_remembered
+def symbols(extent: Extent) -> frozenset[Symbol]:
     """Every symbol in an extent, also inside compounds."""
     found: set[Symbol] = set()
-    if isinstance(extent, int):
-        return found
     stack: list[Extent] = [extent]
     while stack:
         for atoms_, _ in terms_of(stack.pop()):
@@ -296,7 +295,7 @@ def symbols(extent: Extent) -> set[Symbol]:
                     found.add(a)
                 else:
                     stack += [a.left, a.right]
-    return found
+    return frozenset(found)
 
 
 def sole_symbol(extent: Extent) -> Symbol | None:
@@ -317,7 +316,7 @@ def product(shape: Iterable[Extent]) -> Extent:
 
 def replace_symbols(extent: Extent, values: Mapping[Symbol, Extent]) -> Extent:
     """The extent with symbols replaced; what is not in values stays."""
-    if isinstance(extent, int):
+    if isinstance(extent, int) or symbols(extent).isdisjoint(values):
         return extent
     out: Extent = 0
     for atoms_, k in extent.terms:
@@ -372,7 +371,7 @@ def repeats(extent: Extent, index: Symbol) -> int | None:
 
 def forget() -> None:
     """Forgets the sums, products and slopes put together so far: their symbols may hold nodes (of sizes that data decide)."""
-    for made in (_sum, _product, slope, repeats, _not_below_zero):
+    for made in (_sum, _product, symbols, slope, repeats, _not_below_zero):
         made.cache_clear()
 
 

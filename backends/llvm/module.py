@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg, vector_type
-from symdl.types import Compound, Extent, Symbol, nonnegative, terms_of
+from symdl.types import Compound, Extent, Symbol, nonnegative, symbols, terms_of
 
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
 ITEM_BYTES = {dtype: max(bits // 8, 1) for dtype, bits in BITS.items()}
@@ -168,14 +168,12 @@ class Writer(Builder):
         """The innermost scope that defines a symbol of the extent."""
         if isinstance(extent, int):
             return 0
-        deepest = 0
-        for atoms, _ in terms_of(extent):
-            for atom in atoms:
-                if isinstance(atom, Symbol):
-                    deepest = max(deepest, self._symbol(atom)[0])
-                else:
-                    deepest = max(deepest, self._depth(atom.left), self._depth(atom.right))
-        return deepest
+        names = symbols(extent)
+        for depth in range(len(self.scopes) - 1, 0, -1):
+            defined = self.scopes[depth].symbols
+            if defined and not names.isdisjoint(defined):
+                return depth
+        return 0
 
     def register(self, symbol: Symbol) -> str:
         """The symbol in a register of the size type."""

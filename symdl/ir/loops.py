@@ -227,7 +227,7 @@ def verify(body: tuple[Stmt, ...], known: set[Symbol]) -> None:
     ProgramError."""
     sound: set[int] = set()  # values found in order: what holds in a block holds in the blocks inside it, too
     entered: list[int] = []  # the same, in the order in which they were found
-    names: dict[Extent, set[Symbol]] = {}
+    names: dict[Extent, frozenset[Symbol]] = {}
 
     def unknown_in(extents: Iterable[Extent], known: set[Symbol]) -> set[Symbol]:
         found: set[Symbol] = set()

@@ -219,7 +219,7 @@ def _check_used(
         return
     used = used_symbols(roots)
     for v in idle:
-        own = {s for n in v.type.shape for s in symbols(n)}
+        own = frozenset(s for n in v.type.shape for s in symbols(n))
         if not v.type.shape and v.type.dtype[0] in "iu":
             own = symbols(value_symbol(v))
         if own & used:
