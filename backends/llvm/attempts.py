@@ -170,23 +170,21 @@ class AttemptWriter(ChoiceWriter):
 
     def compute(self, item: Value) -> Reg:
         """A value whose operands are known."""
-        if isinstance(item, Apply) and (emit_one := SHORT.get(item.primitive) or BRIEF.get(item.primitive)) is not None:
-            return emit_one(self, *map(self.value, item.args))
-        if isinstance(item, Apply) and item.primitive == FUSED:
-            return self.fma(*map(self.value, item.args))
-        if isinstance(item, Apply) and item.dtype == "float32" and len(item.args) == 1:
+        if not isinstance(item, Apply):
+            return super().compute(item)
+        name, args = item.primitive, item.args
+        if (emit_one := SHORT.get(name) or BRIEF.get(name)) is not None:
+            return emit_one(self, *map(self.value, args))
+        if name == FUSED:
+            return self.fma(*map(self.value, args))
+        if item.dtype == "float32" and len(args) == 1:
             found = self.of_halves(item)
             if found is not None:
                 return found
-        if (
-            isinstance(item, Apply)
-            and item.primitive in COMPARISONS
-            and is_zero(item.args[1])
-            and not has_product(item.args[0])
-        ):
-            pair = halves(self, item.args[0])
+        if name in COMPARISONS and is_zero(args[1]) and not has_product(args[0]):
+            pair = halves(self, args[0])
             if pair is not None:  # the sign of the larger half
-                return self.compare(item.primitive, pair[0], 0.0)
+                return self.compare(name, pair[0], 0.0)
         return super().compute(item)
 
     def of_halves(self, item: Apply) -> Reg | None:

@@ -19,12 +19,15 @@ class SingleSumWriter(RestWriter):
     """A RestWriter that writes such sums, in vectors."""
 
     def compute(self, item: Value) -> Reg:
-        match item:
-            case Apply("hidden", (one,), dtype):
-                kind, name = self.type(dtype), f"llvm.arithmetic.fence.{self.suffix(dtype)}"
-                self.declarations.add(f"declare {kind} @{name}({kind})")
-                return self.emit(f"call {kind} @{name}({kind} {self.value(one).text})", dtype)
-            case Apply("add", (Ref() as total, x), "float64") if self.lanes and self.fused and is_single(x):
+        if not isinstance(item, Apply):
+            return super().compute(item)
+        if item.primitive == "hidden":
+            kind, name = self.type(item.dtype), f"llvm.arithmetic.fence.{self.suffix(item.dtype)}"
+            self.declarations.add(f"declare {kind} @{name}({kind})")
+            return self.emit(f"call {kind} @{name}({kind} {self.value(item.args[0]).text})", item.dtype)
+        if item.primitive == "add" and item.dtype == "float64" and self.lanes and self.fused:
+            total, x = item.args
+            if isinstance(total, Ref) and is_single(x):
                 return self.fma(self.value(x), self.value(ONE), self.value(total))
         return super().compute(item)
 

@@ -25,7 +25,7 @@ def _table() -> dict[str, Callable[..., Reg]]:
 
 def emit(b: Builder, name: str, *args: Reg, dtype: str) -> Reg:
     """A primitive on any dtypes: by `wide.primitives` where a number form takes part, else by `vmath`."""
-    wide = dtype in WIDE or any(x.dtype in WIDE for x in args)
+    wide = dtype in WIDE or not WIDE.isdisjoint([x.dtype for x in args])
     wide = wide or (dtype == "float32" and name != "cast" and args[-1].dtype == "float64")  # see `mixed`
     return (_table() if wide else vmath.EMIT)[name](b, *args, dtype=dtype)
 
