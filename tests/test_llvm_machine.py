@@ -117,10 +117,10 @@ def test_text_does_not_tell_where_values_lay_in_memory() -> None:
     root = log(sqrt(exp(x) - y) * sqrt(exp(y) - x))
     program = lowered(Graph((x, y), (), (root,), (), "right")).program
     texts, taken = set(), []
-    for k in range(12):
-        taken.append([object() for _ in range(101 * k % 997)])  # so that what is made next lies elsewhere
+    for turn in range(12):
+        taken.append([object() for _ in range(101 * turn % 997)])  # so that what is made next lies elsewhere
         texts.add(emit(program, CPU.machine.target()))
-        taken = taken[k % 2 :]
+        taken = taken[turn % 2 :]
     assert len(texts) == 1
 
 

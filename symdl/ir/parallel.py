@@ -269,7 +269,7 @@ class Cutter:
             primitive = sum_of(loop, own, name)
             if primitive is None or identity is None or not self.is_whole(view) or any(u.view != view for u in uses):
                 return None
-            if any(is_value(i) or loop.index in symbols(i) for u in uses for i in u.at):  # type: ignore[arg-type]  # is_value says so
+            if any(is_value(i) or loop.index in symbols(i) for u in uses for i in u.at):
                 return None
             found.rows[name] = primitive, identity, view
         return found

@@ -292,7 +292,7 @@ def verify(program: Program) -> None:
             raise ProgramError(f"{buffer.kind} {name} is {buffer.dtype}, which only temps may be")
         if name != buffer.name:
             raise ProgramError(f"{buffer.name} is listed as {name}")
-        if unknown := {s for e in buffer.shape for s in symbols(e)} - sizes:
+        if unknown := frozenset(s for e in buffer.shape for s in symbols(e)) - sizes:
             raise ProgramError(f"{sorted(map(str, unknown))} unknown in the shape of {name}")
     for check in program.checks:
         if unknown := (symbols(check.fact.left) | symbols(check.fact.right)) - sizes:

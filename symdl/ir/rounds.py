@@ -52,7 +52,7 @@ def touched(index: Symbol, use: Load | Store, inner: Inner) -> tuple[Extent, Ext
     for k, (i, n, stride) in enumerate(zip(use.at, view.shape, view.strides, strict=True)):
         if k == axis or n == 1:
             continue
-        if not is_value(i) and index in symbols(i):  # type: ignore[arg-type]  # is_value says so
+        if not is_value(i) and index in symbols(i):
             return None
         if not at_most(0, stride) and stride not in within_rows:
             return None

@@ -8,7 +8,7 @@ is replaced everywhere, so that x + y fuses with x.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ def canonical_sizes(leaves: Sequence[Expr], fixed: frozenset[int], nodes: Sequen
     return Sizes(bindings, checks, resolved)
 
 
-def _unbound(node: Expr, unknown: set[Symbol]) -> InputError:
+def _unbound(node: Expr, unknown: Set[Symbol]) -> InputError:
     names = ", ".join(sorted(map(str, unknown)))
     return InputError(f"function: the size {names} belongs to no input", [described(node)])
 
