@@ -248,3 +248,13 @@ def test_logsumexp_of_what_no_guard_speaks_of_has_its_digits(dtype: str) -> None
     clipped = T.clip(x - T.logsumexp(x, axis=-1, keepdims=True), -2, 3)
     at = [[1.56, 1.56246, -0.5], [0.3, 0.2, 0.1], [-2.0, 4.0, 5.0], [-34.343, -27.139, 2.0]]
     right([m], [T.logsumexp(other, axis=-1), T.logsumexp(clipped, axis=-1)], [at])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_shares_of_what_is_too_large_to_look_into_add_up_to_1(dtype: str) -> None:
+    """The derivatives of a mean of such a softmax were 1e-34: the sum in its divisor did not meet the one of its shares."""
+    m = variable("m", (2, 3), dtype)
+    y = T.softmax(T.cos(T.log_softmax(m) * T.cos(m))).sum(axis=-1) / 3
+    first = symdl.grad(y.sum(), m)
+    zero = np.zeros((2, 3))
+    right([m], [y, first, symdl.grad(first.sum(), m)], [[[1.56, 1.562, -0.5], [-2.0, 4.0, 5.0]]], [np.full(2, 1 / 3), zero, zero])

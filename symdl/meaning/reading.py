@@ -47,7 +47,7 @@ def reads(*names: str) -> Callable[[Reader], Reader]:
 class Reading:
     """The forms of a graph's float nodes.
 
-    polys: node -> form, as its users see it. uncut: the form of a node that its users see as a leaf. risk: what a node cancelled though it
+    polys: node -> form, as its users see it. uncut: the form of a node that its users see as a leaf. cut: that form -> the node. risk: what a node cancelled though it
     may be 0. dirty: nodes whose form differs from what they are as written. roots: roots of what may be negative that met themselves
     in a node or below it, sqrt(x) sqrt(x) being x. slopes, divided: what derivatives of logarithms and what
     the formula itself divide by, in a node or below it. named: form -> (node, factor), the user's own node for factor * form.
@@ -57,6 +57,7 @@ class Reading:
         self.forms = Forms()
         self.polys: dict[Expr, Poly] = {}
         self.uncut: dict[Expr, Poly] = {}
+        self.cut: dict[Poly, Expr] = {}
         self.risk: dict[Expr, frozenset[Atom]] = {}
         self.roots: dict[Expr, frozenset[Atom]] = {}
         self.slopes: dict[Expr, frozenset[Atom]] = {}
@@ -109,6 +110,7 @@ class Reading:
             self.risk[node] = frozenset(self.forms.risk)
         if poly.depth > DEPTH or poly.size > (SIZE if poly.special else PLAIN_SIZE) or poly.digits > DIGITS:
             self.uncut[node] = poly
+            self.cut.setdefault(poly, node)
             return self._above_leaf(node, reader)
         if node not in self.dirty and node not in self.roots:
             self._name(node, poly)

@@ -17,8 +17,8 @@ from symdl.meaning.masks import (
     summed_column,
     summed_mask,
 )
-from symdl.meaning.normal_form import Poly, exponents, joined, varies
-from symdl.meaning.rationals import magnitude, quotient
+from symdl.meaning.normal_form import Atom, Poly, exponents, joined, varies
+from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.readers.arithmetic import total
 from symdl.meaning.reading import READERS, Reading, reads
 from symdl.types import product as extent_product
@@ -29,8 +29,7 @@ def _sum(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     x = node.inputs[0]
     rank = x.type.ndim
     axes = tuple(k - rank for k in node.params["axes"])
-    out = reduce_sum(reading, args[0], x, axes)
-    return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+    return viewed(reduce_sum(reading, args[0], x, axes), without(axes, rank), rank)
 
 
 @reads("prod")
@@ -46,8 +45,7 @@ def _prod(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
         return reading.as_leaf(node)
     rank = x.type.ndim
     axes = tuple(k - rank for k in node.params["axes"])
-    out = forms.raw_exp(reduce_sum(reading, log, x, axes))
-    return viewed(out, Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+    return viewed(forms.raw_exp(reduce_sum(reading, log, x, axes)), without(axes, rank), rank)
 
 
 def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> Poly:
@@ -101,6 +99,9 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     if e_in.terms:
         weight = forms.term(forms.mono(forms.zero, {a: p for a, p in inner.items() if not a.positive}))
         top = largest(e_in, left, None if weight.number == 1 else weight)
+        if left == axes and (known := too_large(reading, e_in, inner, top, x, axes)) is not None:
+            forms.found += 1
+            return product(forms.term(forms.mono(e_out, outer), c), known)
         e_in, e_out = e_in - top, e_out + top
     out = product(forms.term(forms.mono(e_out, outer), c), n)
     if not left:
@@ -110,6 +111,25 @@ def reduce_sum(reading: Reading, poly: Poly, x: Expr, axes: tuple[int, ...]) -> 
     if whole is not None and whole.op == "sum_of":
         body = whole.args[0]
     return product(out, kept_reduction("sum", body, left))
+
+
+def too_large(
+    reading: Reading, expo: Poly, factors: dict[Atom, Rational], top: Poly, x: Expr, axes: tuple[int, ...]
+) -> Poly | None:
+    """A sum of exponentials whose form was too large for its users, as the leaf that these see: it cancels with that."""
+    forms, rank = reading.forms, x.type.ndim
+    rest = kept_reduction("sum", forms.term(forms.mono(expo - top, factors)), axes)
+    node = reading.cut.get(viewed(rest.times(forms.mono(top, {})), without(axes, rank), rank))
+    if node is None:
+        return None
+    kept = [k for k in range(rank) if k - rank not in axes]
+    back = Place(tuple(kept.index(k) if k in kept else None for k in range(rank)))
+    return viewed(reading.as_leaf(node), back, len(kept))
+
+
+def without(axes: tuple[int, ...], rank: int) -> Place:
+    """The view that leaves out axes of 1, which are counted from the end."""
+    return Place(tuple(k for k in range(rank) if k - rank not in axes))
 
 
 def axis_last(rank: int, axis: int) -> list[int]:
@@ -155,7 +175,7 @@ def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     if x in reading.dirty:
         # Over x as it is written: what the pullback compares with it is one of its elements.
         return reading.as_leaf(node)
-    return viewed(largest(args[0], axes), Place(tuple(k for k in range(rank) if k - rank not in axes)), rank)
+    return viewed(largest(args[0], axes), without(axes, rank), rank)
 
 
 def _defined(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
