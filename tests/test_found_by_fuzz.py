@@ -257,4 +257,34 @@ def test_shares_of_what_is_too_large_to_look_into_add_up_to_1(dtype: str) -> Non
     y = T.softmax(T.cos(T.log_softmax(m) * T.cos(m))).sum(axis=-1) / 3
     first = symdl.grad(y.sum(), m)
     zero = np.zeros((2, 3))
-    right([m], [y, first, symdl.grad(first.sum(), m)], [[[1.56, 1.562, -0.5], [-2.0, 4.0, 5.0]]], [np.full(2, 1 / 3), zero, zero])
+    right(
+        [m],
+        [y, first, symdl.grad(first.sum(), m)],
+        [[[1.56, 1.562, -0.5], [-2.0, 4.0, 5.0]]],
+        [np.full(2, 1 / 3), zero, zero],
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_moved_into_another_order_and_back_is_what_it_was(dtype: str) -> None:
+    """A variance of sorted differences does not see what is added to a row, so second derivatives along that are 0; they
+    were 1e-17, for slopes were added up in places."""
+    m = variable("m", (2, 3), dtype)
+    ordered = T.sort(m, axis=-1)
+    first = symdl.grad(T.var(1 / (1 - (ordered - ordered[:, :1])), axis=-1).sum(), m)
+    rank = T.argsort(T.argsort(m, axis=-1), axis=-1)
+    back = T.take_along_axis(2 * ordered * m, rank, -1) / T.take_along_axis(m, rank, -1) - 2 * m
+    zero = np.zeros((2, 3))
+    at = [[0.3, 0.1, 0.25], [1.5, 1.5, 0.7]]
+    right([m], [symdl.grad(first.sum(), m), back], [at], [zero, zero])
+
+
+def test_logaddexp_of_the_logarithm_of_0_is_the_other_operand_also_where_it_cancels() -> None:
+    """logaddexp(log x, x) less itself is 0 at 0, where the logarithm is infinite, and NaN where x is."""
+    x = T.vector("x", "float64")
+    both = T.logaddexp(T.log(x), x)
+    row = T.expand_dims(both, 1)
+    outputs = [both - both, T.sum(T.sqr(row - T.sum(row, axis=1, keepdims=True) / 1), axis=1)]
+    right([x], outputs, [[0.0, 1.5]], [np.zeros(2), np.zeros(2)])
+    with np.errstate(all="ignore"):
+        assert np.isnan(quickly([x], outputs[:1])([np.array([np.inf])])[0]).all()

@@ -15,7 +15,7 @@ from symdl.graph.expr import Expr
 from symdl.meaning.factoring import as_factor, root_of
 from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
 from symdl.meaning.masks import is_no_choice
-from symdl.meaning.normal_form import Atom, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
+from symdl.meaning.normal_form import Atom, Mono, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
 from symdl.meaning.reading import Reading
 
 Atoms = frozenset[Atom]
@@ -169,11 +169,24 @@ def outside(poly: Poly) -> tuple[set[Atom], set[Atom]]:
                 inner = outside(a.args[0])
                 above |= inner[0]
                 below |= inner[1]
+            elif a.op == "log" and p == 1 and _is_added(poly, m, a):
+                above |= leaf_atoms(a.args[0])
             elif a.op == "leaf" or a.op in PARTIAL:
                 (above if p > 0 else below).add(a)
             if p.denominator != 1 and not a.nonneg:
                 (above if p > 0 else below).add(root_of(a, p))
     return above, below
+
+
+def _is_added(poly: Poly, m: Mono, a: Atom) -> bool:
+    """Whether a term is the logarithm A of A + softplus(B - A), which is logaddexp(A, B): where it is one of 0, it adds nothing."""
+    rest = m.without(a)
+    for n, c in poly.terms.items():
+        for b, p in n.factors.items():
+            if b.op == "softplus" and p == 1 and n.without(b) is rest and c == poly.terms[m]:
+                if b.args[0].terms.get(a.forms.mono(a.forms.zero, {a: 1})) == -1:
+                    return True
+    return False
 
 
 def bases_of(atoms: Atoms) -> frozenset[Expr]:

@@ -13,8 +13,9 @@ from symdl.graph.expr import Expr, make, number_of
 from symdl.meaning.factoring import multiply, power
 from symdl.meaning.normal_form import FUNCTIONS, Atom, Forms, Poly, joined, stripped
 from symdl.ops.declare import spread
-from symdl.ops.indexing import GATHER, SCATTER
+from symdl.ops.indexing import GATHER, SCATTER, undoing
 from symdl.ops.shaping import IOTA
+from symdl.ops.sorting import SORT
 from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to, zeros_of
 from symdl.types import Extent, Shape
 
@@ -101,7 +102,27 @@ class Gathered:
     batch: int
 
     def apply(self, x: Expr) -> Expr:
+        if (before := self.undone(x)) is not None:
+            return before
         return make(GATHER, (stretched(x, self.before), *self.indices), axes=self.axes, batch=self.batch)
+
+    @property
+    def undoing(self) -> Expr | None:
+        """The places of the opposite order, if this is one of the last axis."""
+        return undoing(self.indices, self.before, self.axes, self.batch)
+
+    def undone(self, x: Expr) -> Expr | None:
+        """What x has in this order, if x has it in the opposite one."""
+        back = self.undoing
+        if (
+            x.op is GATHER
+            and x.inputs[1:] == (back,)
+            and (x.params["axes"], x.params["batch"]) == (self.axes, self.batch)
+        ):
+            return x.inputs[0]
+        if x.op is SORT and back is not None and back.inputs == x.inputs and back.params == x.params:
+            return x.inputs[0]
+        return None
 
 
 @dataclass(frozen=True)
@@ -170,6 +191,8 @@ def local(view: View, rank: int, shape: Shape) -> View | None:
         lengths = tuple(1 if n == 1 else s for s, n in zip(view.lengths[away:], shape, strict=True))
         trivial = lengths == shape and not any(starts) and set(steps) <= {1}
         return None if trivial else Cut(starts, steps, lengths)
+    if isinstance(view, Gathered) and shape and shape[-1] == 1 and view.undoing is not None:
+        return None
     return view if shape else None
 
 

@@ -26,7 +26,8 @@ from symdl.ops.normalized import LOGSUMEXP, SOFTMAX
 from symdl.passes.rewrite import Origins
 
 ANGLES = {deg2rad: IRRATIONALS["pi/180"], rad2deg: IRRATIONALS["180/pi"]}
-OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, LOGSUMEXP, *ANGLES])  # ops that are lowered though nothing was found
+# ops that are lowered though nothing was found
+OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, LOGSUMEXP, *ANGLES])
 
 
 def body_of(node: Expr) -> Expr:

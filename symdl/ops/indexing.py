@@ -100,7 +100,21 @@ def _gather_pullback(
         # One entry of each row: a mask is right to differentiate again, fuses, and is what the algebra understands.
         hit = OPS["eq"](iota(x.type.shape, last), expand_dims(wrapped(indices[0], x.type.shape[last]), -1))
         return where(hit, expand_dims(g, -1), constant(0, x.type.dtype)), *none
+    if (back := undoing(indices, x.type.shape, axes, batch)) is not None:
+        return make(GATHER, (g, back), axes=axes, batch=batch), *none
     return make(SCATTER, (zeros_of(x.type.shape, x.type.dtype), g, *indices), axes=axes, batch=batch, mode="add"), *none
+
+
+def undoing(indices: Sequence[Expr], shape: Shape, axes: tuple[int, ...], batch: int) -> Expr | None:
+    """The places that bring an array's elements back where a gather along its last axis took them from in another order; None
+    where that is no order, as argsort gives it."""
+    (index, *more), last = indices, len(shape) - 1
+    if more or axes != (last,) or batch != last or index.type.shape != shape:
+        return None
+    if index.op.name != "argsort" or index.params["axis"] != last:
+        return None
+    (ordered,) = index.inputs
+    return ordered if ordered.op is index.op and ordered.params == index.params else make(index.op, (index,), axis=last)
 
 
 GATHER = register(

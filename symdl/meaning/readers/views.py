@@ -12,7 +12,7 @@ from symdl.meaning.masks import (
     picked,
     put,
 )
-from symdl.meaning.normal_form import Atom, Poly
+from symdl.meaning.normal_form import Atom, Poly, leaf_atoms
 from symdl.meaning.reading import Reading, reads
 
 
@@ -25,12 +25,21 @@ def _view(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("gather")
 def _gather(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    if not (args[0].special or node.inputs[0] in reading.dirty):
+    if _is_undone(_gathered(node), args[0]):
+        reading.forms.found += 1
+    elif not (args[0].special or node.inputs[0] in reading.dirty):
         return reading.as_leaf(node) if not is_label_pick(_gathered(node)) else _picked(node, args[0])
     view = _gathered(node)
     if is_label_pick(view):
         return _picked(node, args[0])
     return viewed(args[0], view, len(view.before))
+
+
+def _is_undone(view: Gathered, poly: Poly) -> bool:
+    """Whether another order is one of equal numbers, or undoes one that is in them."""
+    if view.undoing is None:
+        return False
+    return poly.number is not None or any(view.undone(a.param) is not None for a in leaf_atoms(poly))
 
 
 def _gathered(node: Expr) -> Gathered:
