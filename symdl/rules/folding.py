@@ -45,13 +45,14 @@ def folded(
     numbers: dict[Expr, Fraction] = {}  # exact values of nodes before folding; their constants are rounded
     for node in topological(*roots):
         inputs = tuple([done[i] for i in node.inputs])
-        if inputs == node.inputs and not any(i.op is CONSTANT for i in inputs) and node.op is not RESULT:
+        known = bool(inputs) and all(i.op is CONSTANT for i in inputs)
+        if inputs == node.inputs and not known and node.op is not RESULT:
             done[node] = node
             continue
         mine = table.get(node, frozenset())
         with building(mine, table):
             new = rebuilt(node, inputs)
-            if inputs and all(i.op is CONSTANT for i in inputs):
+            if known:
                 new = _folded(node, new, numbers)
             elif new.op is RESULT and inputs[0].op is IF and inputs[0].inputs[0].op is CONSTANT:
                 new = _taken(inputs[0])[new.params["index"]]

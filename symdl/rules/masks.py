@@ -39,9 +39,12 @@ def masks_of_results(roots: Sequence[Expr], origins: Origins) -> list[Expr]:
     done: dict[Expr, Expr] = {}
     asked: dict[Expr, Expr] = {}  # mask -> the same, asked of the result
     for n in order:
+        parts = tuple([done[i] if i not in results or results[i] is n else asked[i] for i in n.inputs])
+        if parts == n.inputs and n not in results:
+            done[n] = n
+            continue
         with building(origins.get(n, frozenset()), origins):
-            parts = [done[i] if i not in results or results[i] is n else asked[i] for i in n.inputs]
-            done[n] = rebuilt(n, tuple(parts))
+            done[n] = rebuilt(n, parts)
             if n in results:
                 h = rebuilt(results[n], tuple(done.get(i, i) for i in results[n].inputs))  # made by no user of the mask
                 asked[n] = n.op(h, n.inputs[1])
