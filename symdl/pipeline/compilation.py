@@ -87,7 +87,7 @@ class Rewritten:
     def user(self, node: Expr) -> Expr | None:
         """The user's node that a node comes from: the first that is no leaf, since a number is everywhere the same one."""
         own = [k for k in self.origins.get(node, ()) if k < len(self.nodes)]  # larger numbers are a Record's
-        found = min(own, key=lambda k: (not self.nodes[k].inputs, k), default=None)
+        found = min([k for k in own if self.nodes[k].inputs] or own, default=None)
         return None if found is None else self.nodes[found]
 
     @property
