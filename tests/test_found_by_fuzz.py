@@ -288,3 +288,12 @@ def test_logaddexp_of_the_logarithm_of_0_is_the_other_operand_also_where_it_canc
     right([x], outputs, [[0.0, 1.5]], [np.zeros(2), np.zeros(2)])
     with np.errstate(all="ignore"):
         assert np.isnan(quickly([x], outputs[:1])([np.array([np.inf])])[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_gradients_of_a_few_numbered_entries_keep_what_they_are_made_of(dtype: str) -> None:
+    """Second derivatives of what does not see what is added to a row are 0, though entries were taken by numbers, some twice."""
+    m = variable("m", (2, 3), dtype)
+    taken = m[:, [2, 0, 0]]
+    first = symdl.grad(T.var(1 / (1 - T.sqr(taken - m[:, 1:2])), axis=-1).sum(), m)
+    right([m], [symdl.grad(first.sum(), m)], [[[0.3, 0.1, 0.25], [1.5, 1.25, 0.7]]], [np.zeros((2, 3))])

@@ -17,6 +17,7 @@ import numpy as np
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
 from symdl.errors import axes as counted_axes
 from symdl.graph.expr import (
+    CONSTANT,
     OPS,
     RESULT,
     Expr,
@@ -91,6 +92,9 @@ def _gather_numpy(x: Any, *indices: Any, axes: tuple[int, ...], batch: int) -> A
     return x[numpy_index(x.shape, indices, axes, batch)]
 
 
+FEW = 8  # numbered entries of an axis that gradients are put together of one by one
+
+
 def _gather_pullback(
     g: Expr, y: Expr, x: Expr, *indices: Expr, axes: tuple[int, ...], batch: int
 ) -> tuple[Expr | None, ...]:
@@ -102,7 +106,26 @@ def _gather_pullback(
         return where(hit, expand_dims(g, -1), constant(0, x.type.dtype)), *none
     if (back := undoing(indices, x.type.shape, axes, batch)) is not None:
         return make(GATHER, (g, back), axes=axes, batch=batch), *none
+    if len(indices) == 1 and batch == 0 and (back := _at_few(g, x, indices[0], axes[0])) is not None:
+        return back, *none
     return make(SCATTER, (zeros_of(x.type.shape, x.type.dtype), g, *indices), axes=axes, batch=batch, mode="add"), *none
+
+
+def _at_few(g: Expr, x: Expr, index: Expr, axis: int) -> Expr | None:
+    """The gradient of a few numbered entries of a short axis, entry by entry: a stack of sums, which are nobody's memory to add
+    to. None of others."""
+    length = x.type.shape[axis]
+    if index.op is not CONSTANT or index.type.ndim != 1 or not isinstance(length, int):
+        return None
+    places = index.params["value"].array
+    if length > FEW or places.size > FEW or not all(-length <= p < length for p in places):
+        return None
+    zero = zeros_of((*x.type.shape[:axis], *x.type.shape[axis + 1 :]), x.type.dtype)
+    entries = [zero] * length
+    for k, p in enumerate(places.tolist()):
+        one = getitem(g, k)
+        entries[p] = one if entries[p] is zero else entries[p] + one
+    return stack(entries, axis=axis)
 
 
 def undoing(indices: Sequence[Expr], shape: Shape, axes: tuple[int, ...], batch: int) -> Expr | None:
