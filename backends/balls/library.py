@@ -27,7 +27,8 @@ SIGNATURE = "(ptr %tape, ptr %leaves, i64 %leaf.lane, i64 %leaf.lanes, ptr %area
 @cache
 def balls_text(triple: str = "", layout: str = "") -> str:
     """The module. A leaf is three vectors of `leaf.lanes` float64 (two limbs and an exponent), of which one lane is looked at;
-    results stand in a lane of the area, limb after limb in vectors of `lanes`, and are replaced where their digits are known."""
+    results stand in a lane of the area, limb after limb in vectors of `lanes`, and are replaced where their digits are known, or where
+    they lie outside their balls: by the centre, or 0 if that is in the ball."""
     head = [f'target {name} = "{value}"' for name, value in (("triple", triple), ("datalayout", layout)) if value]
     near, declarations = [], set()
     for name in NEAR:
@@ -54,7 +55,7 @@ def balls_text(triple: str = "", layout: str = "") -> str:
 
 
 def _storing() -> str:
-    """void @stored(ball, kind, place, bytes between limbs): a result, if its digits are known."""
+    """void @stored(ball, kind, place, bytes between limbs): a result, if its digits are known or what stands there is wrong."""
     wanted = ", ".join(f"i64 {WANTED[kind]}" for kind in KINDS)
     return f"""
 @wanted = internal constant [{len(KINDS)} x i64] [{wanted}]
