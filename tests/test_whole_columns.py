@@ -8,7 +8,7 @@ import pytest
 from quick_code import quickly
 
 import symdl.tensor as T
-from symdl.graph.expr import Expr
+from symdl.graph.expr import Expr, variable
 from symdl.ir.loops import For, Local, walk
 from symdl.ir.program import Kernel
 from symdl.pipeline.compilation import Graph, lowered
@@ -42,3 +42,13 @@ def test_columns(shape: tuple[int, int], dtype: str) -> None:
             true = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(float(v))) for v in given[:, k]))
             error = abs(mpmath.mpf(float(found[k])) - true)
             assert error < (1 if dtype == "float32" else 3) * np.spacing(abs(given.dtype.type(true))), k
+
+
+def test_sums_that_a_later_kernel_needs_stay() -> None:
+    """Of two sums of columns that were made together only one is read next: the other one was kept in a variable, and gone."""
+    x, y = variable("x", (3, 4), "float64"), variable("y", (4,), "float64")
+    first, second = T.sum(T.exp(x), axis=0), T.sum(T.cos(x), axis=0)
+    call = quickly([x, y], [first - 3 * y, second - T.sort(y)])
+    a, b = np.linspace(-1, 1, 12).reshape(3, 4), np.array([0.3, -0.2, 0.7, 0.1])
+    close = zip(call([a, b]), (np.exp(a).sum(0) - 3 * b, np.cos(a).sum(0) - np.sort(b)), strict=True)
+    assert all(np.allclose(got, wanted, rtol=1e-14) for got, wanted in close)

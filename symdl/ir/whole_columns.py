@@ -103,8 +103,9 @@ def _joined(found: Folds, kernel: Kernel, buffers: Mapping[str, Buffer], users: 
         return None
     made = {s.view: s for loop in found.after for s in loop.body if isinstance(s, Store)}
     kept = {view.buffer for view in (*found.starts, *made)}
-    if any(buffers[name].kind != "temp" or users[name] > 2 for name in kept):
-        return None
+    read = {x.view.buffer for x in walk(*body) if isinstance(x, Load)}
+    if any(buffers[name].kind != "temp" or users[name] > 1 + (name in read) for name in kept):
+        return None  # others need it
     stored = {s.view.buffer for s in body if isinstance(s, Store)}
     if any(isinstance(x, Load) and x.view.buffer in stored for x in walk(found.rows, *body)):
         return None
