@@ -47,7 +47,6 @@ KNOWN: dict[str, str] = {
     "kernel.arctan_of_product float64": "a difference of two arctan beyond 1e150",
     "row.householder float64": "the derivative of a quotient that cancels twice at 1e-12",
     "label.hurdle float64": "log(1 - exp(-y)) - log y + y of a y of 1e-304",
-    "label.hurdle float32": "likewise",
     "cosmos.ising_gap float64": "the derivative by k of a logarithm of a quotient of conjugate sums",
     "cosmos.ising_gap float32": "likewise",
     "study.welch float64": "means of squares less squared means under a root, in a quotient of rows",
