@@ -35,6 +35,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.parallel import parallel
 from symdl.ir.program import Binding, Buffer, Kernel, Program, verify
+from symdl.ir.rounds import independent
 from symdl.passes.evaluate import evaluate
 from symdl.pipeline.compilation import Graph, compiled, lowered
 from symdl.runtime.runs import native
@@ -123,8 +124,8 @@ def test_rounds_that_move_where_a_view_begins(offset: Any, strides: Any, expecte
     """For i < m: for j < n: a row of 4 is written from some place on. Known of no loop: what is true however long it is."""
     store = Store(View("o", "float32", (4,), strides, offset), (symbol("k"),), Const(0.0, "float32"))
     inner: dict[Symbol, Any] = {J: n, Symbol("k"): 4}
-    assert cutting.independent(I, [store], inner) is expected
-    assert not cutting.independent(I, [store], inner | {J: None}) or J.name not in str(offset)
+    assert independent(I, [store], inner) is expected
+    assert not independent(I, [store], inner | {J: None}) or J.name not in str(offset)
 
 
 def test_a_scatter_may_meet_itself() -> None:

@@ -101,9 +101,9 @@ class Writing(Columns, Direct, Sliding):
         vector = w.times(w.times(s["O"], s["K"]), str(lanes))
         copied = w.either(w.holds("ne", s["k2"], "1"), self.bordered(w, s))  # neighbouring pieces copy some rows twice
         vectors = w.rounded(w.ceiling(str(BLOCK_WORK), vector), self.tile.widest(1))
-        whole = w.times(w.times(s["C"], s["I"]), str(self.item))  # bytes of an image
+        image = w.times(w.times(s["C"], s["I"]), str(self.item))  # bytes
         enough = w.ceiling(all_vectors, w.ceiling(str(PIECES), w.times(s["N"], s["G"])))
-        enough = w.choose(w.holds("sle", whole, str(PIECE_BYTES)), enough, "0")
+        enough = w.choose(w.holds("sle", image, str(PIECE_BYTES)), enough, "0")
         vectors = w.choose(copied, w.most(w.times(vectors, "2"), enough), vectors)
         vectors = w.least(vectors, all_vectors)
         seen = self.most_rows(w, s, vectors, w.holds("ne", along, "0"))

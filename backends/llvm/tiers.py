@@ -14,7 +14,8 @@ from symdl.backends.wide.short import FUNCTIONS
 
 ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
 ORDERS = (24, 21, *range(18, 5, -1))  # the k that are tried
-RARELY = ORDERS[:9]  # those of which few numbers fall short: a vector in 200, which costs as much as ten or twenty attempts
+# Those of which few numbers fall short: a vector in 200, which costs as much as ten or twenty attempts.
+RARELY = ORDERS[:9]
 
 
 @dataclass(frozen=True)
