@@ -108,7 +108,7 @@ def across(loop: For, vector_bytes: int) -> Across | None:
                 if any(loop.index in symbols(e) for bound in bounds for e in bound):
                     return None
             case Apply(primitive, _, dtype):
-                heavy = heavy or primitive not in {*CHEAP, *DIVISIONS} or dtype == "bool"
+                heavy = heavy or primitive not in {*CHEAP, *DIVISIONS} or (dtype == "bool" and vector_bytes < LONG)
     if columns and not (side_by_side and in_columns(loop.body)):
         return None
     lanes = max(vector_bytes // bytes_, 2)

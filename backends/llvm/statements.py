@@ -35,6 +35,7 @@ from symdl.ir.loops import (
 from symdl.number_forms import WIDE
 from symdl.types import Extent, Symbol, symbols
 
+EXTREMES = frozenset({"maximum", "minimum"})
 Dependency = tuple[str, str]  # ("buffer", "variable" or "index", its name)
 
 
@@ -284,6 +285,8 @@ class KernelWriter(Writer):
             case Apply(primitive, args, dtype):  # first, for nearly all are
                 if primitive not in EMIT:
                     raise ProgramError(f"no machine code for the primitive {primitive}")
+                if primitive in EXTREMES and isinstance(args[0], Ref):
+                    args = args[::-1]  # what is new is asked whether it is a NaN, so that no round waits for the answer
                 write = call if self.calling else emit
                 return write(self, primitive, *map(self.value, args), dtype=dtype)
             case Load(view, at):

@@ -10,7 +10,7 @@ from symdl.backends.llvm.certain import Certain, certain_rounds
 from symdl.backends.llvm.lane_values import LaneWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, OpenLoop
 from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
-from symdl.backends.llvm.statements import Nest, changed_in, varying_in
+from symdl.backends.llvm.statements import EXTREMES, Nest, changed_in, varying_in
 from symdl.backends.wide import emit, numbers, pairs
 from symdl.ir.loops import (
     Apply,
@@ -235,7 +235,7 @@ class VectorWriter(LaneWriter):
 
     def more(self, sum_: Sum, total: Reg, found: Reg) -> Reg:
         """Partial sums and what a round adds to them."""
-        return self.as_one_sum(sum_, total, found)
+        return self.as_one_sum(sum_, *((found, total) if sum_.primitive in EXTREMES else (total, found)))
 
     def note(self, pointer: str, truth: Reg, dtype: str) -> None:
         """Set a bit of the words in memory where something holds: one operation with a mask, where there are such."""

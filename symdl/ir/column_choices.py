@@ -22,7 +22,6 @@ from symdl.ir.column_sums import (
     COLUMN,
     NARROW,
     ROW,
-    TOGETHER,
     behind_one_another,
     few_rows,
     plain,
@@ -31,6 +30,7 @@ from symdl.ir.column_sums import (
 from symdl.ir.loops import (
     Apply,
     Assign,
+    Const,
     For,
     Load,
     Local,
@@ -48,7 +48,10 @@ from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, slope, smallest, symbol, symbols
 
+TOGETHER = 64  # narrow rows that are taken together: three columns then fill twelve vectors, none of which waits for another
+LEAST = 16  # rows of a block
 GROUP = Symbol("_group")
+COUNTED = "int32"  # rows of a block: as wide as a float32, so that vectors hold as many of them
 
 
 @dataclass(frozen=True)
@@ -137,18 +140,25 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
     alone = isinstance(m, int) and m == 1
     narrow = behind_one_another(choice.value, choice.rows, choice.columns) and not alone
     together = 1 + (TOGETHER - 1) * smallest(largest(NARROW + 1 - m, 0), 1) if narrow else 1
-    length = floor_divide(largest(floor_divide(BLOCK, largest(m, 1)), TOGETHER), TOGETHER) * TOGETHER
+    unit = largest(together, LEAST)
+    length = floor_divide(largest(floor_divide(BLOCK, largest(m, 1)), unit), unit) * unit
     many = 1 - few
     count = floor_divide(n + length - 1, length) * many
     b, c, r, k = (symbol(s.name) for s in (BLOCK_INDEX, COLUMN, ROW, GROUP))
-    bests, places = partial(best.dtype, (count * together, m)), partial(at.dtype, (count * together, m))
+    within = at.dtype if alone else COUNTED  # of the rows of a block, which no whole array's loop by groups of vectors counts
+    bests, places = partial(best.dtype, (count * together, m)), partial(within, (count * together, m))
     wide = [View(v.buffer, v.dtype, (count, together * m), (together * m, 1)) for v in (bests, places)]
 
     def step(value: Value, place: Value, more: Callable[[Value], Value] = lambda test: test) -> tuple[Stmt, ...]:
+        before = Ref(at.name, place.dtype)
+        if place.dtype == COUNTED:  # one largest waits for the other, and not for what is compared
+            new: Value = Apply("maximum" if choice.greatest else "minimum", (best, value), best.dtype)
+        else:
+            new = Apply("where", (chosen, value, best), best.dtype)
         return (
             Assign(chosen.name, more(better(value, best, choice.greatest))),
-            Assign(at.name, Apply("where", (chosen, place, at), at.dtype)),
-            Assign(best.name, Apply("where", (chosen, value, best), best.dtype)),
+            Assign(at.name, Apply("where", (chosen, place, before), place.dtype)),
+            Assign(best.name, new),
         )
 
     def value(row: Extent, column: Extent) -> Value:
@@ -156,12 +166,13 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
 
     groups = floor_divide(smallest(length, n - b * length), together)
     in_block: tuple[Stmt, ...] = (
-        *choice.start,
-        For(ROW, groups, step(value(b * length + r * together, c), Position(r))),
-        *(Store(view, (b, c), x) for view, x in zip(wide, (best, at), strict=True)),
+        *(replace(s, value=Const(0, within)) if s.name == at.name else s for s in choice.start),
+        For(ROW, groups, step(value(b * length + r * together, c), Position(r, within))),
+        *(Store(view, (b, c), x) for view, x in zip(wide, (best, Ref(at.name, within)), strict=True)),
     )
     found = Load(bests, (b * together + k, c))
-    where = Apply("mul", (Load(places, (b * together + k, c)), Position(together)), "int64")
+    row = Load(places, (b * together + k, c))
+    where = Apply("mul", (row if within == at.dtype else Apply("cast", (row,), at.dtype), Position(together)), at.dtype)
     place = Apply("add", (where, Position(b * length + k)), "int64")
 
     def sooner(test: Value) -> Value:
