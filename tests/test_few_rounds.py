@@ -12,6 +12,7 @@ import symdl
 import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import few_rounds
+from symdl.backends.llvm.deviations import by_differences
 from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
 from symdl.pipeline.compilation import Graph, lowered
@@ -146,3 +147,55 @@ def test_a_square_is_no_reduction_of_few() -> None:
     for count in (1, *COUNTS, 9):
         square = np.arange(count**2, dtype=float).reshape(count, count)
         np.testing.assert_array_equal(moved(square, square[0]), square @ square[0] + square[0])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_variances_are_right_wherever_numbers_lie(count: int) -> None:
+    """The squares of exact deviations, rounded once; what an infinity or a NaN is among is a NaN."""
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((count, 400)) * 10.0 ** rng.integers(-20, 19, (count, 400))
+    x[:, 100:200] = x[0, 100:200] * (1 + rng.standard_normal((count, 100)) * 1e-6)  # nearly equal
+    x[:, 200:250] = x[0, 200:250]
+    x = x.astype(np.float32)
+    x[0, 250:252], x[1, 252:254], x[-1, 254:256] = np.inf, -np.inf, np.nan
+    v = T.matrix("v", dtype="float32")
+    for given, found in ((x, symdl.function([v], v.var(axis=0))(x)), (x.T, symdl.function([v], v.var(axis=1))(x.T))):
+        assert np.isnan(found[250:256]).all()
+        for k in [*range(250), *range(256, 400)]:
+            numbers = [Fraction(float(number)) for number in x[:, k]]
+            mean = sum(numbers) / count
+            truth = sum((number - mean) ** 2 for number in numbers) / count
+            assert abs(Fraction(float(found[k])) - truth) <= Fraction(float(np.spacing(np.float32(truth)))) * 51 / 100
+
+
+def test_means_that_are_used_stay() -> None:
+    """Deviations are differences of the numbers only where nothing else reads their mean."""
+
+    def made(divided: bool, stored: bool) -> For:
+        row, column, n = Symbol("r"), Symbol("j"), symbol("n")
+        x, out = contiguous("x", "float32", (3, n)), contiguous("o", "float64", (n,))
+        number = Apply("cast", (Load(x, (symbol("r"), symbol("j"))),), "float64")
+        total, mean, squares = (Ref(name, "float64") for name in "tms")
+        deviation = Apply("sub", (number, mean), "float64")
+        square = Apply("mul", (deviation, deviation), "float64")
+        body = [
+            Local("t", Const(0.0, "float64")),
+            For(row, 3, (Assign("t", Apply("add", (total, number), "float64")),)),
+            Local("m", Apply("true_div", (total, Const(3.0, "float64")), "float64")),
+            Local("s", Const(0.0, "float64")),
+            For(row, 3, (Assign("s", Apply("add", (squares, square), "float64")),)),
+            Store(out, (symbol("j"),), Apply("true_div", (squares, Const(3.0, "float64")), "float64") if divided else squares),
+        ]
+        if stored:
+            body.append(Store(contiguous("p", "float64", (n,)), (symbol("j"),), mean))
+        return For(column, n, tuple(body), "parallel")
+
+    for divided in (True, False):
+        loop = made(divided, stored=False)
+        found = by_differences(loop)
+        assert sum(isinstance(x, For) for x in walk(found)) == 1
+        assert not any(isinstance(x, Apply) and x.primitive == "true_div" for x in walk(found))
+        scales = {x.number for x in walk(found) if isinstance(x, Const)} - {0.0}
+        assert scales == {2 / 9 if divided else 2 / 3}
+        kept = made(divided, stored=True)
+        assert by_differences(kept) is kept

@@ -16,6 +16,7 @@ from typing import Any
 
 from symdl.backends.builder import Reg
 from symdl.backends.llvm import few_rounds, straight
+from symdl.backends.llvm.deviations import by_differences
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan, ahead
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED
@@ -275,6 +276,8 @@ class AcrossWriter(SingleSumWriter):
 
     def so_few(self, loop: For, known: For, plan: Across, count: int) -> None:
         """A loop in whose rounds are so many rounds of those inside, written out. known: the loop, which says so; plan: its own."""
+        if self.fused:
+            known = by_differences(known)
         out, spread = few_rounds.written_out(known, self.fused), self.spread
         self.kept.append(out)
         if loop is spread:
