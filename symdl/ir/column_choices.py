@@ -145,7 +145,7 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
     many = 1 - few
     count = floor_divide(n + length - 1, length) * many
     b, c, r, k = (symbol(s.name) for s in (BLOCK_INDEX, COLUMN, ROW, GROUP))
-    within = at.dtype if alone else COUNTED  # of the rows of a block, which no whole array's loop by groups of vectors counts
+    within = at.dtype if alone else COUNTED  # a whole array goes by groups of vectors (`llvm/choices`), which count by themselves
     bests, places = partial(best.dtype, (count * together, m)), partial(within, (count * together, m))
     wide = [View(v.buffer, v.dtype, (count, together * m), (together * m, 1)) for v in (bests, places)]
 
