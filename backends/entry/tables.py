@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 
-from symdl.backends.llvm.entries import ARENA_ALIGNMENT
+from symdl.ir.arena import LINE
 from symdl.ir.program import INTERRUPTED
 
 HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
@@ -51,7 +51,7 @@ BYTES = {
 CONSTANTS = {
     "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
     "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
-    "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": ARENA_ALIGNMENT,
+    "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": LINE,
     "LARGE_PAGE": LARGE_PAGE, "IN_LARGE_PAGES": IN_LARGE_PAGES, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,
     "SMALL": SMALL_OUTPUT, "LARGE": LARGE_OUTPUT, "LARGEST": 0 if FREE_THREADED else MOST_OUTPUT,  # there counts of references say less
 }  # fmt: skip

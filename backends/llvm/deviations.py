@@ -58,7 +58,10 @@ def _mean(loop: For, m: str, rounds: For, x: Load) -> set[int] | None:
     quotients = [
         (k, s.value.args)
         for k, s in enumerate(loop.body)
-        if isinstance(s, Local | Assign) and s.name == m and isinstance(s.value, Apply) and s.value.primitive == "true_div"
+        if isinstance(s, Local | Assign)
+        and s.name == m
+        and isinstance(s.value, Apply)
+        and s.value.primitive == "true_div"
     ]
     match quotients:
         case [(last, (Ref(t), divisor))] if count_of(divisor) == rounds.extent:

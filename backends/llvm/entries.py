@@ -8,7 +8,6 @@ from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
 from symdl.ir.arena import LINE
 
-ARENA_ALIGNMENT = LINE  # bytes: a cache line is as wide as the widest vector
 SLOTS_PER_FUNCTION = 64  # machine code generation is worse than linear in the size of a function
 
 
@@ -25,8 +24,8 @@ def place(module: Module, layout: Layout) -> None:
             needed = group.size(sizes[0])
             for other in sizes[1:]:
                 needed = group.extreme("max", needed, group.size(other))
-            more = group.arithmetic("add", group.arithmetic("add", at, needed), str(ARENA_ALIGNMENT - 1))
-            at = group.arithmetic("and", more, str(-ARENA_ALIGNMENT))
+            more = group.arithmetic("add", group.arithmetic("add", at, needed), str(LINE - 1))
+            at = group.arithmetic("and", more, str(-LINE))
         group.line(f"ret {word} {at}")
         signature = f"(ptr %sizes, ptr %arena, ptr %temps, {word} %start)"
         name = module.share("slots", signature, group.finished(), group, result=word)

@@ -48,7 +48,8 @@ from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, floor_divide, largest, slope, smallest, symbol, symbols
 
-TOGETHER = 64  # narrow rows that are taken together: three columns then fill twelve vectors, none of which waits for another
+# Narrow rows that are taken together: three columns then fill twelve vectors, none of which waits for another.
+TOGETHER = 64
 LEAST = 16  # rows of a block
 GROUP = Symbol("_group")
 COUNTED = "int32"  # rows of a block: as wide as a float32, so that vectors hold as many of them
@@ -145,7 +146,8 @@ def cut(choice: Choice, partial: Callable[[str, tuple[Extent, ...]], View]) -> l
     many = 1 - few
     count = floor_divide(n + length - 1, length) * many
     b, c, r, k = (symbol(s.name) for s in (BLOCK_INDEX, COLUMN, ROW, GROUP))
-    within = at.dtype if alone else COUNTED  # a whole array goes by groups of vectors (`llvm/choices`), which count by themselves
+    # a whole array goes by groups of vectors (`llvm/choices`), which count by themselves
+    within = at.dtype if alone else COUNTED
     bests, places = partial(best.dtype, (count * together, m)), partial(within, (count * together, m))
     wide = [View(v.buffer, v.dtype, (count, together * m), (together * m, 1)) for v in (bests, places)]
 
