@@ -22,7 +22,7 @@ FORMULAS: dict[str, Callable[[Expr], Expr]] = {
     "logsumexp": lambda x: T.logsumexp(x, axis=0),
     "sums and rows": lambda x: (x - x.sum(axis=0)) * x.max(axis=0) + 1.0,
 }
-SHAPES = [(1, 1), (2, 5), (3, 40), (64, 33), (65, 33), (64, 2000), (70, 2000), (2, 9000), (300, 3)]
+SHAPES = [(1, 1), (2, 5), (3, 40), (64, 33), (65, 33), (64, 2000), (70, 2000), (2, 9000), (300, 3), (400, 5), (400, 6)]
 
 
 def program(rows: int | None, columns: int | None, name: str = "softmax") -> Program:

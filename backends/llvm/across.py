@@ -42,7 +42,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
-from symdl.types import Extent, Symbol, at_most, largest, slope, symbols
+from symdl.types import Extent, Symbol, at_most, largest, slope, smallest, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
 BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
@@ -53,6 +53,7 @@ MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 SHORTEST = frozenset("exp expm1 exp2 log tanh logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
+FEW_COLUMNS = 5  # that go one after the other: a vector holds three times as many, and gathers cost as much as functions
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 
@@ -289,11 +290,12 @@ class AcrossWriter(SingleSumWriter):
     def of_any_length(self, statement: For, plan: Across) -> None:
         """A loop around reductions of any length."""
         rows = next(s.extent for s in statement.body if isinstance(s, For))
-        if plan.longest is None or at_most(plan.longest, SHORT - 1):
+        longest = self.columns_alone(statement, plan, rows) if plan.longest is None else plan.longest
+        if at_most(longest, SHORT - 1):
             self.rounds(statement, plan, rows)
         else:
             short, long, join = self.fresh("short"), self.fresh("long"), self.fresh("join")
-            length = self.size(plan.longest)
+            length = self.size(longest)
             self.branch(self.emit(f"icmp slt {self.word} {length}, {SHORT}", "bool").text, short, long)
             self.label(short)
             self.open_scope()
@@ -307,6 +309,12 @@ class AcrossWriter(SingleSumWriter):
             self.jump(join)
             self.label(join)
             self.forget(changed_in(statement.body))
+
+    def columns_alone(self, loop: For, plan: Across, rows: Extent) -> Extent:
+        """How long columns side by side are that had better go one after the other: of two limbs, too few to fill a vector (by
+        all of them, so that no number depends on threads); 0 where they are more."""
+        wide = any(isinstance(x, Apply) and x.dtype in WIDE for x in walk(*loop.body))
+        return rows * smallest(largest(FEW_COLUMNS + 1 - loop.extent, 0), 1) if wide and not plan.columns else 0
 
     def tried(self, loop: For) -> bool:
         """Whether numbers of a loop are tried with fewer digits or a smaller range."""
