@@ -53,7 +53,9 @@ MORE = 4  # likewise where it is tried
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 SHORTEST = frozenset("exp expm1 exp2 log tanh logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
-FEW_COLUMNS = 5  # that go one after the other: a vector holds three times as many, and gathers cost as much as functions
+FEW_COLUMNS = (
+    5  # that go one after the other: a vector holds three times as many, and gathers cost as much as functions
+)
 SHORT = 32  # elements of a row, from which on its own loop fills vectors
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 

@@ -20,6 +20,7 @@ from symdl.ir.column_sums import (
     BLOCK,
     BLOCK_INDEX,
     COLUMN,
+    GROUP,
     NARROW,
     ROW,
     behind_one_another,
@@ -51,7 +52,6 @@ from symdl.types import Extent, Symbol, floor_divide, largest, slope, smallest, 
 # Narrow rows that are taken together: three columns then fill twelve vectors, none of which waits for another.
 TOGETHER = 64
 LEAST = 16  # rows of a block
-GROUP = Symbol("_group")
 COUNTED = "int32"  # rows of a block: as wide as a float32, so that vectors hold as many of them
 
 

@@ -9,14 +9,15 @@ Of few rows each column is summed at once, and no row of accumulators is left:
     for parallel j in 0:m: { a = 0;  for i in 0:n: a = a + x[i, j];  o[j] = float32(a) }
 
 Of many, blocks of rows are, and then the blocks' sums in the same way. Of several narrow rows that lie behind one another a block
-makes one wide one first, so that vectors are filled. Which of the two it is follows from the sizes: where that is known only at run time
-both stand in the program, and the loops of one of them have no rounds.
+makes one wide one first, so that vectors are filled; numbers of the columns, their means say, are written behind one another as
+often. Which of the two it is follows from the sizes: where that is known only at run time both stand in the program, and the loops
+of one of them have no rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from symdl.ir.flat import moves
 from symdl.ir.loops import (
@@ -41,14 +42,25 @@ from symdl.ir.loops import (
 from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
 from symdl.number_forms import WIDE
-from symdl.types import Extent, Symbol, floor_divide, largest, replace_symbols, smallest, symbol, symbols
+from symdl.types import (
+    Extent,
+    Symbol,
+    at_most,
+    floor_divide,
+    largest,
+    replace_symbols,
+    slope,
+    smallest,
+    symbol,
+    symbols,
+)
 
 FEW = 64  # rows that are summed at once
 BLOCK = 1 << 15  # elements of a block of rows
 NARROW = 32  # columns, up to which rows are taken together
 TOGETHER = 16  # so many
 PLAIN = (For, Local, Store, Load, Const, Position, Ref, Apply)
-COLUMN, ROW, BLOCK_INDEX = Symbol("_column"), Symbol("_row"), Symbol("_block")
+COLUMN, ROW, BLOCK_INDEX, GROUP = (Symbol(f"_{name}") for name in ("column", "row", "block", "group"))
 
 
 def plain(item: object) -> bool:
@@ -111,9 +123,9 @@ def few_rows(rows: Extent) -> Extent:
     return smallest(largest(FEW + 1 - rows, 0), 1)
 
 
-def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View], few: Extent) -> list[For]:
-    """The parallel loops that take its place, each to be a kernel. partial: a new temporary of such a shape. few: 1 if the
-    rows are to be summed at once, else 0."""
+def cut(fold: Fold, partial: Callable[[str, tuple[Extent, ...]], View], few: Extent) -> list[For]:
+    """The loops that take its place, each to be a kernel. partial: a new temporary of a dtype and shape. few: 1 if the rows are
+    to be summed at once, else 0."""
     n, m = fold.rows.extent, fold.columns.extent
     out: list[For] = []
     if few != 0:
@@ -123,12 +135,15 @@ def cut(fold: Fold, partial: Callable[[tuple[Extent, ...]], View], few: Extent) 
         return out
     many = 1 - few
     together: Extent = 1
-    whole = behind_one_another(fold.value, fold.rows, fold.columns)
+    own = numbers_of_columns(fold) if not at_most(NARROW + 1, m) else []
+    whole = behind_one_another(fold.value, fold.rows, fold.columns, own)
     if whole:
         together = 1 + (TOGETHER - 1) * smallest(largest(NARROW + 1 - m, 0), 1)
+        fold, written = _written_often(fold, own, together, partial)
+        out += [replace(s, extent=s.extent * many) for s in written]
     length = floor_divide(largest(floor_divide(BLOCK, largest(m, 1)), TOGETHER), TOGETHER) * TOGETHER
     count = floor_divide(n + length - 1, length) * many
-    found = partial((count * together, m))
+    found = partial(fold.sums.dtype, (count * together, m))
     b, c = symbol(BLOCK_INDEX.name), symbol(COLUMN.name)
     rows = smallest(length, n - b * length)
     groups = floor_divide(rows, together)
@@ -169,35 +184,63 @@ def _last(fold: Fold) -> Callable[[Value], Stmt]:
 
 def _value(fold: Fold, row: Extent, column: Extent) -> Value:
     """What is added, at another row and column."""
-    return value_at(fold.value, fold.rows, fold.columns, row, column)
+    return value_at(fold.value, fold.rows, fold.columns, row, column, numbers_of_columns(fold))
 
 
-def value_at(value: Value, rows: For, columns: For, row: Extent, column: Extent) -> Value:
-    """A value at another row and column; where rows lie behind one another a column may lie in a row after it."""
+def numbers_of_columns(fold: Fold) -> list[Load]:
+    """What is read of a column, the same in each row."""
+    i, j = fold.rows.index, fold.columns.index
+    loads = [x for x in walk(fold.value) if isinstance(x, Load) and not any(map(is_value, x.at))]
+    return [x for x in loads if (slope(place := place_of(x.view, x.at), i), slope(place, j)) == (0, 1)]
+
+
+def _written_often(
+    fold: Fold, own: Sequence[Load], times: Extent, partial: Callable[[str, tuple[Extent, ...]], View]
+) -> tuple[Fold, list[For]]:
+    """The fold with numbers of the columns read where they stand behind one another as often, and what writes them there."""
+    i, j, m = fold.rows.index, fold.columns.index, fold.columns.extent
+    changed: dict[int, Value] = {}
+    out: list[For] = []
+    for load in own:
+        tile = partial(load.dtype, (times, m))
+        here = (symbol(GROUP.name), symbol(COLUMN.name))
+        (store,) = rebuilt((Store(tile, here, load),), symbols={i: 0, j: here[1]})
+        out.append(For(GROUP, times, (For(COLUMN, m, (store,)),)))
+        changed[id(load)] = Load(View(tile.buffer, tile.dtype, (times * m,), (1,)), (symbol(j.name),))
+    (again,) = rebuilt((Local("", fold.value),), changed)
+    assert isinstance(again, Local)
+    return replace(fold, value=again.value), out
+
+
+def value_at(value: Value, rows: For, columns: For, row: Extent, column: Extent, own: Sequence[Load] = ()) -> Value:
+    """A value at another row and column; where rows lie behind one another a column may lie in a row after it. own: what is read
+    of a column alone."""
     i, j = rows.index, columns.index
-    if not behind_one_another(value, rows, columns):
+    if not behind_one_another(value, rows, columns, own):
         (moved,) = rebuilt((Local("", value),), symbols={i: row, j: column})
     else:
         values: dict[int, Value] = {}
+        known = set(map(id, own))
         for item in walk(value):
-            if isinstance(item, Load):
+            if isinstance(item, Load) and id(item) not in known:
                 place = place_of(item.view, item.at)
                 step = moves(place, i, columns)
                 assert step is not None
                 start = replace_symbols(place, {i: 0, j: 0})
                 view = View(item.view.buffer, item.view.dtype, (rows.extent * columns.extent,), (step,), start)
                 values[id(item)] = Load(view, (row * columns.extent + column,))
-        (moved,) = rebuilt((Local("", value),), values)
+        (moved,) = rebuilt((Local("", value),), values, symbols={j: column})
     assert isinstance(moved, Local)
     return moved.value
 
 
-def behind_one_another(value: Value, rows: For, columns: For) -> bool:
-    """Whether all that is read goes on from the end of a row to the next."""
+def behind_one_another(value: Value, rows: For, columns: For, own: Sequence[Load] = ()) -> bool:
+    """Whether all that is read, but for what is read of a column alone, goes on from the end of a row to the next."""
+    known = set(map(id, own))
     for item in walk(value):
         if isinstance(item, Position):
             return False
-        if isinstance(item, Load):
+        if isinstance(item, Load) and id(item) not in known:
             place = place_of(item.view, item.at)
             if any(map(is_value, item.at)) or not moves(place, rows.index, columns):
                 return False

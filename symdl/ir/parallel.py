@@ -174,7 +174,7 @@ class Cutter:
     def folded(self, kernel: Kernel, fold: Fold, few: Extent) -> list[Step]:
         """Sums of columns, cut. few: 1 if their rows are to be summed at once, else 0."""
         little = at_most(visits(fold.rows), SMALL)
-        loops = cut(fold, partial(self.temp, fold.sums.dtype), few)
+        loops = cut(fold, self.temp, few)
         return [Kernel((replace(s, schedule="serial") if little else s,), kernel.sources) for s in loops]
 
     def kernels(self, kernel: Kernel) -> list[Step]:
