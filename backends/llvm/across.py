@@ -313,10 +313,14 @@ class AcrossWriter(SingleSumWriter):
             self.forget(changed_in(statement.body))
 
     def columns_alone(self, loop: For, plan: Across, rows: Extent) -> Extent:
-        """How long columns side by side are that had better go one after the other: of two limbs, too few to fill a vector (by
-        all of them, so that no number depends on threads); 0 where they are more."""
-        wide = any(isinstance(x, Apply) and x.dtype in WIDE for x in walk(*loop.body))
-        return rows * smallest(largest(FEW_COLUMNS + 1 - loop.extent, 0), 1) if wide and not plan.columns else 0
+        """How long columns side by side are that had better go one after the other: of float32 in two limbs, too few to fill a vector
+        (by all of them, so that no number depends on threads); 0 where they are more."""
+        items = walk(*loop.body)
+        wide = any(isinstance(x, Apply) and x.dtype in WIDE for x in items)
+        # the order of additions changes, which a float64 may show
+        single = all(x.view.dtype == "float32" for x in items if isinstance(x, Load | Store))
+        few = smallest(largest(FEW_COLUMNS + 1 - loop.extent, 0), 1)
+        return rows * few if wide and single and not plan.columns else 0
 
     def tried(self, loop: For) -> bool:
         """Whether numbers of a loop are tried with fewer digits or a smaller range."""

@@ -188,10 +188,16 @@ def _value(fold: Fold, row: Extent, column: Extent) -> Value:
 
 
 def numbers_of_columns(fold: Fold) -> list[Load]:
-    """What is read of a column, the same in each row."""
+    """What is read of a column, the same in each row, beside float32 alone: of float64 another order of additions would show."""
     i, j = fold.rows.index, fold.columns.index
-    loads = [x for x in walk(fold.value) if isinstance(x, Load) and not any(map(is_value, x.at))]
-    return [x for x in loads if (slope(place := place_of(x.view, x.at), i), slope(place, j)) == (0, 1)]
+    loads = [x for x in walk(fold.value) if isinstance(x, Load)]
+    own = [x for x in loads if not any(map(is_value, x.at)) and _is_of_column(place_of(x.view, x.at), i, j)]
+    return own if all(x in own or x.dtype == "float32" for x in loads) else []
+
+
+def _is_of_column(place: Extent, i: Symbol, j: Symbol) -> bool:
+    """Whether a place moves by one from column to column, and not from row to row."""
+    return (slope(place, i), slope(place, j)) == (0, 1)
 
 
 def _written_often(
@@ -205,7 +211,7 @@ def _written_often(
         tile = partial(load.dtype, (times, m))
         here = (symbol(GROUP.name), symbol(COLUMN.name))
         (store,) = rebuilt((Store(tile, here, load),), symbols={i: 0, j: here[1]})
-        out.append(For(GROUP, times, (For(COLUMN, m, (store,)),)))
+        out.append(For(GROUP, times, (For(COLUMN, m, (store,)),), "parallel"))
         changed[id(load)] = Load(View(tile.buffer, tile.dtype, (times * m,), (1,)), (symbol(j.name),))
     (again,) = rebuilt((Local("", fold.value),), changed)
     assert isinstance(again, Local)
