@@ -12,7 +12,17 @@ from __future__ import annotations
 
 from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.convolve.pieces import Pieces
-from symdl.backends.convolve.tiles import AHEAD, SPOT, direct, direct_counts, direct_ways, outer, outer_shape, tables
+from symdl.backends.convolve.tiles import (
+    AHEAD,
+    SPOT,
+    direct,
+    direct_counts,
+    direct_ways,
+    outer,
+    outer_columns,
+    outer_rows,
+    tables,
+)
 from symdl.backends.gemm.tiles import WIDEST
 from symdl.backends.gemm.words import Words
 
@@ -28,9 +38,8 @@ class Direct(Pieces):
                 direct(self.module, tile, vectors, rows, way)
         if self.runs > 1 and tile.varied:
             direct(self.module, tile, WIDEST, 1, name="whole")
-        most_rows, most_columns = outer_shape(tile)
-        for rows in range(1, most_rows + 1):
-            for columns in (1, most_columns):
+        for rows in range(1, outer_rows(tile) + 1):
+            for columns in (1, outer_columns(tile, rows)):
                 outer(self.module, tile, rows, columns)
         tables(self.module, tile, parts)
         widths = ", ".join(f"i64 {direct_counts(tile, r)[-1].bit_length() - 1}" for r in range(1, tile.rows + 1))
@@ -405,7 +414,9 @@ class Direct(Pieces):
         w = self.words()
         t = self.task(w)
         lanes = str(self.tile.lanes)
-        most_rows, most_columns = outer_shape(self.kernels)
+        most_rows = outer_rows(self.kernels)
+        one, several = (str(outer_columns(self.kernels, r)) for r in (1, most_rows))
+        most_columns = w.choose(w.holds("eq", t["O"], "1"), one, several)
         g = w.quotient("%number", t["parts"])
         part = w.minus("%number", w.times(g, t["parts"]))
         tiles = [w.quotient(w.times(t["deep"], p), t["parts"]) for p in (part, w.plus(part, "1"))]
@@ -442,11 +453,11 @@ class Direct(Pieces):
             with w.upto(w.minus(tiles[1], tiles[0])) as k:
                 tile = w.plus(tiles[0], k)
                 top, end = w.minus(start(tile), o0), w.minus(start(w.plus(tile, "1")), o0)
-                with w.upto(w.minus(end, top), str(most_rows)) as more, w.upto(t["K"], str(most_columns)) as p:
+                with w.upto(w.minus(end, top), str(most_rows)) as more, w.upto(t["K"], most_columns) as p:
                     o = w.plus(top, more)
                     rows, columns = (
                         w.least(w.minus(end, o), str(most_rows)),
-                        w.least(w.minus(t["K"], p), str(most_columns)),
+                        w.least(w.minus(t["K"], p), most_columns),
                     )
                     several = w.choose(w.holds("sgt", columns, "1"), "1", "0")
                     chosen = w.plus(w.times(w.minus(rows, "1"), "2"), several)

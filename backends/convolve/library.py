@@ -15,7 +15,7 @@ from symdl.backends.convolve.columns import Columns
 from symdl.backends.convolve.direct import Direct
 from symdl.backends.convolve.pieces import ADDRESSES, PIECE_BYTES, TASK
 from symdl.backends.convolve.slide import Sliding
-from symdl.backends.convolve.tiles import AHEAD, outer_shape
+from symdl.backends.convolve.tiles import AHEAD, outer_rows
 from symdl.backends.gemm.tiles import Tile
 from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import RUNTIME
@@ -119,13 +119,14 @@ class Writing(Columns, Direct, Sliding):
         results = {"parts": parts, "size": vectors, "width": all_vectors, "deep": plane, "many": along}
         self.plan(w, "0", "direct_results", results, images)
 
-        rows, _ = outer_shape(self.tile)
+        rows = outer_rows(self.tile)
         tiles = w.ceiling(s["O"], str(rows))
         tiles = w.choose(w.holds("sgt", tiles, "1"), w.rounded(tiles, 2), tiles)  # two threads have as many
         parts = w.least(tiles, str(PARTS))
         size = w.times(w.ceiling(tiles, parts), str(rows))
         fits = w.most(w.quotient(numbers, w.times(w.least(size, s["O"]), str(lanes))), "1")
-        fits = w.least(fits, str(SUMMED_BYTES // (rows * lanes * self.item)))  # vectors
+        near = w.quotient(str(SUMMED_BYTES // (lanes * self.item)), w.most(w.least(s["O"], str(rows)), "1"))
+        fits = w.least(fits, near)  # vectors
         width = w.ceiling(s["V"], w.ceiling(s["V"], fits))
         many = w.most(w.quotient(fits, s["V"]), "1")
         filters = {"parts": parts, "size": size, "width": width, "deep": tiles, "many": many}

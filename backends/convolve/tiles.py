@@ -190,11 +190,20 @@ def direct_ways(tile: Tile, rows: int, vectors: int) -> tuple[str, ...]:
     return ways if runs_of(tile) == 1 else ("",)  # without several terms in a round nothing is gained
 
 
-def outer_shape(tile: Tile) -> tuple[int, int]:
-    """(outputs, numbers of a filter) whose sums of products fit the registers, with a vector of each output beside."""
+def outer_rows(tile: Tile) -> int:
+    """Outputs whose sums of products fit the registers, with a vector of each beside."""
     if not tile.varied:
-        return 1, 3  # a function for each smaller shape, too: 2 x 3 took half of the time of quick code
-    return (5, 5) if tile.accumulators > 16 else (3, 4) if tile.accumulators >= 12 else (2, 3)
+        return 1
+    return 5 if tile.accumulators > 16 else 3 if tile.accumulators >= 12 else 2
+
+
+def outer_columns(tile: Tile, rows: int) -> int:
+    """Numbers of a filter whose sums for so many outputs do. Of one output all of a filter of 3 x 3: its results are read once."""
+    if not tile.varied:
+        return 3  # a function for each smaller shape, too: 2 x 3 took half of the time of quick code
+    if tile.accumulators > 16:
+        return 9 if rows == 1 else 5
+    return 4 if tile.accumulators >= 12 else 3
 
 
 def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
@@ -257,6 +266,6 @@ def outer(module: Module, tile: Tile, rows: int, columns: int) -> None:
 def tables(module: Module, tile: Tile, parts: list[tuple[int, int]]) -> None:
     """The addresses of the tiles at [logarithm of vectors][rows - 1], and at [rows - 1][whether columns are one or all]."""
     table(module, tile, parts, "direct", direct_ways)
-    rows, columns = outer_shape(tile)
-    outers = [f"ptr @outer{r}x{c}" for r in range(1, rows + 1) for c in (1, columns)]
+    shapes = [(r, c) for r in range(1, outer_rows(tile) + 1) for c in (1, outer_columns(tile, r))]
+    outers = [f"ptr @outer{r}x{c}" for r, c in shapes]
     module.declarations.add(f"@outers = internal constant [{len(outers)} x ptr] [{', '.join(outers)}]")
