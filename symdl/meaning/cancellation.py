@@ -16,6 +16,7 @@ from symdl.meaning.moments import centred
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, magnitude, quotient, whole_power
 from symdl.meaning.roots import of_root, over_own_sum
+from symdl.meaning.softmaxes import from_largest
 
 LIMIT = 64  # terms that an expansion may reach
 SUMMANDS = 12  # longer sums are left alone
@@ -149,7 +150,13 @@ def _step(poly: Poly) -> Poly | None:
     forms = poly.forms
     items = list(poly.terms.items())
     odd = (
-        _odd_softplus(poly) or _square(poly) or companion(poly) or centred(poly) or of_root(poly) or over_own_sum(poly)
+        _odd_softplus(poly)
+        or _square(poly)
+        or companion(poly)
+        or centred(poly)
+        or from_largest(poly)
+        or of_root(poly)
+        or over_own_sum(poly)
     )
     if odd is not None:
         return odd

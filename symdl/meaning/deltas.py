@@ -5,7 +5,7 @@
     cos A - cos B       = -2 sin((A + B)/2) sin((A - B)/2)
     tan A - tan B       = sin(A - B) / (cos A cos B)
     sin A cos B - cos A sin B = sin(A - B)
-    arctan A - arctan B = arctan((A - B) / (1 + A B))           where -1/2 < A B, and A B is in range
+    arctan A - arctan B = arctan((A - B) / (1 + A B))           where -1/2 < A B; (A - B) / A / B far out
     erf A - erf B       = erfc B - erfc A                       where both are above 1/2, mirrored below -1/2
     erfc A - erfc B     = erfc -B - erfc -A                     where both are below -1/2
 
@@ -15,6 +15,7 @@ computed with the digits that their circular functions magnify.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from symdl.graph.expr import Expr
@@ -147,11 +148,13 @@ def written_delta(write: Writer, delta: Delta) -> Expr:
                 close = ew.bitwise_and(close, ew.gt(write(positive), write.number(-1)))
             return ew.where(close, whole(write(near)), plain)
         case "arctan":
-            product = ew.mul(a, b)
-            ratio = ew.true_div(write(delta.a - delta.b), ew.add(write.number(1), product))
+            product, gap = ew.mul(a, b), write(delta.a - delta.b)
             most = 2.0 ** (1000 if product.type.dtype == "float64" else 120)
             inside = ew.bitwise_and(ew.gt(product, write.number(-HALF)), ew.lt(product, write.number(most)))
-            return ew.where(inside, whole(write.function("arctan", ratio)), plain)
+            far = ew.bitwise_and(ew.ge(product, write.number(most)), ew.lt(ew.abs(gap), write.number(math.inf)))
+            near = ew.true_div(gap, ew.add(write.number(1), product))
+            ratio = ew.where(inside, near, ew.true_div(ew.true_div(gap, a), b))
+            return ew.where(ew.bitwise_or(inside, far), whole(write.function("arctan", ratio)), plain)
     upper = ew.bitwise_and(ew.gt(a, write.number(HALF)), ew.gt(b, write.number(HALF)))
     lower = ew.bitwise_and(ew.lt(a, write.number(-HALF)), ew.lt(b, write.number(-HALF)))
     if delta.function == "erfc":

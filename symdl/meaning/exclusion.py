@@ -52,7 +52,7 @@ def excluded(s: Term, t: Term) -> Poly | None:
                 # c R sum(kX) + d R X, or with an element of X
                 if place is None and n is rest * x:
                     return multiply(forms.term(rest, c), others(a))
-                for take in _takers(a, place, n):
+                for take in takers(a, place, n):
                     if take(forms.term(x)) is forms.term(n * rest.inverse):
                         return multiply(forms.term(rest, c), take(others(a)))
             # c R Y sum(kX) + d R X sum(lY), with d l = -c k
@@ -76,7 +76,7 @@ def others(total: Atom) -> Poly:
     return total.forms.function("others", total.forms.of_atom(total), shape=total.args[0].shape)
 
 
-def _takers(total: Atom, place: Place | None, m: Mono) -> Iterator[Take]:
+def takers(total: Atom, place: Place | None, m: Mono) -> Iterator[Take]:
     """How a monomial takes elements along the summed axis, and where it places them, once for each way that is in it."""
 
     def taking(how: Take) -> Take:

@@ -50,13 +50,14 @@ def centred(poly: Poly) -> Poly | None:
 
 def _pairs(m: Mono) -> list[tuple[Total, Total]]:
     """Two sums over the same axes among the factors of a term, or one of them squared."""
-    sums = [(t, p) for a, p in m.factors.items() if p in (1, 2) and (t := _total(a)) is not None]
+    sums = [(t, p) for a, p in m.factors.items() if p in (1, 2) and (t := total_of(a)) is not None]
     return [(t, t) for t, p in sums if p == 2] + [
         (t, u) for k, (t, _) in enumerate(sums) for u, _ in sums[:k] if t.alike(u)
     ]
 
 
-def _total(a: Atom) -> Total | None:
+def total_of(a: Atom) -> Total | None:
+    """The sum that an atom is, or is a view of."""
     inner = a.args[0].atom if a.op == "view" else a
     return Total(a, inner) if inner is not None and inner.op == "sum" else None
 

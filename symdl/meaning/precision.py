@@ -175,7 +175,8 @@ class Analysis(Exactness):
     def _ask_bits(self, n: Expr, name: str, data: Sequence[Expr]) -> None:
         if name in ("add", "sub"):
             if self._cancels(n, *data):
-                short = n.type.dtype == "float32" and (self._centred(*data) or self._stepped(*data))
+                alike = self._centred(*data) or self._stepped(*data) or self._sums_of_rows(n, *data)
+                short = n.type.dtype == "float32" and alike
                 bits = TWICE if short else BOTH
                 if bits == BOTH and self._leaves_noise(n, data):
                     self.noise.add(n)
@@ -241,7 +242,7 @@ class Analysis(Exactness):
             return True
         if n in self.summed or self.bounds[x].number == 0 or self.bounds[y].number == 0:
             return False  # what a sum makes of it is no more exact than its largest term
-        if self.mixed[x] and self.mixed[y]:
+        if self.mixed[x] and self.mixed[y] and not self._sums_of_rows(n, x, y):
             return False  # one sum, over two axes
         (low, high), size = self.bounds[n][:2], max(-a, b, -c, d)
         if max(low, -high) * 2 >= size:
@@ -272,6 +273,11 @@ class Analysis(Exactness):
         can differ by: to more digits than their distances from it are known to, taken together."""
         return any(self._mean_of(a) is base_of(b) for a, b in ((x, y), (y, x)))
 
+    def _sums_of_rows(self, n: Expr, x: Expr, y: Expr) -> bool:
+        """Whether both are multiples of sums along rows of what leaves hold: two means, each a number of its own."""
+        found = self._sum_below(x), self._sum_below(y)
+        return all(s is not None and sums_rows(s) and self.exact[s.inputs[0]] for s in found) and bool(n.type.shape)
+
     def _stepped(self, x: Expr, y: Expr) -> bool:
         """Whether one is what a leaf holds and the other a multiple of a sum, of terms of both signs, that rests on other
         leaves, too: a weight and its step, as a rule, which a float64 holds to 2^-29 of the last digit that they show."""
@@ -282,10 +288,15 @@ class Analysis(Exactness):
 
     def _mean_of(self, n: Expr) -> Expr | None:
         """What a node is the mean of, if it is a multiple of a sum."""
+        found = self._sum_below(n)
+        return None if found is None else base_of(found.inputs[0])
+
+    def _sum_below(self, n: Expr) -> Expr | None:
+        """The sum that a node is a multiple of."""
         for _ in range(12):
             name = n.op.name
             if name == "sum":
-                return base_of(n.inputs[0])
+                return n
             if (
                 name in INDEX
                 or name in ("neg", "cast")

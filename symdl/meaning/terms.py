@@ -1,4 +1,4 @@
-"""What a term or a sum is, as far as writing it depends on that: wild or tamed, alone, the rest of a softmax."""
+"""What a term or a sum is, as far as writing it depends on that: wild or tamed, alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.factoring import as_factor, multiply, power, tamed
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, exponents
 from symdl.meaning.rationals import Rational, magnitude, quotient
+from symdl.meaning.softmaxes import lone
 
 
 def halved(m: Mono) -> dict[Atom, Rational]:
@@ -85,13 +86,6 @@ def vanishing_log(m: Mono) -> tuple[Mono, Atom] | None:
     return None
 
 
-def exponent_of(total: Atom) -> Poly:
-    """E of the sum of exp(E)."""
-    body = total.args[0].single
-    assert body is not None
-    return body[0].expo
-
-
 def whole(p: Rational) -> int:
     """p cut off to an int."""
     return int(p)  # towards 0
@@ -128,14 +122,6 @@ def absorbs(m: Mono, a: Atom) -> bool:
 def may_overflow(poly: Poly) -> bool:
     """Whether an exponential in a sum may be large."""
     return any(not m.expo.nonpos for m in poly.terms)
-
-
-def lone(m: Mono) -> Atom | None:
-    """The atom that a monomial is, if it is one."""
-    if len(m.factors) == 1 and not m.expo.terms:
-        ((a, p),) = m.factors.items()
-        return a if p == 1 else None
-    return None
 
 
 def rounded_choice(m: Mono) -> Atom | None:
@@ -180,49 +166,4 @@ def even_root(near: Poly) -> Poly | None:
         a = lone(m)
         if a is not None and a.op == "log1p" and c.numerator % 2 == 0 and not (near.forms.one + a.args[0]).nonneg:
             return a.args[0]
-    return None
-
-
-def softmax_argument(a: Atom) -> Poly | None:
-    """E if a is the sum of exp(E - max E) over the axes of that maximum."""
-    found = _softmax_parts(a)
-    return found[0] if found else None
-
-
-def largest_of(a: Atom) -> Poly | None:
-    """max E if a is the sum of exp(E - max E) over its axes, or a view of that."""
-    if a.op == "view":
-        inner = a.args[0].atom
-        top = largest_of(inner) if inner is not None else None
-        if top is None or top.single is None or (own := lone(top.single[0])) is None:
-            return None
-        return a.forms.function("view", a.forms.of_atom(own), param=a.param, shape=a.shape).scale(top.single[1])
-    found = _softmax_parts(a)
-    return found[1] if found else None
-
-
-def _softmax_parts(a: Atom) -> tuple[Poly, Poly] | None:
-    """(E, max E) if a is the sum of exp(E - max E) over the axes of that maximum."""
-    found = a.args[0].single if a.op == "sum" else None
-    if not found or found[1] != 1 or found[0].factors:
-        return None
-    expo = found[0].expo
-    for m, c in expo.terms.items():
-        top = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
-        if top is not None and top.op == "max" and c < 0 and len(top.args) == 1 and top.param == a.param:
-            e = expo - m.forms.term(m, c)
-            if e is top.args[0].scale(-c):
-                return e, m.forms.term(m, -c)
-    return None
-
-
-def weight_of(a: Atom) -> Poly | None:
-    """w if a is the sum of w exp(E - max E), w no exponential, over the axes of that maximum."""
-    found = a.args[0].single if a.op == "sum" else None
-    if not found or not found[0].factors:
-        return None
-    for m, c in found[0].expo.terms.items():
-        top = lone(m)
-        if top is not None and top.op == "max" and c < 0 and top.param == a.param:
-            return a.forms.term(a.forms.mono(a.forms.zero, dict(found[0].factors)), found[1])
     return None

@@ -15,7 +15,7 @@ from symdl.meaning.normal_form import FUNCTIONS, Atom, Poly
 from symdl.meaning.rationals import HALF, Rational, quotient, rational
 from symdl.meaning.reading import primitive
 from symdl.meaning.series import series_of
-from symdl.meaning.terms import exponent_of, largest_of, softmax_argument, weight_of
+from symdl.meaning.softmaxes import exponent_of, largest_of, softmax_argument, weight_of
 from symdl.meaning.whole_numbers import whole_exponent
 from symdl.meaning.written_logs import Writer, log_of_number, written_log
 from symdl.ops import elementwise as ew

@@ -16,7 +16,8 @@ from symdl.meaning.index_maps import settled
 from symdl.meaning.logarithms import is_shifted_sum, rest_and_total
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, magnitude
-from symdl.meaning.terms import even_root, is_mixed, largest_of, lone, may_overflow, softmax_argument, squared
+from symdl.meaning.softmaxes import largest_of, lone, softmax_argument
+from symdl.meaning.terms import even_root, is_mixed, may_overflow, squared
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 

@@ -13,17 +13,15 @@ from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.factoring import as_factor, multiply
 from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational, magnitude, whole_power
+from symdl.meaning.softmaxes import exponent_of, lone, softmax_argument
 from symdl.meaning.terms import (
     absorbs,
-    exponent_of,
     halved,
     is_coth,
     is_mixed,
-    lone,
     rounded_choice,
     scaled_erfc,
     several,
-    softmax_argument,
     vanishing_log,
     whole,
     wild,

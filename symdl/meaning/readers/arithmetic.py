@@ -24,8 +24,9 @@ from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
 from symdl.meaning.signs import beside_signs
+from symdl.meaning.softmaxes import lone
 from symdl.meaning.taylor import small
-from symdl.meaning.terms import lone, scaled_erfc, unsigned, vanishing_log
+from symdl.meaning.terms import scaled_erfc, unsigned, vanishing_log
 
 
 def total(reading: Reading, poly: Poly) -> Poly:
