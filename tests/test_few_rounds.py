@@ -14,7 +14,7 @@ from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import few_rounds
 from symdl.backends.llvm.deviations import by_differences
 from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
-from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, contiguous, walk
+from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, contiguous, walk
 from symdl.pipeline.compilation import Graph, lowered
 from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
@@ -163,8 +163,8 @@ def test_variances_are_right_wherever_numbers_lie(count: int) -> None:
         assert np.isnan(found[250:256]).all()
         for k in [*range(250), *range(256, 400)]:
             numbers = [Fraction(float(number)) for number in x[:, k]]
-            mean = sum(numbers) / count
-            truth = sum((number - mean) ** 2 for number in numbers) / count
+            mean = sum(numbers, Fraction(0)) / count
+            truth: Fraction = sum(((number - mean) ** 2 for number in numbers), Fraction(0)) / count
             assert abs(Fraction(float(found[k])) - truth) <= Fraction(float(np.spacing(np.float32(truth)))) * 51 / 100
 
 
@@ -179,7 +179,7 @@ def test_means_that_are_used_stay() -> None:
         deviation = Apply("sub", (number, mean), "float64")
         square = Apply("mul", (deviation, deviation), "float64")
         quotient = Apply("true_div", (squares, Const(3.0, "float64")), "float64")
-        body = [
+        body: list[Stmt] = [
             Local("t", Const(0.0, "float64")),
             For(row, 3, (Assign("t", Apply("add", (total, number), "float64")),)),
             Local("m", Apply("true_div", (total, Const(3.0, "float64")), "float64")),
