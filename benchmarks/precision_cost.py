@@ -25,7 +25,8 @@ import symdl
 import symdl.tensor as T
 from benchmarks.machine import store
 from benchmarks.training_steps import STEPS, Step, perceptron
-from symdl.graph.expr import Expr, topological
+from symdl.graph.expr import Expr
+from symdl.graph.walks import topological
 from symdl.meaning import stabilized
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis

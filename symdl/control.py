@@ -9,7 +9,8 @@ from typing import Any
 from symdl.derivatives import loop_gradients  # noqa: F401  # the gradients of these ops
 from symdl.errors import DtypeError, InputError, ShapeError, kind_of
 from symdl.graph.bodies import branch_of
-from symdl.graph.expr import Expr, as_expr, described, make, results, topological
+from symdl.graph.expr import Expr, as_expr, described, make, results
+from symdl.graph.walks import topological
 from symdl.ops.declare import cast_to, common_dtype, stacked
 from symdl.ops.elementwise import ne
 from symdl.ops.scan import IF, rows_of

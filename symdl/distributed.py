@@ -27,7 +27,8 @@ import symdl.tensor as T
 from symdl import extras
 from symdl.errors import ConfigError, SymdlError
 from symdl.functions import Function, function
-from symdl.graph.expr import Expr, topological
+from symdl.graph.expr import Expr
+from symdl.graph.walks import topological
 from symdl.nn.checkpoints import Checkpoint
 from symdl.nn.optimizers import Updates
 from symdl.nn.plans import Array, Plan

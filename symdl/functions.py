@@ -20,8 +20,9 @@ from symdl.backends.entry.objects import Callable, Entry, Held, Input, Turns, ca
 from symdl.config import config
 from symdl.diagnosis.nan_guard import NanGuard, guard_of
 from symdl.errors import DeviceLostError, InputError
-from symdl.graph.expr import Expr, described, pack, short, unpack_all
+from symdl.graph.expr import Expr, described, short
 from symdl.graph.methods import declared
+from symdl.graph.packing import pack, unpack_all
 from symdl.pipeline.compilation import Lowered
 from symdl.runtime.devices import DEVICES, backend, gpu_backend
 from symdl.runtime.inputs import Array, In, Out, as_array

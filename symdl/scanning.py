@@ -14,7 +14,8 @@ from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
 from symdl.graph.bodies import argument, closed, dependent, moved
 from symdl.graph.clock import Clock, ticking
-from symdl.graph.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results, topological
+from symdl.graph.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results
+from symdl.graph.walks import topological
 from symdl.ops.counted import extent_from_data
 from symdl.ops.declare import cast_to, common_dtype, is_float, spread, stacked
 from symdl.ops.elementwise import ne

@@ -18,7 +18,8 @@ import sympy
 
 from symdl.derivatives.gradient import pull
 from symdl.errors import RewriteError
-from symdl.graph.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, topological, variable
+from symdl.graph.expr import CONSTANT, VARIABLE, WILDCARD, Expr, Op, constant, variable
+from symdl.graph.walks import topological
 from symdl.interop.sympy import constants, formula, symbolic
 from symdl.ops.declare import is_float
 from symdl.passes.evaluate import bind, concrete

@@ -16,7 +16,8 @@ import numpy as np
 import symdl
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.ops.declare import is_float
 
 CANDIDATES, POINTS, ROW = 24, 4, 3

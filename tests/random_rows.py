@@ -16,7 +16,8 @@ from random_formulas import CANDIDATES, NUMBERS, POINTS, ROW, Formula, number
 import symdl
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 
 LARGEST = 10  # operations of a formula
 Rows = Callable[[Any], Any]

@@ -38,7 +38,9 @@ MAY_IMPORT: dict[str, list[str]] = {
     # mathematics: what is computed
     "origins": [],
     "expr": ["types", "methods", "number_forms", "irrationals", "origins"],
-    "bodies": ["expr"],
+    "walks": ["expr"],
+    "packing": ["walks"],
+    "bodies": ["packing"],
     "clock": ["expr"],
     "ops": ["bodies", "config", "convolution", "philox"],
     "rewrite": ["ops"],

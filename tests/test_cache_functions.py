@@ -25,7 +25,8 @@ from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Signature
 from symdl.errors import IndexRangeError, ShapeError
-from symdl.graph.expr import constant, topological
+from symdl.graph.expr import constant
+from symdl.graph.walks import topological
 from symdl.ir.program import Binding, Buffer, Failure
 from symdl.pipeline.artifact import Artifact, BadArtifact
 from symdl.pipeline.cache import Cache, current

@@ -17,7 +17,8 @@ from work import superlinear
 
 import symdl
 import symdl.tensor as T
-from symdl.graph.expr import VARIABLE, topological
+from symdl.graph.expr import VARIABLE
+from symdl.graph.walks import topological
 from symdl.ir.loops import Store, walk
 from symdl.ir.program import Program, verify
 from symdl.pipeline.collector import collector_paused, grown_up

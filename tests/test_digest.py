@@ -20,7 +20,8 @@ import symdl.pipeline.provenance
 import symdl.tensor as T
 from symdl import shared
 from symdl.errors import SymdlError
-from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, constant, make, topological, variable
+from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, constant, make, variable
+from symdl.graph.walks import topological
 from symdl.passes.dims import canonical_sizes, with_sizes
 from symdl.pipeline.compilation import Graph, key_of
 from symdl.pipeline.digest import NoDigest, digest

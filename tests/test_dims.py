@@ -13,7 +13,8 @@ from work import superlinear
 import symdl
 import symdl.tensor as T
 from symdl.errors import IndexRangeError, InputError, ShapeError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.passes.dims import Equalities, canonical_sizes, divisors, substituted, used_symbols, with_sizes
 from symdl.types import floor_divide, fresh_symbol, largest, sole_symbol, symbol, symbols
 

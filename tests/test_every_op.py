@@ -17,7 +17,8 @@ from scipy import special
 import symdl.tensor as T
 from symdl.derivatives.gradient import pull
 from symdl.errors import DtypeError, GradientError
-from symdl.graph.expr import OPS, Expr, Op, levels, variable
+from symdl.graph.expr import OPS, Expr, Op, variable
+from symdl.graph.walks import levels
 from symdl.ops.declare import is_float
 from symdl.passes.evaluate import evaluate
 from symdl.verify import derivative_error, exact, points

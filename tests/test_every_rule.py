@@ -12,7 +12,8 @@ from agree import number_array, value
 
 import symdl.tensor as T
 from symdl.errors import RewriteError, ShapeError
-from symdl.graph.expr import Expr, make, topological, variable, wildcard
+from symdl.graph.expr import Expr, make, variable, wildcard
+from symdl.graph.walks import topological
 from symdl.ops.declare import is_float, spread
 from symdl.ops.views import DROP, PAD, SLICE, SPREAD
 from symdl.passes.evaluate import evaluate

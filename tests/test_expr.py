@@ -20,24 +20,11 @@ from work import superlinear
 import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError, SymbolicError
-from symdl.graph.expr import (
-    OPS,
-    Expr,
-    as_expr,
-    constant,
-    make,
-    number_of,
-    pack,
-    rebuilt,
-    short,
-    substitute,
-    topological,
-    unpack_all,
-    variable,
-    walks_remembered,
-)
+from symdl.graph.expr import OPS, Expr, as_expr, constant, make, number_of, rebuilt, short, variable
 from symdl.graph.methods import FUNCTIONS, UFUNC_NAMES
 from symdl.graph.origins import building, user_line
+from symdl.graph.packing import pack, unpack_all
+from symdl.graph.walks import substitute, topological, walks_remembered
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 0.25, -4.0]])
 

@@ -17,7 +17,7 @@ from random_formulas import BINARY, COMPARISON, UNARY, formula
 from test_every_op import WITH_NUMBERS
 
 import symdl.tensor as T
-from symdl.graph.expr import topological
+from symdl.graph.walks import topological
 from symdl.verify import decided, spread
 
 NOT_FORMULAS = {

@@ -14,7 +14,8 @@ import symdl
 import symdl.tensor as T
 from symdl.derivatives.gradient import grad, pull
 from symdl.errors import GradientError, ShapeError
-from symdl.graph.expr import constant, topological, variable
+from symdl.graph.expr import constant, variable
+from symdl.graph.walks import topological
 from symdl.passes.evaluate import evaluate
 
 A = np.array([[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]])

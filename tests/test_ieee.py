@@ -13,7 +13,8 @@ import symdl
 import symdl.tensor as T
 from symdl.config import config
 from symdl.errors import ConfigError, InputError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.semantics import DEVIATIONS, Deviation
 
 INF, NAN, TINY = np.inf, np.nan, {"float32": 1e-40, "float64": 1e-310}

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, IndexRangeError, ShapeError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.passes.evaluate import evaluate
 
 SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=4).map(tuple)

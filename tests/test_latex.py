@@ -12,7 +12,8 @@ from test_every_op import ELEMENTWISE, OWN, RANDOM, operands
 
 import symdl
 import symdl.tensor as T
-from symdl.graph.expr import OPS, Expr, Op, levels
+from symdl.graph.expr import OPS, Expr, Op
+from symdl.graph.walks import levels
 from symdl.notation.latex import equations, identifier, latex
 
 x, y = T.dvector("x"), T.dvector("y")

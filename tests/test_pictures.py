@@ -20,7 +20,7 @@ import symdl.tensor as T
 from symdl.display.layout import GAP, layered, layers, spaced
 from symdl.display.pictures import chart
 from symdl.errors import InputError
-from symdl.graph.expr import topological
+from symdl.graph.walks import topological
 
 SVG = "{http://www.w3.org/2000/svg}"
 x = T.dmatrix("x")

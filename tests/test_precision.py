@@ -16,7 +16,8 @@ from ulps import distance
 import symdl
 import symdl.tensor as T
 from symdl.errors import ConfigError, InputError
-from symdl.graph.expr import topological, variable
+from symdl.graph.expr import variable
+from symdl.graph.walks import topological
 from symdl.meaning import stabilized
 from symdl.meaning.lowering import Lowering
 from symdl.meaning.precision import Analysis

@@ -12,7 +12,8 @@ from programs import calls, program_of, three_ways
 
 import symdl
 import symdl.tensor as T
-from symdl.graph.expr import topological, variable
+from symdl.graph.expr import variable
+from symdl.graph.walks import topological
 from symdl.ops.contractions import CONTRACT, contract, parse
 from symdl.rules.products import matrix_form, matrix_products
 

@@ -15,7 +15,8 @@ import symdl.tensor as T
 from symdl import debugprint, function, grad
 from symdl.diagnosis.reasons import Reasons, mechanisms_of, reasons, recorded
 from symdl.errors import InputError
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.meaning import Record, stabilized
 from symdl.pipeline.compilation import Graph, rewritten
 from symdl.runtime.signature import graph_of_expressions

@@ -18,7 +18,8 @@ from test_every_op import CASTS, OWN, RANDOM
 
 import symdl.tensor as T
 from symdl.errors import SymdlError
-from symdl.graph.expr import OPS, Expr, Op, levels, variable
+from symdl.graph.expr import OPS, Expr, Op, variable
+from symdl.graph.walks import levels
 
 GOLDEN = Path(__file__).parent / "golden" / "op_refusals.txt"
 ELEMENTWISE = [op for op in OPS.values() if op.prepare is not None and not op.foreign]

@@ -12,7 +12,8 @@ from work import superlinear
 
 import symdl.tensor as T
 from symdl.errors import RewriteError
-from symdl.graph.expr import Expr, constant, topological, variable, wildcard
+from symdl.graph.expr import Expr, constant, variable, wildcard
+from symdl.graph.walks import topological
 from symdl.passes.rewrite import Change, Pass, Rule, RulePass, applied, expanded, instantiated, match
 from symdl.rules.simplify import simplified
 

@@ -23,7 +23,8 @@ from symdl.diagnosis.double_double import (
 )
 from symdl.diagnosis.exact_numbers import ExactNumbers
 from symdl.diagnosis.shadow import shadow
-from symdl.graph.expr import OPS, topological
+from symdl.graph.expr import OPS
+from symdl.graph.walks import topological
 from symdl.passes.evaluate import bind, evaluate
 from symdl.passes.rewrite import expanded
 

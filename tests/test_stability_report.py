@@ -18,7 +18,8 @@ from symdl import function, grad, shared, stability_report
 from symdl.diagnosis.sampling import grid
 from symdl.errors import InputError, ShapeError
 from symdl.form_arithmetic import ENDLESS, number
-from symdl.graph.expr import OPS, topological
+from symdl.graph.expr import OPS
+from symdl.graph.walks import topological
 from symdl.verify import decided
 
 x, a, b = T.dscalars("x", "a", "b")

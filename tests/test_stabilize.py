@@ -16,7 +16,8 @@ from ulps import distance
 
 import symdl.tensor as T
 from symdl.derivatives.gradient import grad
-from symdl.graph.expr import Expr, topological, variable
+from symdl.graph.expr import Expr, variable
+from symdl.graph.walks import topological
 from symdl.meaning import stabilized
 from symdl.passes.evaluate import evaluate
 from symdl.verify import exact

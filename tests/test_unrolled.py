@@ -10,7 +10,8 @@ import pytest
 
 import symdl
 import symdl.tensor as T
-from symdl.graph.expr import Expr, topological
+from symdl.graph.expr import Expr
+from symdl.graph.walks import topological
 from symdl.ops.scan import SCAN
 from symdl.passes import unrolled as unrolling
 from symdl.passes.unrolled import unrolled

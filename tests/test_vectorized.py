@@ -12,7 +12,8 @@ from cases import CASES
 import symdl
 import symdl.tensor as T
 from symdl.errors import ShapeError
-from symdl.graph.expr import Expr, levels
+from symdl.graph.expr import Expr
+from symdl.graph.walks import levels
 from symdl.passes.evaluate import evaluate
 from symdl.passes.vectorized import NotBatched, vectorize_graph
 

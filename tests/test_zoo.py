@@ -13,7 +13,7 @@ import pytest
 import symdl.extras
 from symdl.datasets import digits_split
 from symdl.errors import ConfigError, DataError, ShapeError
-from symdl.graph.expr import topological
+from symdl.graph.walks import topological
 from symdl.interop import safetensors
 from symdl.nn import confusion, confusion_text
 from symdl.nn.weights import values

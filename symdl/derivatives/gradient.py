@@ -11,8 +11,9 @@ from typing import Any, Literal, overload
 
 from symdl.errors import GradientError, kind_of
 from symdl.graph.bodies import dependent
-from symdl.graph.expr import RESULT, Expr, as_expr, constant, described, make, short, topological
+from symdl.graph.expr import RESULT, Expr, as_expr, constant, described, make, short
 from symdl.graph.origins import building, warn
+from symdl.graph.walks import topological
 from symdl.ops.declare import cast_to, filled_like, is_float, spread
 from symdl.ops.shaping import JOIN
 from symdl.ops.views import PAD

@@ -9,7 +9,8 @@ import numpy as np
 
 from symdl.derivatives.gradient import grad, pull
 from symdl.errors import GradientError
-from symdl.graph.expr import Expr, as_expr, constant, described, substitute, variable
+from symdl.graph.expr import Expr, as_expr, constant, described, variable
+from symdl.graph.walks import substitute
 from symdl.ops.declare import cast_to, filled_like, is_float, spread
 from symdl.ops.extents import expr_of, exprs_of
 from symdl.ops.reductions import sum

@@ -11,7 +11,8 @@ from math import inf
 
 from symdl.derivatives.gradient import pull
 from symdl.graph.bodies import Body, argument, closed, moved
-from symdl.graph.expr import Expr, make, results, topological
+from symdl.graph.expr import Expr, make, results
+from symdl.graph.walks import topological
 from symdl.ops.declare import cast_to, is_float, spread
 from symdl.ops.elementwise import ge, lt, where
 from symdl.ops.extents import expr_of

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symdl.graph.expr import Expr, topological
+from symdl.graph.expr import Expr
+from symdl.graph.walks import topological
 from symdl.passes.evaluate import concrete
 from symdl.types import Results, Symbol, size_at
 

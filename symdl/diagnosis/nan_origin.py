@@ -21,7 +21,8 @@ from symdl.diagnosis.reasons import as_user_wrote, recorded
 from symdl.diagnosis.shadow import Shadow, is_real, shadow, work
 from symdl.errors import NanGuardError, Part
 from symdl.graph.bodies import Body, argument, moved
-from symdl.graph.expr import CONSTANT, Expr, described, place_of, topological
+from symdl.graph.expr import CONSTANT, Expr, described, place_of
+from symdl.graph.walks import topological
 from symdl.notation.formulas import pprint
 from symdl.number_forms import WIDE
 from symdl.ops.contractions import parse

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symdl.columns import aligned
-from symdl.graph.expr import Expr, place_of, short, topological
+from symdl.graph.expr import Expr, place_of, short
+from symdl.graph.walks import topological
 from symdl.meaning import Record
 from symdl.meaning.record import Fact, freeing
 from symdl.notation.formulas import pprint

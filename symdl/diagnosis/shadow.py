@@ -17,7 +17,8 @@ from symdl.diagnosis.demand import MOVING, Array, Places, demanded, moved_places
 from symdl.diagnosis.double_double import DoubleDouble
 from symdl.diagnosis.exact_numbers import ExactNumbers
 from symdl.graph.bodies import Body
-from symdl.graph.expr import CONSTANT, Expr, meant_by, topological
+from symdl.graph.expr import CONSTANT, Expr, meant_by
+from symdl.graph.walks import topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.passes.evaluate import Evaluation, concrete

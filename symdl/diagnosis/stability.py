@@ -22,7 +22,8 @@ from symdl.diagnosis.sampling import samples
 from symdl.diagnosis.shadow import Arithmetic, Shadow, is_real, plain_dtype, shadow, work
 from symdl.diagnosis.stability_tables import GOOD, Node, Result, StabilityReport
 from symdl.errors import InputError, kind_of
-from symdl.graph.expr import Expr, before_casts, place_of, topological
+from symdl.graph.expr import Expr, before_casts, place_of
+from symdl.graph.walks import topological
 from symdl.meaning import Record
 from symdl.meaning.record import Widened
 from symdl.notation.formulas import pprint

@@ -12,7 +12,8 @@ from symdl.diagnosis.reasons import reasons
 from symdl.errors import InputError, kind_of
 from symdl.functions import Function
 from symdl.graph.bodies import PARAMETER, Body
-from symdl.graph.expr import CONSTANT, VARIABLE, Expr, place_of, short, topological
+from symdl.graph.expr import CONSTANT, VARIABLE, Expr, place_of, short
+from symdl.graph.walks import topological
 from symdl.ir.program import Call, If, Kernel, Loop, Step, inner
 from symdl.notation.formulas import pprint
 from symdl.pipeline.compilation import Graph, Lowered

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from symdl.graph.expr import CONSTANT, RESULT, Expr, Op, make, pack, rebuilt, register, topological, unpack_all
+from symdl.graph.expr import CONSTANT, RESULT, Expr, Op, make, rebuilt, register
 from symdl.graph.origins import building
+from symdl.graph.packing import pack, unpack_all
+from symdl.graph.walks import topological
 from symdl.types import Dim, Results, TensorType, fresh_serial
 
 PEELED = 8  # levels of arithmetic between a body and what it captures, which stage 3 may want to see in one piece

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -22,14 +21,12 @@ import numpy as np
 from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.graph.methods import FUNCTIONS, Methods
-from symdl.graph.origins import Origin, building, tracing, user_line
+from symdl.graph.origins import Origin, tracing, user_line
 from symdl.number_forms import WIDE, records
 from symdl.types import (
-    Dim,
     Extent,
     Fact,
     Results,
-    Shape,
     Symbol,
     TensorType,
     fresh_serial,
@@ -152,9 +149,6 @@ class Expr(Methods):
     def __repr__(self) -> str:
         return short(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return unpack, (pack([self]), 0)
-
     def __copy__(self) -> Expr:
         return self
 
@@ -252,7 +246,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
         new = object.__new__(Expr)
         _fill(new, op, inputs, params, inferred, facts)
         if op.kind == "counted":
-            _with_counts.add(op)
+            WITH_COUNTS.add(op)
             for s in _counts_of(params):
                 s.__dict__.setdefault("node", new)
         with _lock:  # another thread may have been first
@@ -272,7 +266,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     return expr
 
 
-_with_counts: set[Op] = set()  # ops of kind "counted" that this process has used: none, mostly
+WITH_COUNTS: set[Op] = set()  # ops of kind "counted" that this process has used: none, mostly
 
 
 def _counts_of(params: Mapping[str, Any]) -> list[Symbol]:
@@ -388,175 +382,6 @@ def number_of(expr: Expr) -> Any:
     if expr.op is CONSTANT and expr.params["value"].array.shape == () and not expr.params["value"].array.dtype.names:
         return expr.params["value"].array.item()
     return None
-
-
-# ---- graphs ----
-
-
-class Walked(threading.local):
-    """The graph that this thread has walked through last, by its roots: (roots, nodes), or None outside of `walks_remembered`."""
-
-    last: tuple[tuple[Expr, ...], list[Expr]] | None = None
-
-
-_walked = Walked()
-WORTH_KEEPING = 64  # nodes: small graphs, as of one rule, do not push out the large one
-
-
-@contextmanager
-def walks_remembered() -> Iterator[None]:
-    """Inside, who asks for the order of the graph that was asked for last finds it: two of three passes of a compilation."""
-    before, _walked.last = _walked.last, ((), [])
-    try:
-        yield
-    finally:
-        _walked.last = before
-
-
-def topological(*roots: Expr) -> list[Expr]:
-    """Every node once, inputs before users. Iterative: deep graphs must not exhaust the stack."""
-    last = _walked.last
-    if last is not None and last[0] == roots:
-        return last[1].copy()
-    found: dict[Expr, None] = {}  # no generator: a dozen passes over a graph begin with this
-    stack = list(reversed(roots))
-    while stack:
-        node = stack[-1]
-        if node not in found:
-            if inputs := node.inputs:
-                height = len(stack)
-                for i in inputs[::-1]:
-                    if i not in found:
-                        stack.append(i)  # noqa: PERF401  # a comprehension is a call, at each node twice
-                if len(stack) > height:
-                    continue
-            found[node] = None
-        stack.pop()
-    nodes = list(found)
-    if last is not None and len(nodes) >= WORTH_KEEPING:
-        _walked.last = roots, nodes.copy()
-    return nodes
-
-
-def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
-    """The unknown extents in the type and parameters of a node that are not in seen yet, which they enter."""
-    found: list[Dim] = []
-    stack: list[Any] = [*node.params.values(), node.type]
-    if len(stack) == 1 and type(node.type) is TensorType:  # nearly all nodes name what their inputs name
-        stack = [n for n in node.type.shape if type(n) is not int and n not in seen]
-    while stack:
-        v = stack.pop()
-        if isinstance(v, Dim):
-            if v not in seen:
-                seen.add(v)
-                found.append(v)
-        elif isinstance(v, TensorType):
-            stack += v.shape
-        elif isinstance(v, Results):
-            stack += v.types
-        elif type(v) is tuple:
-            stack += v
-    return found
-
-
-def levels(*roots: Expr) -> dict[Expr, int]:
-    """Every node, operands before users, and how many counted nodes stand above one another up to it.
-
-    Counted nodes are entered, too, of which only the sizes are in the graph.
-    """
-    if not _with_counts:
-        return dict.fromkeys(topological(*roots), 0)
-    found: dict[Expr, int] = {}
-    sizing: dict[Expr, list[Expr]] = {}  # the counted nodes that the extents of a node name
-    by_shape: dict[Shape, list[Expr]] = {}
-
-    def counts_of(n: Expr) -> list[Expr]:
-        if n.params or type(n.type) is not TensorType:
-            return [m for e in new_extents(n, set()) for m in counted_nodes(e) if m is not n]
-        shape = n.type.shape  # no counted node has no params
-        if shape not in by_shape:
-            by_shape[shape] = [m for e in new_extents(n, set()) for m in counted_nodes(e)]
-        return by_shape[shape]
-
-    stack = list(reversed(roots))
-    while stack:
-        n = stack[-1]
-        if n in found:
-            stack.pop()
-            continue
-        counts = sizing.get(n)
-        if counts is None:
-            counts = sizing[n] = counts_of(n)
-        before = [*n.inputs, *counts] if counts else n.inputs
-        if missing := [i for i in before if i not in found]:
-            stack += reversed(missing)
-        else:
-            stack.pop()
-            found[n] = max([found[i] for i in before], default=0) + (n.op.kind == "counted")
-    return found
-
-
-def substitute(roots: Sequence[Expr], values: Mapping[Expr, Expr]) -> list[Expr]:
-    """The roots with nodes replaced; what is replaced is not entered."""
-    done = dict(values)
-    for node in topological(*roots):
-        if node not in done:
-            new = rebuilt(node, tuple(done[i] for i in node.inputs))
-            if new is not node and node.name and not new.name:
-                new.name = node.name
-            done[node] = new
-    return [done[r] for r in roots]
-
-
-def pack(roots: Sequence[Expr]) -> tuple[Any, ...]:
-    """A graph as plain data in topological order, for pickling without recursion."""
-    order = topological(*roots)
-    place = {n: k for k, n in enumerate(order)}
-    rows = [
-        (
-            n.op.name,
-            tuple(place[i] for i in n.inputs),
-            {k: _plain(v) for k, v in n.params.items()},
-            n.name,
-            sorted(n.origins),
-        )
-        if type(n) is Expr
-        else n  # a shared variable pickles itself
-        for n in order
-    ]
-    return rows, [place[r] for r in roots]
-
-
-def _plain(value: Any) -> Any:
-    return ("array", value.array) if isinstance(value, Frozen) else value
-
-
-def unpack_all(packed: tuple[Any, ...]) -> list[Expr]:
-    """The roots of a packed graph. Constants and structure are interned again; variables become new leaves unless
-    the same id is alive in this process."""
-    rows, roots = packed
-    made: list[Expr] = []
-    for row in rows:
-        if isinstance(row, Expr):
-            made.append(row)
-            continue
-        op, inputs, params, name, origins = row
-        ready = {
-            k: Frozen(v[1]) if isinstance(v, tuple) and len(v) == 2 and v[0] == "array" else v
-            for k, v in params.items()
-        }
-        with building(()):
-            node = make(OPS[op], tuple(made[i] for i in inputs), **ready)
-        if name and not node.name:
-            node.name = name
-        come_from(node, map(tuple, origins))
-        made.append(node)
-    return [made[r] for r in roots]
-
-
-def unpack(packed: tuple[Any, ...], index: int) -> Expr:
-    """One root of a packed graph."""
-    return unpack_all(packed)[index]
 
 
 # ---- what an error or a printout calls a node ----

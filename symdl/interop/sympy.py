@@ -19,7 +19,8 @@ import numpy as np
 import symdl.tensor as T
 from symdl.errors import InputError, SymbolicError, kind_of
 from symdl.functions import Function, function
-from symdl.graph.expr import CONSTANT, Expr, Op, as_expr, constant, described, number_of, topological
+from symdl.graph.expr import CONSTANT, Expr, Op, as_expr, constant, described, number_of
+from symdl.graph.walks import topological
 from symdl.ops.declare import cast_to, is_float
 
 Array = np.ndarray[Any, Any]

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any
 
 from symdl.errors import InternalError
-from symdl.graph.expr import Expr, constant, results, topological
+from symdl.graph.expr import Expr, constant, results
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.ir.loops import View
 from symdl.ir.program import Step
 from symdl.lowering.apart import convolution, matmul, permutation, routine, scatter

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from symdl.graph.expr import CONSTANT, Expr, rebuilt, topological
+from symdl.graph.expr import CONSTANT, Expr, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.meaning.bounds import Bounds, bounds_of
 from symdl.meaning.exactness import PASSING, Known
 from symdl.ops.declare import is_float

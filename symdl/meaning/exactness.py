@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from symdl.graph.expr import CONSTANT, Expr, topological
+from symdl.graph.expr import CONSTANT, Expr
+from symdl.graph.walks import topological
 from symdl.meaning.bounds import Bounds, between, bounds_of, of_dtype
 from symdl.ops.declare import is_float
 from symdl.types import TensorType

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from symdl.graph.expr import CONSTANT, Expr, meant_by, topological
+from symdl.graph.expr import CONSTANT, Expr, meant_by
+from symdl.graph.walks import topological
 from symdl.meaning.index_maps import leaf, view_of, viewed
 from symdl.meaning.normal_form import Atom, Forms, Poly, Unsafe, stripped
 from symdl.meaning.rationals import Rational, quotient, rational

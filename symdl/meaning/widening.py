@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from symdl.graph.expr import CONSTANT, OPS, Expr, constant, make, number_of, rebuilt, topological
+from symdl.graph.expr import CONSTANT, OPS, Expr, constant, make, number_of, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of

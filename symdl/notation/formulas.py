@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, Expr, topological
+from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, Expr
 from symdl.graph.methods import declared
+from symdl.graph.walks import topological
 from symdl.number_forms import LIMBS
 from symdl.ops.contractions import parse
 from symdl.ops.indexing import written_index

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, WILDCARD, Expr, short, topological
+from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, WILDCARD, Expr, short
 from symdl.graph.methods import declared
+from symdl.graph.walks import topological
 from symdl.ops.contractions import parse
 from symdl.ops.indexing import written_index
 

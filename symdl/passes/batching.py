@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from symdl.graph.bodies import ARGUMENT, argument
-from symdl.graph.expr import Expr, topological
+from symdl.graph.expr import Expr
+from symdl.graph.walks import topological
 from symdl.ops.declare import spread
 from symdl.passes.rewrite import Origins, Pass
 from symdl.passes.vectorized import Batch, NotBatched

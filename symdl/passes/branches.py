@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.graph.bodies import Body, parameter
-from symdl.graph.expr import Expr, make, rebuilt, topological
+from symdl.graph.expr import Expr, make, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.ops.scan import IF
 from symdl.passes.loop_parts import costs
 from symdl.passes.rewrite import Origins, Pass

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from symdl.errors import InputError
 from symdl.graph.bodies import Body, every_node
-from symdl.graph.expr import VARIABLE, Expr, described, make, new_extents
+from symdl.graph.expr import VARIABLE, Expr, described, make
+from symdl.graph.walks import new_extents
 from symdl.ops.extents import value_symbol
 from symdl.passes.rewrite import Origins, Rewriting
 from symdl.types import (

@@ -10,7 +10,8 @@ import numpy as np
 from symdl import form_arithmetic
 from symdl.errors import InternalError, ShapeError
 from symdl.graph.bodies import Body, every_node
-from symdl.graph.expr import CONSTANT, VARIABLE, Expr, explained, levels, topological
+from symdl.graph.expr import CONSTANT, VARIABLE, Expr, explained
+from symdl.graph.walks import levels, topological
 from symdl.number_forms import WIDE
 from symdl.ops.extents import value_symbol
 from symdl.passes.rewrite import expanded

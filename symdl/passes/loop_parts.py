@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from symdl.graph.bodies import Body, argument, bodies_of, parameter, with_bodies
-from symdl.graph.expr import RESULT, Expr, topological
+from symdl.graph.expr import RESULT, Expr
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.ops.scan import SCAN, layout_of, rows_of, scan_node
 from symdl.passes.rewrite import Origins, Pass
 from symdl.types import Extent

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symdl.graph.bodies import argument, dependent, result
-from symdl.graph.expr import CONSTANT, RESULT, Expr, make, rebuilt, topological
+from symdl.graph.expr import CONSTANT, RESULT, Expr, make, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.ops.contractions import CONTRACT, parse, written
 from symdl.ops.declare import spread
 from symdl.ops.elementwise import cast

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from symdl.errors import RewriteError
-from symdl.graph.expr import ANY, CONSTANT, WILDCARD, Expr, Op, make, rebuilt, topological
+from symdl.graph.expr import ANY, CONSTANT, WILDCARD, Expr, Op, make, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.number_forms import WIDE, array_dtype, records
 from symdl.ops.declare import filled_like
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdl.graph.bodies import Body
-from symdl.graph.expr import RESULT, Expr, Op, make, topological
+from symdl.graph.expr import RESULT, Expr, Op, make
+from symdl.graph.walks import topological
 from symdl.ops.declare import filled_like, is_float, spread
 from symdl.ops.elementwise import add
 from symdl.ops.reductions import SUM

@@ -16,7 +16,8 @@ from symdl.config import config
 from symdl.convolution import PRODUCTS
 from symdl.events import Stages, logger
 from symdl.graph.bodies import every_node
-from symdl.graph.expr import CONSTANT, OPS, Expr, Op, place_of, walks_remembered
+from symdl.graph.expr import CONSTANT, OPS, Expr, Op, place_of
+from symdl.graph.walks import walks_remembered
 from symdl.ir.arena import plan
 from symdl.ir.epilogues import with_epilogues
 from symdl.ir.loops import View

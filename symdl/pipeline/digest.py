@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symdl.graph.bodies import Body
-from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen, topological
+from symdl.graph.expr import CONSTANT, OPS, VARIABLE, Expr, Frozen
+from symdl.graph.walks import topological
 from symdl.ops.own import GradientRule
 from symdl.types import Compound, Dim, Results, Symbol, TensorType, terms_of
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from symdl.errors import SymdlError
 from symdl.graph.bodies import Body
-from symdl.graph.expr import CONSTANT, RESULT, Expr, constant, rebuilt, topological
+from symdl.graph.expr import CONSTANT, RESULT, Expr, constant, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.scan import IF

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.graph.expr import Expr, number_of, rebuilt, topological
+from symdl.graph.expr import Expr, number_of, rebuilt
 from symdl.graph.origins import building
+from symdl.graph.walks import topological
 from symdl.ops.elementwise import gt, le, maximum, where
 from symdl.passes.rewrite import Origins
 

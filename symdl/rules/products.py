@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from symdl.graph.expr import OPS, Expr, make, topological
+from symdl.graph.expr import OPS, Expr, make
+from symdl.graph.walks import topological
 from symdl.ops.contractions import CONTRACT, Letters, parse, written
 from symdl.ops.convolutions import CONVOLVE, CONVOLVE_IMAGES, bordered
 from symdl.ops.declare import spread

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from symdl.graph.bodies import PARAMETER, argument, bodies_of, moved
-from symdl.graph.expr import Expr, come_from, short, topological
+from symdl.graph.expr import Expr, come_from, short
+from symdl.graph.walks import topological
 from symdl.ops.scan import layout_of
 from symdl.ops.views import SLICE
 

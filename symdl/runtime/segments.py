@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from symdl.graph.expr import VARIABLE, Expr, come_from, levels, make, rebuilt, results, short
+from symdl.graph.expr import VARIABLE, Expr, come_from, make, rebuilt, results, short
 from symdl.graph.origins import building
+from symdl.graph.walks import levels
 from symdl.pipeline.compilation import Graph
 from symdl.runtime.failures import add_place
 from symdl.runtime.inputs import Array

@@ -11,8 +11,9 @@ import numpy as np
 
 from symdl.config import config
 from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
-from symdl.graph.expr import VARIABLE, Expr, as_expr, described, levels, topological
+from symdl.graph.expr import VARIABLE, Expr, as_expr, described
 from symdl.graph.origins import warn
+from symdl.graph.walks import levels, topological
 from symdl.ops.declare import cast_to, spread
 from symdl.ops.extents import value_symbol
 from symdl.passes.dims import substituted, used_symbols

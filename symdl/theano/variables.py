@@ -16,15 +16,7 @@ import numpy as np
 import symdl.tensor
 from symdl.errors import ImmutableError
 from symdl.functions import Function, function
-from symdl.graph.expr import (
-    CONSTANT,
-    RESULT,
-    VARIABLE,
-    Expr,
-    as_expr,
-    constant,
-    described,
-)
+from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, Expr, as_expr, constant, described
 from symdl.graph.methods import Methods
 from symdl.ops.declare import stacked
 from symdl.ops.extents import expr_of
