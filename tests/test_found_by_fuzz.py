@@ -297,3 +297,11 @@ def test_gradients_of_a_few_numbered_entries_keep_what_they_are_made_of(dtype: s
     taken = m[:, [2, 0, 0]]
     first = symdl.grad(T.var(1 / (1 - T.sqr(taken - m[:, 1:2])), axis=-1).sum(), m)
     right([m], [symdl.grad(first.sum(), m)], [[[0.3, 0.1, 0.25], [1.5, 1.25, 0.7]]], [np.zeros((2, 3))])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_logarithm_of_a_power_by_a_quotient_by_that_logarithm(dtype: str) -> None:
+    """x^(2/log x) is e^2 but at 1, where its logarithm's product with 2/log x could not be written: compilation crashed."""
+    m, y = T.matrix("m", dtype), T.vector("y", dtype)
+    out = T.exp(T.sum(T.log(m ** (2 / T.log(m))), axis=1)) + T.sigmoid(y)
+    right([m, y], [out, symdl.grad(out.sum(), m)], [[[0.3, 7.0, 2.5], [1e-9, 3.0, 1.1]], [0.3, -2.0]])

@@ -216,3 +216,20 @@ def test_a_number_is_kept_that_is_written_over(dtype: str) -> None:
         inputs=[Buffer("x", "float64", (n,), "input")], outputs=[Buffer("y", "float64", (), "output")],
     )  # fmt: skip
     np.testing.assert_array_equal(three_ways(made, x=np.array([3.0, 1.0]))["y"], 2)
+
+
+def test_a_sum_of_two_limbs_that_is_rounded_is_no_sum_of_float32() -> None:
+    """u + x with u and x of two limbs, x once a float32, as a float64: it was written as a product with 1, as such sums are."""
+    t, x, third = view("t", n), view("x", n, dtype="float32"), Const((3.0, 0.0), "float64x2")
+    total = op("add", "float64", Ref("u", "float64x2"), to("float64x2", at(x, i)))
+    made = program(
+        [], Kernel((
+            Local("u", op("true_div", "float64x2", to("float64x2", at(t, 0)), third)),
+            For(I, n, (Store(view("y", n), (i,), op("abs", "float64", total)),), "vector"),
+        )),
+        inputs=[Buffer("t", "float64", (n,), "input"), Buffer("x", "float32", (n,), "input")],
+        outputs=[Buffer("y", "float64", (n,), "output")],
+    )  # fmt: skip
+    near = -np.float32([1 / 3, 1, -7, 1e9, 1 / 3, 0, 5, 9, 3e-9])
+    found = three_ways(made, 2.0**-52, t=np.ones(9), x=near)["y"]
+    np.testing.assert_allclose(found, [abs(float(Fraction(1, 3) + Fraction(float(a)))) for a in near], rtol=1e-15)

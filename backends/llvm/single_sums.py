@@ -38,5 +38,5 @@ class SingleSumWriter(RestWriter):
 
 
 def is_single(item: Value) -> bool:
-    """Whether a value is a float32, converted."""
-    return isinstance(item, Apply) and item.primitive == "cast" and item.args[0].dtype == "float32"
+    """Whether a value is a float32, converted to float64."""
+    return isinstance(item, Apply) and (item.primitive, item.args[0].dtype, item.dtype) == ("cast", "float32", "float64")

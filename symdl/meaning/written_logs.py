@@ -169,7 +169,10 @@ def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
     for a, p in m.factors.items():
         if a.op == "pow":
             rest = m.forms.term(m.without(a, p), c)
-            split = write(multiply(a.args[1], m.forms.function("log", a.args[0])).scale(p))
+            try:
+                split = write(multiply(a.args[1], m.forms.function("log", a.args[0])).scale(p))
+            except Unsafe:  # x^(1/log x), at 1
+                continue
             if rest.number != 1:
                 split = ew.add(split, written_log(write, rest))
             return ew.where(ew.gt(write(a.args[0]), write.number(0)), split, fn.log(write.term(m, c)))
