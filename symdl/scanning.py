@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import DtypeError, InputError, Part, ShapeError, kind_of
+from symdl.errors import DtypeError, InputError, ShapeError, kind_of
 from symdl.graph.bodies import argument, closed, dependent, moved
 from symdl.graph.clock import Clock, ticking
 from symdl.graph.expr import RESULT, VARIABLE, Expr, as_expr, come_from, described, results
@@ -429,20 +429,23 @@ def _in_type(made: Expr, kind: TensorType, k: int) -> Expr:
 def joined(state: State, made: Expr) -> TensorType:
     """The type of a state that begins as it does and becomes what the step makes."""
     now, then = state.type, made.type
-    parts: list[Part] = [described(state.given), described(made)]
+
+    def refused(what: str) -> ShapeError:
+        parts = [described(state.given), described(made)]
+        return ShapeError(f"scan: {state.name} starts as {now}, and its step makes {then}{what}", parts)
+
     if now.dtype == then.dtype or state.weak:
         dtype = then.dtype
     else:
         dtype = common_dtype([argument(now), made])
     if state.weak and np.dtype(now.dtype).kind == "f" and not is_float(dtype):
         dtype = now.dtype
-    head = f"scan: {state.name} starts as {now}, and its step makes {then}"
     if len(now.shape) > len(then.shape):
-        raise ShapeError(f"{head}, with fewer axes", parts)
+        raise refused(", with fewer axes")
     grown = (1,) * (len(then.shape) - len(now.shape)) + now.shape
     shape = []
     for axis, (n, m) in enumerate(zip(grown, then.shape, strict=True)):
         if n != 1 and m != n and (m == 1 or isinstance(n - m, int)):
-            raise ShapeError(f"{head}: axis {axis} is {n if isinstance(n, int) else '?'} long, then {m}", parts)
+            raise refused(f": axis {axis} is {n if isinstance(n, int) else '?'} long, then {m}")
         shape.append(m if n == 1 else n)
     return TensorType(dtype, tuple(shape))

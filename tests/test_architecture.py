@@ -413,8 +413,16 @@ def test_import_is_light(module_name: str) -> None:
     assert run(code).strip() == "[]"
 
 
-def test_a_function_is_made_and_called_without_what_explains_it() -> None:
-    code = "import sys, symdl, symdl.tensor as T; x = T.dvector('x'); symdl.function([x], T.exp(x).sum())([1.0])"
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "T.exp(x).sum()",
+        "T.correlate(x.reshape((1, 1, 1, -1)) * 2, T.ones((1, 1, 1, 1)))",
+        "symdl.scan(lambda row, s: s + row, x, x.sum() * 0)[0]",
+    ],
+)
+def test_a_function_is_made_and_called_without_what_explains_it(formula: str) -> None:
+    code = f"import sys, symdl, symdl.tensor as T; x = T.dvector('x'); symdl.function([x], {formula})([1.0])"
     said = run(
         f"{code}; print(sorted(m for m in sys.modules if m.startswith(('symdl.diagnosis', 'symdl.notation', 'symdl.profiling'))))"
     )

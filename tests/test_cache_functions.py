@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import textwrap
@@ -25,7 +28,7 @@ from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Signature
 from symdl.errors import IndexRangeError, ShapeError
-from symdl.graph.expr import constant
+from symdl.graph.expr import OPS, constant
 from symdl.graph.walks import topological
 from symdl.ir.program import Binding, Buffer, Failure
 from symdl.pipeline.artifact import Artifact, BadArtifact
@@ -221,6 +224,33 @@ def test_the_sources_of_the_running_symdl_are_known() -> None:
     names = [os.path.basename(p) for p in found]
     assert {"expr.py", "assembler.py", "exponential.py", "reading.py", "elementwise.py"} <= set(names)
     assert len(names) == len(set(found)) > 100
+
+
+def test_no_op_is_declared_above_the_sources_that_code_depends_on() -> None:
+    """Of the packages whose text no key tells: code depends on them through the ops of a graph alone."""
+    top = os.path.dirname(symdl.__file__)
+    told = {os.path.abspath(p) for p, _ in symdl.pipeline.provenance.sources(top)}
+    for name in symdl.pipeline.provenance.ABOVE:
+        package = importlib.import_module(f"symdl.{name}")
+        for _, module, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.endswith("__main__"):
+                importlib.import_module(module)
+        assert f"{top}/{name}/__init__.py" not in told
+    rules = [rule for op in OPS.values() for rule in (op.infer, op.expand, op.definition, op.reference) if rule]
+    files = {inspect.unwrap(rule).__code__.co_filename for rule in rules if hasattr(inspect.unwrap(rule), "__code__")}
+    own = {os.path.abspath(f) for f in files if f.startswith(top)}
+    assert len(own) > 20
+    assert own <= told
+
+
+def test_what_code_depends_on_needs_nothing_above() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, symdl.functions; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = {name.split(".")[1] for name in done.stdout.split() if name.startswith("symdl.")}
+    assert "pipeline" in loaded
+    assert loaded.isdisjoint(symdl.pipeline.provenance.ABOVE)
 
 
 PROGRAM = """

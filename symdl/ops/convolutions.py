@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdl import convolution
-from symdl.errors import ConfigError, DtypeError, ShapeError
+from symdl.errors import ConfigError, DtypeError, ShapeError, SymdlError
 from symdl.graph.expr import Expr, Inferred, Op, as_expr, described, make, register
 from symdl.ops.contractions import contract
 from symdl.ops.declare import cast_to, common_dtype, differentiable, spread
@@ -196,15 +196,18 @@ def bordered(x: Expr, pairs: Pairs, fill: float = 0) -> Expr:
 def _operands(name: str, axes: int, x: Any, filters: Any, more: int = 0) -> tuple[Expr, Expr]:
     """Both as Exprs of one dtype and the right numbers of axes."""
     x, filters = as_expr(x), as_expr(filters)
-    parts = [described(x), described(filters)]
+
+    def refused(kind: type[SymdlError], what: str) -> SymdlError:
+        return kind(f"{name}: {what}", [described(x), described(filters)])
+
     dtype = common_dtype([x, filters])
     if dtype == "bool":
-        raise DtypeError(f"{name}: takes numbers, not bool", parts)
+        raise refused(DtypeError, "takes numbers, not bool")
     if x.type.ndim != axes + 2:
-        raise ShapeError(f"{name}: {x!r} has {x.type.ndim} axes, not {axes + 2}: images, channels and places", parts)
+        raise refused(ShapeError, f"{x!r} has {x.type.ndim} axes, not {axes + 2}: images, channels and places")
     if filters.type.ndim != axes + 2 + more:
         wanted = f"{axes + 2 + more}: outputs, {'places, ' if more else ''}channels and places of the filter"
-        raise ShapeError(f"{name}: the filters {filters!r} have {filters.type.ndim} axes, not {wanted}", parts)
+        raise refused(ShapeError, f"the filters {filters!r} have {filters.type.ndim} axes, not {wanted}")
     return cast_to(x, dtype), cast_to(filters, dtype)
 
 

@@ -11,6 +11,9 @@ from functools import cache
 
 import numpy as np
 
+ABOVE = frozenset(
+    ["cli", "datasets", "images", "nn", "plot", "sklearn", "zoo"]
+)  # packages that make graphs of ops alone
 STARTED = time.time()  # files of symdl that are newer than this are not what this process runs
 
 
@@ -18,7 +21,8 @@ STARTED = time.time()  # files of symdl that are newer than this are not what th
 def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
     """A digest of symdl's own source files and of the versions of Python and NumPy; empty where it cannot be told.
 
-    It is one of the files' texts, so that a developer's edit never meets code of the text before. kept: remembers it by
+    It is one of the files' texts, so that a developer's edit never meets code of the text before; of packages that say
+    nothing but what graphs are made, no file, since code depends on them through the graph alone. kept: remembers it by
     the files' names, sizes and times (that of the last change, too, which nobody sets), since to read 400 files takes
     longer than all else that a warm start does. It cannot be told where a file was edited after this process began, or
     where symdl is not made of files.
@@ -51,13 +55,20 @@ def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
 
 
 def sources(top: str) -> list[tuple[str, os.stat_result]]:
-    """Every Python file in a folder and the folders in it, and what is known of it, sorted."""
+    """Every Python file in a folder and the folders in it that code depends on, and what is known of it, sorted."""
     found, folders = [], [top]
     while folders:
-        with os.scandir(folders.pop()) as listing:
+        folder = folders.pop()
+        passed = ABOVE if folder == top else ()
+        with os.scandir(folder) as listing:
             for item in listing:
                 if item.name.endswith(".py"):
                     found.append((item.path, os.stat(item.path)))
-                elif item.is_dir() and item.name.isidentifier() and item.name != "__pycache__":
+                elif (
+                    item.name.isidentifier()
+                    and item.name != "__pycache__"
+                    and item.name not in passed
+                    and item.is_dir()
+                ):
                     folders.append(item.path)
     return sorted(found)
