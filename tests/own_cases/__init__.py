@@ -15,6 +15,8 @@ from own_cases.batch11 import sciences as sciences_engineered
 from own_cases.batch11 import wanting as wanting_again
 from own_cases.batch12 import composed, kernels, objectives
 from own_cases.batch12 import sciences as sciences_far
+from own_cases.batch13 import increments as increments_beside
+from own_cases.batch13 import logits, scales
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -37,12 +39,15 @@ __all__ = [
     "herbie",
     "identities",
     "increments",
+    "increments_beside",
     "kernels",
     "learning",
+    "logits",
     "losses",
     "objectives",
     "physics",
     "programs",
+    "scales",
     "sciences",
     "sciences_again",
     "sciences_engineered",
