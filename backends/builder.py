@@ -79,6 +79,7 @@ class Builder:
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self.limbs: dict[str, Any] = {}  # of number forms, by text: what they were made of, to be used directly
+        self.products: dict[str, tuple[Operand, Operand]] = {}  # factors of products of floats, by text
         self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
         self._count = 0
 
@@ -158,7 +159,10 @@ class Builder:
         return self._arithmetic("sub", a, b)
 
     def mul(self, a: Operand, b: Operand) -> Reg:
-        return self._arithmetic("mul", a, b)
+        found = self._arithmetic("mul", a, b)
+        if found.dtype in FLOATS:
+            self.products[found.text] = a, b
+        return found
 
     def div(self, a: Operand, b: Operand) -> Reg:
         """Float division, or the machine's integer division: truncating, undefined for 0 and for minimum / -1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import single_sums
 from symdl.functions import function
+from symdl.ir.loops import Apply, For, Load, Local, Ref, Store, contiguous
+from symdl.ir.program import Binding, Buffer, Kernel, Program
 from symdl.pipeline.compilation import Graph, lowered
 from symdl.runtime.runs import native
+from symdl.types import Symbol, symbol
 
 SPECIAL = [0.0, -0.0, 1.0, -3.5, 3e38, -3e38, 1e-40, -1e-40, np.inf]
 
@@ -48,3 +52,41 @@ def test_llvm_does_not_see_through_it() -> None:
     x = T.fmatrix("x")
     for axis in (0, 1):
         assert "vfmadd" in function([x], x.sum(axis=axis)).source("asm")
+
+
+def test_products_are_rounded_with_sums_of_float32_alone() -> None:
+    """A variance of float32 is computed in float64 for its own sake; one of float64 is what the user asked for. No number
+    depends on the rows or columns beside it."""
+    rng = np.random.default_rng(4)
+    x, y = T.fmatrix("x"), T.dmatrix("y")
+    for axis in (0, 1):
+        single = function([x], x.var(axis=axis))
+        double = function([y], (y * y).sum(axis=axis), precision="plain")
+        if "+fma" in native().machine.features.split(","):
+            squares = [re.search(r"f64\([^%]*(%\w+), [^%]*\1, [^%]*%", f.source("llvm")) for f in (single, double)]
+            assert [found is not None for found in squares] == [True, False]
+        for sizes in ((3, 7), (5, 33), (70, 130), (200, 3), (9, 1000)):
+            given = rng.standard_normal(sizes).astype(np.float32)
+            exact = given.astype(np.longdouble).var(axis=axis)
+            found = single(given)
+            np.testing.assert_array_max_ulp(found, exact.astype(np.float32), 1)
+            for k in range(sizes[1 - axis]):
+                alone = given[:, k : k + 1] if axis == 0 else given[k : k + 1]
+                np.testing.assert_array_equal(single(alone), found[k : k + 1])
+
+
+def test_sums_of_two_limbs_rounded_to_one_are_their_own() -> None:
+    """A variable of two limbs and a product of such, added up as a float64."""
+    n, i, j = symbol("n"), symbol("i"), symbol("j")
+    of_row, x = (Apply("cast", (Load(contiguous("x", "float32", (n,)), (k,)),), "float64x2") for k in (i, j))
+    total = Apply("add", (Ref("v", "float64x2"), Apply("mul", (x, x), "float64x2")), "float64")
+    store = Store(contiguous("o", "float32", (n, n)), (i, j), Apply("cast", (total,), "float32"))
+    row = For(Symbol("i"), n, (Local("v", of_row), For(Symbol("j"), n, (store,), "serial")), "serial")
+    buffers = {"x": Buffer("x", "float32", (n,), "input"), "o": Buffer("o", "float32", (n, n), "output")}
+    program = Program(buffers, (Binding(Symbol("n"), "x", 0),), (), (Kernel((row,)),), ranged=True)
+    executable = native().compile(program)
+    given = np.linspace(-3, 5, 37, dtype=np.float32)
+    status, (found,) = executable.execute(executable.bind([given]))
+    assert status == 0
+    exact = given.astype(np.float64)
+    np.testing.assert_array_max_ulp(found, (exact[:, None] + exact * exact).astype(np.float32), 1)
