@@ -62,13 +62,15 @@ def timed(functions: dict[str, Callable[[], Any]], rounds: int, least: float = 0
     """Seconds of processor time of each, in rounds in turn, of which every other one goes backwards. least: the seconds that
     rounds go on for, if so many have not taken as long."""
     found: dict[str, list[float]] = {name: [] for name in functions}
+    spent = 0.0
     for k in count():
-        if k >= rounds and sum(map(sum, found.values())) >= least:
+        if k >= rounds and spent >= least:
             break
         for name in list(functions)[:: -1 if k % 2 else 1]:
             start = time.thread_time()
             functions[name]()
             found[name].append(time.thread_time() - start)
+            spent += found[name][-1]
     return found
 
 
