@@ -35,7 +35,8 @@ from symdl.number_forms import LIMBS, WIDE
 from symdl.types import Symbol
 
 RARE = "cold noinline nounwind"
-CALLED, LEFT = 12, 48  # operations on number forms that are written out: where lanes have failed, in the rest of a loop
+# operations on number forms that are written out: where a lane has failed, where lanes of a vector have, in the rest of a loop
+CALLED, AGAIN, LEFT = 12, 24, 48
 
 
 class AttemptWriter(ChoiceWriter):
@@ -358,7 +359,7 @@ class AttemptWriter(ChoiceWriter):
         more = beyond(found.loop, tried, offsets) if self.in_balls else None
         full = more.loop if more is not None else found.loop
         w = type(self)(self.module, {}, self.indices)
-        w.calling = is_long(loop, LEFT if lanes else CALLED)
+        w.calling = is_long(loop, AGAIN if lanes else CALLED)
         if lanes:
             w.begin_lanes(found, lanes)
         for name, leaf in found.leaves.items():
