@@ -79,6 +79,8 @@ class Builder:
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self.limbs: dict[str, Any] = {}  # of number forms, by text: what they were made of, to be used directly
+        # of registers, by text, that are never negative (1) or never positive (-1), but for NaN
+        self.signs: dict[str, int] = {}
         self.products: dict[str, tuple[Operand, Operand]] = {}  # factors of products of floats, by text
         self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
         self._count = 0
@@ -162,6 +164,8 @@ class Builder:
         found = self._arithmetic("mul", a, b)
         if found.dtype in FLOATS:
             self.products[found.text] = a, b
+            if a == b:
+                self.signs[found.text] = 1
         return found
 
     def div(self, a: Operand, b: Operand) -> Reg:
@@ -182,7 +186,10 @@ class Builder:
         return self.intrinsic("fma", x, y, z) if self.fused else self.add(self.mul(x, y), z)
 
     def fneg(self, a: Reg) -> Reg:
-        return self.emit(f"fneg {self.type(a.dtype)} {a.text}", a.dtype)
+        found = self.emit(f"fneg {self.type(a.dtype)} {a.text}", a.dtype)
+        if a.text in self.signs:
+            self.signs[found.text] = -self.signs[a.text]
+        return found
 
     def neg(self, a: Reg) -> Reg:
         return self.fneg(a) if a.dtype in FLOATS else self.sub(0, a)
@@ -235,7 +242,10 @@ class Builder:
         """One of sext zext trunc fptosi fptoui sitofp uitofp fpext fptrunc bitcast; nothing if the IR type stays."""
         if LLVM_TYPE[a.dtype] == LLVM_TYPE[dtype]:
             return Reg(a.text, dtype)
-        return self.emit(f"{instruction} {self.type(a.dtype)} {a.text} to {self.type(dtype)}", dtype)
+        found = self.emit(f"{instruction} {self.type(a.dtype)} {a.text} to {self.type(dtype)}", dtype)
+        if instruction in ("fpext", "fptrunc") and a.text in self.signs:
+            self.signs[found.text] = self.signs[a.text]
+        return found
 
     def bits(self, a: Reg) -> Reg:
         """The bit pattern of a float as a signed integer of the same size."""
@@ -262,7 +272,9 @@ class Builder:
         return self.emit(f"call {result} @{function}({passed})", dtype)
 
     def fabs(self, a: Reg) -> Reg:
-        return self.intrinsic("fabs", a)
+        found = self.intrinsic("fabs", a)
+        self.signs[found.text] = 1
+        return found
 
     def sqrt(self, a: Reg) -> Reg:
         return self.intrinsic("sqrt", a)

@@ -15,11 +15,13 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
+from symdl.backends.builder import Builder, Reg
 from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import attempts, emit, vectors
 from symdl.backends.llvm.narrowing import narrowed
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.primitives import PRIMITIVES
+from symdl.backends.vmath.forms import clamp, inlined
 from symdl.backends.wide.primitives import EMIT
 from symdl.backends.wide.ranges import RANGES
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
@@ -535,3 +537,57 @@ def test_what_cannot_leave_the_range_is_not_looked_at(monkeypatch: pytest.Monkey
     with np.errstate(all="ignore"):
         true = np.tanh(2 * exact + 1) * np.exp(-exact * exact)
     np.testing.assert_allclose(found, true, rtol=3e-7, atol=1e-45)
+
+
+FAR = (
+    0.0, 1.0, 80.0, 88.5, 89.0, 103.5, 104.0, 619.9, 620.0, 700.0, 709.9, 746.0, 1e4, 4e6, 6e6, 1e8, 1e15, 1e30, 3e38, np.inf,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["difference", "density", "quotient"])
+def test_exponentials_too_large_are_looked_at_whatever_they_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an attempt fails for what is too large, its exponentials are not held back there, with AVX-512; those of what is too
+    small are, since e^-inf is an ordinary 0."""
+    seen: list[Any] = []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        seen.append(narrowed(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(attempts, "narrowed", noted)
+    x, y = T.fvector("x"), T.fvector("y")
+    formula = {
+        "difference": T.exp(x) - T.exp(y),
+        "density": -0.5 * ((x - 0.5) / T.exp(y)) ** 2 - y,
+        "quotient": T.sinh(x - y) / (x - y) * T.exp(-y),
+    }[name]
+    far = np.array([s * v for v in FAR for s in (1, -1)] + [np.nan], np.float32)
+    given = [v.ravel() for v in np.meshgrid(far, far)]
+    got = symdl.function([x, y], formula, precision="right")(*given)
+    expected = symdl.function([x, y], formula, precision="right", mode="interpreter")(*given)
+    agree(got, expected, 4)
+    names = {v.primitive for tried in seen if tried for v in walk(*tried.values.values()) if isinstance(v, Apply)}
+    opened = {"open_exp", "brief_open_exp", "brief_open_decay"} & names
+    if CPU.machine.target().vector_bytes == 64:
+        assert opened == {"difference": {"open_exp"}, "density": {"brief_open_decay"}}.get(name, set()), opened
+
+
+CHANGES: dict[str, tuple[Callable[[Builder, Reg], Reg], int]] = {
+    "any": (lambda b, x: x, 2),
+    "never positive": (lambda b, x: b.fneg(b.fabs(x)), 1),
+    "never negative": (lambda b, x: b.mul(x, x), 1),
+}
+
+
+def held(b: Builder, x: Reg) -> Reg:
+    return b.add(clamp(b, x, -1.0, 1.0), 0.0)
+
+
+@pytest.mark.parametrize("sign", CHANGES)
+def test_only_the_end_that_a_number_may_reach_is_held(sign: str) -> None:
+    """A register whose sign is known is compared with one end of an interval around 0, in functions that are inlined, too."""
+    change, ends = CHANGES[sign]
+    for function in (held, inlined(held)):
+        b = Builder(8)
+        function(b, change(b, Reg("%x", "float64")))
+        assert sum(line.count("fcmp") for line in b.lines) == ends

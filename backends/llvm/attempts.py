@@ -15,7 +15,7 @@ from symdl.backends.builder import Reg
 from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled
 from symdl.backends.llvm.beyond import call as in_balls
 from symdl.backends.llvm.choices import ChoiceWriter
-from symdl.backends.llvm.exchanges import FUSED
+from symdl.backends.llvm.exchanges import FUSED, OPEN
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
 from symdl.backends.llvm.leaves import Apart, apart
 from symdl.backends.llvm.module import ALIGNED, ITEM_BYTES, Module
@@ -25,6 +25,7 @@ from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in
 from symdl.backends.llvm.stretches import FLAG, Stretch, divided, stretch
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
+from symdl.backends.vmath.exponential import open_exp
 from symdl.backends.vmath.forms import any_lane, merge
 from symdl.backends.wide import emit, numbers
 from symdl.backends.wide.brief import BRIEF
@@ -178,6 +179,8 @@ class AttemptWriter(ChoiceWriter):
             return emit_one(self, *map(self.value, args))
         if name == FUSED:
             return self.fma(*map(self.value, args))
+        if name == OPEN["exp"]:
+            return open_exp(self, *map(self.value, args))
         if item.dtype == "float32" and len(args) == 1:
             found = self.of_halves(item)
             if found is not None:

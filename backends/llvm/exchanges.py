@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from symdl.backends.builder import FLOATS
 from symdl.backends.wide.brief import ERROR
 from symdl.backends.wide.brief import PREFIX as BRIEF_PREFIX
+from symdl.backends.wide.ranges import FARTHEST
 from symdl.backends.wide.short import FUNCTIONS, PREFIX, SHORT, SUMS
 from symdl.ir.loops import Apply, Const, Load, Value, walk
 from symdl.number_forms import limbs_of
@@ -16,6 +17,7 @@ BY_LIMBS = frozenset([
     "eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum", "floor", "ceil", "trunc", "round_half_even", "mod", "floor_div",
 ])  # fmt: skip
 ARITHMETIC = frozenset(["add", "sub", "mul", "true_div"])
+OPEN = {"exp": "open_exp", **{BRIEF_PREFIX + name: f"{BRIEF_PREFIX}open_{name}" for name in ("exp", "decay")}}
 FUSED = "fused"  # x y + z, rounded once where the processor does
 
 
@@ -87,6 +89,58 @@ def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> lis
         return Apply(BRIEF_PREFIX + made.primitive, made.args, made.dtype) if known else made
 
     return changed([*roots, *conditions], brief)
+
+
+def opened(roots: Sequence[Value], conditions: Sequence[Value]) -> list[Value]:
+    """Values, and conditions on them, of which the first says when they are wrong, with exponentials that are not right either where
+    that says so, since their argument is too large: it looks at this, or at a float32 which then is not finite."""
+    arguments: set[tuple[int, bool]] = set()  # ids, and whether negative
+    sizes: list[Value] = []
+    for c in walk(conditions[0]):
+        match c:
+            case Apply("invert", (Apply("gt", (Const(number), x)),)) if number == FARTHEST:
+                if isinstance(x, Apply) and x.primitive == "abs":
+                    arguments |= {(id(x.args[0]), negative) for negative in (True, False)}
+                else:
+                    y, negative = _unsigned(x)
+                    arguments.add((id(y), negative))
+            case Apply("invert", (Apply("le", (size, Const())),)) if size.dtype == "float32":
+                sizes.append(size)
+    looked_at = _handing_on(sizes)
+
+    def open_one(made: Apply, item: Apply) -> Value:
+        name = OPEN.get(made.primitive)
+        if name is None or made.dtype not in ("float32", "float64"):
+            return made
+        (x,) = made.args
+        if isinstance(x, Apply) and x.primitive == "cast" and x.args[0].dtype == "float32":
+            x = x.args[0]
+        y, negative = _unsigned(x)
+        negative ^= made.primitive == f"{BRIEF_PREFIX}decay"
+        if id(item) not in looked_at and (id(y), negative) not in arguments:
+            return made
+        if made.dtype == made.args[0].dtype:
+            return Apply(name, made.args, made.dtype)
+        return Apply(name, (x,), made.dtype) if made.dtype == x.dtype else made
+
+    return changed([*roots, *conditions], open_one)
+
+
+def _unsigned(x: Value) -> tuple[Value, bool]:
+    """What a value is but for its sign, and whether that is another."""
+    return (x.args[0], True) if isinstance(x, Apply) and x.primitive == "neg" else (x, False)
+
+
+def _handing_on(sizes: Sequence[Value]) -> set[int]:
+    """The ids of what sizes are not finite with, of the same dtype."""
+    found: set[int] = set()
+    stack = list(sizes)
+    while stack:
+        x = stack.pop()
+        if id(x) not in found and isinstance(x, Apply) and x.primitive in ("abs", "neg", "add", "sub", "mul"):
+            stack += [a for a in x.args if a.dtype == x.dtype]
+        found.add(id(x))
+    return found
 
 
 def _of_sigmoid(item: Apply, uses: Counter[int]) -> bool:

@@ -13,7 +13,7 @@ from functools import partial, reduce
 from typing import Any
 
 from symdl.backends.llvm.digits import Fewer, fewer_digits
-from symdl.backends.llvm.exchanges import abbreviated, loosened, once, shortened
+from symdl.backends.llvm.exchanges import abbreviated, loosened, once, opened, shortened
 from symdl.backends.llvm.exchanges import fused as with_fused
 from symdl.backends.llvm.plans import FREE
 from symdl.backends.llvm.running import running, running_in_one_limb
@@ -89,10 +89,12 @@ def narrowed(
                 found.wide = sorted(found.values)
                 return found
             if fewer is not None and found is not None:
-                return _in_digits(found, tier, fewer.fuses)
+                return _in_digits(found, tier, fewer.fuses, permutes)
     found = None if in_single is None else _attempted(in_single, fused)
     if found is not None:
         found.single = True
+        if permutes:
+            found.exchange(opened)
     elif forms:
         found = _attempted(loop, fused)
     return found
@@ -105,13 +107,15 @@ def _fewer(loop: For, tier: Tier) -> Fewer | None:
     return running_in_one_limb(loop) if tier is RUNNING else fewer_digits(loop, tier)
 
 
-def _in_digits(found: Narrowed, tier: Tier, fuses: bool) -> Narrowed:
+def _in_digits(found: Narrowed, tier: Tier, fuses: bool, permutes: bool) -> Narrowed:
     """The attempt as one of fewer digits."""
     if tier in (SHORTER, LOOSE):
         found.exchange(shortened if tier is SHORTER else loosened)
     else:
         if tier.brief:
             found.exchange(abbreviated)
+        if permutes:
+            found.exchange(opened)
         if fuses:
             found.exchange(with_fused)
     found.wide, found.digits = sorted(found.values), True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symdl.backends.builder import Builder, Reg
@@ -95,7 +96,17 @@ def tail(b: Builder, r: Reg, c: Reg) -> Reg:
 
 def exp(b: Builder, x: Reg, low: Reg | None = None) -> Reg:
     """e^(x + low) of a low that is little beside an ulp of x, or 0; gradual underflow."""
-    power, u = split_exp(b, clamp(b, x, *EXP_RANGE[x.dtype]), 2 * FORMAT[x.dtype].bias, low)
+    smallest, largest = EXP_RANGE[x.dtype]
+    beside = 0.0 if low is None else 1.0  # what is held back still has its low part, which may be a half beside 2^24
+    power, u = split_exp(b, clamp(b, x, smallest - beside, largest + beside), 2 * FORMAT[x.dtype].bias, low)
+    return scale(b, b.add(u, 1.0), *power)
+
+
+def open_exp(b: Builder, x: Reg) -> Reg:
+    """e^x, but with AVX-512 of an x too large nobody knows what, in float32 no finite number: for attempts that fail there."""
+    smallest, largest = EXP_RANGE[x.dtype]
+    held = clamp(b, x, smallest, math.inf if in_parts(b, x.dtype) else largest)
+    power, u = split_exp(b, held, 2 * FORMAT[x.dtype].bias)
     return scale(b, b.add(u, 1.0), *power)
 
 

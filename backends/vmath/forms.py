@@ -5,6 +5,7 @@ A pair (hi, lo) is the unevaluated sum of two floats, |lo| <= ulp(hi)/2 (Dekker 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -85,9 +86,13 @@ def with_sign(b: Builder, size: Reg, x: Reg, magnitude: Reg) -> Reg:
 
 
 def clamp(b: Builder, x: Reg, low: float, high: float) -> Reg:
-    """x within [low, high]; NaN stays."""
-    x = b.select(b.compare("gt", x, high), high, x)
-    return b.select(b.compare("lt", x, low), low, x)
+    """x within [low, high], which 0 is; NaN stays."""
+    sign = b.signs.get(x.text, 0)
+    if sign >= 0 and high < math.inf:
+        x = b.select(b.compare("gt", x, high), high, x)
+    if sign <= 0 and low > -math.inf:
+        x = b.select(b.compare("lt", x, low), low, x)
+    return x
 
 
 # integers and powers of two
@@ -235,10 +240,11 @@ def _integer(b: Builder, x: Reg) -> str:
 
 @cache
 def _template(
-    emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...]
+    emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...], signs: tuple[int, ...]
 ) -> tuple[Reg, str, frozenset[str]]:
     """The result, the text and the declarations of a function whose names all begin with %~."""
     inner = Builder(lanes, fused, "~", permutes)
+    inner.signs = {f"%~x{k}": sign for k, sign in enumerate(signs)}
     result = emit(inner, *(Reg(f"%~x{k}", dtype) for k, dtype in enumerate(dtypes)))
     return result, "\n".join(inner.lines), frozenset(inner.declarations)
 
@@ -250,7 +256,8 @@ def inlined(emit: Emit) -> Emit:
     """
 
     def call(b: Builder, *args: Reg) -> Reg:
-        result, text, needs = _template(emit, b.lanes, b.fused, b.permutes, tuple(a.dtype for a in args))
+        dtypes, signs = tuple(a.dtype for a in args), tuple(b.signs.get(a.text, 0) for a in args)
+        result, text, needs = _template(emit, b.lanes, b.fused, b.permutes, dtypes, signs)
         stem = f"%{b.fresh()}."
         text = text.replace("%~", stem)
         for k, a in enumerate(args):

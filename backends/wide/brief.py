@@ -11,6 +11,7 @@ too, not relative to it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from math import log as log_of
 
@@ -63,16 +64,26 @@ def log(b: Builder, x: Reg) -> Reg:
     return b.add(near, b.fma(b.mul(r, r), polynomial(b, r, LOG_SERIES), r))
 
 
-def exp(b: Builder, x: Reg) -> Reg:
+def exp(b: Builder, x: Reg, largest: float = 710.0) -> Reg:
     """e^x; gradual underflow."""
-    n, word, t, g = _parts(b, clamp(b, x, -746.0, 710.0))
+    n, word, t, g = _parts(b, clamp(b, x, -746.0, largest))
     return _times_power(b, b.fma(t, g, t), n, word)
 
 
-def decay(b: Builder, x: Reg) -> Reg:
+def open_exp(b: Builder, x: Reg) -> Reg:
+    """e^x, but of an x beyond 710 nobody knows what, with AVX-512: for attempts that fail there."""
+    return exp(b, x, math.inf if in_parts(b) else 710.0)
+
+
+def decay(b: Builder, x: Reg, largest: float = 710.0) -> Reg:
     """e^-x likewise."""
-    n, word, t, g = _parts(b, clamp(b, x, -710.0, 746.0), -1.0)
+    n, word, t, g = _parts(b, clamp(b, x, -largest, 746.0), -1.0)
     return _times_power(b, b.fma(b.fneg(t), g, t), n, word)
+
+
+def open_decay(b: Builder, x: Reg) -> Reg:
+    """e^-x, but of an x below -710 likewise."""
+    return decay(b, x, math.inf if in_parts(b) else 710.0)
 
 
 def logistic_tail(b: Builder, x: Reg) -> Reg:
@@ -101,5 +112,5 @@ def tanh(b: Builder, x: Reg) -> Reg:
 
 
 BRIEF: dict[str, Callable[..., Reg]] = {
-    f"{PREFIX}{emit.__name__}": emit for emit in (exp, decay, log, tanh, logistic_tail, sigmoid)
+    f"{PREFIX}{emit.__name__}": emit for emit in (exp, decay, log, tanh, logistic_tail, sigmoid, open_exp, open_decay)
 }

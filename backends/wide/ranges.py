@@ -11,6 +11,7 @@ sooner.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -141,7 +142,7 @@ class Attempt:
         found: Value | None = None
         troubles: list[Value] = []
         sizes: dict[str, dict[int, tuple[Value, float]]] = {}  # by their dtypes, with what they are at most
-        for condition in conditions:
+        for condition in one_range(conditions):
             match condition:
                 case Apply("invert", (Apply("le", (size, Const(limit))),)):
                     before = sizes.setdefault(size.dtype, {}).setdefault(id(size), (size, float(limit)))
@@ -157,6 +158,28 @@ class Attempt:
         for condition in troubles:
             found = condition if found is None else Apply("bitwise_or", (found, condition), "bool")
         return found
+
+
+def one_range(conditions: Sequence[Value]) -> list[Value]:
+    """Conditions in which the argument of an exponential that shall be neither too large nor too far below 0, infinity left out,
+    is looked at once, by its size."""
+    below: dict[int, Value] = {}
+    for condition in conditions:
+        match condition:
+            case Apply("bitwise_and", (Apply("lt", (x, Const(number))), _)) if number == -FARTHEST:
+                below[id(x)] = condition
+    both_ways: list[Value] = []
+    for condition in conditions:
+        match condition:
+            case Apply("invert", (Apply("gt", (Const(number) as far, x)),)) if number == FARTHEST and id(x) in below:
+                conditions = [c for c in conditions if c is not condition and c is not below[id(x)]]
+                end = -math.inf
+                if isinstance(x, Apply) and x.primitive == "neg":
+                    x, end = x.args[0], math.inf
+                inside = Apply("gt", (far, Apply("abs", (x,), x.dtype)), "bool")
+                finite = Apply("ne", (x, Const(end, x.dtype)), "bool")
+                both_ways.append(Apply("bitwise_and", (Apply("invert", (inside,), "bool"), finite), "bool"))
+    return [*conditions, *both_ways]
 
 
 def exponent_of(value: Value) -> Value | None:

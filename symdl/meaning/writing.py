@@ -214,7 +214,11 @@ class Writing(TermWriting):
         if any(logistic(a) is not None and p < 0 for a, p in n.factors.items()):
             return self.term(n * whole, c * k)  # tanh
         by = self(distance)
-        same = ew.bitwise_and(ew.isnan(by), ew.eq(self(m.expo), self(n.expo)))
+        ends = self(m.expo), self(n.expo)
+        same = ew.eq(*ends)
+        # what is equal when rounded may be apart
+        if by.op.name != "sub" or {*by.inputs} != {*ends}:
+            same = ew.bitwise_and(ew.isnan(by), same)
         by = ew.where(same, self.number(0), by)  # two infinities of one sign are 0 apart
         above = ew.gt(by, self.number(0))
         if not m.factors and not n.factors:  # the larger of the two is chosen before, so that one exponential will do
