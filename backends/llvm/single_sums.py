@@ -15,6 +15,7 @@ from symdl.backends.llvm.plans import Sum
 from symdl.backends.llvm.rests import RestWriter
 from symdl.ir.loops import Apply, Const, Ref, Value
 
+SINGLE = ("float32", "float64")  # the dtypes of such a cast
 ONE = Apply("hidden", (Const(1.0, "float64"),), "float64")
 
 
@@ -52,4 +53,4 @@ def is_product(item: Value) -> TypeGuard[Apply]:
 
 def is_single(item: Value) -> bool:
     """Whether a value is a float32, converted to float64."""
-    return isinstance(item, Apply) and (item.primitive, item.args[0].dtype, item.dtype) == ("cast", "float32", "float64")
+    return isinstance(item, Apply) and item.primitive == "cast" and (item.args[0].dtype, item.dtype) == SINGLE
