@@ -123,6 +123,9 @@ class Atom:
             return above is not None and above.nonneg and any(m.positive for m in above.terms)
         if self.op in ("sum", "view", "pick", "where", "join"):
             return all(a.nonneg and any(m.positive for m in a.terms) for a in self.args)
+        if self.op == "pow":
+            base = self.args[0].single
+            return base is not None and self.args[0].nonneg and base[0].positive
         return self.op in ("softplus", "erfc", "erfcx") or (
             self.op == "leaf" and (base_of(self.param).op.kind == "position" or lower_of(self.param) > 0)
         )

@@ -74,6 +74,26 @@ def scaled_erfc(m: Mono) -> Mono:
     return m
 
 
+def powers_met(m: Mono) -> Poly | None:
+    """m with u^s and u^t as u^(s + t) where that is a number and u is above 0, or None where none meet: of such as
+    u^(t - 1) / u^t, which a derivative holds."""
+    found: dict[Poly, list[tuple[Atom, Rational]]] = {}
+    for a, p in m.factors.items():
+        if a.op == "pow" and a.args[0].special and a.positive:
+            found.setdefault(a.args[0], []).append((a, p))
+    for base, powers in found.items():
+        exponent = m.forms.zero
+        for a, p in powers:
+            exponent = exponent + a.args[1].scale(p)
+        if len(powers) > 1 and exponent.number is not None:
+            rest = m
+            for a, p in powers:
+                rest = rest.without(a, p)
+            alone = rest.alone
+            return alone if not exponent.terms else multiply(alone, power(base, exponent.number))
+    return None
+
+
 def vanishing_log(m: Mono) -> tuple[Mono, Atom] | None:
     """(F, log w) if m is F log(w), both of which factors may be 0: F w -> 0 is stronger than log w -> -inf."""
     for a, p in m.factors.items():

@@ -26,7 +26,7 @@ from symdl.meaning.reading import Reading, reads
 from symdl.meaning.signs import beside_signs
 from symdl.meaning.softmaxes import lone
 from symdl.meaning.taylor import small
-from symdl.meaning.terms import scaled_erfc, unsigned, vanishing_log
+from symdl.meaning.terms import powers_met, scaled_erfc, unsigned, vanishing_log
 
 
 def total(reading: Reading, poly: Poly) -> Poly:
@@ -146,7 +146,10 @@ def times(reading: Reading, a: Poly, b: Poly) -> Poly:
     out = product(a, b)
     one = out.single
     if one:
-        if (scaled := scaled_erfc(one[0])) is not one[0]:
+        if (met := powers_met(one[0])) is not None:
+            forms.found += 1
+            out = met.scale(one[1])
+        elif (scaled := scaled_erfc(one[0])) is not one[0]:
             forms.found += 1
             out = forms.term(scaled, one[1])
         elif vanishing_log(one[0]) is not None:
