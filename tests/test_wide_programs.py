@@ -230,6 +230,6 @@ def test_a_sum_of_two_limbs_that_is_rounded_is_no_sum_of_float32() -> None:
         inputs=[Buffer("t", "float64", (n,), "input"), Buffer("x", "float32", (n,), "input")],
         outputs=[Buffer("y", "float64", (n,), "output")],
     )  # fmt: skip
-    near = -np.float32([1 / 3, 1, -7, 1e9, 1 / 3, 0, 5, 9, 3e-9])
+    near = -np.array([1 / 3, 1, -7, 1e9, 1 / 3, 0, 5, 9, 3e-9], "float32")
     found = three_ways(made, 2.0**-52, t=np.ones(9), x=near)["y"]
     np.testing.assert_allclose(found, [abs(float(Fraction(1, 3) + Fraction(float(a)))) for a in near], rtol=1e-15)
