@@ -45,7 +45,7 @@ def fresh_serial() -> int:
     return next(_serials)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Symbol:
     """A named unknown. serial tells apart graph symbols of one name; names of a Program have serial 0.
 
@@ -62,6 +62,7 @@ class Symbol:
         found = _symbols.get(key)  # without the lock: who misses asks again with it
         if found is None:
             new = object.__new__(cls)
+            new.__dict__.update(name=name, serial=serial, signed=signed)
             with _lock:  # another thread may have been first
                 found = _symbols.setdefault(key, new)
         return found
@@ -205,7 +206,7 @@ def _product(left: Dim, right: Extent) -> Extent:
 
 def symbol(name: str, serial: int = 0, signed: bool = False) -> Dim:
     """The extent that is one symbol."""
-    return polynomial([((Symbol(name, serial, signed),), 1)])  # type: ignore[return-value]  # one atom: never an int
+    return _interned((((Symbol(name, serial, signed),), 1),))
 
 
 def fresh_symbol(name: str, signed: bool = False) -> Dim:

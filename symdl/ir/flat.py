@@ -26,8 +26,14 @@ from symdl.ir.loops import (
     place_of,
     walk,
 )
+from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import Extent, Symbol, replace_symbols, slope, symbol, symbols
+
+
+def flattened(kernel: Kernel) -> Kernel:
+    """The kernel with loops joined."""
+    return Kernel(tuple(map(flat, kernel.body)), kernel.sources)
 
 
 def flat(statement: Stmt) -> Stmt:

@@ -27,7 +27,9 @@ from symdl.types import Extent, Symbol, product, symbols
 Schedule = Literal["serial", "parallel", "vector", "few"]
 
 
-@dataclass(frozen=True)
+# Nobody changes a view, statement or value once it is made; frozen ones take three times as long to make, and passes make
+# most anew.
+@dataclass(unsafe_hash=True, slots=True)
 class View:
     """A strided window on a buffer; strides and offset count elements."""
 
@@ -47,7 +49,6 @@ def contiguous(buffer: str, dtype: str, shape: tuple[Extent, ...], offset: Exten
     return View(buffer, dtype, shape, tuple(product(shape[k + 1 :]) for k in range(len(shape))), offset)
 
 
-# Nobody changes a statement or value once it is made; frozen ones take three times as long to make, and passes make most anew.
 @dataclass(eq=False, slots=True)
 class Load:
     view: View

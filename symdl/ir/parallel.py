@@ -22,7 +22,7 @@ from typing import Any
 from symdl.ir.column_choices import choice_in
 from symdl.ir.column_choices import cut as choice_cut
 from symdl.ir.column_sums import Fold, cut, few_rows, found_in
-from symdl.ir.flat import flat
+from symdl.ir.flat import flattened
 from symdl.ir.loops import (
     Apply,
     Assign,
@@ -138,7 +138,7 @@ class Cutter:
             return [run.kernel]
         out: list[Step] = [run.kernel]
         for kernel in run.kernels:
-            fold = self.fold(kernel)
+            fold = self.fold(flattened(kernel))
             for step in self.kernels(kernel) if fold is None else self.folded(kernel, fold, 0):
                 assert isinstance(step, Kernel)
                 loops = [
@@ -162,11 +162,11 @@ class Cutter:
                     return For(Symbol(BLOCK_INDEX), floor_divide(n + length - 1, length), made, "parallel")
         return statement
 
-    def fold(self, kernel: Kernel) -> Fold | None:
-        """The sums of columns that a kernel is, if it is to be cut by `column_sums`."""
+    def fold(self, joined: Kernel) -> Fold | None:
+        """The sums of columns that a kernel is, if it is to be cut by `column_sums`. Columns of several axes are those of one
+        in the flattened kernel."""
         if not self.by_columns:
             return None
-        joined = replace(kernel, body=tuple(map(flat, kernel.body)))  # columns of several axes are those of one
         found = found_in(joined, lambda view: self.users[view.buffer] == 1)
         known = found is not None and symbols(found.rows.extent) | symbols(found.columns.extent) <= self.sizes
         return found if known else None
@@ -182,7 +182,8 @@ class Cutter:
 
         A statement that waits before such a loop goes behind it where neither touches what the other writes.
         """
-        fold = self.fold(kernel)
+        joined = flattened(kernel)
+        fold = self.fold(joined)
         if fold is not None:
             return self.folded(kernel, fold, few_rows(fold.rows.extent))
         choice = choice_in(kernel) if self.by_columns else None
@@ -192,7 +193,7 @@ class Cutter:
                 return [Kernel((loop,), kernel.sources) for loop in loops]
         out: list[Step] = []
         waiting: list[Stmt] = []
-        body = by_lanes(tuple(map(flat, kernel.body)))
+        body = by_lanes(joined.body)
         for k, statement in enumerate(body):
             found = None
             if isinstance(statement, For) and not (len(body) > 1 and fills(statement)):

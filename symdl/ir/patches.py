@@ -104,14 +104,16 @@ def patched(program: Program, commits: Sequence[Commit]) -> tuple[Program, list[
 
 
 def touching(kernel: Kernel, name: str) -> list[Stmt]:
-    """The statements of a kernel's own block that touch a buffer."""
+    """The statements of a kernel's own block that touch a buffer, as the kernel does."""
+    if len(kernel.body) == 1:
+        return [*kernel.body]
     return [s for s in kernel.body if any(isinstance(x, Load | Store) and x.view.buffer == name for x in walk(s))]
 
 
 def patch_of(body: Sequence[Stmt], new: View, shared: View) -> Patch | None:
     """What statements change of the shared value if they make its new value, and nothing else; None if that is not seen."""
     nests = [nest(s) for s in body]
-    if any(isinstance(x, Ref) for s in body for x in walk(s)):
+    if None in nests or any(isinstance(x, Ref) for s in body for x in walk(s)):
         return None
     match nests:
         case [(loops, store)] if everywhere(loops, store, new):

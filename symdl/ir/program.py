@@ -10,7 +10,6 @@ Numbers of the user's nodes ("sources") stand for names and lines, which live be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -47,7 +46,7 @@ class Kernel:
     @cached_property
     def accesses(self) -> tuple[tuple[View, bool], ...]:
         """(view, is it written), outer before inner."""
-        return tuple((x.view, isinstance(x, Store)) for x in self.items if isinstance(x, Load | Store))
+        return tuple([(x.view, type(x) is Store) for x in self.items if type(x) is Load or type(x) is Store])
 
     @cached_property
     def items(self) -> tuple[Any, ...]:
@@ -184,17 +183,16 @@ def show(steps: tuple[Step, ...], pad: str = "") -> str:
     return out
 
 
-def accesses(step: Step) -> Iterator[tuple[View, bool]]:
+def accesses(step: Step) -> tuple[tuple[View, bool], ...]:
     """(view, is it written) of one step, bodies not entered."""
     match step:
-        case Kernel():
-            yield from step.accesses
-        case Call():
-            yield from step.accesses
+        case Kernel() | Call():
+            return step.accesses
         case If(condition, _, _):
-            yield condition, False
+            return ((condition, False),)
         case Loop() if step.stop is not None:
-            yield step.stop, False
+            return ((step.stop, False),)
+    return ()
 
 
 def inner(step: Step) -> tuple[tuple[Step, ...], ...]:

@@ -78,18 +78,18 @@ def rebuilt(
             continue
         stack.pop()
         done[id(item)] = item
-        if same and not (symbols and kind in _SIZED):
-            if (kind is not Load and kind is not Store) or views is None or views(item.view) is item.view:
-                continue
+        view: Any = window(item.view) if kind is Load or kind is Store else None
+        if same and not (symbols and kind in _SIZED) and (view is None or view is item.view):
+            continue
         match item:
             case For(index, count, statements, schedule):
                 done[id(item)] = For(index, extent(count), tuple(done[id(s)] for s in statements), schedule)
             case Local(name, value) | Assign(name, value):
                 done[id(item)] = type(item)(name, done[id(value)])
-            case Store(view, _, value):
-                done[id(item)] = Store(window(view), at(item), done[id(value)])
-            case Load(view, _):
-                done[id(item)] = Load(window(view), at(item))
+            case Store(_, _, value):
+                done[id(item)] = Store(view, at(item), done[id(value)])
+            case Load():
+                done[id(item)] = Load(view, at(item))
             case Position(e, dtype):
                 done[id(item)] = Position(extent(e), dtype)
             case Apply(primitive, args, dtype):

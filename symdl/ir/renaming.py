@@ -27,7 +27,8 @@ def all_within(steps: Sequence[Step]) -> Iterator[Step]:
 
 def renamed_view(view: View, names: Mapping[str, str]) -> View:
     """The view, on another buffer where its own has a new name."""
-    return replace(view, buffer=names[view.buffer]) if view.buffer in names else view
+    name = names.get(view.buffer)
+    return view if name is None else View(name, view.dtype, view.shape, view.strides, view.offset)
 
 
 def rename(step: Step, names: Mapping[str, str]) -> Step:

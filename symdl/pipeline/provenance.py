@@ -11,9 +11,8 @@ from functools import cache
 
 import numpy as np
 
-ABOVE = frozenset(
-    ["cli", "datasets", "images", "nn", "plot", "sklearn", "zoo"]
-)  # packages that make graphs of ops alone
+# packages that say nothing but what graphs are made
+ABOVE = frozenset(["cli", "datasets", "images", "nn", "plot", "sklearn", "zoo"])
 STARTED = time.time()  # files of symdl that are newer than this are not what this process runs
 
 
