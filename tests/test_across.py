@@ -104,7 +104,8 @@ def test_functions_by_several_vectors_do_not_depend_on_their_neighbours(lesser: 
 @pytest.mark.parametrize("here", [True, False])
 def test_columns_that_fill_no_vector_are_those_beside_others(lesser: CpuBackend, here: bool) -> None:
     x = T.fmatrix("x")
-    roots = x.argmax(axis=0), T.logsumexp(x, axis=0), x.var(axis=0), x.max(axis=0), x[:, ::-1].sum(axis=0)
+    share = T.softmax(x, axis=0)
+    roots = x.argmax(axis=0), T.logsumexp(x, axis=0), x.var(axis=0), x.max(axis=0), x[:, ::-1].sum(axis=0), share
     machine = native() if here else lesser
     executable = machine.compile(lowered(Graph((x,), (), roots, ())).program)
 
@@ -119,18 +120,41 @@ def test_columns_that_fill_no_vector_are_those_beside_others(lesser: CpuBackend,
     np.testing.assert_array_equal(whole[0], array.argmax(axis=0))
     for columns in range(1, 37):
         alone = run(np.ascontiguousarray(array[:, :columns]))
-        for mine, beside in zip(alone[:4], whole[:4], strict=True):
-            np.testing.assert_array_equal(mine, beside[:columns])
+        for k in (0, 1, 2, 3, 5):
+            np.testing.assert_array_equal(alone[k], whole[k][..., :columns])
         np.testing.assert_array_equal(alone[4], run(np.ascontiguousarray(array[:, columns - 1 :: -1]))[4][::-1])
 
 
-def plans(root: Any, x: Any = None) -> list[Any]:
+def plans(root: Any, x: Any = None, vector_bytes: int = 32) -> list[Any]:
     steps = lowered(Graph((X if x is None else x,), (), (root,), ())).program.steps
     loops = [s for k in steps if isinstance(k, Kernel) for s in k.body if isinstance(s, For)]
-    return [across(loop, 32) for loop in loops]
+    return [across(loop, vector_bytes) for loop in loops]
 
 
 X = T.fmatrix("x")
+FEW_ROWS = T.tensor("few_rows", dtype="float32", shape=(3, None))
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("precision", ["right", "plain"])
+@pytest.mark.parametrize("name", ["logsumexp", "softmax"])
+def test_columns_of_few_functions_by_two_vectors(lesser: CpuBackend, name: str, precision: Any, here: bool) -> None:
+    machine = native() if here else lesser
+    root = getattr(T, name)(FEW_ROWS, axis=0)
+    executable = machine.compile(lowered(Graph((FEW_ROWS,), (), (root,), (), precision)).program)
+
+    def run(array: Any) -> Any:
+        status, (found,) = executable.execute(executable.bind([np.ascontiguousarray(array)]))
+        assert status == 0
+        return found
+
+    array = np.random.default_rng(7).standard_normal((3, 131)).astype("float32")
+    array[0, 3], array[1, 20], array[:, 40] = np.nan, np.inf, -np.inf
+    array[:, 33:36] = [[3e38, -1e-3, 0], [-3e38, 1e-3, 0], [1, 0, -1e30]]  # terms that cancel, or reach over the range
+    whole = run(array)
+    for columns in (*range(1, 36), 63, 64, 65, 95, 96, 97):
+        np.testing.assert_array_equal(run(array[:, :columns]), whole[..., :columns])
+        np.testing.assert_array_equal(run(array[:, 131 - columns :]), whole[..., 131 - columns :])
 
 
 def standardized(column: Any) -> Any:
@@ -177,6 +201,9 @@ def test_which_loops_are_taken_by_lanes() -> None:
     assert rows.longest is not None
     assert known.longest is not None
     assert plans(T.exp(X)) == [None]  # nothing is added up
+    for vector_bytes, lanes in ((32, (8,)), (64, (32,))):  # by two vectors, where lanes can be left out for little
+        (found,) = plans(T.softmax(FEW_ROWS, axis=0), FEW_ROWS, vector_bytes)
+        assert found.lanes == lanes
     assert plans(X.cumsum(axis=1))[0] is not None
     assert plans((X[:, :40] * 2).sum(axis=1)) is not None
 

@@ -49,7 +49,7 @@ BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all the
 SEVERAL = 40  # statements and values of columns that are taken by four vectors
 REGISTERS = 8  # that one number of each of these takes, at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
-MORE = 4  # likewise where it is tried
+MORE = 4  # likewise where it is tried, or goes across columns
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 SHORTEST = frozenset("exp expm1 exp2 log tanh logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
@@ -121,6 +121,10 @@ def across(loop: For, vector_bytes: int) -> Across | None:
     at_once = (lanes,) if heavy else (2 * lanes, lanes)
     if (many or columns) and leaves_out and not heavy and vector_bytes >= LONG:
         at_once = 4 * lanes, 2 * lanes  # less than that goes by vectors with lanes left out
+    functions = [x.primitive for x in items if isinstance(x, Apply) and x.primitive not in {*CHEAP, *DIVISIONS}]
+    short = 0 < len(functions) <= MORE and INLINED.issuperset(functions)
+    if short and side_by_side and leaves_out and vector_bytes >= LONG:
+        at_once = (2 * lanes,)  # the chains of one fill the gaps of the other's
     extent = loop.extent if isinstance(loop.extent, int) else at_once[0]
     both = tuple(n for n in at_once if n <= extent)
     if loop.schedule != "parallel" and not apart(loop, items):
