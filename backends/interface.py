@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symdl.backends.routines import Signature, signatures
 from symdl.errors import ProgramError
 from symdl.ir.program import Binding, Buffer, Failure, Kind, Program
+from symdl.records import record
 from symdl.types import Atom, Extent, Symbol, floor_divide, largest, polynomial, smallest, terms_of
 
 COMPOUNDS = {"floordiv": floor_divide, "max": largest, "min": smallest}
 
 
-@dataclass(frozen=True)
+@record
 class Interface:
     """Buffers that are not temporary, where sizes are bound, what failures mean, and which library routines are called.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symdl.errors import ProgramError
 from symdl.ir.program import Call, Program, Step, inner
+from symdl.records import record
 
 Array = np.ndarray[Any, Any]
 Routine = Callable[..., Any]  # of its operands as arrays that are only read, to one array or a tuple of them
@@ -27,7 +27,7 @@ class RoutineRaised(Exception):
         self.error, self.source = error, source
 
 
-@dataclass(frozen=True)
+@record
 class Signature:
     """How a Call of a routine passes its views: dtype and number of axes of each; the last ones are written."""
 

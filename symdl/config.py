@@ -11,16 +11,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from symdl.errors import ConfigError
+from symdl.records import record
 
 Environment = Mapping[str, str]
 MOST_THREADS = 1024
 
 
-@dataclass(frozen=True)
+@record
 class Option:
     """read(value) is the value as it is kept, or None where the option does not take it; takes says what it does."""
 

@@ -10,7 +10,7 @@ A remedy is given only where it is certain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Part = tuple[str, str, str]  # name, type, place ("file:line" of the user's code, or "")
@@ -150,3 +150,10 @@ def kind_of(value: Any) -> str:
     if dtype is not None and shape is not None:
         return f"{article} {name} of {dtype}" if shape else f"the {dtype} {value}"
     return f"{article} {name}"
+
+
+def nearest(name: str, names: Iterable[str], count: int = 1) -> list[str]:
+    """The names that may have been meant, nearest first, count at most."""
+    import difflib
+
+    return difflib.get_close_matches(name, list(names), count)

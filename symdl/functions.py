@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import pickle
 import weakref
 from collections import deque
@@ -19,7 +18,7 @@ from symdl.backends.cpu.optimizing import finish_all
 from symdl.backends.entry.objects import Callable, Entry, Held, Input, Turns, called_directly, slot_offset
 from symdl.config import config
 from symdl.diagnosis.nan_guard import NanGuard, guard_of
-from symdl.errors import DeviceLostError, InputError
+from symdl.errors import DeviceLostError, InputError, nearest
 from symdl.graph.expr import Expr, described, short
 from symdl.graph.methods import declared
 from symdl.graph.packing import pack, unpack_all
@@ -278,7 +277,7 @@ class Function(Callable):
         parts = [described(i.variable) for i in self.ins]
         if name in self._by_name:
             return InputError(f"{self._title()}: several inputs are named {name!r}", parts, "Pass them in their order.")
-        close = difflib.get_close_matches(name, list(self._by_name), 1)
+        close = nearest(name, self._by_name)
         remedy = f"Was {close[0]} meant?" if close else ""
         return InputError(f"{self._title()}: there is no input named {name!r}", parts, remedy)
 

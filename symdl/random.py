@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
-import secrets
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -292,7 +292,7 @@ class RandomStream:
 
 def _state(seed: int | None) -> Any:
     """A fresh state. Raises InputError for what is no seed."""
-    return np.array([secrets.randbits(64) if seed is None else _word(seed, "seed"), 0], np.uint64)
+    return np.array([int.from_bytes(os.urandom(8), "little") if seed is None else _word(seed, "seed"), 0], np.uint64)
 
 
 def _word(value: Any, what: str) -> int:

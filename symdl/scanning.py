@@ -23,6 +23,7 @@ from symdl.ops.extents import as_extent, extent_or_none
 from symdl.ops.own import PYTHON_SIZED, sized_like
 from symdl.ops.scan import ended, rows_of, scan_node
 from symdl.ops.shaping import expand_dims, flip, iota
+from symdl.records import record
 from symdl.runtime.storage import SharedVariable
 from symdl.types import Extent, TensorType, smallest
 
@@ -30,7 +31,7 @@ Updates = dict[Expr, Expr]  # shared value -> its next value
 WIDENINGS = 6  # so many times fn is called until the types of the states stay the same
 
 
-@dataclass(frozen=True)
+@record
 class Until:
     """What fn returns to end a loop after the step in which the condition holds."""
 
@@ -48,7 +49,7 @@ def until(condition: Any) -> Until:
 # ---- what the user passes ----
 
 
-@dataclass(frozen=True)
+@record
 class Sequenced:
     """A sequence and the taps at which fn reads it."""
 
@@ -173,7 +174,7 @@ def state_of(value: Any, k: int) -> State | None:
     return State(rows, lags, name, TensorType(rows.type.dtype, rows.type.shape[1:]), initial, weak)
 
 
-@dataclass(frozen=True)
+@record
 class Returned:
     """What fn returned."""
 

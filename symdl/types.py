@@ -20,6 +20,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from symdl.errors import ShapeError
+from symdl.records import record
 
 CompoundName = Literal["floordiv", "max", "min"]
 # Passes and writers put the same few hundred extents together again and again, seven of eight times one just made.
@@ -78,7 +79,7 @@ class Symbol:
         return (0, self.name, self.serial, self.signed)
 
 
-@dataclass(frozen=True)
+@record
 class Compound:
     """floordiv, max or min of two extents; build it with floor_divide, largest or smallest."""
 
@@ -464,7 +465,7 @@ def _least(extent: Extent, which: Callable[[int], bool]) -> tuple[int, Extent]:
     return scale, bound
 
 
-@dataclass(frozen=True)
+@record
 class Fact:
     """left == right, or left <= right: must hold at run time; known after the check at the function's entry.
 
@@ -522,7 +523,7 @@ class TensorType:
         return TensorType(self.dtype, tuple(map(change, self.shape)))
 
 
-@dataclass(frozen=True)
+@record
 class Results:
     """The type of an op with several results, however many."""
 

@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # the mathematics (expr .. gradient) and the machine (loops .. backends); fuse and lower join them.
 MAY_IMPORT: dict[str, list[str]] = {
     "errors": [],
-    "types": ["errors"],
-    "config": ["errors"],
+    "records": [],
+    "types": ["errors", "records"],
+    "config": ["errors", "records"],
     "methods": ["errors"],
     "extras": ["errors"],
     "turns": ["errors"],

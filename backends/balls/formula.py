@@ -158,13 +158,15 @@ class Formula:
 Written = Callable[[Formula, str, str], str]
 
 
-def _logarithm_of_2() -> Fraction:
-    """2 arctanh(1/3)"""
-    return sum((Fraction(2, (2 * k + 1) * 3 ** (2 * k + 1)) for k in range((BITS + GUARD) // 3)), Fraction(0))
-
-
-def _arctan_of_one_over(n: int) -> Fraction:
-    return sum((Fraction((-1) ** k, (2 * k + 1) * n ** (2 * k + 1)) for k in range((BITS + GUARD) // 4)), Fraction(0))
+def _series(n: int, sign: int) -> Fraction:
+    """arctanh(1/n), and with a sign of -1 arctan(1/n), to GUARD bits more than a constant has."""
+    one = 2 ** (BITS + 2 * GUARD)
+    total, power, k = 0, one // n, 0
+    while power:
+        total += sign**k * (power // (2 * k + 1))
+        power //= n * n
+        k += 1
+    return Fraction(total, one)
 
 
 def rounded(number: Fraction) -> Fraction:
@@ -172,10 +174,8 @@ def rounded(number: Fraction) -> Fraction:
     return Fraction(round(number * 2 ** (BITS + GUARD)), 2 ** (BITS + GUARD))
 
 
-LOG2 = rounded(_logarithm_of_2())
-LOG10 = rounded(
-    3 * _logarithm_of_2() + sum((Fraction(2, (2 * k + 1) * 9 ** (2 * k + 1)) for k in range(60)), Fraction(0))
-)
-PI = rounded(16 * _arctan_of_one_over(5) - 4 * _arctan_of_one_over(239))
+LOG2 = rounded(2 * _series(3, 1))
+LOG10 = rounded(6 * _series(3, 1) + 2 * _series(9, 1))
+PI = rounded(16 * _series(5, -1) - 4 * _series(239, -1))
 ROOT_OF_PI = rounded(Fraction(math.isqrt(int(PI * 4 ** (BITS + GUARD))), 2 ** (BITS + GUARD)))
 IRRATIONALS = tuple(rounded(r) for x in (PI, ROOT_OF_PI, LOG2, LOG10) for r in (x, 1 / x))

@@ -12,7 +12,6 @@ longer needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from symdl.backends.balls.formula import IRRATIONALS
@@ -20,6 +19,7 @@ from symdl.backends.balls.library import KINDS, NAMES
 from symdl.backends.balls.numbers import words
 from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import LIMBS
+from symdl.records import record
 
 MOST_BALLS = 400  # 25 KiB of a thread's stack
 SAME = {"cast": "copy"}
@@ -27,7 +27,7 @@ ONE_LIMB, TWO_LIMBS = 53, 100  # digits that one limb holds, and as many as two 
 SIMPLE = 1 << 20  # denominators up to this
 
 
-@dataclass(frozen=True)
+@record
 class Tape:
     """leaves: the values that are given."""
 

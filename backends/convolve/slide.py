@@ -8,14 +8,13 @@ leave out the lanes beside an image, and rows above and below it are zeros.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symdl.backends.builder import Reg
 from symdl.backends.convolve.pieces import Pieces
 from symdl.backends.convolve.tiles import Inner
 from symdl.backends.gemm.tiles import Tile
 from symdl.backends.gemm.words import Words
 from symdl.backends.llvm.module import Module
+from symdl.records import record
 
 SIDE = 3  # places of a filter along each axis
 CHAIN = 4  # words that say where a chain begins and ends
@@ -30,7 +29,7 @@ def mask_type(tile: Tile) -> str:
     return f"<{tile.lanes} x i1>"
 
 
-@dataclass(frozen=True)
+@record
 class Slide:
     """Vectors that go down together. kinds: of each, by which of the masks it is cut; columns: of the filter, which are cut."""
 

@@ -15,7 +15,6 @@ import sys
 import weakref
 from collections.abc import Callable as Called
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from symdl.backends.entry import tables
 from symdl.backends.entry.tables import API, FIXED, HEAD, HELD, MADE, SPEC, TABLE, TURN
 from symdl.backends.lifetime import when_freed
+from symdl.records import record
 
 Array = np.ndarray[Any, Any]
 NativelyCalled = TypeVar("NativelyCalled", bound="Callable")
@@ -118,7 +118,7 @@ def called_directly(kind: type[NativelyCalled]) -> type[NativelyCalled]:
     return kind
 
 
-@dataclass(frozen=True)
+@record
 class Input:
     """How an input is passed: strict says that it takes no Python number; default is its value where a call has none."""
 
@@ -126,7 +126,7 @@ class Input:
     strict: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Held:
     """A shared value: the object that has the array in the slot at `slot`, the set that is empty while it is free for
     this use, and, of one that is updated, the slot at `borrowed` that is True where its array is also known outside."""
@@ -137,7 +137,7 @@ class Held:
     borrowed: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Turns:
     """How a long call takes its turn: it is added to all the sets while it runs; then, if there is somebody in the
     queue, they are waked."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sysconfig
+import sys
 
 from symdl.ir.arena import LINE
 from symdl.ir.program import INTERRUPTED
 
 HEAD = object.__basicsize__  # bytes before an object's own fields: 16, or 32 without the interpreter's lock
-FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+FREE_THREADED = "free-threading build" in sys.version
 KEPT_ARENA = 1 << 30  # bytes of scratch memory that an Executable keeps from call to call
 LARGE_PAGE = 2 << 20  # bytes of a page that the system gives when asked: one fault, not one for each 4 KB
 IN_LARGE_PAGES = 14  # Linux' MADV_HUGEPAGE

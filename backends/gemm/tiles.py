@@ -7,10 +7,11 @@ registers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.llvm.module import ITEM_BYTES, Module
+from symdl.records import record
 
 WIDEST = 8  # vectors in a panel, where there are few rows
 LINE = 64  # bytes of a cache line
@@ -19,7 +20,7 @@ AT_ONCE = 48  # products of vectors in a round of a full tile
 SMALL = 8  # accumulators of a small tile: as many as hide how long a sum takes
 
 
-@dataclass(frozen=True)
+@record
 class Tile:
     """The register tile: rows x vectors of `lanes` numbers. varied: tiles of few rows are wider, and full ones have kernels
     for each way in which A may lie."""

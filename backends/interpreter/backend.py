@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,14 @@ from symdl.errors import InternalError
 from symdl.ir.loops import Assign, Barrier, For, Guard, Local, Stmt, Store, View
 from symdl.ir.program import Buffer, Call, If, Kernel, Loop, Program, Step
 from symdl.number_forms import array_dtype, item_bytes
+from symdl.records import record
 from symdl.types import Extent, Symbol, size_at
 
 POISON = 0x9B  # each byte of fresh memory of integers; floats start as NaN, bools as True
 MIXED = 0xFF  # each byte of a slot that temps of several dtypes share: NaN in floats, -1 in integers
 
 
-@dataclass(frozen=True)
+@record
 class Interpreted:
     """status: 0 is success, 1 + k the k-th check at entry, else the code of a Checked; outputs are empty unless 0."""
 

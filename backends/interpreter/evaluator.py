@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from symdl.backends.primitives import PRIMITIVES
 from symdl.errors import InternalError
 from symdl.ir.loops import Apply, Checked, Const, Guard, Index, Load, Position, Ref, Value, View, is_value, parts
 from symdl.number_forms import WIDE, array_dtype, limbs_of
+from symdl.records import record
 from symdl.types import Extent
 
 MISSING = object()
@@ -31,7 +31,7 @@ class Failure(Exception):
         self.status = status
 
 
-@dataclass(frozen=True)
+@record
 class Memory:
     """flat: the elements of each buffer; home: equal for two buffers that share memory."""
 

@@ -11,7 +11,7 @@ leave out lanes; else one number at a time, sums in order. So no number depends 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from symdl.backends.builder import Reg
@@ -42,6 +42,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
+from symdl.records import record
 from symdl.types import Extent, Symbol, at_most, largest, slope, smallest, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
@@ -60,7 +61,7 @@ SHORT = 32  # elements of a row, from which on its own loop fills vectors
 TOGETHER = 16  # rounds that a chunk of such a loop is a multiple of
 
 
-@dataclass(frozen=True)
+@record
 class Across:
     """How many rounds are taken at once, largest first, and for which longest row: None where always. rest: of how many
     lanes the vector is that takes what is left; 0 where it goes one by one. columns: whether sums of columns are tried (`rows`)."""

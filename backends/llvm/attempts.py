@@ -8,7 +8,7 @@ So no number depends on the lanes beside it. A loop that adds up numbers with an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial as bound
 
 from symdl.backends.builder import Reg
@@ -33,6 +33,7 @@ from symdl.backends.wide.mixed import MIXED, OF_DOUBLE
 from symdl.backends.wide.short import SHORT
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, walk
 from symdl.number_forms import LIMBS, WIDE
+from symdl.records import record
 from symdl.types import Symbol
 
 RARE = "cold noinline nounwind"
@@ -483,7 +484,7 @@ def is_long(loop: For, most: int) -> bool:
     return sum(item.dtype in WIDE or any(x.dtype in WIDE for x in item.args) for item in items) > most
 
 
-@dataclass(frozen=True)
+@record
 class Cold:
     """A function that computes in full, and what it is given."""
 
@@ -492,7 +493,7 @@ class Cold:
     room: Room
 
 
-@dataclass(frozen=True)
+@record
 class Room:
     """Where the lanes of leaves and results stand in memory while some of them are computed again."""
 

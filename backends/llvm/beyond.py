@@ -7,7 +7,6 @@ An element that even these do not know well enough stays as it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2s
 
 from symdl.backends.balls.library import ENTRY, LIMB_COUNT
@@ -21,11 +20,12 @@ from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.wide import emit, numbers
 from symdl.ir.loops import Apply, For, Load, Ref, Value, walk
 from symdl.number_forms import LIMBS, WIDE
+from symdl.records import record
 
 DECLARED = f"declare void @{ENTRY}(ptr, ptr, i64, i64, ptr, i64, i64)"
 
 
-@dataclass(frozen=True)
+@record
 class Beyond:
     """A loop in full, and of a round of it: whether digits are lost, and what computes it in balls."""
 

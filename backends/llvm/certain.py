@@ -6,14 +6,13 @@ are a loop without them, which may be taken in vectors; what is left, a place or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symdl.ir.loops import For, Guard, walk
 from symdl.ir.rebuilding import rebuilt
+from symdl.records import record
 from symdl.types import Extent, largest, repeats, smallest, symbols, terms_of
 
 
-@dataclass(frozen=True)
+@record
 class Certain:
     """The rounds of a loop whose guards hold, and what must hold around it: (index, extent) as of guards."""
 

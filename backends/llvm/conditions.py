@@ -11,12 +11,13 @@ from typing import Any
 
 from symdl.backends.llvm.tiers import ONE_LIMB
 from symdl.ir.loops import Apply, Const, Load, Value
+from symdl.records import record
 
 OPPOSITE = {"ge": "lt", "le": "gt"}
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
 
 
-@dataclass(frozen=True)
+@record
 class Condition:
     """What must hold when the program runs: value test bound, or bound times so many 2^-k.
 

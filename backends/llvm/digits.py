@@ -21,6 +21,7 @@ from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
+from symdl.records import record
 
 SINGLES = ("float32", "float32e")
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
@@ -37,7 +38,7 @@ DIGITS = {"float64": 53, "float64e": 53, "float32e": 53}  # binary ones of a val
 ROUGH = 2.0**-20  # what errors behind a sum of rough terms are beside these, at most
 
 
-@dataclass(frozen=True)
+@record
 class Error:
     """At most `units` of |size|; of the value itself, if there is no size."""
 
@@ -45,7 +46,7 @@ class Error:
     size: Value | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Fewer:
     """A loop, its variables replaced by their values, in fewer digits.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from symdl.backends.llvm.attempts import AttemptWriter
@@ -38,6 +38,7 @@ from symdl.ir.loops import (
     place_of,
     walk,
 )
+from symdl.records import record
 from symdl.types import Extent, Symbol, floor_divide, polynomial, replace_symbols, slope, smallest, symbols
 
 STRIP = 512  # elements: a few KB for each draw, and runs cut in two at its ends cost little
@@ -45,7 +46,7 @@ FEWEST = 4  # iterations of a loop by itself that is worth it
 FIRST, END = Symbol("first round"), Symbol("end of rounds")  # of the chunk of a parallel loop that is run
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Fill:
     """`number` elements of a draw into a local buffer, from a place on.
 

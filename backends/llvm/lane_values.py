@@ -5,7 +5,6 @@ stored, and parts of vectors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg, vector_type
@@ -30,12 +29,13 @@ from symdl.ir.loops import (
     walk,
 )
 from symdl.number_forms import LIMBS, WIDE
+from symdl.records import record
 from symdl.types import Extent, Symbol, floor_divide, polynomial, repeats, slope
 
 LINE = 64  # bytes of a cache line
 
 
-@dataclass(frozen=True)
+@record
 class Bundle:
     """Loads a few places apart along a row, which pick out of the same vectors: those of places `step` apart from `first`
     on, and of up to `reach` places behind each."""

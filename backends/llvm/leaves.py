@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.backends.llvm.narrowing import summand
 from symdl.backends.llvm.thinning import inlined
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value
+from symdl.records import record
 
 NOTHING = Local("nothing", Const(0, "bool"))
 
 
-@dataclass(frozen=True)
+@record
 class Apart:
     """A loop whose values are made of constants and variables, and what each variable stands for."""
 

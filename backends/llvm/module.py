@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg, vector_type
+from symdl.records import record
 from symdl.types import Compound, Extent, Symbol, nonnegative, symbols, terms_of
 
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
@@ -35,7 +36,7 @@ def types_of(lanes: int) -> dict[str, str]:
     return {dtype: vector_type(dtype, lanes) if lanes else kind for dtype, kind in LLVM_TYPE.items()}
 
 
-@dataclass(frozen=True)
+@record
 class Target:
     """The machine that text is emitted for. No text depends on anything else than the Program and this.
 
@@ -366,7 +367,7 @@ class Writer(Builder):
         self.label(loop.after)
 
 
-@dataclass(frozen=True)
+@record
 class OpenLoop:
     """A loop under construction."""
 

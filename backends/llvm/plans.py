@@ -34,6 +34,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
+from symdl.records import record
 from symdl.types import Extent, Symbol, at_most, repeats, slope, symbols
 
 MOST_LANES = 16
@@ -48,7 +49,7 @@ IDEMPOTENT = ("maximum", "minimum", "bitwise_and", "bitwise_or")
 IDENTITY = {"add": 0, "mul": 1, "bitwise_xor": 0}  # the others may begin with what the variable holds in every lane
 
 
-@dataclass(frozen=True)
+@record
 class Sum:
     """variable = primitive(variable, value), once per iteration."""
 
@@ -59,7 +60,7 @@ class Sum:
     ordered: bool  # element by element
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """chosen = better(value, best);  at = where(chosen, position, at);  best = where(chosen, value, best)."""
 

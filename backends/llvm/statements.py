@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from symdl.backends.builder import LLVM_TYPE, Reg
@@ -33,13 +32,14 @@ from symdl.ir.loops import (
     parts,
 )
 from symdl.number_forms import WIDE
+from symdl.records import record
 from symdl.types import Extent, Symbol, symbols
 
 EXTREMES = frozenset({"maximum", "minimum"})
 Dependency = tuple[str, str]  # ("buffer", "variable" or "index", its name)
 
 
-@dataclass(frozen=True)
+@record
 class Nest:
     """A loop around the statement that is being written."""
 

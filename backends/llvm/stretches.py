@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.backends.llvm.conditions import Condition
 from symdl.backends.llvm.digits import FARTHEST, Error, FewerDigits, added
@@ -29,6 +29,7 @@ from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponent
 from symdl.backends.wide.mixed import SUMS
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
+from symdl.records import record
 from symdl.types import Extent
 
 ONE = ONE_LIMB[PAIR]
@@ -39,7 +40,7 @@ FLAG = "failed"
 Valued = Local | Assign | Store
 
 
-@dataclass(frozen=True)
+@record
 class Stretch:
     """Statements of a body from some place on.
 

@@ -6,11 +6,12 @@ Units are of 2^-53, or of 2^-67 where arithmetic has two limbs and functions are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.backends.vmath.bounds import ABSOLUTE_BELOW_ZERO, BOUND
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
+from symdl.records import record
 
 ONE_LIMB = {"float64x2": "float64", "float64x2e": "float64e"}
 ORDERS = (24, 21, *range(18, 5, -1))  # the k that are tried
@@ -18,7 +19,7 @@ ORDERS = (24, 21, *range(18, 5, -1))  # the k that are tried
 RARELY = ORDERS[:9]
 
 
-@dataclass(frozen=True)
+@record
 class Tier:
     """A way to compute with fewer digits.
 

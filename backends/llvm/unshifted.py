@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.backends.llvm.terms import PAIR
 from symdl.backends.llvm.thinning import inlined
@@ -39,6 +39,7 @@ from symdl.ir.loops import (
     walk,
 )
 from symdl.number_forms import WIDE, limbs_of
+from symdl.records import record
 from symdl.types import Extent, Symbol
 
 SINGLE, DOUBLE = "float32", "float64"
@@ -51,7 +52,7 @@ NORMAL, MOST = 2.0**-126, 2.0**100  # the least term and the largest sum of such
 TERMS = 64  # statements and values of x; beside more an exponential is little
 
 
-@dataclass(frozen=True)
+@record
 class Exponentials:
     """Such statements. x: what stands in the exponent; loop: that adds up; y: the variable of the logarithm; end: the place
     behind them."""
@@ -113,7 +114,7 @@ def exponentials(body: Sequence[Stmt], start: int) -> Exponentials | None:
     return None
 
 
-@dataclass(frozen=True)
+@record
 class Weights:
     """Exponentials of a row that are stored, and divided by their sum behind these statements. m, s: the variables of the
     largest and the sum."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from symdl.backends.llvm.narrowing import Narrowed
 from symdl.backends.llvm.plans import Sum
 from symdl.backends.wide.ranges import Attempt
 from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, walk
+from symdl.records import record
 
 EMPTY = {"add": 0.0, "maximum": float("-inf"), "minimum": float("inf")}
 
@@ -29,7 +29,7 @@ def begins(sum_: Sum) -> bool:
     return sum_.primitive in EMPTY and (sum_.dtype.startswith("float") or sum_.primitive == "add")
 
 
-@dataclass(frozen=True)
+@record
 class Whole:
     """A loop without exponents: what stands before it, itself, whether it has failed, and what stands after if not."""
 

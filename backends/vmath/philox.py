@@ -8,7 +8,6 @@ rounds are over: so a round is products, shifts and exclusive ors, without movin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from symdl.backends.builder import BITS, LLVM_TYPE, Builder, Reg
@@ -16,6 +15,7 @@ from symdl.backends.vmath.forms import FORMAT, outlined
 from symdl.backends.vmath.logarithm import assemble, binade
 from symdl.backends.vmath.trigonometric import cos_reduced, sin_reduced
 from symdl.philox import LANES, MULTIPLIERS, ROUNDS, SERIALS, WEYL, WORD
+from symdl.records import record
 
 Words = tuple[Reg, Reg, Reg, Reg]
 Key = tuple[Reg, Reg]
@@ -23,7 +23,7 @@ TURN = (6.283185307179586, 2.4492935982947064e-16)  # 2 pi as a sum of two float
 TURN_FLOAT32 = (6.2831854820251465, -1.7484555314695172e-07)  # and of two float32
 
 
-@dataclass(frozen=True)
+@record
 class Draw:
     """One kind of draw. run: so many elements share 16 blocks. elements: what the words of a block make, in the order of
     the sixteenths of the run; it takes uint32 where word is that, else words in 64 bits."""

@@ -8,13 +8,14 @@ with a high limb that strays from [1, 2) by up to 2^slack, which saves most norm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from symdl.backends.builder import Builder, Reg, hexadecimal
 from symdl.backends.vmath.forms import Pair, outlined
 from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.number_forms import INFINITE, LIMBS, ZERO
+from symdl.records import record
 
 FIELD = 0x7FF << 52
 MAGIC = 1.5 * 2.0**52
@@ -22,7 +23,7 @@ _NOTHING, _MISSING = hexadecimal(0.0, "float64"), hexadecimal(-0.0, "float64")
 STRAY = 64  # binary orders by which a high limb may leave [1, 2) before it is brought back
 
 
-@dataclass(frozen=True)
+@record
 class Number:
     """(high + low) * 2^exponent; the exponent is a float64. slack 0: 1 <= |high| < 2, or high is 0, inf or nan."""
 

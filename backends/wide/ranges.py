@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.loops import Apply, Const, Value
+from symdl.records import record
 
 LEAST, MOST = -900, 1023  # exponents of results between which nothing is lost
 LEAST32, MOST32, DEEPEST32 = -100, 127, -149  # likewise of float32
@@ -28,7 +29,7 @@ DEEPEST, ENDLESS = -1074, 1e9  # the least exponent of a float64; one beyond all
 LARGEST_FLOAT, LARGEST_FLOAT32 = 1.7976931348623157e308, 3.4028234663852886e38
 
 
-@dataclass(frozen=True)
+@record
 class Reach:
     """A value of the attempt, and where the exact one may lie: exponents where it is neither 0 nor infinite, its sign."""
 

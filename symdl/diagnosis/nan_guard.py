@@ -8,19 +8,19 @@ Only results are looked at, unless all is asked for: an infinity that a branch t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symdl.config import config
 from symdl.errors import InputError, kind_of
+from symdl.records import record
 
 Array = np.ndarray[Any, Any]
 BIG = 1e10  # Theano's
 
 
-@dataclass(frozen=True)
+@record
 class NanGuard:
     """What a guarded function refuses to give: NaN, infinities, numbers of more than a size (big; None for any).
 

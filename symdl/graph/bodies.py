@@ -7,7 +7,6 @@ ifelse) have them among their params.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +14,7 @@ from symdl.graph.expr import CONSTANT, RESULT, Expr, Op, make, rebuilt, register
 from symdl.graph.origins import building
 from symdl.graph.packing import pack, unpack_all
 from symdl.graph.walks import topological
+from symdl.records import record
 from symdl.types import Dim, Results, TensorType, fresh_serial
 
 PEELED = 8  # levels of arithmetic between a body and what it captures, which stage 3 may want to see in one piece
@@ -29,7 +29,7 @@ PARAMETER = _leaf("parameter")  # params: position, type; the leaf of a body
 ARGUMENT = _leaf("argument")  # params: id, type; what stands for a parameter while a body is being made
 
 
-@dataclass(frozen=True)
+@record
 class Body:
     """outputs as functions of leaves of the types of parameters."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
@@ -23,6 +22,7 @@ from symdl.graph.irrationals import IRRATIONALS
 from symdl.graph.methods import FUNCTIONS, Methods
 from symdl.graph.origins import Origin, tracing, user_line
 from symdl.number_forms import WIDE, records
+from symdl.records import record
 from symdl.types import (
     Extent,
     Fact,
@@ -61,7 +61,7 @@ ANY = TensorType("any")  # the type of a wildcard in a rewrite pattern
 OPS: dict[str, Op] = {}  # every declared op by name; tests and docs are generated from it
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class Op:
     """All that the compiler must know about one operation; made by the decorators of ops.declare.
 

@@ -14,7 +14,7 @@ in the program, and the loops of one of them have no rounds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.column_sums import (
     BLOCK,
@@ -47,6 +47,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
+from symdl.records import record
 from symdl.types import Extent, Symbol, floor_divide, largest, slope, smallest, symbol, symbols
 
 # Narrow rows that are taken together: three columns then fill twelve vectors, none of which waits for another.
@@ -55,7 +56,7 @@ LEAST = 16  # rows of a block
 COUNTED = "int32"  # rows of a block: as wide as a float32, so that vectors hold as many of them
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """The kernel that is a choice. start: the variables before it; after: what becomes of them. columns: one where the
     array is whole."""

@@ -17,7 +17,7 @@ of one of them have no rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.flat import moves
 from symdl.ir.loops import (
@@ -42,6 +42,7 @@ from symdl.ir.loops import (
 from symdl.ir.program import Kernel
 from symdl.ir.rebuilding import rebuilt
 from symdl.number_forms import WIDE
+from symdl.records import record
 from symdl.types import (
     Extent,
     Symbol,
@@ -70,7 +71,7 @@ def plain(item: object) -> bool:
     return not isinstance(item, Load | Store) or item.view.dtype not in WIDE
 
 
-@dataclass(frozen=True)
+@record
 class Fold:
     """s[j] = primitive(s[j], value), for all rows, from a constant on; result: what becomes of s[j]."""
 

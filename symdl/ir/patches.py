@@ -10,7 +10,7 @@ a write, and a new value that reads what updates change is a temp, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.loops import (
     Apply,
@@ -34,6 +34,7 @@ from symdl.ir.memory import Commit, used
 from symdl.ir.program import Buffer, Kernel, Program, Step
 from symdl.ir.rebuilding import rebuilt
 from symdl.ir.renaming import unused
+from symdl.records import record
 from symdl.types import (
     Compound,
     Extent,
@@ -51,7 +52,7 @@ Bound = tuple[Extent, Extent]  # (index, extent), as a Guard has them
 Window = tuple[Extent, Extent, int]  # (first, how many, step) of the indices of a loop
 
 
-@dataclass(frozen=True)
+@record
 class Patch:
     """One store to the shared value, in loops around it; `plus` combines what is there with the value, "" replaces it."""
 

@@ -10,7 +10,7 @@ Numbers of the user's nodes ("sources") stand for names and lines, which live be
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from symdl.errors import ProgramError
 from symdl.ir import loops
 from symdl.ir.loops import Barrier, Checked, For, Guard, Load, Stmt, Store, View, walk
 from symdl.number_forms import WIDE
+from symdl.records import record
 from symdl.types import Extent, Fact, Symbol, largest, polynomial, symbols
 
 Kind = Literal["input", "shared", "constant", "output", "temp"]
@@ -26,7 +27,7 @@ CONVOLUTIONS = tuple(PRODUCTS)
 CALLS = {"matmul": 3, "copy": 2, **dict.fromkeys(CONVOLUTIONS, 3)}  # library calls and their numbers of views
 
 
-@dataclass(frozen=True)
+@record
 class Buffer:
     """A piece of memory in C order."""
 
@@ -36,7 +37,7 @@ class Buffer:
     kind: Kind
 
 
-@dataclass(frozen=True)
+@record
 class Kernel:
     """One loop nest, compiled to one native function."""
 
@@ -54,7 +55,7 @@ class Kernel:
         return tuple(walk(*self.body))
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """A library call with a NumPy meaning.
 
@@ -92,7 +93,7 @@ class Call:
         return own + Kernel(self.epilogue).accesses
 
 
-@dataclass(frozen=True)
+@record
 class Loop:
     counter: Symbol
     steps: Extent
@@ -100,7 +101,7 @@ class Loop:
     stop: View | None = None  # one bool that the body writes: the Loop ends after a round in which it is True
 
 
-@dataclass(frozen=True)
+@record
 class If:
     condition: View  # one bool
     then: tuple[Step, ...]
@@ -110,7 +111,7 @@ class If:
 Step = Kernel | Call | Loop | If
 
 
-@dataclass(frozen=True)
+@record
 class Binding:
     """symbol is the extent of an axis of a buffer, or (axis None) the value of an integer scalar buffer."""
 
@@ -119,7 +120,7 @@ class Binding:
     axis: int | None
 
 
-@dataclass(frozen=True)
+@record
 class Check:
     """A fact to be checked at entry, and the user's node whose type rule needs it (-1: an input's own type)."""
 
@@ -127,7 +128,7 @@ class Check:
     source: int
 
 
-@dataclass(frozen=True)
+@record
 class Failure:
     """What a Checked of code FIRST_FAILURE + k means, k being its place in the list."""
 
@@ -139,7 +140,7 @@ FIRST_FAILURE = 1000  # statuses from here on are failures while running; below,
 INTERRUPTED = -1
 
 
-@dataclass(frozen=True)
+@record
 class Program:
     buffers: dict[str, Buffer]
     bindings: tuple[Binding, ...]

@@ -15,7 +15,7 @@ loops of one of them have no rounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.column_sums import COLUMN, ROW, few_rows, plain
 from symdl.ir.loops import (
@@ -32,13 +32,14 @@ from symdl.ir.loops import (
 )
 from symdl.ir.program import Buffer, Kernel, Step
 from symdl.ir.rebuilding import rebuilt
+from symdl.records import record
 from symdl.types import Extent, Symbol, symbol, symbols
 
 MOST = 64  # statements and values of kernels that stand in a program twice
 LONGEST = 8  # kernels that are looked at together
 
 
-@dataclass(frozen=True)
+@record
 class Columns:
     """Neighbouring kernels over rows and columns. loop: what takes their place, its rounds to be multiplied by `few`."""
 

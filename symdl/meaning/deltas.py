@@ -16,7 +16,6 @@ computed with the digits that their circular functions magnify.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from symdl.graph.expr import Expr
 from symdl.meaning import taylor
@@ -28,11 +27,12 @@ from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.terms import even_root
 from symdl.meaning.written_logs import Writer
 from symdl.ops import elementwise as ew
+from symdl.records import record
 
 FUNCTIONS = frozenset(["log", "arcsinh", "sin", "cos", "arctan", "erf", "erfc"])
 
 
-@dataclass(frozen=True)
+@record
 class Delta:
     """scale * rest * (f(a) - f(b)) = scale * (first - second)."""
 

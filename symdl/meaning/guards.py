@@ -8,7 +8,6 @@ node of which that cannot be said, since what was lost has no place in its resul
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from symdl.graph.expr import Expr
@@ -17,6 +16,7 @@ from symdl.meaning.index_maps import ELEMENTWISE, view_of, viewed
 from symdl.meaning.masks import is_no_choice
 from symdl.meaning.normal_form import Atom, Mono, Poly, base_of, divisors_of, joined, leaf_atoms, stripped
 from symdl.meaning.reading import Reading
+from symdl.records import record
 
 Atoms = frozenset[Atom]
 NOTHING: Atoms = frozenset()
@@ -79,7 +79,7 @@ class Reached(NamedTuple):
 NOWHERE = Reached()
 
 
-@dataclass(frozen=True)
+@record
 class Guards:
     """Atoms that a form lost: divisors, which must be neither 0 nor infinite; those that must be finite; those that must
     not be 0; those that must not be NaN."""

@@ -7,7 +7,6 @@ it is the same everywhere, so slicing and gathering pass it by.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from symdl.graph.expr import Expr, make, number_of
 from symdl.meaning.factoring import multiply, power
@@ -17,6 +16,7 @@ from symdl.ops.indexing import GATHER, SCATTER, undoing
 from symdl.ops.shaping import IOTA
 from symdl.ops.sorting import SORT
 from symdl.ops.views import DROP, PAD, RESHAPE, SLICE, SPREAD, dropped, reshape_to, zeros_of
+from symdl.records import record
 from symdl.types import Extent, Shape
 
 ELEMENTWISE = FUNCTIONS | {"sum_of", "pow", "log", "log1p", "softplus", "abs", "sign", "maximum", "where"}
@@ -37,7 +37,7 @@ def placing(x: Expr) -> tuple[int | None, ...] | None:
     return tuple(axes) if whole else None
 
 
-@dataclass(frozen=True)
+@record
 class Place:
     """Target axis t is axis axes[t] of the source, or new where that is None; other source axes are 1 and go."""
 
@@ -58,7 +58,7 @@ class Place:
         return spread(dropped(x, gone), target, tuple(axes.index(k) for k in left))
 
 
-@dataclass(frozen=True)
+@record
 class Cut:
     """Every steps-th element from starts on."""
 
@@ -78,7 +78,7 @@ class Cut:
         return make(SLICE, (x,), starts=starts, steps=steps, lengths=self.lengths)
 
 
-@dataclass(frozen=True)
+@record
 class Reshape:
     """The same elements in C order, of an array of the shape before under the shape after."""
 
@@ -92,7 +92,7 @@ class Reshape:
         return reshape_to(x, self.after)
 
 
-@dataclass(frozen=True)
+@record
 class Gathered:
     """Elements at integer arrays of indices along axes, of an array of the shape before."""
 
@@ -125,7 +125,7 @@ class Gathered:
         return None
 
 
-@dataclass(frozen=True)
+@record
 class Put:
     """The adjoint of taking: an array of zeros of this shape with values added where `taken` reads."""
 

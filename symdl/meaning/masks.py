@@ -6,8 +6,6 @@ the pick of that label is the element itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symdl.graph.expr import Expr, constant, make
 from symdl.meaning.cancellation import simplify
 from symdl.meaning.exclusion import PICKS
@@ -33,10 +31,11 @@ from symdl.ops.extents import expr_of
 from symdl.ops.indexing import GATHER, wrapped
 from symdl.ops.shaping import IOTA
 from symdl.ops.views import DROP, SLICE, SPREAD
+from symdl.records import record
 from symdl.types import Extent, Shape
 
 
-@dataclass(frozen=True)
+@record
 class Hit:
     """A condition that is true at one place of the last axis: where the index along it is the label.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symdl.graph.expr import Expr
 from symdl.meaning.factoring import multiply
 from symdl.meaning.index_maps import leaf
@@ -11,10 +9,11 @@ from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, base_of, joined
 from symdl.meaning.rationals import Rational, quotient
 from symdl.ops.elementwise import cast
 from symdl.ops.extents import expr_of
+from symdl.records import record
 from symdl.types import Extent, product
 
 
-@dataclass(frozen=True)
+@record
 class Total:
     """A sum among a term's factors: the atom that stands there, which may be a view of the sum's own."""
 

@@ -32,6 +32,7 @@ from symdl.meaning.writing import Whole, Writing
 from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.ops.declare import is_float
 from symdl.passes.rewrite import Origins
+from symdl.records import record
 
 READ_AT = {  # op of a node in which the algebra found something -> what it is
     "add": "terms cancel", "sub": "terms cancel", "mul": "factors meet", "true_div": "factors meet",
@@ -54,7 +55,7 @@ WRITTEN_WHOLE: dict[Whole, str] = {
 FACTS = ((0.0, math.inf), (-math.inf, 0.0), (-1e6, 1e6), (1e-6, 1e6))  # that may free a node of its number form
 
 
-@dataclass(frozen=True)
+@record
 class Firing:
     """One region that was written anew. before, after: the node as it was meant, and as it is written; found: what the
     algebra found in it; written: the mechanisms that chose its formulas."""
@@ -70,7 +71,7 @@ class Firing:
         return self.written or self.found
 
 
-@dataclass(frozen=True)
+@record
 class Fact:
     """That the values of a variable lie between two numbers."""
 
@@ -79,7 +80,7 @@ class Fact:
     upper: float
 
 
-@dataclass(frozen=True)
+@record
 class Widened:
     """A node of a number form, and the first reason for it."""
 

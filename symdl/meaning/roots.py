@@ -10,11 +10,11 @@ So come the derivatives of sqrt(1 + x^2) - 1, of the roots of a quadratic and th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from symdl.meaning.factoring import multiply, power, root
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, quotient
+from symdl.records import record
 
 SUMMANDS = 8  # longer sums are left alone
 HIGHEST = 8  # and higher polynomials
@@ -22,7 +22,7 @@ Polynomial = dict[int, Rational]  # power of w -> coefficient
 Row = tuple[Rational, int, int, int]  # a coefficient, and the powers of w, M and sqrt(a) beside it
 
 
-@dataclass(frozen=True)
+@record
 class Radicand:
     """c M + size^2 of, under the square root of an atom: both monomials, of is 1 or a square or left as it is."""
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.meaning.cancellation import expand
 from symdl.meaning.normal_form import ODD, Atom, Poly
 from symdl.meaning.rationals import Rational, magnitude, quotient, rational
+from symdl.records import record
 
 INVERSES = frozenset(["arctan", "arcsin", "arctanh", "arcsinh"])  # whose series end at 1
 REACHES: dict[Hashable, Rational] = {"exp": 1, "sin": 1, "cos": 1, "erf": 1, **dict.fromkeys(INVERSES, quotient(1, 8))}
 NEAR_1 = quotient(1, 16)  # how far the series of functions of 1 + u reach, in u
 
 
-@dataclass(frozen=True)
+@record
 class Function:
     """A whole power of a function whose series at 0 is known. kind: its name, or of (1 + u)^p p."""
 

@@ -6,13 +6,12 @@ the polynomials cancel exactly, and what is left is led by terms that do not can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symdl.meaning.cancellation import denominator, expand_atoms, product_of
 from symdl.meaning.fading import LETTER, in_exponential, in_letter, letters_of
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.series import Function, coefficient, first_left, function_of, reach
+from symdl.records import record
 
 DEGREES = (1, 2, 3, 4, 5)  # of the polynomials that are tried
 # A size, of arguments in what their functions' series reach, below which these are used: beyond little cancels.
@@ -22,7 +21,7 @@ LETTERS = ("leaf", LETTER)
 TERMS = 64  # ... and so is what grows longer than this
 
 
-@dataclass(frozen=True)
+@record
 class Small:
     """A sum where |size| < REACH, as a form with remainders."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ from symdl.errors import GradientError, InputError, kind_of
 from symdl.graph.bodies import dependent
 from symdl.graph.expr import Expr, Inferred, Op, described, make, register, results
 from symdl.ops.declare import differentiable, filled_like
+from symdl.records import record
 from symdl.types import Results, TensorType
 
 Rule = Callable[[Sequence[Expr], Sequence[Expr], Sequence[Expr]], Sequence[Expr | None]]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class PythonFunction:
     """A function of arrays, the types of its results, and how its gradient is made."""
 
@@ -51,7 +51,7 @@ def _found(module: str, name: str) -> Any:
     return getattr(found, "call", None)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class GradientRule:
     """(inputs, outputs, gradients of the outputs) -> a gradient, or None, for each input. No part of what code depends on."""
 

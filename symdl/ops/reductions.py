@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,13 @@ from symdl.ops.elementwise import cast, eq, sqr, where
 from symdl.ops.extents import axes_in, expr_of
 from symdl.ops.functions import sqrt
 from symdl.ops.shaping import expand_dims, flip, iota
+from symdl.records import record
 from symdl.types import Extent, Fact, Results, Shape, TensorType, largest, product, require_at_most
 
 Axes = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Fold:
     """How a reduction runs: accumulator = combine(accumulator, element), from the identity on.
 

@@ -9,7 +9,6 @@ takes row steps - 1 - j of what it reads and writes, and the initial rows stand 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from symdl.errors import InternalError, ShapeError
 from symdl.graph.bodies import Body
 from symdl.graph.expr import Expr, Inferred, Op, make, register
 from symdl.ops.views import PAD, SLICE, dropped
+from symdl.records import record
 from symdl.types import Extent, Fact, Results, TensorType, equal, require_at_most
 
 
@@ -32,7 +32,7 @@ class Run(Protocol):
         """No rows of a type."""
 
 
-@dataclass(frozen=True)
+@record
 class Layout:
     """How a scan's inputs, and its body's parameters and outputs, are divided.
 

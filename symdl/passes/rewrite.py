@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,13 +19,14 @@ from symdl.graph.origins import building
 from symdl.graph.walks import topological
 from symdl.number_forms import WIDE, array_dtype, records
 from symdl.ops.declare import filled_like
+from symdl.records import record
 
 Origins = dict[Expr, frozenset[int]]  # node of this function's graph -> numbers of the user's nodes
 Bindings = dict[Expr, Expr]
 NOBODY: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
+@record
 class Rule:
     """pattern and replacement are equal over the reals, where the wildcards satisfy `where` (sympy's syntax).
 
@@ -173,7 +174,7 @@ class Pass(Rewriting):
         return self.by(node)
 
 
-@dataclass(frozen=True)
+@record
 class Change:
     """A rule that no pattern expresses: change(node) is an equal expression of the same type, or None where it does not
     fit. tops: the ops at which it is tried.

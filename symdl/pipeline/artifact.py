@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symdl.backends.interface import Interface
 from symdl.errors import ProgramError
+from symdl.records import record
 
 Array = np.ndarray[Any, Any]
 LENGTHS = struct.Struct("<QQ")  # bytes of the head (JSON) and of the code; constants follow, one after the other
@@ -20,7 +20,7 @@ class BadArtifact(ValueError):
     """These bytes are no Artifact."""
 
 
-@dataclass(frozen=True)
+@record
 class Artifact:
     """constants stand in the order of the interface's: the number of the user's node that holds one, or its array."""
 

@@ -23,11 +23,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from symdl.config import config
 from symdl.pipeline.provenance import provenance
+from symdl.records import record
 
 logger = logging.getLogger("symdl")
 MAGIC = b"symdl 1\n"
@@ -50,7 +50,7 @@ class Refused(OSError):
     """The folder or a file is not the user's alone."""
 
 
-@dataclass(frozen=True)
+@record
 class Entry:
     """A file of the cache."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -37,6 +37,7 @@ from symdl.passes.unrolled import unrolled
 from symdl.pipeline.artifact import Artifact, BadArtifact
 from symdl.pipeline.collector import collector_paused
 from symdl.pipeline.digest import NoDigest, digest
+from symdl.records import record
 from symdl.rules.folding import folded
 from symdl.rules.masks import masks_of_results
 from symdl.rules.products import matrix_products
@@ -44,7 +45,7 @@ from symdl.rules.simplify import SIMPLIFY, simplified
 from symdl.types import Results, TensorType, forget
 
 
-@dataclass(frozen=True)
+@record
 class Graph:
     """What a function is made of: the user's own expressions."""
 
@@ -60,7 +61,7 @@ class Graph:
         return (*self.outputs, *(new for _, new in self.updates))
 
 
-@dataclass(frozen=True)
+@record
 class Lowered:
     """Every form of one function, from the user's graph to its Program."""
 
@@ -74,7 +75,7 @@ class Lowered:
     routines: tuple[Expr, ...] = ()  # what its Calls of routines compute, by number
 
 
-@dataclass(frozen=True)
+@record
 class Rewritten:
     """A function's graph as it is run, each node still an expression."""
 
@@ -238,7 +239,7 @@ def routine(op: Op, params: Mapping[str, Any]) -> Routine:
     return partial(op.reference, **params)
 
 
-@dataclass(frozen=True)
+@record
 class Compiled:
     """A function in machine code; form is None where the code was found in the cache."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from symdl.ops.elementwise import (
 )
 from symdl.ops.functions import ceil, exp, floor, round_half_even, sqrt, trunc
 from symdl.passes.rewrite import Bindings, Change, Origins, Rule, RulePass
+from symdl.records import record
 from symdl.rules.views import VIEW_RULES
 
 x, y, c = wildcard("x"), wildcard("y"), wildcard("c")
@@ -145,7 +145,7 @@ SCALAR_RULES: list[Rule | Change] = [
 SIMPLIFY: list[Rule | Change] = [*SCALAR_RULES, *VIEW_RULES]
 
 
-@dataclass(frozen=True)
+@record
 class Simplified:
     """The roots rewritten, and how often each rule did something."""
 

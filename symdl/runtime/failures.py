@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from symdl.backends.routines import RoutineRaised
@@ -12,6 +11,7 @@ from symdl.graph.expr import Expr, described, place_of, short
 from symdl.ir.program import FIRST_FAILURE, Failure
 from symdl.passes.dims import Sizes, canonical_sizes
 from symdl.passes.evaluate import evaluate
+from symdl.records import record
 from symdl.runtime.inputs import Array
 from symdl.runtime.loop_names import named
 from symdl.types import Symbol, size_at, symbols
@@ -22,7 +22,7 @@ def add_place(error: BaseException, node: Expr) -> None:
     error.add_note(f"symdl: in {short(node, 2)}" + (f", {place}" if (place := place_of(node)) else ""))
 
 
-@dataclass(frozen=True)
+@record
 class Blame:
     """What an error of a call is told from: the user's graph, and what its checks and failures are about."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
 from symdl.graph.expr import Expr, described
+from symdl.records import record
 
 Array = np.ndarray[Any, Any]
 Loss = Literal["none", "digits", "any"]  # what a conversion may lose: nothing, digits of floats, or the kind of number
 EXACT = {"float32": 1 << 24, "float64": 1 << 53}  # integers up to here have a float of their own
 
 
-@dataclass(frozen=True)
+@record
 class In:
     """An input of a function with options.
 
@@ -36,7 +36,7 @@ class In:
     borrow: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Out:
     """An output of a function. borrow is accepted for Theano's sake: outputs are always the caller's own.
 

@@ -8,7 +8,7 @@ results are inputs of the parts that follow, which bind its sizes like those of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from symdl.graph.expr import VARIABLE, Expr, come_from, make, rebuilt, results, 
 from symdl.graph.origins import building
 from symdl.graph.walks import levels
 from symdl.pipeline.compilation import Graph
+from symdl.records import record
 from symdl.runtime.failures import add_place
 from symdl.runtime.inputs import Array
 from symdl.runtime.runs import Run, Way
 from symdl.types import Results, fresh_serial
 
 
-@dataclass(frozen=True)
+@record
 class Cut:
     """A part that comes before others: graph's outputs are the operands of the nodes, one after the other."""
 

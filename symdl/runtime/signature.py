@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from symdl.config import config
-from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of
+from symdl.errors import DtypeError, InputError, Part, ShapeError, axes, kind_of, nearest
 from symdl.graph.expr import VARIABLE, Expr, as_expr, described
 from symdl.graph.origins import warn
 from symdl.graph.walks import levels, topological
@@ -247,7 +246,7 @@ def _missing_remedy(missing: Sequence[Expr], idle: Sequence[Expr]) -> tuple[list
             described(same[0]),
         ], f"The input {first!r} is another variable of that name, which nothing uses."
     by_name = {v.name: v for v in idle if v.name}
-    close = difflib.get_close_matches(first.name or "", list(by_name), 1)
+    close = nearest(first.name or "", by_name)
     if close:
         v = by_name[close[0]]
         return [*parts, described(v)], f"The input {v!r} is not used: was {first!r} meant?"

@@ -6,7 +6,6 @@ A name that symdl has under the same meaning stands here alone; the others point
 from __future__ import annotations
 
 import collections
-import difflib
 import logging
 import pickle
 import sys
@@ -42,7 +41,7 @@ import symdl.theano.tensors as tensors
 import symdl.theano.values as values
 import symdl.theano.variables as face
 from symdl.diagnosis.nan_guard import NanGuardMode
-from symdl.errors import DtypeError, GradientError, InputError
+from symdl.errors import DtypeError, GradientError, InputError, nearest
 from symdl.functions import Function
 from symdl.graph.expr import Expr, Op
 from symdl.runtime.storage import SharedVariable
@@ -64,7 +63,7 @@ class Module(types.ModuleType):
         about = own.partition(".")[0]
         if about in REMEDIES and not name.startswith("_"):
             return refused(about, f"{own}.{name}")
-        near = difflib.get_close_matches(name, [n for n in self.__dict__ if not n.startswith("_")], 3)
+        near = nearest(name, [n for n in self.__dict__ if not n.startswith("_")], 3)
         raise AttributeError(f"theano.{own} has no {name!r} in symdl{f'; near: {chr(44).join(near)}' if near else ''}")
 
     def __setattr__(self, name: str, value: Any) -> None:
