@@ -154,6 +154,6 @@ def kind_of(value: Any) -> str:
 
 def nearest(name: str, names: Iterable[str], count: int = 1) -> list[str]:
     """The names that may have been meant, nearest first, count at most."""
-    import difflib
+    import difflib  # a hundredth of what `import symdl` takes, for errors alone
 
     return difflib.get_close_matches(name, list(names), count)

@@ -46,21 +46,21 @@ def _recorded(made: Any, eq: bool) -> Any:
 
 def _initial(made: Any) -> Any:
     """__init__ of a record."""
-    known: dict[str, Any] = {"place": object.__setattr__, "MISSING": MISSING}
+    known: dict[str, Any] = {"__place__": object.__setattr__, "__missing__": MISSING}
     parameters, body = ["self"], []
     for f in fields(made):
         name, value = f.name, f.name
         if f.default is not MISSING:
-            known[f"default_{name}"] = f.default
-            parameters += [f"{name}=default_{name}"] * f.init
+            known[f"__for_{name}__"] = f.default
+            parameters += [f"{name}=__for_{name}__"] * f.init
         elif f.default_factory is not MISSING:
-            known[f"make_{name}"] = f.default_factory
-            parameters += [f"{name}=MISSING"] * f.init
-            value = f"make_{name}() if {name} is MISSING else {name}" if f.init else f"make_{name}()"
+            known[f"__for_{name}__"] = f.default_factory
+            parameters += [f"{name}=__missing__"] * f.init
+            value = f"__for_{name}__() if {name} is __missing__ else {name}" if f.init else f"__for_{name}__()"
         else:
             parameters += [name] * f.init
         if f.init or f.default_factory is not MISSING:
-            body.append(f"place(self, {name!r}, {value})")
+            body.append(f"__place__(self, {name!r}, {value})")
     if hasattr(made, "__post_init__"):
         body.append("self.__post_init__()")
     exec(f"def __init__({', '.join(parameters)}):\n {'; '.join(body) or 'pass'}", known)

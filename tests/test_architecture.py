@@ -182,10 +182,10 @@ OUTSIDE = {"verify"}
 # Imports under `if TYPE_CHECKING`: annotations that name what the other file builds on this one. No others.
 TYPES_ONLY = {("symdl.graph.methods", "symdl.graph.expr")}
 
-# What a function may import: third-party, absent on some machines or slow to load (scipy.special).
+# What a function may import: third-party, absent on some machines or slow to load (scipy.special), or what errors alone ask (difflib).
 # Of symdl itself: what explains a function that somebody has made, loaded by the methods that show it.
 EXPLAINING = ("symdl.diagnosis", "symdl.notation", "symdl.profiling")
-LAZY = {"jax", "matplotlib", "mpmath", "pycuda", "rich", "safetensors", "scipy", "sklearn", "sympy", "torch"}
+LAZY = {"difflib", "jax", "matplotlib", "mpmath", "pycuda", "rich", "safetensors", "scipy", "sklearn", "sympy", "torch"}
 
 BANNED_NAMES = re.compile(r"(?:^|_)(?:commons?|[h]elpers?|managers?|misc|stuff|tools|utils?)(?:_|$)")
 SUFFIXES = {".py", ".md", ".toml", ".in", ".yaml", ".yml", ".json", ".txt", ".typed", ""}
@@ -318,7 +318,7 @@ def test_imports_are_absolute_and_backends_has_one_name() -> None:
 
 
 def test_imports_stand_at_the_top() -> None:
-    """Inside a function only optional third-party packages, and with a comment on the line or above it."""
+    """Inside a function only optional third-party packages and what errors ask, with a comment on the line or above it."""
     wrong = []
     for path in sources():
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -99,6 +99,25 @@ def test_below_a_record() -> None:
     assert repr(Far(1)) == "Far(x=1, y=0.0, z=1.0)"
 
 
+def test_any_name_may_be_a_field() -> None:
+    @record
+    class Odd:
+        """Names that what makes records uses, too."""
+
+        self_: int
+        place: int = 5
+        missing: list[int] | None = field(default_factory=lambda: None)
+        name: int = 1
+        value: list[int] = field(default_factory=list)
+        object: int = 2
+        hash: int = 3
+
+    one = Odd(4, value=[6])
+    assert [getattr(one, f.name) for f in fields(one)] == [4, 5, None, 1, [6], 2, 3]
+    assert one == Odd(4, value=[6])
+    assert one != Odd(4, value=[7])
+
+
 def test_what_a_class_defines_stays() -> None:
     own = made(record, __repr__=lambda self: "own", __eq__=lambda self, other: True)
     assert repr(own(1)) == "own"
