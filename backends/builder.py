@@ -29,6 +29,7 @@ BITS = {
 }
 FLOATS = frozenset({"float32", "float64"})
 UNSIGNED = frozenset({"bool", "uint8", "uint16", "uint32", "uint64"})
+SINGLE, DOUBLE = struct.Struct(">f"), struct.Struct(">d")
 
 _FCMP = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
 
@@ -55,10 +56,10 @@ def hexadecimal(number: float, dtype: str) -> str:
     """The exact IR text of a float: always the 64-bit pattern, for float32 that of the rounded number."""
     if dtype == "float32":
         try:
-            number = struct.unpack("<f", struct.pack("<f", number))[0]
+            (number,) = SINGLE.unpack(SINGLE.pack(number))
         except OverflowError:  # rounds beyond the largest float32
             number = math.copysign(math.inf, number)
-    return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+    return f"0x{DOUBLE.pack(number).hex().upper()}"
 
 
 class Builder:
@@ -82,6 +83,7 @@ class Builder:
         # of registers, by text, that are never negative (1) or never positive (-1), but for NaN
         self.signs: dict[str, int] = {}
         self.products: dict[str, tuple[Operand, Operand]] = {}  # factors of products of floats, by text
+        self._constants: dict[tuple[float, str, int], Reg] = {}  # but for zeros, whose signs differ
         self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
         self._count = 0
 
@@ -126,6 +128,9 @@ class Builder:
             text = f"{{ {', '.join(f'{kind} {limb.text}' for limb in limbs)} }}"
             self.limbs[text] = limbs
             return Reg(text, dtype)
+        key = number, dtype, self.lanes
+        if number and (known := self._constants.get(key)) is not None:
+            return known
         if dtype in FLOATS:
             text = hexadecimal(float(number), dtype)
         elif dtype == "bool":
@@ -134,7 +139,10 @@ class Builder:
             bits = BITS[dtype]
             wrapped = int(number) & ((1 << bits) - 1)
             text = str(wrapped - (1 << bits) if wrapped >> (bits - 1) else wrapped)
-        return Reg(f"splat ({LLVM_TYPE[dtype]} {text})" if self.lanes else text, dtype)
+        made = Reg(f"splat ({LLVM_TYPE[dtype]} {text})" if self.lanes else text, dtype)
+        if number:
+            self._constants[key] = made
+        return made
 
     def operands(self, a: Operand, b: Operand) -> tuple[Reg, Reg]:
         """Both as registers; a number takes the dtype of the other operand."""
@@ -150,7 +158,8 @@ class Builder:
 
     def _arithmetic(self, name: str, a: Operand, b: Operand) -> Reg:
         x, y = self.operands(a, b)
-        return self._binary(("f" if x.dtype in FLOATS else "") + name, x, y)
+        kind = "f" if x.dtype in FLOATS else ""
+        return self.emit(f"{kind}{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
 
     # arithmetic
 
