@@ -88,6 +88,9 @@ MOMENTS: dict[str, Callable[[Any, Any], Any]] = {
     "variance": lambda a, b: mean(a * a) - mean(a) ** 2,
     "covariance": lambda a, b: mean(a * a[:, ::-1]) - mean(a) * mean(a[:, ::-1]),
     "sums": lambda a, b: T.sum(a * a, axis=-1) - T.sum(a, axis=-1) ** 2 / T.cast(a.shape[-1], a.dtype),
+    "counted": lambda a, b: (T.sum(a * a, axis=-1) - T.sum(a, axis=-1) ** 2 / 4) / 3,
+    "counted in shares": lambda a, b: T.sum(a * b, axis=-1) / 4 - T.sum(a, axis=-1) / 4 * (T.sum(b, axis=-1) / 4),
+    "counted wrongly": lambda a, b: T.sum(a * a, axis=-1) - T.sum(a, axis=-1) ** 2 / 3,
     "scaled": lambda a, b: 3 * mean(2 * a * a) - 6 * mean(a) ** 2,
     "first axis": lambda a, b: T.mean(a.T * a.T, axis=0) - T.mean(a.T, axis=0) ** 2,
 }

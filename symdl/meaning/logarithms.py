@@ -134,8 +134,9 @@ def logarithm(poly: Poly) -> Poly:
             out = out + forms.function("log", forms.of_atom(a)).scale(left.pop(a))
     if len(left) == 1 and c == 1 and not expo.terms and not out.terms:
         ((a, p),) = left.items()
-        if p == -1 or (p != 1 and a.nonneg and a.op != "sum_of"):
-            forms.found += p != -1
+        rooted = p.denominator % 2 == 0  # of a root, so of no negative number
+        if p == -1 or (p != 1 and (a.nonneg or rooted) and a.op != "sum_of"):
+            forms.found += p != -1 and not rooted
             return forms.function("log", forms.of_atom(a)).scale(p)
     if expo.terms and left:
         forms.found += 1

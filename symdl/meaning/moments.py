@@ -1,4 +1,7 @@
-"""Moments: sum(a b) - sum(a) sum(b) / n, which cancels, as the sum of products less their means, which does not."""
+"""Moments: sum(a b) - sum(a) sum(b) / n, which cancels, as the sum of products less their means, which does not.
+
+Where n is written as a number k, and only the call knows how many there are, sum(a) sum(b) (n - k) / (k n) stays beside it.
+"""
 
 from __future__ import annotations
 
@@ -65,23 +68,31 @@ def _centred(poly: Poly, m: Mono, c: Rational, a: Total, b: Total) -> Poly | Non
     forms = poly.forms
     left, right = a.sum.args[0], b.sum.args[0]
     both = multiply(left, right)
-    count = _count(m, joined([left.shape, right.shape]), a.sum.param)
-    if count is None or both.single is None or count.single is None:
+    if both.single is None:
         return None
     inner, k = both.single
-    scale, number = count.single
-    rest = m.without(a.atom).without(b.atom) * scale
-    outside = c * number  # c R S(a) S(b) is outside R n S(a) S(b) / n^2
     total = a.viewed(forms.function("sum", forms.term(inner), param=a.sum.param, shape=a.sum.shape)).atom
     if total is None:
         return None
+    shape, rest = joined([left.shape, right.shape]), m.without(a.atom).without(b.atom)
+    beside: Poly | None = None
+    count = _count(m, shape, a.sum.param)
+    if count is not None and count.single is not None:
+        scale, number = count.single
+        rest, outside = rest * scale, c * number  # c R S(a) S(b) is outside R n S(a) S(b) / n^2
+    else:
+        d = poly.terms.get(rest * forms.mono(forms.zero, {total: 1}), 0)
+        written = quotient(-d, c * k)  # c R S(a) S(b) is -d R S(a) S(b) / k
+        if written.denominator != 1 or written < 2 or (count := _extent(left, shape, a.sum.param)) is None:
+            return None
+        outside, beside = c * written, multiply(count - forms.constant(written), _inverse(count))
     mate = rest * forms.mono(forms.zero, {total: 1})
-    d = poly.terms.get(mate)
-    if d is None or d != -outside * k:
+    if poly.terms.get(mate) != -outside * k:
         return None
     x, y = (u - multiply(forms.of_atom(s.sum), _inverse(count)) for u, s in ((left, a), (right, b)))
     whole = forms.function("sum", multiply(x, y), param=a.sum.param, shape=a.sum.shape)
-    return poly - forms.poly({m: c, mate: d}) + multiply(forms.term(rest, -outside), a.viewed(whole))
+    out = poly - forms.poly({m: c, mate: -outside * k}) + multiply(forms.term(rest, -outside), a.viewed(whole))
+    return out if beside is None else out + multiply(forms.term(m, c), beside)
 
 
 def _inverse(count: Poly) -> Poly:
@@ -105,6 +116,15 @@ def _count(m: Mono, shape: tuple[Extent, ...], axes: tuple[int, ...]) -> Poly | 
         ):
             return forms.of_atom(a)
     return None
+
+
+def _extent(poly: Poly, shape: tuple[Extent, ...], axes: tuple[int, ...]) -> Poly | None:
+    """The number of elements that a sum adds up, where only a call knows it, in the dtype of what is added."""
+    extent = product(shape[k] for k in axes if -k <= len(shape))
+    dtype = max((n.type.dtype for n in poly.bases), default=None)
+    if isinstance(extent, int) or dtype not in ("float32", "float64"):
+        return None
+    return leaf(poly.forms, cast(expr_of(extent), dtype))
 
 
 def _is_extent(node: Expr) -> bool:
