@@ -100,6 +100,8 @@ TABLE: list[Row] = [
     Row("Taylor remainders", "x - arctan(x)", lambda x: x - T.arctan(x), (geo(-1e-4, 10),)),
     Row("Taylor remainders", "x - arcsin(x)", lambda x: x - T.arcsin(x), (geo(-1e-4, 0.9),)),
     Row("Taylor remainders", "exp(x) - sqrt(1 + 2 x)", lambda x: exp(x) - sqrt(1 + 2 * x), (geo(1e-4, 10),)),
+    Row("Taylor remainders", "sqrt(x + 1) - 2 sqrt(x) + sqrt(x - 1)", lambda x: sqrt(x + 1) - 2 * sqrt(x) + sqrt(x - 1), (geo(2, 1e9),)),
+    Row("Taylor remainders", "log(x + 1) - 2 log(x) + log(x - 1)", lambda x: log(x + 1) - 2 * log(x) + log(x - 1), (geo(2, 1e9),)),
     Row("moments", "mean(m^2) - mean(m)^2", lambda m: T.mean(m * m, axis=1) - T.mean(m, axis=1) ** 2, (rows(-1000, 1000, 3),)),
     Row("moments", "var(m)", lambda m: T.var(m, axis=1), (rows(-1000, 1000, 3),)),
     Row("conjugates", "sqrt(x + 1) - sqrt(x)", lambda x: sqrt(x + 1) - sqrt(x), (POSITIVE,)),

@@ -32,6 +32,7 @@ WIDE = [*SMALL, 0.75, 1.25, -2.5, 3.0]
 TAIL = [-5.0, -2.5, -0.5, 2.0**-20, 0.25, 0.75, 1.5, 3.0, 6.0, 8.5]
 FAR = [*TAIL, 12.0, 30.0, 100.0, -30.0]
 POSITIVE = [2.0**-20, 0.125, 0.75, 1 - 2.0**-20, 1 + 2.0**-20, 1.5, 10.0, 1024.0]
+DISTANT = [40.0, 150.0, 1000.0, 2.0**20, 2.0**40]
 STEPS = [2.0**-k for k in (18, 15, 12, 9, 6, 4, 2, 1)]
 PLACES = [0.25, 0.5, 0.75, 1.0, 1.25, 0.375, 0.625, 0.875]
 
@@ -58,6 +59,10 @@ ONE: dict[str, tuple[Callable[[Any], Any], list[float], float, float | None]] = 
     "x - tanh": (lambda x: x - T.tanh(x), WIDE, 12, None),
     "1/x - cot": (lambda x: 1 / x - 1 / T.tan(x), SMALL, 8, None),
     "cosh - 1 - x^2/2": (lambda x: T.cosh(x) - 1 - x * x / 2, WIDE, 16, None),
+    "roots far out": (lambda x: T.sqrt(x + 1) - 2 * T.sqrt(x) + T.sqrt(x - 1), DISTANT, 8, 8),
+    "inverse roots far out": (lambda x: 1 / T.sqrt(x + 2) - 2 / T.sqrt(x + 1) + 1 / T.sqrt(x), DISTANT, 8, 8),
+    "logs far out": (lambda x: T.log(x + 1) - 2 * T.log(x) + T.log(x - 1), DISTANT, 8, 8),
+    "two roots and a product": (lambda x: T.sqrt(x + 1) * T.sqrt(x) - x - 0.5, DISTANT, 8, 8),
     "x log x": (lambda x: x * T.log(x), POSITIVE, 4, None),
     "entropy": (lambda x: -x * T.log(x) - (1 - x) * T.log(1 - x), [0.25, 2.0**-20, 1 - 2.0**-20], 4, None),
 }
@@ -162,6 +167,14 @@ def test_zero_times_an_infinity_that_came_in_is_nan() -> None:
 
 
 # ---- what is not hidden, and what is left alone ----
+
+
+@pytest.mark.parametrize("name", ["roots far out", "inverse roots far out", "logs far out", "two roots and a product"])
+def test_what_is_far_out_is_positive_and_finite(name: str) -> None:
+    x, far = variable("x", (None,), "float64"), np.array([-40.0, -1e9, math.inf, -math.inf, math.nan])
+    y = ONE[name][0](x)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(evaluate(stabilized([y], {}), {x: far})[0], evaluate([y], {x: far})[0])
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -52,8 +52,6 @@ KNOWN: dict[str, str] = {
     "shape.joined_share float32": "likewise",
     "loop.survivors float64": "one less a product of factors that near 1 by 1e-300",
     "lse.quotient_of_sums float64": "6.7 ulp: the gradient of one of two logsumexp that are subtracted, at e^-10 of a row",
-    "textbook.root_second_difference float64": "three roots far out: 0, since two limbs lose their second difference",
-    "textbook.root_second_difference float32": "likewise",
     "sigmoid.entropy_spelled float32": "9 ulp: x / (1 + e^x) where e^-x is below the least normal number and x times it is not: swish would pay for more",
 }
 

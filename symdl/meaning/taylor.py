@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from symdl.meaning.cancellation import denominator, expand_atoms, product_of
 from symdl.meaning.fading import LETTER, in_exponential, in_letter, letters_of
+from symdl.meaning.far import distant, over
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.series import Function, coefficient, first_left, function_of, reach
@@ -23,10 +24,11 @@ TERMS = 64  # ... and so is what grows longer than this
 
 @record
 class Small:
-    """A sum where |size| < REACH, as a form with remainders."""
+    """A sum where |size| < REACH, and what must be positive and finite is, as a form with remainders."""
 
     form: Poly
     size: Poly
+    positive: Poly | None = None
 
 
 def small(poly: Poly) -> Small | None:
@@ -34,7 +36,7 @@ def small(poly: Poly) -> Small | None:
     memo, key = poly.forms.memo, ("small", poly)
     if key not in memo:
         try:
-            memo[key] = _small(poly) or _faded(poly)
+            memo[key] = _small(poly) or _faded(poly) or _far(poly)
         except Unsafe:
             memo[key] = None
     return memo[key]  # type: ignore[no-any-return]  # memos are Any
@@ -51,6 +53,18 @@ def _faded(poly: Poly) -> Small | None:
                 return Small(in_exponential(found.form, t), in_exponential(found.size, t))
         except Unsafe:
             continue
+    return None
+
+
+def _far(poly: Poly) -> Small | None:
+    """What a sum is where a leaf of its roots and logarithms is far out; of two terms more is known."""
+    if not 3 <= len(poly.terms) <= SUMMANDS:
+        return None
+    for x in distant(poly):
+        form, rest = over(poly, x)
+        found = _small(form) if form.terms else None
+        if found is not None:
+            return Small(found.form.times(rest), found.size, poly.forms.of_atom(x))
     return None
 
 
@@ -103,7 +117,7 @@ def _in_one(poly: Poly, step: Mono) -> Small | None:
     form, size = forms.zero, None
     for beside, part in groups.items():
         found = small(part) if _steps(part) == {step} else None
-        if found is None or size not in (None, found.size):
+        if found is None or found.positive is not None or size not in (None, found.size):
             return None
         form, size = form + found.form.times(beside), found.size
     return Small(form, size) if size is not None else None

@@ -6,6 +6,7 @@ there, and is A - B where it cannot cancel. `written_terms` chooses for one term
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from symdl.graph.expr import Expr
@@ -63,8 +64,13 @@ class Writing(TermWriting):
             return self.total(self.like_signs(poly))
         near = small(poly)
         if near is not None:
-            size = ew.abs(self(near.size))
-            return ew.where(ew.lt(size, self.number(REACH)), self(near.form), self.apart(poly))
+            inside = ew.lt(ew.abs(self(near.size)), self.number(REACH))
+            if near.positive is not None:
+                x = self(near.positive)
+                inside = ew.bitwise_and(
+                    inside, ew.bitwise_and(ew.gt(x, self.number(0)), ew.lt(x, self.number(math.inf)))
+                )
+            return ew.where(inside, self(near.form), self.apart(poly))
         return self.apart(poly)
 
     def apart(self, poly: Poly) -> Expr:
