@@ -76,12 +76,36 @@ def _xlogy(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads(*sorted(FUNCTIONS))
 def _known(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return known(node.op.name, args[0])
+    return _algebraic(node.op.name, args[0]) or known(node.op.name, args[0])
 
 
 @reads("tan")
 def _tan(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return product(known("sin", args[0]), power(known("cos", args[0]), -1))
+    (u,) = args
+    return _algebraic("tan", u) or product(known("sin", u), power(known("cos", u), -1))
+
+
+def _algebraic(op: str, u: Poly) -> Poly | None:
+    """A function of the angle u that is algebra: u is the arctan or the arcsin of v, or minus that. The sine of the arctan
+    is none: it is 1 at infinity, where v / sqrt(1 + v^2) is no number."""
+    m, c = u.single or (u.forms.unit, 0)
+    a = next(iter(m.factors)) if len(m.factors) == 1 and not m.expo.terms else None
+    if a is None or m.factors[a] != 1 or c not in (1, -1):
+        return None
+    one, v = u.forms.one, a.args[0] if a.args else u
+    match a.op, op:
+        case ("arctan", "tan") | ("arcsin", "sin"):
+            out = v.scale(c)
+        case "arctan", "cos":
+            out = power(one + power(v, 2), -HALF)
+        case "arcsin", "cos":
+            out = power(one - power(v, 2), HALF)
+        case "arcsin", "tan":
+            out = product(v.scale(c), power(one - power(v, 2), -HALF))
+        case _:
+            return None
+    u.forms.found += 1
+    return out
 
 
 @reads("sigmoid")
