@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 from agree import number_array, value
 
+import symdl
 import symdl.tensor as T
 from symdl.errors import RewriteError, ShapeError
-from symdl.graph.expr import Expr, make, variable, wildcard
+from symdl.graph.expr import Expr, constant, make, variable, wildcard
+from symdl.graph.origins import building
 from symdl.graph.walks import topological
+from symdl.ir.program import Kernel
+from symdl.number_forms import LIMBS
 from symdl.ops.declare import is_float, spread
+from symdl.ops.elementwise import cast
 from symdl.ops.views import DROP, PAD, SLICE, SPREAD
 from symdl.passes.evaluate import evaluate
 from symdl.passes.rewrite import Change, Rule, RulePass, instantiated
@@ -215,6 +220,28 @@ def test_folding_is_the_oracle_on_special_values(dtype: str) -> None:
         for y in (p + q, p - q, p * q, p / q, -p, T.exp(p), T.maximum(p, q), p < q, T.where(p > q, p, q)):
             (f,) = folded([y])
             np.testing.assert_array_equal(bits(value(f, {})), bits(value(y, {})))
+
+
+@pytest.mark.parametrize("form", sorted(LIMBS))
+def test_number_forms_fold_where_a_float_holds_what_comes_out(form: str) -> None:
+    with building(()):
+        one, three = T.constant(1.0), constant(3, form)
+        exact = [cast(one, form) / 2, -(three * three) + cast(one, form), cast(three / 4, "float64")]
+        left = [cast(one, form) / three, three - three, three / 0.0, cast(one, form) / 0.0 * three]
+    assert [f.op.name for f in folded(exact)] == ["constant"] * 3
+    for f, y, number in zip(folded(exact), exact, [0.5, -8.0, 0.75], strict=True):
+        assert f.type == y.type
+        with building(()):
+            assert f is constant(number, y.type.dtype)
+    assert all(f.op.name != "constant" for f in folded(left))
+
+
+def test_the_seed_of_a_gradient_in_number_forms_is_a_constant() -> None:
+    """Else a kernel for it alone comes between two others, and what is stored between these has lost its digits."""
+    x, e = T.vector("x"), T.vector("e")
+    y = ((1 + 1 / e) * T.exp(-(1 - e) * x) - (1 / e - 1) * T.exp(-(1 + e) * x)) / 2
+    f = symdl.function([x, e], [symdl.grad(y.sum(), e)])
+    assert len([s for s in f.lowered.program.steps if isinstance(s, Kernel)]) == 1
 
 
 def test_folding_small_arrays_only() -> None:

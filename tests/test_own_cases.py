@@ -19,7 +19,6 @@ from symdl.graph.expr import variable
 
 DTYPES = ("float64", "float32")  # a case whose points all lie outside a dtype is not one for it
 KNOWN: dict[str, str] = {
-    "herbie.hamming_6_1 float64": "the derivative by e cancels three times at 1e-12: more than two limbs hold",
     "estimators.jacobi2 float64": "1 - q, q being a quotient of three sums: where these meet to 150 digits they are not multiplied out",
     "estimators.jacobi4 float64": "the derivatives cancel to 100 digits in a quotient of products of sums: likewise",
     "ode.logistic_growth float32": "the gradient of a large exponential in a sum is computed without its second limb",

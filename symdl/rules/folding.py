@@ -28,6 +28,8 @@ EXACT: dict[str, Callable[..., Fraction]] = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "true_div": lambda a, b: a / b,
     "neg": lambda a: -a, "abs": abs,
 }  # fmt: skip
+IN_FORMS = EXACT | {"cast": lambda a: a}
+ONE_FLOAT = {"float32": "float32", "float64": "float64", **dict.fromkeys(WIDE, "float64")}
 LONGEST = 2000  # bits of an exact number that is carried on
 
 
@@ -79,7 +81,8 @@ def _folded(node: Expr, new: Expr, numbers: dict[Expr, Fraction]) -> Expr:
     if isinstance(new.type, Results) or new.op.reference is None or not _small(new):
         return new
     if not WIDE.isdisjoint([new.type.dtype, *(i.type.dtype for i in new.inputs)]):
-        return new  # exact already, and NumPy has no such numbers
+        in_forms = _in_forms(new)
+        return new if in_forms is None else in_forms
     try:
         with np.errstate(all="ignore"):
             array = np.asarray(new.op.reference(*(i.params["value"].array for i in new.inputs), **new.params))
@@ -93,6 +96,31 @@ def _folded(node: Expr, new: Expr, numbers: dict[Expr, Fraction]) -> Expr:
             if rounded is not None and value != 0:  # the sign of a zero is the float's
                 return constant(rounded, new.type.dtype)
     return constant(array, new.type.dtype)
+
+
+def _in_forms(new: Expr) -> Expr | None:
+    """Arithmetic on scalars in number forms, where a float of the result's high limb holds what comes out."""
+    compute = IN_FORMS.get(new.op.name)
+    plain = ONE_FLOAT.get(new.type.dtype)
+    if compute is None or plain is None or any(i.type.shape or i.type.dtype not in ONE_FLOAT for i in new.inputs):
+        return None
+    operands = [_number(i) for i in new.inputs]
+    if None in operands or (new.op.name == "true_div" and operands[1] == 0):
+        return None
+    value = compute(*operands)
+    rounded = _rounded(value, plain) if value else None
+    return constant(rounded, new.type.dtype) if rounded is not None and Fraction(rounded) == value else None
+
+
+def _number(scalar: Expr) -> Fraction | None:
+    """The exact value of a constant, perhaps in a number form; None where that is no number, or far out."""
+    array = scalar.params["value"].array
+    limbs = {name: float(array[name]) for name in array.dtype.names} if array.dtype.names else {"high": float(array)}
+    power = limbs.get("exponent", 0.0)
+    if not np.isfinite(limbs["high"]) or (limbs["high"] and abs(power) > LONGEST):
+        return None
+    size = Fraction(2) ** int(power) if limbs["high"] else 1
+    return (Fraction(limbs["high"]) + Fraction(limbs.get("low", 0.0))) * size
 
 
 def _small(new: Expr) -> bool:
