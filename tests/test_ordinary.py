@@ -122,8 +122,8 @@ def test_ordinary_numbers_are_not_computed_in_balls(name: str, dtype: str, gradi
 
 def test_what_is_lost_is_counted(in_balls: Counter) -> None:
     """A second difference at 10^14 has two digits left of two limbs."""
-    x = variable("x", (None,), "float64")
-    found = quickly([x], [T.sqrt(x + 1) - 2 * T.sqrt(x) + T.sqrt(x - 1)])([np.full(COUNT, 1e14)])
+    x, h = variable("x", (None,), "float64"), variable("h", (None,), "float64")
+    found = quickly([x, h], [T.sqrt(x + h) - 2 * T.sqrt(x) + T.sqrt(x - h)])([np.full(COUNT, 1e14), np.ones(COUNT)])
     assert in_balls.count == COUNT
     np.testing.assert_allclose(found[0], -0.25e-21, rtol=1e-15)
 
