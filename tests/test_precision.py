@@ -271,6 +271,24 @@ def test_a_difference_that_loses_one_bit_asks_nothing() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["expm1", "sigmoid", "softplus", "erfc"])
+def test_exponentials_ask_nothing_where_they_level_off(name: str, dtype: str) -> None:
+    """|x f'(x)/f(x)| <= 1 on one side of 0; on the other no bound holds, and an argument of many roundings hands them on."""
+    x, y = (variable(n, (None,), dtype) for n in "xy")
+    sign, f = -1 if name in ("expm1", "erfc") else 1, getattr(T, name)
+    chance = np.random.default_rng(7)
+    given = [(chance.standard_normal(60) * 10.0 ** chance.uniform(-3, 2, 60)).astype(dtype) for _ in "xy"]
+    apart = abs(x - y)
+    cases = [(sign * apart, False), (-sign * apart, True), (sign * apart * abs(x * y) * abs(x), True)]
+    for argument, asks in cases:
+        out = f(argument)
+        dtypes = {n.type.dtype for n in topological(*stabilized([out], {}, True)) if is_float(n.type.dtype)}
+        assert (dtypes != {dtype}) == asks
+        (truth,) = exact([out], dict(zip((x, y), given, strict=True)), 100)
+        assert np.max(distance(symdl.function([x, y], out, precision="right")(*given), truth)) <= 4
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["exp", "sigmoid", "softplus"])
 def test_functions_of_large_arguments(name: str, dtype: str) -> None:
     x = variable("x", (None,), dtype)

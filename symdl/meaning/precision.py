@@ -34,6 +34,8 @@ PLAIN, TWICE, BOTH = 0, 1, 2  # bits: of the dtype, twice those, two limbs of fl
 MODERATE_BITS32 = 40  # likewise a number that a formula has in float32, such as Boltzmann's constant
 EXPONENTIALS = frozenset(["exp", "exp2", "expm1", "sinh", "cosh", "sin", "cos", "tan", "erfc", "sigmoid", "softplus"])
 EXPONENTIALS |= {"logistic_tail", "softmax", "log1mexp"}
+# |x f'(x)/f(x)| is at most 1 on one side of 0: they ask nothing there of an argument that is rounded once or twice
+FLAT_BELOW, FLAT_ABOVE = frozenset(["expm1", "erfc"]), frozenset(["sigmoid", "softplus"])
 ANGULAR = frozenset(["sin", "cos", "tan"])
 MANY_TURNS = 2.0**20  # of an angle this far a float64 does not hold what a float32 shows of its sine
 LOGARITHMS = frozenset(["log", "log2", "log10", "gammaln", "digamma", "logaddexp"])
@@ -71,6 +73,7 @@ ENDING = frozenset(["arcsin", "arccos", "arctanh", "erfinv"])  # steep near -1 a
 NEAR = 2  # an exponential of an argument up to this asks nothing of it
 NEAR_MEASURED = 16  # the same of what a product is behind, which has lost more digits by itself
 FAR = 8  # how far beyond the range a value must be possible before its meeting a 0 counts
+FEW_ROUNDINGS = 2  # half ulps of an argument that an exponential may hand on
 MANY_ROUNDINGS = 7  # half ulps that a result may be off by products, quotients, roots and powers alone: nearly 4 ulp
 CANCELLED = 110  # how many binary orders of magnitude a difference may lie below its operands, and count
 DOUBLE = (-1048, 1024)  # magnitudes of which a float64 holds the digits of a float32
@@ -191,7 +194,10 @@ class Analysis(Exactness):
                 self.why.setdefault(n, "a sum that may cancel")
         elif name in EXPONENTIALS:
             x, near = self.bounds[data[0]], NEAR_MEASURED if data[0] in self.measured else NEAR
-            if not (x.low >= -near and x.high <= near):
+            rounded = 0 <= self.roundings[data[0]] <= FEW_ROUNDINGS
+            low = 0.0 if rounded and name in FLAT_BELOW else x.low
+            high = 0.0 if rounded and name in FLAT_ABOVE else x.high
+            if not (low >= -near and high <= near):
                 far = name in ANGULAR and max(-x.low, x.high) > MANY_TURNS and data[0] not in self.measured
                 bits = BOTH if far else TWICE
                 self.ask(n, data[0], bits, f"{name} of a large argument")
