@@ -16,6 +16,7 @@ from symdl.backends.llvm import straight
 from symdl.backends.llvm.straight import COUNTS
 from symdl.graph.expr import variable
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, contiguous
+from symdl.runtime.runs import native
 from symdl.types import Symbol, symbol
 
 n, i, j = symbol("n"), symbol("i"), symbol("j")
@@ -78,6 +79,22 @@ def test_rows_of_few_numbers_are_right(name: str, dtype: str) -> None:
                     hidden = np.isnan(p)
                     assert hidden.sum() <= count
                     assert np.all((abs(p - q) <= 2 * np.spacing(abs(q))) | (p == q) | hidden)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_what_is_left_after_whole_vectors_is_one_more(count: int) -> None:
+    """With AVX-512 long bodies are written once, numbers of a row lying apart: no row depends on how many there are."""
+    x, y = (variable(k, (None, count), "float64") for k in "xy")
+    value = FORMULAS["cosine distance"](T.sqrt, x, y)
+    made = symdl.function([x, y], [value, *symdl.grad(value.sum(), [x, y])])
+    if native().machine.target().vector_bytes == 64 and count <= 3:  # others are loops, as long ones are
+        assert "masked.scatter" in made.source("llvm")
+    given = np.random.default_rng(3).uniform(-1, 1, (2, 19, count))
+    given[0, 5], given[1, 11] = given[1, 5], np.nan
+    whole = made(*given)
+    for length in range(1, 19):
+        for part, all_rows in zip(made(*given[:, :length]), whole, strict=True):
+            np.testing.assert_array_equal(part, all_rows[:length])
 
 
 def row_loop(stored: tuple[Store, ...] = (), extent: Any = 3) -> For:

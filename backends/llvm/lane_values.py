@@ -302,17 +302,21 @@ class LaneWriter(KernelWriter):
             return
         if view.dtype == "bool":
             value = self.emit(f"zext <{lanes} x i1> {value.text} to <{lanes} x i8>", "uint8")
-        kind = f"<{lanes} x {MEMORY_TYPE[value.dtype]}>"
         step = slope(place_of(view, at), self.index)
         if step != 1:
             assert step is not None
-            for k in range(lanes):
-                one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
-                there = self.element(place, view.dtype, self.size(step * k))
-                kept = f"{MEMORY_TYPE[value.dtype]} {one}"
-                self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[view.dtype]}")
+            self.store_apart(value, place, view.dtype, step)
             return
         self.store_vector(value, place, self.lanes_aligned(view, at))
+
+    def store_apart(self, value: Reg, place: str, dtype: str, step: Extent) -> None:
+        """Numbers that lie so far apart in memory, one by one."""
+        kind = f"<{self.lanes} x {MEMORY_TYPE[value.dtype]}>"
+        for k in range(self.lanes):
+            one = self.emit(f"extractelement {kind} {value.text}, i32 {k}", value.dtype).text
+            there = self.element(place, dtype, self.size(step * k))
+            kept = f"{MEMORY_TYPE[value.dtype]} {one}"
+            self.line(f"store {kept}, {self.typed(there)}, align {ITEM_BYTES[dtype]}")
 
     def load_vector(self, place: str, dtype: str, align: int) -> Reg:
         """Neighbours in memory, as they lie there."""

@@ -45,7 +45,7 @@ class RestWriter(DrawWriter):
         if plan.running or plan.choice is not None or any(s.ordered for s in plan.sums.values()):
             return False
         if is_long(loop, LEFT):
-            return self.permutes and self.leaves_some(loop, plan) and self.side_by_side(loop)
+            return self.permutes and self.leaves_some(loop, plan) and self.side_by_side(loop, self.close, self.close)
         if self.may_mask(loop):
             return self.leaves_some(loop, plan)
         wide = any(s.dtype in WIDE for s in plan.sums.values())
@@ -68,9 +68,9 @@ class RestWriter(DrawWriter):
         """Whether whole vectors may not be all of a loop."""
         return loop is self.spread or not isinstance(loop.extent, int) or loop.extent % plan.lanes != 0
 
-    def side_by_side(self, loop: For, farthest: int = 1) -> bool:
+    def side_by_side(self, loop: For, farthest: int = 1, stored: int = 1) -> bool:
         """Whether what a loop loads and stores lies side by side or is the same in all rounds. farthest: how far apart floats
-        that it loads may lie."""
+        that it loads may lie. stored: those that it stores."""
         for x in walk(*loop.body):
             if not isinstance(x, KINDS) or isinstance(x, Guard | For):
                 return False
@@ -82,7 +82,7 @@ class RestWriter(DrawWriter):
             step = slope(place, loop.index)
             if isinstance(x, Load) and (step == 0 or (step is None and repeats(place, loop.index))):
                 continue
-            most = farthest if isinstance(x, Load) and dtype in FLOATS else 1
+            most = 1 if dtype not in FLOATS else farthest if isinstance(x, Load) else stored
             if not isinstance(step, int) or not 1 <= step <= most or dtype == "bool":
                 return False
             if dtype not in WIDE and ITEM_BYTES[dtype] < SHORTEST:
@@ -159,6 +159,19 @@ class RestWriter(DrawWriter):
         name = f"llvm.masked.store.{self.suffix(value.dtype)}.p0"
         self.declarations.add(f"declare void @{name}({kind}, ptr, i32, {mask})")
         self.line(f"call void @{name}({kind} {value.text}, {self.typed(place)}, i32 {align}, {mask} {self.mask})")
+
+    def store_apart(self, value: Reg, place: str, dtype: str, step: Extent) -> None:
+        if not self.mask:
+            super().store_apart(value, place, dtype, step)
+            return
+        assert isinstance(step, int)
+        lanes, kind = self.lanes, self.type(value.dtype)
+        apart = ", ".join(f"{self.word} {k * step * ITEM_BYTES[dtype]}" for k in range(lanes))
+        places = self.emit(f"getelementptr i8, {self.typed(place)}, <{lanes} x {self.word}> <{apart}>", "int64").text
+        name = f"llvm.masked.scatter.{self.suffix(value.dtype)}.v{lanes}p0"
+        self.declarations.add(f"declare void @{name}({kind}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
+        passed = f"{kind} {value.text}, <{lanes} x ptr> {places}, i32 {ITEM_BYTES[dtype]}, <{lanes} x i1> {self.mask}"
+        self.line(f"call void @{name}({passed})")
 
     def load_row(self, row: str, place: str, count: int) -> str:
         if not self.mask:
