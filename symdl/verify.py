@@ -36,7 +36,7 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub expm1 log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus".split()
+    "add sub expm1 log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus xlogy".split()
 )
 # Ops whose outcome hangs on a difference or a divisor, however small that is.
 HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_div reciprocal log log2 log10".split())
@@ -44,7 +44,7 @@ HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_
 PERIODIC = frozenset("sin cos tan floor_div mod floor ceil trunc round_half_even".split())
 # Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
 NEARING = frozenset(
-    "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh".split()
+    "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh softmax".split()
 )
 ABSORBING = NEARING | {"add", "sub", "sum"}
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
@@ -259,6 +259,8 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isinf(result[at])
             case "softplus", _:
                 odd = result[at] == 0
+            case "xlogy", [a, b]:
+                odd = result[at] == 0 and a != 0
             case _:
                 odd = given[0] == given[-1]
         if odd:

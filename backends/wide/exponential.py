@@ -147,7 +147,8 @@ def _ends_less_one(b: Builder, x: Reg, value: Number) -> Number:
     high = b.select(b.compare("eq", x, infinity), infinity, value.high)
     high = b.select(b.compare("uno", x, x), x, high)
     exponent = b.select(b.compare("eq", x, infinity), INFINITE, value.exponent)
-    return Number(high, b.select(b.compare("eq", b.fabs(high), infinity), 0.0, value.low), exponent, value.slack)
+    low = b.select(b.compare("eq", b.fabs(x), infinity), 0.0, value.low)  # -1 at -infinity: steps ask
+    return Number(high, low, exponent, value.slack)
 
 
 def sinh(b: Builder, x: Number) -> Number:

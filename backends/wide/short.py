@@ -170,7 +170,7 @@ def mul(b: Builder, x: Pair, y: Pair) -> Pair:
 
 
 def true_div(b: Builder, x: Pair, y: Pair) -> Pair:
-    """x / y, 2^-102; the high limb is the plain quotient."""
+    """x / y, 2^-102; the high limb is the plain quotient, and the low one 0 where y is infinite."""
     quotient = b.div(x[0], y[0])
     product, error = two_product(b, quotient, y[0])
     rest = b.sub(b.sub(x[0], product), error)
@@ -178,14 +178,16 @@ def true_div(b: Builder, x: Pair, y: Pair) -> Pair:
         rest = b.sub(rest, b.mul(quotient, y[1]))
     if not numbers.is_nothing(x[1]):
         rest = b.add(rest, x[1])
-    return quotient, b.div(rest, y[0])
+    low = b.div(rest, y[0])
+    return quotient, b.select(b.compare("ord", low, low), low, 0.0)
 
 
 def settled(b: Builder, x: Pair) -> Pair:
     """x with a low limb of half an ulp of the high one at most; zeros and what is no number as they are."""
     high = b.add(x[0], x[1])
+    low = b.sub(x[1], b.sub(high, x[0]))
     usual = b.compare("one", high, 0.0)
-    return b.select(usual, high, x[0]), b.select(usual, b.sub(x[1], b.sub(high, x[0])), 0.0)
+    return b.select(usual, high, x[0]), b.select(b.and_(usual, b.compare("ord", low, low)), low, 0.0)
 
 
 def _rounded(b: Builder, x: Reg) -> Reg:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from symdl.graph.expr import CONSTANT, Expr
 from symdl.graph.walks import topological
 from symdl.meaning.bounds import Bounds, between, bounds_of, of_dtype
+from symdl.meaning.whole_numbers import ROUNDED
 from symdl.ops.declare import is_float
 from symdl.types import TensorType
 
@@ -103,6 +104,7 @@ class Exactness:
         self.noisy: dict[Expr, bool] = {}
         # products, quotients and roots of exact numbers: no sum has left them digits below those that their size allows
         self.coarse: dict[Expr, bool] = {}
+        self.rounded: dict[Expr, bool] = {}  # functions that are off by a part of what they are, and products of such
         self.affine: dict[Expr, bool] = {}  # leaves, and sums and multiples of them
         self.mixed: dict[Expr, bool] = {}  # sums over axes of terms of both signs, and sums and multiples of such
         self.roundings: dict[Expr, float] = {}  # half ulps that products, roots and powers add up; -inf: not known
@@ -147,6 +149,11 @@ class Exactness:
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
         self.coarse[n] = self.exact[n] or (name in COARSE and all(map(self.coarse.__getitem__, data)))
+        self.rounded[n] = name in ROUNDED or (
+            name in COARSE
+            and any(map(self.rounded.__getitem__, data))
+            and all(self.coarse[i] or self.rounded[i] for i in data)
+        )
         scaled = name in ("mul", "true_div") and self.leaves[n.inputs[-1 if name == "true_div" else 0]] == 0
         self.affine[n] = not data or (
             (name in PASSING or name in ("add", "sub", "cast") or scaled) and all(map(self.affine.__getitem__, data))

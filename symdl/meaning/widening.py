@@ -12,7 +12,7 @@ from symdl.graph.walks import topological
 from symdl.meaning.exactness import INDEX, Known
 from symdl.meaning.normal_form import base_of
 from symdl.meaning.precision import WIDENED, Analysis, form_of
-from symdl.meaning.whole_numbers import ROUNDED, below_step, beside_step, whole_exponent
+from symdl.meaning.whole_numbers import below_step, beside_step, whole_exponent
 from symdl.number_forms import WIDE
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import (
@@ -108,6 +108,10 @@ def _in_form(
             return compared(n, *inputs)
         # One is among the other's, as rounded.
         inputs = tuple(plain(d, i) for d, i in zip(inputs, n.inputs, strict=True))
+    if n.op.name in COMPARISONS and any(
+        _is_rounded(i, d.type.dtype, analysis) and "x2" in d.type.dtype for i, d in zip(n.inputs, inputs, strict=True)
+    ):
+        return compared(n, *inputs)
     floating = [i for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
     floats = [i.type.dtype for i in floating]
     wide = widest([form, *floats] if form else floats) if floats else ""
@@ -136,7 +140,7 @@ def _in_form(
     if n.op.name == "true_div" and (inverse := _inverse_exponential(n.inputs[1], inputs[1], analysis)) is not None:
         out = mul(operands[0], cast(inverse, wide))
     else:
-        out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide)
+        out = make(n.op, operands, **n.params) if n.op.name != "mul" else product(n, operands, wide, analysis)
     if n.op.name in ("floor_div", "mod") and any(_is_rounded(i, wide, analysis) for i in n.inputs):
         out = beside_step(n.op.name, out, *operands)
     if n in analysis.noise and form:
@@ -154,7 +158,7 @@ def _in_form(
 
 def _is_rounded(x: Expr, form: str, analysis: Analysis) -> bool:
     """Whether the errors of a form decide where a number lies that would be whole without them."""
-    if base_of(x).op.name in ROUNDED:
+    if analysis.rounded[x]:
         return True
     return "x2" in form and analysis.coarse[x] and not analysis.exact[x] and analysis.digits[x] > TWO_LIMBS
 
@@ -169,15 +173,26 @@ def _as(x: Expr, form: str, numbers: dict[tuple[Expr, str], Expr]) -> Expr:
     return found
 
 
-def product(n: Expr, operands: tuple[Expr, ...], wide: str) -> Expr:
-    """A product in the form wide; of a quotient of numbers, which no two limbs hold, the multiple divided: 3 (1/3) is 1."""
-    for of, by in ((0, 1), (1, 0)):
+def product(n: Expr, operands: tuple[Expr, ...], wide: str, analysis: Analysis) -> Expr:
+    """A product in the form wide; of a quotient of numbers, which no two limbs hold, the multiple divided: 3 (1/3) is 1. So is x (1/y)
+    the quotient x / y, where nothing else takes 1/y."""
+    for of, by in ((0, 1), (1, 0)) if "x2" in wide else ():
         fraction = n.inputs[by]
-        if "x2" in wide and fraction.op.name == "true_div" and all(i.op is CONSTANT for i in fraction.inputs):
+        if fraction.op.name == "true_div" and all(i.op is CONSTANT for i in fraction.inputs):
             above, below = (cast(i, wide) for i in fraction.inputs)
             multiple = operands[of] if number_of(fraction.inputs[0]) == 1 else mul(operands[of], above)
             return true_div(multiple, below)
+        inverse = uncast(operands[by])
+        if inverse.op.name == "reciprocal" and fraction not in analysis.stored and len(analysis.users[fraction]) == 1:
+            return true_div(operands[of], cast(uncast(inverse.inputs[0]), wide))
     return make(n.op, operands)
+
+
+def uncast(x: Expr) -> Expr:
+    """x before it was brought into a form that holds it."""
+    while x.op.name == "cast" and x.type.dtype in WIDE:
+        x = x.inputs[0]
+    return x
 
 
 def _inverse_exponential(n: Expr, divisor: Expr, analysis: Analysis) -> Expr | None:
@@ -228,13 +243,17 @@ def has_more_digits(form: str, dtype: str) -> bool:
 
 
 def compared(n: Expr, x: Expr, y: Expr) -> Expr:
-    """Whether numbers with more digits are equal but for their errors, or not."""
+    """A comparison of numbers with more digits, which are equal where they are but for their errors."""
     form = widest([x.type.dtype, y.type.dtype])
     least, dtype = NOISE.get(form, (NOISE["float64"][0], form))
-    off, size = (abs(cast(v, dtype)) for v in (sub(cast(x, form), cast(y, form)), x))
+    a, b = cast(x, form), cast(y, form)
+    off, size = (abs(cast(v, dtype)) for v in (sub(a, b), x))
     near = lt(off, mul(size, _number(least, dtype)))
-    same = bitwise_or(near, eq(cast(x, form), cast(y, form)))  # of infinities, and of 0
-    return invert(same) if n.op.name == "ne" else same
+    if n.op.name in ("eq", "ne"):
+        same = bitwise_or(near, eq(a, b))  # of infinities, and of 0
+        return invert(same) if n.op.name == "ne" else same
+    told = make(n.op, (a, b))
+    return bitwise_or(told, near) if n.op.name in ("le", "ge") else bitwise_and(told, invert(near))
 
 
 @cache
