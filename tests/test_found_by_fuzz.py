@@ -305,3 +305,138 @@ def test_the_logarithm_of_a_power_by_a_quotient_by_that_logarithm(dtype: str) ->
     m, y = T.matrix("m", dtype), T.vector("y", dtype)
     out = T.exp(T.sum(T.log(m ** (2 / T.log(m))), axis=1)) + T.sigmoid(y)
     right([m, y], [out, symdl.grad(out.sum(), m)], [[[0.3, 7.0, 2.5], [1e-9, 3.0, 1.1]], [0.3, -2.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_roots_of_powers_are_powers_of_the_same_base(dtype: str) -> None:
+    """sqrt((x/y)^y) - 1 took y log(sqrt(x)/sqrt(y)), and sqrt((x^2)^y) - 1 y log(x), of negative numbers too."""
+    x, y = T.vector("x", dtype), T.vector("y", dtype)
+    outputs = [T.sqrt((x / y) ** y) - 1, T.sqrt(T.sqr(x) ** y) - 1, T.sqrt(T.sqr(x) ** T.exp(y)) + (y - 1)]
+    right([x, y], outputs, [[-0.726, 0.3, 2.0, -3.0, -1.00001], [-0.726, 0.300001, 2.0001, -2.0, -0.9]])
+
+
+def test_a_divisor_cancelled_in_a_branch_is_none_where_the_other_is_taken() -> None:
+    """w^-2/w^-1 with w = where(x > 10, log(x), cosh(x)) was NaN below 0, where log(x) is."""
+    x, u = T.vector("x", "float64"), T.vector("u", "float64")
+    w = T.where(x > 10, T.log(x), T.cosh(x))
+    right([x, u], [T.sqr(T.reciprocal(u / w)) * (1 / w)], [[-0.56, 11.0], [-14.9, 2.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_logarithm_of_tanh_times_a_number_is_one(dtype: str) -> None:
+    """log(x tanh(v)) was log(x expm1(2 v)) - softplus(2 v), of a huge v."""
+    x, v = T.vector("x", dtype), T.vector("v", dtype)
+    outputs = [T.log(T.tanh(v) * x), T.log(T.tanh(v) * x * T.sigmoid(x)), T.log(T.tanh(v) * T.exp(x)) - x]
+    right([x, v], outputs, [[35.3, 0.1, 1e-9, 2.0], [400.0, 20.0, 1e-9, 0.3]])
+    (got,) = quickly([x, v], outputs[:1])([np.array([35.3], dtype), np.array([9e19], dtype)])
+    np.testing.assert_allclose(got, np.log(35.3), rtol=1e-7)
+
+
+def test_the_root_of_a_negated_square_is_0_at_0() -> None:
+    """sqrt(-z^2) was |z| sqrt(-1)."""
+    z = T.vector("z", "float64")
+    got = quickly([z], [T.sqrt(-T.sqr(z)), T.sqrt(-(z**2)) + z])([np.array([0.0, 1.0])])
+    assert all(g[0] == 0 and np.isnan(g[1]) for g in got)
+
+
+@pytest.mark.parametrize("precision", ["right", "plain"])
+def test_sums_of_exponentials_of_what_is_too_large_to_look_into_are_shifted(precision: str) -> None:
+    """log1p(logsumexp(x)) of such an x took its sum by itself, which stops growing at e^(2^50), and without forms is infinite."""
+    m = variable("m", (2, 3), "float64")
+    x = T.exp(m) * T.log(m * m) * T.cos(m + 1) / T.log(3 + m * m) + T.sqrt(m * m + 3) * T.log(m * m + 2) * T.exp(
+        T.sin(m * m)
+    )
+    x = x - T.arctan(m * m + T.exp(T.sin(m)) + T.log(m * m + 4) * T.cos(m))
+    outputs = [
+        T.log1p(T.logsumexp(x, axis=1)),
+        T.logsumexp(T.log_softmax(x)[:, :2], axis=1),
+        T.log(1 + T.softmax(x))[:, 0],
+    ]
+    at = np.array([[36.0, 0.3, 2.04], [9.0, 37.0, 0.7]])
+    got = quickly([m], outputs, precision)([at])
+    row = quickly([m], [x])([at])[0]
+    top, place = row.max(axis=1), row.argmax(axis=1)
+    rest = np.where(place < 2, 0, np.maximum(row[:, 0], row[:, 1]) - top)
+    for found, true in zip(got, (np.log1p(top), rest, np.where(place == 0, np.log(2), 0)), strict=True):
+        np.testing.assert_allclose(found, true, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_logsumexp_of_one_row_that_no_guard_speaks_of(dtype: str) -> None:
+    """Of a softmax in another order, of a matrix of one row: compilation crashed."""
+    m = variable("m", (1, 3), dtype)
+    share = T.softmax(m)
+    other = T.log(T.stack([share[:, 1], share[:, 0], share[:, 2]], axis=1))
+    outputs = [
+        T.logsumexp(other, axis=1),
+        T.logsumexp(other, axis=0),
+        T.logsumexp(other),
+        T.logsumexp(other, axis=1, keepdims=True),
+    ]
+    at = np.array([[1.56, 1.56246, -0.5]])
+    true = np.log(np.exp(at[:, [1, 0, 2]].astype(dtype).astype(float)) / np.exp(at.astype(dtype).astype(float)).sum())
+    got = quickly([m], outputs)([at.astype(dtype)])
+    assert got[0] == got[2] == got[3] == 0
+    np.testing.assert_allclose(got[1], true[0], rtol=1e-6)
+
+
+def test_a_logarithm_of_what_mpmath_rounds_to_1_has_no_truth() -> None:
+    """exp(log(y log erf(x))) and sqrt(log(share)) are no numbers, however near 1 erf(x) and the share are."""
+    x, y, m = T.vector("x", "float64"), T.vector("y", "float64"), T.matrix("m", "float64")
+    (found,) = decided([T.exp(T.log(T.xlogy(y, T.erf(x))))], {x: np.array([28.8]), y: np.array([0.6])})
+    (share,) = decided([T.sqrt(T.log(T.softmax(m)[:, 0]))], {m: np.array([[1e6, 0.3, 1.2]])})
+    assert not mpmath.isfinite(found[0])
+    assert not mpmath.isfinite(share[0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_whole_but_for_the_errors_of_an_inverse_is_whole(dtype: str) -> None:
+    """trunc(1 - u (1/x)) was 0 where u is 2 x, and arccosh(u (1/x)) NaN where it is x: a reciprocal is rounded before the product."""
+    x, u, y = T.vector("x", dtype), T.vector("u", dtype), T.vector("y", dtype)
+    outputs = [T.trunc(1 - u * T.reciprocal(x)), T.arccosh(u * T.reciprocal(x) / 2), T.mod(T.arctan(T.tan(x)), x)]
+    outputs += [T.floor_div(T.tan(T.arctan(x)), x), T.floor_div(T.tan(T.arctan(x)) * (y / x), y)]
+    at = np.array([0.6056585311889648, 0.6357023119926453, 0.3])
+    right([x, u, y], outputs, [at, 2 * at.astype(dtype), at], [np.full(3, v) for v in (-1.0, 0.0, 0.0, 1.0, 1.0)])
+
+
+def test_powers_of_2_are_exact_in_roots_of_them() -> None:
+    """tan(sqrt(exp2(x))) at 1000, of 2^500: it was the exponential of 500 log(2)."""
+    x = T.vector("x", "float64")
+    right([x], [T.tan(T.sqrt(T.exp2(x))), T.sin(T.reciprocal(T.exp2(x)))], [[1000.0, 100.0, -600.0]])
+
+
+def test_functions_at_infinity_are_whole_below_steps() -> None:
+    """tanh(-inf) was -1 + 2^-200 in two limbs, so that its ceiling was 0."""
+    x, y = T.vector("x", "float64"), T.vector("y", "float64")
+    outputs = [T.ceil(T.tanh(x)), T.floor(T.tanh(x)), T.mod(T.tanh(x), y), T.floor_div(y, T.expm1(x))]
+    true = [np.array([-1.0, 1.0])] * 2 + [np.zeros(2), np.array([-1.0, 0.0])]
+    right([x, y], outputs, [[-np.inf, np.inf], [1.0, 0.5]], true)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_equal_but_for_errors_is_equal_in_comparisons(dtype: str) -> None:
+    """x and x^1 differed, in two limbs, and sqrt(x) and x^x at 1/2, where both have half of a gradient."""
+    x, z = T.vector("x", dtype), T.vector("z", dtype)
+    outputs = [T.where(T.ne(x, x**z), T.sqrt(x), x**z) + z, T.where(x**z > x, 3.0, T.exp(x)) * x**z]
+    right([x, z], outputs, [[2e-5, 0.3, 5.3], [1.0, 1.0, 1.0]])
+    tied = [T.maximum(T.sqrt(x), x**x) + x**3, T.minimum(T.sqrt(x), x**x)]
+    right([x], [symdl.grad(y.sum(), x) for y in tied], [[0.5, 0.3, 1.7]])
+
+
+def test_the_logarithm_of_a_difference_that_is_0_is_infinite() -> None:
+    """1/(v + xlogy(v, y - y))^2 was NaN: the algebra took log(0) for a number. So did 1/L - 1/L with log(0) for L."""
+    v, y = T.vector("v", "float64"), T.vector("y", "float64")
+    s, inverse = v + T.xlogy(v, y - y), 1 / T.log2(T.sinh(y))
+    outputs = [T.reciprocal(s * s), T.exp(-(s * s)), inverse - inverse, T.logaddexp(v, T.log1p(y - (y + 1)))]
+    outputs.append(T.sigmoid(outputs[-1]))
+    true = [np.zeros(2), np.zeros(2), np.zeros(2), np.array([0.8, 2.5]), 1 / (1 + np.exp([-0.8, -2.5]))]
+    right([v, y], outputs, [[0.8, 2.5], [0.0, 0.0]], true)
+
+
+def test_numbers_of_two_limbs_beside_infinities_are_compared() -> None:
+    """y/(2^-log(x) + |x|) at 0, and log(1 + exp(x/log10(x))) there: a low limb was no number."""
+    x, y = T.vector("x", "float32"), T.vector("y", "float32")
+    other = T.where(T.ne(y, T.softplus(y - y)), T.softplus(x / T.log10(x)), T.softplus(y - y)) + y
+    at = [[0.0, -0.0], [1e-9, 0.0]]
+    right([x, y], [y / (0.5 ** T.log(x) + abs(x))], at, [np.zeros(2)])
+    right([x, y], [other], at, [np.log(2) + np.array([1e-9, 0])])

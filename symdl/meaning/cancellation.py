@@ -375,19 +375,20 @@ def _log_of_sigmoids(m: Mono) -> Poly:
 
 
 def _near_power(m: Mono, times: Callable[[Poly, Poly], Poly]) -> Poly | None:
-    """log of A**E B**-E ..., which is E log(A / B ...) where the bases are positive."""
+    """log of (A**E B**-E ...)**p, which is p E log(A / B ...) where the bases are positive. Their factors may not be: of these
+    no roots are drawn."""
     forms = m.forms
     base = forms.unit
     c: Rational = 1
+    p0 = min(map(magnitude, m.factors.values()))
     for a, p in m.factors.items():
-        if not a.args[0].terms:
+        q = quotient(p, p0)
+        if not a.args[0].terms or q.denominator != 1:
             return None
         own, k = as_factor(a.args[0])
-        if p.denominator != 1 and k != 1:
-            return None
-        base, c = base * own**p, c * (whole_power(k, int(p)) if k != 1 else 1)
+        base, c = base * own**q, c * (whole_power(k, int(q)) if k != 1 else 1)
     near = near_log(base, c, times is product_of) if base.nearable else None
-    exponent = next(iter(m.factors)).args[1]
+    exponent = next(iter(m.factors)).args[1].scale(p0)
     return product_of(exponent, near if near is not None else forms.function("log", forms.term(base, c)))
 
 
@@ -441,6 +442,16 @@ def grown(atom: Atom) -> tuple[Poly, int] | None:
     if parts and parts[1] == -parts[2]:
         return parts[0], int(parts[2])
     return None
+
+
+def hyperbolic(m: Mono) -> dict[Atom, Rational]:
+    """The factors exp(E) - 1 and their divisors 1 + exp(E), which are powers of tanh(E/2)."""
+    found: dict[Atom, Rational] = {}
+    for a, p in m.factors.items():
+        for b in m.factors if (e := logistic(a)) is not None else ():
+            if (other := grown(b)) is not None and other[0] is e and m.factors[b] == -p:
+                found |= {a: p, b: -p}
+    return found
 
 
 def _unit_and_exp(atom: Atom) -> tuple[Poly, Rational, Rational] | None:

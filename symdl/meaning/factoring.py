@@ -171,6 +171,8 @@ def power(poly: Poly, p: Rational) -> Poly:
     outer = forms.term(forms.mono(m.expo.scale(p), out), k if k is not None else 1)
     if not rest and c > 0 and k is not None:
         return outer
+    if not rest and c < 0:
+        raise Unsafe  # sqrt(-x^2) is 0 at 0
     inner = forms.term(forms.mono(forms.zero, rest), c if k is None else 1 if c > 0 else -1)
     plain = inner.atom
     atom = plain if plain is not None else forms.atom("sum_of", (inner,))

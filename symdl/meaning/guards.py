@@ -226,10 +226,10 @@ class Losses:
             return None
         domains = {domain(a) for a in partials}
         lost = frozenset(a for a in reached.partials if domain(a) not in domains)
-        selections = [n for n in self.whole_region(node) if n.op.name in SELECTIONS and not is_no_choice(n)]
-        if not all(self._shows_its_leaves(branch) for n in selections for branch in self.region(n)):
+        chosen = [n for n in self.whole_region(node) if n.op.name in SELECTIONS and not is_no_choice(n)]
+        if not all(self._shows_its_leaves(branch) for n in chosen for branch in self.region(n)):
             return None
-        if selections:  # an atom may be left out since its branch is
+        if chosen:  # an atom may be left out since its branch is
             lost = frozenset(a for a in lost if not a.bases <= bases_of(partials))
             lost |= frozenset(a for a in reached.leaves if not a.bases <= seen)
         else:
@@ -239,9 +239,31 @@ class Losses:
         if not divisors and not lost:
             return Guards()
         shape = stripped(node.type.shape)
-        if selections or not lost <= reached.free or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost)):
+        if (
+            chosen
+            or self._stand_in_a_branch(divisors, node)
+            or not lost <= reached.free
+            or any(joined([a.shape, shape]) != shape for a in (*divisors, *lost))
+        ):
             return None  # a branch that is not taken must not poison
         return self._sorted(divisors, lost, reached)
+
+    def _stand_in_a_branch(self, divisors: Atoms, node: Expr) -> bool:
+        """Whether a choice that a node is made of, written anew or not, may have divisors in a branch alone."""
+        stack, seen = [node] if divisors else [], {node}
+        while stack:
+            n = stack.pop()
+            inner = [i for i in n.inputs if i in self.reading.polys]
+            if n.op.name in SELECTIONS and not is_no_choice(n):
+                branches = frozenset().union(*(self.form(i).bases for i in inner))
+                if any(not a.bases.isdisjoint(branches) for a in divisors):
+                    return True
+            for i in inner:
+                a = self.reading.polys[i].atom
+                if i not in seen and (a is None or a.op != "leaf" or a.param is not i):
+                    seen.add(i)
+                    stack.append(i)
+        return False
 
     def _shows_its_leaves(self, branch: Expr) -> bool:
         """Whether a branch depends on all that it is made of: another branch is not there to show it."""
@@ -305,10 +327,12 @@ class Losses:
         )
 
     def _tames(self, node: Expr, child: Expr) -> bool:
-        """Whether an infinity in an operand makes no infinity of a node: xlogy is 0 beside all that is a number."""
+        """Whether an infinity in an operand makes no infinity of a node: xlogy is 0 beside all that is a number, 1 / inf is 0."""
         name = node.op.name
-        if name == "xlogy":
+        if name in ("xlogy", "true_div"):
             return child is not node.inputs[0]
+        if name == "reciprocal":
+            return True
         return name in BOUNDED or (name in ("exp", "exp2") and self.reading.polys[child].nonpos)
 
     def own(self, node: Expr) -> Reached:

@@ -7,11 +7,11 @@ cancellation, 1 + exp(E) (softplus) and sums of exponentials less their largest.
 from __future__ import annotations
 
 from symdl.meaning import taylor
-from symdl.meaning.cancellation import grown, logistic, near_log, taken
+from symdl.meaning.cancellation import grown, hyperbolic, logistic, near_log, taken
 from symdl.meaning.companions import known
 from symdl.meaning.factoring import as_factor, multiply, power, root
 from symdl.meaning.masks import chosen
-from symdl.meaning.normal_form import Atom, Mono, Poly, exponents
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, exponents
 from symdl.meaning.rationals import HALF, Rational, quotient
 
 
@@ -85,7 +85,9 @@ def logarithm(poly: Poly) -> Poly:
     forms = poly.forms
     if poly is forms.one:
         return forms.zero
-    if not poly.terms or poly.number is not None:
+    if not poly.terms:
+        raise Unsafe  # which is infinite: as written
+    if poly.number is not None:
         return forms.function("log", poly)
     m, c = as_factor(poly)
     for a, p in m.factors.items():
@@ -119,6 +121,8 @@ def logarithm(poly: Poly) -> Poly:
         return forms.function("log", forms.term(m, c))
     out, expo, left = forms.zero, m.expo, dict(m.factors)
     for a, e in logistics.items():
+        if a in hyperbolic(m):
+            continue  # the logarithms of exp(E) - 1 and of 1 + exp(E) would cancel
         p = left[a]
         del left[a]
         forms.found += 1

@@ -94,13 +94,24 @@ def powers_met(m: Mono) -> Poly | None:
     return None
 
 
+def is_number_log(a: Atom) -> bool:
+    """Whether an atom is the logarithm of a number other than 1."""
+    return a.op == "log" and a.args[0].number not in (None, 0, 1)
+
+
 def vanishing_log(m: Mono) -> tuple[Mono, Atom] | None:
     """(F, log w) if m is F log(w), both of which factors may be 0: F w -> 0 is stronger than log w -> -inf."""
     for a, p in m.factors.items():
         if a.op == "log" and p == 1:
             inner, rest = a.args[0], m.without(a)
             plain = inner.single is not None and not inner.single[0].expo.terms
-            if not rest.factors or rest.positive or not plain or any(q < 0 for q in rest.factors.values()):
+            if (
+                all(map(is_number_log, rest.factors))
+                or rest.positive
+                or not plain
+                or inner.number
+                or any(q < 0 for q in rest.factors.values())
+            ):
                 return None
             return None if inner.special and inner.atom is not None and inner.atom.positive else (rest, a)
     return None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from symdl.graph.expr import Expr
 from symdl.meaning import taylor
-from symdl.meaning.cancellation import grown, logistic, near_log, taken
+from symdl.meaning.cancellation import grown, hyperbolic, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.exactness import Known
 from symdl.meaning.factoring import as_factor, multiply
@@ -180,14 +180,17 @@ def far_log(write: Writer, m: Mono, c: Rational) -> Expr:
             u = a.args[0]  # its tail leaves the range: erfc(u) = exp(-u^2) erfcx(u)
             scaled = m.without(a, p) * m.forms.mono(square.scale(-p), {m.forms.atom("erfcx", (u,)): p})
             return ew.where(ew.gt(write(u), write.number(HALF)), _tail_log(write, scaled, c), fn.log(write.term(m, c)))
-    mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and is_mixed(a.args[0])}
+    bounded = hyperbolic(m)
+    mixed = {a: p for a, p in m.factors.items() if a.op == "sum_of" and a not in bounded and is_mixed(a.args[0])}
     if not mixed:
         return fn.log(write.term(m, c))
     parts: list[Expr] = []
-    top: list[Expr] = []
+    top = [write.term(m.forms.mono(m.forms.zero, bounded), 1)] if bounded else []
     below: list[Expr] = []
     expo = m.expo
     for a, p in m.factors.items():
+        if a in bounded:
+            continue
         e = logistic(a)
         if e is not None:
             q, expo = taken(expo, e, -p)

@@ -11,6 +11,7 @@ from symdl.graph.expr import Expr, make
 from symdl.meaning.bounds import MANY
 from symdl.meaning.cancellation import grown, logistic, taken
 from symdl.meaning.factoring import as_factor, multiply
+from symdl.meaning.index_maps import stretched
 from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import HALF, Rational, magnitude, whole_power
 from symdl.meaning.softmaxes import exponent_of, lone, softmax_argument
@@ -101,7 +102,7 @@ class TermWriting(AtomWriting):
         if shift is not None:
             top.append(shift)
         elif expo.terms:
-            top.append(fn.exp(self(expo)))
+            top.append(self.exponential(expo))
         for a, p in factors.items():
             x = self.atom(a) if p > 0 or a.op != "sum" else self.finite_row(self.atom(a), a)
             (top if p > 0 else below).append(self.raised(x, magnitude(p)))
@@ -113,6 +114,13 @@ class TermWriting(AtomWriting):
         if below:
             out = ew.true_div(out, self.product(below))
         return self.scaled(out, c)
+
+    def exponential(self, expo: Poly) -> Expr:
+        """exp(E); of a multiple of log(2) the power of 2, which is exact where that is whole."""
+        unit = expo.forms.atom("log", (expo.forms.constant(2),))
+        if all(m.factors.get(unit) == 1 for m in expo.terms):
+            return fn.exp2(self(expo.times(expo.forms.mono(expo.forms.zero, {unit: -1}))))
+        return fn.exp(self(expo))
 
     def sided(self, m: Mono, c: Rational) -> Expr | None:
         """R (exp(E) - 1), where R may vanish as exp(E) overflows, as R exp(E) (1 - exp(-E)) where E is above 0."""
@@ -264,7 +272,8 @@ class TermWriting(AtomWriting):
         """log sum exp(x): the largest, and log1p of what the others are beside it, which are asked for digits where these cancel."""
         top, gap = shifted(x, axes)
         gap = self.known.within(gap, -math.inf, 0)
-        rest = self.rest_of_gaps(gap, tuple(k - x.type.ndim for k in axes))
+        kept = tuple(1 if k in axes else n for k, n in enumerate(x.type.shape))
+        rest = stretched(self.rest_of_gaps(gap, tuple(k - x.type.ndim for k in axes)), kept)
         return ew.add(top, fn.log1p(dropped(rest, axes)))
 
     def shifted(self, expo: Poly, factors: dict[Atom, Rational], top: list[Expr], below: list[Expr]) -> Expr | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from symdl.graph.expr import Expr
 from symdl.meaning.defined import is_defined, is_defined_factor
-from symdl.meaning.factoring import as_factor
+from symdl.meaning.factoring import as_factor, power
 from symdl.meaning.index_maps import Place, viewed
-from symdl.meaning.logarithms import logarithm
+from symdl.meaning.logarithms import exponential, logarithm
 from symdl.meaning.masks import (
     chosen,
     extent_form,
@@ -17,7 +17,7 @@ from symdl.meaning.masks import (
     summed_column,
     summed_mask,
 )
-from symdl.meaning.normal_form import Atom, Poly, exponents, joined, varies
+from symdl.meaning.normal_form import Atom, Poly, base_of, exponents, joined, varies
 from symdl.meaning.rationals import Rational, magnitude, quotient
 from symdl.meaning.readers.arithmetic import total
 from symdl.meaning.reading import READERS, Reading, reads
@@ -178,12 +178,37 @@ def _max(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return viewed(largest(args[0], axes), without(axes, rank), rank)
 
 
-def _defined(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+def _is_cut(reading: Reading, node: Expr, x: Expr) -> bool:
+    """Whether the form of a node, or of one between it and x, stops at a leaf that was too large."""
+    if node is x:
+        return False
+    a = reading.polys[node].atom
+    leaf = base_of(a.param) if a is not None and a.op == "leaf" else node
+    return node in reading.uncut or leaf in reading.uncut or any(_is_cut(reading, i, x) for i in node.inputs)
+
+
+def _normalized(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    """What the definition says. Where its sum of exponentials is too large to look into, and may overflow by itself, the same of the
+    operand as a leaf."""
     assert node.op.definition is not None
     meaning = node.op.definition(*node.inputs, **node.params)
     reading([meaning])  # a few nodes above inputs that are read
-    return reading.polys[meaning]
+    (x,), forms = node.inputs, reading.forms
+    if not _is_cut(reading, meaning, x) or args[0] is (operand := reading.as_leaf(x)):
+        return reading.polys[meaning]
+    rank, found = x.type.ndim, forms.found
+    axes = tuple(k - rank for k in node.params["axes"])
+    each = exponential(operand)
+    whole = reduce_sum(reading, each, x, axes)
+    if node.op.name == "softmax":
+        out = product(each, power(whole, -1))
+    elif node.op.name == "log_softmax":
+        out = operand - logarithm(whole)
+    else:
+        out = viewed(logarithm(whole), without(axes, rank), rank)
+    forms.found = found
+    return out
 
 
 for _name in ("softmax", "log_softmax", "logsumexp"):
-    READERS[_name] = _defined
+    READERS[_name] = _normalized
