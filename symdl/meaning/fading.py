@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from symdl.meaning.factoring import power
-from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
+from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe, leaf_atoms
 from symdl.meaning.rationals import Rational, magnitude, quotient
 
 LETTER = "letter"  # an atom's op: the exponential of its argument
@@ -40,6 +40,21 @@ def _within(poly: Poly) -> Iterator[Poly]:
                 yield from _within(a.args[0])
             elif a.op == "sum_of":
                 yield from _within(a.args[0])
+
+
+def leaves_beside(mono: Mono, exponent: Mono) -> set[Atom]:
+    """The leaves of a term as `in_letter` leaves it, where the letter stands for the exponential of multiples of this exponent."""
+    memo, key = mono.forms.memo, ("leaves beside", mono, exponent)
+    if key not in memo:
+        found = {a for a in mono.factors if a.op == "leaf"}
+        inner = [n for n in mono.expo.terms if n is not exponent]
+        for a in mono.factors:
+            if a.op in LETTERED:
+                inner += a.args[0].terms
+            else:
+                found.update(*map(leaf_atoms, a.args))
+        memo[key] = found.union(*(leaves_beside(n, exponent) for n in inner))
+    return memo[key]  # type: ignore[no-any-return]  # memos are Any
 
 
 def in_letter(poly: Poly, t: Atom) -> Poly:

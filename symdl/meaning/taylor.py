@@ -7,7 +7,7 @@ the polynomials cancel exactly, and what is left is led by terms that do not can
 from __future__ import annotations
 
 from symdl.meaning.cancellation import denominator, expand_atoms, product_of
-from symdl.meaning.fading import LETTER, in_exponential, in_letter, letters_of
+from symdl.meaning.fading import LETTER, in_exponential, in_letter, leaves_beside, letters_of
 from symdl.meaning.far import distant, over
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import Rational, magnitude, quotient
@@ -47,6 +47,8 @@ def _faded(poly: Poly) -> Small | None:
     if not 2 <= len(poly.terms) <= SUMMANDS:
         return None
     for t in letters_of(poly):
+        if _alone(poly, t):
+            continue
         try:
             found = _small(in_letter(poly, t))
             if found is not None:
@@ -66,6 +68,18 @@ def _far(poly: Poly) -> Small | None:
         if found is not None:
             return Small(found.form.times(rest), found.size, poly.forms.of_atom(x))
     return None
+
+
+def _alone(poly: Poly, t: Atom) -> bool:
+    """Whether a term is a product of leaves of which one stands nowhere else, but in the letter's exponent: nothing is like it,
+    so the sum does not cancel near 0 of the letter."""
+    (exponent,) = t.args[0].terms
+    for m in poly.terms:
+        if m.factors and not m.expo.terms and all(a.op == "leaf" for a in m.factors):
+            elsewhere = set[Atom]().union(*(leaves_beside(n, exponent) for n in poly.terms if n is not m))
+            if not m.factors.keys() <= elsewhere:
+                return True
+    return False
 
 
 def _small(poly: Poly) -> Small | None:
