@@ -431,3 +431,11 @@ def test_library_calls_write_apart_from_what_they_read() -> None:
     for step in program.steps:
         assert isinstance(step, Call)
         assert step.views[-1].buffer not in {v.buffer for v in step.views[:-1]}
+
+
+def test_what_constants_alone_decide_comes_first() -> None:
+    """log 2 in two limbs is a step of its own; between two kernels it would have them store what they share."""
+    g, t = T.vector("g"), T.vector("t")
+    f = symdl.function([g, t], [symdl.grad((T.log(T.cosh(g * t)) / (g * g)).sum(), g)])
+    steps = f.lowered.program.steps
+    assert [[len(v.shape) for v, is_written in accesses(s) if is_written] for s in steps] == [[0], [1]]

@@ -29,7 +29,6 @@ KNOWN: dict[str, str] = {
     "rows.log_complement float32": "likewise",
     "programs.richardson float64": "the derivative by the step cancels four times at 1e-9",
     "programs.richardson float32": "likewise",
-    "science.terminal_height float64": "the derivative of log cosh(g t)/g^2 by g cancels twice at 1e-12",
     "science.michaelis_log float64": "n log s - log(k^n + s^n): a power of unknown exponent is no factor of the sum",
     "spelt.dist_line float64": "the derivative of |a x + b y|/sqrt(a^2 + b^2) cancels to 100 digits where a is that small beside b",
     "spelt.lp_norm float64": "the derivative by the power: of two terms 100 digits apart the larger one's own logarithm cancels",

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from symdl.errors import InternalError
-from symdl.graph.expr import Expr, constant, results
+from symdl.graph.expr import CONSTANT, Expr, constant, results
 from symdl.graph.origins import building
 from symdl.graph.walks import topological
 from symdl.ir.loops import View
@@ -54,6 +54,15 @@ class Group:
         return self.units[-1].space
 
 
+def of_constants(order: Sequence[Expr]) -> set[Expr]:
+    """The nodes that depend on nothing but constants."""
+    found: set[Expr] = set()
+    for n in order:
+        if n.op is CONSTANT or (n.op.kind == "elementwise" and n.inputs and found.issuperset(n.inputs)):
+            found.add(n)
+    return found
+
+
 class Fusion:
     """One graph being turned into steps."""
 
@@ -84,13 +93,14 @@ class Fusion:
             else:
                 self.targets[r] = view
                 own += [r] * (k in late)
-        order = [n for n in topological(*(r for r, _ in roots)) if n not in self.views]
+        self.order = order = [n for n in topological(*(r for r, _ in roots)) if n not in self.views]
         self.late = last(order, set(own), [r for k, (r, _) in enumerate(roots) if k not in late])
         self.storage = Storage(order, self.views, self.targets, (r for r, _ in self.copies))
 
     def steps(self) -> list[Step]:
         """All steps, in order."""
-        for n in sorted(self.storage.nodes, key=lambda n: n in self.late):
+        fixed = of_constants(self.order)  # first, or their own step would part those before it from those that read it
+        for n in sorted(self.storage.nodes, key=lambda n: (n in self.late, n not in fixed)):
             self.add(n)
         for r, view in self.copies:
             self.insert(replace(self.piece(r, view), late=True))
