@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 from quick_code import quickly
+from ulps import distance
 
 import symdl
 import symdl.tensor as T
@@ -336,3 +337,22 @@ def test_differences_of_tiny_singles(formula: str) -> None:
     f = symdl.function([a, b], T.sigmoid(a) - b if formula == "difference" else T.exp(a) - T.exp(b))
     error = np.abs(f(x, y).astype("float64") - exact)
     assert (error <= np.maximum(4 * 2.0**-24 * np.abs(exact), 2.0**-149)).all()
+
+
+@pytest.mark.parametrize("name", ["arccos", "arccosh", "arctanh", "arcsin"])
+def test_differences_of_singles_near_the_end_of_a_domain(name: str) -> None:
+    """1 - x of a float32 is rounded to 1 in one limb, from 2^-54 on."""
+    x = T.fvector("x")
+    far = 1 + x if name == "arccosh" else 1 - x
+    y = getattr(T, name)(far)
+    at = np.array([2.0**-3, 1e-6, 1e-16, 1e-24, 1e-37], "float32")
+    got = quickly([x], [y, symdl.grad(y.sum(), x)])([at])
+    with mpmath.workprec(400):
+        inverse = {"arccos": mpmath.acos, "arccosh": mpmath.acosh, "arctanh": mpmath.atanh, "arcsin": mpmath.asin}[name]
+        sign = 1 if name == "arccosh" else -1
+        truth = [inverse(1 + sign * mpmath.mpf(float(v))) for v in at]
+        slope = [
+            mpmath.diff(lambda v: inverse(1 + sign * v), mpmath.mpf(float(v)), h=mpmath.mpf(2) ** -200) for v in at
+        ]
+    for g, t in zip(got, (truth, slope), strict=True):
+        np.testing.assert_array_less(distance(g, np.array(t, object)), 4.001)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import ClassVar
 
 from symdl.backends.llvm.digits import (
     COMPARISONS,
@@ -57,6 +58,7 @@ class RunningErrors(FewerDigits):
 
     doubts: dict[int, Value] = field(default_factory=dict)  # by the ids of truth values: whether they may be others
     lost_at: list[Value] = field(default_factory=list)  # whether a result is lost
+    within: ClassVar[str] = "le"  # how an error is compared with what it may be
 
     def failed(self) -> Value | None:
         return reduce(lambda x, y: self.op("bitwise_or", x, y), self.lost_at) if self.lost_at else None
@@ -81,9 +83,8 @@ class RunningErrors(FewerDigits):
             # as a product: attempts hold no constant as small as that
             root = self.constant(math.sqrt(LEAST[result.dtype]), far.dtype)
             far = self.op("maximum", far, self.op("mul", root, root))
-        return self.op(
-            "le", size, self.op("mul", far, self.constant(self.most(dtype) / units, far.dtype)), dtype="bool"
-        )
+        most = self.op("mul", far, self.constant(self.most(dtype) / units, far.dtype))
+        return self.op(self.within, size, most, dtype="bool")
 
     def without_noise(self, item: Value) -> Value | None:
         return None
@@ -164,6 +165,10 @@ class RunningErrors(FewerDigits):
     def together(self, x: Value, y: Value) -> Value:
         return self.on("add", self.size(x), self.size(y))
 
+    def farthest(self, x: float) -> float:
+        """Up to where what an exponential is of counts."""
+        return x
+
     def multiple(self, size: Value, factor: float) -> Value:
         (size,) = self.alike_in_dtype(size)
         return self.op("mul", size, self.constant(factor, size.dtype))
@@ -205,7 +210,12 @@ class RunningErrors(FewerDigits):
 
 
 class OneLimb(RunningErrors):
-    """Errors are noted of the counterparts, too."""
+    """Errors are noted of the counterparts, too. An infinity of an infinite error may be the pole of what was rounded to it."""
+
+    within: ClassVar[str] = "lt"
+
+    def farthest(self, x: float) -> float:
+        return min(x, FARTHEST)  # beyond, results that are float32 have left their range
 
     def leaf(self, item: Value) -> Value | None:
         found = super().leaf(item)
@@ -250,7 +260,8 @@ def _add(d: RunningErrors, item: Apply) -> Error | None:
     if uncast(y) is uncast(x):
         return None  # what one limb leaves of two: balls know no limbs
     if id(x) not in d.errors and id(y) not in d.errors:
-        return d.made(d.own("add")) if max(d.widths[id(x)], d.widths[id(y)]) > d.tier.width // 2 else None
+        fits = not d.tier.forms and max(d.widths[id(x)], d.widths[id(y)]) <= d.tier.width // 2  # a limb each
+        return None if fits else d.made(d.own("add"))
     return sum_of(d, item, item)
 
 
@@ -385,8 +396,8 @@ def _absolutely(rule: Rule, factor: float) -> Rule:
 def _exponential(d: RunningErrors, item: Apply) -> Error | None:
     """f'(x) is f(x), nearly"""
     (x,) = item.args
-    far = max(map(abs, d.spans[id(x)]))
-    if d.plain(x) and far < FARTHEST:
+    far = d.farthest(max(map(abs, d.spans[id(x)])))
+    if d.plain(x) and far <= FARTHEST:
         return d.made(d.unit(x) * far + d.own(item.primitive))
     return _of_slope(lambda d, x, y: d.magnitude(y))(d, item)
 
@@ -395,8 +406,8 @@ def _steep(d: RunningErrors, item: Apply) -> Error | None:
     """x f'(x)/f(x) is at most 1 + |x|, and at most 1 below 0 for expm1; f'(x) is at most 1 + |f(x)|"""
     (x,) = item.args
     low, high = d.spans[id(x)]
-    far = max(high, -low if item.primitive == "sinh" else 0.0)
-    if d.plain(x) and far < FARTHEST:
+    far = d.farthest(max(high, -low if item.primitive == "sinh" else 0.0))
+    if d.plain(x) and far <= FARTHEST:
         return d.made(d.unit(x) * (1.0 + far) + d.own(item.primitive))
     return _of_slope(lambda d, x, y: d.plus(d.magnitude(y), 1.0))(d, item)
 
