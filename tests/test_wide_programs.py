@@ -233,3 +233,25 @@ def test_a_sum_of_two_limbs_that_is_rounded_is_no_sum_of_float32() -> None:
     near = -np.array([1 / 3, 1, -7, 1e9, 1 / 3, 0, 5, 9, 3e-9], "float32")
     found = three_ways(made, 2.0**-52, t=np.ones(9), x=near)["y"]
     np.testing.assert_allclose(found, [abs(float(Fraction(1, 3) + Fraction(float(a)))) for a in near], rtol=1e-15)
+
+
+def test_a_sum_of_two_limbs_and_one_is_rounded_once() -> None:
+    """u + x and x - u with u of two limbs and x of one, as float64."""
+    t, x, third = view("t", n), view("x", n), Const((3.0, 0.0), "float64x2")
+    u = Ref("u", "float64x2")
+    made = program(
+        [], Kernel((
+            Local("u", op("true_div", "float64x2", to("float64x2", at(t, 0)), third)),
+            For(I, n, (
+                Store(view("y", n), (i,), op("add", "float64", u, at(x, i))),
+                Store(view("z", n), (i,), op("sub", "float64", at(x, i), u)),
+            ), "vector"),
+        )),
+        inputs=[Buffer(name, "float64", (n,), "input") for name in "tx"],
+        outputs=[Buffer(name, "float64", (n,), "output") for name in "yz"],
+    )  # fmt: skip
+    near = np.array([1 / 3, -1 / 3, 1, -7, 1e9, 0, 5, 3e-9, 1e17])
+    found = three_ways(made, 2.0**-52, t=np.ones(9), x=near)
+    third_of = Fraction(1, 3)
+    np.testing.assert_allclose(found["y"], [float(Fraction(float(a)) + third_of) for a in near], rtol=1e-15)
+    np.testing.assert_allclose(found["z"], [float(Fraction(float(a)) - third_of) for a in near], rtol=1e-15)

@@ -76,7 +76,7 @@ def _row(
 
     def call(b: Builder, *args: Reg, dtype: str) -> Reg:
         source = args[0].dtype
-        if source == dtype:
+        if source == dtype in forms:
             return forms[dtype](b, *args)
         if source in ("float64x2", "float64"):
             return mixed.emit(b, name, *args)
