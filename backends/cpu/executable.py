@@ -62,11 +62,11 @@ class CpuExecutable:
         place = {b.name: k for k, b in enumerate(given)}
         self._address_table = ctypes.c_void_p * len(given)
         self._size_table = ctypes.c_int64 * len(self._symbols)
-        self._extent_table = ctypes.c_int64 * sum(len(b.shape) for b in interface.of_kind("input", "shared"))
-        self._entered = [
-            (b.name, np.dtype(b.dtype), len(b.shape), place[b.name], b.kind == "shared")
-            for b in interface.of_kind("input", "shared")
-        ]
+        leaves = *interface.of_kind("input"), *interface.of_kind("shared")
+        ndims = [len(b.shape) for b in leaves]
+        self._extent_table, self._shape_table = ctypes.c_int64 * sum(ndims), ctypes.c_void_p * len(leaves)
+        self._shape_places = [8 * sum(ndims[:k]) for k in range(len(leaves))]  # in bytes, of the table of extents
+        self._entered = [(b.name, np.dtype(b.dtype), len(b.shape), place[b.name], b.kind == "shared") for b in leaves]
         self._outputs = [(b, np.dtype(b.dtype), place[b.name]) for b in interface.of_kind("output")]
         self._measure_table = ctypes.c_int64 * (2 + sum(len(b.shape) for b, _, _ in self._outputs))
         self._addresses = [0] * len(given)
@@ -141,15 +141,17 @@ class CpuExecutable:
         addresses = self._addresses.copy()
         extents: list[int] = []
         arrays = []
-        given, held = iter(inputs), iter(shareds)
-        for name, dtype, ndim, place, written in self._entered:
-            array = fitting(name, dtype, ndim, next(held if written else given), written)
+        for (name, dtype, ndim, place, written), given in zip(self._entered, (*inputs, *shareds), strict=True):
+            array = fitting(name, dtype, ndim, given, written)
             arrays.append(array)
             addresses[place] = address_of(array)
             extents += array.shape
         table, sizes, measures = self._address_table(*addresses), self._size_table(), self._measure_table()
         native = self._native  # which is kept, whatever better code may come meanwhile
-        status = native[1](self._extent_table(*extents), table, sizes, measures)
+        extent_table = self._extent_table(*extents)
+        first = ctypes.addressof(extent_table)
+        shape_table = self._shape_table(*[first + place for place in self._shape_places])
+        status = native[1](shape_table, table, sizes, measures)
         found = tuple(sizes)
         if self._job is not None and measures[1] > WORTH_WAITING and not self._job.over and not status:
             self._job.finish()

@@ -34,6 +34,7 @@ TP_FLAGS = HEAD + 152  # where a type keeps its flags
 GENERAL = sys.intern("_general")  # the method that does what machine code cannot
 THREAD = sys.intern("thread")
 MEASURED = 2  # words of what `enter` measures that stand before the extents of outputs
+FIELDS = {"INPUT": SPEC, "SHARED": HELD, "CONSTANT": FIXED, "OUTPUT": MADE}  # of the rows of each kind of buffer
 KINDS = {None: tables.NONE, "one": tables.ONE, "list": tables.LIST}
 NUMBERS = {"float64": tables.FLOAT64, "float32": tables.FLOAT32}
 
@@ -217,16 +218,19 @@ class Entry(Native):
             "RUNTIME": executable.runtime_address, "ARENA": executable.arena.address,
             "LIMIT": limit, "KIND": KINDS.get(kind, tables.DICTIONARY),
             "SETS": len(turns.sets), "TURNS": len(turns.turns), "QUEUE": id(turns.queue), "WAKE": id(turns.wake),
-            **_scratch(executable),
+            "INPUTS": len(rows["INPUT"]), "LEAVES": len(rows["INPUT"]) + len(rows["SHARED"]),
+            "CONSTANTS": len(rows["CONSTANT"]), "OUTPUTS": len(rows["OUTPUT"]), **_scratch(executable),
         }  # fmt: skip
         self.scratch = 8 * header["SCRATCH"]
         sections = {
             "KEYS": [id(key) for key in keys], "SET": [id(one) for one in turns.sets],
             "TURN": [word for turn in turns.turns for word in _row(TURN, {"CLAIM": id(turn)})],
         }  # fmt: skip
-        for name, fields in {"INPUT": SPEC, "SHARED": HELD, "CONSTANT": FIXED, "OUTPUT": MADE}.items():
-            header[name + "S"] = len(rows[name])
-            sections[name] = [word for row in rows[name] for word in _row(fields, row, len(SPEC))]
+        described = {
+            kind: [word for row in rows[kind] for word in _row(FIELDS[kind], row, len(SPEC))] for kind in FIELDS
+        }
+        sections["LEAF"] = described["INPUT"] + described["SHARED"]
+        sections |= {kind: described[kind] for kind in ("CONSTANT", "OUTPUT")}
         words = [0] * len(TABLE)
         offsets = {}
         for name, section in sections.items():
@@ -246,19 +250,16 @@ def _rows(executable: Any, inputs: Sequence[Input], shareds: Sequence[Held]) -> 
     interface = executable.interface
     given = interface.of_kind("input", "shared", "constant", "output")
     place = {b.name: k for k, b in enumerate(given)}
-    rows: dict[str, list[dict[str, int]]] = {"INPUT": [], "SHARED": [], "CONSTANT": [], "OUTPUT": []}
-    for first, kinds in ((0, ("input", "shared")), (MEASURED, ("output",))):  # where extents are read, and written
-        for b in interface.of_kind(*kinds):
-            dtype = np.dtype(b.dtype)
-            row = {
-                "DTYPE": id(dtype),
-                "AXES": len(b.shape),
-                "PLACE": place[b.name],
-                "EXTENT": first,
-                "ITEM": dtype.itemsize,
-            }
-            rows[b.kind.upper()].append(row)
-            first += len(b.shape)
+    rows: dict[str, list[dict[str, int]]] = {kind: [] for kind in FIELDS}
+    first = MEASURED  # where the extents of an output are written
+    for b in interface.of_kind("input", "shared", "output"):
+        dtype = np.dtype(b.dtype)
+        row = {"DTYPE": id(dtype), "AXES": len(b.shape), "PLACE": place[b.name], "ITEM": dtype.itemsize}
+        if b.kind == "output":
+            row["EXTENT"], first = first, first + len(b.shape)
+        else:
+            row["WANTED"] = tables.C_ORDER if b.kind == "input" else tables.UPDATABLE
+        rows[b.kind.upper()].append(row)
     for row, b, one in zip(rows["INPUT"], interface.of_kind("input"), inputs, strict=True):
         row |= _numbers(b, one)
     for row, held in zip(rows["SHARED"], shareds, strict=True):
@@ -274,7 +275,7 @@ def _scratch(executable: Any) -> dict[str, int]:
     interface = executable.interface
     entered, outputs = interface.of_kind("input", "shared"), interface.of_kind("output")
     words = {
-        "EXTENTS": sum(len(b.shape) for b in entered), "SIZES": len(interface.bindings),
+        "SHAPES": len(entered), "SIZES": len(interface.bindings),
         "MEASURES": MEASURED + sum(len(b.shape) for b in outputs), "NUMBERS": len(interface.of_kind("input")),
         "RESULTS": len(outputs),
     }  # fmt: skip

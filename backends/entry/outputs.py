@@ -154,7 +154,9 @@ compare:
   %is_known = icmp eq ptr %known, %array
   br i1 %is_known, label %done, label %weigh
 weigh:
-  %bytes = call i64 @length(ptr %given, ptr %measures)
+  %first = at i64, %given + EXTENT
+  %shape = getelementptr i64, ptr %measures, i64 %first
+  %bytes = call i64 @length(ptr %given, ptr %shape)
   %is_small = icmp ule i64 %bytes, SMALL
   br i1 %is_small, label %exchange, label %done
 exchange:

@@ -26,16 +26,19 @@ NO_MEMORY = -2  # a status of `work` beside those of a Program
 API = ("ARRAY_TYPE", "NEW_ARRAY", "FLOAT_TYPE", "INT_TYPE", "BOOL_TYPE", "TRUE", "NONE", "NOT_IMPLEMENTED",
        "ENTRY_TYPE", "GENERAL", "THREAD", "SET_BASE", "BYTE")  # fmt: skip
 TABLE = ("API", "ENTER", "RUN", "RUNTIME", "ARENA",
-         "SCRATCH", "EXTENTS", "SIZES", "MEASURES", "NUMBERS", "RESULTS",
-         "LIMIT", "INPUTS", "INPUT", "SHAREDS", "SHARED", "CONSTANTS", "CONSTANT", "OUTPUTS", "OUTPUT",
+         "SCRATCH", "SHAPES", "SIZES", "MEASURES", "NUMBERS", "RESULTS",
+         "LIMIT", "INPUTS", "LEAVES", "LEAF", "CONSTANTS", "CONSTANT", "OUTPUTS", "OUTPUT",
          "KIND", "KEYS", "SETS", "SET", "TURNS", "TURN", "QUEUE", "WAKE")  # fmt: skip
-# How one argument, shared value, constant or output is described; the last rows overlap, for each has its own fields.
-SPEC = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SCALAR", "NUMBER", "LOW", "HIGH", "DEFAULT")
-HELD = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "SLOT", "WATCHED", "BORROWED")
-MADE = ("DTYPE", "AXES", "PLACE", "EXTENT", "ITEM", "LAST", "FORM")  # LAST: where the array stands that was given last
+# How one leaf (an input or a shared value), constant or output is described; the last rows overlap, for each has its own
+# fields. EXTENT: where the extents of an output are written; WANTED: flags that an array must have; LAST: where the array
+# stands that was given last.
+SPEC = ("DTYPE", "AXES", "PLACE", "ITEM", "WANTED", "SCALAR", "NUMBER", "LOW", "HIGH", "DEFAULT")
+HELD = ("DTYPE", "AXES", "PLACE", "ITEM", "WANTED", "SLOT", "WATCHED", "BORROWED")
+MADE = ("DTYPE", "AXES", "PLACE", "ITEM", "EXTENT", "LAST", "FORM")
 FIXED = ("ADDRESS", "", "PLACE")
 TURN = ("CLAIM", "BUSY", "IDENT")
 SWEPT = ("FROM", "INTO", "ROW_BYTES")  # an array that a sweep takes rows of, or puts numbers into
+C_ORDER, UPDATABLE = 0x101, 0x501  # flags of an array: C order and aligned, and writable
 INTEGER, FLOAT64, FLOAT32 = 1, 2, 3  # NUMBER: which Python numbers an input without axes takes, 0 for none
 NONE, ONE, LIST, DICTIONARY = range(4)  # KIND: how the outputs come
 
@@ -49,7 +52,7 @@ BYTES = {
     "SET_USED": HEAD + 8, "DICT_USED": HEAD, "LISTED": HEAD + 8,
 }  # fmt: skip
 CONSTANTS = {
-    "C_ORDER": 0x101, "UPDATABLE": 0x501,  # flags of an array: C order and aligned, and writable
+    "UPDATABLE": UPDATABLE,
     "SPEC_BYTES": 8 * len(SPEC), "TURN_BYTES": 8 * len(TURN), "SWEPT_BYTES": 8 * len(SWEPT), "IS_INTEGER": INTEGER, "IS_FLOAT64": FLOAT64,
     "IS_FLOAT32": FLOAT32, "GIVES_NONE": NONE, "GIVES_ONE": ONE, "GIVES_LIST": LIST, "ALIGNMENT": LINE,
     "LARGE_PAGE": LARGE_PAGE, "IN_LARGE_PAGES": IN_LARGE_PAGES, "KEPT": KEPT_ARENA, "IS_LONG": LONG, "SIGNALLED": INTERRUPTED, "OUT_OF_MEMORY": NO_MEMORY,

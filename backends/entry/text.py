@@ -158,38 +158,40 @@ entry:
   %array_type = at ptr, %api + ARRAY_TYPE
   %words = at i64, %table + SCRATCH
   %buffers = alloca i64, i64 %words, align 16
-  %extents_at = at i64, %table + EXTENTS
-  %extents = getelementptr i8, ptr %buffers, i64 %extents_at
+  %shapes_at = at i64, %table + SHAPES
+  %shapes = getelementptr i8, ptr %buffers, i64 %shapes_at
   %numbers_at = at i64, %table + NUMBERS
   %numbers = getelementptr i8, ptr %buffers, i64 %numbers_at
   %inputs = at i64, %table + INPUTS
-  %input = at ptr, %table + INPUT
-  br label %next_input
-next_input:
-  %k = phi i64 [ 0, %entry ], [ %k1, %taken ]
-  %more_inputs = icmp ult i64 %k, %inputs
-  br i1 %more_inputs, label %argument, label %values
-argument:
+  %leaves = at i64, %table + LEAVES
+  %leaf = at ptr, %table + LEAF
+  br label %next_leaf
+next_leaf:  ; what a call passes, inputs with defaults, shared values
+  %k = phi i64 [ 0, %entry ], [ %k1, %placed ], [ %reached, %arrays ]
   %spec_at = mul i64 %k, SPEC_BYTES
-  %spec = getelementptr i8, ptr %input, i64 %spec_at
+  %spec = getelementptr i8, ptr %leaf, i64 %spec_at
+  %k1 = add nuw nsw i64 %k, 1
   %given = icmp ult i64 %k, %count
-  br i1 %given, label %passed, label %left_out
+  br i1 %given, label %passed, label %not_passed
 passed:
-  %argument_given = item ptr, %args[%k]
+  %argument_at = getelementptr ptr, ptr %args, i64 %k
   br label %look
+not_passed:
+  %is_input = icmp ult i64 %k, %inputs
+  br i1 %is_input, label %left_out, label %no_input
 left_out:
-  %default = at ptr, %spec + DEFAULT
+  %default_at = getelementptr i8, ptr %spec, i64 DEFAULT
+  %default = load ptr, ptr %default_at
   %no_default = icmp eq ptr %default, null
   br i1 %no_default, label %miss, label %look
 look:
-  %object = phi ptr [ %argument_given, %passed ], [ %default, %left_out ]
+  %object_at = phi ptr [ %argument_at, %passed ], [ %default_at, %left_out ]
+  %object_end = phi i64 [ %count, %passed ], [ %k1, %left_out ]
+  %object = load ptr, ptr %object_at
   %type = at ptr, %object + TYPE
   %is_array = icmp eq ptr %type, %array_type
-  br i1 %is_array, label %array, label %scalar
-array:
-  %fit = call i1 @fits(ptr %object, ptr %spec, i32 C_ORDER, ptr %buffers, ptr %extents)
-  br i1 %fit, label %taken, label %miss
-scalar:
+  br i1 %is_array, label %arrays, label %number
+number:
   %own = getelementptr i64, ptr %numbers, i64 %k
   %where = call ptr @number(ptr %spec, ptr %object, ptr %type, ptr %own, ptr %api)
   %nowhere = icmp eq ptr %where, null
@@ -198,52 +200,37 @@ placed:
   %place = at i64, %spec + PLACE
   %slot = getelementptr ptr, ptr %buffers, i64 %place
   store ptr %where, ptr %slot
-  br label %taken
-taken:
-  %k1 = add nuw nsw i64 %k, 1
-  br label %next_input
-
-values:
-  %shareds = at i64, %table + SHAREDS
-  %shared = at ptr, %table + SHARED
-  br label %next_value
-next_value:
-  %s = phi i64 [ 0, %values ], [ %s1, %valued ]
-  %more_values = icmp ult i64 %s, %shareds
-  br i1 %more_values, label %value, label %fixed
+  br label %next_leaf
+no_input:
+  %is_value = icmp ult i64 %k, %leaves
+  br i1 %is_value, label %value, label %entered
 value:
-  %held_at = mul i64 %s, SPEC_BYTES
-  %held = getelementptr i8, ptr %shared, i64 %held_at
-  %watched = at ptr, %held + WATCHED
+  %watched = at ptr, %spec + WATCHED
   %used = at i64, %watched + SET_USED
   %free = icmp eq i64 %used, 0
   br i1 %free, label %unused, label %miss
 unused:
-  %slot_of = at ptr, %held + SLOT
-  %current = load ptr, ptr %slot_of
+  %value_at = at ptr, %spec + SLOT
+  %current = load ptr, ptr %value_at
   %absent = icmp eq ptr %current, null
-  br i1 %absent, label %miss, label %present
-present:
-  %current_type = at ptr, %current + TYPE
-  %still_array = icmp eq ptr %current_type, %array_type
-  br i1 %still_array, label %whole, label %miss
-whole:
-  %kept = call i1 @fits(ptr %current, ptr %held, i32 UPDATABLE, ptr %buffers, ptr %extents)
-  br i1 %kept, label %valued, label %miss
-valued:
-  %s1 = add nuw nsw i64 %s, 1
-  br label %next_value
+  br i1 %absent, label %miss, label %arrays
+arrays:
+  %array_at = phi ptr [ %object_at, %look ], [ %value_at, %unused ]
+  %end = phi i64 [ %object_end, %look ], [ %k1, %unused ]
+  %reached = call i64 @arrays(ptr %table, ptr %array_at, i64 %k, i64 %end, ptr %buffers, ptr %shapes)
+  %some = icmp ugt i64 %reached, %k
+  br i1 %some, label %next_leaf, label %miss
 
 ; An updated array that is known outside may also be an input, or the array of another shared value.
-fixed:
+entered:
   br label %next_updated
 next_updated:
-  %u = phi i64 [ 0, %fixed ], [ %u1, %apart ]
-  %more_updated = icmp ult i64 %u, %shareds
+  %u = phi i64 [ %inputs, %entered ], [ %u1, %apart ]
+  %more_updated = icmp ult i64 %u, %leaves
   br i1 %more_updated, label %one_value, label %all_apart
 one_value:
   %updated_at = mul i64 %u, SPEC_BYTES
-  %updated = getelementptr i8, ptr %shared, i64 %updated_at
+  %updated = getelementptr i8, ptr %leaf, i64 %updated_at
   %borrowed = at ptr, %updated + BORROWED
   %read_only = icmp eq ptr %borrowed, null
   br i1 %read_only, label %apart, label %is_lent
@@ -251,13 +238,10 @@ is_lent:
   %lent = load ptr, ptr %borrowed
   %true = at ptr, %api + TRUE
   %is_known = icmp eq ptr %lent, %true
-  br i1 %is_known, label %from_inputs, label %apart
-from_inputs:
-  %no_input = call i1 @apart(ptr %updated, ptr %input, i64 %inputs, ptr %buffers, ptr %extents)
-  br i1 %no_input, label %from_values, label %miss
-from_values:
-  %no_value = call i1 @apart(ptr %updated, ptr %shared, i64 %shareds, ptr %buffers, ptr %extents)
-  br i1 %no_value, label %apart, label %miss
+  br i1 %is_known, label %from_others, label %apart
+from_others:
+  %no_other = call i1 @apart(i64 %u, ptr %leaf, i64 %leaves, ptr %buffers, ptr %shapes)
+  br i1 %no_other, label %apart, label %miss
 apart:
   %u1 = add nuw nsw i64 %u, 1
   br label %next_updated
@@ -286,7 +270,7 @@ bind:
   %measures_at = at i64, %table + MEASURES
   %measures = getelementptr i8, ptr %buffers, i64 %measures_at
   %enter = at ptr, %table + ENTER
-  %unmet = call i64 %enter(ptr %extents, ptr %buffers, ptr %sizes, ptr %measures)
+  %unmet = call i64 %enter(ptr %shapes, ptr %buffers, ptr %sizes, ptr %measures)
   %met = icmp eq i64 %unmet, 0
   br i1 %met, label %make, label %miss
 make:
@@ -319,7 +303,7 @@ once_more:
   call void @Py_IncRef(ptr %before)
   br label %made
 other:
-  %bytes = call i64 @length(ptr %wanted, ptr %measures)
+  %bytes = call i64 @length(ptr %wanted, ptr %shape)
   %is_large = icmp uge i64 %bytes, LARGE
   %is_kept = icmp ule i64 %bytes, LARGEST
   %again = and i1 %is_large, %is_kept
@@ -361,7 +345,7 @@ short:
   %quick = call i64 @work(ptr %cell, ptr %run, ptr %runtime, ptr %buffers, ptr %sizes, i64 %needed, i64 0)
   br label %judge
 long:
-  %any = icmp ne i64 %shareds, 0
+  %any = icmp ne i64 %leaves, %inputs
   br i1 %any, label %queue, label %go
 queue:
   %claimed = call ptr @claim(ptr %table, ptr %api)
@@ -389,8 +373,8 @@ judge:
   switch i64 %status, label %undone [ i64 0, label %good i64 SIGNALLED, label %raise i64 OUT_OF_MEMORY, label %full ]
 good:
   call void @keep(ptr %output, i64 %outputs, ptr %results, ptr %measures)
-  %end = call ptr @result(ptr %table, ptr %api, ptr %results, i64 %outputs)
-  ret ptr %end
+  %given_back = call ptr @result(ptr %table, ptr %api, ptr %results, i64 %outputs)
+  ret ptr %given_back
 undone:  ; a check in a kernel did not hold: Python finds out which, on the same values
   call void @forget(ptr %results, i64 %outputs)
   br label %miss
