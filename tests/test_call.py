@@ -128,6 +128,41 @@ def test_what_python_must_bring_to_form_first(plus_one: Function) -> None:
             plus_one(wrong)
 
 
+def test_arrays_and_numbers_in_any_order() -> None:
+    """Arrays that stand one after another are looked at in one loop: numbers between them, what is left out, and an array
+    that is not as the others anywhere among them, must end it at the right place."""
+    kinds = "vvsvmsmvv"  # vectors, numbers, matrices
+    made = {"v": T.dvector, "s": T.dscalar, "m": T.dmatrix}
+    xs = [made[kind](f"x{k}") for k, kind in enumerate(kinds)]
+    last = np.arange(3.0)
+    w = shared(np.zeros(3))
+    parts = [T.sum(x) * 10.0**k for k, x in enumerate(xs)]
+    f = function([*xs[:-1], In(xs[-1], value=last)], sum(parts[1:], parts[0]), updates=[(w, w + xs[0])])
+
+    def given(k: int) -> Any:
+        return {"v": np.full(3, 1.0 + k), "s": 1.0 + k, "m": np.full((2, 2), 1.0 + k)}[kinds[k]]
+
+    values = [given(k) for k in range(len(kinds))]
+    exact = sum(np.sum(v) * 10.0**k for k, v in enumerate(values))
+    assert natively(f, *values) == pytest.approx(exact, rel=1e-15)
+    short = exact + (3.0 - 3.0 * len(kinds)) * 10.0 ** (len(kinds) - 1)
+    assert f(*values[:-1]) == pytest.approx(short, rel=1e-15)
+    assert w.get_value().tolist() == [2.0] * 3
+    for k, kind in enumerate(kinds):
+        as_good = [
+            np.array(values[k]),
+            pickle.loads(pickle.dumps(np.array(values[k]))),
+        ]  # whose dtype is another object
+        for one in as_good:
+            assert natively(f, *values[:k], one, *values[k + 1 :]) == pytest.approx(exact, rel=1e-15)
+        spoiled = [np.zeros((2, 2, 2)), np.array(values[k], ">f8"), np.array(values[k], "f4"), "1", None]
+        spoiled += [] if kind == "s" else [np.repeat(values[k], 2, axis=0)[::2], 1.0]
+        for one in spoiled:
+            before = w.get_value()
+            assert not takes(f, *values[:k], one, *values[k + 1 :])
+            assert w.get_value().tolist() == before.tolist()
+
+
 def test_what_python_has_brought_to_form_is_run_natively(plus_one: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Function, "_run", None)
     for value in ([1.0, 2.0], np.arange(4.0)[::2], np.ones(2, ">f8"), np.ones(2, "f4")):
