@@ -90,6 +90,8 @@ def points(name: str, count: int) -> list[LIMBS]:
         x = x + 1 if chance.random() < 0.2 else x
         if name in ("sin", "cos", "tan") and chance.random() < 0.2:
             x *= 2.0 ** chance.uniform(40, 120)
+        if name in ("floor", "ceil", "trunc", "floor_div", "mod") and chance.random() < 0.3:
+            x *= 2.0 ** chance.uniform(40, 120)
         if name in ("log", "log2", "log10", "sqrt", "pow"):
             x = abs(x)
         if name in ("arccosh", "far_erfcx"):

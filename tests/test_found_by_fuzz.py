@@ -440,3 +440,14 @@ def test_numbers_of_two_limbs_beside_infinities_are_compared() -> None:
     at = [[0.0, -0.0], [1e-9, 0.0]]
     right([x, y], [y / (0.5 ** T.log(x) + abs(x))], at, [np.zeros(2)])
     right([x, y], [other], at, [np.log(2) + np.array([1e-9, 0])])
+
+
+def test_remainders_of_quotients_beyond_two_limbs() -> None:
+    """exp(x) % x was 0 where exp(x)/x is beyond 2^96, exactly known or not; a logarithm's slope there, of xlogy(0, x), too."""
+    x = T.vector("x", "float64")
+    at = np.array([60.3, 90.7, 105.2, 139.3])
+    right([x], [T.exp(x) % x, T.floor(T.exp(x)) % 7.0, T.floor_div(T.exp(x), x) % 5], [at])
+    y = T.xlogy(x**x % abs(x), x)
+    right([x], [symdl.grad(y.sum(), x)], [[39.8, 100.5, 143.01]])
+    beyond = quickly([x], [T.exp(x) % x])([np.array([300.0, 500.0])])[0]
+    assert np.array_equal(beyond, np.exp([300.0, 500.0]) % [300.0, 500.0])

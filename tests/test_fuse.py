@@ -199,6 +199,15 @@ def test_scalars_after_a_full_reduction_stay_in_its_kernel() -> None:
     three_ways([x], [y], [np.ones((2, 3))])
 
 
+def test_one_number_shares_a_kernel_however_many_axes_it_has() -> None:
+    x = T.vector("x")
+    y = T.tanh(x.sum() + T.sqr(x).sum())
+    z = T.expand_dims(T.tanh(y) * y, (0, 1)) + T.sqr(x).sum(keepdims=True)
+    program = program_of([x], [z])
+    assert (len(kernels(program)), temps(program)) == (1, [])
+    three_ways([x], [z], [np.linspace(-1, 1, 11)])
+
+
 def test_what_another_kernel_reads_is_stored() -> None:
     x = T.matrix("x")
     y = T.tanh(x)

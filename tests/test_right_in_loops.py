@@ -1,6 +1,6 @@
 """precision="right" inside bodies: our own cases, values and gradients, behind loops and branches of every kind.
 
-Every third case, each in one kind and one dtype in turn.
+Every third case, each in one kind and one dtype in turn. Then of single numbers, without a loop.
 """
 
 from __future__ import annotations
@@ -24,21 +24,17 @@ Formula = Callable[..., Any]
 DTYPES = ("float64", "float32")
 LIMIT = 4
 MASKED = "the derivative under the mask of one round, a gradient that the loop carries in its terms, cancels without its digits"
-NO_BALLS = "two limbs have too few digits, and single numbers of a loop's rounds are not computed in balls"
+UNEXPLAINED = (
+    "4e-6 off: its digits are judged good, and why is not known; right times an unknown factor outside of loops"
+)
 HERE = {
-    "mechanics.depolarisation looped float64": NO_BALLS,
-    "pupil.tan_less_sin folded float64": NO_BALLS,
-    "issue.boxcox1p folded float64": NO_BALLS,
-    "sample.polya branch_in_loop float64": NO_BALLS,
-    "far.sine_of_cube loop_in_loop float64": NO_BALLS,
     "again.two_cosh mapped_backwards float64": "tanh(x) - sign(x) beyond 87 is not seen in the terms of a loop's gradient",
     "programs.newton_root folded float32": MASKED,
     "along.rms_less_mean folded float32": MASKED,
     "salsa.newton_raphson folded float64": MASKED,
     "maps.destination folded float64": MASKED,
     "norms.one_over_two folded float64": "19 ulp: sums of products along rows ask nothing of their terms",
-    "figure.slerp_weight folded float64": NO_BALLS,
-    "figure.cap_of_sphere branch_in_loop float64": NO_BALLS,
+    "figure.slerp_weight folded float64": UNEXPLAINED,
     "study.geometric_interval folded float32": MASKED,
     "classes.generalised_logistic folded float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40, in the terms of a loop",
     "learning.chain_score branch float64": "p - 1 of 1e-18 times an unknown gradient is not seen as the other probabilities",
@@ -144,4 +140,36 @@ def test_as_outside(one: Case, kind: Callable[..., Expr], dtype: str) -> None:
     wrt = [x for x in leaves if x.name in one.wrt]
     got = quickly(leaves, [y, *(symdl.grad(y.sum(), wrt) if wrt else [])])(arrays)
     worst = [float(np.max(distance(g, t))) for g, t in zip(got, truth_of(one.name, dtype), strict=True)]
+    assert [w for w in worst if w > LIMIT] == []
+
+
+def of_numbers() -> list[Any]:
+    """Every 20th case of numbers, in both dtypes, and some whose digits two limbs do not hold."""
+    lost = ("gaps.arctan_over", "log1m.yeo_johnson", "far.sine_of_cube", "study.log_beta_gap")
+    chosen = [one for k, one in enumerate(CASES) if k % 20 == 0 or one.name in lost]
+    chosen = [one for one in chosen if one.arrays("float64")[0].size and _of_one_number(one)]
+    both = [(one, dtype) for one in chosen for dtype in DTYPES if f"{one.name} {dtype}" not in KNOWN]
+    return [pytest.param(one, dtype, id=f"{one.name} {dtype}") for one, dtype in both]
+
+
+def _of_one_number(one: Case) -> bool:
+    if any(a.ndim != 1 for a in one.arrays("float64")):
+        return False
+    try:
+        y = one.formula(SYMBOLS, *(T.dscalar(name) for name in one.leaves))
+    except symdl.errors.SymdlError:  # of rows
+        return False
+    shape: tuple[Any, ...] = y.type.shape
+    return shape == ()
+
+
+@pytest.mark.parametrize(("one", "dtype"), of_numbers())
+def test_single_numbers_are_as_right_as_arrays(one: Case, dtype: str) -> None:
+    leaves = [variable(name, (), dtype) for name in one.leaves]
+    y = one.formula(SYMBOLS, *leaves)
+    wrt = [x for x in leaves if x.name in one.wrt]
+    f = quickly(leaves, [y, *(symdl.grad(y, wrt) if wrt else [])])
+    rows = zip(*one.arrays(dtype), strict=True)
+    got = zip(*(f([np.asarray(number) for number in row]) for row in rows), strict=True)
+    worst = [float(np.max(distance(np.array(g), t))) for g, t in zip(got, truth_of(one.name, dtype), strict=True)]
     assert [w for w in worst if w > LIMIT] == []

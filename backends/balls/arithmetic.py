@@ -452,6 +452,26 @@ define internal void @ball.isnan{HEAD}
   ret void
 }}
 
+; The multiple of 2^k next to a ball's centre, toward 0, as an exact number.
+define internal void @ball.coarse(ptr %out, ptr %x, i64 %k) noinline nounwind {{
+entry:
+{_read("x", "e", "s")}
+  %unit = sub i64 %k, %x.e
+  %place = add i64 %unit, {BITS - 1}
+  %some = icmp slt i64 %place, {BITS}
+  br i1 %some, label %kept, label %none
+kept:
+  %least = call i64 @llvm.smax.i64(i64 %place, i64 0)
+  %wide = zext i64 %least to i256
+  %shifted = lshr i256 %x.m, %wide
+  %m = shl i256 %shifted, %wide
+{_write("%m", "%x.e", str(EXACT), "%x.s")}
+  ret void
+none:
+{_write("0", str(ZERO), str(EXACT), "0", "n")}
+  ret void
+}}
+
 ; The whole number nearest to a ball's centre, of at most 2^62.
 define internal i64 @whole(ptr %x) noinline nounwind {{
   %d = call double @ball.to_double(ptr %x)

@@ -95,6 +95,12 @@ class Formula:
         """The nearest whole number."""
         return self.emit(f"call i64 @whole(ptr {x})")
 
+    def coarse(self, x: str, k: int) -> str:
+        """The multiple of 2^k next to a ball's centre, toward 0, as an exact number."""
+        out = self.ball()
+        self.line(f"call void @ball.coarse(ptr {out}, ptr {x}, i64 {k})")
+        return out
+
     def of_whole(self, n: str) -> str:
         out = self.ball()
         self.line(f"call void @ball.of_whole(ptr {out}, i64 {n})")

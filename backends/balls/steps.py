@@ -1,4 +1,4 @@
-"""Steps of balls: known where no jump lies within the error. What is beyond 2^50 is not written for."""
+"""Steps of balls: known where no jump lies within the error."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from fractions import Fraction
 
 from symdl.backends.balls.formula import Formula, Written
 
-WHOLE = 50  # binary exponent of what is rounded to whole numbers, at most
+WHOLE = 50  # binary exponent of the parts that are rounded to whole numbers
+
+
+def _parted(f: Formula, x: str) -> tuple[str, str]:
+    """(a multiple of 2^WHOLE, the rest of x)"""
+    large = f.coarse(x, WHOLE)
+    return large, f.sub(x, large)
 
 
 def round_half_even(f: Formula, x: str, _: str) -> str:
     """Unknown half-way between two whole numbers"""
-    f.within(x, WHOLE)
-    n = f.of_whole(f.whole(x))
-    f.only_if(f.emit(f"icmp eq i64 {f.order(f.op('abs', f.sub(x, n)), f.constant(Fraction(1, 2)))}, -1"))
-    return n
+    large, rest = _parted(f, x)
+    n = f.of_whole(f.whole(rest))
+    f.only_if(f.emit(f"icmp eq i64 {f.order(f.op('abs', f.sub(rest, n)), f.constant(Fraction(1, 2)))}, -1"))
+    return f.add(large, n)
 
 
 def _beside(f: Formula, x: str, side: int) -> str:
     """The whole number next to x on a side, -1 or 1, or x."""
-    f.within(x, WHOLE)
-    n = f.whole(x)
-    order = f.order(f.of_whole(n), x)
+    large, rest = _parted(f, x)
+    n = f.whole(rest)
+    order = f.order(f.of_whole(n), rest)
     f.only_if(f.emit(f"icmp ne i64 {order}, 2"))
     beyond = f.emit(f"icmp eq i64 {order}, {-side}")
-    return f.of_whole(f.emit(f"add i64 {n}, {f.emit(f'select i1 {beyond}, i64 {side}, i64 0')}"))
+    return f.add(large, f.of_whole(f.emit(f"add i64 {n}, {f.emit(f'select i1 {beyond}, i64 {side}, i64 0')}")))
 
 
 def floor(f: Formula, x: str, _: str) -> str:

@@ -18,6 +18,7 @@ from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED, OPEN
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
 from symdl.backends.llvm.leaves import Apart, apart
+from symdl.backends.llvm.lone import as_loop
 from symdl.backends.llvm.module import ALIGNED, ITEM_BYTES, Module
 from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import Plan, plan_for
@@ -52,6 +53,8 @@ class AttemptWriter(ChoiceWriter):
 
     def __init__(self, module: Module, pointers: dict[str, str], indices: set[Symbol]) -> None:
         super().__init__(module, pointers, indices)
+        self.untried = False  # while a round is written that there is no attempt at
+        self.lone: dict[int, tuple[For | None, tuple[Stmt, ...]]] = {}  # by the id of the first statement
         self.in_order = False  # while what is left of rounds that are taken at once is taken one by one
         self.ranged = False  # whether float64 may be tried as float32, see `narrowed`
         self.attempts: dict[int, tuple[Narrowed | None, For]] = {}  # by the id of the loop, which is kept
@@ -66,12 +69,28 @@ class AttemptWriter(ChoiceWriter):
         place = 0
         while place < len(body):
             tried = self.stretch(body, place)
-            if tried is None:
-                self.statement(body[place])
-                place += 1
-            else:
+            lone = self.as_round(body, place) if tried is None else None
+            if tried is not None:
                 self.attempted(body[place : tried.end], tried)
                 place = tried.end
+            elif lone is not None:
+                self.round(lone)
+                place += len(lone.body)
+            else:
+                self.statement(body[place])
+                place += 1
+
+    def as_round(self, body: tuple[Stmt, ...], place: int) -> For | None:
+        """What begins with a statement of a body as a round that is tried, where that is asked whether two limbs are enough;
+        None within rounds, which have been."""
+        if self.lanes or self.untried or not self.in_balls:
+            return None
+        key = id(body[place])
+        found = self.lone.get(key)
+        if found is None:
+            loop = as_loop(body, place)
+            found = self.lone[key] = loop if loop is not None and self.attempt(loop) is not None else None, body
+        return found[0]
 
     def stretch(self, body: tuple[Stmt, ...], place: int) -> Stretch | None:
         """The attempt at what begins with a statement of a body."""
@@ -222,7 +241,9 @@ class AttemptWriter(ChoiceWriter):
     def round(self, loop: For) -> None:
         tried = self.attempt(loop)
         if tried is None:
+            before, self.untried = self.untried, _has_no_loop(loop)
             super().round(loop)
+            self.untried = before
             return
         for place, found in self.computed(loop, tried).items():
             statement = loop.body[place]
@@ -476,6 +497,10 @@ class AttemptWriter(ChoiceWriter):
 
 
 Calling = bound[str]
+
+
+def _has_no_loop(loop: For) -> bool:
+    return not any(isinstance(s, For) for s in loop.body)
 
 
 def is_long(loop: For, most: int) -> bool:

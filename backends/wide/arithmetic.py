@@ -337,14 +337,19 @@ def _against_infinity(b: Builder, x: Number, y: Number) -> Reg:
 
 
 def mod(b: Builder, x: Number, y: Number) -> Number:
-    """x - floor(x / y) y, to the rounding of the product; 0, of the sign of y, where that leaves nothing between 0 and y."""
-    rest = sub(b, x, mul(b, floor_div(b, x, y), y))
+    """x - floor(x / y) y, to the rounding of the product; 0, of the sign of y, where that leaves nothing between 0 and y. Where the
+    quotient has more digits than the limbs, the remainder of x and y as float64 numbers."""
+    quotient = floor_div(b, x, y)
+    rest = sub(b, x, mul(b, quotient, y))
     opposed = b.or_(
         b.and_(b.compare("gt", rest.high, 0.0), b.compare("lt", y.high, 0.0)),
         b.and_(b.compare("lt", rest.high, 0.0), b.compare("gt", y.high, 0.0)),
     )
     lost = b.or_(opposed, compare(b, "gt", absolute(b, rest), absolute(b, y)))
     rest = choose(b, b.and_(lost, b.compare("ne", y.high, 0.0)), fixed(b, 0), rest)
+    rounded = plain.mod(b, numbers.rounded(b, x), numbers.rounded(b, y))
+    far = b.and_(b.compare("gt", quotient.exponent, 51.0 if thin(x, y) else 104.0), b.compare("ord", rounded, rounded))
+    rest = choose(b, far, numbers.from_pair(b, (rounded, numbers.missing(b))), rest)
     endless = b.and_(b.compare("eq", b.fabs(y.high), float("inf")), b.compare("lt", b.fabs(x.high), float("inf")))
     rest = choose(b, endless, choose(b, _against_infinity(b, x, y), y, x), rest)
     high = b.select(b.compare("eq", rest.high, 0.0), b.copysign(b.const(0.0, "float64"), y.high), rest.high)

@@ -174,7 +174,7 @@ class Fusion:
             axes = n.params["axes"] if "axes" in n.params else (n.params["axis"],)
         shape = x.type.shape
         left = [k for k in range(len(shape)) if k not in axes]
-        order = [*range(len(shape))] if by_rows else [*left, *axes]
+        order = [*range(len(shape))] if by_rows else [*(left if _has_loops([shape[k] for k in left]) else ()), *axes]
         place = {k: j for j, k in enumerate(order)}
         where: At = tuple(0 if m == 1 else index(place[k]) for k, m in enumerate(shape))
         reads: list[Read] = []
@@ -201,8 +201,8 @@ class Fusion:
     def piece(self, n: Expr, view: View) -> Unit:
         """n, computed or copied into a view of its shape."""
         reads: list[Read] = []
-        at = indices(n.type.shape)
-        return Unit(n, n.type.shape, (), self.formulas.value(n, at, reads), reads, (), (view,), at)
+        at, kept = indices(n.type.shape), n.type.shape if _has_loops(n.type.shape) else ()
+        return Unit(n, kept, (), self.formulas.value(n, at, reads), reads, (), (view,), at)
 
     def join(self, n: Expr) -> None:
         """Each piece is written where it belongs in the whole."""
@@ -276,7 +276,7 @@ class Fusion:
         before = self.keys(group)
         group.prefix = common(group.prefix, u.kept)
         group.units.append(u)
-        if u.kept and any("x2" in r.type.dtype for r in u.made):
+        if any("x2" in r.type.dtype for r in u.made):
             group.largest = LARGEST_IN_DIGITS
         group.weight += 1 + self.storage.weight.get(u.node, 0)
         if u.rows is None:
@@ -340,6 +340,11 @@ class Fusion:
                 if at is None or not all(any(i is w is r for w, r in zip(written, at, strict=True)) for i in here):
                     return False
         return True
+
+
+def _has_loops(shape: Sequence[Extent]) -> bool:
+    """Whether there may be more than one number, or none: one shares a kernel with others, however many axes it has."""
+    return any(n != 1 for n in shape)
 
 
 def _whole(u: Unit) -> set[Expr]:

@@ -37,8 +37,9 @@ def beside_step(name: str, found: Expr, x: Expr, y: Expr) -> Expr:
 
 
 def _nearest(x: Expr) -> tuple[Expr, Expr]:
-    """(the whole number next to x, whether x is that but for its errors)."""
+    """(the whole number next to x, whether x is that but for its errors: none that are off by wholes)."""
     least, dtype = ERRORS[x.type.dtype]
     whole = round_half_even(x)
     off, size = cast(abs(sub(x, whole)), dtype), cast(abs(x), dtype)
-    return whole, lt(off, mul(size, cast(constant(least, "float64"), dtype)))
+    near = lt(off, mul(size, cast(constant(least, "float64"), dtype)))
+    return whole, bitwise_and(near, lt(size, cast(constant(1 / least, "float64"), dtype)))
