@@ -451,3 +451,27 @@ def test_remainders_of_quotients_beyond_two_limbs() -> None:
     right([x], [symdl.grad(y.sum(), x)], [[39.8, 100.5, 143.01]])
     beyond = quickly([x], [T.exp(x) % x])([np.array([300.0, 500.0])])[0]
     assert np.array_equal(beyond, np.exp([300.0, 500.0]) % [300.0, 500.0])
+
+
+def test_a_maximum_has_one_slope_beside_what_it_rounds_to() -> None:
+    """softplus(x) is x to float32's digits: where a row's maximum is x it counted as larger, for one slope, and as equal, for the other."""
+    x = T.vector("x", "float32")
+    largest = T.max(T.stack([x, x], axis=1), axis=1)
+    at = np.array([22.12752914428711, 30.0, 5.0], np.float32)
+    for y in (T.exp(T.maximum(largest, T.softplus(x))), T.exp(-T.minimum(-largest, -T.softplus(x)))):
+        right(
+            [x],
+            [symdl.grad(y.sum(), x)],
+            [at],
+            [np.exp(np.logaddexp(0, at.astype(float))) / (1 + np.exp(-at.astype(float)))],
+        )
+
+
+def test_what_all_elements_of_a_row_share_leaves_no_variance() -> None:
+    """The variance of a row of one computed float32 was 1e-33, and the slope of another's by what is added to all of it 1e-16."""
+    y, m = T.vector("y", "float32"), T.matrix("m", "float32")
+    shared, own = T.expand_dims(T.exp(y), 1), 1 - m**3
+    of_one = T.var(T.erfinv(T.where(T.ge(m, m), T.expand_dims(y, 1), m)), axis=1)
+    slope = symdl.grad(T.var(shared + own, axis=1).sum(), y)
+    at = [[0.12998618], [[0.27093979716300964, 1.8064757585525513, 1.806493878364563]]]
+    right([y, m], [of_one, of_one / y, slope], at, [np.zeros(1)] * 3)

@@ -181,7 +181,7 @@ class Analysis(Exactness):
                 alike = self._centred(*data) or self._stepped(*data) or self._sums_of_rows(n, *data)
                 short = n.type.dtype == "float32" and alike
                 bits = TWICE if short else BOTH
-                if bits == BOTH and self._leaves_noise(n, data):
+                if self._leaves_noise(n, data):
                     self.noise.add(n)
                 for i in data:
                     self.ask(n, i, bits, "a sum that may cancel")

@@ -37,13 +37,15 @@ from symdl.passes.rewrite import Origins
 from symdl.types import TensorType
 
 NOISE = {  # form -> how small a sum of inexact numbers is noise beside them, and in what dtype that is looked at
-    "float64": (2.0**-49, "float64"), "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
+    "float64": (2.0**-49, "float64"), "float64e": (2.0**-49, "float64e"),
+    "float64x2": (2.0**-97, "float64"), "float64x2e": (2.0**-97, "float64e"),
 }  # fmt: skip
 TWO_LIMBS = 106  # binary digits that two limbs hold
 DEVIATING = 32.0  # how many times the largest of a row's terms what they were the difference of may be
 NEAREST_ZERO = -1000.0  # binary logarithm of the least magnitude of a number whose reciprocal is looked at
 MOST = 80.0  # the exponential of this is a float32
-COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
+ORDERS = frozenset(["lt", "le", "gt", "ge"])
+COMPARISONS = ORDERS | {"eq", "ne"}
 
 
 def widened(
@@ -103,7 +105,8 @@ def _in_form(
         done[i] if i in asked or n.op.name in COMPARISONS or not isinstance(i.type, TensorType) else plain(done[i], i)
         for i in n.inputs
     )
-    if n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs):
+    extreme = n.op.name in ("eq", "ne") and any(base_of(i).op.name in ("max", "min") for i in n.inputs)
+    if extreme and not _ordered_too(n, analysis):
         if all(has_more_digits(i.type.dtype, n.inputs[0].type.dtype) for i in inputs):
             return compared(n, *inputs)
         # One is among the other's, as rounded.
@@ -224,6 +227,12 @@ def _shares_divisor(n: Expr, analysis: Analysis) -> bool:
     assert isinstance(shape, TensorType)
     whole = (1,) * (len(own.shape) - len(shape.shape)) + shape.shape
     return any(d == 1 != e for d, e in zip(whole, own.shape, strict=True))
+
+
+def _ordered_too(n: Expr, analysis: Analysis) -> bool:
+    """Whether what is compared for equality is also asked which is larger, as for slopes of a maximum: the answers must agree."""
+    operands = set(n.inputs)
+    return any(u.op.name in ORDERS and set(u.inputs) == operands for u in analysis.users.get(n.inputs[0], ()))
 
 
 def without_noise(s: Expr, term: Expr, wide: str) -> tuple[Expr, Expr]:
