@@ -50,7 +50,7 @@ ONE: dict[str, Callable[[Any], Any]] = {
     "gammaln": lambda x: mpmath.log(abs(mpmath.gamma(x))), "digamma": mpmath.digamma,
     "above_gammaln": mpmath.loggamma, "above_digamma": mpmath.digamma, "erfinv": mpmath.erfinv,
 }  # fmt: skip
-TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "where"}
+TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "where", "where_bool"}
 PARTS = {"copy": "cast", "far_erfcx": "erfcx", "above_gammaln": "gammaln", "above_digamma": "digamma"}  # of primitives
 
 
@@ -117,7 +117,7 @@ def test_a_quotient_is_no_more_exact_than_its_digits(other: float) -> None:
     """y (x/y) may be x for all that is known. Where y's mantissa is the larger, the quotient counted as exact."""
     x, y = leaf(0), leaf(1)
     back = Apply("mul", (y, Apply("true_div", (x, y), FORM)), FORM)
-    differs = Apply("where", (Apply("ne", (back, x), "bool"), Const((1.0, 0.0, 0.0), FORM), x), FORM)
+    differs = Apply("where", (Apply("ne", (back, x), "bool"), Const((1.5, 0.0, 3.0), FORM), x), FORM)
     for divisor in (2.3, 7.1, 0.44080090522766113, 1e-8, 3.0, 1 / 3):
         assert evaluated(differs, [(other, 0.0, 0.0), (divisor, 0.0, 0.0)]) is None
 
@@ -166,6 +166,20 @@ def test_branches_that_are_not_taken_do_not_count() -> None:
     chosen = Apply("where", (Apply("gt", (x, zero), "bool"), Apply("log", (x,), FORM), x), FORM)
     assert evaluated(chosen, [(-2.0, 0.0, 0.0)]) == -2
     assert evaluated(chosen, [(1.0, 0.0, 0.0)], "float64") == 0
+
+
+def test_where_it_is_not_known_which_a_choice_spans_both() -> None:
+    x, zero, four = leaf(0), Const((0.0, 0.0, 0.0), FORM), Const((1.0, 0.0, 2.0), FORM)
+    noise = Apply("sub", (Apply("exp", (Apply("log", (x,), FORM),), FORM), x), FORM)
+    unclear = Apply("gt", (noise, zero), "bool")
+    either = Apply("where", (unclear, x, noise), FORM)
+    truth = Apply("where", (unclear, Apply("gt", (x, zero), "bool"), Apply("lt", (x, zero), "bool")), "bool")
+    at = [(0.3, 0.0, 0.0)]
+    assert evaluated(Apply("where", (unclear, x, x), FORM), at, "float64") == 0.3
+    assert evaluated(either, at) is None
+    assert evaluated(Apply("where", (Apply("lt", (either, four), "bool"), x, noise), FORM), at, "float64") == 0.3
+    assert evaluated(Apply("where", (Apply("lt", (either, x), "bool"), x, four), FORM), at) is None
+    assert evaluated(Apply("where", (truth, x, four), FORM), at) is None
 
 
 @pytest.mark.parametrize("x", [0.0, 1.0, -1.5, 5e-324, 1.7e308, 2.0**-1040])

@@ -475,3 +475,12 @@ def test_what_all_elements_of_a_row_share_leaves_no_variance() -> None:
     slope = symdl.grad(T.var(shared + own, axis=1).sum(), y)
     at = [[0.12998618], [[0.27093979716300964, 1.8064757585525513, 1.806493878364563]]]
     right([y, m], [of_one, of_one / y, slope], at, [np.zeros(1)] * 3)
+
+
+def test_shares_of_a_row_that_add_up_to_1() -> None:
+    """Slopes by what is added to a whole row: of a softmax behind a function, and of the largest of equal numbers, were 1e-33."""
+    x, z, m = T.vector("x", "float64"), T.vector("z", "float64"), T.matrix("m", "float64")
+    share = T.cos(T.softmax(T.expand_dims(x, 1) + m)[:, 0])
+    right([x, m], [symdl.grad(share.sum(), x)], [[0.5], [[0.5000000005, 0.5, 0.5]]], [np.zeros(1)])
+    least = T.min(T.sigmoid(T.clip(T.expm1(T.expand_dims(x, 1)), m, m)) + T.expand_dims(z, 1), axis=1) - z
+    right([x, m, z], [symdl.grad(least.sum(), z)], [[0.5], [[0.3, 0.3, 0.3]], [3079.8]], [np.zeros(1)])

@@ -382,20 +382,40 @@ entry:
   ret void
 }}
 
-define internal void @ball.where{HEAD}
+; One of the two, where both may be it: the error then spans the other.
+define internal void @either(ptr %out, ptr %x, ptr %y) noinline nounwind {{
+  %apart = alloca [8 x i64], align 16
+  call void @ball.sub(ptr %apart, ptr %x, ptr %y, ptr null)
+{_read("apart", "e", "b")}
+{_read("x")}
+  %more.0 = call i64 @llvm.smax.i64(i64 %apart.e, i64 %apart.b)
+  %more = add i64 %more.0, 1
+  %b = call i64 @both(i64 %x.b, i64 %more)
+{_write("%x.m", "%x.e", "%b", "%x.s")}
+  ret void
+}}
+"""
+    + "".join(
+        f"""
+define internal void @ball.{name}{HEAD}
 {_read("x")}
   %far = icmp sgt i64 %x.b, {LOST}
   %none = icmp eq i256 %x.m, 0
   %chosen = select i1 %none, ptr %z, ptr %y
   br i1 %far, label %unknown, label %known
 unknown:
-  call void @ball.unknown(ptr %out, ptr %x, ptr %y, ptr %z)
+  call void @{unknown}
   ret void
 known:
   call void @ball.copy(ptr %out, ptr %chosen, ptr %y, ptr %z)
   ret void
 }}
-
+"""
+        for name, unknown in (
+            ("where", "either(ptr %out, ptr %y, ptr %z)"), ("where_bool", "ball.unknown(ptr %out, ptr %x, ptr %y, ptr %z)"),
+        )  # fmt: skip
+    )
+    + f"""
 ; c_n x^n + ... + c_0, the constants one after another.
 define internal void @polynomial(ptr %out, ptr %x, ptr %c, i64 %n) noinline nounwind {{
 entry:
@@ -563,20 +583,12 @@ define internal void @ball.{name}{HEAD}
     )
     + "".join(
         f"""
-; One of the two, where both may be it: the error then spans the other.
 define internal void @ball.{name}{HEAD}
   %order = call i64 @order(ptr %x, ptr %y)
   %unclear = icmp eq i64 %order, 2
   br i1 %unclear, label %either, label %clear
 either:
-  %apart = alloca [8 x i64], align 16
-  call void @ball.sub(ptr %apart, ptr %x, ptr %y, ptr null)
-{_read("apart", "e", "b")}
-{_read("x")}
-  %more.0 = call i64 @llvm.smax.i64(i64 %apart.e, i64 %apart.b)
-  %more = add i64 %more.0, 1
-  %b = call i64 @both(i64 %x.b, i64 %more)
-{_write("%x.m", "%x.e", "%b", "%x.s")}
+  call void @either(ptr %out, ptr %x, ptr %y)
   ret void
 clear:
   %first = icmp {predicate} i64 %order, 0

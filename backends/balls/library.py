@@ -12,7 +12,7 @@ from symdl.backends.balls.numbers import BYTES, ERROR, EXPONENT, INEXACT
 from symdl.backends.builder import Builder, Reg
 
 ARITHMETIC = (
-    "copy", "add", "sub", "mul", "true_div", "neg", "abs", "maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt",
+    "copy", "add", "sub", "mul", "true_div", "neg", "abs", "maximum", "minimum", "where", "where_bool", "eq", "ne", "lt", "le", "gt",
     "ge", "isnan", "bitwise_and", "bitwise_or", "invert",
 )  # fmt: skip
 NAMES = (*ARITHMETIC, *FUNCTIONS)  # by their numbers on a tape

@@ -23,6 +23,13 @@ from symdl.records import record
 
 MOST_BALLS = 400  # 25 KiB of a thread's stack
 SAME = {"cast": "copy"}
+
+
+def _named(x: Apply) -> str:
+    """Who computes a value in balls."""
+    return "where_bool" if x.primitive == "where" and x.dtype == "bool" else SAME.get(x.primitive, x.primitive)
+
+
 ONE_LIMB, TWO_LIMBS = 53, 100  # digits that one limb holds, and as many as two hold at least
 SIMPLE = 1 << 20  # denominators up to this
 
@@ -67,7 +74,7 @@ def tape_of(results: Sequence[tuple[Value, str, int]], stands_for: Callable[[Val
             out = free.pop()
         else:
             out, count = count, count + 1
-        operations += [NAMES.index(SAME.get(item.primitive, item.primitive)), out, *given, *(0,) * (3 - len(given))]
+        operations += [NAMES.index(_named(item)), out, *given, *(0,) * (3 - len(given))]
         place[id(item)] = out
         free += {place[id(x)] for x in operands[id(item)] if last[id(x)] == k and place[id(x)] >= 0}
     if count > MOST_BALLS:
@@ -92,7 +99,7 @@ def _known(x: Value) -> bool:
     if not _computed(x):
         return isinstance(x, Const) or x.dtype in LEAVES
     assert isinstance(x, Apply)
-    return SAME.get(x.primitive, x.primitive) in NAMES
+    return _named(x) in NAMES
 
 
 LEAVES = frozenset(["bool", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)), *LIMBS])

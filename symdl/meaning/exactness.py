@@ -148,7 +148,8 @@ class Exactness:
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
-        self.coarse[n] = self.exact[n] or (name in COARSE and all(map(self.coarse.__getitem__, data)))
+        alone = name in COARSE or (name == "sum" and self.bounds[data[0]].low >= 0)
+        self.coarse[n] = self.exact[n] or (alone and all(map(self.coarse.__getitem__, data)))
         self.rounded[n] = name in ROUNDED or (
             name in COARSE
             and any(map(self.rounded.__getitem__, data))
@@ -172,8 +173,7 @@ class Exactness:
         if sums_rows(n) or (name in ARITHMETIC and any(i in self.of_sums for i in data)):
             self.of_sums.add(n)
             both_signs = self.bounds[n].low < 0 < self.bounds[n].high
-            signs = {self.bounds[i].high <= 0 for i in data if self.bounds[i].number != 0}
-            own = name in ("add", "sub") or (name == "where" and len(signs) == 2)
+            own = name in ("add", "sub") or (name == "where" and all(self.bounds[i].number != 0 for i in data))
             if both_signs and (own or any(i in self.deviations for i in data)):
                 self.deviations.add(n)
 
