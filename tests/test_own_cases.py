@@ -23,7 +23,6 @@ KNOWN: dict[str, str] = {
     "estimators.jacobi4 float64": "the derivatives cancel to 100 digits in a quotient of products of sums: likewise",
     "ode.logistic_growth float32": "the gradient of a large exponential in a sum is computed without its second limb",
     "learning.temperature float64": "sum p x is not taken relative to its largest x",
-    "learning.parts_joined float64": "the parts are joined, so two logsumexp are subtracted, to 1e-18 of them: all that two limbs hold",
     "physics.doppler_shift float64": "4.05 ulp: seven roundings of one term; its digits are asked for, and saved again where one limb is stored",
     "rows.log_complement float64": "the derivative by a column of its own: what is put into zeros does not meet the softmax beside it",
     "rows.log_complement float32": "likewise",

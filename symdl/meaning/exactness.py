@@ -148,7 +148,7 @@ class Exactness:
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
-        alone = name in COARSE or (name == "sum" and self.bounds[data[0]].low >= 0)
+        alone = name in COARSE or (name == "sum" and all(self.bounds[i].low >= 0 for i in data))
         self.coarse[n] = self.exact[n] or (alone and all(map(self.coarse.__getitem__, data)))
         self.rounded[n] = name in ROUNDED or (
             name in COARSE
