@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.measures import extents_of, work
 from symdl.backends.llvm.module import Module
-from symdl.backends.llvm.steps import PASSED, Layout, SizeWriter, part
+from symdl.backends.llvm.steps import Layout, PartWriter, SizeWriter
 from symdl.ir.arena import LINE
 
 SLOTS_PER_FUNCTION = 64  # machine code generation is worse than linear in the size of a function
@@ -91,14 +91,13 @@ def run(module: Module, layout: Layout) -> None:
 
     Returns 0, the status of a check that failed in a kernel, or INTERRUPTED.
     """
-    writer = SizeWriter(module, layout)
+    writer = PartWriter(module, layout, quiet=False)
     writer.line(f"%temps = alloca ptr, i64 {max(len(layout.program.slots), 1)}")
     writer.line(f"%counters = alloca {writer.word}, i64 {max(len(layout.counters), 1)}")
     writer.line("%work = alloca i64")
     writer.line("store i64 0, ptr %work")
     placed(writer, "%arena")
-    name = part(module, layout, layout.program.steps, quiet=False, attributes="nounwind")
-    status = writer.emit(f"call i64 @{name}{PASSED}", "int64").text
-    writer.line(f"ret i64 {status}")
+    writer.steps(layout.program.steps)
+    writer.line("ret i64 0")
     signature = "(ptr %buffers, ptr %sizes, ptr %arena, ptr %runtime)"
     module.add(f"define i64 @run{signature} nounwind {writer.finished()}", writer)

@@ -113,6 +113,7 @@ class PartWriter(SizeWriter):
         super().__init__(module, layout)
         self.context_words = 0
         self.quiet = quiet  # no polls: a shared value may have been written
+        self.last = False  # whether nothing comes after the step: then Python looks, as after any call
 
     def steps(self, steps: tuple[Step, ...]) -> None:
         """Few steps in place, many as calls of functions of their own."""
@@ -128,6 +129,7 @@ class PartWriter(SizeWriter):
 
     def clocked(self, step: Step) -> None:
         """The step, between two looks at the clock where it is to be profiled."""
+        self.last = step is self.layout.program.steps[-1]
         start = now(self) if self.layout.timed else ""
         self.step(step)
         if start:
@@ -174,7 +176,7 @@ class PartWriter(SizeWriter):
 
     def poll(self, commits: bool, work: Extent, shift: int = 0) -> None:
         """Count the work of the step before this place, and look for an interrupt when there was much."""
-        if self.quiet or commits:
+        if self.quiet or commits or self.last:
             return
         self.declarations.add(VISIT.format(limit=POLL_AFTER, slot=RUNTIME.index("poll"), interrupted=INTERRUPTED))
         visits = self.size(work)
@@ -373,11 +375,9 @@ def stacked_rows(a: View, b: View, c: View) -> tuple[View, View, View]:
     return a, b, c
 
 
-def part(
-    module: Module, layout: Layout, steps: tuple[Step, ...], quiet: bool, attributes: str = "noinline nounwind"
-) -> str:
+def part(module: Module, layout: Layout, steps: tuple[Step, ...], quiet: bool) -> str:
     """The name of a new function that takes these steps."""
     writer = PartWriter(module, layout, quiet)
     writer.steps(steps)
     writer.line("ret i64 0")
-    return module.share("part", PART, writer.finished(), writer, attributes)
+    return module.share("part", PART, writer.finished(), writer, "noinline nounwind")
