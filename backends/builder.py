@@ -84,6 +84,7 @@ class Builder:
         self.signs: dict[str, int] = {}
         self.products: dict[str, tuple[Operand, Operand]] = {}  # factors of products of floats, by text
         self._constants: dict[tuple[float, str, int], Reg] = {}  # but for zeros, whose signs differ
+        self.in_block: dict[str, Reg] = {}  # what this basic block has computed, by the instruction
         self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
         self._count = 0
 
@@ -101,6 +102,7 @@ class Builder:
     def label(self, name: str) -> None:
         """Open a basic block."""
         self.lines.append(name + ":")
+        self.in_block = {}
 
     def type(self, dtype: str) -> str:
         """The IR type of a register of this dtype."""
@@ -117,6 +119,13 @@ class Builder:
         name = f"%{self.prefix}{self._count}"
         self.lines.append(f"  {name} = {rhs}")
         return Reg(name, dtype)
+
+    def pure(self, rhs: str, dtype: str) -> Reg:
+        """The same for an instruction without effects, which a basic block needs but once."""
+        found = self.in_block.get(rhs)
+        if found is None or found.dtype != dtype:
+            found = self.in_block[rhs] = self.emit(rhs, dtype)
+        return found
 
     # values
 
@@ -154,12 +163,12 @@ class Builder:
 
     def _binary(self, name: str, a: Operand, b: Operand) -> Reg:
         x, y = self.operands(a, b)
-        return self.emit(f"{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
+        return self.pure(f"{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
 
     def _arithmetic(self, name: str, a: Operand, b: Operand) -> Reg:
         x, y = self.operands(a, b)
         kind = "f" if x.dtype in FLOATS else ""
-        return self.emit(f"{kind}{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
+        return self.pure(f"{kind}{name} {self.type(x.dtype)} {x.text}, {y.text}", x.dtype)
 
     # arithmetic
 
@@ -195,7 +204,7 @@ class Builder:
         return self.intrinsic("fma", x, y, z) if self.fused else self.add(self.mul(x, y), z)
 
     def fneg(self, a: Reg) -> Reg:
-        found = self.emit(f"fneg {self.type(a.dtype)} {a.text}", a.dtype)
+        found = self.pure(f"fneg {self.type(a.dtype)} {a.text}", a.dtype)
         if a.text in self.signs:
             self.signs[found.text] = -self.signs[a.text]
         return found
@@ -238,12 +247,12 @@ class Builder:
             text = f"icmp {predicate}"
         else:
             text = f"icmp {'u' if x.dtype in UNSIGNED else 's'}{predicate}"
-        return self.emit(f"{text} {self.type(x.dtype)} {x.text}, {y.text}", "bool")
+        return self.pure(f"{text} {self.type(x.dtype)} {x.text}, {y.text}", "bool")
 
     def select(self, condition: Reg, a: Operand, b: Operand) -> Reg:
         x, y = self.operands(a, b)
         kind = self.type(x.dtype)
-        return self.emit(f"select {self.type('bool')} {condition.text}, {kind} {x.text}, {kind} {y.text}", x.dtype)
+        return self.pure(f"select {self.type('bool')} {condition.text}, {kind} {x.text}, {kind} {y.text}", x.dtype)
 
     # conversion
 
@@ -251,7 +260,7 @@ class Builder:
         """One of sext zext trunc fptosi fptoui sitofp uitofp fpext fptrunc bitcast; nothing if the IR type stays."""
         if LLVM_TYPE[a.dtype] == LLVM_TYPE[dtype]:
             return Reg(a.text, dtype)
-        found = self.emit(f"{instruction} {self.type(a.dtype)} {a.text} to {self.type(dtype)}", dtype)
+        found = self.pure(f"{instruction} {self.type(a.dtype)} {a.text} to {self.type(dtype)}", dtype)
         if instruction in ("fpext", "fptrunc") and a.text in self.signs:
             self.signs[found.text] = self.signs[a.text]
         return found
@@ -273,12 +282,12 @@ class Builder:
         return self.call(full, *args, dtype=dtype)
 
     def call(self, function: str, *args: Reg, dtype: str, declare: bool = True) -> Reg:
-        """Call a function by name; declare=False if the module defines it."""
+        """Call a function without effects by name; declare=False if the module defines it."""
         result = self.type(dtype)
         if declare:
             self.declarations.add(f"declare {result} @{function}({', '.join(self.type(a.dtype) for a in args)})")
         passed = ", ".join(f"{self.type(a.dtype)} {a.text}" for a in args)
-        return self.emit(f"call {result} @{function}({passed})", dtype)
+        return self.pure(f"call {result} @{function}({passed})", dtype)
 
     def fabs(self, a: Reg) -> Reg:
         found = self.intrinsic("fabs", a)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from llvm_programs import CPU, DTYPES, apply, at, bind, buffer, i, j, loop, m, n, program, run, v
 
+from symdl.backends.builder import Builder, Reg
 from symdl.backends.interpreter.backend import interpret
 from symdl.ir.loops import Assign, Barrier, Checked, Const, Guard, Local, Position, Ref, Store, Value, View
 from symdl.ir.program import FIRST_FAILURE, Binding, Kernel
@@ -302,3 +303,15 @@ def test_variables_of_one_name_and_two_dtypes() -> None:
         ),
     )
     assert run(made, x=np.array([1.0, -1.0]))["c"].tolist() == [True, False]
+
+
+def test_a_block_computes_nothing_twice() -> None:
+    b = Builder()
+    x, y = Reg("%x", "float64"), Reg("%y", "float64")
+    b.label("entry")
+    first = b.mul(x, y)
+    assert b.mul(x, y) == first
+    assert b.mul(y, x) != first  # of two NaN it is the first that comes out
+    b.label("next")  # which may be reached by another way
+    assert b.mul(x, y) != first
+    assert len(b.lines) == 5

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wide_code import Row, compiled, error, operand_dtypes, run
+from wide_code import HAS_REGISTERS, REGISTER, Row, compiled, error, operand_dtypes, run
 
 from symdl import form_arithmetic
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide.bounds import ABSOLUTE, ERROR, THIN, TWO
 from symdl.backends.wide.primitives import EMIT
-from symdl.number_forms import LIMBS, WIDE, array_dtype, limbs_of
+from symdl.number_forms import INFINITE, LIMBS, WIDE, ZERO, array_dtype, limbs_of
 
 NAMES = sorted(n for n, p in PRIMITIVES.items() if "float" in p.accepts and n != "cast")
 SPECIAL = (0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan)
@@ -111,6 +111,8 @@ def test_no_float_primitive_is_missing() -> None:
 def test_primitive(name: str, dtype: str) -> None:
     target = "bool" if PRIMITIVES[name].result == "bool" else dtype
     rows: list[Row] = [(name, dtype, target, 4, True)]
+    if HAS_REGISTERS:
+        rows.append((name, dtype, target, REGISTER, True))
     if dtype == "float64x2e":
         rows.append((name, dtype, target, 0, False))
     engine = compiled(rows)
@@ -137,7 +139,8 @@ IN: dict[str, Any] = {
 
 
 def cast_both_ways(source: str, target: str, array: Any) -> None:
-    rows: list[Row] = [("cast", source, target, lanes, fused) for lanes, fused in ((4, True), (0, False))]
+    kinds = [(4, True), (0, False), *([(REGISTER, True)] if HAS_REGISTERS else [])]
+    rows: list[Row] = [("cast", source, target, lanes, fused) for lanes, fused in kinds]
     engine = compiled(rows)
     expected = form_arithmetic.apply("cast", np.positive, [array], [source], target)
     for row in rows:
@@ -146,6 +149,35 @@ def cast_both_ways(source: str, target: str, array: Any) -> None:
             assert error(got, expected, target) == -math.inf
         else:
             np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.skipif(not HAS_REGISTERS, reason="this processor has no AVX-512")
+@pytest.mark.parametrize(
+    ("source", "target"), [("float64x2", "float64x2e"), ("float64x2e", "float64x2"), ("float64", "float64e")]
+)
+def test_casts_are_the_same_bits_with_avx512(source: str, target: str) -> None:
+    """Of numbers all over the range, zeros and infinities among them, and of low limbs next to and below the least normal number."""
+    rng = np.random.default_rng(5)
+    exponent = np.concatenate([rng.integers(-1100, 1060, 300), np.arange(-1080, -1015), np.arange(1015, 1030)])
+    high = rng.uniform(1, 2, exponent.size) * rng.choice([-1, 1], exponent.size)
+    low = high * np.ldexp(rng.uniform(-1, 1, exponent.size), -54 - rng.integers(0, 900, exponent.size))
+    ends = np.array([0.0, -0.0, math.inf, -math.inf])
+    limbs = {"high": high, "low": low, "exponent": exponent.astype(float)}
+    of_ends = {"high": ends, "low": np.zeros(4), "exponent": np.array([ZERO, ZERO, INFINITE, INFINITE])}
+    if "exponent" not in LIMBS.get(source, ()):
+        with np.errstate(over="ignore"):
+            limbs = {name: np.ldexp(limbs[name], exponent) for name in ("high", "low")}
+        limbs["low"] = np.where(np.isfinite(limbs["high"]), limbs["low"], 0.0)
+    whole = {name: np.concatenate([limb, of_ends[name]]) for name, limb in limbs.items()}
+    array = whole["high"]
+    if source in WIDE:
+        array = np.empty(array.size, array_dtype(source))
+        for limb in LIMBS[source]:
+            array[limb] = whole[limb]
+    rows: list[Row] = [("cast", source, target, lanes, True) for lanes in (4, REGISTER)]
+    engine = compiled(rows)
+    one, other = (run(engine, row, array) for row in rows)
+    assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("dtype", sorted(LIMBS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -255,3 +256,19 @@ def test_a_sum_of_two_limbs_and_one_is_rounded_once() -> None:
     third_of = Fraction(1, 3)
     np.testing.assert_allclose(found["y"], [float(Fraction(float(a)) + third_of) for a in near], rtol=1e-15)
     np.testing.assert_allclose(found["z"], [float(Fraction(float(a)) - third_of) for a in near], rtol=1e-15)
+
+
+def test_numbers_are_put_together_only_where_they_are_read() -> None:
+    """Who computes with a number of two limbs takes the limbs, who hands it to a function the struct."""
+    x, y = (to("float64x2", at(view(name, n), i)) for name in "xy")
+    gap = op("sub", "float64x2", op("erfc", "float64x2", op("add", "float64x2", x, y)), y)
+    made = program(
+        [],
+        Kernel((For(I, n, (Store(view("o", n), (i,), to("float64", gap)),), "vector"),)),
+        inputs=[Buffer(name, "float64", (n,), "input") for name in "xy"],
+        outputs=[Buffer("o", "float64", (n,), "output")],
+    )
+    functions = re.findall(r"^define internal i64 .*?^}", CpuBackend().text(made), re.MULTILINE | re.DOTALL)
+    packed = [(f, name) for f in functions for name in re.findall(r"(%\w+) = insertvalue", f)]
+    assert packed
+    assert [name for f, name in packed if not re.search(rf"{name}\b(?! =)", f)] == []

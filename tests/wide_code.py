@@ -18,6 +18,8 @@ from symdl.backends.wide.primitives import EMIT
 from symdl.number_forms import LIMBS, WIDE, array_dtype
 
 Row = tuple[str, str, str, int, bool]  # primitive, operands' dtype, result's dtype, lanes, fused
+REGISTER = 8  # lanes of a register with AVX-512: of such vectors the text is that for these processors
+HAS_REGISTERS = bool(llvm.get_host_cpu_features().get("avx512f"))
 
 
 def operand_dtypes(name: str, dtype: str) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def symbol(row: Row) -> str:
 def function_text(row: Row) -> tuple[str, set[str]]:
     """A function over columns, one pointer a limb, whose length is a multiple of the lanes."""
     name, source, target, lanes, fused = row
-    b = Builder(lanes, fma=fused)
+    b = Builder(lanes, fma=fused, permutes=lanes == REGISTER)
     b.line("br label %loop")
     b.label("loop")
     b.line("%i = phi i64 [ 0, %start ], [ %next, %again ]")

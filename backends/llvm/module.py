@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Set
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,7 @@ RUNTIME = (
 )
 
 EXTREME = {"max": "gt", "min": "lt"}  # the comparison that the left number wins by
+PACKS, REGISTER = " = insertvalue ", re.compile(r"%[\w.]+")
 Told = Callable[[str, Set[str]], None]  # is given a finished function, and what it needs beside it
 
 
@@ -157,7 +159,7 @@ class Writer(Builder):
         out = ["{"]
         for line in self.lines:
             out += self._landings.get(line, (line,))
-        return "\n".join([*out, "}"])
+        return "\n".join([*_read_structs(out), "}"])
 
     # symbols and extents
 
@@ -382,6 +384,24 @@ class OpenLoop:
     at: int
 
 
+def _read_structs(lines: list[str]) -> list[str]:
+    """The lines of a function without structs that nobody reads: numbers of several limbs of which the limbs were taken."""
+    read: set[str] = set()
+    packing = [PACKS in line and "\n" not in line for line in lines]  # a function's text is one item
+    for line, packs in zip(lines, packing, strict=True):
+        if not packs and "{ " in line:  # all that reads a struct names its type
+            read.update(REGISTER.findall(line))
+    kept = []
+    for line, packs in zip(reversed(lines), reversed(packing), strict=True):
+        if packs:
+            name, _, parts = line.partition(PACKS)
+            if name.strip() not in read:
+                continue
+            read.update(REGISTER.findall(parts))
+        kept.append(line)
+    return kept[::-1]
+
+
 class Landing:
     """While open, what the writer writes goes to a scope's start."""
 
@@ -389,9 +409,9 @@ class Landing:
         self.writer, self.scope = writer, scope
 
     def __enter__(self) -> None:
-        self.saved = self.writer.lines, self.writer.block
-        self.writer.lines, self.writer.block = self.scope.landing, self.scope.block
+        self.saved = self.writer.lines, self.writer.block, self.writer.in_block
+        self.writer.lines, self.writer.block, self.writer.in_block = self.scope.landing, self.scope.block, {}
 
     def __exit__(self, *_: object) -> None:
         self.scope.block = self.writer.block
-        self.writer.lines, self.writer.block = self.saved
+        self.writer.lines, self.writer.block, self.writer.in_block = self.saved

@@ -195,5 +195,5 @@ class RestWriter(DrawWriter):
         """The mask of limbs that lie side by side, so many each."""
         each = ", ".join(f"i32 {k // count}" for k in range(count * self.lanes))
         mask, order = f"<{self.lanes} x i1>", f"<{count * self.lanes} x i32> <{each}>"
-        spread = self.emit(f"shufflevector {mask} {self.mask}, {mask} poison, {order}", "bool").text
+        spread = self.pure(f"shufflevector {mask} {self.mask}, {mask} poison, {order}", "bool").text
         return f"<{count * self.lanes} x i1> {spread}"

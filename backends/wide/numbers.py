@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from symdl.backends.builder import Builder, Reg, hexadecimal
+from symdl.backends.vmath import registers
 from symdl.backends.vmath.forms import Pair, outlined
 from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.number_forms import INFINITE, LIMBS, ZERO
@@ -43,7 +44,7 @@ def split(b: Builder, value: Reg) -> tuple[Reg, ...]:
     if found is None:
         kind = b.type(value.dtype)
         found = tuple(
-            b.emit(f"extractvalue {kind} {value.text}, {k}", "float64") for k in range(len(LIMBS[value.dtype]))
+            b.pure(f"extractvalue {kind} {value.text}, {k}", "float64") for k in range(len(LIMBS[value.dtype]))
         )
     return found[: len(LIMBS[value.dtype])]
 
@@ -162,6 +163,14 @@ def from_pair(b: Builder, x: Pair) -> Number:
     """A pair; the ends of the range of float64, where the reciprocal of a power of two is not normal, are moved first."""
     high, low = x
     size = b.fabs(high)
+    if in_parts(b):
+        k = registers.exponent(b, high)
+        k = b.select(b.compare("lt", k, INFINITE), k, INFINITE)  # of NaN, too
+        k = b.select(b.compare("gt", k, ZERO), k, ZERO)
+        down = b.fneg(k)
+        if not is_nothing(low):
+            low = b.select(b.compare("lt", size, float("inf")), scaled(b, low, down), 0.0)
+        return Number(scaled(b, high, down), low, k)
     small, large = b.compare("lt", size, 2.0**-900), b.compare("gt", size, 2.0**900)
     factor = b.select(small, b.const(2.0**200, "float64"), b.select(large, b.const(2.0**-200, "float64"), 1.0))
     shift = b.select(small, b.const(-200.0, "float64"), b.select(large, b.const(200.0, "float64"), 0.0))
@@ -174,7 +183,10 @@ def ordinary(b: Builder, x: Number) -> Pair:
     """The pair of floats that x is, where it is one: each limb saturates."""
     x = loosened(b, x, 1)
     high = times_power(b, x.high, x.exponent)
-    low = b.mul(x.low, power_of_two(b, b.select(b.compare("lt", x.exponent, 1023.0), x.exponent, 1023.0)))
+    if in_parts(b):
+        low = scaled(b, x.low, x.exponent)
+    else:
+        low = b.mul(x.low, power_of_two(b, b.select(b.compare("lt", x.exponent, 1023.0), x.exponent, 1023.0)))
     return high, b.select(b.compare("lt", b.fabs(high), float("inf")), low, 0.0)
 
 
