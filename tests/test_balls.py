@@ -50,7 +50,21 @@ ONE: dict[str, Callable[[Any], Any]] = {
     "gammaln": lambda x: mpmath.log(abs(mpmath.gamma(x))), "digamma": mpmath.digamma,
     "above_gammaln": mpmath.loggamma, "above_digamma": mpmath.digamma, "erfinv": mpmath.erfinv,
 }  # fmt: skip
-TRUTHS = {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "where", "where_bool"}
+TRUTHS = {
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "isnan",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+    "where",
+    "where_bool",
+}
 PARTS = {"copy": "cast", "far_erfcx": "erfcx", "above_gammaln": "gammaln", "above_digamma": "digamma"}  # of primitives
 
 

@@ -65,6 +65,16 @@ def test_broadcast_operands_are_summed_back() -> None:
                    {row: A[:1], col: A[:, :1], s: 0.9, m: A}, [row, col, s, m])  # fmt: skip
 
 
+def test_the_gradient_of_an_axis_of_one_is_no_sum() -> None:
+    """What a sum adds up may be wrong by what its largest term is: of one number there is nothing to add up."""
+    x, y, z = T.dvector("x"), T.dmatrix("y"), T.tensor("z", dtype="float64", shape=(None, 1))
+    alone, stretched = T.tanh(T.expand_dims(x, (0, 2))), T.tanh(T.expand_dims(x, 1) * y)
+    for cost, wrt, sums in ((alone, x, 0), (stretched, x, 1), (T.tanh(T.expand_dims(z, 0) * y), z, 1)):
+        assert sum(n.op.name == "sum" for n in topological(grad(cost.sum(), wrt))) == sums
+    check_gradient([alone, stretched], {x: A[0], y: A.T}, [x, y])
+    check_gradient([T.tanh(T.expand_dims(z, 0) * y)], {z: A[:1].T, y: A.T}, [z, y])
+
+
 def test_integers_have_no_gradient_but_let_it_pass_beside_them() -> None:
     x, n = T.dvector("x"), T.lvector("n")
     cost = (x * n + T.cast(n, "float64")).sum()

@@ -23,19 +23,8 @@ from symdl.graph.expr import Expr, variable
 Formula = Callable[..., Any]
 DTYPES = ("float64", "float32")
 LIMIT = 4
-MASKED = "the derivative under the mask of one round, a gradient that the loop carries in its terms, cancels without its digits"
-UNEXPLAINED = (
-    "4e-6 off: its digits are judged good, and why is not known; right times an unknown factor outside of loops"
-)
 HERE = {
     "again.two_cosh mapped_backwards float64": "tanh(x) - sign(x) beyond 87 is not seen in the terms of a loop's gradient",
-    "programs.newton_root folded float32": MASKED,
-    "along.rms_less_mean folded float32": MASKED,
-    "salsa.newton_raphson folded float64": MASKED,
-    "maps.destination folded float64": MASKED,
-    "norms.one_over_two folded float64": "19 ulp: sums of products along rows ask nothing of their terms",
-    "figure.slerp_weight folded float64": UNEXPLAINED,
-    "study.geometric_interval folded float32": MASKED,
     "classes.generalised_logistic folded float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40, in the terms of a loop",
     "learning.chain_score branch float64": "p - 1 of 1e-18 times an unknown gradient is not seen as the other probabilities",
     "logcdf.cloglog branch float32": "the gradient's factor of e^148 leaves float32 on its way to e^-148",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from symdl.backends.balls.numbers import BITS, ERROR, EXACT, EXPONENT, INEXACT, LOST, NEGATIVE, UNKNOWN, ZERO
 
-HEAD = "(ptr %out, ptr %x, ptr %y, ptr %z) noinline nounwind {\nentry:"
+GIVEN = "(ptr %out, ptr %x, ptr %y, ptr %z)"
+HEAD = f"{GIVEN} noinline nounwind {{\nentry:"
 
 
 def _read(name: str, *fields: str) -> str:
@@ -411,9 +412,7 @@ known:
   ret void
 }}
 """
-        for name, unknown in (
-            ("where", "either(ptr %out, ptr %y, ptr %z)"), ("where_bool", "ball.unknown(ptr %out, ptr %x, ptr %y, ptr %z)"),
-        )  # fmt: skip
+        for name, unknown in (("where", "either(ptr %out, ptr %y, ptr %z)"), ("where_bool", f"ball.unknown{GIVEN}"))
     )
     + f"""
 ; c_n x^n + ... + c_0, the constants one after another.

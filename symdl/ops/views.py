@@ -58,9 +58,11 @@ def _spread_numpy(x: Any, *, shape: tuple[int, ...], axes: tuple[int, ...]) -> A
 
 def _spread_pullback(g: Expr, y: Expr, x: Expr, *, shape: Shape, axes: tuple[int, ...]) -> tuple[Expr]:
     kept = sorted(k for k, n in zip(axes, x.type.shape, strict=True) if not (n == 1 and shape[k] != 1))
-    gone = tuple(k for k in range(len(shape)) if k not in kept)
-    if gone:
-        g = make(OPS["sum"], (g,), axes=gone)
+    repeated = tuple(k for k in range(len(shape)) if k not in kept and shape[k] != 1)
+    if repeated:
+        g = make(OPS["sum"], (g,), axes=repeated)
+    left = [k for k in range(len(shape)) if k not in repeated]
+    g = dropped(g, tuple(left.index(k) for k in left if k not in kept))
     return (spread(g, x.type.shape, tuple(axes.index(k) for k in kept)),)
 
 
