@@ -22,6 +22,7 @@ from symdl.errors import DeviceLostError, InputError, nearest
 from symdl.graph.expr import Expr, described, short
 from symdl.graph.methods import declared
 from symdl.graph.packing import pack, unpack_all
+from symdl.graph.walks import walks_remembered
 from symdl.pipeline.compilation import Lowered
 from symdl.runtime.devices import DEVICES, backend, gpu_backend
 from symdl.runtime.inputs import Array, In, Out, as_array
@@ -109,6 +110,7 @@ class Function(Callable):
     So who resizes one in place says out.resize(shape, refcheck=False).
     """
 
+    @walks_remembered()
     def __init__(
         self, inputs: Sequence[Expr | In], outputs: Any, updates: Pairs, givens: Pairs, on_unused_input: Any,
         allow_input_downcast: bool | None, name: str | None, mode: str | None, no_default_updates: NoDefaults,

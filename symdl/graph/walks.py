@@ -23,7 +23,8 @@ WORTH_KEEPING = 64  # nodes: small graphs, as of one rule, do not push out the l
 
 @contextmanager
 def walks_remembered() -> Iterator[None]:
-    """Inside, who asks for the order of the graph that was asked for last finds it: two of three passes of a compilation."""
+    """Inside, who asks for the order of the graph that was asked for last finds it: two of three passes of a compilation, and
+    three of four walks to a function whose code is known."""
     before, _walked.last = _walked.last, ((), [])
     try:
         yield
