@@ -241,9 +241,9 @@ class AttemptWriter(ChoiceWriter):
     def round(self, loop: For) -> None:
         tried = self.attempt(loop)
         if tried is None:
-            before, self.untried = self.untried, _has_no_loop(loop)
+            outside, self.untried = self.untried, _has_no_loop(loop)
             super().round(loop)
-            self.untried = before
+            self.untried = outside
             return
         for place, found in self.computed(loop, tried).items():
             statement = loop.body[place]
