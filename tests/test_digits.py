@@ -356,3 +356,17 @@ def test_differences_of_singles_near_the_end_of_a_domain(name: str) -> None:
         ]
     for g, t in zip(got, (truth, slope), strict=True):
         np.testing.assert_array_less(distance(g, np.array(t, object)), 4.001)
+
+
+def test_what_reads_a_variable_that_is_declared_again_is_another_value() -> None:
+    writer, x, y = narrowing.Narrowing(True), Const(2.0, "float64"), Const(3.0, "float64")
+    beside = op("neg", "float64", x)
+    doubled = op("add", "float64", op("neg", "float64", Ref("v", "float64")), beside)
+    found = []
+    for declared in (x, y):
+        writer.declare("v", declared)
+        value = writer.value(doubled)
+        assert isinstance(value, Apply)
+        found.append(value.args)
+    assert [args[0].args for args in found] == [(x,), (y,)]  # type: ignore[union-attr]  # both are negations
+    assert found[0][1] is found[1][1]

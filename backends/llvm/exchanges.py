@@ -251,7 +251,7 @@ def changed(roots: Sequence[Value], change: Callable[[Apply, Apply], Value]) -> 
         if missing := [x for x in item.args if id(x) not in done]:
             stack += missing
             continue
-        args = tuple(done[id(x)] for x in item.args)
-        same = all(x is y for x, y in zip(args, item.args, strict=True))
+        args = tuple([done[id(x)] for x in item.args])
+        same = args == item.args  # values are equal to themselves alone
         done[id(item)] = change(item if same else Apply(item.primitive, args, item.dtype), item)
     return [done[id(x)] for x in roots]

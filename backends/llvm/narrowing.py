@@ -178,14 +178,16 @@ def summand(statement: Stmt) -> Value:
 
 
 def _simple(loop: For) -> bool:
+    items = walk(*loop.body)
+    read = {item.view.buffer for item in items if isinstance(item, Load)}
+    again = not read.isdisjoint(item.view.buffer for item in items if isinstance(item, Store))
     own: set[str] = set()
     stored: set[str] = set()
     summed: set[str] = set()
     for statement in loop.body:
         if not isinstance(statement, Local | Assign | Store):
             return False
-        inside = walk(statement)
-        if any(isinstance(item, Load) and item.view.buffer in stored for item in inside):
+        if again and any(isinstance(item, Load) and item.view.buffer in stored for item in walk(statement)):
             return False
         if isinstance(statement, Store):
             stored.add(statement.view.buffer)
@@ -213,14 +215,18 @@ class Narrowing:
         self.casts: dict[tuple[int, str], Value] = {}
         self.equal: dict[tuple[Any, ...], Value] = {}  # counterparts by `key`
         self.spans: dict[int, Span] = {}  # of counterparts, by their ids
-        self.names: dict[int, frozenset[str]] = {}  # of variables of the body that a value reads
+        self.looked_at: list[Value] = []  # in order, operands first
         self.touched: set[int] = set()  # ids of values of the attempt that depend on one that had an exponent
 
     def declare(self, name: str, value: Value) -> None:
         """Set a variable; what read an older one of that name is another value from here on."""
         if name in self.variables:
-            for stale in [k for k, names in self.names.items() if name in names]:
-                self.done.pop(stale, None)
+            stale: set[int] = set()
+            for item in self.looked_at:
+                reads = item.name == name if isinstance(item, Ref) else any(id(x) in stale for x in parts(item))
+                if reads:
+                    stale.add(id(item))
+                    self.done.pop(id(item), None)
         self.variables[name] = value
 
     def value(self, root: Value) -> Value | None:
@@ -243,12 +249,9 @@ class Narrowing:
             if found is None:
                 return None
             self.done[id(item)] = found
+            self.looked_at.append(item)
             if key:
                 self.equal[key] = found
-            if isinstance(item, Ref) and item.name in self.variables:
-                self.names[id(item)] = frozenset([item.name])
-            elif isinstance(item, Apply):
-                self.names[id(item)] = frozenset[str]().union(*(self.names.get(id(x), ()) for x in item.args))
         return self.done[id(root)]
 
     def key(self, item: Value) -> tuple[Any, ...]:

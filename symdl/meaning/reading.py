@@ -205,8 +205,8 @@ def is_float_node(node: Expr) -> bool:
 
 def primitive(poly: Poly) -> tuple[Poly, Rational]:
     """(form, k) with poly = k * form, one form for all multiples; of a leaf for its negation alone, since 0.1 x times 10 is not x."""
-    k = next(iter(poly.terms.values()))
-    whole = poly.scale(quotient(1, k))
+    m, k = next(iter(poly.terms.items()))
+    whole = m.alone if len(poly.terms) == 1 else poly.scale(quotient(1, k))
     if whole.atom is None:
         return whole, k
     return (poly, 1) if k > 0 else (poly.scale(-1), -1)
