@@ -400,7 +400,6 @@ def _atom_nonnegative(a: Atom) -> bool:
     return nonnegative(a.left) and nonnegative(a.right)
 
 
-@_remembered
 def nonnegative(extent: Extent) -> bool:
     """Whether extent >= 0 is proved."""
     return all(k >= 0 and all(map(_atom_nonnegative, a)) for a, k in terms_of(extent))

@@ -148,7 +148,8 @@ class Exactness:
         if self.noisy[n] and name in ("slice", "add", "sub"):
             self.leaves[n] = self._leaf()
         self.exact[n] = exact or contraction or self.noisy[n] or n in self.opaque
-        alone = name in COARSE or (name == "sum" and all(self.bounds[i].low >= 0 for i in data))
+        chosen = name == "sum" and all(i.op.name == "where" and self.bounds[i].low >= 0 for i in data)
+        alone = name in COARSE or chosen  # shares of those that tie, of which 1 is subtracted
         self.coarse[n] = self.exact[n] or (alone and all(map(self.coarse.__getitem__, data)))
         self.rounded[n] = name in ROUNDED or (
             name in COARSE
