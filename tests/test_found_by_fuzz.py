@@ -484,3 +484,11 @@ def test_shares_of_a_row_that_add_up_to_1() -> None:
     right([x, m], [symdl.grad(share.sum(), x)], [[0.5], [[0.5000000005, 0.5, 0.5]]], [np.zeros(1)])
     least = T.min(T.sigmoid(T.clip(T.expm1(T.expand_dims(x, 1)), m, m)) + T.expand_dims(z, 1), axis=1) - z
     right([x, m, z], [symdl.grad(least.sum(), z)], [[0.5], [[0.3, 0.3, 0.3]], [3079.8]], [np.zeros(1)])
+
+
+def test_sums_of_float64_numbers_are_rounded_to_float32() -> None:
+    """x - arcsinh(where(y != -1, y, x)) with y = x logaddexp(x, s) crashed: a sum of two float64 stood for a float32."""
+    x, m = variable("x", (2,), "float32"), variable("m", (2, 3), "float32")
+    y = T.logaddexp(x, T.sum(abs(m), axis=1)) * x
+    out = x - T.arcsinh(T.where(T.ne(y, -1), y, x))
+    right([x, m], [out, symdl.grad(out.sum(), m)], [[0.3, -20.5], [[1.5, -2.25, 0.125], [0.5, 3.0, -7.0]]])

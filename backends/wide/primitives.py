@@ -79,7 +79,8 @@ def _row(
         if source == dtype in forms:
             return forms[dtype](b, *args)
         if source in ("float64x2", "float64"):
-            return mixed.emit(b, name, *args)
+            found = mixed.emit(b, name, *args)
+            return found if found.dtype == dtype else b.convert("fptrunc", found, dtype)  # a sum of two float64
         return a.cast(b, forms[source](b, *args), dtype)
 
     return call
