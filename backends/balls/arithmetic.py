@@ -11,7 +11,7 @@ GIVEN = "(ptr %out, ptr %x, ptr %y, ptr %z)"
 HEAD = f"{GIVEN} noinline nounwind {{\nentry:"
 
 
-def _read(name: str, *fields: str) -> str:
+def read(name: str, *fields: str) -> str:
     """Registers %NAME.m, .e, .b, .s of a ball: mantissa, exponent, error, sign."""
     at = {"e": EXPONENT, "b": ERROR, "s": NEGATIVE}
     lines = [f"  %{name}.m = load i256, ptr %{name}, align 8"]
@@ -21,7 +21,8 @@ def _read(name: str, *fields: str) -> str:
     return "\n".join(lines)
 
 
-def _write(m: str, e: str, b: str, s: str, at: str = "w") -> str:
+def write(m: str, e: str, b: str, s: str, at: str = "w") -> str:
+    """Store what a ball is made of in %out; at: begins the names of the places."""
     return f"""  store i256 {m}, ptr %out, align 8
   %{at}.e = getelementptr i8, ptr %out, i64 {EXPONENT}
   store i64 {e}, ptr %{at}.e
@@ -29,29 +30,6 @@ def _write(m: str, e: str, b: str, s: str, at: str = "w") -> str:
   store i64 {b}, ptr %{at}.b
   %{at}.s = getelementptr i8, ptr %out, i64 {NEGATIVE}
   store i64 {s}, ptr %{at}.s"""
-
-
-def _connective(name: str, deciding: str, comparison: str, otherwise: str) -> str:
-    """Of two truth values, either of which decides alone where it is known and as the comparison with 0 says."""
-    return f"""define internal void @ball.{name}{HEAD}
-{_read("x", "b")}
-{_read("y", "b")}
-  %x.{deciding} = icmp {comparison} i256 %x.m, 0
-  %y.{deciding} = icmp {comparison} i256 %y.m, 0
-  %x.known = icmp slt i64 %x.b, {LOST}
-  %y.known = icmp slt i64 %y.b, {LOST}
-  %x.decides = and i1 %x.known, %x.{deciding}
-  %y.decides = and i1 %y.known, %y.{deciding}
-  %decided = or i1 %x.decides, %y.decides
-  %by = select i1 %x.decides, ptr %x, ptr %y
-  br i1 %decided, label %one, label %both
-one:
-  call void @ball.copy(ptr %out, ptr %by, ptr %y, ptr %z)
-  ret void
-both:
-  call void @ball.{otherwise}(ptr %out, ptr %x, ptr %y, ptr %z)
-  ret void
-}}"""
 
 
 # From the last of n + 1 constants at %c on, one for each round until %end; %one is where it stands.
@@ -68,8 +46,7 @@ more:
   %at = mul i64 %k1, 64
   %one = getelementptr i8, ptr %c, i64 %at"""
 
-TEXT = (
-    f"""
+TEXT = f"""
 declare i512 @llvm.ctlz.i512(i512, i1)
 declare i64 @llvm.smax.i64(i64, i64)
 declare i64 @llvm.smin.i64(i64, i64)
@@ -96,7 +73,7 @@ define internal i64 @scaled(i64 %b, i64 %by) nounwind {{
 }}
 
 define internal void @ball.unknown{HEAD}
-{_write("0", str(ZERO), str(UNKNOWN), "0")}
+{write("0", str(ZERO), str(UNKNOWN), "0")}
   ret void
 }}
 
@@ -106,7 +83,7 @@ entry:
   %none = icmp eq i512 %wide, 0
   br i1 %none, label %zero, label %some
 zero:
-{_write("0", str(ZERO), "%b", "0", "z")}
+{write("0", str(ZERO), "%b", "0", "z")}
   ret void
 some:
   %gap = call i512 @llvm.ctlz.i512(i512 %wide, i1 true)
@@ -120,78 +97,78 @@ some:
   %ulp = sub i64 %e, {BITS - 1}
   %with = call i64 @both(i64 %b, i64 %ulp)
   %error = select i1 %exact, i64 %b, i64 %with
-{_write("%m", "%e", "%error", "%s")}
+{write("%m", "%e", "%error", "%s")}
   ret void
 }}
 
 define internal void @ball.copy{HEAD}
-{_read("x")}
-{_write("%x.m", "%x.e", "%x.b", "%x.s")}
+{read("x")}
+{write("%x.m", "%x.e", "%x.b", "%x.s")}
   ret void
 }}
 
 ; The centre of a ball, as an exact number.
 define internal void @ball.centre{HEAD}
-{_read("x")}
-{_write("%x.m", "%x.e", str(EXACT), "%x.s")}
+{read("x")}
+{write("%x.m", "%x.e", str(EXACT), "%x.s")}
   ret void
 }}
 
 ; x with the sign of y as a factor.
 define internal void @ball.signed{HEAD}
-{_read("x")}
-{_read("y", "s")}
+{read("x")}
+{read("y", "s")}
   %s = xor i64 %x.s, %y.s
-{_write("%x.m", "%x.e", "%x.b", "%s")}
+{write("%x.m", "%x.e", "%x.b", "%s")}
   ret void
 }}
 
 ; A root s = sqrt(y), 2^k at least, with the error that it has from y's and from being rounded.
 define internal void @ball.blurred(ptr %out, ptr %x, ptr %y, i64 %k) noinline nounwind {{
-{_read("x")}
-{_read("y", "b")}
+{read("x")}
+{read("y", "b")}
   %less = sub i64 0, %k
   %given = call i64 @scaled(i64 %y.b, i64 %less)
   %own = sub i64 %k, {BITS - 6}
   %b = call i64 @both(i64 %given, i64 %own)
-{_write("%x.m", "%x.e", "%b", "%x.s")}
+{write("%x.m", "%x.e", "%b", "%x.s")}
   ret void
 }}
 
 define internal void @ball.neg{HEAD}
-{_read("x")}
+{read("x")}
   %s = xor i64 %x.s, 1
-{_write("%x.m", "%x.e", "%x.b", "%s")}
+{write("%x.m", "%x.e", "%x.b", "%s")}
   ret void
 }}
 
 define internal void @ball.abs{HEAD}
-{_read("x")}
-{_write("%x.m", "%x.e", "%x.b", "0")}
+{read("x")}
+{write("%x.m", "%x.e", "%x.b", "0")}
   ret void
 }}
 
 ; x 2^n
 define internal void @ball.scale(ptr %out, ptr %x, i64 %n) noinline nounwind {{
-{_read("x")}
+{read("x")}
   %none = icmp eq i256 %x.m, 0
   %moved = add i64 %x.e, %n
   %e = select i1 %none, i64 {ZERO}, i64 %moved
   %b = call i64 @scaled(i64 %x.b, i64 %n)
-{_write("%x.m", "%e", "%b", "%x.s")}
+{write("%x.m", "%e", "%b", "%x.s")}
   ret void
 }}
 
 define internal void @ball.add{HEAD}
-{_read("x")}
-{_read("y")}
+{read("x")}
+{read("y")}
   call void @sum(ptr %out, i256 %x.m, i64 %x.e, i64 %x.b, i64 %x.s, i256 %y.m, i64 %y.e, i64 %y.b, i64 %y.s)
   ret void
 }}
 
 define internal void @ball.sub{HEAD}
-{_read("x")}
-{_read("y")}
+{read("x")}
+{read("y")}
   %s = xor i64 %y.s, 1
   call void @sum(ptr %out, i256 %x.m, i64 %x.e, i64 %x.b, i64 %x.s, i256 %y.m, i64 %y.e, i64 %y.b, i64 %s)
   ret void
@@ -210,7 +187,7 @@ entry:
   %alone = icmp eq i256 %y.m, 0
   br i1 %alone, label %one, label %two
 one:
-{_write("%x.m", "%x.e", "%b", "%x.s", "o")}
+{write("%x.m", "%x.e", "%b", "%x.s", "o")}
   ret void
 two:
   %apart = sub i64 %x.e, %y.e
@@ -240,8 +217,8 @@ two:
 }}
 
 define internal void @ball.mul{HEAD}
-{_read("x")}
-{_read("y")}
+{read("x")}
+{read("y")}
   %worst = call i64 @both(i64 %x.b, i64 %y.b)
   %far = icmp sgt i64 %worst, {LOST}
   br i1 %far, label %unknown, label %known
@@ -326,8 +303,8 @@ end:
 }}
 
 define internal void @ball.true_div{HEAD}
-{_read("x")}
-{_read("y")}
+{read("x")}
+{read("y")}
   %worst = call i64 @both(i64 %x.b, i64 %y.b)
   %far = icmp sgt i64 %worst, {LOST}
   %least = sub i64 %y.e, 1
@@ -354,67 +331,6 @@ known:
   ret void
 }}
 
-; 1, 0, -1 as x is above, at or below y; 2 where that is not known.
-define internal i64 @order(ptr %x, ptr %y) noinline nounwind {{
-  %d = alloca [8 x i64], align 16
-  call void @ball.sub(ptr %d, ptr %x, ptr %y, ptr null)
-{_read("d")}
-  %exact = icmp slt i64 %d.b, {INEXACT}
-  %zero = icmp eq i256 %d.m, 0
-  %clear = icmp slt i64 %d.b, %d.e
-  %twice = shl i64 %d.s, 1
-  %sign = sub i64 1, %twice
-  %away = select i1 %zero, i64 0, i64 %sign
-  %known.0 = or i1 %exact, %clear
-  %unequal = xor i1 %zero, true
-  %near = and i1 %clear, %unequal
-  %known = or i1 %exact, %near
-  %out = select i1 %known, i64 %away, i64 2
-  ret i64 %out
-}}
-
-; 1 or 0, of a truth value; or unknown.
-define internal void @truth(ptr %out, i1 %yes, i1 %known) noinline nounwind {{
-entry:
-  %m = select i1 %yes, i256 {1 << 255}, i256 0
-  %e = select i1 %yes, i64 0, i64 {ZERO}
-  %b = select i1 %known, i64 {EXACT}, i64 {UNKNOWN}
-{_write("%m", "%e", "%b", "0")}
-  ret void
-}}
-
-; One of the two, where both may be it: the error then spans the other.
-define internal void @either(ptr %out, ptr %x, ptr %y) noinline nounwind {{
-  %apart = alloca [8 x i64], align 16
-  call void @ball.sub(ptr %apart, ptr %x, ptr %y, ptr null)
-{_read("apart", "e", "b")}
-{_read("x")}
-  %more.0 = call i64 @llvm.smax.i64(i64 %apart.e, i64 %apart.b)
-  %more = add i64 %more.0, 1
-  %b = call i64 @both(i64 %x.b, i64 %more)
-{_write("%x.m", "%x.e", "%b", "%x.s")}
-  ret void
-}}
-"""
-    + "".join(
-        f"""
-define internal void @ball.{name}{HEAD}
-{_read("x")}
-  %far = icmp sgt i64 %x.b, {LOST}
-  %none = icmp eq i256 %x.m, 0
-  %chosen = select i1 %none, ptr %z, ptr %y
-  br i1 %far, label %unknown, label %known
-unknown:
-  call void @{unknown}
-  ret void
-known:
-  call void @ball.copy(ptr %out, ptr %chosen, ptr %y, ptr %z)
-  ret void
-}}
-"""
-        for name, unknown in (("where", "either(ptr %out, ptr %y, ptr %z)"), ("where_bool", f"ball.unknown{GIVEN}"))
-    )
-    + f"""
 ; c_n x^n + ... + c_0, the constants one after another.
 define internal void @polynomial(ptr %out, ptr %x, ptr %c, i64 %n) noinline nounwind {{
 entry:
@@ -438,8 +354,8 @@ entry:
   call void @ball.centre(ptr %out, ptr %out, ptr null, ptr null)
   br label %next
 end:
-{_read("out", "e", "b")}
-{_read("x", "e", "b")}
+{read("out", "e", "b")}
+{read("x", "e", "b")}
   %ratio = sub i64 %out.e, %x.e
   %grown = add i64 %ratio, 12
   %given = call i64 @scaled(i64 %x.b, i64 %grown)
@@ -449,32 +365,10 @@ end:
   ret void
 }}
 
-; What is false and unknown is false ...
-{_connective("bitwise_and", "none", "eq", "mul")}
-
-; ... and what is true or unknown is true.
-{_connective("bitwise_or", "some", "ne", "maximum")}
-
-define internal void @ball.invert{HEAD}
-{_read("x")}
-  %none = icmp eq i256 %x.m, 0
-  %known = icmp slt i64 %x.b, {LOST}
-  call void @truth(ptr %out, i1 %none, i1 %known)
-  ret void
-}}
-
-; Whether a number is none: what comes in is one, or unknown.
-define internal void @ball.isnan{HEAD}
-{_read("x", "b")}
-  %known = icmp slt i64 %x.b, {LOST}
-  call void @truth(ptr %out, i1 false, i1 %known)
-  ret void
-}}
-
 ; The multiple of 2^k next to a ball's centre, toward 0, as an exact number.
 define internal void @ball.coarse(ptr %out, ptr %x, i64 %k) noinline nounwind {{
 entry:
-{_read("x", "e", "s")}
+{read("x", "e", "s")}
   %unit = sub i64 %k, %x.e
   %place = add i64 %unit, {BITS - 1}
   %some = icmp slt i64 %place, {BITS}
@@ -484,10 +378,10 @@ kept:
   %wide = zext i64 %least to i256
   %shifted = lshr i256 %x.m, %wide
   %m = shl i256 %shifted, %wide
-{_write("%m", "%x.e", str(EXACT), "%x.s")}
+{write("%m", "%x.e", str(EXACT), "%x.s")}
   ret void
 none:
-{_write("0", str(ZERO), str(EXACT), "0", "n")}
+{write("0", str(ZERO), str(EXACT), "0", "n")}
   ret void
 }}
 
@@ -545,7 +439,7 @@ define internal double @power_of_two(i64 %n) nounwind {{
 
 ; The nearest float64.
 define internal double @ball.to_double(ptr %x) noinline nounwind {{
-{_read("x")}
+{read("x")}
   %high.w = lshr i256 %x.m, 192
   %high = trunc i256 %high.w to i64
   %low = trunc i256 %x.m to i192
@@ -568,34 +462,3 @@ define internal double @ball.to_double(ptr %x) noinline nounwind {{
   ret double %out
 }}
 """
-    + "".join(
-        f"""
-define internal void @ball.{name}{HEAD}
-  %order = call i64 @order(ptr %x, ptr %y)
-  %known = icmp ne i64 %order, 2
-  %yes = icmp {predicate} i64 %order, 0
-  call void @truth(ptr %out, i1 %yes, i1 %known)
-  ret void
-}}
-"""
-        for name, predicate in (("eq", "eq"), ("ne", "ne"), ("lt", "slt"), ("le", "sle"), ("gt", "sgt"), ("ge", "sge"))
-    )
-    + "".join(
-        f"""
-define internal void @ball.{name}{HEAD}
-  %order = call i64 @order(ptr %x, ptr %y)
-  %unclear = icmp eq i64 %order, 2
-  br i1 %unclear, label %either, label %clear
-either:
-  call void @either(ptr %out, ptr %x, ptr %y)
-  ret void
-clear:
-  %first = icmp {predicate} i64 %order, 0
-  %chosen = select i1 %first, ptr %x, ptr %y
-  call void @ball.copy(ptr %out, ptr %chosen, ptr %y, ptr %z)
-  ret void
-}}
-"""
-        for name, predicate in (("maximum", "sge"), ("minimum", "sle"))
-    )
-)

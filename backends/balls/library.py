@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from symdl.backends import vmath
-from symdl.backends.balls import arithmetic
+from symdl.backends.balls import arithmetic, choices
 from symdl.backends.balls.formula import Formula
 from symdl.backends.balls.functions import FUNCTIONS
 from symdl.backends.balls.numbers import BYTES, ERROR, EXPONENT, INEXACT
@@ -48,7 +48,17 @@ def balls_text(triple: str = "", layout: str = "") -> str:
     own = {line for line in arithmetic.TEXT.splitlines() if line.startswith("declare")}
     return (
         "\n".join(
-            [*head, *sorted(declarations - own), names, arithmetic.TEXT, *near, *formulas, _storing(), _running()]
+            [
+                *head,
+                *sorted(declarations - own),
+                names,
+                arithmetic.TEXT,
+                choices.TEXT,
+                *near,
+                *formulas,
+                _storing(),
+                _running(),
+            ]
         )
         + "\n"
     )

@@ -136,8 +136,8 @@ SUMS: dict[str, Callable[[Builder, Pair, Pair], Reg]] = {"add": add, "sub": sub}
 
 
 def emit(b: Builder, name: str, *args: Reg) -> Reg:
-    """The function of a float64x2 as a float64, or of a float64 as a float32; a sum of two float64x2, or of one and a float64, as a
-    float64."""
+    """The function of a float64x2 as a float64, or of a float64 as a float32; a sum of numbers of either kind as
+    a float64."""
     if name in SUMS:
         first, second = ((x, numbers.missing(b)) if x.dtype == "float64" else numbers.pair(b, x) for x in args)
         return SUMS[name](b, first, second)
