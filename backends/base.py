@@ -17,16 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Routine
 from symdl.ir.program import Program
+from symdl.records import mutable
 from symdl.types import Symbol
 
 
-@dataclass(slots=True)
+@mutable(slots=True)
 class Bound:
     """Arrays that a Program may be run on, once, and the sizes found in them.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from symdl.philox import normal32, normal64, word32, word64
+from symdl.records import record
 
 Kind = Literal["float", "integer", "bool"]
 
@@ -23,7 +23,7 @@ _DISCRETE: frozenset[Kind] = frozenset({"integer", "bool"})
 _ANY: frozenset[Kind] = frozenset({"float", "integer", "bool"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(slots=True)
 class Primitive:
     """One row: the NumPy meaning, the number of operands, the kinds of dtype it accepts and the kind of its result.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from symdl.ops.extents import as_extent, extent_or_none
 from symdl.ops.own import PYTHON_SIZED, sized_like
 from symdl.ops.scan import ended, rows_of, scan_node
 from symdl.ops.shaping import expand_dims, flip, iota
-from symdl.records import record
+from symdl.records import mutable, record
 from symdl.runtime.storage import SharedVariable
 from symdl.types import Extent, TensorType, smallest
 
@@ -84,7 +83,7 @@ class Sequenced:
         return out
 
 
-@dataclass
+@mutable
 class State:
     """An output that fn reads again: its first rows, at which lags, and the type of a row."""
 

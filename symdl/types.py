@@ -505,7 +505,7 @@ def show_extent(extent: Extent) -> str:
     return str(extent) if isinstance(extent, int) else "?"
 
 
-@dataclass(frozen=True, slots=True)
+@record(slots=True)
 class TensorType:
     """dtype is a NumPy dtype name."""
 

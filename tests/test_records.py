@@ -1,4 +1,4 @@
-"""Records: what frozen dataclasses are, one by one."""
+"""Records: what frozen dataclasses are, one by one, and such as change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from symdl.records import record
+from symdl.records import mutable, record
 
 
 class Definition:
@@ -29,6 +29,30 @@ class Definition:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "length", len(self.third))
+
+
+@record(slots=True)
+class Slotted:
+    """A record of slots that a pickle finds."""
+
+    x: float
+    names: list[str] = field(default_factory=list)
+
+
+@mutable
+class Loose:
+    """One that changes."""
+
+    x: float
+    names: list[str] = field(default_factory=list)
+
+
+@mutable(slots=True)
+class Tight:
+    """One that changes, of slots."""
+
+    x: float
+    names: list[str] = field(default_factory=list)
 
 
 def made(decorator: Any, **more: Any) -> Any:
@@ -135,6 +159,26 @@ def test_copies() -> None:
     match Far(1, 2):
         case Far(x, y):
             assert (x, y) == (1, 2)
+
+
+@pytest.mark.parametrize("kind", [Slotted, Loose, Tight])
+def test_slots_and_changes(kind: Any) -> None:
+    one = kind(1.0)
+    assert repr(one) == f"{kind.__name__}(x=1.0, names=[])"
+    assert one.names is not kind(1.0).names
+    assert hasattr(one, "__dict__") == (kind is Loose)
+    for found in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one)), replace(one, x=1.0)):
+        assert (type(found), found.x, found.names) == (kind, 1.0, [])
+        assert (found == one) == (kind is Slotted)
+    if kind is Slotted:
+        with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'x'"):
+            one.x = 2.0
+    else:
+        one.x = 2.0
+        assert (one.x, len({one, kind(2.0)})) == (2.0, 2)
+        if kind is Tight:
+            with pytest.raises(AttributeError):
+                one.other = 1
 
 
 def test_threads_that_compare_at_once() -> None:

@@ -13,7 +13,6 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from symdl.backends.builder import LLVM_TYPE
 from symdl.backends.cpu.assembler import Machine, object_code
 from symdl.backends.cpu.engine import Engine
 from symdl.backends.cpu.executable import address_of
+from symdl.records import record
 
 SIZES = (32 << 10, 512 << 10, 4 << 20, 16 << 20, 64 << 20)  # bytes read and written by a copy
 AT_ONCE = 2e-3  # seconds of one measurement, about
@@ -50,7 +50,7 @@ out:
 """
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """copies: (bytes read and written, bytes in a second), by size; flops: operations in a second, by dtype."""
 

@@ -6,12 +6,12 @@ Values, and applications of primitives to them, are made only once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from symdl.backends.llvm.tiers import ONE_LIMB
 from symdl.ir.loops import Apply, Const, Load, Value
-from symdl.records import record
+from symdl.records import mutable, record
 
 OPPOSITE = {"ge": "lt", "le": "gt"}
 BESIDE_ONE = 2.0625  # 2^-k of an operand, which a sum of two is not to fall below
@@ -32,7 +32,7 @@ class Condition:
     single: Value | None = None
 
 
-@dataclass
+@mutable
 class Conditions:
     """Conditions of one loop."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from symdl.backends.llvm.conditions import Conditions
@@ -21,7 +21,7 @@ from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk
 from symdl.number_forms import limbs_of
-from symdl.records import record
+from symdl.records import mutable, record
 
 SINGLES = ("float32", "float32e")
 FARTHEST = 745.0  # beyond it an exponential has left float64, and float32 long before
@@ -135,7 +135,7 @@ def only_brief(items: Sequence[Any]) -> bool:
     return not dtypes.isdisjoint(ONE_LIMB) and dtypes.isdisjoint(ONE_LIMB.values())
 
 
-@dataclass
+@mutable
 class FewerDigits(Conditions):
     """Values with their counterparts, what these are wrong by, and what must hold."""
 

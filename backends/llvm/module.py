@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from symdl.backends.builder import BITS, LLVM_TYPE, UNSIGNED, Builder, Reg, vector_type
-from symdl.records import record
+from symdl.records import mutable, record
 from symdl.types import Compound, Extent, Symbol, nonnegative, symbols, terms_of
 
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
@@ -59,7 +59,7 @@ class Target:
         return "\n".join(f'target {name} = "{value}"' for name, value in named if value)
 
 
-@dataclass
+@mutable
 class Module:
     """Texts of declarations and functions. Two functions of one text are one."""
 
@@ -100,7 +100,7 @@ class Module:
         return "\n".join([*head, *sorted(self.declarations), *self.functions]) + "\n"
 
 
-@dataclass(eq=False)
+@mutable
 class Scope:
     """What is known from one place of a function on: symbols, and extents and values already computed.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial, reduce
 from typing import Any
 
@@ -25,6 +25,7 @@ from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
 from symdl.number_forms import limbs_of
+from symdl.records import mutable
 
 EXPONENTS = {  # of the numbers that a dtype holds, 0 and infinity left out
     "bool": (0, 0), "float32": (-149, 127), "float64": (DEEPEST, 1023), "float64x2": (DEEPEST, 1023),
@@ -36,7 +37,7 @@ NEVER = Const(0, "bool")
 COMPARISONS = frozenset(["eq", "ne", "lt", "le", "gt", "ge"])
 
 
-@dataclass
+@mutable
 class Narrowed:
     """What a round of a loop stores and adds up, by the statement's place in the body.
 

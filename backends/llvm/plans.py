@@ -9,7 +9,7 @@ floats are still added up element by element, in order, unless the loop is marke
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from symdl.backends.builder import FLOATS
 from symdl.backends.llvm.module import ITEM_BYTES
@@ -34,7 +34,7 @@ from symdl.ir.loops import (
 )
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE
-from symdl.records import record
+from symdl.records import mutable, record
 from symdl.types import Extent, Symbol, at_most, repeats, slope, symbols
 
 MOST_LANES = 16
@@ -73,7 +73,7 @@ class Choice:
     greatest: bool
 
 
-@dataclass
+@mutable
 class Plan:
     """How a loop is taken in vectors."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import ClassVar
 
@@ -33,6 +33,7 @@ from symdl.backends.llvm.digits import (
 )
 from symdl.backends.llvm.tiers import FULL, ONE_LIMB, RUNNING
 from symdl.ir.loops import Apply, For, Local, Store, Value
+from symdl.records import mutable
 
 LEAST = {"float32": 2.0**-126, "float64": 2.0**-1022}  # sizes below which digits end
 STEPS = {"floor": 0.0, "ceil": 0.0, "trunc": 0.0, "round_half_even": 0.5}  # where they jump, from a whole number on
@@ -52,7 +53,7 @@ def running_in_one_limb(loop: For) -> Fewer | None:
     return fewer_digits(loop, RUNNING, OneLimb)
 
 
-@dataclass
+@mutable
 class RunningErrors(FewerDigits):
     """Counterparts are the values themselves, or their likes of one limb."""
 

@@ -7,12 +7,13 @@ units of the last place, and so is a sum of terms of one sign, however many they
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.mixed import MIXED
 from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import limbs_of
+from symdl.records import mutable
 
 PAIR = "float64x2"
 FUNCTIONS = frozenset(["exp", "exp2"]) & MIXED.keys()
@@ -46,7 +47,7 @@ def shown_by_float32(x: Value) -> bool:
     return False
 
 
-@dataclass
+@mutable
 class Terms:
     """Terms in a dtype. one: equal values as one object; exact: the counterpart of a value that is as it was."""
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
 from symdl.backends.vmath.registers import in_parts, scaled
+from symdl.records import record
 
 Emit = Callable[..., Reg]
 Pair = tuple[Reg, Reg]
 
 
-@dataclass(frozen=True, slots=True)
+@record(slots=True)
 class Format:
     """One IEEE 754 binary format: stored fraction bits, exponent bias, and the dtype of its bit pattern."""
 

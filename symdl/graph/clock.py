@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from symdl.graph.expr import Expr
+from symdl.records import mutable
 from symdl.types import Extent
 
 
-@dataclass
+@mutable
 class Clock:
     """index: the number of the round, an int64 scalar of the body. drawn: states of the streams that are drawn from."""
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from symdl.errors import ProgramError
+from symdl.records import mutable
 from symdl.types import Extent, Symbol, product, symbols
 
 Schedule = Literal["serial", "parallel", "vector", "few"]
@@ -49,7 +50,7 @@ def contiguous(buffer: str, dtype: str, shape: tuple[Extent, ...], offset: Exten
     return View(buffer, dtype, shape, tuple(product(shape[k + 1 :]) for k in range(len(shape))), offset)
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Load:
     view: View
     at: tuple[Index, ...]
@@ -59,32 +60,32 @@ class Load:
         return self.view.dtype
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Const:
     number: Any
     dtype: str
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Position:
     extent: Extent
     dtype: str = "int64"
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Ref:
     name: str
     dtype: str
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Apply:
     primitive: str
     args: tuple[Value, ...]
     dtype: str
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Guard:
     bounds: tuple[tuple[Extent, Extent], ...]  # (index, extent) each
     value: Value
@@ -95,7 +96,7 @@ class Guard:
         return self.value.dtype
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Checked:
     value: Value
     extent: Extent
@@ -107,7 +108,7 @@ Value = Load | Const | Position | Ref | Apply | Guard | Checked
 Index = Extent | Value
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class For:
     index: Symbol
     extent: Extent
@@ -115,7 +116,7 @@ class For:
     schedule: Schedule = "serial"
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Local:
     """Declare a scalar variable of the value's dtype and set it."""
 
@@ -123,20 +124,20 @@ class Local:
     value: Value
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Assign:
     name: str
     value: Value
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Store:
     view: View
     at: tuple[Index, ...]
     value: Value
 
 
-@dataclass(eq=False, slots=True)
+@mutable(slots=True)
 class Barrier:
     """All threads of a block meet here; nothing on a machine that runs one thread."""
 

@@ -15,7 +15,7 @@ The length of a block follows from sizes alone, so results depend neither on the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,7 @@ from symdl.ir.rounds import Inner, counted_on, independent, loops_in
 from symdl.ir.short_columns import Columns, short_columns
 from symdl.ir.whole_columns import whole_columns
 from symdl.number_forms import WIDE
+from symdl.records import mutable
 from symdl.types import (
     Extent,
     Symbol,
@@ -81,7 +82,7 @@ def parallel(program: Program) -> Program:
     return Cutter(program, users).program()
 
 
-@dataclass
+@mutable
 class Carried:
     """What the rounds of a loop hand on to one another."""
 

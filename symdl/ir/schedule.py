@@ -10,19 +10,20 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from symdl.ir.arena import TYPICAL, nominal
 from symdl.ir.program import Program, Step, accesses, may_fail
 from symdl.ir.renaming import within
 from symdl.number_forms import item_bytes
+from symdl.records import mutable
 from symdl.types import product
 
 LONGEST = 8  # steps that serve one result alone and are taken together with it
 WORTH_IT = 0.8  # shared values are written early, which ends the polls for interrupts, only for so much lower peaks
 
 
-@dataclass
+@mutable
 class Unit:
     """Steps that are taken together."""
 

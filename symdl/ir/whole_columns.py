@@ -11,18 +11,19 @@ The largest of each column, where they are exponentials that are added up, is fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.ir.column_sums import COLUMN, ROW, found_in
 from symdl.ir.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, Value, View, walk
 from symdl.ir.program import Buffer, Kernel, Step
 from symdl.ir.rebuilding import rebuilt
+from symdl.records import mutable
 from symdl.types import Symbol, symbol, symbols
 
 PAIR = "float64x2"
 
 
-@dataclass
+@mutable
 class Folds:
     """What a kernel adds up: views of sums with what they begin with, the two loops, and loops over the sums after them."""
 

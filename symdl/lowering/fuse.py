@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +27,7 @@ from symdl.lowering.stored import Storage
 from symdl.ops.contractions import CONTRACT
 from symdl.ops.declare import spread
 from symdl.ops.reductions import FOLDS
+from symdl.records import mutable
 from symdl.types import Extent, at_most, product
 
 LARGEST = 150  # cheap ops in one kernel: machine code generation is worse than linear in the size of a function
@@ -36,7 +37,7 @@ SMALL = 1024  # elements of an update that may wait for others to share a kernel
 TRIED = 8  # so many groups are asked whether a unit may join them: wide graphs stay linear
 
 
-@dataclass
+@mutable
 class Group:
     """Units that share a loop nest, or one step that nothing joins."""
 

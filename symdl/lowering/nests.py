@@ -8,7 +8,7 @@ reads stays in its variable; what only later phases of the group read is a row l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symdl.graph.expr import Expr
 from symdl.ir.column_choices import better
@@ -36,12 +36,13 @@ from symdl.ir.program import Kernel
 from symdl.lowering.lower import At, Formulas, Read, index, index_symbol, indices
 from symdl.number_forms import has_more_digits
 from symdl.ops.reductions import FOLDS
+from symdl.records import mutable
 from symdl.types import Extent
 
 EXTREMES = {"max_and_argmax": "max", "min_and_argmin": "min"}
 
 
-@dataclass
+@mutable
 class Unit:
     """A node, or a piece of a join, as loops over kept and then reduced axes: value at their indices."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from symdl.graph.expr import CONSTANT, Expr
 from symdl.graph.walks import topological
 from symdl.meaning.bounds import Bounds, between, bounds_of, of_dtype
 from symdl.meaning.whole_numbers import ROUNDED
 from symdl.ops.declare import is_float
+from symdl.records import mutable
 from symdl.types import TensorType
 
 INDEX = frozenset(["spread", "squeeze", "slice", "reshape", "gather", "join", "pad", "tile_axis", "repeat_each"])
@@ -58,7 +59,7 @@ def sums_rows(n: Expr) -> bool:
     return n.params["axis"] == last if n.op.name == "cumsum" else last is not None and last in n.params["axes"]
 
 
-@dataclass
+@mutable
 class Known:
     """What writing knows of its nodes and no analysis could find out."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from symdl.meaning.writing import Whole, Writing
 from symdl.meaning.written_logs import entropy, log_add, log_cosh, log_sum_exp
 from symdl.ops.declare import is_float
 from symdl.passes.rewrite import Origins
-from symdl.records import record
+from symdl.records import mutable, record
 
 READ_AT = {  # op of a node in which the algebra found something -> what it is
     "add": "terms cancel", "sub": "terms cancel", "mul": "factors meet", "true_div": "factors meet",
@@ -89,7 +89,7 @@ class Widened:
     why: str
 
 
-@dataclass
+@mutable
 class Record:
     """What one lowering did. first: the number from which mechanisms count, above all numbers of the user's nodes."""
 

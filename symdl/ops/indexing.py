@@ -8,7 +8,6 @@ decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -39,6 +38,7 @@ from symdl.ops.extents import axis_in, expr_of, exprs_of, extent_or_none
 from symdl.ops.scan import with_last_row
 from symdl.ops.shaping import IOTA, broadcast_to, dimshuffle, expand_dims, flatten, iota, stack, transpose
 from symdl.ops.views import PAD, SLICE, dropped, zeros_of
+from symdl.records import mutable
 from symdl.types import Extent, Fact, Shape, TensorType, broadcast, equal, floor_divide, largest, nonnegative, smallest
 
 # ---- gather and scatter ----
@@ -334,7 +334,7 @@ def _place(x: Expr, axis: int, item: Any) -> Extent | None:
     return e if e is None or nonnegative(e) else e + n * smallest(largest(-e, 0), 1)
 
 
-@dataclass
+@mutable
 class Plan:
     """What an index does: a window, axes to drop, arrays to gather along axes of what is left, and the result's order."""
 

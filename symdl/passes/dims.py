@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from symdl.errors import InputError
@@ -18,6 +17,7 @@ from symdl.graph.expr import VARIABLE, Expr, described, make
 from symdl.graph.walks import new_extents
 from symdl.ops.extents import value_symbol
 from symdl.passes.rewrite import Origins, Rewriting
+from symdl.records import mutable
 from symdl.types import (
     Compound,
     Dim,
@@ -51,7 +51,7 @@ class Checked(NamedTuple):
     node: int
 
 
-@dataclass
+@mutable
 class Sizes:
     """What canonical_sizes finds: table maps the graph's symbols to canonical extents."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from symdl.graph.bodies import Body, argument, bodies_of, parameter, with_bodies
@@ -12,6 +12,7 @@ from symdl.graph.origins import building
 from symdl.graph.walks import topological
 from symdl.ops.scan import SCAN, layout_of, rows_of, scan_node
 from symdl.passes.rewrite import Origins, Pass
+from symdl.records import mutable
 from symdl.types import Extent
 
 LIGHT = frozenset(  # elementwise ops that cost no more than to load a number
@@ -81,7 +82,7 @@ def replaced(roots: Sequence[Expr], values: Mapping[Expr, Expr], origins: Origin
 # ---- loops taken apart and put together ----
 
 
-@dataclass
+@mutable
 class State:
     """initial: the first rows. leaves: what stands for the state in the body, one a lag."""
 
@@ -92,7 +93,7 @@ class State:
     last: bool
 
 
-@dataclass
+@mutable
 class Loop:
     """A scan taken apart: its body on leaves of its own. rows and others: leaf -> what it is given."""
 

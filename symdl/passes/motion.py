@@ -14,7 +14,6 @@ For every scan, users before what they use, so that what the way back needs of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from symdl.graph.bodies import argument, dependent, result
 from symdl.graph.expr import CONSTANT, RESULT, Expr, make, rebuilt
@@ -30,6 +29,7 @@ from symdl.passes.batching import Batching
 from symdl.passes.branches import lifted
 from symdl.passes.loop_parts import Loop, State, costs, in_bodies, replaced
 from symdl.passes.rewrite import Origins, Pass
+from symdl.records import mutable
 from symdl.types import Extent, TensorType, at_most, product
 
 
@@ -342,7 +342,7 @@ def ahead(loop: Loop, origins: Origins) -> None:
         loop.substituted(dict(zip(early, leaves, strict=True)), origins)
 
 
-@dataclass
+@mutable
 class Later:
     """outputs: numbers of rows that are made after the loop. frontier: what the loop must give for them besides."""
 

@@ -7,7 +7,6 @@ by a rule of its kind. A Jacobian is one batch of pulls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 from symdl.convolution import ROLES
@@ -20,6 +19,7 @@ from symdl.ops.declare import cast_to, spread
 from symdl.ops.scan import SCAN, layout_of
 from symdl.ops.views import reshape_to
 from symdl.passes.replacing import replaced
+from symdl.records import mutable
 from symdl.types import Shape, TensorType, product
 
 ALONG = frozenset(["sort", "argsort", "linear_recurrence"])  # routines that act along an axis
@@ -68,7 +68,7 @@ def vectorize_graph(outputs: Expr | Sequence[Expr], replace: Mapping[Expr, Any])
     return found[0] if single else found
 
 
-@dataclass
+@mutable
 class Batch:
     """Nodes and their batched forms, which have the axes `lead` in front; nodes that are in no batch have none."""
 
