@@ -155,15 +155,18 @@ class _Row:
                 reach = self.attempt.reaches[id(found)]
                 some = Ref(f"{own.name} is not 0", "int64") if reach.under and reach.nonzero is not None else None
                 if some is not None and reach.nonzero is not None:
-                    before.append(Local(some.name, Const(0, "int64")))
-                    body.append(self.raised(some, reach.nonzero))
+                    terms = _either(reach.nonzero)
+                    ahead = self.attempt.any_of([c for c in terms if not self.varies(c, loop)])
+                    inside = self.attempt.any_of([c for c in terms if self.varies(c, loop)])
+                    start = Const(0, "int64") if ahead is None else Apply("cast", (ahead,), "int64")
+                    before.append(Local(some.name, start))
+                    body += () if inside is None else (self.raised(some, inside),)
                 sums.append((own, reach, some))
             else:
                 return False
-        inside = [t for t in self.attempt.troubles if self.varies(t[1], loop)]
-        ahead = [t for t in self.attempt.troubles if not self.varies(t[1], loop)]
-        self.out += (*self.noted(ahead), *before)
-        self.out += (replace(loop, body=(*body, *self.noted(inside))), *after)
+        troubles = self.attempt.troubles
+        self.out += (*self.noted([t for t in troubles if not self.varies(t[1], loop)]), *before)
+        self.out += (replace(loop, body=(*body, *self.noted([t for t in troubles if self.varies(t[1], loop)]))), *after)
         for own, reach, some in sums:
             self.summed(own, reach, some)
         self.out += self.noted(self.attempt.troubles)
@@ -182,6 +185,14 @@ class _Row:
             nonzero = None if some is None else Apply("ne", (some, Const(0, "int64")), "bool")
             self.attempt.troubles.append((own, self.attempt.lost(size, nonzero)))
         self.attempt.noted(replace(total, nonzero=not_zero(self.attempt, own)))
+
+
+def _either(condition: Value) -> list[Value]:
+    """Conditions of which one holds where this does."""
+    match condition:
+        case Apply("bitwise_or", (x, y)):
+            return [*_either(x), *_either(y)]
+    return [condition]
 
 
 def _plain_term(x: Value) -> Value | None:
