@@ -51,6 +51,7 @@ SEVERAL = 40  # statements and values of columns that are taken by four vectors
 REGISTERS = 8  # that one number of each of these takes, at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
 MORE = 4  # likewise where it is tried, or goes across columns
+BOTH = 4  # limbs that a loop of one function loads, up to which it is taken by two vectors where it is tried with fewer digits
 INLINED = frozenset("exp expm1 exp2 log log1p log2 log10 tanh erf logistic_tail".split())
 SHORTEST = frozenset("exp expm1 exp2 log tanh logistic_tail".split())
 DIVISIONS = frozenset({"true_div", "sqrt"})  # costly, but one instruction
@@ -332,14 +333,19 @@ class AcrossWriter(SingleSumWriter):
         return self.attempt(loop) is not None or self.as_whole(loop) is not None
 
     def plan_of(self, loop: For) -> Plan | None:
-        """Two vectors for what is tried in float32, or without an exponent, and computes a few functions, where there are registers
-        for both."""
+        """Two vectors for what is tried in float32, or without an exponent, and computes a few functions, or with fewer digits and one,
+        where there are registers for both."""
         plan, tried = super().plan_of(loop), self.attempt(loop)
-        if plan is None or plan.sums or tried is None or not self.permutes or (tried.digits and not tried.single):
+        if plan is None or plan.sums or tried is None or not self.permutes:
             return plan
         names = [x.primitive for x in walk(*loop.body) if isinstance(x, Apply)]
         functions = [name for name in names if name not in {*CHEAP, *DIVISIONS}]
-        few = 0 < len(functions) <= MORE and INLINED.issuperset(functions)
+        most = MORE
+        if tried.digits and not tried.single:
+            items = walk(*tried.values.values())
+            limbs = 2 if any(x.dtype in WIDE for x in items if isinstance(x, Apply)) else 1
+            most = 1 if limbs * sum(isinstance(x, Load) for x in items) <= BOTH else 0
+        few = 0 < len(functions) <= most and INLINED.issuperset(functions)
         return replace(plan, lanes=2 * plan.lanes) if few else plan
 
     def wider(self, loop: For, plan: Plan) -> Plan | None:

@@ -277,8 +277,6 @@ class AttemptWriter(ChoiceWriter):
             return found
         failed = self.in_question(tried.failed)
         cold = self.in_full(loop, tried, {place: found[place].dtype for place in tried.wide})
-        area = f"%{self.fresh('area')}"
-        self.scopes[0].landing.append(f"  {area} = alloca [{cold.room.bytes} x i8], align 64")
         again, join, plain = self.fresh("again"), self.fresh("join"), self.block
         self.branch(any_lane(self, failed).text, again, join)
         self.label(again)
@@ -289,12 +287,7 @@ class AttemptWriter(ChoiceWriter):
             ends.append(self.block)
             self.branch(any_lane(self, failed).text, surely, join)
             self.label(surely)
-        for name, leaf in cold.leaves.items():
-            self.spill(self.value(leaf), area, cold.room.offsets[name], cold.room.lanes)
-        which = self.lanes_as_word(failed.text) if self.lanes else "1"
-        passed = [f"ptr {area}", f"{self.word} {which}", *map(self.typed, self.everywhere)]
-        self.line(f"call i64 @{cold.name}({', '.join(passed)})")
-        redone = self.results(cold.room, area, {place: found[place].dtype for place in tried.wide})
+        redone = self.redone(cold, failed, {place: found[place].dtype for place in tried.wide})
         if self.lanes:
             for place, full in redone.items():
                 redone[place] = emit(self, "where", failed, full, found[place], dtype=full.dtype)
@@ -305,6 +298,28 @@ class AttemptWriter(ChoiceWriter):
         for place in tried.wide:
             sources = [*((found[place], block) for block in ends), (redone[place], behind)]
             found[place] = merge(self, found[place].dtype, *sources)
+        return found
+
+    def redone(self, cold: Cold, failed: Reg, dtypes: dict[int, str]) -> dict[int, Reg]:
+        """What the function computes of the values that leaves have here, by places of statements; half by half where there
+        are more lanes than it has."""
+        area, room, lanes = f"%{self.fresh('area')}", cold.room, self.lanes
+        self.scopes[0].landing.append(f"  {area} = alloca [{room.bytes} x i8], align 64")
+        values = {name: self.value(leaf) for name, leaf in cold.leaves.items()}
+        which = self.lanes_as_word(failed.text) if lanes else "1"
+        found: dict[int, Reg] = {}
+        for start in range(0, max(lanes, 1), room.lanes):
+            part = range(start, min(start + room.lanes, lanes))
+            self.take(len(part))
+            for name, value in values.items():
+                piece = self.some_lanes(value, lanes, part) if len(part) < lanes else value
+                self.spill(piece, area, room.offsets[name], room.lanes)
+            word = self.emit(f"lshr {self.word} {which}, {start}", "int64").text if start else which
+            passed = [f"ptr {area}", f"{self.word} {word}", *map(self.typed, self.everywhere)]
+            self.line(f"call i64 @{cold.name}({', '.join(passed)})")
+            for place, piece in self.results(room, area, dtypes).items():
+                found[place] = self.as_one_vector(found[place], piece, start) if start else piece
+        self.take(lanes)
         return found
 
     def in_question(self, condition: Value) -> Reg:
@@ -372,6 +387,9 @@ class AttemptWriter(ChoiceWriter):
         where it leaves the results. What it is given beside says which rounds are wanted, by bits of a word."""
         plan = None if self.lanes else self.plan_of(loop)
         lanes = self.lanes or (plan.lanes if plan is not None else 0)
+        leaves = [x.dtype for x in walk(*loop.body) if isinstance(x, Load | Ref)]
+        if lanes * ITEM_BYTES["float32"] > self.target.vector_bytes and WIDE.isdisjoint([*leaves, *results.values()]):
+            lanes //= 2  # half of the text, called twice
         key = id(loop), lanes
         if key not in self.cold:
             self.cold[key] = self.written_in_full(loop, tried, results, lanes)

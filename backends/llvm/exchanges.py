@@ -18,6 +18,7 @@ BY_LIMBS = frozenset([
 ])  # fmt: skip
 ARITHMETIC = frozenset(["add", "sub", "mul", "true_div"])
 OPEN = {"exp": "open_exp", **{BRIEF_PREFIX + name: f"{BRIEF_PREFIX}open_{name}" for name in ("exp", "decay")}}
+SIGMOID = f"{BRIEF_PREFIX}sigmoid"
 FUSED = "fused"  # x y + z, rounded once where the processor does
 
 
@@ -78,7 +79,7 @@ def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> lis
         if _of_sigmoid(item, uses):
             tail = made.args[1]
             assert isinstance(tail, Apply)
-            return Apply(f"{BRIEF_PREFIX}sigmoid", tail.args, made.dtype)
+            return Apply(SIGMOID, tail.args, made.dtype)
         match made:
             case Apply("exp", (Apply("neg", (x,)),), "float64"):
                 return Apply(f"{BRIEF_PREFIX}decay", (x,), made.dtype)
@@ -93,9 +94,12 @@ def abbreviated(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> lis
 
 def opened(roots: Sequence[Value], conditions: Sequence[Value]) -> list[Value]:
     """Values, and conditions on them, of which the first says when they are wrong, with exponentials that are not right either where
-    that says so, since their argument is too large: it looks at this, or at a float32 which then is not finite."""
+    that says so, since their argument is too large: it looks at this, or at a float32 which then is not finite. Likewise with sigmoids
+    that are no number there: sums of theirs, which shall not be small, count as too small if they are none."""
     arguments: set[tuple[int, bool]] = set()  # ids, and whether negative
     sizes: list[Value] = []
+    sigmoids: set[int] = set()  # ids, and those of the conditions that look at them
+    asked: set[int] = set()
     for c in walk(conditions[0]):
         match c:
             case Apply("invert", (Apply("gt", (Const(number), x)),)) if number == FARTHEST:
@@ -106,9 +110,17 @@ def opened(roots: Sequence[Value], conditions: Sequence[Value]) -> list[Value]:
                     arguments.add((id(y), negative))
             case Apply("invert", (Apply("le", (size, Const())),)) if size.dtype == "float32":
                 sizes.append(size)
-    looked_at = _handing_on(sizes)
+            case Apply("lt", (Apply("mul", (Apply("abs", (Apply("cast", (total,), "float32"),)), Const())), _)):
+                inside = [x for x in _behind([total]) if isinstance(x, Apply) and x.primitive == SIGMOID]
+                sigmoids |= set(map(id, inside))
+                asked |= {id(c)} if inside else set()
+    looked_at = {id(x) for x in _behind(sizes)}
 
     def open_one(made: Apply, item: Apply) -> Value:
+        if id(item) in sigmoids:
+            return Apply(f"{BRIEF_PREFIX}open_sigmoid", made.args, made.dtype)
+        if id(item) in asked:
+            return Apply("invert", (Apply("ge", made.args, made.dtype),), made.dtype)
         name = OPEN.get(made.primitive)
         if name is None or made.dtype not in ("float32", "float64"):
             return made
@@ -131,16 +143,16 @@ def _unsigned(x: Value) -> tuple[Value, bool]:
     return (x.args[0], True) if isinstance(x, Apply) and x.primitive == "neg" else (x, False)
 
 
-def _handing_on(sizes: Sequence[Value]) -> set[int]:
-    """The ids of what sizes are not finite with, of the same dtype."""
-    found: set[int] = set()
+def _behind(sizes: Sequence[Value]) -> list[Value]:
+    """What values are not finite with, or no number, of the same dtype."""
+    found: dict[int, Value] = {}
     stack = list(sizes)
     while stack:
         x = stack.pop()
         if id(x) not in found and isinstance(x, Apply) and x.primitive in ("abs", "neg", "add", "sub", "mul"):
             stack += [a for a in x.args if a.dtype == x.dtype]
-        found.add(id(x))
-    return found
+        found[id(x)] = x
+    return [*found.values()]
 
 
 def _of_sigmoid(item: Apply, uses: Counter[int]) -> bool:

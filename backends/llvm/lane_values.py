@@ -115,6 +115,11 @@ class LaneWriter(KernelWriter):
             f"shufflevector {kind} {found.text}, {kind} poison, <{len(chosen)} x i32> <{order}>", found.dtype
         )
 
+    def as_one_vector(self, x: Reg, y: Reg, lanes: int) -> Reg:
+        """The numbers of two vectors of so many lanes as one."""
+        kind, order = vector_type(x.dtype, lanes), ", ".join(f"i32 {k}" for k in range(2 * lanes))
+        return self.emit(f"shufflevector {kind} {x.text}, {kind} {y.text}, <{2 * lanes} x i32> <{order}>", x.dtype)
+
     def lane(self, found: Reg, lanes: int, k: int) -> Reg:
         """One number of a vector."""
         if found.dtype in WIDE:

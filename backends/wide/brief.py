@@ -16,7 +16,7 @@ from collections.abc import Callable
 from math import log as log_of
 
 from symdl.backends.builder import Builder, Reg
-from symdl.backends.vmath.forms import FORMAT, clamp, halves, nearest, polynomial
+from symdl.backends.vmath.forms import FORMAT, clamp, halves, horner, nearest, polynomial
 from symdl.backends.vmath.registers import in_parts, scaled
 from symdl.backends.vmath.sixteen import of_sixteen
 
@@ -36,13 +36,17 @@ ERROR = {"exp": 2.0**-43.1, "logistic_tail": 2.0**-43.1, "tanh": 2.0**-40}
 
 
 def _parts(b: Builder, x: Reg, factor: float = 1.0, times: float = 1.0) -> tuple[Reg, Reg, Reg, Reg]:
-    """(n, word, t, g) with e^(factor x) = 2^floor(n) t/times (1 + factor g), |factor x| <= 746; n is a multiple of 1/16, the
-    word ends in that and twice the bias."""
+    """(n, word, t, r) with e^(factor x) = 2^floor(n) t/times e^(factor r), |factor x| <= 746; n is a multiple of 1/16, the word
+    ends in that and twice the bias."""
     n, word = nearest(b, x, factor / log_of(2), 2 * FORMAT["float64"].bias, STEPS)
     r = b.fma(n, -log_of(2) / factor, x)  # times factor it is less than half a step
-    g = b.fma(b.mul(r, r), polynomial(b, r, [c * factor ** (k + 1) for k, c in enumerate(SERIES)]), r)
     name, table = ("sixteenths", TABLE) if times == 1.0 else ("minus_two_sixteenths", tuple(times * v for v in TABLE))
-    return n, word, of_sixteen(b, name, table, word), g
+    return n, word, of_sixteen(b, name, table, word), r
+
+
+def _less_one(b: Builder, r: Reg, factor: float = 1.0) -> Reg:
+    """(e^(factor r) - 1)/factor."""
+    return b.fma(b.mul(r, r), polynomial(b, r, [c * factor ** (k + 1) for k, c in enumerate(SERIES)]), r)
 
 
 def _times_power(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
@@ -66,8 +70,8 @@ def log(b: Builder, x: Reg) -> Reg:
 
 def exp(b: Builder, x: Reg, largest: float = 710.0) -> Reg:
     """e^x; gradual underflow."""
-    n, word, t, g = _parts(b, clamp(b, x, -746.0, largest))
-    return _times_power(b, b.fma(t, g, t), n, word)
+    n, word, t, r = _parts(b, clamp(b, x, -746.0, largest))
+    return _times_power(b, b.fma(t, _less_one(b, r), t), n, word)
 
 
 def open_exp(b: Builder, x: Reg) -> Reg:
@@ -77,8 +81,8 @@ def open_exp(b: Builder, x: Reg) -> Reg:
 
 def decay(b: Builder, x: Reg, largest: float = 710.0) -> Reg:
     """e^-x likewise."""
-    n, word, t, g = _parts(b, clamp(b, x, -largest, 746.0), -1.0)
-    return _times_power(b, b.fma(b.fneg(t), g, t), n, word)
+    n, word, t, r = _parts(b, clamp(b, x, -largest, 746.0), -1.0)
+    return _times_power(b, b.fma(b.fneg(t), _less_one(b, r, -1.0), t), n, word)
 
 
 def open_decay(b: Builder, x: Reg) -> Reg:
@@ -89,28 +93,33 @@ def open_decay(b: Builder, x: Reg) -> Reg:
 def logistic_tail(b: Builder, x: Reg) -> Reg:
     """1/(1 + e^|x|) = q/(1 + q) with q = e^-|x|."""
     size = b.fabs(x)
-    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 746.0), 746.0, size), -1.0)
-    q = _times_power(b, b.fma(b.fneg(t), g, t), n, word)
+    n, word, t, r = _parts(b, b.select(b.compare("gt", size, 746.0), 746.0, size), -1.0)
+    q = _times_power(b, b.fma(b.fneg(t), _less_one(b, r, -1.0), t), n, word)
     return b.div(q, b.add(q, 1.0))
 
 
-def sigmoid(b: Builder, x: Reg) -> Reg:
+def sigmoid(b: Builder, x: Reg, largest: float = 746.0) -> Reg:
     """1/(1 + e^-x); 0 below -709."""
-    n, word, t, g = _parts(b, b.select(b.compare("gt", x, 746.0), 746.0, x), -1.0)
-    a = _times_power(b, t, n, word)
-    found = b.div(b.const(1.0, "float64"), b.fma(b.fneg(a), g, b.add(a, 1.0)))
-    return b.select(b.compare("lt", x, -709.0), 0.0, found)
+    n, word, t, r = _parts(b, clamp(b, x, -746.0, largest), -1.0)
+    power = horner(b, r, (1.0, -1.0, *(c * (-1) ** k for k, c in enumerate(SERIES))))
+    return b.div(b.const(1.0, "float64"), b.fma(_times_power(b, t, n, word), power, 1.0))
+
+
+def open_sigmoid(b: Builder, x: Reg) -> Reg:
+    """1/(1 + e^-x), but NaN of what is infinite or close to it, with AVX-512."""
+    return sigmoid(b, x, math.inf if in_parts(b) else 746.0)
 
 
 def tanh(b: Builder, x: Reg) -> Reg:
     """tanh|x| = -q/(q + 2) with q = e^(-2|x|) - 1 = (a - 1) - 2 a g, a a power of 2^(1/16)."""
     size = b.fabs(x)
-    n, word, t, g = _parts(b, b.select(b.compare("gt", size, 20.0), 20.0, size), -2.0, -2.0)
+    n, word, t, r = _parts(b, b.select(b.compare("gt", size, 20.0), 20.0, size), -2.0, -2.0)
     a = _times_power(b, t, n, word)  # times -2
-    q = b.fma(a, g, b.fma(a, -0.5, -1.0))
+    q = b.fma(a, _less_one(b, r, -2.0), b.fma(a, -0.5, -1.0))
     return b.copysign(b.div(q, b.add(q, 2.0)), x)
 
 
 BRIEF: dict[str, Callable[..., Reg]] = {
-    f"{PREFIX}{emit.__name__}": emit for emit in (exp, decay, log, tanh, logistic_tail, sigmoid, open_exp, open_decay)
+    f"{PREFIX}{emit.__name__}": emit
+    for emit in (exp, decay, log, tanh, logistic_tail, sigmoid, open_exp, open_decay, open_sigmoid)
 }
