@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     from symdl.config import config
 
     symdl.pipeline.cache._warned.clear()
-    monkeypatch.setattr(symdl.pipeline.cache, "provenance", lambda kept: "these sources")
+    monkeypatch.setattr(symdl.pipeline.cache, "provenance", lambda kept, passed: "these sources")
     with config.change(cache_dir=str(tmp_path / "cache")):
         yield tmp_path / "cache"
     symdl.pipeline.cache._warned.clear()

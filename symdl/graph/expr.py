@@ -12,8 +12,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
-from weakref import WeakValueDictionary
+from weakref import _remove_dead_weakref, ref  # type: ignore[attr-defined]  # no stub tells of what WeakValueDictionary uses
 
 import numpy as np
 
@@ -191,8 +192,41 @@ RESULT = register(
 _OP, _INPUTS, _PARAMS, _TYPE, _FACTS, _ORIGINS, _NAME = (
     getattr(Expr, n).__set__ for n in ("op", "inputs", "params", "type", "facts", "origins", "name")
 )
-_interned: WeakValueDictionary[Any, Expr] = WeakValueDictionary()
 _lock = threading.RLock()
+
+
+class Interned(ref):  # type: ignore[type-arg]  # at run time it takes none
+    """Where the table knows an Expr until that goes. A WeakValueDictionary does the same by six calls of Python's, at every node."""
+
+    __slots__ = ("key",)
+    key: Any
+
+
+_interned: dict[Any, Interned] = {}
+
+
+def _known(key: Any) -> Expr | None:
+    """The Expr of this key, if there is one."""
+    entry = _interned.get(key)
+    return None if entry is None else entry()
+
+
+def _intern(key: Any, new: Expr) -> Expr:
+    """The one Expr of this key: the new one, unless another thread was first."""
+    entry = Interned(new, _gone)
+    entry.key = key
+    with _lock:
+        found = _known(key)
+        if found is None:
+            _interned[key] = entry
+        return new if found is None else found
+
+
+def _gone(entry: Interned, remove: Any = _remove_dead_weakref, table: Any = _interned) -> None:
+    remove(table, entry.key)  # at once, or another thread's new entry might be there by now
+
+
+_type_of = attrgetter("type")
 NOWHERE: frozenset[Origin] = frozenset()  # one for all: most nodes are made while a function is compiled
 
 
@@ -213,8 +247,7 @@ def new_leaf(kind: type[LeafType], op: Op, **params: Any) -> LeafType:
     new = object.__new__(kind)
     inferred, facts = op.infer(**params)
     _fill(new, op, (), params, inferred, facts)
-    with _lock:
-        _interned[(op, (), tuple(sorted(params.items())))] = new
+    _intern((op, (), tuple(sorted(params.items()))), new)
     if (line := user_line()) is not None:
         come_from(new, [line])
     return new
@@ -231,9 +264,10 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
     key: tuple[Any, ...] = (op, inputs, tuple(sorted(params.items())) if len(params) > 1 else tuple(params.items()))
     if op.kind == "counted":  # the key is no extent, whose symbol holds the node
         key = (op, inputs, str(params["count"]), *(s.order for s in _counts_of(params)))
-    expr = _interned.get(key)  # without the lock: who misses asks again with it
+    entry = _interned.get(key)  # as `_known`, without its call
+    expr: Expr | None = None if entry is None else entry()
     if expr is None:
-        kinds = [i.type for i in inputs]
+        kinds = list(map(_type_of, inputs))
         for kind in kinds:
             if kind is ANY:
                 inferred, facts = ANY, ()
@@ -249,8 +283,7 @@ def make(op: Op, inputs: tuple[Expr, ...], **params: Any) -> Expr:
             WITH_COUNTS.add(op)
             for s in _counts_of(params):
                 s.__dict__.setdefault("node", new)
-        with _lock:  # another thread may have been first
-            expr = _interned.setdefault(key, new)
+        expr = _intern(key, new)
     origins = tracing.origins
     if origins is None:
         line = user_line()

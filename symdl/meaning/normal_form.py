@@ -388,12 +388,23 @@ def _known(parts: Mapping[Any, Rational]) -> tuple[Hashable, list[tuple[int, Any
         ((part, c),) = parts.items()
         if type(c) is int:
             return (((part.order, c),), [(part.order, part, c)]) if c else ((), [])
-    kept = [
-        (part.order, part, c if type(c) is int or c.denominator != 1 else c.numerator) for part, c in parts.items() if c
-    ]
-    if len(kept) > 1:
-        kept.sort()  # no two orders are equal, so nothing else is compared
-    return tuple([(order, c if type(c) is int else c.as_integer_ratio()) for order, _, c in kept]), kept
+    kept: list[tuple[int, Any, Rational]] = []
+    known: list[tuple[int, Any]] = []  # not by comprehensions, each of which is a call before Python 3.12
+    for part, c in parts.items():
+        if c:
+            order = part.order
+            if type(c) is int:
+                known.append((order, c))
+            elif c.denominator == 1:
+                c = c.numerator
+                known.append((order, c))
+            else:
+                known.append((order, c.as_integer_ratio()))
+            kept.append((order, part, c))
+    if len(kept) > 1:  # no two orders are equal, so nothing else is compared
+        kept.sort()
+        known.sort()
+    return tuple(known), kept
 
 
 class Forms:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from functools import cached_property, lru_cache
 
 from symdl.config import config
-from symdl.pipeline.provenance import provenance
+from symdl.pipeline.provenance import ABOVE, GPU, provenance
 from symdl.records import record
 
 logger = logging.getLogger("symdl")
@@ -336,17 +336,17 @@ def verified(data: bytes, key: str) -> bytes | None:
 
 
 @lru_cache(maxsize=8)
-def _cache(folder: str, limit: int, sources: Callable[[Cache], str]) -> Cache:
+def _cache(folder: str, limit: int, sources: Callable[[Cache, frozenset[str]], str], passed: frozenset[str]) -> Cache:
     def prefix() -> str | None:
-        made_by = sources(Cache(folder, limit))
+        made_by = sources(Cache(folder, limit), passed)
         return f"{made_by} " if made_by else None
 
     return Cache(folder, limit, prefix)
 
 
-def current() -> Cache | None:
-    """The cache that config names, or None where it is switched off. It is always empty where symdl's own sources cannot
-    be told."""
+def current(device: str = "cpu") -> Cache | None:
+    """The cache that config names, of code for a device, or None where it is switched off. It is always empty where symdl's
+    own sources cannot be told."""
     if not (config.cache_dir and config.cache_size):
         return None
-    return _cache(config.cache_dir, config.cache_size, provenance)
+    return _cache(config.cache_dir, config.cache_size, provenance, ABOVE | GPU if device == "cpu" else ABOVE)

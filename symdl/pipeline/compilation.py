@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from time import perf_counter
 from typing import Any
 
@@ -88,9 +88,18 @@ class Rewritten:
 
     def user(self, node: Expr) -> Expr | None:
         """The user's node that a node comes from: the first that is no leaf, since a number is everywhere the same one."""
-        own = [k for k in self.origins.get(node, ()) if k < len(self.nodes)]  # larger numbers are a Record's
-        found = min([k for k in own if self.nodes[k].inputs] or own, default=None)
+        own = self.origins.get(node)
+        if not own:
+            return None
+        found = min(own & self.computed, default=None)
+        if found is None:
+            found = min((k for k in own if k < len(self.nodes)), default=None)  # larger numbers are a Record's
         return None if found is None else self.nodes[found]
+
+    @cached_property
+    def computed(self) -> frozenset[int]:
+        """The numbers of the user's nodes that are no leaves."""
+        return frozenset(k for k, n in enumerate(self.nodes) if n.inputs)
 
     @property
     def source(self) -> dict[Expr, Expr]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import sys
 import time
@@ -11,17 +12,20 @@ from functools import cache
 
 import numpy as np
 
-# packages that say nothing but what graphs are made
-ABOVE = frozenset(["cli", "datasets", "images", "nn", "plot", "sklearn", "zoo"])
+# packages that say nothing but what graphs are made, or look at what is compiled
+ABOVE = frozenset(
+    ["cli", "datasets", "display", "images", "interop", "nn", "notation", "plot", "profiling", "sklearn", "zoo"]
+)
+GPU = frozenset(["cuda", "emulator", "nvptx"])  # that code for the CPU does not depend on
 STARTED = time.time()  # files of symdl that are newer than this are not what this process runs
 
 
 @cache
-def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
+def provenance(kept: MutableMapping[str, bytes] | None = None, passed: frozenset[str] = ABOVE) -> str:
     """A digest of symdl's own source files and of the versions of Python and NumPy; empty where it cannot be told.
 
-    It is one of the files' texts, so that a developer's edit never meets code of the text before; of packages that say
-    nothing but what graphs are made, no file, since code depends on them through the graph alone. kept: remembers it by
+    It is one of the files' texts, so that a developer's edit never meets code of the text before; of the packages passed
+    no file: code depends on those ABOVE through the graph alone. kept: remembers it by
     the files' names, sizes and times (that of the last change, too, which nobody sets), since to read 400 files takes
     longer than all else that a warm start does. It cannot be told where a file was edited after this process began, or
     where symdl is not made of files.
@@ -30,11 +34,11 @@ def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
     made = repr((sys.implementation.cache_tag, build, np.__version__))
     top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     try:
-        files = sources(top)
+        files = sources(top, passed)
         if not files or max(about.st_mtime for _, about in files) > STARTED:
             return ""
         times = [(path, a.st_size, a.st_ino, a.st_mtime_ns, a.st_ctime_ns) for path, a in files]
-        stamp = "sources " + hashlib.blake2b(repr((made, times)).encode(), digest_size=20).hexdigest()
+        stamp = "sources " + hashlib.blake2b(marshal.dumps((made, times), 2), digest_size=20).hexdigest()
         known = None if kept is None else kept.get(stamp)
         if known is not None:
             return known.decode()
@@ -53,12 +57,11 @@ def provenance(kept: MutableMapping[str, bytes] | None = None) -> str:
     return digest.hexdigest()
 
 
-def sources(top: str) -> list[tuple[str, os.stat_result]]:
-    """Every Python file in a folder and the folders in it that code depends on, and what is known of it, sorted."""
+def sources(top: str, passed: frozenset[str] = ABOVE) -> list[tuple[str, os.stat_result]]:
+    """Every Python file in a folder and the folders in it but those of the names passed, and what is known of it, sorted."""
     found, folders = [], [top]
     while folders:
         folder = folders.pop()
-        passed = ABOVE if folder == top else ()
         with os.scandir(folder) as listing:
             for item in listing:
                 if item.name.endswith(".py"):

@@ -51,7 +51,7 @@ def backend(device: str) -> Backend:
 
 @cache
 def _backend(device: str, folder: str, limit: int, products: str) -> Backend:
-    return DEVICES[device](current())
+    return DEVICES[device](current(device))
 
 
 def gpu_backend(device: str) -> GpuBackend:
