@@ -29,6 +29,7 @@ BITS = {
 }
 FLOATS = frozenset({"float32", "float64"})
 UNSIGNED = frozenset({"bool", "uint8", "uint16", "uint32", "uint64"})
+LONG_SUM = 6  # differences of which lost parts are made, two a sum, after which a block that computes nothing else is a long sum
 SINGLE, DOUBLE = struct.Struct(">f"), struct.Struct(">d")
 
 _FCMP = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
@@ -67,15 +68,18 @@ class Builder:
 
     lanes 0 means scalars, N means <N x T> vectors. `fused` says that the machine has a fused multiply-add (on x86: AVX2
     or newer); without it `llvm.fma` and, before SSE4.1, `llvm.floor` would become a library call per element. `permutes`
-    says that vectors of 8 float64 take a table of 16 from registers (AVX-512).
+    says that vectors of 8 float64 take a table of 16 from registers (AVX-512). `spare` says that the machine has units for
+    products that no sum takes (AMD since Zen 3): see `sub`.
     `declarations` collects what the module must hold beside the function: one text per declare line or internal
     function definition; unite the sets of all Builders of a module and write each text once.
     """
 
-    def __init__(self, lanes: int = 0, fma: bool = True, prefix: str = "v", permutes: bool = False) -> None:
+    def __init__(
+        self, lanes: int = 0, fma: bool = True, prefix: str = "v", permutes: bool = False, spare: bool = False
+    ) -> None:
         self.lanes = lanes
         self.fused = fma
-        self.permutes = permutes
+        self.permutes, self.spare = permutes, spare
         self.prefix = prefix
         self.lines: list[str] = []
         self.declarations: set[str] = set()
@@ -83,6 +87,10 @@ class Builder:
         # of registers, by text, that are never negative (1) or never positive (-1), but for NaN
         self.signs: dict[str, int] = {}
         self.products: dict[str, tuple[Operand, Operand]] = {}  # factors of products of floats, by text
+        self.only_sums = True  # no product nor function, in this basic block, so far
+        self._terms: dict[str, tuple[str, str]] = {}  # of sums of floats, by text, where there are spare units
+        self._parts: dict[str, str] = {}  # a difference of such a sum and one of its terms -> the sum
+        self._told: set[str] = set()  # those of which the lost part of a sum is made
         self._constants: dict[tuple[float, str, int], Reg] = {}  # but for zeros, whose signs differ
         self.in_block: dict[str, Reg] = {}  # what this basic block has computed, by the instruction
         self._types = LLVM_TYPE if not lanes else {d: vector_type(d, lanes) for d in LLVM_TYPE}
@@ -102,7 +110,7 @@ class Builder:
     def label(self, name: str) -> None:
         """Open a basic block."""
         self.lines.append(name + ":")
-        self.in_block = {}
+        self.in_block, self.only_sums, self._told = {}, True, set()
 
     def type(self, dtype: str) -> str:
         """The IR type of a register of this dtype."""
@@ -173,14 +181,35 @@ class Builder:
     # arithmetic
 
     def add(self, a: Operand, b: Operand) -> Reg:
-        return self._arithmetic("add", a, b)
+        found = self._arithmetic("add", a, b)
+        if self.spare and found.dtype in FLOATS:
+            x, y = self.operands(a, b)
+            self._terms[found.text] = x.text, y.text
+        return found
 
     def sub(self, a: Operand, b: Operand) -> Reg:
-        return self._arithmetic("sub", a, b)
+        """a - b. What a sum has lost takes more sums than the sum itself, and few wait for them: in vectors `spare` units take them,
+        as a - 1 b, which is the same number, in a long sum (beside products it does not pay). LLVM must not see the 1, or it would
+        make a subtraction of it."""
+        x, y = self.operands(a, b)
+        if not self.spare or x.dtype not in FLOATS:
+            return self._arithmetic("sub", x, y)
+        whole = y.text in self._parts and self._parts[y.text] == x.text
+        if (whole or y.text in self._told) and self.lanes and self.only_sums and len(self._told) >= LONG_SUM:
+            one = self.intrinsic("arithmetic.fence", self.const(-1.0, x.dtype))
+            found = self.intrinsic("fma", y, one, x)
+        else:
+            found = self._arithmetic("sub", x, y)
+        if whole:
+            self._told |= {found.text, y.text}
+        elif y.text in self._terms.get(x.text, ()):
+            self._parts[found.text] = x.text
+        return found
 
     def mul(self, a: Operand, b: Operand) -> Reg:
         found = self._arithmetic("mul", a, b)
         if found.dtype in FLOATS:
+            self.only_sums = False
             self.products[found.text] = a, b
             if a == b:
                 self.signs[found.text] = 1
@@ -201,6 +230,7 @@ class Builder:
         """a*b + c, rounded once if the machine can."""
         known = next(v for v in (a, b, c) if isinstance(v, Reg))
         x, y, z = (v if isinstance(v, Reg) else self.const(v, known.dtype) for v in (a, b, c))
+        self.only_sums = False
         return self.intrinsic("fma", x, y, z) if self.fused else self.add(self.mul(x, y), z)
 
     def fneg(self, a: Reg) -> Reg:

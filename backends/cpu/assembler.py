@@ -27,6 +27,7 @@ FUNCTIONS = re.compile(r"^(?=define )", re.MULTILINE)
 HOT = re.compile(r'define [^\n]* "hot"')  # an attribute of ours, which LLVM does not know
 HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+)\([^\n]*) \{$", re.MULTILINE)
 NAME = re.compile(r"@([\w.]+)")
+ADDERS_APART = re.compile(r"znver[3-9]")  # two units for sums beside two for products
 R = TypeVar("R")
 _lock = threading.Lock()
 _kept: dict[str, list[tuple[Any, Any, dict[int, Any]]]] = {}  # by machine: tools that no thread is using
@@ -79,6 +80,7 @@ class Machine:
             data_layout=self.layout,
             fma=self.fma,
             vector_bytes=self.vector_bytes,
+            spare=self.fma and ADDERS_APART.fullmatch(self.cpu) is not None,
         )
 
     def tile(self, dtype: str) -> Tile:

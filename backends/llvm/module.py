@@ -43,7 +43,7 @@ class Target:
     """The machine that text is emitted for. No text depends on anything else than the Program and this.
 
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
-    vector_bytes is the width of the vectors that inner loops are written for, 0 for none.
+    vector_bytes is the width of the vectors that inner loops are written for, 0 for none; spare: see `Builder`.
     """
 
     triple: str = ""
@@ -51,6 +51,7 @@ class Target:
     fma: bool = False
     vector_bytes: int = 0
     size_type: str = "i64"
+    spare: bool = False
 
     @property
     def head(self) -> str:
@@ -125,7 +126,7 @@ class Writer(Builder):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(lanes=0, fma=target.fma, permutes=target.vector_bytes == 64)
+        super().__init__(lanes=0, fma=target.fma, permutes=target.vector_bytes == 64, spare=target.spare)
         self.target = target
         self.word = target.size_type
         self.scopes: list[Scope] = []

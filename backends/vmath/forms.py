@@ -199,10 +199,10 @@ def through_double(emit: Emit) -> Emit:
 
 @cache
 def _definition(
-    name: str, emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...]
+    name: str, emit: Emit, lanes: int, fused: bool, permutes: bool, spare: bool, dtypes: tuple[str, ...]
 ) -> tuple[str, str, frozenset[str]]:
     """The result dtype, the text of the internal function, and what its body declares."""
-    inner = Builder(lanes, fused, permutes=permutes)
+    inner = Builder(lanes, fused, permutes=permutes, spare=spare)
     inner.label("entry")
     parameters = [Reg(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
     result = emit(inner, *parameters)
@@ -225,9 +225,12 @@ def outlined(name: str, emit: Emit) -> Emit:
         symbol = (
             f"symdl_{name}_{b.suffix(args[0].dtype) if args[0].dtype.startswith('float') else _integer(b, args[0])}"
         )
-        dtype, text, needs = _definition(symbol, emit, b.lanes, b.fused, b.permutes, tuple(a.dtype for a in args))
+        dtype, text, needs = _definition(
+            symbol, emit, b.lanes, b.fused, b.permutes, b.spare, tuple(a.dtype for a in args)
+        )
         b.declarations.add(text)
         b.declarations.update(needs)
+        b.only_sums = False
         return b.call(symbol, *args, dtype=dtype, declare=False)
 
     return call
@@ -240,10 +243,10 @@ def _integer(b: Builder, x: Reg) -> str:
 
 @cache
 def _template(
-    emit: Emit, lanes: int, fused: bool, permutes: bool, dtypes: tuple[str, ...], signs: tuple[int, ...]
+    emit: Emit, lanes: int, fused: bool, permutes: bool, spare: bool, dtypes: tuple[str, ...], signs: tuple[int, ...]
 ) -> tuple[Reg, str, frozenset[str]]:
     """The result, the text and the declarations of a function whose names all begin with %~."""
-    inner = Builder(lanes, fused, "~", permutes)
+    inner = Builder(lanes, fused, "~", permutes, spare)
     inner.signs = {f"%~x{k}": sign for k, sign in enumerate(signs)}
     result = emit(inner, *(Reg(f"%~x{k}", dtype) for k, dtype in enumerate(dtypes)))
     return result, "\n".join(inner.lines), frozenset(inner.declarations)
@@ -257,13 +260,14 @@ def inlined(emit: Emit) -> Emit:
 
     def call(b: Builder, *args: Reg) -> Reg:
         dtypes, signs = tuple(a.dtype for a in args), tuple(b.signs.get(a.text, 0) for a in args)
-        result, text, needs = _template(emit, b.lanes, b.fused, b.permutes, dtypes, signs)
+        result, text, needs = _template(emit, b.lanes, b.fused, b.permutes, b.spare, dtypes, signs)
         stem = f"%{b.fresh()}."
         text = text.replace("%~", stem)
         for k, a in enumerate(args):
             text = text.replace(f"{stem}x{k}", a.text)
         b.lines.append(text)
         b.declarations |= needs
+        b.only_sums = False
         return Reg(result.text.replace("%~", stem), result.dtype)
 
     return call
