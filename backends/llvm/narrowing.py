@@ -162,10 +162,22 @@ def _attempted(loop: For, fused: bool, lost: Value | None = None, sure: bool = F
     failed = reduce(lambda x, y: Apply("bitwise_or", (x, y), "bool"), ever) if ever else None
     kept = out.values.values() if lost is not None else (out.values[place] for place in out.wide)
     surely = Wanted(writer.attempt, [*kept]).failed(condition) if failed is not None and not out.sums else None
+    if failed is not None and surely is not None:
+        failed = roughly(failed)
     *values, failed, surely = once([*out.values.values(), failed or NEVER, surely or NEVER])
     out.values = dict(zip(out.values, values, strict=True))
     out.failed, out.surely = (None if c is NEVER else c for c in (failed, surely))
     return out
+
+
+def roughly(condition: Value) -> Value:
+    """A condition that holds of infinities, too, which it leaves out: they are rare, and asked about again."""
+    match condition:
+        case Apply("bitwise_or", (x, y)):
+            return Apply("bitwise_or", (roughly(x), roughly(y)), "bool")
+        case Apply("bitwise_and", (x, Apply("ne", (_, Const(number))))) if number in (math.inf, -math.inf):
+            return x
+    return condition
 
 
 def summand(statement: Stmt) -> Value:
