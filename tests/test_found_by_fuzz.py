@@ -492,3 +492,12 @@ def test_sums_of_float64_numbers_are_rounded_to_float32() -> None:
     y = T.logaddexp(x, T.sum(abs(m), axis=1)) * x
     out = x - T.arcsinh(T.where(T.ne(y, -1), y, x))
     right([x, m], [out, symdl.grad(out.sum(), m)], [[0.3, -20.5], [[1.5, -2.25, 0.125], [0.5, 3.0, -7.0]]])
+
+
+def test_terms_of_a_row_are_compared_with_their_largest_limb_by_limb() -> None:
+    """y - logsumexp((x + 10) x) was off by log 2 in every fourth row: short products were not equal to the largest of them."""
+    y, x = T.vector("y", "float64"), T.matrix("x", "float64")
+    rows = np.random.default_rng(5).normal(size=(40, 3))
+    at = [np.linspace(-2, 2, 40), rows * 10.0 ** (np.arange(40) % 3)[:, None]]
+    out = y - T.logsumexp((x + 10) * x, axis=1)
+    right([y, x], [out], at)

@@ -17,6 +17,8 @@ BY_LIMBS = frozenset([
     "eq", "ne", "lt", "le", "gt", "ge", "maximum", "minimum", "floor", "ceil", "trunc", "round_half_even", "mod", "floor_div",
 ])  # fmt: skip
 ARITHMETIC = frozenset(["add", "sub", "mul", "true_div"])
+LOOSENED = frozenset(PREFIX + name for name in ("mul", "true_div", *FUNCTIONS))  # leave limbs as they fall
+CHOSEN = frozenset(["where", "neg", "abs"])
 OPEN = {"exp": "open_exp", **{BRIEF_PREFIX + name: f"{BRIEF_PREFIX}open_{name}" for name in ("exp", "decay")}}
 SIGMOID = f"{BRIEF_PREFIX}sigmoid"
 FUSED = "fused"  # x y + z, rounded once where the processor does
@@ -24,9 +26,14 @@ FUSED = "fused"  # x y + z, rounded once where the processor does
 
 def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
     """Values, and conditions on them, with the functions and the arithmetic of `wide.short` in the place of those of two
-    limbs. Sums of numbers that are as in full stay so: what they lose where they cancel, nobody has asked about."""
+    limbs. Sums of numbers that are as in full stay so: what they lose where they cancel, nobody has asked about. They, and
+    what compares, are given limbs as they are in full: of 1 and 1 + 2^-53 - 2^-53, limb by limb, 2^-53 would be left."""
     kept = {id(x) for x in walk(*roots)}
     inexact: set[int] = set()
+    loose: set[int] = set()
+
+    def settled(x: Value) -> Value:
+        return Apply(f"{PREFIX}settled", (x,), x.dtype) if id(x) in loose else x
 
     def short(made: Apply, item: Apply) -> Value:
         name = made.primitive
@@ -40,8 +47,12 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
             found = Apply(PREFIX + name, made.args, made.dtype)
         else:
             found = made
+        if found is made and (name in SUMS or name in BY_LIMBS) and any(id(x) in loose for x in made.args):
+            found = Apply(name, tuple(map(settled, made.args)), made.dtype)
         if name in FUNCTIONS or any(id(x) in inexact for x in made.args):
             inexact.add(id(found))
+        if found.primitive in LOOSENED or (name in CHOSEN and any(id(x) in loose for x in made.args)):
+            loose.add(id(found))
         return found
 
     return changed([*roots, *conditions], short)
