@@ -501,3 +501,26 @@ def test_terms_of_a_row_are_compared_with_their_largest_limb_by_limb() -> None:
     at = [np.linspace(-2, 2, 40), rows * 10.0 ** (np.arange(40) % 3)[:, None]]
     out = y - T.logsumexp((x + 10) * x, axis=1)
     right([y, x], [out], at)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_saturates_is_compared_with_its_limit(dtype: str) -> None:
+    """The slope of max(sigmoid(x), 1) was 7e-9 at 17.4, and tanh(-20) <= -1: rounded, they were equal."""
+    x = T.vector("x", dtype)
+    beyond = T.where(T.le(T.tanh(x), -1), 5.0, T.where(T.eq(T.tanh(x), 1), 3.0, x))
+    slopes = [symdl.grad(T.maximum(f(x), y).sum(), x) for f, y in ((T.sigmoid, 1.0), (T.tanh, x / x), (T.expm1, -1.0))]
+    clipped = symdl.grad(T.clip(T.sigmoid(x), 1, 4).sum(), x)
+    at = np.array([-30.5, -20.0, 1.5, 17.38875961303711, 27.776420594355628])
+    right([x], [beyond, *slopes[:2], clipped], [at], [at, at * 0, at * 0, at * 0])
+    right([x], slopes[2:], [at])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logarithms_of_powers_of_ten_are_whole(dtype: str) -> None:
+    """arcsin(log10(10)) was no number, and floor(1001 (log10(1000) - 1)) 2001: two limbs were beside the whole number."""
+    x = T.vector("x", dtype)
+    powers = 10.0 ** np.arange(11 if dtype == "float32" else 23)
+    whole = np.arange(len(powers))
+    multiples = np.array([(int(p) + 1) * k for k, p in enumerate(powers)], object)
+    right([x], [T.floor(7 * (T.log10(x) - 0.5)), T.floor((x + 1) * T.log10(x))], [powers], [np.floor(7 * whole - 3.5), multiples])
+    right([x], [T.arcsin(T.log10(T.trunc(x)))], [[10.57785701751709, 1.0]], [np.array([np.pi / 2, 0.0])])

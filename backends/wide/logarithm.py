@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from symdl.backends.builder import Builder, Reg
+from symdl.backends.vmath.arithmetic import round_half_even
 from symdl.backends.vmath.forms import Pair, fast_two_sum, polynomial, two_product, two_sum
 from symdl.backends.vmath.logarithm import assemble, binade
 from symdl.backends.vmath.logarithm import ends as plain_ends
@@ -17,6 +18,7 @@ from symdl.number_forms import INFINITE
 # log(1 + r) = r - r^2 (1/2 - r/3 + ...): pairs, then floats
 FIRST = tuple(tables.pair(Fraction((-1) ** k, k + 1)) for k in range(1, 7))
 REST = tuple(float(Fraction((-1) ** k, k + 1)) for k in range(7, 14))
+WHOLE = 2.0**-101  # what is so near to a whole number, relative to it, is that
 
 
 def _near_one(b: Builder, r: Pair) -> Pair:
@@ -141,7 +143,7 @@ def log2(b: Builder, x: Number) -> Number:
 
 
 def log10(b: Builder, x: Number) -> Number:
-    """log10 x, 2^-102."""
+    """log10 x, 2^-101, exact at powers of ten: no other number has one as near to a whole number."""
     return _to_base(b, x, tables.ln10(), False)
 
 
@@ -155,6 +157,10 @@ def _to_base(b: Builder, x: Number, base: int, whole: bool) -> Number:
     value = pairs.times(b, value, inverse)
     if whole:
         value = pairs.plus_float(b, value, k)
+    else:
+        high, low = value
+        little = b.compare("lt", b.fabs(low), b.mul(b.fabs(high), WHOLE))
+        value = high, b.select(b.and_(little, b.compare("eq", round_half_even(b, high), high)), 0.0, low)
     return _ends(b, x, numbers.normal(b, Number(*value, b.const(0.0, "float64")), True))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import symdl.meaning.readers  # noqa: F401  # which enters the readers
-from symdl.graph.expr import CONSTANT, Expr, meant_by, rebuilt
+from symdl.graph.expr import CONSTANT, Expr, constant, meant_by, rebuilt
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.graph.origins import building
 from symdl.meaning.exactness import Known
@@ -20,7 +20,7 @@ from symdl.meaning.reading import Reading, is_float_node
 from symdl.meaning.strict import AsWritten
 from symdl.meaning.writing import Writing
 from symdl.ops.declare import spread
-from symdl.ops.elementwise import add, cast, isnan, mul, true_div, where
+from symdl.ops.elementwise import add, cast, isnan, mul, sub, true_div, where
 from symdl.ops.functions import deg2rad, log_slope, rad2deg, trigamma
 from symdl.ops.normalized import LOGSUMEXP, SOFTMAX
 from symdl.passes.rewrite import Origins
@@ -28,6 +28,9 @@ from symdl.passes.rewrite import Origins
 ANGLES = {deg2rad: IRRATIONALS["pi/180"], rad2deg: IRRATIONALS["180/pi"]}
 # ops that are lowered though nothing was found
 OWN_WAYS = frozenset([CONSTANT, log_slope, trigamma, SOFTMAX, LOGSUMEXP, *ANGLES])
+COMPARISONS = frozenset(["lt", "le", "gt", "ge", "eq", "ne"])
+# the numbers that functions near and never are, but for infinities
+LIMITS: dict[str, tuple[int, ...]] = {"sigmoid": (1,), "tanh": (1, -1), "erf": (1, -1), "erfc": (2,), "expm1": (-1,)}
 
 
 def body_of(node: Expr) -> Expr:
@@ -50,6 +53,7 @@ class Lowering:
         self.done: dict[Expr, Expr] = {}
         self.writers: dict[tuple[str, frozenset[Atom]], Writing] = {}
         self.known = Known()
+        self.differences: dict[Expr, Expr] = {}  # by comparisons, see `apart`
 
     def forget(self) -> None:
         """Let go of what this was worked out with, which holds itself: a collector would search a large graph's for longer
@@ -112,6 +116,8 @@ class Lowering:
             self.reading([body])
             return [body]
         if not self.rewritten(node):
+            if (apart := self.apart(node)) is not None:
+                return [apart]
             found = self.sought(node) if node.op.name in SEEKING else None
             return list(node.inputs) if found is None else [*node.inputs, found[1]]
         guards = self.guards(node)
@@ -120,7 +126,8 @@ class Lowering:
         return [*leaves_of(self.form(node)), *extra]
 
     def finished(self, node: Expr) -> Expr:
-        if node not in self.reading.dirty and node.op not in OWN_WAYS and node.op.name not in SEEKING:
+        own = node.op not in OWN_WAYS and node.op.name not in SEEKING and node not in self.differences
+        if own and node not in self.reading.dirty:
             if tuple(map(self.done.__getitem__, node.inputs)) == node.inputs:
                 return node
         mine = self.origins.get(node, frozenset())
@@ -170,12 +177,27 @@ class Lowering:
 
     def compared(self, node: Expr) -> tuple[Expr, ...] | None:
         """What a node takes instead of its inputs that asks where an array is its own largest element: both as they are
-        lowered alike."""
+        lowered alike; or how what saturates is ordered beside the number that it nears: the difference, and 0."""
+        if (apart := self.differences.get(node)) is not None:
+            return self.done[apart], cast(constant(0, "float64"), apart.type.dtype)
         if (found := self.sought(node)) is None:
             return None
         x, inner, extreme = found
         largest = rebuilt(extreme, (self.done[inner],))
         return tuple(self.done[inner] if i is x else in_views(i, largest) for i in node.inputs)
+
+    def apart(self, node: Expr) -> Expr | None:
+        """The difference of what a comparison is of, if one of them nears the number that the other is: tanh(x) < 1 for all x."""
+        if node in self.differences or node.op.name not in COMPARISONS or self.strict:
+            return self.differences.get(node)
+        for x, y in (node.inputs, node.inputs[::-1]):
+            limits, form = LIMITS.get(x.op.name, ()), self.reading.polys.get(y)
+            if form is not None and form.number in limits and x.type.dtype == y.type.dtype:
+                found = sub(*node.inputs)
+                self.reading([found])
+                if self.rewritten(found):
+                    self.differences[node] = found
+        return self.differences.get(node)
 
     def guarded_by(self, write: Writing, form: Poly, guards: Guards | None) -> Expr:
         assert guards is not None
