@@ -522,5 +522,18 @@ def test_logarithms_of_powers_of_ten_are_whole(dtype: str) -> None:
     powers = 10.0 ** np.arange(11 if dtype == "float32" else 23)
     whole = np.arange(len(powers))
     multiples = np.array([(int(p) + 1) * k for k, p in enumerate(powers)], object)
-    right([x], [T.floor(7 * (T.log10(x) - 0.5)), T.floor((x + 1) * T.log10(x))], [powers], [np.floor(7 * whole - 3.5), multiples])
+    right(
+        [x],
+        [T.floor(7 * (T.log10(x) - 0.5)), T.floor((x + 1) * T.log10(x))],
+        [powers],
+        [np.floor(7 * whole - 3.5), multiples],
+    )
     right([x], [T.arcsin(T.log10(T.trunc(x)))], [[10.57785701751709, 1.0]], [np.array([np.pi / 2, 0.0])])
+
+
+def test_numbers_that_are_compared_are_rounded_alike() -> None:
+    """max(tanh(x) prod(x), tanh(x)) had one slope at 1, where both are equal: a float32 was compared with two limbs."""
+    x = T.vector("x", "float32")
+    y = T.maximum(T.tanh(x) * T.prod(T.expand_dims(x, 1), axis=1), T.tanh(x))
+    slope = np.tanh(1) / 2 + 1 - np.tanh(1) ** 2
+    right([x], [symdl.grad(y.sum(), x)], [[1.0]], [np.array([slope])])

@@ -115,6 +115,8 @@ def _in_form(
         _is_rounded(i, d.type.dtype, analysis) and "x2" in d.type.dtype for i, d in zip(n.inputs, inputs, strict=True)
     ):
         return compared(n, *inputs)
+    if n.op.name in COMPARISONS and _differently_rounded(n, inputs, analysis):
+        inputs = tuple(plain(d, i) for d, i in zip(inputs, n.inputs, strict=True))
     floating = [i for i in inputs if isinstance(i.type, TensorType) and is_float(i.type.dtype)]
     floats = [i.type.dtype for i in floating]
     wide = widest([form, *floats] if form else floats) if floats else ""
@@ -227,6 +229,18 @@ def _shares_divisor(n: Expr, analysis: Analysis) -> bool:
     assert isinstance(shape, TensorType)
     whole = (1,) * (len(own.shape) - len(shape.shape)) + shape.shape
     return any(d == 1 != e for d, e in zip(whole, own.shape, strict=True))
+
+
+def _differently_rounded(n: Expr, inputs: Sequence[Expr], analysis: Analysis) -> bool:
+    """Whether one of two numbers that are compared is rounded to its dtype and the other has more digits: equal ones would not
+    be. Range alone is kept."""
+    rounded = [
+        d.type.dtype == i.type.dtype and not analysis.exact.get(i, True) for i, d in zip(n.inputs, inputs, strict=True)
+    ]
+    return any(rounded) and any(
+        has_more_digits(d.type.dtype, i.type.dtype) and not d.type.dtype.endswith("e")
+        for i, d in zip(n.inputs, inputs, strict=True)
+    )
 
 
 def _ordered_too(n: Expr, analysis: Analysis) -> bool:
