@@ -47,7 +47,8 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
             found = Apply(PREFIX + name, made.args, made.dtype)
         else:
             found = made
-        if found is made and (name in SUMS or name in BY_LIMBS) and any(id(x) in loose for x in made.args):
+        by_limbs = name in BY_LIMBS or (name in SUMS and made.dtype == "float64x2")  # others round what they add
+        if found is made and by_limbs and any(id(x) in loose for x in made.args):
             found = Apply(name, tuple(map(settled, made.args)), made.dtype)
         if name in FUNCTIONS or any(id(x) in inexact for x in made.args):
             inexact.add(id(found))
