@@ -47,7 +47,10 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
             found = Apply(PREFIX + name, made.args, made.dtype)
         else:
             found = made
-        by_limbs = name in BY_LIMBS or (name in SUMS and made.dtype == "float64x2")  # others round what they add
+        # other sums round what they add, or are a step of a polynomial
+        by_limbs = name in BY_LIMBS or (
+            name in SUMS and made.dtype == "float64x2" and not any(map(_is_known, made.args))
+        )
         if found is made and by_limbs and any(id(x) in loose for x in made.args):
             found = Apply(name, tuple(map(settled, made.args)), made.dtype)
         if name in FUNCTIONS or any(id(x) in inexact for x in made.args):
@@ -218,6 +221,11 @@ def _is_complement(x: Apply) -> bool:
         and isinstance(other, Apply)
         and other.primitive == f"{PREFIX}logistic_tail"
     )
+
+
+def _is_known(x: Value) -> bool:
+    """Whether a value is a constant, or a sum of constants."""
+    return isinstance(x, Const) or (isinstance(x, Apply) and x.primitive == "add" and all(map(_is_known, x.args)))
 
 
 def _is_plain(x: Value) -> bool:
