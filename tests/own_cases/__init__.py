@@ -17,6 +17,7 @@ from own_cases.batch12 import composed, kernels, objectives
 from own_cases.batch12 import sciences as sciences_far
 from own_cases.batch13 import increments as increments_beside
 from own_cases.batch13 import logits, scales
+from own_cases.batch14 import chances, methods, nature
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -28,6 +29,7 @@ __all__ = [
     "analysis",
     "applied",
     "branches",
+    "chances",
     "composed",
     "families",
     "families_again",
@@ -44,6 +46,8 @@ __all__ = [
     "learning",
     "logits",
     "losses",
+    "methods",
+    "nature",
     "objectives",
     "physics",
     "programs",
