@@ -57,7 +57,7 @@ case(
 )
 case(
     "cost.quantile_huber",
-    lambda m, u: m.abs(0.75 - m.where(u < 0, 1.0, 0.0)) * m.where(m.abs(u) <= 1, 0.5 * u * u, m.abs(u) - 0.5),
+    lambda m, u: (lambda h: m.where(u < 0, 0.25 * h, 0.75 * h))(m.where(m.abs(u) <= 1, 0.5 * u * u, m.abs(u) - 0.5)),
     u=both(geo(1e-12, 1e9, 7)),
 )
 case(
