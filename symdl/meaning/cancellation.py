@@ -8,6 +8,7 @@ of softmax come out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 
 from symdl.meaning.companions import COMPANIONS, companion
 from symdl.meaning.exclusion import Term, excluded, has_sum
@@ -276,11 +277,26 @@ def _met(s: Term, t: Term) -> Poly | None:
 def _leave_one_out(s: Term, t: Term) -> Poly | None:
     """Two terms of opposite sign that hold a sum and an element of it, without what they share."""
     if not any(map(has_sum, (s[0], t[0]))):
-        return None
+        return _left_in_sum(s, t)
     forms = s[0].forms
     below = forms.mono(forms.zero, denominator([s[0], t[0]]))
     found = excluded((s[0] * below, s[1]), (t[0] * below, t[1]))
     return over(found, below) if found is not None else None
+
+
+def _left_in_sum(s: Term, t: Term) -> Poly | None:
+    """The same where other terms of that sign stand beside the sum: 1 - exp(x) / (1 + sum(exp x))."""
+    if not any(has_sum(n) for m in (s[0], t[0]) for a in m.factors if a.op == "sum_of" for n in a.args[0].terms):
+        return None
+    forms = s[0].forms
+    found = _over_one([s, t], forms.mono(forms.zero, denominator([s[0], t[0]])))
+    if found is not None and len(found[0].terms) <= SUMMANDS:
+        for pair in combinations(found[0].terms.items(), 2):
+            if (rest := excluded(*pair)) is not None:
+                left = found[0] - forms.poly(dict(pair)) + rest
+                if left.nonneg or left.nonpos:
+                    return over(left, found[1])
+    return None
 
 
 def _numerator(poly: Poly) -> Poly | None:

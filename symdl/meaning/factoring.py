@@ -151,6 +151,8 @@ def power(poly: Poly, p: Rational) -> Poly:
         return poly
     if p == 0 or not poly.terms:
         raise Unsafe  # 0 ** 0, 1 / 0, NaN ** 0: as written
+    if p < 0 and p.denominator == 1 and (above := _conjugate(poly)) is not None:
+        return power(above, -p)
     m, c = as_factor(poly)
     k = root(magnitude(c), p) if p.denominator != 1 else root(c, p)
     if p.denominator == 1:
@@ -177,3 +179,15 @@ def power(poly: Poly, p: Rational) -> Poly:
     plain = inner.atom
     atom = plain if plain is not None else forms.atom("sum_of", (inner,))
     return multiply(outer, forms.of_atom(atom, p))
+
+
+def _conjugate(poly: Poly) -> Poly | None:
+    """(u + v) / (u^2 - v^2), which is 1 over the difference u - v of two roots, where that of their squares is a number."""
+    if len(poly.terms) != 2:
+        return None
+    (m, c), (n, d) = poly.terms.items()
+    if c * d > 0 or not (m.nonneg and n.nonneg) or m.expo.terms or n.expo.terms:
+        return None
+    forms = poly.forms
+    gap = flattened(forms.poly({m**2: c * c, n**2: -d * d}) if m**2 is not n**2 else forms.zero).number
+    return forms.poly({m: quotient(c, gap), n: quotient(-d, gap)}) if gap else None

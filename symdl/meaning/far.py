@@ -1,4 +1,4 @@
-"""Far: a sum of powers and logarithms of x + c as one of 1 + c/x, for what it is where c/x is near 0.
+"""Far: a sum of powers and logarithms of x + c as one of 1 + c/x, for what it is where c/x is near 0; x^2 + c x likewise.
 
 sqrt(x + 1) - 2 sqrt(x) + sqrt(x - 1) is sqrt(x) (sqrt(1 + 1/x) - 2 + sqrt(1 - 1/x)), whose Taylor polynomials in 1/x cancel.
 """
@@ -10,11 +10,11 @@ from math import floor
 from symdl.meaning.normal_form import Atom, Mono, Poly
 from symdl.meaning.rationals import Rational
 
-MOVED = frozenset(["sum_of", "log"])  # atoms whose argument may be x + c
+MOVED = frozenset(["sum_of", "log"])  # atoms whose argument may be x^n + c x^k
 
 
 def distant(poly: Poly) -> list[Atom]:
-    """The leaves x of which two of a sum's powers and logarithms are of x + c, or one of these and one of x."""
+    """The leaves x of which two of a sum's powers and logarithms are of x^n + c x^k, or one of these and one of x."""
     found: dict[Atom, set[Atom]] = {}
     for m in poly.terms:
         for a in m.factors:
@@ -25,21 +25,22 @@ def distant(poly: Poly) -> list[Atom]:
     return [x for x, atoms in found.items() if len(atoms) > 1]
 
 
-def _moved(a: Atom) -> tuple[Atom, Rational] | None:
-    """(x, c) where an atom is of x + c."""
+def _moved(a: Atom) -> tuple[Atom, Rational, Poly] | None:
+    """(x, n, 1 + c/x^k) where an atom is of x^n + c x^(n - k)."""
     inner = a.args[0] if a.op in MOVED else a.forms.zero
     if a.op == "log" and (whole := inner.atom) is not None and whole.op == "sum_of":
         inner = whole.args[0]
-    if len(inner.terms) != 2 or a.forms.unit not in inner.terms:
+    if len(inner.terms) != 2 or any(len(m.factors) > 1 or m.expo.terms for m in inner.terms):
         return None
-    m, k = next((m, k) for m, k in inner.terms.items() if not m.bare)
-    x = next(iter(m.factors), None)
-    alone = x is not None and x.op == "leaf" and m.factors == {x: 1} and not m.expo.terms
-    return (x, inner.terms[a.forms.unit]) if x is not None and alone and k == 1 else None
+    x = next(x for m in inner.terms for x in m.factors)
+    top, low = sorted(inner.terms, key=lambda m: m.factors.get(x, 0), reverse=True)
+    if x.op != "leaf" or inner.terms[top] != 1 or not (low.bare or x in low.factors):
+        return None
+    return x, top.factors.get(x, 0), a.forms.poly({m * top.inverse: c for m, c in inner.terms.items()})
 
 
 def over(poly: Poly, x: Atom) -> tuple[Poly, Mono]:
-    """(form, power of x below 1) with poly = power * form, in which 1 + c/x stands for x + c over x."""
+    """(form, power of x below 1) with poly = power * form, in which 1 + c/x stands for x + c over x, and so for x^n + c x^k."""
     forms = poly.forms
     out = forms.zero
     for m, c in poly.terms.items():
@@ -49,12 +50,12 @@ def over(poly: Poly, x: Atom) -> tuple[Poly, Mono]:
             if known is None or known[0] is not x or (a.op == "log" and p != 1):
                 part = part.multiplied_out(forms.of_atom(a, p))
                 continue
-            near = forms.one + forms.term(forms.mono(forms.zero, {x: -1}), known[1])
+            _, n, near = known
             moved = forms.of_atom(forms.atom(a.op, (near,)), p)
             if a.op == "log":
-                part = part.multiplied_out(moved + forms.of_atom(forms.atom("log", (forms.of_atom(x),))))
+                part = part.multiplied_out(moved + forms.of_atom(forms.atom("log", (forms.of_atom(x),))).scale(n))
             else:
-                part = part.multiplied_out(moved).times(forms.mono(forms.zero, {x: p}))
+                part = part.multiplied_out(moved).times(forms.mono(forms.zero, {x: n * p}))
         out = out + part
     least: Rational = min(m.factors.get(x, 0) for m in out.terms)
     rest = forms.mono(forms.zero, {x: least - floor(least)}) if least.denominator != 1 else forms.unit

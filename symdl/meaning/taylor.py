@@ -6,7 +6,7 @@ the polynomials cancel exactly, and what is left is led by terms that do not can
 
 from __future__ import annotations
 
-from symdl.meaning.cancellation import denominator, expand_atoms, product_of
+from symdl.meaning.cancellation import denominator, expand, expand_atoms, product_of
 from symdl.meaning.fading import LETTER, in_exponential, in_letter, leaves_beside, letters_of
 from symdl.meaning.far import distant, over
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
@@ -60,8 +60,10 @@ def _faded(poly: Poly) -> Small | None:
 
 def _far(poly: Poly) -> Small | None:
     """What a sum is where a leaf of its roots and logarithms is far out; of two terms more is known."""
-    if not 3 <= len(poly.terms) <= SUMMANDS:
+    flat = expand(poly) if len(poly.terms) > 2 else None
+    if flat is None or not 3 <= len(flat.terms) <= SUMMANDS:
         return None
+    poly = flat
     for x in distant(poly):
         form, rest = over(poly, x)
         found = _small(form) if form.terms else None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from symdl.graph.expr import Expr
 from symdl.meaning import taylor
-from symdl.meaning.cancellation import grown, hyperbolic, logistic, near_log, taken
+from symdl.meaning.cancellation import expand, grown, hyperbolic, logistic, near_log, taken
 from symdl.meaning.companions import COMPANIONS
 from symdl.meaning.exactness import Known
 from symdl.meaning.factoring import as_factor, multiply
@@ -264,20 +264,35 @@ def log_add(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
 
 
 def entropy(write: Writer, poly: Poly) -> tuple[Expr | None, Poly]:
-    """(k R (softplus(E) - E sigmoid(E)), the rest of poly): the entropy of a chance sigmoid(E), even in E, whose terms are of
-    one sign below 0."""
+    """(k R (softplus(E) - E sigmoid(F)), the rest of poly): the cross entropy of chances sigmoid(F) and sigmoid(E), the same
+    for -E and -F, of terms that are of one sign, or do not cancel, where F is below 0."""
+    if not any(a.op == "softplus" for a in poly.letters):
+        return None, poly
+    chances = [e for a in poly.letters if (e := logistic(a)) is not None]
+    wide = expand(poly) if chances else None  # (E - F) sigmoid(F)
+    for form in (poly, wide) if wide not in (None, poly) else (poly,):
+        found = _cross_entropy(write, form, [*chances, *(e.negated for e in chances)])
+        if found is not None:
+            return found
+    return None, poly
+
+
+def _cross_entropy(write: Writer, poly: Poly, chances: list[Poly]) -> tuple[Expr, Poly] | None:
     forms = poly.forms
     for m, c in poly.terms.items():
         for a, p in m.factors.items():
             if a.op != "softplus" or p != 1:
                 continue
             e, beside = a.args[0], m.without(a)
-            unit, k = as_factor(forms.one + forms.raw_exp(e.negated))
-            linear = e.times(beside * unit.inverse, -c)
-            if k != 1 or not linear.terms or any(poly.terms.get(t) != d for t, d in linear.terms.items()):
-                continue
-            size = ew.neg(ew.abs(write(e)))
-            found = ew.sub(fn.softplus(size), ew.mul(size, fn.sigmoid(size)))
-            outer = write.scaled(found, c) if beside.bare else ew.mul(write.term(beside, c), found)
-            return outer, poly - forms.term(m, c) - linear
-    return None, poly
+            for f in chances:
+                unit, k = as_factor(forms.one + forms.raw_exp(f.negated))
+                linear = e.times(beside * unit.inverse, -c)
+                if k != 1 or not linear.terms or any(poly.terms.get(t) != d for t, d in linear.terms.items()):
+                    continue
+                own = write(f)
+                size = ew.neg(ew.abs(own))
+                x = size if f is e else ew.where(ew.gt(own, write.number(0)), write(e.negated), write(e))
+                found = ew.sub(fn.softplus(x), ew.mul(x, fn.sigmoid(size)))
+                outer = write.scaled(found, c) if beside.bare else ew.mul(write.term(beside, c), found)
+                return outer, poly - forms.term(m, c) - linear
+    return None

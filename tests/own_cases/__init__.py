@@ -18,6 +18,7 @@ from own_cases.batch12 import sciences as sciences_far
 from own_cases.batch13 import increments as increments_beside
 from own_cases.batch13 import logits, scales
 from own_cases.batch14 import chances, methods, nature
+from own_cases.batch14 import wanting as wanting_beside
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -65,4 +66,5 @@ __all__ = [
     "truth",
     "wanting",
     "wanting_again",
+    "wanting_beside",
 ]
