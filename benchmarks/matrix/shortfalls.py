@@ -20,7 +20,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
     (BY_PEER, "E4 var 3x1000000 axis 0", "differences and squares are float64, in twice as many vectors as a peer's float32: 11 cycles for 16 columns, where memory takes 9"),
     (BY_PEER, "E4 gather*", "which is ahead depends on where arrays happen to lie: in turns on one array NumPy takes 1.05 to 1.09 times as long"),
     (BY_PEER, "C1 import", "what compiles, and llvmlite (a quarter of the time), is loaded at once, for every program makes a function: the peer loads its compiler then"),
-    (BY_PEER, "C1 installed", "sympy, 86 MiB with mpmath, by which formulas are proved and read"),
+    (BY_PEER, "C1 installed", "sympy, 77 MiB with mpmath, by which formulas are proved and read"),
     (BY_PEER, "C3 *", "optimized code is made beside the last steps, on the one processor that they have; from a cache, all 32 take 38 ms instead of 92 to 108"),
     (BY_PEER, "E5 *x*x*", "too few rows or columns for whole tiles: the peers' kernels are for other shapes"),
     (BY_PEER, "E5 *", "both near the peak of sums of products: which is ahead changes from run to run"),
