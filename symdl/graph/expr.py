@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from operator import attrgetter
 from typing import Any, Literal, TypeVar
-from weakref import _remove_dead_weakref, ref  # type: ignore[attr-defined]  # no stub tells of what WeakValueDictionary uses
+from weakref import ref
 
 import numpy as np
 
@@ -222,8 +222,10 @@ def _intern(key: Any, new: Expr) -> Expr:
         return new if found is None else found
 
 
-def _gone(entry: Interned, remove: Any = _remove_dead_weakref, table: Any = _interned) -> None:
-    remove(table, entry.key)  # at once, or another thread's new entry might be there by now
+def _gone(entry: Interned, table: Any = _interned, lock: Any = _lock) -> None:
+    with lock:  # another thread's new entry may be there by now
+        if table.get(entry.key) is entry:
+            del table[entry.key]
 
 
 _type_of = attrgetter("type")
