@@ -22,11 +22,11 @@ from typing import Any, Protocol
 from symdl.backends.interface import Interface
 from symdl.backends.routines import Routine
 from symdl.ir.program import Program
-from symdl.records import mutable
+from symdl.records import record
 from symdl.types import Symbol
 
 
-@mutable(slots=True)
+@record(slots=True)
 class Bound:
     """Arrays that a Program may be run on, once, and the sizes found in them.
 
