@@ -7,10 +7,14 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
+from quick_code import quickly
+from ulps import distance
 from wide_code import HAS_REGISTERS, REGISTER, Row, compiled, error, operand_dtypes, run
 
+import symdl.tensor as T
 from symdl import form_arithmetic
 from symdl.backends.primitives import PRIMITIVES
 from symdl.backends.wide.bounds import ABSOLUTE, ERROR, THIN, TWO
@@ -215,3 +219,13 @@ def test_casts_out_of_forms_round_once(target: str, dtype: str) -> None:
         points = [x for x in points if x >= 0]
     points = [x for x in points if not isinstance(x, Fraction) or abs(x) < Fraction(2) ** 900 or "e" in dtype[7:]]
     cast_both_ways(dtype, target, np.array([limbs_of(x, dtype) for x in points], array_dtype(dtype)))
+
+
+def test_what_tanh_leaves_of_its_limit() -> None:
+    """tanh(x) - y with y = 1, -2/(e^2x + 1): far below the digits that two limbs side by side hold, and 0 where float64 ends."""
+    x, y = T.dvector("x"), T.dvector("y")
+    points = np.array([20.0, 69.0, 70.0, 100.0, 300.0, 370.0, 400.0, 1e4, 1e15, 1e30, 1e300, math.inf])
+    (found,) = quickly([x, y], [T.tanh(x) - y])([points, np.ones_like(points)])
+    with mpmath.workprec(64):
+        exact = [-2 / (mpmath.exp(2 * p) + 1) for p in map(mpmath.mpf, points)]
+    assert distance(found, np.array(exact, object)).max() <= 4

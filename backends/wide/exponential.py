@@ -137,6 +137,11 @@ def expm1(b: Builder, x: Number) -> Number:
     total = pairs.plus(b, s, other)
     zero = b.compare("eq", total[0], 0.0)
     exponent = b.select(zero, ZERO, low_power)
+    # the exponential itself is the low limb where it is far below 1
+    far = b.compare("lt", power, -200.0)
+    little = numbers.times_power(b, b.add(s[0], 1.0), power)
+    total = b.select(far, -1.0, total[0]), b.select(far, little, total[1])
+    exponent = b.select(far, 0.0, exponent)
     grown = _ends_less_one(b, x.high, numbers.normal(b, Number(*total, exponent, 1), True))
     tiny = b.compare("lt", x.exponent, TINY)
     return a.choose(b, tiny, x, grown)
