@@ -47,7 +47,6 @@ KNOWN: dict[str, str] = {
     "shape.padded_norm float64": "norms of a row and of one with a further column are not subtracted as one root",
     "shape.joined_share float64": "one less than the share of joined columns, in the derivative",
     "shape.joined_share float32": "likewise",
-    "loop.survivors float64": "one less a product of factors that near 1 by 1e-300",
     "lse.quotient_of_sums float64": "6.7 ulp: the gradient of one of two logsumexp that are subtracted, at e^-10 of a row",
     "sigmoid.entropy_spelled float32": "9 ulp: x / (1 + e^x) where e^-x is below the least normal number and x times it is not: swish would pay for more",
     "want.one_less_quiet_share float64": "5.8 ulp: the roundings of the factors of a share and of its rest add up in the derivative",

@@ -24,7 +24,6 @@ Formula = Callable[..., Any]
 DTYPES = ("float64", "float32")
 LIMIT = 4
 HERE = {
-    "again.two_cosh mapped_backwards float64": "tanh(x) - sign(x) beyond 87 is not seen in the terms of a loop's gradient",
     "classes.generalised_logistic folded float64": "x/(1 + x) - log(1 + x) of exponentials below 1e-40, in the terms of a loop",
     "learning.chain_score branch float64": "p - 1 of 1e-18 times an unknown gradient is not seen as the other probabilities",
     "logcdf.cloglog branch float32": "the gradient's factor of e^148 leaves float32 on its way to e^-148",
