@@ -406,6 +406,36 @@ def test_a_first_call_is_waited_for(held: threading.Event, monkeypatch: pytest.M
         assert seen == expected
 
 
+@pytest.mark.parametrize("processors", [1, 2])
+def test_one_processor_is_left_to_the_calls_for_longer(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(optimizing, "usable_processors", lambda: processors)
+    monkeypatch.setattr(threading.main_thread(), "join", waits.append)
+    x = T.vector("x")
+    f = symdl.function([x], T.arctan(x) * 3 + processors)
+    assert (f([0.0]) == [processors]).all()
+    while not waits:
+        pass
+    assert waits == [optimizing.PATIENCE if processors == 1 else optimizing.MOMENT]
+    assert f.optimized()([0.0]) == [processors]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen")
+def test_the_end_of_a_program_does_not_wait_before_it_optimizes() -> None:
+    script = """
+import os, time
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+import symdl, symdl.tensor as T
+from symdl.backends.cpu import optimizing
+optimizing.PATIENCE = 3600.0
+x = T.vector("x")
+f = symdl.function([x], T.exp(T.tanh(x)) * 7)
+f([1.0])
+"""
+    environment = {**os.environ, "SYMDL_CACHE_DIR": "", "SYMDL_FLAGS": ""}
+    subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, timeout=600, check=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("moment", ["at once", "while it is at work"])
 def test_a_child_goes_on_with_it(moment: str) -> None:

@@ -6,7 +6,8 @@
 
 Jobs are done in their order. The thread lives as long as there are any: the end of the program waits for those whose code
 is to be kept, and a program without any has one thread less. A child that is forked goes on with them itself. The thread
-begins a moment after a function was made, since that is mostly called at once, and what is waited for comes first.
+begins a moment after a function was made, since that is mostly called at once, and what is waited for comes first; a longer
+one where there is one processor, from which it takes what it needs.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from symdl.backends.forks import gate, inside
+from symdl.config import usable_processors
 
 logger = logging.getLogger("symdl")
 Action = Callable[[bytes | None], None]
 TURN = 5e-4  # seconds, see `held`
 MOMENT = 0.05  # seconds before the thread begins: a first call has begun by then, and is `held`
+PATIENCE = (
+    0.5  # the same on one processor: as long as the first code of a network runs till it has lost what optimizing costs
+)
 MANY = 8  # jobs that do not wait for that: a program that always makes functions would never have them done
 
 
@@ -146,7 +150,9 @@ def _work() -> None:
     """Do all jobs that there are."""
     global _working
     if len(_jobs) < MANY:
-        time.sleep(MOMENT)
+        threading.main_thread().join(
+            PATIENCE if usable_processors() == 1 else MOMENT
+        )  # the program's end does not wait
     while True:
         with _lock:
             if _holding or not _jobs:
