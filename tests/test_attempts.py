@@ -300,6 +300,25 @@ def test_sums(form: str, primitive: str, schedule: str, in_full: Any) -> None:
             agree(got, expected, 16)
 
 
+@pytest.mark.parametrize("begun", ["with 3", "by a loop before", "by the round before"])
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_sums_that_have_begun(form: str, begun: str) -> None:
+    """What a variable holds already is not lost where a sum goes to one that is still 0 as it is."""
+    x, s = loaded("x", form), Ref("s", form)
+    loop = For(I, n, (Assign("s", op("add", form, s, op("mul", form, x, x))),), "vector")
+    times: tuple[Any, ...] = (loop, replace(loop)) if begun == "by a loop before" else (loop,)
+    if begun == "by the round before":
+        times = (For(Symbol("again"), 2, (loop,)),)
+    start = Const({"with 3": 3}.get(begun, 0), form)
+    out = Store(contiguous("o", "float64", (1,)), (0,), op("cast", "float64", s))
+    buffers = {"x": Buffer("x", "float64", (n,), "input"), "o": Buffer("o", "float64", (1,), "output")}
+    made = Program(buffers, (Binding(N, "x", 0),), (), (Kernel((Local("s", start), *times, out)),), ())
+    verify(made)
+    assert "good" in CPU.text(made)  # it is tried
+    row = np.arange(1.0, LANES + 1)
+    assert compiled(made)(row)[0] == (row @ row + 3 if begun == "with 3" else 2 * (row @ row))
+
+
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_sums_of_what_is_written_over(form: str, in_full: Any) -> None:
     """x[i] = sqrt(x[i]^2) + 1, the sum of squares and that of x being taken on the way, with one variable behind another."""

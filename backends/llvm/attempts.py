@@ -494,7 +494,8 @@ class AttemptWriter(ChoiceWriter):
 
     def whole(self, loop: For, tried: Whole) -> None:
         """The attempt at all rounds, then, if it has failed, all rounds in full."""
-        self.kept.append(tried)
+        after = tuple(map(self.begun, tried.after))
+        self.kept += (tried, after)
         self.vary((*tried.before, tried.loop, *tried.after))
         for statement in tried.before:
             super().statement(statement)
@@ -503,7 +504,7 @@ class AttemptWriter(ChoiceWriter):
         failed = self.value(tried.failed)
         again, good, join = self.fresh("again"), self.fresh("good"), self.fresh("join")
         self.branch(failed.text, again, good)
-        for label, statements in ((again, (loop,)), (good, tried.after)):
+        for label, statements in ((again, (loop,)), (good, after)):
             self.label(label)
             self.open_scope()
             for statement in statements:
@@ -512,6 +513,13 @@ class AttemptWriter(ChoiceWriter):
             self.jump(join)
         self.label(join)
         self.forget(changed_in(loop.body))
+
+    def begun(self, statement: Stmt) -> Stmt:
+        """What is added to a variable that is 0 still, as what the variable is."""
+        match statement:
+            case Assign(name, Apply("add", (Ref(), total))) if any(self.empty.get(name) is s for s in self.scopes):
+                return Assign(name, total)
+        return statement
 
 
 Calling = bound[str]

@@ -62,6 +62,7 @@ class KernelWriter(Writer):
         self.nests: list[Nest] = []
         self.spread: Stmt | None = None  # the loop of which only the rounds from %first to %end are run
         self.calling = False  # whether primitives of number forms are called, see `wide.call`
+        self.empty: dict[str, Scope] = {}  # variables that are still the 0 that they were declared as, and where
         self.arms = 0  # guards' sides that are open: what they compute may not be computed where they are not taken
 
     # statements
@@ -77,6 +78,8 @@ class KernelWriter(Writer):
                     self.dtypes[name] = value.dtype
                 self.forget({("variable", name)})
                 self.line(f"store {self.type(found.dtype)} {found.text}, ptr {self.variable(name)}")
+                if isinstance(statement, Local) and isinstance(value, Const) and value.number == 0:
+                    self.empty[name] = self.scopes[-1]
             case Store(view, at, value):
                 found = self.value(value)
                 place = self.address(view, at)
@@ -274,6 +277,7 @@ class KernelWriter(Writer):
     def forget(self, changed: set[Dependency]) -> None:
         """Values that read what has changed, or is about to change in a loop, are no longer known."""
         for dependency in changed:
+            self.empty.pop(dependency[1], None)
             for reads in self.read_with.pop(dependency, ()):
                 for scope, item in self.readers.pop(reads, ()):
                     scope.values.pop(item, None)

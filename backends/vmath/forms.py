@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from symdl.backends.builder import LLVM_TYPE, Builder, Reg
-from symdl.backends.vmath.registers import in_parts, scaled
+from symdl.backends.vmath.registers import scaled, scales
 from symdl.records import record
 
 Emit = Callable[..., Reg]
@@ -127,7 +127,7 @@ def halves(b: Builder, word: Reg) -> Pair:
 def scale(b: Builder, x: Reg, n: Reg, word: Reg) -> Reg:
     """x 2^n for a word whose low bits are n + 2 bias, |n| < 2 bias, x in [1/2, 4]: right also when the result is
     subnormal or overflows."""
-    if in_parts(b, x.dtype):
+    if scales(b, x.dtype):
         return scaled(b, x, n)
     half, rest = halves(b, word)
     return b.mul(b.mul(x, half), rest)

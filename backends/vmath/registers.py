@@ -1,5 +1,5 @@
 """Vectors as the registers of processors with AVX-512, and what is one instruction there: a product with a power of two that
-may leave the range, and the exponent of a number. Vectors of more lanes go in parts.
+may leave the range, and the exponent of a number. Vectors of more lanes go in parts; a number alone is the first of a small register.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 from symdl.backends.builder import BITS, Builder, Reg, vector_type
 
 BYTES = 64
+ALONE = 16  # of the register that a number goes in alone
 INTRINSIC = "llvm.x86.avx512."
 
 
@@ -15,28 +16,46 @@ def in_parts(b: Builder, dtype: str = "float64") -> bool:
     return b.permutes and b.lanes > 0 and b.lanes % lanes_of(dtype) == 0
 
 
+def scales(b: Builder, dtype: str = "float64") -> bool:
+    """Whether `scaled` and `exponent` are instructions."""
+    return b.permutes and (not b.lanes or in_parts(b, dtype))
+
+
 def lanes_of(dtype: str) -> int:
     """Numbers in a register."""
     return 8 * BYTES // BITS[dtype]
 
 
 def scaled(b: Builder, x: Reg, power: Reg) -> Reg:
-    """x 2^floor(power), of vectors; right also when the result is subnormal or overflows."""
-    lanes, short = lanes_of(x.dtype), "ps" if x.dtype == "float32" else "pd"
-    function, kind = f"{INTRINSIC}mask.scalef.{short}.512", vector_type(x.dtype, lanes)
-    b.declarations.add(f"declare {kind} @{function}({kind}, {kind}, {kind}, i{lanes}, i32)")
-    calls = zip(parts(b, x), parts(b, power), strict=True)
-    texts = [f"{kind} {v}, {kind} {p}, {kind} zeroinitializer, i{lanes} -1, i32 4" for v, p in calls]
-    return joined(b, [f"call {kind} @{function}({text})" for text in texts], x.dtype)
+    """x 2^floor(power); right also when the result is subnormal or overflows."""
+    return _instruction(b, "scalef", x, power)
 
 
 def exponent(b: Builder, x: Reg) -> Reg:
-    """floor(log2 |x|), of float64 vectors; minus infinity of 0, infinity of infinities."""
-    lanes = lanes_of(x.dtype)
-    function, kind = f"{INTRINSIC}mask.getexp.pd.512", vector_type(x.dtype, lanes)
-    b.declarations.add(f"declare {kind} @{function}({kind}, {kind}, i{lanes}, i32)")
-    texts = [f"{kind} {v}, {kind} zeroinitializer, i{lanes} -1, i32 4" for v in parts(b, x)]
-    return joined(b, [f"call {kind} @{function}({text})" for text in texts], x.dtype)
+    """floor(log2 |x|); minus infinity of 0, infinity of infinities."""
+    return _instruction(b, "getexp", x) if b.lanes else _instruction(b, "getexp", x, x)
+
+
+def _instruction(b: Builder, name: str, *operands: Reg) -> Reg:
+    """What a masked instruction gives for whole registers, or for a number. That of a number has one operand more, where the rest of
+    its register comes from."""
+    dtype = operands[0].dtype
+    width = "s" if dtype == "float32" else "d"
+    if not b.lanes:
+        lanes = 8 * ALONE // BITS[dtype]
+        kind, function = vector_type(dtype, lanes), f"{INTRINSIC}mask.{name}.s{width}"
+        number = b.type(dtype)
+        held = [b.pure(f"insertelement {kind} poison, {number} {x.text}, i32 0", dtype).text for x in operands]
+        given = ", ".join(f"{kind} {x}" for x in held)
+        b.declarations.add(f"declare {kind} @{function}({', '.join([kind] * (len(held) + 1))}, i8, i32)")
+        found = b.pure(f"call {kind} @{function}({given}, {kind} zeroinitializer, i8 -1, i32 4)", dtype)
+        return b.pure(f"extractelement {kind} {found.text}, i32 0", dtype)
+    lanes = lanes_of(dtype)
+    kind, function = vector_type(dtype, lanes), f"{INTRINSIC}mask.{name}.p{width}.512"
+    b.declarations.add(f"declare {kind} @{function}({', '.join([kind] * (len(operands) + 1))}, i{lanes}, i32)")
+    calls = zip(*(parts(b, x) for x in operands), strict=True)
+    texts = [", ".join(f"{kind} {x}" for x in (*each, "zeroinitializer")) for each in calls]
+    return joined(b, [f"call {kind} @{function}({text}, i{lanes} -1, i32 4)" for text in texts], dtype)
 
 
 def parts(b: Builder, x: Reg) -> list[str]:

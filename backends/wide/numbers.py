@@ -14,7 +14,7 @@ from functools import cache
 from symdl.backends.builder import Builder, Reg, hexadecimal
 from symdl.backends.vmath import registers
 from symdl.backends.vmath.forms import Pair, outlined
-from symdl.backends.vmath.registers import in_parts, scaled
+from symdl.backends.vmath.registers import scaled, scales
 from symdl.number_forms import INFINITE, LIMBS, ZERO
 from symdl.records import record
 
@@ -151,7 +151,7 @@ def power_of_two(b: Builder, n: Reg, lowest: float = -1023.0) -> Reg:
 
 def times_power(b: Builder, x: Reg, n: Reg) -> Reg:
     """x 2^n in two steps, for 1/4 <= |x| <= 4, or in one: overflows to infinity; below the normal numbers rounded once."""
-    if in_parts(b):
+    if scales(b):
         return scaled(b, x, n)
     n = b.select(b.compare("gt", n, -2044.0), n, -2044.0)
     n = b.select(b.compare("lt", n, 2044.0), n, 2044.0)
@@ -163,7 +163,7 @@ def from_pair(b: Builder, x: Pair) -> Number:
     """A pair; the ends of the range of float64, where the reciprocal of a power of two is not normal, are moved first."""
     high, low = x
     size = b.fabs(high)
-    if in_parts(b):
+    if scales(b):
         k = registers.exponent(b, high)
         k = b.select(b.compare("lt", k, INFINITE), k, INFINITE)  # of NaN, too
         k = b.select(b.compare("gt", k, ZERO), k, ZERO)
@@ -183,7 +183,7 @@ def ordinary(b: Builder, x: Number) -> Pair:
     """The pair of floats that x is, where it is one: each limb saturates."""
     x = loosened(b, x, 1)
     high = times_power(b, x.high, x.exponent)
-    if in_parts(b):
+    if scales(b):
         low = scaled(b, x.low, x.exponent)
     else:
         low = b.mul(x.low, power_of_two(b, b.select(b.compare("lt", x.exponent, 1023.0), x.exponent, 1023.0)))
