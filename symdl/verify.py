@@ -28,7 +28,6 @@ from symdl.passes.rewrite import Rule, instantiated
 LIMIT = 20_000  # bits of precision past which a value counts as undecided
 DECIDED = (160, 320, 1400, 2500)  # bits of precision at which one element among many is tried
 SMALLEST = 1200  # two values that differ by less than 2^-1200 round to the same float
-LARGE = 2.0**50  # a sum above this may be of more digits than the bits that are tried first
 GREATEST_POWER = 1 << 45  # an exponent of 2 past which no number form goes
 GREATEST_ANGLE = 4000  # ... and one past which exp, sin and their like would need as many bits, and are left out
 ARITHMETIC = frozenset(
@@ -36,17 +35,16 @@ ARITHMETIC = frozenset(
 )
 # Ops with a step or a zero where an operand is whole, or operands are equal: there a last bit decides.
 STEPS = frozenset(
-    "add sub expm1 log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum log1mexp arctanh erfinv softplus xlogy".split()
+    "add sub log log2 log10 log1p arccos arccosh eq ne lt le gt ge floor ceil trunc round_half_even floor_div mod sign maximum minimum arctanh erfinv xlogy".split()
 )
 # Ops whose outcome hangs on a difference or a divisor, however small that is.
 HANGING = frozenset("eq ne lt le gt ge floor ceil trunc floor_div mod sign true_div reciprocal log log2 log10".split())
-# Functions that hang on what a huge operand leaves beside multiples of a number.
-PERIODIC = frozenset("sin cos tan floor_div mod floor ceil trunc round_half_even".split())
-# Functions that come so near to a whole number or to their operand that no precision tells them apart: erf(1000) is 1.
-NEARING = frozenset(
-    "erf erfc tanh sigmoid softplus expm1 exp cos cosh log1mexp logaddexp arctanh exp2 log1p sinh sin tan arcsinh softmax".split()
-)
-ABSORBING = NEARING | {"add", "sub", "sum"}
+# Functions that come so near to 1, 2 or an operand that no precision tells them apart, and where they lie: nearer to 0 or
+# farther from it than that number, or above it.
+NEARER = frozenset("sin cos tanh erf arctan arcsinh".split())
+FARTHER = frozenset("tan sinh cosh arcsin arctanh".split())
+ABOVE = frozenset("softplus logaddexp".split())
+NEARING = NEARER | FARTHER | ABOVE | {"exp", "exp2", "pow", "erfc"}
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
 # Ops that make a number of what is none, or whose result has the sign of a zero.
 UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod arctan2".split())
@@ -56,12 +54,58 @@ UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div recipro
 
 @cache
 def meaning(op: Op) -> Callable[..., Any]:
-    """An elementwise op's meaning as a function of mpmath numbers, in the precision of the time it is called."""
+    """An elementwise op's meaning as a function of mpmath numbers, in the precision of the time it is called. Its sums, and
+    functions, do not lose what the precision cannot hold (`_beside`)."""
     symbols = [sympy.Symbol(a, real=True) for a in op.arguments]
-    function: Callable[..., Any] = sympy.lambdify(
-        symbols, formula(op), [{"polygamma": _polygamma}, "mpmath"], cse=False
-    )
+    summed = sympy.Function("summed")
+    written = formula(op).replace(lambda e: e.is_Add, lambda e: summed(*e.args))
+    known = {"polygamma": _polygamma, "summed": _summed, "exp": _exp}
+    function: Callable[..., Any] = sympy.lambdify(symbols, written, [known, "mpmath"], cse=False)
     return function
+
+
+def _beside(whole: Any, rest: Any) -> Any:
+    """A number that this precision cannot tell from a whole: the whole, moved to where the number lies by the last bits but
+    32, and in proportion to the rest's digits: so no two precisions agree on what hangs on it, and only alike rests cancel."""
+    digits, _ = mpmath.frexp(rest)
+    return whole + mpmath.ldexp(abs(whole) * digits, 32 - mpmath.mp.prec)
+
+
+def _summed(*terms: Any) -> Any:
+    """A sum that loses no term beside a huge one."""
+    total = terms[0]
+    for term in terms[1:]:
+        before, total = total, total + term
+        if term and total == before and mpmath.isfinite(total):
+            total = _beside(before, term)
+        elif before and total == term and mpmath.isfinite(total):
+            total = _beside(term, before)
+    return total
+
+
+def _exp(x: Any) -> Any:
+    return _told_apart("exp", (x,), mpmath.exp(x))
+
+
+def _told_apart(name: str, arguments: tuple[Any, ...], found: Any) -> Any:
+    """A function's value: not the number that it nears, though rounding has made it that."""
+    x, other = arguments[0], arguments[-1]
+    if name in ABOVE:
+        return _beside(found, abs(found)) if mpmath.isfinite(found) and found in arguments else found
+    if not x or not mpmath.isfinite(x) or not (found in (1, -1) or found == (2 if name == "erfc" else x)):
+        return found
+    match name:
+        case "exp" | "exp2":
+            above = x > 0
+        case "pow":
+            if not (x > 0 and x != 1 and other and found == 1):
+                return found  # a power of -1, or by 0 or 1
+            above = (x > 1) == (other > 0)
+        case "erfc":
+            above = found == 1 and x < 0
+        case _:
+            above = (found > 0) == (name in FARTHER)
+    return _beside(found, abs(x) if above else -abs(x))
 
 
 def _polygamma(order: int, x: Any) -> Any:
@@ -99,29 +143,21 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     0 or a comparison of NaN, and where it hangs on a number that is all noise: whether log(exp(x)) is x, what 1 over their
     difference is.
 
-    A sum that comes out as exactly 0 or has lost a term beside a huge one, or a comparison of equals, may be so for want
-    of bits: such elements count only when 1,400 bits say the same as 2,500, and none where, in the same row, 2,500 bits
-    were too few to tell a sum from its term or a function from a whole number, as erf(1000) from 1. Numbers of derivatives
-    that stand for pi, log 2, ... are taken as those.
+    A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only when
+    1,400 bits say the same as 2,500. What a precision cannot tell from a sum's term or a whole number, as erf(1000) from 1,
+    lies beside it all the same, for each precision elsewhere, so that nothing that hangs on the difference settles. Numbers
+    of derivatives that stand for pi, log 2, ... are taken as those.
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
-    rounded: set[int] = set()  # rows in which a huge sum has lost a term
     noisy: set[int] = set()
     hung: dict[Expr, Any] = {}  # on what nodes hung at the precision before
-    absorbed: set[int] = set()
     undefined: set[int] = set()
 
     def watch(node: Expr, inputs: list[Any], result: Any) -> None:
         if np.shape(result)[:1] == (count,):
             if node.op.name in STEPS:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
-            if node.op.name in ("add", "sub", "sum"):
-                rounded.update(k for k in _absorbed(node.op.name, inputs, result) if _is_large(result[k]))
-            elif node.op.name in PERIODIC and np.shape(inputs[0])[:1] == (count,):  # 3 of mod(3, x) has no rows
-                doubtful.update(k for k in rounded if _is_large(inputs[0][k]))
-            if mpmath.mp.prec == DECIDED[-1] and node.op.name in ABSORBING:
-                absorbed.update(_absorbed(node.op.name, inputs, result))
             if node.op.name in UNDEFINED:
                 undefined.update(_undefined(node.op.name, inputs, result))
             if node.op.name in HANGING:
@@ -140,14 +176,13 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     open_ = set(range(count))
     for bits in DECIDED:
         doubtful.clear()
-        rounded.clear()
         noisy.clear()
         now = _evaluated(outputs, arrays, bits, True, watch)
         found = found or [np.full(np.shape(o), mpmath.nan, object) for o in now]
         open_ -= undefined
         for k in sorted(open_) if before else ():
             pairs = [(b[k], a[k]) for b, a in zip(before, now, strict=True)]
-            told = k not in doubtful or (bits == DECIDED[-1] and k not in absorbed)
+            told = k not in doubtful or bits == DECIDED[-1]
             if told and k not in noisy and all(_settled(b, a, 25, SMALLEST) for b, a in pairs):
                 open_.discard(k)
                 for out, (_, a) in zip(found, pairs, strict=True):
@@ -203,35 +238,6 @@ def _undefined(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
             yield at[0]
 
 
-def _absorbed(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
-    """The rows in which the precision was too low for a sum to differ from its largest term, or a function from what it nears."""
-    if name == "sum":
-        rows = inputs[0].reshape(len(inputs[0]), -1)
-        largest = [max((abs(v) for v in row), default=mpmath.mpf(0)) for row in rows]
-        yield from (
-            k
-            for k, row in enumerate(rows)
-            if any(v and largest[k] + abs(v) == largest[k] for v in row if mpmath.isfinite(v))
-        )
-        return
-    operands = np.broadcast_arrays(*inputs)
-    for at in np.ndindex(np.shape(result)):
-        given, found = [o[at] for o in operands], result[at]
-        if not all(isinstance(v, mpmath.mpf) and mpmath.isfinite(v) for v in given) or mpmath.isnan(found):
-            continue
-        if name in ("add", "sub"):
-            a, b = abs(given[0]), abs(given[1])
-            if a and b and (a + b == a or a + b == b):
-                yield at[0]
-        elif any(given) and (found in given or found in (0, 1, -1, 2, -mpmath.inf)):
-            yield at[0]
-
-
-def _is_large(found: Any) -> bool:
-    """Whether a sum, or one in a row of them, is so large that sines and remainders hang on terms far below it."""
-    return any(mpmath.isfinite(v) and abs(v) > LARGE for v in np.ravel(found))
-
-
 def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
     """The rows in which a step's outcome hangs on a last bit."""
     operands = np.broadcast_arrays(*inputs)
@@ -251,14 +257,8 @@ def _doubtful(name: str, inputs: list[Any], result: Any) -> Iterator[int]:
                 odd = mpmath.isint(a)
             case "round_half_even", [a]:
                 odd = mpmath.isint(2 * a)
-            case "expm1", [a]:  # which may be as little as -1e-435, and no root is known of that
-                odd = a != 0 and result[at] == 0
-            case "log1mexp", [a]:  # exp(a) and 1 were one number, or 1 - exp(a) and 1
-                odd = result[at] == 0 or (a != 0 and mpmath.isinf(result[at]))
             case (("arctanh" | "erfinv"), _):
                 odd = mpmath.isinf(result[at])
-            case "softplus", _:
-                odd = result[at] == 0
             case "xlogy", [a, b]:
                 odd = result[at] == 0 and a != 0
             case _:
@@ -355,6 +355,11 @@ def _step(node: Expr, inputs: list[Any], params: dict[str, Any], values: Any, bi
     if op.meaning is not None and op.kind in ("elementwise", "composite") and any(floating):
         whole = np.frompyfunc(lambda *a: _scalar(op, a), len(inputs), 1)(*inputs)
         return whole if is_float(node.type.dtype) else np.asarray(whole).astype(node.type.dtype)
+    if op.name == "sum" and any(floating):
+        total = inputs[0]
+        for axis in sorted(params["axes"], reverse=True):
+            total = np.frompyfunc(_summed, 2, 1).reduce(total, axis=axis)
+        return total
     if op.reference is None:
         write = op.expand
         body = write(*node.inputs, **node.params)
@@ -397,6 +402,8 @@ def _scalar(op: Op, arguments: tuple[Any, ...]) -> Any:
         return mpmath.nan
     if isinstance(found, mpmath.mpc):
         return found.real if found.imag == 0 else mpmath.nan
+    if op.name in NEARING:
+        found = _told_apart(op.name, arguments, found)
     return found if isinstance(found, bool | mpmath.mpf) else mpmath.mpf(found)
 
 

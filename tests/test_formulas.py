@@ -16,6 +16,7 @@ from fuzz_formulas import BATCH, dtype_of, summary, tried
 from random_formulas import BINARY, COMPARISON, UNARY, formula
 from test_every_op import WITH_NUMBERS
 
+import symdl
 import symdl.tensor as T
 from symdl.graph.walks import topological
 from symdl.verify import decided, spread
@@ -62,12 +63,17 @@ def test_a_few_batches() -> None:
 
 
 def test_a_truth_that_no_precision_settles_is_none() -> None:
-    """erf(1000) is 1 in 2,500 bits: what is left of it beside 1 is nobody's truth; a sum that is exactly 0 is one."""
+    """erf(1000) is 1 in 2,500 bits: what is left of it beside 1 is 0 as a float, and what hangs on how little that is has no
+    truth; a sum that is exactly 0 is one."""
     x = T.dvector("x")
     at = {x: np.array([1.0, 1000.0, 9000.0])}
-    for lost, last in ((1 - T.erf(x), 1), (T.log(1 + T.exp(x)) - x, 2), (T.tanh(x) - 1, 1), ((x + T.exp(-x)) - x, 2)):
+    for lost, last in ((1 - T.erf(x), 1), (T.log(1 + T.exp(x)) - x, 2), (T.tanh(x) - 1, 2), ((x + T.exp(-x)) - x, 2)):
         (truth,) = decided([lost], at)
-        assert [bool(mpmath.isfinite(v)) for v in truth] == [k < last for k in range(3)], lost
+        assert all(abs(v) < mpmath.ldexp(1, -1200) if k >= last else v for k, v in enumerate(truth)), lost
+        for hanging in (T.log(abs(lost)), T.erf(T.log(abs(lost))), T.sqrt(abs(lost)) / lost, T.tanh(1 / lost)):
+            (truth,) = decided([hanging], at)
+            assert mpmath.isfinite(truth[0]), hanging
+            assert not any(map(mpmath.isfinite, truth[last:])), hanging
     for zero in ((x + 1) - x - 1, T.log(x / x), T.floor(x / 3) - T.floor(x / 3) * 1):
         (truth,) = decided([zero], at)
         assert truth.tolist() == [0, 0, 0]
@@ -88,7 +94,25 @@ def test_a_truth_that_no_precision_settles_is_none() -> None:
     (rest,) = decided([T.mod(3.0, x + 2.0**600)], {x: np.array([2.0, 5.0])})
     assert rest.tolist() == [3, 3]  # of a number, beside a huge sum that loses a term
     (kept,) = decided([T.erf(x)], at)
-    assert kept.tolist()[1:] == [1, 1]
+    assert [float(v) for v in kept[1:]] == [1, 1]
+
+
+def test_no_two_precisions_agree_on_what_both_have_lost() -> None:
+    """1 - erf(25.3) is 1e-280, and expm1(-759) beside -1 and a share of 1e-130 beside 1 are as far below 160 and 320 bits: these
+    settled 0, the logarithm of 0, and the square of the share."""
+    x, m = T.dvector("x"), T.dmatrix("m")
+    at = {x: np.array([25.3]), m: np.array([[0.0, 300.0, 0.0]])}
+    (least,) = decided([T.gammaln(T.erf(x))], at)
+    (tiny,) = decided([1 / T.log1p(T.expm1(-x * 30))], at)
+    share = T.arctanh(T.softmax(T.expand_dims(x, 1) + m)[:, 0])
+    (slope,) = decided([symdl.grad(share.sum(), x)], at)
+    (below,) = decided([T.erf(abs(T.log(T.sigmoid(-x * 120) - T.exp(-x * 120))))], at)
+    with mpmath.workprec(2000):
+        true = mpmath.euler * mpmath.erfc(mpmath.mpf(25.3))
+        assert abs(least[0] - true) < 1e-25 * true
+        assert abs(tiny[0] + 1 / (mpmath.mpf(25.3) * 30)) < 1e-25
+        assert abs(slope[0]) < mpmath.ldexp(1, -1200)
+    assert mpmath.isnan(below[0])  # sigmoid(z) is below e^z
 
 
 def test_trigamma_has_a_truth_far_below_zero() -> None:
