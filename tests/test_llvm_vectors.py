@@ -10,6 +10,7 @@ from llvm_programs import CPU, I, J, apply, at, bind, buffer, i, j, loop, m, n, 
 
 from symdl.backends.interpreter.backend import interpret
 from symdl.backends.llvm import emit
+from symdl.backends.llvm.module import Target
 from symdl.backends.llvm.plans import plan_for
 from symdl.ir.loops import Assign, Checked, Const, For, Guard, Local, Position, Ref, Stmt, Store, View
 from symdl.ir.program import FIRST_FAILURE, Kernel
@@ -248,3 +249,18 @@ def test_values_that_do_not_change_stand_before_the_loop() -> None:
     assert text.count("= call double @llvm.sqrt.f64") == 2  # ahead of the vectors, and of the rest
     x, y = np.ones((2, 9)), np.array([4.0, 9.0])
     np.testing.assert_array_equal(run(made, x=x, y=y)["o"], x + np.sqrt(y)[:, None])
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_only_where_it_gains_is_memory_asked_for(asks: bool) -> None:
+    """By a sum along one row."""
+    total = Ref("a", "float32")
+    adding = For(
+        I, n, (Assign("a", apply("add", total, at(v("x", n, dtype="float32"), i), dtype="float32")),), "vector"
+    )
+    made = program(
+        [buffer("x", "input", n, dtype="float32"), buffer("o", "output", dtype="float32")],
+        Kernel((Local("a", Const(0, "float32")), adding, Store(v("o", dtype="float32"), (), total))),
+    )
+    text = emit(made, Target(fma=True, vector_bytes=32, asks=asks))
+    assert ("prefetch" in text) == asks

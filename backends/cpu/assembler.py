@@ -28,6 +28,7 @@ HOT = re.compile(r'define [^\n]* "hot"')  # an attribute of ours, which LLVM doe
 HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+)\([^\n]*) \{$", re.MULTILINE)
 NAME = re.compile(r"@([\w.]+)")
 ADDERS_APART = re.compile(r"znver[3-9]")  # two units for sums beside two for products
+ASKS = re.compile(r"znver5")  # long loops gain a quarter by asking for memory ahead; on Zen 4 they lose as much
 R = TypeVar("R")
 _lock = threading.Lock()
 _kept: dict[str, list[tuple[Any, Any, dict[int, Any]]]] = {}  # by machine: tools that no thread is using
@@ -81,6 +82,7 @@ class Machine:
             fma=self.fma,
             vector_bytes=self.vector_bytes,
             spare=self.fma and ADDERS_APART.fullmatch(self.cpu) is not None,
+            asks=ASKS.fullmatch(self.cpu) is not None,
         )
 
     def tile(self, dtype: str) -> Tile:

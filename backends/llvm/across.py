@@ -18,7 +18,7 @@ from symdl.backends.builder import Reg
 from symdl.backends.llvm import few_rounds, straight
 from symdl.backends.llvm.deviations import by_differences
 from symdl.backends.llvm.module import ITEM_BYTES, Module
-from symdl.backends.llvm.plans import Plan, ahead
+from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED
 from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.single_sums import SingleSumWriter
@@ -372,7 +372,7 @@ class AcrossWriter(SingleSumWriter):
             lanes = vectors * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
             return replace(plan, lanes=lanes) if lanes > plan.lanes else None
         if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
-            return replace(plan, lanes=4 * plan.lanes, asks=ahead(loop))
+            return replace(plan, lanes=4 * plan.lanes, asks=self.further(loop))
         return None
 
     def rounds(self, loop: For, plan: Across, rows: Extent) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from symdl.backends.builder import BITS, FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.module import ITEM_BYTES
-from symdl.backends.llvm.plans import Choice, Plan, ahead
+from symdl.backends.llvm.plans import Choice, Plan
 from symdl.backends.llvm.statements import Nest, varying_in
 from symdl.backends.llvm.vectors import VectorWriter
 from symdl.backends.vmath.forms import any_lane
@@ -107,7 +107,7 @@ class ChoiceWriter(VectorWriter):
         beats = "gt" if choice.greatest else "lt"
         opened = self.open_loop(end, first, CHOICES * lanes)
         self.nests.append(Nest(opened.before, varying_in(loop)))
-        self.asks = str(ahead(loop))
+        self.asks = str(self.further(loop) or "")
         values = self.group(loop, choice, opened.index, lanes)
         self.asks = ""
         old, place, now, met = (
@@ -177,7 +177,7 @@ class ChoiceWriter(VectorWriter):
         self.nests.append(Nest(opened.before, varying_in(loop)))
         self.own, self.index = {}, loop.index
         self.take(lanes)
-        self.asks = str(ahead(loop)) if len(chosen) > 1 else ""
+        self.asks = str(self.further(loop) or "") if len(chosen) > 1 else ""
         for k, pair in enumerate(chosen):
             self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k * lanes))
             self.choose(choice, *pair, rounds)

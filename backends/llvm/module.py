@@ -43,7 +43,8 @@ class Target:
     """The machine that text is emitted for. No text depends on anything else than the Program and this.
 
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
-    vector_bytes is the width of the vectors that inner loops are written for, 0 for none; spare: see `Builder`.
+    vector_bytes is the width of the vectors that inner loops are written for, 0 for none; spare: see `Builder`; asks: whether
+    long loops over one row of memory ask for what they will read.
     """
 
     triple: str = ""
@@ -52,6 +53,7 @@ class Target:
     vector_bytes: int = 0
     size_type: str = "i64"
     spare: bool = False
+    asks: bool = False
 
     @property
     def head(self) -> str:

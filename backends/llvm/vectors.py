@@ -9,7 +9,7 @@ from symdl.backends.builder import FLOATS, LLVM_TYPE, Reg, vector_type
 from symdl.backends.llvm.certain import Certain, certain_rounds
 from symdl.backends.llvm.lane_values import LaneWriter
 from symdl.backends.llvm.module import ITEM_BYTES, Landing, OpenLoop
-from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, plan_for
+from symdl.backends.llvm.plans import IDENTITY, ORDERED, Choice, Plan, Sum, ahead, plan_for
 from symdl.backends.llvm.statements import EXTREMES, Nest, changed_in, varying_in
 from symdl.backends.vmath.forms import fast_two_sum
 from symdl.backends.wide import emit, numbers, pairs
@@ -130,6 +130,10 @@ class VectorWriter(LaneWriter):
         elif partial:
             self.finish_sums(plan, partial, first, end, certain)
         return left
+
+    def further(self, loop: For) -> int:
+        """How many bytes further a loop asks for what it will read; 0 where the processor sees to it."""
+        return ahead(loop) if self.target.asks else 0
 
     def in_lanes(self, loop: For, plan: Plan, partial: dict[str, str], opened: OpenLoop, mask: str = "") -> None:
         """The rounds of a loop of vectors that was opened, which ends here. mask: which lanes are loaded, stored and added up,
