@@ -14,6 +14,7 @@ from functools import partial as bound
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled
 from symdl.backends.llvm.beyond import call as in_balls
+from symdl.backends.llvm.centred import centred
 from symdl.backends.llvm.choices import ChoiceWriter
 from symdl.backends.llvm.exchanges import FUSED, OPEN
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
@@ -102,6 +103,8 @@ class AttemptWriter(ChoiceWriter):
             tried = stretch(body, place, self.permutes)
             if tried is None and not several:
                 tried = divided(body, place) or row(body, place, self.target.fma)
+                if tried is None and self.ranged and self.target.fma:
+                    tried = centred(body, place)
             elif tried is None:
                 tried = row(body, place, self.target.fma, column=True)
             found = self.stretches[key] = tried, body
