@@ -27,8 +27,8 @@ LESS = 1 - 2.0**-22  # p, before it is rounded, of b
 
 
 def centred(body: Sequence[Stmt], start: int) -> Stretch | None:
-    """The attempt at a loop that stores functions of such numbers alone; None for others, and where other statements make a float32
-    of a or b, too, which may have to be the same one."""
+    """The attempt at a loop that stores functions of such numbers alone; None for others, and where another loop makes float32 of
+    a or b, too, which may have to be the same."""
     loop = body[start]
     if not isinstance(loop, For) or not all(isinstance(s, Local | Store) for s in loop.body):
         return None
@@ -37,17 +37,18 @@ def centred(body: Sequence[Stmt], start: int) -> Stretch | None:
     values = changed([s.value for s in stores], made.change)
     if not made.shared or not simple((loop,)):
         return None
-    elsewhere = walk(*body[:start], *body[start + 1 :])
+    others = [s for k, s in enumerate(body) if k != start and isinstance(s, For)]
     if any(isinstance(x, Apply) and x.dtype.startswith(DOUBLE) for x in walk(*values)) or any(
-        isinstance(x, Apply) and x.dtype == SINGLE and made.shares(x) for x in elsewhere
+        map(made.rounded, others)
     ):
         return None
     flag = Local(TRIED + FLAG, Const(0, "int64"))
     before = [Local(name, value) for name, value in made.before.items()]
     tried = replace(loop, body=tuple(replace(s, value=v) for s, v in zip(stores, values, strict=True)))
     failed = Apply("ne", (Ref(flag.name, "int64"), Const(0, "int64")), "bool")
-    fitting = reduce(_both, map(_fits, made.shared.values()))
-    return Stretch(start + 1, (flag, *before, tried), failed, {}, True, TRIED, fitting)
+    return Stretch(
+        start + 1, (flag, *before, tried), failed, {}, True, TRIED, reduce(_both, map(_fits, made.shared.values()))
+    )
 
 
 class _Centred:
@@ -55,39 +56,49 @@ class _Centred:
 
     def __init__(self) -> None:
         self.before: dict[str, Value] = {}
-        self.shared: dict[str, Ref] = {}
+        self.shared: dict[str, Value] = {}  # what is a or b, by its name
 
-    def shares(self, value: Value) -> bool:
-        """Whether something is made of what the numbers share."""
-        return any(isinstance(x, Ref) and x.name in self.shared for x in walk(value))
+    def rounded(self, loop: For) -> bool:
+        """Whether another loop makes float32 of what is a or b here."""
+        items = walk(loop)
+        names = {x.name for x in walk(*self.shared.values()) if isinstance(x, Ref)}
+        return any(isinstance(x, Ref) and x.name in names for x in items) and any(
+            isinstance(x, Apply) and x.dtype == SINGLE for x in items
+        )
 
     def change(self, made: Apply, item: Apply) -> Value:
         """An application as it is tried."""
         match made:
             case Apply("cast", (Apply("mul", (first, second)),), "float32"):
                 for product, b in ((first, second), (second, first)):
-                    if isinstance(b, Ref) and (found := _difference(product)) is not None:
+                    if _is_shared(b) and (found := _difference(product)) is not None:
                         return self.multiple(*found, b)
             case Apply("cast", (other,), "float32") if (found := _difference(other)) is not None:
                 return self.alone(*found)
         return made
 
-    def alone(self, x: Value, a: Ref) -> Value:
+    def alone(self, x: Value, a: Value) -> Value:
         """float32(x - a)."""
-        self.shared[a.name] = a
-        h = self.known(f"high {a.name}", a)
-        rest = self.known(f"rest {a.name}", _double("sub", _cast(h, DOUBLE), a))
+        name = self.name(a)
+        h = self.known(f"high {name}", a)
+        rest = self.known(f"rest {name}", _double("sub", _cast(h, DOUBLE), a))
         return _single("add", _single("sub", x, h), rest)
 
-    def multiple(self, x: Value, a: Ref, b: Ref) -> Value:
+    def multiple(self, x: Value, a: Value, b: Value) -> Value:
         """float32((x - a) b)."""
-        self.shared |= {a.name: a, b.name: b}
-        h = self.known(f"high {a.name}", a)
-        c = self.known(f"rest {a.name} {b.name}", _double("mul", _double("sub", _cast(h, DOUBLE), a), b))
-        p = self.known(f"less {b.name}", _double("mul", b, Const(LESS, DOUBLE)))
-        q = self.known(f"more {b.name}", _double("sub", b, _cast(p, DOUBLE)))
+        of, by = self.name(a), self.name(b)
+        h = self.known(f"high {of}", a)
+        c = self.known(f"rest {of} {by}", _double("mul", _double("sub", _cast(h, DOUBLE), a), b))
+        p = self.known(f"less {by}", _double("mul", b, Const(LESS, DOUBLE)))
+        q = self.known(f"more {by}", _double("sub", b, _cast(p, DOUBLE)))
         d = _single("sub", x, h)
         return _single(FUSED, d, p, _single(FUSED, d, q, c))
+
+    def name(self, value: Value) -> str:
+        """What the numbers share, by another name."""
+        name = next((name for name, v in self.shared.items() if v is value), str(len(self.shared)))
+        self.shared[name] = value
+        return name
 
     def known(self, name: str, value: Value) -> Ref:
         """A float64 as a float32, found before the loop."""
@@ -95,12 +106,18 @@ class _Centred:
         return Ref(TRIED + name, SINGLE)
 
 
-def _difference(item: Value) -> tuple[Value, Ref] | None:
+def _difference(item: Value) -> tuple[Value, Value] | None:
     """(x, a) of x - a."""
     match item:
-        case Apply("sub", (Apply("cast", (Load() as x,)), Ref() as a), "float64") if x.dtype == SINGLE:
+        case Apply("sub", (Apply("cast", (Load() as x,)), a), "float64") if x.dtype == SINGLE and _is_shared(a):
             return x, a
     return None
+
+
+def _is_shared(value: Value) -> bool:
+    """Whether a value is made of variables of the row."""
+    kinds = set(map(type, walk(value)))
+    return value.dtype == DOUBLE and Ref in kinds and kinds <= {Ref, Const, Apply}
 
 
 def _cast(x: Value, dtype: str) -> Apply:
@@ -119,7 +136,7 @@ def _both(x: Apply, y: Apply) -> Apply:
     return Apply("bitwise_and", (x, y), "bool")
 
 
-def _fits(v: Ref) -> Apply:
+def _fits(v: Value) -> Apply:
     """Whether a number is no farther than that from 1."""
     size = _double("abs", v)
     least, most = Const(1 / FARTHEST, DOUBLE), Const(FARTHEST, DOUBLE)
