@@ -537,3 +537,24 @@ def test_numbers_that_are_compared_are_rounded_alike() -> None:
     y = T.maximum(T.tanh(x) * T.prod(T.expand_dims(x, 1), axis=1), T.tanh(x))
     slope = np.tanh(1) / 2 + 1 - np.tanh(1) ** 2
     right([x], [symdl.grad(y.sum(), x)], [[1.0]], [np.array([slope])])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_lies_just_within_a_domain_is_not_rounded_out_of_it(dtype: str) -> None:
+    """arccosh(1/tanh(38)) was NaN and arctanh(tanh(38)) infinite: two limbs are too few, and nobody asked whether more are enough."""
+    x = T.vector("x", dtype)
+    u = T.where(x > 10, T.tanh(x), T.erf(x)) / x * x
+    outputs = [T.arccosh(1 / u), T.arcsin(u), T.arccos(u), T.arctanh(u), T.log1p(-u), T.log(1 - u), (1 - u) ** 0.3]
+    right([x], outputs, [[38.18948039350711, 39.5, 38.7, 36.2, 38.2, 38.4, 38.5]])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_function_of_its_inverse_is_what_that_is_of(dtype: str) -> None:
+    """ceil(cosh(arccosh(3))) was 4, and floor(4 tanh(arctanh(1/2))) 1; outside of the inverse's domain they are NaN still."""
+    x, y = T.vector("x", dtype), T.vector("y", dtype)
+    outputs = [T.ceil(T.cosh(T.arccosh(x))), T.floor(T.cosh(T.arccosh(x))), T.ceil(T.sinh(T.arcsinh(x)))]
+    outputs += [T.floor(4 * T.tanh(T.arctanh(y))), T.floor(4 * T.erf(T.erfinv(y))), T.tanh(T.arctanh(y)) - y]
+    nan = np.nan
+    true = [np.array(v, float) for v in ([3, 1, nan, nan], [3, 1, nan, nan], [3, 1, 1, -2])]
+    true += [np.array(v, float) for v in ([2, 4, nan, -3], [2, 4, nan, -3], [0, 0, nan, 0])]
+    right([x, y], outputs, [[3.0, 1.0, 0.5, -2.0], [0.5, 1.0, 1.5, -0.75]], true)

@@ -32,11 +32,13 @@ from symdl.backends.llvm.digits import (
     without_noise,
 )
 from symdl.backends.llvm.tiers import FULL, ONE_LIMB, RUNNING
+from symdl.backends.llvm.wanted import DOMAINS
 from symdl.ir.loops import Apply, For, Local, Store, Value
 from symdl.records import mutable
 
 LEAST = {"float32": 2.0**-126, "float64": 2.0**-1022}  # sizes below which digits end
 STEPS = {"floor": 0.0, "ceil": 0.0, "trunc": 0.0, "round_half_even": 0.5}  # where they jump, from a whole number on
+ENDING_AT_ZERO = frozenset(["sqrt", "log", "log2", "log10", "pow"])  # domains, others at 1 or -1
 LOGICAL = frozenset(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"])
 
 
@@ -118,6 +120,8 @@ class RunningErrors(FewerDigits):
         if rule is None and (inexact or self.tier.own(name) is None):
             return None
         error = rule(self, item) if rule is not None else self.made(self.own(name))
+        if name in DOMAINS and (doubt := self.at_the_end(item)) is not None:
+            self.lost_at.append(doubt)
         if error is not None and self.is_rounded(item):
             error = self.rounded_off(item, error, item)
         if error is not None:
@@ -137,6 +141,21 @@ class RunningErrors(FewerDigits):
             error.units,
             self.op("where", self.good(source, item, units, error.size, item.dtype), far, size, dtype=size.dtype),
         )
+
+    def at_the_end(self, item: Apply) -> Value | None:
+        """Whether what a function is of is as near to the end of its domain as it is wrong by: a result that is no number, or a
+        pole, may be neither. What is 0 counts as known."""
+        x, name = item.args[0], item.primitive
+        bounded = name not in ENDING_AT_ZERO
+        if id(x) not in self.errors or (self.plain(x) and not bounded):
+            return None
+        wrong = self.multiple(self.size(x), 2.0 * self.unit(x) * self.tier.unit)
+        if name == "log1p":
+            return self.on("ge", wrong, self.magnitude(self.op("add", x, self.constant(1.0, x.dtype))), dtype="bool")
+        if bounded:
+            return self.on("ge", wrong, _one_less(self, x), dtype="bool")
+        below = self.op("lt", x, self.constant(0.0, x.dtype), dtype="bool")
+        return self.op("bitwise_and", below, self.on("ge", wrong, self.magnitude(x), dtype="bool"))
 
     # ---- errors ----
 
