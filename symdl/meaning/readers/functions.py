@@ -74,9 +74,21 @@ def _xlogy(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
     return chosen(zero, reading.forms.zero, product(args[0], logarithm(args[1])))
 
 
+INVERSES = {"cosh": "arccosh", "sinh": "arcsinh", "tanh": "arctanh", "erf": "erfinv"}
+
+
+def _undone(reading: Reading, node: Expr) -> Poly | None:
+    """What a function's inverse, of which it is taken, is of."""
+    (x,) = node.inputs
+    if x.op.name != INVERSES.get(node.op.name):
+        return None
+    reading.forms.found += 1
+    return reading.polys[x.inputs[0]]
+
+
 @reads(*sorted(FUNCTIONS))
 def _known(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return _algebraic(node.op.name, args[0]) or known(node.op.name, args[0])
+    return _undone(reading, node) or _algebraic(node.op.name, args[0]) or known(node.op.name, args[0])
 
 
 @reads("tan")
@@ -115,6 +127,8 @@ def _sigmoid(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("tanh")
 def _tanh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
+    if (found := _undone(reading, node)) is not None:
+        return found
     e, one = exponential(args[0].scale(2)), reading.forms.one
     before = reading.forms.found
     out = product(e - one, power(e + one, -1))
@@ -124,12 +138,12 @@ def _tanh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
 
 @reads("sinh")
 def _sinh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return (exponential(args[0]) - exponential(args[0].scale(-1))).scale(HALF)
+    return _undone(reading, node) or (exponential(args[0]) - exponential(args[0].scale(-1))).scale(HALF)
 
 
 @reads("cosh")
 def _cosh(reading: Reading, node: Expr, args: Sequence[Poly]) -> Poly:
-    return (exponential(args[0]) + exponential(args[0].scale(-1))).scale(HALF)
+    return _undone(reading, node) or (exponential(args[0]) + exponential(args[0].scale(-1))).scale(HALF)
 
 
 @reads("softplus")
