@@ -27,13 +27,15 @@ FUSED = "fused"  # x y + z, rounded once where the processor does
 def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[Value]:
     """Values, and conditions on them, with the functions and the arithmetic of `wide.short` in the place of those of two
     limbs. Sums of numbers that are as in full stay so: what they lose where they cancel, nobody has asked about. They, and
-    what compares, are given limbs as they are in full: of 1 and 1 + 2^-53 - 2^-53, limb by limb, 2^-53 would be left."""
+    what compares, are given limbs as they are in full: of 1 and 1 + 2^-53 - 2^-53, limb by limb, 2^-53 would be left. A product of
+    numbers that have one limb is as in full."""
     kept = {id(x) for x in walk(*roots)}
     inexact: set[int] = set()
     loose: set[int] = set()
 
-    def settled(x: Value) -> Value:
-        return Apply(f"{PREFIX}settled", (x,), x.dtype) if id(x) in loose else x
+    def settled(x: Value, name: str) -> Value:
+        exact = name in SUMS and _is_product(x)
+        return Apply(f"{PREFIX}settled", (x,), x.dtype) if id(x) in loose and not exact else x
 
     def short(made: Apply, item: Apply) -> Value:
         name = made.primitive
@@ -52,7 +54,7 @@ def shortened(roots: Sequence[Value], conditions: Sequence[Value] = ()) -> list[
             name in SUMS and made.dtype == "float64x2" and not any(map(_is_known, made.args))
         )
         if found is made and by_limbs and any(id(x) in loose for x in made.args):
-            found = Apply(name, tuple(map(settled, made.args)), made.dtype)
+            found = Apply(name, tuple(settled(x, name) for x in made.args), made.dtype)
         if name in FUNCTIONS or any(id(x) in inexact for x in made.args):
             inexact.add(id(found))
         if found.primitive in LOOSENED or (name in CHOSEN and any(id(x) in loose for x in made.args)):
@@ -231,6 +233,15 @@ def _is_known(x: Value) -> bool:
 def _is_plain(x: Value) -> bool:
     """Whether a number of two limbs has one."""
     return isinstance(x, Apply) and x.primitive == "cast" and x.args[0].dtype in FLOATS
+
+
+def _is_product(x: Value) -> bool:
+    """Whether a number of two limbs is a product of two of one: rounded, and what that leaves (no number beside infinities)."""
+    return isinstance(x, Apply) and x.primitive == f"{PREFIX}mul" and all(map(_has_one_limb, x.args))
+
+
+def _has_one_limb(x: Value) -> bool:
+    return _is_plain(x) or (isinstance(x, Const) and not limbs_of(x.number, x.dtype)[1])
 
 
 def _is_exact(x: Value) -> bool:

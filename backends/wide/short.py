@@ -94,13 +94,14 @@ def _decay_less_one(b: Builder, x: Pair) -> Pair:
 
 def exp(b: Builder, x: Pair) -> Pair:
     """e^x in the range of float64."""
-    inside = b.compare("lt", b.fabs(x[0]), 1400.0)
+    never = b.signs.get(x[0].text, 0) < 0  # too large
+    inside = b.compare("gt", x[0], -1400.0) if never else b.compare("lt", b.fabs(x[0]), 1400.0)
     high, low = _power(b, (clamp(b, x[0], -1400.0, 1400.0), b.select(inside, x[1], 0.0)))
-    return high, b.select(b.compare("lt", high, float("inf")), low, 0.0)
+    return high, low if never else b.select(b.compare("lt", high, float("inf")), low, 0.0)
 
 
 def _over(b: Builder, x: Pair, y: Pair) -> Pair:
-    """x / y for y in [1/2, 2], by one division; 2^-100."""
+    """x / y for y in [1/2, 2], by one division; 2^-100. The low limb is an ulp of the high one, or two."""
     inverse = b.div(b.const(1.0, "float64"), y[0])
     quotient = b.mul(x[0], inverse)
     rest = b.fma(b.fneg(quotient), y[1], x[1])
@@ -109,7 +110,7 @@ def _over(b: Builder, x: Pair, y: Pair) -> Pair:
     else:
         product, error = two_product(b, quotient, y[0])
         rest = b.add(b.sub(b.sub(x[0], product), error), rest)
-    return fast_two_sum(b, quotient, b.mul(rest, inverse))
+    return quotient, b.mul(rest, inverse)
 
 
 def tanh(b: Builder, x: Pair) -> Pair:
