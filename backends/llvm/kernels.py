@@ -17,6 +17,7 @@ from typing import Any
 from symdl.backends.llvm.across import AcrossWriter
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.draws import END, FIRST, in_strips
+from symdl.backends.llvm.interleaved import interleaved
 from symdl.backends.llvm.module import Module
 from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
@@ -115,8 +116,9 @@ def _written(
         writer.spread = body[0] if is_spread(body) else None
     writer.statements(body)
     writer.line("ret i64 0")
+    text = interleaved(writer.finished()) if writer.permutes else writer.finished()  # else there are few registers
     if in_chunks:
-        return module.share(stem, parameters, writer.finished(), writer)
+        return module.share(stem, parameters, text, writer)
     kinds = [f"ptr noalias{'' if written else ' readonly'} %b{k}" for k, written in enumerate(buffers.values())]
     kinds += [f"{writer.word} %s{k}" for k in range(len(sizes))]
-    return module.share(stem, f"({', '.join(kinds)})", writer.finished(), writer)
+    return module.share(stem, f"({', '.join(kinds)})", text, writer)
