@@ -110,3 +110,13 @@ def _silent_reference() -> Iterator[None]:
     """
     with np.errstate(all="ignore"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _options_are_put_back() -> Iterator[None]:
+    """What a test sets in `symdl.config` and leaves so would be every later test's: without the cache they take twice as long."""
+    from symdl.config import OPTIONS, config
+
+    before = {name: getattr(config, name) for name in OPTIONS}
+    yield
+    assert {name: getattr(config, name) for name in OPTIONS} == before

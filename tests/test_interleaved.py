@@ -53,6 +53,6 @@ def test_the_numbers_are_the_same(dtype: str, monkeypatch: pytest.MonkeyPatch) -
     made = []
     for change in (interleaved, str):
         monkeypatch.setattr(kernels, "interleaved", change)
-        symdl.config.cache_dir = ""
-        made.append(symdl.function([x, y], T.tanh(x * 1.5 + y) * y - T.exp(-x * x))(*data))
+        with symdl.config.change(cache_dir=""):
+            made.append(symdl.function([x, y], T.tanh(x * 1.5 + y) * y - T.exp(-x * x))(*data))
     np.testing.assert_array_equal(*made)
