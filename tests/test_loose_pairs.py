@@ -73,6 +73,37 @@ def test_ends_are_those_of_plain_numbers(name: str) -> None:
     np.testing.assert_array_equal(np.signbit(got[got == 0]), np.signbit(expected[expected == 0]))
 
 
+@pytest.mark.parametrize("factor", [None, -0.5, 4.0, 3.0, 2.0**-300])
+def test_products_of_two_limbs(factor: float | None) -> None:
+    """Squares of a b, and multiples: both limbs, of which the high one is taken away again, are right to 2^-100; the ends are those of plain numbers."""
+    pair, first = op("mul", PAIR, loaded("a"), loaded("b")), loaded("c")
+    other = pair if factor is None else Const(factor, PAIR)
+    product = op(
+        f"{PREFIX}mul",
+        PAIR,
+        op(f"{PREFIX}settled", PAIR, pair),
+        op(f"{PREFIX}settled", PAIR, pair) if factor is None else other,
+    )
+    whole = op(f"{PREFIX}cast", "float64", product)
+    rest = op(f"{PREFIX}cast", "float64", op("sub", PAIR, op(f"{PREFIX}settled", PAIR, product), first))
+    rng = np.random.default_rng(0)
+    a, b = (rng.uniform(1, 2, 203) for _ in range(2))
+    with np.errstate(all="ignore"):
+        near = (a * b) ** 2 if factor is None else a * b * factor
+    for high, low, x, y, z in zip(*run([whole, rest], [a, b, near]), a, b, near, strict=True):
+        true = Fraction(x) * Fraction(y)
+        true *= true if factor is None else Fraction(factor)
+        assert abs(Fraction(high) - true) <= Fraction(math.ulp(float(true)))
+        assert abs(Fraction(low) - (true - Fraction(z))) <= abs(true) * Fraction(2) ** -100
+    ends = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e200, 1.0, -3.0])
+    ones = np.ones_like(ends)
+    with np.errstate(all="ignore"):
+        expected = ends * ends if factor is None else ends * factor
+    (got,) = run([whole], [ends, ones])
+    np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(np.signbit(got[got == 0]), np.signbit(expected[expected == 0]))
+
+
 @pytest.mark.parametrize("length", [1, 3, 8, 37, 4099])
 def test_long_sums_keep_both_limbs(length: int) -> None:
     """A sum of numbers that cancel: wrong by no more than n^2 2^-106 of their sizes, for infinite terms infinite."""
@@ -109,3 +140,18 @@ def test_only_sums_of_what_is_inexact_give_up_digits() -> None:
     assert PREFIX + "sub" not in names[0]
     assert PREFIX + "sub" in names[1]
     assert PREFIX + "exp" in names[1]
+
+
+def test_products_of_one_limb_are_added_as_they_are() -> None:
+    """They are as in full: settled is a product of more."""
+    x, y, z = map(loaded, "abc")
+    whole = Const(1.5, PAIR)
+    for product, settled in (
+        (op("mul", PAIR, x, whole), False),
+        (op("mul", PAIR, x, y), False),
+        (op("mul", PAIR, op("mul", PAIR, x, y), y), True),
+    ):
+        (value,) = shortened([op("exp", PAIR, op("add", PAIR, product, z))])
+        names = [v.primitive for v in walk(value) if isinstance(v, Apply)]
+        assert "add" in names
+        assert (f"{PREFIX}settled" in names) == settled

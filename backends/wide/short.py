@@ -8,6 +8,7 @@ the primitives' names; `shortened` marks a use of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import factorial
 
@@ -31,6 +32,7 @@ from symdl.backends.wide import numbers, tables
 
 PREFIX = "short_"
 SERIES = tuple(1 / factorial(k) for k in range(3, 7))  # (e^r - 1 - r - r^2/2)/r^3
+POWER_OF_TWO = re.compile("double 0x[34BC]..0{13}|^0x[34BC]..0{13}")  # but the largest and the least
 INTEGERS = 20  # bits of the integers that the steps of the table are multiplied by
 
 
@@ -164,10 +166,20 @@ def complement(b: Builder, x: Pair) -> Pair:
 
 def mul(b: Builder, x: Pair, y: Pair) -> Pair:
     """x y, 2^-102; the high limb is the plain product."""
+    for one, (high, limb) in ((x[0], y), (y[0], x)):
+        if _is_power_of_two(one):
+            return b.mul(high, one), limb if numbers.is_nothing(limb) else b.mul(limb, one)
     product, low = two_product(b, x[0], y[0])
+    if x[0].text == y[0].text and x[1].text == y[1].text and not numbers.is_nothing(x[1]):
+        return product, b.fma(b.add(x[0], x[0]), x[1], low)
     for one, limb in ((y[0], x[1]), (x[0], y[1])):
         low = low if numbers.is_nothing(limb) else b.fma(one, limb, low)
     return product, low
+
+
+def _is_power_of_two(x: Reg) -> bool:
+    """Whether a number is a constant whose products are exact, unless they leave the range."""
+    return POWER_OF_TWO.search(x.text) is not None
 
 
 def true_div(b: Builder, x: Pair, y: Pair) -> Pair:
