@@ -45,6 +45,7 @@ NEARER = frozenset("sin cos tanh erf arctan arcsinh".split())
 FARTHER = frozenset("tan sinh cosh arcsin arctanh".split())
 ABOVE = frozenset("softplus logaddexp".split())
 NEARING = NEARER | FARTHER | ABOVE | {"exp", "exp2", "pow", "erfc"}
+ENDS = {"softmax": 1, "log1p": -math.inf}  # what functions are of infinite numbers, or of such as have cancelled whole
 KINDS = {"c": "bool", "n": "int64"}  # dtype of wildcards by the first letter of their label; others are float64
 # Ops that make a number of what is none, or whose result has the sign of a zero.
 UNDEFINED = frozenset("eq ne lt le gt ge max min max_and_argmax true_div reciprocal pow floor_div mod arctan2".split())
@@ -144,20 +145,24 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     difference is.
 
     A sum that comes out as exactly 0, or a comparison of equals, may be so for want of bits: such elements count only when
-    1,400 bits say the same as 2,500. What a precision cannot tell from a sum's term or a whole number, as erf(1000) from 1,
-    lies beside it all the same, for each precision elsewhere, so that nothing that hangs on the difference settles. Numbers
-    of derivatives that stand for pi, log 2, ... are taken as those.
+    1,400 bits say the same as 2,500, and none where, in the same row, a share is 1 or a log1p infinite, since one bit more or
+    less would leave neither. What a precision cannot tell from a sum's term or a whole number, as erf(1000) from 1, lies
+    beside it all the same, for each precision elsewhere, so that nothing that hangs on the difference settles. Numbers of
+    derivatives that stand for pi, log 2, ... are taken as those.
     """
     count = next(len(v) for v in values.values())
     doubtful: set[int] = set()
     noisy: set[int] = set()
     hung: dict[Expr, Any] = {}  # on what nodes hung at the precision before
     undefined: set[int] = set()
+    ends: set[int] = set()  # rows in which a share is the whole or a log1p of -1
 
     def watch(node: Expr, inputs: list[Any], result: Any) -> None:
         if np.shape(result)[:1] == (count,):
             if node.op.name in STEPS:
                 doubtful.update(_doubtful(node.op.name, inputs, result))
+            if node.op.name in ENDS:
+                ends.update(at[0] for at, v in np.ndenumerate(result) if v == ENDS[node.op.name])
             if node.op.name in UNDEFINED:
                 undefined.update(_undefined(node.op.name, inputs, result))
             if node.op.name in HANGING:
@@ -182,7 +187,7 @@ def decided(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
         open_ -= undefined
         for k in sorted(open_) if before else ():
             pairs = [(b[k], a[k]) for b, a in zip(before, now, strict=True)]
-            told = k not in doubtful or bits == DECIDED[-1]
+            told = k not in doubtful or (bits == DECIDED[-1] and k not in ends)
             if told and k not in noisy and all(_settled(b, a, 25, SMALLEST) for b, a in pairs):
                 open_.discard(k)
                 for out, (_, a) in zip(found, pairs, strict=True):

@@ -115,6 +115,16 @@ def test_no_two_precisions_agree_on_what_both_have_lost() -> None:
     assert mpmath.isnan(below[0])  # sigmoid(z) is below e^z
 
 
+def test_what_ends_for_want_of_bits_settles_nothing() -> None:
+    """A log1p of what is -1 in all bits that there are, and what a share of 1 leaves; other rows are settled."""
+    m = T.dmatrix("m")
+    at = {m: np.array([[0.0, 2.0, 1.0], [0.5, 2.0, 1.0]])}
+    (ended,) = decided([T.softmax(T.log1p(m / m.max(axis=1, keepdims=True) - 1), axis=1)[:, 2]], at)
+    (share,) = decided([1 - T.softmax(T.log(m[:, :2]), axis=1)[:, 1]], at)
+    assert [bool(mpmath.isnan(v)) for v in ended] == [True, False]
+    assert [bool(mpmath.isnan(v)) for v in share] == [True, False]
+
+
 def test_trigamma_has_a_truth_far_below_zero() -> None:
     """By reflection: mpmath's own takes a step for each whole number on the way to 0, and as good as never ends."""
     x = T.dvector("x")
