@@ -98,6 +98,17 @@ def test_gradients_are_slopes_also_the_second(mode: str) -> None:
         check_gradient([first], {a: x}, [a], rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", FOLDS)
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gradients_of_arrays_that_are_all_window(axes: int, mode: str) -> None:
+    """No axis before the windows': a vector, a single picture, a single block. Overlapping windows, windows with gaps."""
+    x = numbers(*(9, 6, 5)[:axes])
+    a = leaf("x", x, False)
+    pool = (T.pool_1d, T.pool_2d, T.pool_3d)[axes - 1]
+    for ws, step, pad in ((3, 1, 0), (3, 2, 1), (2, 3, 0)):
+        check_gradient([pool(a, (ws,) * axes, True, (step,) * axes, (pad,) * axes, mode)], {a: x}, [a])
+
+
 def test_places_that_tie_share_the_gradient() -> None:
     x = np.array([[1.0, 1, 0, 2], [1, 0, 2, 2], [3, 3, 3, 3], [3, 3, 3, 3]])
     a = leaf("x", x)

@@ -192,11 +192,8 @@ def _surrounded(w: Expr, before: int, total: Extent, axis: int) -> Expr:
     """w with zeros before and behind it along an axis, total places in all."""
     shape = w.type.shape
     after = total - before - shape[axis]
-    pieces = [w]
-    for place, count in ((0, before), (len(shape), after)):
-        if count != 0:
-            zeros = zeros_of((*shape[:axis], count, *shape[axis + 1 :]), w.type.dtype)
-            pieces.insert(place, zeros)
+    zeros = [zeros_of((*shape[:axis], n, *shape[axis + 1 :]), w.type.dtype) if n != 0 else None for n in (before, after)]
+    pieces = [piece for piece in (zeros[0], w, zeros[1]) if piece is not None]
     return w if len(pieces) == 1 else make(JOIN, tuple(pieces), axis=axis)
 
 
