@@ -191,9 +191,11 @@ def _every(x: Expr, start: int, step: int, lengths: Shape) -> Expr:
 def _surrounded(w: Expr, before: int, total: Extent, axis: int) -> Expr:
     """w with zeros before and behind it along an axis, total places in all."""
     shape = w.type.shape
-    after = total - before - shape[axis]
-    zeros = [zeros_of((*shape[:axis], n, *shape[axis + 1 :]), w.type.dtype) if n != 0 else None for n in (before, after)]
-    pieces = [piece for piece in (zeros[0], w, zeros[1]) if piece is not None]
+
+    def zeros(count: Extent) -> list[Expr]:
+        return [zeros_of((*shape[:axis], count, *shape[axis + 1 :]), w.type.dtype)] if count != 0 else []
+
+    pieces = [*zeros(before), w, *zeros(total - before - shape[axis])]
     return w if len(pieces) == 1 else make(JOIN, tuple(pieces), axis=axis)
 
 
