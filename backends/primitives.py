@@ -21,6 +21,8 @@ _FLOAT: frozenset[Kind] = frozenset({"float"})
 _NUMBER: frozenset[Kind] = frozenset({"float", "integer"})
 _DISCRETE: frozenset[Kind] = frozenset({"integer", "bool"})
 _ANY: frozenset[Kind] = frozenset({"float", "integer", "bool"})
+# What folds numbers in any order; of floats a sum or product is rounded otherwise then.
+FOLDS = frozenset(["add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"])
 
 
 @record(slots=True)

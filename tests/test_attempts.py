@@ -18,9 +18,9 @@ import symdl.tensor as T
 from symdl.backends.builder import Builder, Reg
 from symdl.backends.cpu.backend import CpuBackend
 from symdl.backends.llvm import attempts, emit, vectors
-from symdl.backends.llvm.narrowing import narrowed
-from symdl.backends.llvm.thinning import thinned
 from symdl.backends.primitives import PRIMITIVES
+from symdl.backends.rungs.narrowing import narrowed
+from symdl.backends.rungs.thinning import thinned
 from symdl.backends.vmath.forms import clamp, inlined
 from symdl.backends.wide.primitives import EMIT
 from symdl.backends.wide.ranges import RANGES

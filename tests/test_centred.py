@@ -11,8 +11,8 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl.backends.llvm import attempts
-from symdl.backends.llvm.centred import centred
-from symdl.backends.llvm.stretches import Stretch
+from symdl.backends.rungs.centred import centred
+from symdl.backends.rungs.stretches import Stretch
 from symdl.graph.expr import Expr
 from symdl.ir.loops import Stmt
 from symdl.runtime.runs import native

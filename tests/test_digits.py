@@ -13,13 +13,13 @@ from ulps import distance
 import symdl
 import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm import digits, narrowing
 from symdl.backends.llvm.across import AcrossWriter
-from symdl.backends.llvm.digits import fewer_digits
-from symdl.backends.llvm.exchanges import FUSED
-from symdl.backends.llvm.narrowing import narrowed
-from symdl.backends.llvm.running import running
-from symdl.backends.llvm.tiers import LOOSER, ONE, SHORTER
+from symdl.backends.rungs import digits, narrowing
+from symdl.backends.rungs.digits import fewer_digits
+from symdl.backends.rungs.exchanges import FUSED
+from symdl.backends.rungs.narrowing import narrowed
+from symdl.backends.rungs.running import running
+from symdl.backends.rungs.tiers import LOOSER, ONE, SHORTER
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import PREFIX, SHORT
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Ref, Store, Value, contiguous, walk

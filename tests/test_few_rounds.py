@@ -11,9 +11,9 @@ import pytest
 import symdl
 import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm import few_rounds
-from symdl.backends.llvm.deviations import by_differences
-from symdl.backends.llvm.few_rounds import COUNTS, multiplied, rounds_of, written_out
+from symdl.backends.rungs import few_rounds
+from symdl.backends.rungs.deviations import by_differences
+from symdl.backends.rungs.few_rounds import COUNTS, multiplied, rounds_of, written_out
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, contiguous, walk
 from symdl.pipeline.compilation import Graph, lowered
 from symdl.runtime.runs import native

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm.exchanges import shortened
+from symdl.backends.rungs.exchanges import shortened
 from symdl.backends.wide.short import PREFIX
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, contiguous, walk
 from symdl.ir.program import Binding, Buffer, Kernel, Program

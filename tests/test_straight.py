@@ -12,8 +12,8 @@ from quick_code import quickly
 
 import symdl
 import symdl.tensor as T
-from symdl.backends.llvm import straight
-from symdl.backends.llvm.straight import COUNTS
+from symdl.backends.rungs import straight
+from symdl.backends.rungs.straight import COUNTS
 from symdl.graph.expr import variable
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, contiguous
 from symdl.runtime.runs import native

@@ -9,7 +9,7 @@ from quick_code import quickly
 
 import symdl.tensor as T
 from symdl.backends.llvm import attempts
-from symdl.backends.llvm.stretches import Stretch, stretch
+from symdl.backends.rungs.stretches import Stretch, stretch
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Value, contiguous, walk
 from symdl.types import Symbol, symbol
 

@@ -10,9 +10,9 @@ import pytest
 
 import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm.stretches import Stretch, stretch
-from symdl.backends.llvm.terms import ROWS, TIERS
-from symdl.backends.llvm.thinning import thinned
+from symdl.backends.rungs.stretches import Stretch, stretch
+from symdl.backends.rungs.terms import ROWS, TIERS
+from symdl.backends.rungs.thinning import thinned
 from symdl.ir.loops import Apply, For, walk
 from symdl.ir.program import Kernel
 from symdl.pipeline.compilation import Graph, lowered

@@ -12,9 +12,9 @@ from scipy.special import logsumexp
 
 import symdl.tensor as T
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm.stretches import stretch
-from symdl.backends.llvm.thinning import thinned
-from symdl.backends.llvm.unshifted import NEAREST, RANGE, SINGLE, exponentials, weights
+from symdl.backends.rungs.stretches import stretch
+from symdl.backends.rungs.thinning import thinned
+from symdl.backends.rungs.unshifted import NEAREST, RANGE, SINGLE, exponentials, weights
 from symdl.backends.wide import brief
 from symdl.ir.loops import Apply, For, Load, Store, contiguous, walk
 from symdl.ir.program import Binding, Buffer, Kernel, Program

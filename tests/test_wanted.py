@@ -12,7 +12,7 @@ from quick_code import quickly
 
 import symdl.tensor as T
 from symdl.backends.llvm import attempts
-from symdl.backends.llvm.leaves import Apart, apart
+from symdl.backends.rungs.leaves import Apart, apart
 from symdl.graph.expr import variable
 from symdl.ir.loops import Apply, Const, For, Store
 

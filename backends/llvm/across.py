@@ -15,15 +15,15 @@ from dataclasses import replace
 from typing import Any
 
 from symdl.backends.builder import Reg
-from symdl.backends.llvm import few_rounds, straight
-from symdl.backends.llvm.deviations import by_differences
 from symdl.backends.llvm.module import ITEM_BYTES, Module
 from symdl.backends.llvm.plans import Plan
 from symdl.backends.llvm.rests import KINDS, LONG, MASKED
-from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.single_sums import SingleSumWriter
 from symdl.backends.llvm.statements import Dependency, KernelWriter, Nest, changed_in, varying_in
-from symdl.backends.llvm.stretches import stretch
+from symdl.backends.rungs import few_rounds, straight
+from symdl.backends.rungs.deviations import by_differences
+from symdl.backends.rungs.rows import row
+from symdl.backends.rungs.stretches import stretch
 from symdl.ir.loops import (
     Apply,
     Assign,

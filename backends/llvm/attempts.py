@@ -14,19 +14,19 @@ from functools import partial as bound
 from symdl.backends.builder import Reg
 from symdl.backends.llvm.beyond import Beyond, beyond, named, spilled
 from symdl.backends.llvm.beyond import call as in_balls
-from symdl.backends.llvm.centred import centred
 from symdl.backends.llvm.choices import ChoiceWriter
-from symdl.backends.llvm.exchanges import FUSED, OPEN
 from symdl.backends.llvm.halves import halves, has_product, is_zero, rest_of
-from symdl.backends.llvm.leaves import Apart, apart
-from symdl.backends.llvm.lone import as_loop
 from symdl.backends.llvm.module import ALIGNED, ITEM_BYTES, Module
-from symdl.backends.llvm.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
 from symdl.backends.llvm.plans import Plan, plan_for
-from symdl.backends.llvm.rows import row
 from symdl.backends.llvm.statements import Nest, changed_in
-from symdl.backends.llvm.stretches import FLAG, Stretch, divided, stretch
 from symdl.backends.llvm.whole_loops import Whole, begins, with_variables
+from symdl.backends.rungs.centred import centred
+from symdl.backends.rungs.exchanges import FUSED, OPEN
+from symdl.backends.rungs.leaves import Apart, apart
+from symdl.backends.rungs.lone import as_loop
+from symdl.backends.rungs.narrowing import COMPARISONS, NARROW, Narrowed, narrowed, summand
+from symdl.backends.rungs.rows import row
+from symdl.backends.rungs.stretches import FLAG, Stretch, divided, stretch
 from symdl.backends.vmath.exponential import open_exp
 from symdl.backends.vmath.forms import any_lane, merge
 from symdl.backends.wide import emit, numbers

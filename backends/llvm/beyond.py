@@ -12,11 +12,11 @@ from hashlib import blake2s
 from symdl.backends.balls.library import ENTRY, LIMB_COUNT
 from symdl.backends.balls.tapes import Tape, tape_of
 from symdl.backends.builder import Reg
-from symdl.backends.llvm.digits import without_noise
 from symdl.backends.llvm.module import ITEM_BYTES
-from symdl.backends.llvm.narrowing import Narrowed, summand
-from symdl.backends.llvm.running import running
 from symdl.backends.llvm.vectors import VectorWriter
+from symdl.backends.rungs.digits import without_noise
+from symdl.backends.rungs.narrowing import Narrowed, summand
+from symdl.backends.rungs.running import running
 from symdl.backends.wide import emit, numbers
 from symdl.ir.loops import Apply, For, Load, Ref, Value, walk
 from symdl.number_forms import LIMBS, WIDE

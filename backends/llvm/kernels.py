@@ -19,8 +19,8 @@ from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.draws import END, FIRST, in_strips
 from symdl.backends.llvm.interleaved import interleaved
 from symdl.backends.llvm.module import Module
-from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
+from symdl.backends.rungs.thinning import thinned
 from symdl.ir.loops import Apply, Assign, Checked, Const, For, Load, Local, Ref, Stmt, Store, extents_in, parts, walk
 from symdl.types import Extent, Symbol, symbols
 

@@ -13,6 +13,7 @@ from dataclasses import field
 
 from symdl.backends.builder import FLOATS
 from symdl.backends.llvm.module import ITEM_BYTES
+from symdl.backends.primitives import FOLDS
 from symdl.ir.loops import (
     Apply,
     Assign,
@@ -44,8 +45,6 @@ SUMS = 8  # partial sums of floats that are enough; with more, short rows would 
 AHEAD = 4096  # bytes further, long sums ask for what they will read: a processor foresees nothing across the borders of pages
 ALONE = 4 * AHEAD  # the same where one array is read; several have no room for so much in a first-level cache
 ORDERED = {"add": "fadd", "mul": "fmul"}  # of floats: their order is the result
-FREE = ("add", "mul", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor")
-IDEMPOTENT = ("maximum", "minimum", "bitwise_and", "bitwise_or")
 IDENTITY = {"add": 0, "mul": 1, "bitwise_xor": 0}  # the others may begin with what the variable holds in every lane
 
 
@@ -239,15 +238,15 @@ def _sums(loop: For, plan: Plan, running: bool) -> bool:
 
 def _may_run(sum_: Sum) -> bool:
     """Whether totals so far can be had for all lanes at once: from those of halves of a vector, in another order."""
-    return not sum_.ordered and sum_.dtype not in WIDE and sum_.primitive in (*IDENTITY, *IDEMPOTENT)
+    return not sum_.ordered and sum_.dtype not in WIDE and sum_.primitive in FOLDS
 
 
 def _sum(statement: Assign, free: bool) -> Sum | None:
     """The statement as a sum, if it is one. free: floats may be added up in any order, too."""
     match statement.value:
-        case Apply(primitive, (Ref(name, dtype), value), _) if name == statement.name and primitive in FREE:
+        case Apply(primitive, (Ref(name, dtype), value), _) if name == statement.name and primitive in FOLDS:
             pass
-        case Apply(primitive, (value, Ref(name, dtype)), _) if name == statement.name and primitive in FREE:
+        case Apply(primitive, (value, Ref(name, dtype)), _) if name == statement.name and primitive in FOLDS:
             pass
         case _:
             return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.backends.llvm.narrowing import Narrowed
 from symdl.backends.llvm.plans import Sum
+from symdl.backends.rungs.narrowing import Narrowed
 from symdl.backends.wide.ranges import Attempt
 from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, walk
 from symdl.records import record

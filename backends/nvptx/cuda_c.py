@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symdl.backends.llvm.steps import all_steps
-from symdl.backends.llvm.thinning import thinned
 from symdl.backends.nvptx.carried import carried_of
 from symdl.backends.nvptx.contractions import contraction_of
 from symdl.backends.nvptx.groups import THREADS, WARP, GroupWriter, identity
@@ -21,6 +20,7 @@ from symdl.backends.nvptx.kernels import Part, Way, kernels_of
 from symdl.backends.nvptx.launches import GpuProgram, Launch, Number, Pointer, Product, launches
 from symdl.backends.nvptx.products import TOTAL, epilogue_of
 from symdl.backends.nvptx.writer import GPU, GpuModule
+from symdl.backends.rungs.thinning import thinned
 from symdl.ir.loops import (
     Apply,
     Assign,

@@ -15,7 +15,6 @@ from typing import Literal
 from symdl.backends.llvm.chunks import is_spread
 from symdl.backends.llvm.kernels import signature
 from symdl.backends.llvm.statements import Nest, changed_in
-from symdl.backends.llvm.thinning import thinned
 from symdl.backends.llvm.titles import title
 from symdl.backends.nvptx.carried import is_shared
 from symdl.backends.nvptx.contractions import contracted, contraction_of
@@ -24,6 +23,7 @@ from symdl.backends.nvptx.hazards import folds_of, has_dealt, may_be_dealt
 from symdl.backends.nvptx.launches import Argument, Launch, Number, Pointer
 from symdl.backends.nvptx.tiles import TileWriter, crossing
 from symdl.backends.nvptx.writer import GpuModule, units
+from symdl.backends.rungs.thinning import thinned
 from symdl.ir.loops import For, Load, Stmt, Store, extents_in, is_value, place_of, walk
 from symdl.ir.parallel import BLOCK_INDEX
 from symdl.types import Extent, Symbol, floor_divide, polynomial, product, slope, smallest, symbols

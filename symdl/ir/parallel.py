@@ -402,7 +402,7 @@ def indices(count: int) -> tuple[list[Symbol], tuple[Extent, ...]]:
 
 def may_do_without(loop: For, after: Sequence[Stmt]) -> bool:
     """Whether a loop finds the largest float32 for a sum of exponentials in number forms alone, which will be tried without it
-    (`llvm/unshifted`) as long as both stand together."""
+    (`rungs/unshifted`) as long as both stand together."""
     match loop.body:
         case (Assign(name, Apply("maximum", _, "float32")),):
             pass

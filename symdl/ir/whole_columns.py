@@ -1,5 +1,5 @@
 """Columns that are added up in two limbs, each taken at once with what is made of its sums, so that the sums stand in
-variables: then a machine may try them with fewer digits (`llvm/stretches`), and redo a column alone.
+variables: then a machine may try them with fewer digits (`rungs/stretches`), and redo a column alone.
 
     for j in 0:m: s[j] = 0                              for j in 0:m: { a = 0
     for i in 0:n: for j in 0:m: s[j] = s[j] + x[i, j]     for i in 0:n: a = a + x[i, j]

@@ -19,8 +19,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from symdl.backends.llvm.terms import PAIR
-from symdl.backends.llvm.thinning import inlined
+from symdl.backends.rungs.terms import PAIR
+from symdl.backends.rungs.thinning import inlined
 from symdl.backends.wide import brief
 from symdl.ir.loops import (
     Apply,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field
 
-from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
+from symdl.backends.rungs.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide.mixed import MIXED
 from symdl.ir.loops import Apply, Const, Value
 from symdl.number_forms import limbs_of

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symdl.backends.llvm.exchanges import FUSED
-from symdl.backends.llvm.few_rounds import count_of
+from symdl.backends.rungs.exchanges import FUSED
+from symdl.backends.rungs.few_rounds import count_of
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Value, parts, place_of, walk
 from symdl.ir.rebuilding import rebuilt
 from symdl.types import replace_symbols, symbol

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import field, replace
 from typing import Any
 
-from symdl.backends.llvm.tiers import ONE_LIMB
+from symdl.backends.rungs.tiers import ONE_LIMB
 from symdl.ir.loops import Apply, Const, Load, Value
 from symdl.records import mutable, record
 

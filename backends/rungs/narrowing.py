@@ -12,15 +12,15 @@ from dataclasses import field, replace
 from functools import partial, reduce
 from typing import Any
 
-from symdl.backends.llvm.digits import Fewer, fewer_digits
-from symdl.backends.llvm.exchanges import abbreviated, loosened, once, opened, shortened
-from symdl.backends.llvm.exchanges import fused as with_fused
-from symdl.backends.llvm.plans import FREE
-from symdl.backends.llvm.running import running, running_in_one_limb
-from symdl.backends.llvm.spans import Span, sign_of
-from symdl.backends.llvm.thinning import single
-from symdl.backends.llvm.tiers import FULL, LOOSE, LOOSER, ONE, ONE_LIMB, RARELY, RUNNING, SHORTER, Tier, briefly
-from symdl.backends.llvm.wanted import Wanted
+from symdl.backends.primitives import FOLDS
+from symdl.backends.rungs.digits import Fewer, fewer_digits
+from symdl.backends.rungs.exchanges import abbreviated, loosened, once, opened, shortened
+from symdl.backends.rungs.exchanges import fused as with_fused
+from symdl.backends.rungs.running import running, running_in_one_limb
+from symdl.backends.rungs.spans import Span, sign_of
+from symdl.backends.rungs.thinning import single
+from symdl.backends.rungs.tiers import FULL, LOOSE, LOOSER, ONE, ONE_LIMB, RARELY, RUNNING, SHORTER, Tier, briefly
+from symdl.backends.rungs.wanted import Wanted
 from symdl.backends.wide.mixed import MIXED, SUMS
 from symdl.backends.wide.ranges import DEEPEST, ENDLESS, LEAST32, MOST32, RANGES, Attempt, Reach, compared, not_zero
 from symdl.ir.loops import Apply, Assign, Const, For, Guard, Load, Local, Ref, Stmt, Store, Value, parts, walk
@@ -210,7 +210,7 @@ def _simple(loop: For) -> bool:
             return False
         else:
             match statement.value:
-                case Apply(f, (Ref(name), _)) | Apply(f, (_, Ref(name))) if name == statement.name and f in FREE:
+                case Apply(f, (Ref(name), _)) | Apply(f, (_, Ref(name))) if name == statement.name and f in FOLDS:
                     summed.add(name)
                 case _:
                     return False

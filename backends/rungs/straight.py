@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from symdl.backends.llvm.few_rounds import DIVISIONS, PLAIN, with_rounds, written_out
+from symdl.backends.rungs.few_rounds import DIVISIONS, PLAIN, with_rounds, written_out
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value, place_of, walk
 from symdl.ir.narrow_rows import CHEAP
 from symdl.number_forms import WIDE

@@ -18,14 +18,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symdl.backends.llvm.conditions import Condition
-from symdl.backends.llvm.digits import FARTHEST, Error, FewerDigits, added
-from symdl.backends.llvm.exchanges import shortened
-from symdl.backends.llvm.terms import LEAST, LONGEST, PAIR, TIERS, Terms
-from symdl.backends.llvm.terms import ROWS as LONG
-from symdl.backends.llvm.thinning import inlined
-from symdl.backends.llvm.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
-from symdl.backends.llvm.unshifted import DOUBLE, SINGLE, Exponentials, exponentials, weights
+from symdl.backends.rungs.conditions import Condition
+from symdl.backends.rungs.digits import FARTHEST, Error, FewerDigits, added
+from symdl.backends.rungs.exchanges import shortened
+from symdl.backends.rungs.terms import LEAST, LONGEST, PAIR, TIERS, Terms
+from symdl.backends.rungs.terms import ROWS as LONG
+from symdl.backends.rungs.thinning import inlined
+from symdl.backends.rungs.tiers import LOOSER, ONE_LIMB, SHORTER, Tier
+from symdl.backends.rungs.unshifted import DOUBLE, SINGLE, Exponentials, exponentials, weights
 from symdl.backends.wide.mixed import SUMS
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from symdl.backends.llvm.exchanges import FUSED
+from symdl.backends.rungs.exchanges import FUSED
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Position, Ref, Stmt, Store, Value, walk
 from symdl.ir.narrow_rows import CHEAP
 from symdl.ir.rebuilding import rebuilt

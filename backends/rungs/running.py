@@ -14,7 +14,7 @@ from dataclasses import field
 from functools import reduce
 from typing import ClassVar
 
-from symdl.backends.llvm.digits import (
+from symdl.backends.rungs.digits import (
     COMPARISONS,
     CONDITION,
     EXPONENTIALS,
@@ -31,8 +31,8 @@ from symdl.backends.llvm.digits import (
     uncast,
     without_noise,
 )
-from symdl.backends.llvm.tiers import FULL, ONE_LIMB, RUNNING
-from symdl.backends.llvm.wanted import DOMAINS
+from symdl.backends.rungs.tiers import FULL, ONE_LIMB, RUNNING
+from symdl.backends.rungs.wanted import DOMAINS
 from symdl.ir.loops import Apply, For, Local, Store, Value
 from symdl.records import mutable
 

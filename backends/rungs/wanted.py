@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from symdl.backends.llvm.digits import without_noise
+from symdl.backends.rungs.digits import without_noise
 from symdl.backends.wide.ranges import Attempt
 from symdl.ir.loops import Apply, Load, Ref, Value
 

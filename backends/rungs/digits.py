@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from typing import Any
 
-from symdl.backends.llvm.conditions import Conditions
-from symdl.backends.llvm.spans import Span, number_of, span
-from symdl.backends.llvm.thinning import extreme_of, inlined, is_total
-from symdl.backends.llvm.tiers import LOOSE, ONE_LIMB, SHORTER, Tier
+from symdl.backends.rungs.conditions import Conditions
+from symdl.backends.rungs.spans import Span, number_of, span
+from symdl.backends.rungs.thinning import extreme_of, inlined, is_total
+from symdl.backends.rungs.tiers import LOOSE, ONE_LIMB, SHORTER, Tier
 from symdl.backends.wide import brief
 from symdl.backends.wide.short import FUNCTIONS
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Store, Value, walk

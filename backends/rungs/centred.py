@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from symdl.backends.llvm.exchanges import FUSED, changed
-from symdl.backends.llvm.stretches import FLAG, Stretch, simple
-from symdl.backends.llvm.thinning import inlined
+from symdl.backends.rungs.exchanges import FUSED, changed
+from symdl.backends.rungs.stretches import FLAG, Stretch, simple
+from symdl.backends.rungs.thinning import inlined
 from symdl.ir.loops import Apply, Const, For, Load, Local, Ref, Stmt, Store, Value, walk
 
 SINGLE, DOUBLE = "float32", "float64"

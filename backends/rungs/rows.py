@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symdl.backends.llvm.narrowing import NARROW, Narrowing, summand
-from symdl.backends.llvm.stretches import FLAG, Stretch, simple
-from symdl.backends.llvm.thinning import plain
+from symdl.backends.rungs.narrowing import NARROW, Narrowing, summand
+from symdl.backends.rungs.stretches import FLAG, Stretch, simple
+from symdl.backends.rungs.thinning import plain
 from symdl.backends.wide.ranges import DEEPEST, LEAST, Reach, not_zero
 from symdl.ir.loops import Apply, Assign, Const, For, Local, Ref, Stmt, Store, Value, extents_in, walk
 from symdl.types import Extent, symbols

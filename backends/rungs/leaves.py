@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from symdl.backends.llvm.narrowing import summand
-from symdl.backends.llvm.thinning import inlined
+from symdl.backends.rungs.narrowing import summand
+from symdl.backends.rungs.thinning import inlined
 from symdl.ir.loops import Apply, Assign, Const, For, Load, Local, Ref, Stmt, Store, Value
 from symdl.records import record
 
