@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from symdl import nn
 from symdl.errors import ConfigError, DataError, ShapeError
@@ -96,6 +97,10 @@ CASES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "fit: x holds text, not numbers\n  x  str32[8, 64]  LINE\n  Turn the text into numbers first.",
     ),
     "objects": (lambda: model().fit(np.full((8, 64), None), Y), DataError, "fit: x holds objects, not numbers"),
+    "sparse rows": (
+        lambda: model().fit(csr_array(X), Y), DataError, "fit: x is a csr_array of float64, not an array\n  x.toarray() is the array.",
+    ),
+    "sparse rows to predict": (lambda: model().predict(csr_array(X)), DataError, "predict: x is a csr_array of float64, not an array"),
     "ragged rows": (lambda: model().fit([[1.0], [1.0, 2.0]], Y), DataError, "fit: x is no array ("),
     "empty": (lambda: model().fit(X[:0], Y[:0]), ShapeError, "fit: x holds no examples\n  x  float64[0, 64]  LINE"),
     "a number": (lambda: model().fit(3.0, Y), ShapeError, "fit: x holds no examples"),

@@ -17,11 +17,12 @@ from symdl.graph.walks import topological
 from symdl.ops.contractions import CONTRACT, contract, parse
 from symdl.rules.products import matrix_form, matrix_products
 
-SIZES = {"i": 2, "j": 3, "k": 4, "l": 1, "m": 5, "n": 0}
+SIZES = {"i": 2, "j": 3, "k": 4, "l": 1, "m": 5, "n": 0, "r": 3, "s": 2, "c": 4}
 ONE_PRODUCT = [
     "i k, k j -> i j", "k i, k j -> i j", "i k, j k -> i j", "i k, k j -> j i", "m i k, m k j -> m i j",
     "i m k, k m j -> j m i", "i k l, l k j -> i j", "i k m, j -> i j", "i m, k m j -> k i j", "i l k, k j -> i l j",
     "i k, k j m -> m i j", "k m i, m k j -> i j", "n i k, n k j -> n i j", "i n, n j -> i j",
+    "i k c m, c m k j -> i j c", "r i s k, i s r c -> s k c", "s i r k, r k j s -> s i j",
 ]  # fmt: skip
 NO_PRODUCT = [
     "i, i ->", "i, j -> i j", "i k, k -> i", "k, k j -> j", "i j, i j -> i j", "i j, i j -> i", "i j, i j ->", ", i -> i",

@@ -98,6 +98,6 @@ class Batches:
 
 def gives_batches(value: Any) -> bool:
     """Whether a value is no array but gives batches."""
-    if isinstance(value, list | tuple | dict | str | bytes) or hasattr(value, "__array__"):
+    if isinstance(value, list | tuple | dict | str | bytes) or hasattr(value, "__array__") or hasattr(value, "shape"):
         return False
     return hasattr(value, "__iter__") or (hasattr(value, "__getitem__") and hasattr(value, "__len__"))

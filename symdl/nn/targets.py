@@ -40,6 +40,8 @@ def numbers(value: Any, name: str, where: str) -> Array:
         raise DataError(f"{where}: {name} is no array ({error})", [(name, kind_of(value), here())]) from error
     if array.dtype.kind not in "biuf":
         remedy = "Turn the text into numbers first." if array.dtype.kind in "US" else ""
+        if hasattr(value, "toarray"):  # a sparse matrix, which NumPy takes for one object
+            raise DataError(f"{where}: {name} is {kind_of(value)}, not an array", [], f"{name}.toarray() is the array.")
         raise DataError(f"{where}: {name} holds {_kind(array)}, not numbers", [(name, shown(array), here())], remedy)
     if not array.ndim or not array.size:
         raise ShapeError(f"{where}: {name} holds no examples", [(name, shown(array), here())])

@@ -131,9 +131,9 @@ def matrix_form(n: Expr) -> Expr:
         return _elementwise(x, a, y, b, out, shared)
     if len(rows) == len(columns) == len(shared) == 1:
         return make(CONTRACT, (x, y), notation=written((a, b), out))
-    left, own_a = _grouped(x, a, batch, {"r": rows, "s": shared})
-    right, own_b = _grouped(y, b, batch, {"s": shared, "c": columns})
-    z = make(CONTRACT, (left, right), notation=written((own_a, own_b), (*batch, "r", "c")))
+    left, own_a = _grouped(x, a, batch, (rows, shared))
+    right, own_b = _grouped(y, b, batch, (shared, columns))
+    z = make(CONTRACT, (left, right), notation=written((own_a, own_b), (*batch, rows[0], columns[0])))
     sizes = dict(zip(a, x.type.shape, strict=True)) | dict(zip(b, y.type.shape, strict=True))
     apart = (*batch, *rows, *columns)
     return transpose(reshape_to(z, tuple(sizes[v] for v in apart)), [apart.index(v) for v in out])
@@ -155,19 +155,15 @@ def _elementwise(x: Expr, a: Letters, y: Expr, b: Letters, out: Letters, shared:
     return make(OPS["sum"], (z,), axes=tuple(range(len(out), len(every)))) if shared else z
 
 
-def _grouped(x: Expr, own: Letters, batch: Letters, groups: dict[str, Letters]) -> tuple[Expr, Letters]:
-    """(x with the indices of each group run together, its indices then). They stay where they are if each group's stand
-    side by side, for then x need not be copied."""
-    sizes = dict(zip(own, x.type.shape, strict=True)) | {
-        g: product(map(dict(zip(own, x.type.shape, strict=True)).__getitem__, v)) for g, v in groups.items()
-    }
-    members = {g: v for g, v in groups.items() if v}
-    after = {v[0]: g for g, v in members.items()}
-    inside = {letter for v in members.values() for letter in v[1:]}
-    side_by_side = all(own[own.index(v[0]) : own.index(v[0]) + len(v)] == v for v in members.values())
-    if not side_by_side or len(members) < len(groups):
-        x = transpose(x, [own.index(v) for v in (*batch, *(letter for v in groups.values() for letter in v))])
-        letters = (*batch, *groups)
+def _grouped(x: Expr, own: Letters, batch: Letters, groups: Sequence[Letters]) -> tuple[Expr, Letters]:
+    """(x with the indices of each group run together, its indices then): a group goes by the name of its first. They stay
+    where they are if each group's stand side by side, for then x need not be copied."""
+    sizes = dict(zip(own, x.type.shape, strict=True))
+    sizes |= {v[0]: product([sizes[letter] for letter in v]) for v in groups}
+    if all(own[own.index(v[0]) :][: len(v)] == v for v in groups):
+        inside = {letter for v in groups for letter in v[1:]}
+        letters = tuple(v for v in own if v not in inside)
     else:
-        letters = tuple(after.get(v, v) for v in own if v not in inside)
+        x = transpose(x, [own.index(v) for v in (*batch, *(letter for v in groups for letter in v))])
+        letters = (*batch, *(v[0] for v in groups))
     return reshape_to(x, tuple(sizes[v] for v in letters)), letters
