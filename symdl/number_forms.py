@@ -43,6 +43,11 @@ def array_dtype(dtype: str) -> np.dtype[Any]:
     return _ARRAYS.get(dtype) or np.dtype(dtype)
 
 
+def digits(dtype: str) -> int:
+    """The binary digits of a number of this float dtype, perhaps a number form."""
+    return 2 * 53 if "low" in LIMBS.get(dtype, ()) else 24 if dtype == "float32" else 53
+
+
 def item_bytes(dtype: str) -> int:
     """The bytes of one element of this symdl dtype."""
     limbs = LIMBS.get(dtype)

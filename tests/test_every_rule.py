@@ -195,6 +195,9 @@ def test_lossless_casts() -> None:
     assert embeds("bool", "int8")
     assert embeds("int32", "float64")
     assert not embeds("int64", "float64")
+    assert embeds("int64", "float64x2")
+    assert embeds("int32", "float64e")
+    assert not embeds("int64", "float64e")
 
 
 # ---- folding ----

@@ -10,6 +10,7 @@ from agree import DTYPES, check_gradient, number_array, same, value
 from hypothesis import given
 from hypothesis import strategies as st
 
+import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError
 from symdl.graph.expr import variable
@@ -77,6 +78,17 @@ def test_variance_is_taken_in_two_passes() -> None:
     array = 1e9 + np.array([4.0, 7, 13, 16])
     assert value(x.var(ddof=1), {x: array}) == 30.0
     np.testing.assert_allclose(value(T.std(x), {x: array}), np.sqrt(22.5), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64", "bool"])
+def test_variance_of_integers(dtype: str) -> None:
+    """Computed in two limbs, into which integers are cast as they are."""
+    x = T.matrix("x", dtype=dtype)
+    array = np.arange(12).reshape(3, 4).astype(dtype)
+    found = symdl.function([x], [T.var(x), T.std(x, axis=1, ddof=1), T.var(T.cast(x, "float64"), axis=0)])(array)
+    expected = [array.var(), array.std(axis=1, ddof=1), array.var(axis=0)]
+    for got, right in zip(found, expected, strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-15)
 
 
 def test_nothing_to_reduce() -> None:

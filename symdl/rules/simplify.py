@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from symdl.graph.expr import CONSTANT, OPS, Expr, constant, number_of, wildcard
+from symdl.number_forms import digits
 from symdl.ops.declare import is_float
 from symdl.ops.elementwise import (
     CAST,
@@ -99,7 +100,7 @@ def _over_power_of_two(node: Expr) -> Expr | None:
 
 
 def embeds(small: str, large: str) -> bool:
-    """Whether every value of one dtype is one of another."""
+    """Whether every value of one dtype is one of another, which may be a number form."""
     if small == large or small == "bool":
         return True
     if large == "bool":
@@ -108,7 +109,7 @@ def embeds(small: str, large: str) -> bool:
         return small == "float32" and large == "float64"
     a = np.iinfo(small)
     if is_float(large):
-        return bool(max(-int(a.min), int(a.max)) <= 2 ** (np.finfo(large).nmant + 1))
+        return bool(max(-int(a.min), int(a.max)) <= 2 ** digits(large))
     b = np.iinfo(large)
     return int(b.min) <= int(a.min) and int(a.max) <= int(b.max)
 
