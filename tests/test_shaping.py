@@ -10,6 +10,7 @@ from agree import check_gradient, same, value
 from hypothesis import given
 from hypothesis import strategies as st
 
+import symdl
 import symdl.tensor as T
 from symdl.errors import DtypeError, ShapeError
 from symdl.graph.expr import Expr, variable
@@ -153,6 +154,22 @@ def test_unknown_axes_never_broadcast() -> None:
     m = T.dmatrix("m")
     same(value(m + row, {m: np.ones((2, 3)), row: np.ones((1, 3))}), np.full((2, 3), 2.0))
     same(value(m + x[None], {m: np.ones((2, 3)), x: np.ones(3)}), np.full((2, 3), 2.0))
+
+
+@pytest.mark.parametrize("precision", ["right", "plain"])
+def test_an_axis_that_the_call_says_is_one_can_go(precision: str) -> None:
+    """Columns from the third on are checked to be one when called; that one is dropped, as it is and below functions."""
+    x = T.matrix("x")
+    one = T.broadcast_to(x[:, 2:], (x.shape[0], 1))
+    y = T.inc_subtensor(T.zeros((x.shape[0], 2))[:, [0]], T.exp(x[:, 2:]))
+    outputs = [T.tanh(one.T), T.exp(one)[:, 0], T.exp(one.squeeze()), T.log(one).sum(1) + T.log(x[:, 2:]).sum(1), y]
+    outputs.append(symdl.grad(T.sqr(outputs[1] * outputs[3]).sum(), x))
+    array = np.random.default_rng(0).uniform(1, 2, (4, 3))
+    f = symdl.function([x], outputs, precision=precision)
+    for got, expected in zip(f(array), symdl.function([x], outputs, mode="numpy")(array), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-14)
+    with pytest.raises(ShapeError, match=r"axis 1 of x\[:, 2:\] is 2, not 1"):
+        f(np.ones((4, 4)))
 
 
 def test_an_extent_may_be_another_variables() -> None:

@@ -20,7 +20,7 @@ from symdl.ops.declare import cast_to, common_dtype, differentiable, is_float, s
 from symdl.ops.elementwise import where
 from symdl.ops.extents import as_extent, as_shape, axes_in, axis_in, expr_of
 from symdl.ops.views import PAD, REPEAT, SLICE, TILE, dropped, reshape_to, sized
-from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, largest, product
+from symdl.types import Extent, Fact, Shape, TensorType, equal, floor_divide, largest, product, show_extent
 
 # ---- permuting, inserting, dropping ----
 
@@ -37,6 +37,16 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Expr:
     return spread(x, tuple(x.type.shape[k] for k in order), back)
 
 
+def _ones(x: Expr, axes: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """The axes; raises ShapeError where one is not known to be 1."""
+    for k in axes:
+        if x.type.shape[k] != 1:
+            raise ShapeError(
+                f"{what}: axis {k} of {x!r} has extent {show_extent(x.type.shape[k])}, not 1", [described(x)]
+            )
+    return axes
+
+
 @declared("dimshuffle")
 def dimshuffle(x: Any, *pattern: Any) -> Expr:
     """Axes by number, "x" for a new axis of 1; an axis left out must have extent 1."""
@@ -47,7 +57,7 @@ def dimshuffle(x: Any, *pattern: Any) -> Expr:
     if len(set(used)) != len(used):
         raise ShapeError(f"dimshuffle: {tuple(names)} names an axis twice", [described(x)])
     gone = tuple(k for k in range(len(x.type.shape)) if k not in used)
-    narrow = dropped(x, gone, "dimshuffle")
+    narrow = dropped(x, _ones(x, gone, "dimshuffle"))
     left = [k for k in range(len(x.type.shape)) if k in used]
     shape = tuple(1 if p is None else x.type.shape[p] for p in numbers)
     return spread(narrow, shape, tuple(numbers.index(k) for k in left))
@@ -94,7 +104,7 @@ def squeeze(x: Any, axis: Any = None) -> Expr:
     x = as_expr(x)
     if axis is None:
         return dropped(x, tuple(k for k, n in enumerate(x.type.shape) if n == 1))
-    return dropped(x, axes_in(x, axis, "squeeze"))
+    return dropped(x, _ones(x, axes_in(x, axis, "squeeze"), "squeeze"))
 
 
 @declared("atleast_1d")

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symdl.errors import ShapeError
-from symdl.graph.expr import OPS, Expr, Inferred, Op, constant, described, make, register
+from symdl.graph.expr import OPS, Expr, Inferred, Op, constant, make, register
 from symdl.ops.declare import spread
 from symdl.types import (
     Dim,
@@ -24,7 +23,6 @@ from symdl.types import (
     nonnegative,
     product,
     require_at_most,
-    show_extent,
 )
 
 Indices = tuple[Any, ...]
@@ -245,16 +243,9 @@ def reshape_to(x: Expr, shape: Shape) -> Expr:
     return make(RESHAPE, (x,), shape=shape)
 
 
-def dropped(x: Expr, axes: tuple[int, ...], what: str = "squeeze") -> Expr:
-    """x without axes of extent 1; raises ShapeError where one is longer."""
-    if not axes:
-        return x
-    for k in axes:
-        if x.type.shape[k] != 1:
-            raise ShapeError(
-                f"{what}: axis {k} of {x!r} has extent {show_extent(x.type.shape[k])}, not 1", [described(x)]
-            )
-    return make(DROP, (x,), axes=axes)
+def dropped(x: Expr, axes: tuple[int, ...]) -> Expr:
+    """x without axes that are 1: known to be, or as a fact says that each call is checked for."""
+    return make(DROP, (x,), axes=axes) if axes else x
 
 
 # ---- drop: x without axes of extent 1 ----
