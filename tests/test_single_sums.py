@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import symdl.tensor as T
+from symdl.backends.cpu.assembler import Machine
 from symdl.backends.cpu.backend import CpuBackend
-from symdl.backends.llvm import single_sums
+from symdl.backends.llvm import emit, single_sums
 from symdl.functions import function
 from symdl.ir.loops import Apply, For, Load, Local, Ref, Store, contiguous
 from symdl.ir.program import Binding, Buffer, Kernel, Program
@@ -52,6 +54,33 @@ def test_llvm_does_not_see_through_it() -> None:
     x = T.fmatrix("x")
     for axis in (0, 1):
         assert "vfmadd" in function([x], x.sum(axis=axis)).source("asm")
+
+
+@pytest.mark.skipif(not native().machine.fma, reason="no fused multiply-add here")
+def test_pieces_are_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that reads float32 as float64 by halves of vectors, what adds up rows as they are in memory goes by pieces."""
+    x = T.fmatrix("x")
+    roots = (x.sum(axis=1), x.mean(axis=1), x.var(axis=1), abs(x - 3.0).sum(axis=1), x.max(axis=1))
+    read = (True, True, True, False, False)
+    target = replace(native().machine.target(), halves=False)
+    halves = replace(target, halves=True)
+    made = []
+    for root, as_it_is in zip(roots, read, strict=True):
+        program = lowered(Graph((x,), (), (root,), ())).program
+        texts = [emit(program, one) for one in (target, halves)]
+        assert ["fpext <4 x float>" in text for text in texts] == [False, as_it_is]
+        for one in (target, halves):
+            monkeypatch.setattr(Machine, "target", lambda self, one=one: one)
+            made.append(native().compile(program))
+    rng = np.random.default_rng(5)
+    for sizes in ((1, 31), (3, 32), (2, 33), (4, 200), (3, 1001), (70, 130)):
+        for given in (rng.integers(-9, 9, sizes), rng.standard_normal(sizes) * 1e6 + 1e7, rng.choice(SPECIAL, sizes)):
+            array = given.astype(np.float32)
+            found = [executable.execute(executable.bind([array]))[1][0] for executable in made]
+            for whole, pieces in zip(found[::2], found[1::2], strict=True):
+                np.testing.assert_array_equal(pieces, whole)
+            exact = array.astype(np.longdouble).sum(axis=1).astype(np.float32)
+            np.testing.assert_array_equal(found[1], exact)
 
 
 def test_products_are_rounded_with_sums_of_float32_alone() -> None:

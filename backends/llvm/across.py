@@ -372,7 +372,7 @@ class AcrossWriter(SingleSumWriter):
             lanes = vectors * self.target.vector_bytes // min(ITEM_BYTES[x.dtype] for x in functions)
             return replace(plan, lanes=lanes) if lanes > plan.lanes else None
         if plan.sums and not costly and len(items) <= LIGHT and not any(isinstance(x, Store) for x in items):
-            return replace(plan, lanes=4 * plan.lanes, asks=self.further(loop))
+            return replace(plan, lanes=4 * plan.lanes, piece=self.piece_of(loop, plan), asks=self.further(loop))
         return None
 
     def rounds(self, loop: For, plan: Across, rows: Extent) -> None:

@@ -44,7 +44,8 @@ class Target:
 
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
     vector_bytes is the width of the vectors that inner loops are written for, 0 for none; spare: see `Builder`; asks: whether
-    long loops over one row of memory ask for what they will read.
+    long loops over one row of memory ask for what they will read; halves: whether float32 is read as float64 in less time by
+    vectors of half the width.
     """
 
     triple: str = ""
@@ -54,6 +55,7 @@ class Target:
     size_type: str = "i64"
     spare: bool = False
     asks: bool = False
+    halves: bool = False
 
     @property
     def head(self) -> str:

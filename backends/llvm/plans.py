@@ -81,6 +81,7 @@ class Plan:
     sums: dict[str, Sum] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)  # sums whose totals so far are used in each round
     choice: Choice | None = None
+    piece: int = 0  # lanes of the vectors by which a round goes, one after the other; 0: all lanes are one
     asks: int = 0  # how many bytes further what will be read is asked for, where memory is the bound; 0: not at all
 
     def undeclared(self, loop: For) -> set[str]:
