@@ -29,7 +29,7 @@ HEADER = re.compile(r"define (?:internal )?(?P<signature>[^\n]*?@(?P<name>[\w.]+
 NAME = re.compile(r"@([\w.]+)")
 ADDERS_APART = re.compile(r"znver[3-9]")  # two units for sums beside two for products
 ASKS = re.compile(r"znver5")  # long loops gain a quarter by asking for memory ahead; on Zen 4 they lose as much
-NARROW = re.compile(r"znver4")  # units of 32 bytes: four float32 to float64 are one step, eight four
+NARROW = re.compile(r"znver4")  # units of 32 bytes: four float32 to float64 are one step, eight four; 32 KiB of cache
 R = TypeVar("R")
 _lock = threading.Lock()
 _kept: dict[str, list[tuple[Any, Any, dict[int, Any]]]] = {}  # by machine: tools that no thread is using
@@ -85,6 +85,7 @@ class Machine:
             vector_bytes=self.vector_bytes,
             spare=self.fma and ADDERS_APART.fullmatch(self.cpu) is not None,
             asks=ASKS.fullmatch(self.cpu) is not None,
+            beside=1 << 13 if narrow else 1 << 14,
             halves=narrow and self.vector_bytes == 64,
         )
 

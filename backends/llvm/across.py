@@ -46,7 +46,7 @@ from symdl.records import record
 from symdl.types import Extent, Symbol, at_most, largest, slope, smallest, symbols
 
 LIGHT = 20  # statements and values of a loop that is taken by several vectors
-BESIDE, FARTHEST = 1 << 14, 1 << 12  # the same of sums down columns: of all their rows together, and of one at most
+FARTHEST = 1 << 12  # bytes further, at most, sums down columns ask for what they will read
 SEVERAL = 40  # statements and values of columns that are taken by four vectors
 REGISTERS = 8  # that one number of each of these takes, at most
 FEW = 3  # functions of a loop that is taken by two vectors: its text is there twice
@@ -396,7 +396,7 @@ class AcrossWriter(SingleSumWriter):
     def beside(self, rows: Extent) -> str:
         """How many bytes further columns of so many rows ask for what they will read: little enough that it all stays in a
         cache until it is read."""
-        each = self.arithmetic("udiv", str(BESIDE), self.extreme("max", self.size(rows), "1"))
+        each = self.arithmetic("udiv", str(self.target.beside), self.extreme("max", self.size(rows), "1"))
         return self.extreme("min", each, str(FARTHEST))
 
     def at_once(self, loop: For, lanes: int, start: str, end: str, some: bool = False) -> None:

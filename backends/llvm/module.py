@@ -45,7 +45,7 @@ class Target:
     size_type is the IR type of extents and strides; fma says that the machine multiplies and adds in one rounding;
     vector_bytes is the width of the vectors that inner loops are written for, 0 for none; spare: see `Builder`; asks: whether
     long loops over one row of memory ask for what they will read; halves: whether float32 is read as float64 in less time by
-    vectors of half the width.
+    vectors of half the width; beside: how many bytes columns ask for ahead, in all their rows together.
     """
 
     triple: str = ""
@@ -56,6 +56,7 @@ class Target:
     spare: bool = False
     asks: bool = False
     halves: bool = False
+    beside: int = 1 << 14
 
     @property
     def head(self) -> str:
