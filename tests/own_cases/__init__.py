@@ -19,6 +19,7 @@ from own_cases.batch13 import increments as increments_beside
 from own_cases.batch13 import logits, scales
 from own_cases.batch14 import chances, methods, nature
 from own_cases.batch14 import wanting as wanting_beside
+from own_cases.batch15 import handbooks, models, numerics
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -39,6 +40,7 @@ __all__ = [
     "fpbench",
     "fpbench_steps",
     "growth",
+    "handbooks",
     "herbie",
     "identities",
     "increments",
@@ -48,7 +50,9 @@ __all__ = [
     "logits",
     "losses",
     "methods",
+    "models",
     "nature",
+    "numerics",
     "objectives",
     "physics",
     "programs",
