@@ -49,6 +49,8 @@ KNOWN: dict[str, str] = {
     "shape.joined_share float32": "likewise",
     "lse.quotient_of_sums float64": "6.7 ulp: the gradient of one of two logsumexp that are subtracted, at e^-10 of a row",
     "sigmoid.entropy_spelled float32": "9 ulp: x / (1 + e^x) where e^-x is below the least normal number and x times it is not: swish would pay for more",
+    "word.two_sources float64": "sum p log(sum p) - sum p log p where one p is all but 1e-27 of the sum: the logarithms meet inside no sum along a row",
+    "word.two_sources float32": "likewise",
     "want.one_less_quiet_share float64": "5.8 ulp: the roundings of the factors of a share and of its rest add up in the derivative",
 }
 

@@ -19,7 +19,7 @@ from symdl.types import Shape
 
 # atoms that the algebra knows by name
 ODD = frozenset(["sin", "erf", "arctan", "arcsin", "arctanh", "arcsinh"])
-FUNCTIONS = ODD | {"cos", "erfc", "erfcx"}
+FUNCTIONS = ODD | {"cos", "erfc", "erfcx", "gammaln", "digamma"}
 SIZES = frozenset(["abs", "sign"])
 SPECIAL = FUNCTIONS | {"pow", "log", "softplus", "others"}
 Value = TypeVar("Value")

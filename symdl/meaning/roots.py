@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdl.meaning.factoring import multiply, power, root
+from symdl.meaning.factoring import multiply, power, risked, root
 from symdl.meaning.normal_form import Atom, Mono, Poly, Unsafe
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.records import record
@@ -82,16 +82,29 @@ def _readings(s: Atom) -> list[Radicand]:
 def over_own_sum(poly: Poly) -> Poly | None:
     """c R (u + w) / (u + w), where w is a root and R one of w's powers, as c R: 1 / (x + w) + x / (w (x + w)) = 1 / w."""
     forms = poly.forms
-    for a in {a: None for m in poly.terms for a, p in m.factors.items() if p == -1 and a.beside_root is not None}:
-        above = {m.without(a, -1): c for m, c in poly.terms.items() if m.factors.get(a) == -1}
+    for a in sorted({a for m in poly.terms for a in m.letters if a.beside_root is not None}, key=lambda a: a.order):
+        flat = _opened(poly, a)
+        above = {m.without(a, -1): c for m, c in flat.terms.items() if m.factors.get(a) == -1}
         (first, k), *_ = a.args[0].terms.items()
         for m, c in above.items():
             rest, by = m * first.inverse, quotient(c, k)
             whole = {rest * n: by * d for n, d in a.args[0].terms.items()}
             if all(above.get(n) == d for n, d in whole.items()):
-                left = poly - forms.poly(whole).times(forms.mono(forms.zero, {a: -1})) + forms.term(rest, by)
+                left = flat - forms.poly(whole).times(forms.mono(forms.zero, {a: -1})) + forms.term(rest, by)
                 return left if a.positive or (a.beside_root is not None and a.beside_root.number) else None
     return None
+
+
+def _opened(poly: Poly, a: Atom) -> Poly:
+    """poly with the sums multiplied out that hold a: slopes by w that meet before they are multiplied by w's own, as where
+    both a root and log(x + root) are used."""
+    for m, c in poly.terms.items() if len(poly.terms) <= SUMMANDS else ():
+        for b, p in m.factors.items():
+            if b.op == "sum_of" and p == 1 and b is not a and any(a in n.letters for n in b.args[0].terms):
+                beside = m.without(b)
+                if not any(any(risked(n, beside)) for n in b.args[0].terms):
+                    return _opened(poly - poly.forms.term(m, c) + b.args[0].times(beside, c), a)
+    return poly
 
 
 def lone_sum(m: Mono) -> Atom | None:

@@ -20,6 +20,7 @@ from own_cases.batch13 import logits, scales
 from own_cases.batch14 import chances, methods, nature
 from own_cases.batch14 import wanting as wanting_beside
 from own_cases.batch15 import handbooks, models, numerics
+from own_cases.batch15 import wanting as wanting_stepped
 from own_cases.case import CASES, Case
 from own_cases.symbols import SYMBOLS
 from own_cases.truth import truth
@@ -71,4 +72,5 @@ __all__ = [
     "wanting",
     "wanting_again",
     "wanting_beside",
+    "wanting_stepped",
 ]

@@ -23,41 +23,44 @@ from symdl.meaning.normal_form import Poly, exponents
 from symdl.meaning.rationals import HALF, Rational, quotient
 from symdl.meaning.readers.views import rejoined
 from symdl.meaning.reading import Reading, reads
+from symdl.meaning.recurrences import stepped
 from symdl.meaning.signs import beside_signs
 from symdl.meaning.softmaxes import lone
 from symdl.meaning.taylor import small
 from symdl.meaning.terms import powers_met, scaled_erfc, unsigned, vanishing_log
 
+LOGARITHMS = 6  # sums with more of them are left alone
+
 
 def total(reading: Reading, poly: Poly) -> Poly:
     """A sum as the algebra leaves it; found where it cancels, now or when written."""
     poly = _columns(reading, poly)
-    out = beside_signs(_logarithms_met(_number_inside(simplify(merged(flattened(poly))))))
+    out = beside_signs(stepped(_logarithms_met(_number_inside(simplify(merged(flattened(poly)))))))
     if out is not poly or _near_pair(poly) or _gains_under_mask(poly) or small(out) is not None:
         reading.forms.found += 1
     return out
 
 
 def _logarithms_met(poly: Poly) -> Poly:
-    """(a + b) R log(a + b) - a R log Q, b >= 0, as a R (log(a + b) - log Q) + b R log(a + b), of which the difference is known.
-    Where b may be negative, a + b may be 0, and its logarithm times it."""
+    """(a + b) R log(a + b) - a R log Q, b >= 0, as a R (log(a + b) - log Q) + b R log(a + b), of which the difference is known;
+    b, too, may have a logarithm of its own. Where b may be negative, a + b may be 0, and its logarithm times it."""
     logs = [(m, c) for m, c in poly.terms.items() if any(a.op == "log" and p == 1 for a, p in m.factors.items())]
-    if len(logs) != 2:
-        return poly
-    for (m, c), (n, d) in (logs, logs[::-1]):
+    for m, c in logs if 2 <= len(logs) <= LOGARITHMS else ():
         whole = next((a.args[0].atom for a, p in m.factors.items() if a.op == "log" and p == 1), None)
-        if whole is None or whole.op != "sum_of" or m.factors.get(whole) != 1 or c * d > 0:
+        if whole is None or whole.op != "sum_of" or m.factors.get(whole) != 1:
             continue
-        known = [t for t, k in whole.args[0].terms.items() if delta_of(m.without(whole) * t, c * k, n, d) is not None]
-        others = [k for t, k in whole.args[0].terms.items() if t not in known and t.nonneg]
-        if len(known) == 1 and len(others) == len(whole.args[0].terms) - 1 and min(others) > 0:
-            return poly - poly.forms.term(m, c) + whole.args[0].times(m.without(whole), c)
+        own, beside = whole.args[0], m.without(whole)
+        known = [
+            t for t, k in own.terms.items() if any(delta_of(beside * t, c * k, n, d) for n, d in logs if n is not m)
+        ]
+        if known and all(t in known or (k > 0 and t.nonneg) for t, k in own.terms.items()):
+            return poly - poly.forms.term(m, c) + own.times(beside, c)
     return poly
 
 
 def _columns(reading: Reading, poly: Poly) -> Poly:
     """A sum with masks of columns in place of what is put there, if that cancels under them: 1 - p of one softmax."""
-    if len(poly.terms) < 2 or not poly.special or not any(map(put_of, poly.terms)):
+    if len(poly.terms) < 2 or not any(map(put_of, poly.terms)):
         return poly
     out = columns_masked(poly)
     if out is poly or not _gains_under_mask(out):
@@ -93,7 +96,7 @@ def _gains_under_mask(poly: Poly) -> bool:
             rest = poly - poly.forms.term(m, c)
             for branch, holds in zip(w.args, (True, False), strict=True):
                 inside = assume(rest, w.param, holds) + branch.scale(c)
-                if rest.special and branch.terms and (simplify(inside) is not inside or _near_pair(inside)):
+                if branch.terms and (simplify(inside) is not inside or _near_pair(inside)):
                     return True
     return False
 
