@@ -58,10 +58,11 @@ def test_llvm_does_not_see_through_it() -> None:
 
 @pytest.mark.skipif(not native().machine.fma, reason="no fused multiply-add here")
 def test_pieces_are_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that reads float32 as float64 by halves of vectors, what adds up rows as they are in memory goes by pieces."""
+    """On a machine that reads float32 as float64 by halves of vectors, what adds up rows, or three or four of them, as they are in
+    memory goes by pieces."""
     x = T.fmatrix("x")
-    roots = (x.sum(axis=1), x.mean(axis=1), x.var(axis=1), abs(x - 3.0).sum(axis=1), x.max(axis=1))
-    read = (True, True, True, False, False)
+    roots = (x.sum(axis=1), x.mean(axis=1), x.var(axis=1), x.sum(axis=0), abs(x - 3.0).sum(axis=1), x.max(axis=0))
+    read = (True, True, True, True, False, False)
     target = replace(native().machine.target(), halves=False)
     halves = replace(target, halves=True)
     made = []

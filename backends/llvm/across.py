@@ -407,11 +407,16 @@ class AcrossWriter(SingleSumWriter):
         self.index = loop.index
         self.varies = varying_in(loop)
         kept, self.variables = self.variables, {}
-        self.take(lanes)
+        piece, asks = 0 if some else self.piece_of_columns(loop), self.asks
+        self.take(piece or lanes)
         if some:
             self.mask = self.lanes_before(end, opened.index, lanes)
-        self.statements(loop.body)
-        self.mask = ""
+        for k in range(0, lanes, self.lanes):
+            self.open_scope().symbols[loop.index] = self.arithmetic("add", opened.index, str(k)) if k else opened.index
+            self.asks = asks if k % TOGETHER == 0 else ""  # once for each line of the cache
+            self.statements(loop.body)
+            self.close_scope()
+        self.asks, self.mask = asks, ""
         self.take(0)
         self.variables, self.varies = kept, None
         self.nests.pop()
