@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from symdl.diagnosis.demand import MOVING, Array, Places, demanded, moved_places
 from symdl.diagnosis.double_double import DoubleDouble
 from symdl.diagnosis.exact_numbers import ExactNumbers
 from symdl.graph.bodies import Body
-from symdl.graph.expr import CONSTANT, Expr, meant_by
+from symdl.graph.expr import CONSTANT, OPS, Expr, meant_by
 from symdl.graph.walks import topological
-from symdl.number_forms import WIDE
+from symdl.number_forms import WIDE, records
 from symdl.ops.declare import is_float
 from symdl.passes.evaluate import Evaluation, concrete
 from symdl.passes.rewrite import expanded
@@ -137,11 +138,16 @@ class _Walk:
 
     def leaf(self, n: Expr, values: Mapping[Expr, Any], moves: Sequence[Mapping[Expr, Array]]) -> None:
         out, places = self.out, self.out.places[n]
-        array = n.params["value"].array if n.op is CONSTANT else np.asarray(values[n], n.type.dtype)
         if is_real(n) and n.type.dtype in WIDE:
-            out.wide[n] = out.arithmetic.of_form(self._cut(array, places), n.type.dtype)
-            out.run[n], out.exact[n] = out.arithmetic.rounded(out.wide[n]), out.wide[n]
+            if n in self.known:  # what a body is given
+                array, limbs = np.asarray(values[n]), self.known[n]
+                out.wide[n] = limbs if "x2" in n.type.dtype else out.arithmetic.single(limbs)
+            else:
+                array = n.params["value"].array
+                out.wide[n] = limbs = out.arithmetic.of_form(self._cut(array, places), n.type.dtype)
+            out.run[n], out.exact[n] = out.arithmetic.rounded(out.wide[n]), limbs
         else:
+            array = n.params["value"].array if n.op is CONSTANT else np.asarray(values[n], n.type.dtype)
             out.run[n] = array if places is None else array.reshape(-1)[places]
             if is_real(n) and self.exact:
                 meant = meant_by(n) if n.op is CONSTANT else None
@@ -203,7 +209,8 @@ class _Walk:
         places = out.places.get(n)
         assert reference is not None, n.op
         if n.op.kind == "control":
-            self.params["run"] = Evaluation(self.sizes)
+            results = reference(*map(self._held, n.inputs), **{**self.params, "run": Evaluation(self.sizes)})
+            return tuple(self._plain(x, t.dtype) for x, t in zip(results, n.type.types, strict=True))
         if n.op.kind == "elementwise":
             made = reference(*(self._at(out.run[i], i, n) for i in n.inputs), **self.params)
         elif places is not None and n.op.kind in ("view", "reshape"):
@@ -218,6 +225,24 @@ class _Walk:
                 return made
             made = self._cut(np.asarray(made), places)
         return np.asarray(made).astype(plain_dtype(n), copy=False)
+
+    def _held(self, i: Expr) -> Array:
+        """What the run has of an operand as bodies take it: number forms as records."""
+        out, dtype = self.out, i.type.dtype
+        high = np.asarray(out.run[i])
+        if dtype not in WIDE:
+            return high
+        low = out.arithmetic.rounded(out.arithmetic.elementwise(OPS["sub"], [out.found(i), out.arithmetic.lift(high)]))
+        numbers = np.empty(high.shape, object)
+        for at in np.ndindex(high.shape):
+            whole = math.isfinite(high[at]) and math.isfinite(low[at])
+            numbers[at] = Fraction(float(high[at])) + Fraction(float(low[at])) if whole else float(high[at])
+        return records(numbers, dtype)
+
+    def _plain(self, array: Array, dtype: str) -> Array:
+        """A result of a body as the run has it."""
+        arithmetic = self.out.arithmetic
+        return np.asarray(arithmetic.rounded(arithmetic.of_form(array, dtype)) if dtype in WIDE else array)
 
     def _run_in_forms(self, n: Expr) -> None:
         """A node with number forms among its operands or as its result: their ops are exact but for the last limb."""

@@ -322,7 +322,8 @@ def freeing(record: Record, limit: int = 40_000) -> dict[Expr, tuple[Fact, ...]]
     out: dict[Expr, tuple[Fact, ...]] = dict.fromkeys((w.node for w in record.widened), ())
     if analysis is None or not out:
         return {}
-    dtypes = {w.node: w.node.type.dtype for w in record.widened}
+    held = {*analysis.order}  # not the bodies of loops, which were looked at alone
+    dtypes = {w.node: w.node.type.dtype for w in record.widened if w.node in held}
     variables = [n for n in analysis.order if n.op is VARIABLE and is_float(n.type.dtype)]
     for v in variables[: limit // (len(FACTS) * len(analysis.order))]:
         for lower, upper in FACTS:
