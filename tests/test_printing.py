@@ -135,6 +135,11 @@ def test_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == file.getvalue() == text(TRAIN["p"])
     with pytest.raises(InputError, match="debugprint: takes an expression"):
         debugprint(3)
+    for write in (symdl.pp, symdl.latex):
+        with pytest.raises(
+            InputError, match=r"takes an expression, not a Function\n *symdl\.debugprint shows functions, too"
+        ):
+            write(TRAIN["step"])
 
 
 def test_outputs_by_name_and_number() -> None:

@@ -18,7 +18,7 @@ from weakref import ref
 
 import numpy as np
 
-from symdl.errors import DtypeError, ImmutableError, Part, SymdlError, kind_of
+from symdl.errors import DtypeError, ImmutableError, InputError, Part, SymdlError, kind_of
 from symdl.graph.irrationals import IRRATIONALS
 from symdl.graph.methods import FUNCTIONS, Methods
 from symdl.graph.origins import Origin, tracing, user_line
@@ -423,6 +423,12 @@ def number_of(expr: Expr) -> Any:
 
 
 SHOWN = {"contract": "dot", "join": "concatenate", "gather": "getitem", "slice": "getitem", "scatter": "set_subtensor"}
+
+
+def one_expression(x: Any, what: str) -> None:
+    """Raises InputError for what is none."""
+    if not isinstance(x, Expr):
+        raise InputError(f"{what}: takes an expression, not {kind_of(x)}", (), "symdl.debugprint shows functions, too.")
 
 
 def short(expr: Expr, depth: int = 3) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, Expr
+from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, Expr, one_expression
 from symdl.graph.methods import declared
 from symdl.graph.walks import topological
 from symdl.number_forms import LIMBS
@@ -32,6 +32,7 @@ LAST_AXIS = {"softmax", "log_softmax"}  # act on the last axis unless told other
 
 def pprint(x: Expr, limit: int = 200) -> str:
     """x as a formula in Python's operators and the functions' names. What is longer than limit inside it becomes '...'."""
+    one_expression(x, "pprint")
     text: dict[Expr, Text] = {}
 
     def known(e: Expr) -> Text:  # sizes and integer inputs of an index are no operands

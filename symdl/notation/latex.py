@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, WILDCARD, Expr, short
+from symdl.graph.expr import CONSTANT, RESULT, VARIABLE, WILDCARD, Expr, one_expression, short
 from symdl.graph.methods import declared
 from symdl.graph.walks import topological
 from symdl.ops.contractions import parse
@@ -64,6 +64,7 @@ GREEK = frozenset(
 
 def latex(x: Expr) -> str:
     r"""x as LaTeX without dollars; several equations as an aligned environment, the one of x first."""
+    one_expression(x, "latex")
     (name, whole), *others = equations(x)
     if not others:
         return f"{name} = {whole}" if name else whole
