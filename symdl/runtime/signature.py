@@ -189,7 +189,8 @@ def _givens(givens: Sequence[tuple[Any, Any]]) -> dict[Expr, Expr]:
         parts = [described(old), described(value)]
         if value.type.ndim != old.type.ndim:
             raise ShapeError(
-                f"function: givens put {axes(value.type.ndim)} for the {axes(old.type.ndim)} of {old!r}", parts
+                f"function: givens put a value of {axes(value.type.ndim)} for {old!r}, which has {axes(old.type.ndim)}",
+                parts,
             )
         wanted = old.type.dtype
         if value.type.dtype != wanted and not np.can_cast(value.type.dtype, wanted, "safe"):
