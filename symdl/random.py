@@ -237,12 +237,16 @@ class RandomStream:
         found = take(options, index) if options.type.shape else index
         return found if dtype is None else cast(found, checked_dtype(dtype))
 
-    def permutation(self, size: Sized = None, n: Any = 1, ndim: int | None = None, dtype: Any = "int64") -> Expr:
-        """0..n-1 in an order of its own for each element of size, along a last axis.
+    def permutation(self, size: Sized = None, n: Any = None, ndim: int | None = None, dtype: Any = "int64") -> Expr:
+        """0..n-1 in an order of its own for each element of size, along a last axis. n has to be given: NumPy's
+        permutation(50) is permutation(n=50), and size comes first in Theano.
 
         Fisher and Yates, inside out (Durstenfeld 1964): for i = 0, 1, ... the number i changes places with the one at
         j = floor(2^-64 (i + 1) word). n < 2^32.
         """
+        if n is None:
+            remedy = "permutation(n=50) is one order of 50 numbers, permutation((3,), 50) are three."
+            raise InputError("RandomStream.permutation: n, how many numbers are put in order, is missing", (), remedy)
         (count,) = as_shape(n, "RandomStream.permutation")
         shape = (*(_size(size, ndim, "permutation") if size is not None else ()), count)
         word = self._draw("uint64", shape)

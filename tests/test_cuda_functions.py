@@ -169,7 +169,7 @@ def test_random_numbers_are_those_of_the_cpu(gpu: str) -> None:
     drawn = {}
     for device in ("cpu", gpu):
         stream = symdl.random.RandomStream(7)
-        f = function([], [stream.uniform((5,)), stream.permutation(6)], device=device)
+        f = function([], [stream.uniform((5,)), stream.permutation(n=6)], device=device)
         drawn[device] = [f(), f()]
     np.testing.assert_equal(drawn[gpu], drawn["cpu"])
 

@@ -444,6 +444,7 @@ def test_dtypes_follow_floatx_and_the_parameters(monkeypatch: pytest.MonkeyPatch
         (lambda r: r.words((2,), 16), DtypeError, "words have 32 or 64"),
         (lambda r: r.uniform((-2,)), ShapeError, "a size of -2"),
         (lambda r: r.binomial((2,), -1), InputError, "-1 is no number of trials"),
+        (lambda r: r.permutation(50), InputError, "n, how many numbers are put in order, is missing"),
     ],
 )
 def test_what_does_not_fit_is_refused(call: Callable[[RandomStream], Any], error: type, message: str) -> None:
