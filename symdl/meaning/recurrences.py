@@ -25,13 +25,15 @@ def stepped(poly: Poly) -> Poly:
             if a.op not in STEPS or p != 1 or len(poly.terms) == 1:
                 continue
             (u,), rest = a.args, forms.term(m.without(a), c)
+            before = set(forms.risk), set(forms.roots)
             try:
-                step = product(STEPS[a.op](u), rest)
+                step: Poly | None = product(STEPS[a.op](u), rest)
             except Unsafe:
-                continue
-            if all(poly.terms.get(n) == d for n, d in step.terms.items()):
+                step = None
+            if step is not None and all(poly.terms.get(n) == d for n, d in step.terms.items()):
                 onward = forms.one + u
                 poles = {b for v in (u, onward) if v.terms for b in as_factor(v)[0].factors}
                 forms.risk.update(b for b in poles if not b.positive)
                 return stepped(poly - forms.term(m, c) - step + product(forms.function(a.op, onward), rest))
+            forms.risk, forms.roots = before  # nothing was cancelled
     return poly
