@@ -8,7 +8,7 @@ from agree import same, value
 
 import symdl
 import symdl.tensor as T
-from symdl.errors import GradientError
+from symdl.errors import GradientError, InputError
 from symdl.graph.expr import as_expr, variable
 
 W = np.array([[1.0, -2.0, 0.5], [0.25, 3.0, -1.0]])
@@ -24,6 +24,21 @@ def test_jacobian_and_its_products() -> None:
     np.testing.assert_allclose(jac, j, rtol=1e-13)
     np.testing.assert_allclose(left, u @ j, rtol=1e-13)
     np.testing.assert_allclose(right, j @ v, rtol=1e-13)
+
+
+def test_sizes_of_what_is_no_input_follow_from_the_point() -> None:
+    """v (x W) does not depend on W in value: its shape is known by those of x and v."""
+    w, x, v = T.dmatrix("w"), T.dvector("x"), T.dvector("v")
+    left = as_expr(T.Lop(T.dot(x, w), w, v))
+    same(value(left, {x: np.array([0.0, 1.0]), v: np.array([2.0, 3.0])}), np.array([[0.0, 0], [2, 3]]))
+    for mode in (None, "interpreter", "numpy"):
+        f = symdl.function([v, x], [left, (T.zeros_like(w) + T.outer(x, v)).sum(axis=0)], mode=mode)
+        found, sums = f([2.0, 3.0], [0.0, 1.0, 1.0])
+        same(found, np.array([[0.0, 0], [2, 3], [2, 3]]))
+        same(sums, np.array([4.0, 6.0]))
+    assert "ulp" in str(symdl.function([v, x], left).stability_report([2.0, 3.0], [0.0, 1.0]))
+    with pytest.raises(InputError, match="belongs to no input"):
+        symdl.function([v], T.zeros_like(w).sum() + v)
 
 
 def test_several_at_once() -> None:

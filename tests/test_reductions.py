@@ -109,6 +109,23 @@ def test_nothing_to_reduce() -> None:
         same(value(getattr(T, name)(s), {s: 2.5}), np.float64(2.5))
 
 
+@pytest.mark.parametrize("precision", ["plain", "right"])
+def test_rows_known_to_be_empty_are_as_those_found_empty(precision: str) -> None:
+    """A maximum that a formula does not show, of a row without elements, is no error."""
+
+    def results(n: int | None) -> Any:
+        x = T.tensor("x", shape=(None, n), dtype="float64")
+        total = T.exp(x).sum(axis=1)
+        forms = [
+            T.log(total), T.cosh((T.exp(x) - T.exp(-x)).sum(axis=1)) - 1, (x * T.exp(x)).sum(axis=1) / total,
+            T.logsumexp(x, axis=1), T.softmax(x, axis=1), T.log_softmax(x, axis=1), T.grad(T.log(total).sum(), x),
+        ]  # fmt: skip
+        return symdl.function([x], forms, precision=precision)(np.ones((2, 0)))
+
+    for known, found in zip(results(0), results(None), strict=True):
+        same(known, found)
+
+
 def test_softmax_at_the_edges() -> None:
     x = T.dmatrix("x")
     rows = np.array([[1e4, 0, -1e4], [-np.inf, 0, 0], [np.inf, 0, 1], [np.nan, 0, 0]])

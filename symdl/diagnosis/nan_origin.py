@@ -297,7 +297,7 @@ class _Search:
         """What exact arithmetic makes of the formula as it is written there, if that is not too much work."""
         (root,) = expanded([self.graph.roots[k]])
         wanted = {root: np.array([first]) if found.size > 2 else None}
-        sizes = bind(self.user)
+        sizes = bind(self.user, self.graph.roots)
         if work(wanted, sizes) > EXACTLY:
             return ""
         exact = shadow(wanted, self.user, sizes, ExactNumbers(4000), created=False)

@@ -180,7 +180,7 @@ class _Watched:
         """The formulas as written, with digits enough for what cancels in them: the truth, if that is not too much."""
         roots = expanded([self.graph.roots[self.form.roots.index(r)] for r in wanted])
         places = dict(zip(roots, wanted.values(), strict=True))
-        sizes = bind(user)
+        sizes = bind(user, self.graph.roots)
         if not isinstance(arithmetic, ExactNumbers) or work(places, sizes) > EXACTLY:
             return None
         found = shadow(places, user, sizes, ExactNumbers(WRITTEN_BITS), created=False, decides=True)

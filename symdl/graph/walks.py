@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from symdl.graph.expr import WITH_COUNTS, Expr, counted_nodes, rebuilt
-from symdl.types import Dim, Results, Shape, TensorType
+from symdl.types import Dim, Results, Shape, Symbol, TensorType, replace_symbols, sole_symbol, symbols
 
 
 class Walked(threading.local):
@@ -76,6 +76,23 @@ def new_extents(node: Expr, seen: set[Any]) -> list[Dim]:
         elif type(v) is tuple:
             stack += v
     return found
+
+
+def conclude(nodes: Sequence[Expr], table: dict[Symbol, Any]) -> None:
+    """Add to table the symbols of no leaf that a fact equates with what leaves have: d (v W) / d W is as wide as v. A size
+    that data decide is left to them."""
+    counted = {
+        s for node in nodes if node.op.kind == "counted" for extent in new_extents(node, set()) for s in symbols(extent)
+    }
+    facts = [fact for node in nodes for fact in node.facts if fact.relation == "=="]
+    before = -1
+    while before != len(table):
+        before = len(table)
+        for fact in facts:
+            for one, other in ((fact.left, fact.right), (fact.right, fact.left)):
+                s = sole_symbol(one)
+                if s and not s.signed and s not in table and s not in counted and symbols(other) <= table.keys():
+                    table[s] = replace_symbols(other, table)
 
 
 def levels(*roots: Expr) -> dict[Expr, int]:

@@ -21,7 +21,7 @@ from symdl.meaning.written_logs import Writer, log_of_number, written_log
 from symdl.ops import elementwise as ew
 from symdl.ops import functions as fn
 from symdl.ops.normalized import finite_row
-from symdl.ops.reductions import MAX, SUM, keep
+from symdl.ops.reductions import MAX, SUM, greatest, keep
 from symdl.ops.shaping import JOIN
 
 WHOLE = 1 << 24  # integers below are exact in both dtypes
@@ -215,7 +215,7 @@ class AtomWriting(Writer):
     def reduced(self, op: Any, x: Expr, axes: tuple[int, ...]) -> Expr:
         """A reduction over axes counted from the end, which are kept as 1."""
         places = tuple(sorted(k + x.type.ndim for k in axes))
-        return settled(keep(make(op, (x,), axes=places), x, places, True))
+        return settled(keep(greatest(x, places) if op is MAX else make(op, (x,), axes=places), x, places, True))
 
     def candidates(self, a: Atom) -> Expr:
         """What a maximum is over: with a weight, only what it does not make 0."""

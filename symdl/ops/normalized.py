@@ -10,7 +10,7 @@ from symdl.ops.declare import cast_to, float_of
 from symdl.ops.elementwise import eq, sub, where
 from symdl.ops.extents import axes_in
 from symdl.ops.functions import exp, log
-from symdl.ops.reductions import MAX, SUM, along, keep
+from symdl.ops.reductions import SUM, along, greatest, keep
 from symdl.types import TensorType
 
 Axes = tuple[int, ...]
@@ -26,7 +26,7 @@ def _total(x: Expr, axes: Axes) -> Expr:
 
 def shifted(x: Expr, axes: Axes) -> tuple[Expr, Expr]:
     """(largest of x, x less its largest): 0 where both are one infinity, so that logsumexp is that infinity."""
-    top = make(MAX, (x,), axes=axes)
+    top = greatest(x, axes)
     wide = along(top, x, axes)
     return top, where(eq(x, wide), constant(0, x.type.dtype), sub(x, wide))
 

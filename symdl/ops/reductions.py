@@ -77,7 +77,7 @@ def _reduction(
     below: float | None = None,
 ) -> Op:
     """Declare a reduction. below: what it starts from, where it has no value over no elements: users must not ask for
-    that, but composite ops such as logsumexp go on from there."""
+    that, but composite ops such as logsumexp go on from there (`greatest`)."""
 
     def infer(t: TensorType, *, axes: Axes) -> Inferred:
         facts: list[Fact] = []
@@ -118,6 +118,15 @@ SUM = _reduction("sum", "Sum over axes.", np.sum, lambda g, y, x, *, axes: (alon
 PROD = _reduction("prod", "Product over axes.", np.prod, _pull_prod, "Product(x)")
 MAX = _reduction("max", "Largest over axes; NaN if any is.", np.max, _pull_extreme, "Max(*x)", -np.inf)
 MIN = _reduction("min", "Smallest over axes; NaN if any is.", np.min, _pull_extreme, "Min(*x)", np.inf)
+
+
+def greatest(x: Expr, axes: Axes) -> Expr:
+    """The largest of floats over axes for what goes on from -inf where there is nothing, known to be or at the call only."""
+    if 0 in [x.type.shape[k] for k in axes]:
+        return spread(constant(-math.inf, x.type.dtype), _left(x.type.shape, axes), ())
+    return make(MAX, (x,), axes=axes)
+
+
 ANY_OP = _reduction("any", "Whether any holds.", np.any, lambda g, y, x, *, axes: (None,), "Or(*x)")
 ALL_OP = _reduction("all", "Whether all hold.", np.all, lambda g, y, x, *, axes: (None,), "And(*x)")
 

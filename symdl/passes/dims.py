@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from symdl.errors import InputError
 from symdl.graph.bodies import Body, every_node
 from symdl.graph.expr import VARIABLE, Expr, described, make
-from symdl.graph.walks import new_extents
+from symdl.graph.walks import conclude, new_extents
 from symdl.ops.extents import value_symbol
 from symdl.passes.rewrite import Origins, Rewriting
 from symdl.records import mutable
@@ -83,9 +83,15 @@ def canonical_sizes(leaves: Sequence[Expr], fixed: frozenset[int], nodes: Sequen
             name = symbol(f"d{len(bindings)}", signed=True)
             bindings.append(Bound(_only(name), k, None))
             table[s] = name
+
+    def known(found: Set[Symbol], node: Expr) -> None:
+        if found - table.keys():
+            conclude(nodes, table)
+            if unknown := found - table.keys():
+                raise _unbound(node, unknown)
+
     for extent, k, axis in odd:
-        if unknown := symbols(extent) - table.keys():
-            raise _unbound(leaves[k], unknown)
+        known(symbols(extent), leaves[k])
         found = symbol(f"d{len(bindings)}")
         bindings.append(Bound(_only(found), k, axis))
         why = f"{leaves[k]!r}: axis {axis} must have {{left}} entries, not {{right}}"
@@ -94,16 +100,14 @@ def canonical_sizes(leaves: Sequence[Expr], fixed: frozenset[int], nodes: Sequen
     seen: set[Any] = set()
     for number, node in enumerate(nodes):
         for extent in new_extents(node, seen):
-            if unknown := symbols(extent) - table.keys():
-                raise _unbound(node, unknown)
+            known(symbols(extent), node)
             for divisor in divisors(extent):
                 divisor = replace_symbols(divisor, table)
                 if not at_most(1, divisor):
                     why = f"{node.op}: {{0}} is divided into {{right}} parts"
                     checks.append(Checked(Fact("<=", 1, divisor, why), number))
         for fact in node.facts:
-            if unknown := (symbols(fact.left) | symbols(fact.right)) - table.keys():
-                raise _unbound(node, unknown)
+            known(symbols(fact.left) | symbols(fact.right), node)
             left, right = replace_symbols(fact.left, table), replace_symbols(fact.right, table)
             now, then = equalities.resolved(left), equalities.resolved(right)
             key = (fact.relation, now, then)

@@ -11,15 +11,16 @@ from symdl import form_arithmetic
 from symdl.errors import InternalError, ShapeError
 from symdl.graph.bodies import Body, every_node
 from symdl.graph.expr import CONSTANT, VARIABLE, Expr, explained
-from symdl.graph.walks import levels, topological
+from symdl.graph.walks import conclude, levels, topological
 from symdl.number_forms import WIDE
 from symdl.ops.extents import value_symbol
 from symdl.passes.rewrite import expanded
 from symdl.types import Dim, Results, Symbol, TensorType, size_at, sole_symbol, symbols
 
 
-def bind(values: Mapping[Expr, Any]) -> dict[Symbol, int]:
-    """The number of every symbol, read off the arrays' shapes and the values of integer scalars."""
+def bind(values: Mapping[Expr, Any], roots: Sequence[Expr] = ()) -> dict[Symbol, int]:
+    """The number of every symbol, read off the arrays' shapes and the values of integer scalars. roots: nodes as the user
+    wrote them, whose facts may tell of more symbols."""
     sizes: dict[Symbol, int] = {}
     for leaf, array in values.items():
         for extent, n in zip(leaf.type.shape, np.shape(array), strict=True):
@@ -27,6 +28,7 @@ def bind(values: Mapping[Expr, Any]) -> dict[Symbol, int]:
                 sizes[s] = n
         if leaf.op is VARIABLE and not leaf.type.shape and leaf.type.dtype[0] in "iu":
             sizes[sole_symbol(value_symbol(leaf))] = int(array)  # type: ignore[index]  # it is a symbol
+    conclude(every_node(*roots), sizes)
     return sizes
 
 
@@ -73,7 +75,7 @@ def evaluate(outputs: Sequence[Expr], values: Mapping[Expr, Any]) -> list[Any]:
     Raises ShapeError where the arrays' extents contradict what the graph rests on.
     """
     env: dict[Expr, Any] = {leaf: np.asarray(v, leaf.type.dtype) for leaf, v in values.items()}
-    sizes = bind(env)
+    sizes = bind(env, outputs)
     for node in every_node(*outputs):  # the user's own nodes: an expansion need not rest on the same facts
         check(node, sizes)
     with np.errstate(all="ignore"):
